@@ -1,0 +1,216 @@
+import { z } from "zod"
+
+/** What the gateway needs to know to run. Times are milliseconds. */
+export interface Config {
+  codeoceanUrl: URL
+  /** Used for callers who bring no token; undefined means that such callers are refused. */
+  codeoceanToken: string | undefined
+  port: number
+  host: string
+  logLevel: (typeof logLevels)[number]
+  upstreamTimeoutMs: number
+  upstreamConnections: number
+  requestDeadlineMs: number
+  graphiql: boolean
+  corsOrigins: readonly string[]
+}
+
+const logLevels = ["fatal", "error", "warn", "info", "debug", "trace", "silent"] as const
+
+/** One row of the configuration table: `.env.example` and the README show exactly these. */
+export interface Setting {
+  name: string
+  /** As one would write it in the environment; empty when the setting is unset by default. */
+  default: string
+  meaning: string
+}
+
+export const settings: readonly Setting[] = [
+  {
+    name: "CODEOCEAN_URL",
+    default: "",
+    meaning:
+      "Required. Where Code Ocean is, such as `https://codeocean.example.org`. Must be https in production, unless it is this machine.",
+  },
+  {
+    name: "CODEOCEAN_TOKEN",
+    default: "",
+    meaning:
+      "An access token for callers who bring none. Leave it empty unless everyone who can reach the gateway may act as this token.",
+  },
+  {
+    name: "CODEOCEAN_TOKEN_IN_PRODUCTION",
+    default: "false",
+    meaning: "`true` confirms that `CODEOCEAN_TOKEN` is meant, in production; without it the gateway refuses to start.",
+  },
+  { name: "PORT", default: "4000", meaning: "The port to listen on; 0 takes a free one." },
+  {
+    name: "HOST",
+    default: "127.0.0.1",
+    meaning: "The address to listen on; `0.0.0.0` for all (the Docker image sets it).",
+  },
+  { name: "LOG_LEVEL", default: "info", meaning: `The least severe lines to log: ${logLevels.join(", ")}.` },
+  {
+    name: "UPSTREAM_TIMEOUT_MS",
+    default: "15000",
+    meaning: "The longest that one call to Code Ocean may take, from being sent to its last byte, in milliseconds.",
+  },
+  {
+    name: "UPSTREAM_CONNECTIONS",
+    default: "128",
+    meaning: "The most calls to Code Ocean under way at once; more of them wait in line.",
+  },
+  {
+    name: "REQUEST_DEADLINE_MS",
+    default: "30000",
+    meaning:
+      "The longest that one GraphQL request may take with all its calls, repeats included, in milliseconds; also how long a stopping gateway waits for the requests in flight.",
+  },
+  {
+    name: "GRAPHIQL",
+    default: "true",
+    meaning: "`true` or `false`: the GraphiQL page for browsers at `/graphql`. In production its default is `false`.",
+  },
+  {
+    name: "CORS_ORIGINS",
+    default: "",
+    meaning:
+      "Web origins whose pages may call the gateway, separated by commas, such as `https://portal.example.org`. Empty: none.",
+  },
+  {
+    name: "NODE_ENV",
+    default: "",
+    meaning: "`production` turns on the checks and defaults that are said to hold in production.",
+  },
+]
+
+const defaultOf = (name: string) => settings.find((setting) => setting.name === name)?.default ?? ""
+
+const wholeNumber = (least: number, most: number) =>
+  z
+    .string()
+    .regex(/^\d{1,15}$/, `must be a whole number from ${least} to ${most}`)
+    .transform(Number)
+    .refine((value) => value >= least && value <= most, `must be a whole number from ${least} to ${most}`)
+
+const yesOrNo = z.enum(["true", "false"], "must be true or false").transform((value) => value === "true")
+
+const loopback = /^(localhost|127\.\d{1,3}\.\d{1,3}\.\d{1,3}|\[::1\])$/
+
+const upstreamUrl = z
+  .string("is required: the address of Code Ocean, such as https://codeocean.example.org")
+  .transform((value, context) => {
+    const url = URL.parse(value)
+    const problem =
+      url === null || !/^https?:$/.test(url.protocol)
+        ? "must be a web address, such as https://codeocean.example.org"
+        : url.username || url.password
+          ? "must not hold a user name or password: tokens come from callers, or from CODEOCEAN_TOKEN"
+          : url.search || url.hash
+            ? "must not hold a query or a fragment"
+            : undefined
+    if (url === null || problem !== undefined) {
+      context.addIssue({ code: "custom", message: problem ?? "" })
+      return z.NEVER
+    }
+    // People copy the address with or without the API's own path: both mean the same deployment.
+    url.pathname = url.pathname.replace(/(\/api\/v1)?\/*$/, "/")
+    return url
+  })
+
+/** Whether the text can be a Code Ocean token: what Basic authorization can carry as a user name, and not absurdly long. */
+export function isPlausibleToken(token: string): boolean {
+  return /^[\x21-\x39\x3b-\x7e]{1,1024}$/.test(token)
+}
+
+const origins = z.string().transform((value, context) => {
+  const list = value
+    .split(",")
+    .map((origin) => origin.trim())
+    .filter((origin) => origin !== "")
+  for (const origin of list) {
+    if (URL.parse(origin)?.origin !== origin) {
+      context.addIssue({
+        code: "custom",
+        message: `holds ${JSON.stringify(origin)}, which is no web origin: write scheme and host without a path, such as https://portal.example.org`,
+      })
+    }
+  }
+  return list
+})
+
+const environment = z.object({
+  NODE_ENV: z.string().optional(),
+  CODEOCEAN_URL: upstreamUrl,
+  CODEOCEAN_TOKEN: z
+    .string()
+    .refine(isPlausibleToken, "must be a token: up to 1,024 printable characters, without spaces and colons")
+    .optional(),
+  CODEOCEAN_TOKEN_IN_PRODUCTION: yesOrNo.default(false),
+  PORT: wholeNumber(0, 65_535).prefault(defaultOf("PORT")),
+  HOST: z.string().prefault(defaultOf("HOST")),
+  LOG_LEVEL: z.enum(logLevels, `must be one of ${logLevels.join(", ")}`).default("info"),
+  UPSTREAM_TIMEOUT_MS: wholeNumber(1, 3_600_000).prefault(defaultOf("UPSTREAM_TIMEOUT_MS")),
+  UPSTREAM_CONNECTIONS: wholeNumber(1, 10_000).prefault(defaultOf("UPSTREAM_CONNECTIONS")),
+  REQUEST_DEADLINE_MS: wholeNumber(1, 3_600_000).prefault(defaultOf("REQUEST_DEADLINE_MS")),
+  GRAPHIQL: yesOrNo.optional(),
+  CORS_ORIGINS: origins.prefault(""),
+})
+
+/**
+ * Rules between settings. They are looked at apart from the shapes, so that one malformed setting doesn't hide them:
+ * a start that fails names everything that must be mended.
+ */
+function productionProblems(env: Record<string, string | undefined>): string[] {
+  if (env.NODE_ENV !== "production") return []
+  const problems: string[] = []
+  const url = URL.parse(env.CODEOCEAN_URL ?? "")
+  if (url?.protocol === "http:" && !loopback.test(url.hostname)) {
+    problems.push("CODEOCEAN_URL must be https in production: tokens would travel in the clear")
+  }
+  if (env.CODEOCEAN_TOKEN !== undefined && env.CODEOCEAN_TOKEN_IN_PRODUCTION !== "true") {
+    problems.push(
+      "CODEOCEAN_TOKEN lets everyone who reaches the gateway act as that token: remove it, or set CODEOCEAN_TOKEN_IN_PRODUCTION=true if that is meant",
+    )
+  }
+  return problems
+}
+
+/** Thrown by readConfig. `problems` has one sentence for each thing to mend, beginning with the variable's name. */
+export class ConfigError extends Error {
+  readonly problems: readonly string[]
+  constructor(problems: readonly string[]) {
+    super(`The settings can't be used:\n${problems.map((problem) => `  - ${problem}`).join("\n")}`)
+    this.name = "ConfigError"
+    this.problems = problems
+  }
+}
+
+/**
+ * Reads the settings from an environment record; an empty value counts as unset.
+ * Throws ConfigError naming every problem at once; no message repeats a token.
+ */
+export function readConfig(record: Record<string, string | undefined>): Config {
+  const env = Object.fromEntries(
+    Object.entries(record).filter(([, value]) => value !== undefined && value.trim() !== ""),
+  )
+  const parsed = environment.safeParse(env)
+  const problems = [
+    ...(parsed.error?.issues ?? []).map((issue) => `${issue.path.join(".")} ${issue.message}`),
+    ...productionProblems(env),
+  ]
+  if (!parsed.success || problems.length > 0) throw new ConfigError(problems)
+  const { data } = parsed
+  return {
+    codeoceanUrl: data.CODEOCEAN_URL,
+    codeoceanToken: data.CODEOCEAN_TOKEN,
+    port: data.PORT,
+    host: data.HOST,
+    logLevel: data.LOG_LEVEL,
+    upstreamTimeoutMs: data.UPSTREAM_TIMEOUT_MS,
+    upstreamConnections: data.UPSTREAM_CONNECTIONS,
+    requestDeadlineMs: data.REQUEST_DEADLINE_MS,
+    graphiql: data.GRAPHIQL ?? data.NODE_ENV !== "production",
+    corsOrigins: data.CORS_ORIGINS,
+  }
+}
