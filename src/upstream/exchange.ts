@@ -1,0 +1,110 @@
+import { type Dispatcher, errors, type Pool } from "undici"
+
+/** One HTTP answer, its body whole. Header names are in lower case. */
+export interface Reply {
+  status: number
+  headers: Record<string, string | string[] | undefined>
+  body: Buffer
+}
+
+/** An exchange that gave no whole answer, and how far it came. */
+export class ExchangeError extends Error {
+  /** `broken`: it began and broke off; `invalid`: it is no answer to use, and wouldn't be one the next time. */
+  readonly kind: "timeout" | "unreachable" | "lost" | "broken" | "invalid"
+  /** Whether the request may have reached upstream. */
+  readonly sent: boolean
+  constructor(kind: ExchangeError["kind"], sent: boolean, message: string, cause?: unknown) {
+    super(message, { cause })
+    this.kind = kind
+    this.sent = sent
+  }
+}
+
+/** An exchange under way. */
+export interface Exchange {
+  reply: Promise<Reply>
+  /** Ends it at once, sent or still in line: `reply` rejects with what this returns for "was it sent?". */
+  abort(reason: (sent: boolean) => Error): void
+}
+
+/** The largest answer that is read, in bytes: 32 MiB, some twenty times the largest page that upstream is known to give. */
+export const largestAnswer = 32 * 1024 * 1024
+
+/**
+ * Sends one request and collects its answer. Redirects are answers like any other.
+ * This goes through the pool's `dispatch`, not its `request`: without a stream for each body, a page of a hundred small
+ * answers costs the gateway about two thirds of the time.
+ * `reply` rejects with ExchangeError, or with what `abort` was given.
+ * @param timeoutMs from being sent to the last byte; time spent in line for a connection doesn't count
+ */
+export function exchange(
+  pool: Pool,
+  request: { method: Dispatcher.HttpMethod; path: string; headers: Record<string, string>; body: string | undefined },
+  timeoutMs: number,
+): Exchange {
+  let controller: Dispatcher.DispatchController | undefined
+  let timer: NodeJS.Timeout | undefined
+  let done = false
+  let status: number | undefined
+  let headers: Reply["headers"] = {}
+  let size = 0
+  const chunks: Buffer[] = []
+  const { promise, resolve, reject } = Promise.withResolvers<Reply>()
+
+  const fail = (error: Error) => {
+    if (done) return
+    done = true
+    clearTimeout(timer)
+    reject(error)
+    controller?.abort(error)
+  }
+  const tooLarge = () => fail(new ExchangeError("invalid", true, `an answer of more than ${largestAnswer} bytes`))
+
+  pool.dispatch(request, {
+    onRequestStart(started) {
+      controller = started
+      if (done) {
+        started.abort(new Error("given up before it was sent"))
+        return
+      }
+      timer = setTimeout(
+        () => fail(new ExchangeError("timeout", true, `no whole answer within ${timeoutMs} ms`)),
+        timeoutMs,
+      )
+    },
+    onResponseStart(_controller, statusCode, responseHeaders) {
+      if (statusCode < 200) return
+      status = statusCode
+      headers = responseHeaders
+      if (Number(responseHeaders["content-length"]) > largestAnswer) tooLarge()
+    },
+    onResponseData(_controller, chunk) {
+      size += chunk.length
+      if (size > largestAnswer) tooLarge()
+      else if (!done) chunks.push(chunk)
+    },
+    onResponseEnd() {
+      if (done) return
+      done = true
+      clearTimeout(timer)
+      resolve({
+        status: status ?? 0,
+        headers,
+        body: chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks),
+      })
+    },
+    onResponseError(_controller, error) {
+      fail(explain(error, controller !== undefined, status !== undefined))
+    },
+  })
+
+  return { reply: promise, abort: (reason) => fail(reason(controller !== undefined)) }
+}
+
+function explain(error: Error, sent: boolean, answerBegan: boolean): ExchangeError {
+  if (!sent) return new ExchangeError("unreachable", false, "no connection", error)
+  if (error instanceof errors.HTTPParserError)
+    return new ExchangeError("invalid", true, "an answer that is not HTTP", error)
+  if (answerBegan) return new ExchangeError("broken", true, "an answer that broke off", error)
+  return new ExchangeError("lost", true, "the connection ended before an answer", error)
+}
