@@ -1,0 +1,56 @@
+import type { YogaInitialContext } from "graphql-yoga"
+import { isPlausibleToken } from "./config.ts"
+import { badUserInput } from "./errors.ts"
+import type { Log } from "./log.ts"
+import type { Caller, Upstream } from "./upstream/client.ts"
+
+/** What one GraphQL request carries. Loaders hang on it, so nothing outlives the request or crosses to another. */
+export interface Context extends YogaInitialContext {
+  upstream: Upstream
+  log: Log
+  requestId: string
+  /** Notes an enum value that the gateway doesn't know; each is logged once in the process's life. */
+  unrecognized(enumName: string, value: string): void
+}
+
+const howToAuthenticate =
+  "Send a Code Ocean access token: `Authorization: Bearer <token>`, or Basic with the token as user name."
+
+/**
+ * Reads the caller's token from `Authorization: Bearer <token>` or Basic `<token>:`.
+ * @param fallback the gateway's own token for callers who bring none
+ */
+export function tokenOf(authorization: string | null, fallback: string | undefined): Caller["token"] {
+  if (authorization === null) {
+    return fallback === undefined ? { missing: howToAuthenticate } : { value: fallback }
+  }
+  const [, scheme = "", credentials = ""] = /^(\S+) +(\S+) *$/.exec(authorization) ?? []
+  const token =
+    scheme.toLowerCase() === "bearer"
+      ? credentials
+      : scheme.toLowerCase() === "basic"
+        ? userNameOf(credentials)
+        : undefined
+  if (token === undefined) return { missing: `The Authorization header can't be read. ${howToAuthenticate}` }
+  if (!isPlausibleToken(token)) {
+    return {
+      missing: `The Authorization header holds no Code Ocean token: those are up to 1,024 printable characters, without spaces and colons. ${howToAuthenticate}`,
+    }
+  }
+  return { value: token }
+}
+
+function userNameOf(credentials: string): string | undefined {
+  const decoded = /^[A-Za-z0-9+/_-]+={0,2}$/.test(credentials)
+    ? Buffer.from(credentials, "base64").toString("latin1")
+    : ""
+  const [, userName] = /^([^:]*):?$/.exec(decoded) ?? []
+  return userName
+}
+
+/** Reads the name of the agent that acts for the caller; undefined when the caller named none. */
+export function agentIdOf(header: string | null): string | undefined {
+  if (header === null) return undefined
+  if (!/^[\x20-\x7e]{1,256}$/.test(header)) throw badUserInput("Agent-Id must be 1 to 256 printable ASCII characters.")
+  return header
+}

@@ -1,0 +1,145 @@
+import { GraphQLError, type GraphQLFormattedError } from "graphql"
+import type { Log } from "./log.ts"
+import { UpstreamError } from "./upstream/error.ts"
+
+/** The codes that clients find in `extensions.code`, beside GraphQL's own for documents that don't parse or validate. */
+export type ErrorCode =
+  | "BAD_USER_INPUT"
+  | "UNAUTHENTICATED"
+  | "FORBIDDEN"
+  | "NOT_FOUND"
+  | "CONFLICT"
+  | "RATE_LIMITED"
+  | "UPSTREAM_TIMEOUT"
+  | "UPSTREAM_UNAVAILABLE"
+  | "UPSTREAM_INVALID_RESPONSE"
+  | "OPERATION_TOO_COSTLY"
+  | "INTERNAL_SERVER_ERROR"
+
+/** The one table from upstream's status to a code; the statuses of 5xx that it doesn't name are UPSTREAM_UNAVAILABLE. */
+const codeOfStatus: Readonly<Record<number, ErrorCode>> = {
+  400: "BAD_USER_INPUT",
+  401: "UNAUTHENTICATED",
+  403: "FORBIDDEN",
+  404: "NOT_FOUND",
+  408: "UPSTREAM_TIMEOUT",
+  409: "CONFLICT",
+  410: "NOT_FOUND",
+  413: "BAD_USER_INPUT",
+  414: "BAD_USER_INPUT",
+  422: "BAD_USER_INPUT",
+  423: "CONFLICT",
+  429: "RATE_LIMITED",
+  504: "UPSTREAM_TIMEOUT",
+}
+
+const codeOfFailure: Readonly<Record<Exclude<UpstreamError["failure"], "status">, ErrorCode>> = {
+  timeout: "UPSTREAM_TIMEOUT",
+  unreachable: "UPSTREAM_UNAVAILABLE",
+  lost: "UPSTREAM_UNAVAILABLE",
+  invalid: "UPSTREAM_INVALID_RESPONSE",
+  unsendable: "BAD_USER_INPUT",
+  unauthenticated: "UNAUTHENTICATED",
+  cancelled: "UPSTREAM_TIMEOUT",
+}
+
+/** The code for a failed upstream call. */
+export function codeOf(error: UpstreamError): ErrorCode {
+  if (error.failure !== "status") return codeOfFailure[error.failure]
+  const status = error.status ?? 0
+  return codeOfStatus[status] ?? (status >= 500 ? "UPSTREAM_UNAVAILABLE" : "UPSTREAM_INVALID_RESPONSE")
+}
+
+/** Refuses what a client sent. `message` is a sentence that says what to do instead. */
+export function badUserInput(message: string): GraphQLError {
+  return new GraphQLError(message, { extensions: { code: "BAD_USER_INPUT" satisfies ErrorCode } })
+}
+
+/** For a lookup by id: an object that doesn't exist is null; every other failure stays one. */
+export async function nullIfMissing<T>(lookup: T | Promise<T>): Promise<T | null> {
+  try {
+    return await lookup
+  } catch (error) {
+    if (error instanceof UpstreamError && error.failure === "status" && codeOf(error) === "NOT_FOUND") return null
+    throw error
+  }
+}
+
+const refusals: ReadonlySet<number> = new Set([400, 403, 404, 409, 423])
+
+/** What upstream refused, as data for a screen. */
+export class Refusal {
+  readonly code: ErrorCode
+  readonly message: string
+  readonly details: unknown
+  constructor(code: ErrorCode, message: string, details: unknown) {
+    this.code = code
+    this.message = message
+    this.details = details
+  }
+}
+
+/** The refusal in a failed write; undefined where something went wrong instead, which belongs into `errors`. */
+export function refusalIn(error: unknown): Refusal | undefined {
+  if (!(error instanceof UpstreamError) || error.failure !== "status" || !refusals.has(error.status ?? 0))
+    return undefined
+  return new Refusal(codeOf(error), error.message, error.data ?? null)
+}
+
+/**
+ * The error as clients may see it: deliberate errors as they are, failed upstream calls by the tables above, and
+ * anything else, which is a bug of ours, masked and logged.
+ */
+export function presentError(error: unknown, requestId: string, log: Log): GraphQLError {
+  const place =
+    error instanceof GraphQLError
+      ? { nodes: error.nodes, source: error.source, positions: error.positions, path: error.path }
+      : {}
+  const cause = rootCause(error)
+  if (cause instanceof UpstreamError) {
+    return new GraphQLError(sentenceFor(cause), {
+      ...place,
+      extensions: { code: codeOf(cause), requestId, ...upstreamExtensions(cause) },
+    })
+  }
+  if (cause instanceof GraphQLError) {
+    const { extensions } = cause
+    return new GraphQLError(cause.message, {
+      ...place,
+      extensions: { ...extensions, code: extensions.code ?? codeOfRequestError(extensions), requestId },
+    })
+  }
+  log.error({ err: cause, path: place.path?.join(".") }, "unexpected error")
+  return new GraphQLError(`Unexpected error. Its details are in the gateway's log under request id ${requestId}.`, {
+    ...place,
+    extensions: { code: "INTERNAL_SERVER_ERROR" satisfies ErrorCode, requestId },
+  })
+}
+
+function rootCause(error: unknown): unknown {
+  return error instanceof GraphQLError && error.originalError != null ? rootCause(error.originalError) : error
+}
+
+/** GraphQL's own execution errors, such as a variable of the wrong type, come without a code: the input was wrong. */
+function codeOfRequestError(extensions: GraphQLFormattedError["extensions"]): string {
+  return extensions?.http === undefined ? "BAD_USER_INPUT" : "BAD_REQUEST"
+}
+
+function sentenceFor(error: UpstreamError): string {
+  const sentence =
+    error.failure === "status" && (error.status ?? 0) >= 500
+      ? `Code Ocean is failing (${error.status}).`
+      : error.message
+  return error.outcomeUnknown
+    ? `${sentence} It is unknown whether the change happened: look before you try again.`
+    : sentence
+}
+
+function upstreamExtensions(error: UpstreamError): Record<string, unknown> {
+  if (error.failure === "unsendable" || error.failure === "unauthenticated") return {}
+  return {
+    upstream: { endpoint: error.endpoint, ...(error.status === undefined ? {} : { status: error.status }) },
+    ...(error.retryAfterSeconds === undefined ? {} : { retryAfterSeconds: error.retryAfterSeconds }),
+    ...(error.outcomeUnknown ? { outcomeUnknown: true } : {}),
+  }
+}

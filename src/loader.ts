@@ -1,0 +1,72 @@
+import { createContextCache } from "@pothos/core"
+import DataLoader from "dataloader"
+import {
+  type FieldNode,
+  GraphQLIncludeDirective,
+  type GraphQLResolveInfo,
+  GraphQLSkipDirective,
+  getDirectiveValues,
+  type SelectionSetNode,
+} from "graphql"
+import type { Context } from "./context.ts"
+
+/**
+ * One loader for each request: a key is fetched once, however often a query reaches it, and a key that fails, fails alone.
+ * Upstream has no bulk reads, so each key is a call of its own and all keys of a wave are called side by side.
+ */
+export function loaderByKey<T>(
+  fetch: (context: Context, key: string) => Promise<T>,
+): (context: Context) => DataLoader<string, T> {
+  return createContextCache(
+    (context: Context) =>
+      new DataLoader<string, T>((keys) =>
+        Promise.all(keys.map((key) => fetch(context, key).catch((error: Error) => error))),
+      ),
+  )
+}
+
+/** A wire object that says which GraphQL type it is, so that it can stand where an interface is asked for. */
+export type Typed<T> = T & { __typename?: string }
+
+/**
+ * A loader for objects of one GraphQL type by their id. What it fetched, or was primed with, knows its `__typename`.
+ */
+export function loaderById<T extends { id: string }>(
+  typename: string,
+  fetch: (context: Context, id: string) => Promise<T>,
+) {
+  const loader = loaderByKey(async (context, id) => typed(typename, await fetch(context, id)))
+  return Object.assign(loader, {
+    /** Takes objects that another call brought, so that they aren't fetched again. */
+    prime(context: Context, objects: readonly T[]): void {
+      for (const object of objects) loader(context).prime(object.id, typed(typename, object))
+    },
+    /** The object, or only its id and type where the query asks for nothing more: that costs no call. */
+    link(context: Context, id: string, info: GraphQLResolveInfo): Promise<T> | Typed<T> {
+      return asksOnlyForId(info) ? typed(typename, { id } as T) : loader(context).load(id)
+    },
+  })
+}
+
+function typed<T extends object>(typename: string, object: T): Typed<T> {
+  return Object.assign(object, { __typename: typename })
+}
+
+/** Whether a field's selections, through all their fragments, hold nothing but `id` and `__typename`. */
+function asksOnlyForId(info: GraphQLResolveInfo): boolean {
+  const cheap = (selections: SelectionSetNode | undefined): boolean =>
+    (selections?.selections ?? []).every((selection) => {
+      if (isLeftOut(selection, info)) return true
+      if (selection.kind === "Field") return selection.name.value === "id" || selection.name.value === "__typename"
+      if (selection.kind === "InlineFragment") return cheap(selection.selectionSet)
+      return cheap(info.fragments[selection.name.value]?.selectionSet)
+    })
+  return info.fieldNodes.every((node: FieldNode) => cheap(node.selectionSet))
+}
+
+function isLeftOut(node: Parameters<typeof getDirectiveValues>[1], info: GraphQLResolveInfo): boolean {
+  return (
+    getDirectiveValues(GraphQLSkipDirective, node, info.variableValues)?.if === true ||
+    getDirectiveValues(GraphQLIncludeDirective, node, info.variableValues)?.if === false
+  )
+}

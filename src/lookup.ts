@@ -1,0 +1,35 @@
+import { builder, type ObjectType } from "./builder.ts"
+import { badUserInput, nullIfMissing } from "./errors.ts"
+import type { loaderById } from "./loader.ts"
+
+const mostIds = 1000
+
+/** Defines the two lookups that every resource has: one object by its id, and many by theirs. */
+export function defineLookups<T extends { id: string }>(lookup: {
+  one: string
+  many: string
+  type: ObjectType<T>
+  loader: ReturnType<typeof loaderById<T>>
+}): void {
+  builder.queryField(lookup.one, (t) =>
+    t.field({
+      type: lookup.type,
+      description: "The one with this id; null: there is none. One call.",
+      args: { id: t.arg.id({ required: true, description: "Code Ocean's own id." }) },
+      resolve: (_root, { id }, context) => nullIfMissing(lookup.loader(context).load(id)) as never,
+    }),
+  )
+  builder.queryField(lookup.many, (t) =>
+    t.field({
+      type: [lookup.type],
+      nullable: { list: false, items: true },
+      description: `Those with these ids, in their order; null stands for one that there isn't. One call for each different id; at most ${mostIds} ids.`,
+      args: { ids: t.arg.idList({ required: true, description: "Code Ocean's own ids." }) },
+      resolve: (_root, { ids }, context) => {
+        if (ids.length > mostIds)
+          throw badUserInput(`\`ids\` has ${ids.length} ids; at most ${mostIds} in one request.`)
+        return ids.map((id) => nullIfMissing(lookup.loader(context).load(id))) as never
+      },
+    }),
+  )
+}

@@ -1,0 +1,56 @@
+import { GraphQLError, Kind, type ValueNode, valueFromASTUntyped } from "graphql"
+import { builder } from "./builder.ts"
+import { badUserInput } from "./errors.ts"
+import { notPromised } from "./wire.ts"
+
+const rfc3339 = /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:\d{2}))?$/
+
+builder.scalarType("DateTime", {
+  description:
+    "A moment, as ISO 8601 text in UTC: `2026-08-20T09:30:00.000Z`. As input, any offset will do, and a bare date means midnight UTC.",
+  serialize: (epochSeconds) => {
+    const date = new Date(Number(epochSeconds) * 1000)
+    if (Number.isNaN(date.getTime())) throw notPromised("time", "beyond what a date can be")
+    return date.toISOString()
+  },
+  parseValue: (value) => {
+    const milliseconds = typeof value === "string" && rfc3339.test(value) ? Date.parse(value) : Number.NaN
+    // Date.parse takes 2026-02-30 for the second of March.
+    const sameDay =
+      typeof value === "string" &&
+      new Date(Date.parse(value.slice(0, 10))).toISOString().slice(0, 10) === value.slice(0, 10)
+    if (Number.isNaN(milliseconds) || !sameDay) {
+      throw badUserInput("A DateTime is ISO 8601 text such as 2026-08-20T09:30:00Z or 2026-08-20.")
+    }
+    return milliseconds / 1000
+  },
+})
+
+builder.scalarType("ByteCount", {
+  description: "A size in bytes: a whole number, exact up to 2^53 (some nine petabytes).",
+  serialize: (bytes) => {
+    const count = typeof bytes === "string" && bytes.trim() !== "" ? Number(bytes) : bytes
+    if (typeof count !== "number" || !Number.isSafeInteger(count) || count < 0) {
+      throw notPromised("size", "no whole number of bytes up to 2^53")
+    }
+    return count
+  },
+  parseValue: (value) => {
+    if (typeof value !== "number" || !Number.isSafeInteger(value) || value < 0) {
+      throw badUserInput("A ByteCount is a whole number of bytes, from 0 up to 2^53.")
+    }
+    return value
+  },
+})
+
+builder.scalarType("JSON", {
+  description: "Any JSON value, as Code Ocean keeps it.",
+  serialize: (value) => value,
+  parseValue: (value) => value,
+  parseLiteral: (node: ValueNode, variables) => {
+    if (node.kind === Kind.ENUM) {
+      throw new GraphQLError(`A JSON value can't be the bare word ${node.value}; text needs quotes.`, { nodes: node })
+    }
+    return valueFromASTUntyped(node, variables)
+  },
+})
