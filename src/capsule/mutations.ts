@@ -1,0 +1,12 @@
+import { defineRunnableMutations } from "../runnable/mutations.ts"
+import { Capsule } from "./type.ts"
+
+defineRunnableMutations({
+  kind: "capsules",
+  one: "capsule",
+  type: Capsule,
+  archive: "archiveCapsule",
+  delete: "deleteCapsule",
+  attach: "attachDataAssets",
+  detach: "detachDataAssets",
+})

@@ -1,0 +1,19 @@
+import { builder } from "../builder.ts"
+import { defineLookups } from "../lookup.ts"
+import { runnableSearchArguments, searchRunnables } from "../runnable/queries.ts"
+import { connectionOf, pageArguments } from "../search/page.ts"
+import { Capsule, capsuleById } from "./type.ts"
+
+defineLookups({ one: "capsule", many: "capsules", type: Capsule, loader: capsuleById })
+
+const CapsuleConnection = connectionOf("Capsule", Capsule)
+
+builder.queryField("searchCapsules", (t) =>
+  t.field({
+    type: CapsuleConnection,
+    nullable: false,
+    description: "Capsules that the caller may see. One call a page.",
+    args: { ...pageArguments, ...runnableSearchArguments },
+    resolve: (_root, args, context) => searchRunnables(context, "capsules", args),
+  }),
+)

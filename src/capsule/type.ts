@@ -1,0 +1,13 @@
+import { builder } from "../builder.ts"
+import { loaderById, type Typed } from "../loader.ts"
+import { Node } from "../node.ts"
+import * as rest from "../runnable/rest.ts"
+import { Runnable } from "../runnable/type.ts"
+
+export const capsuleById = loaderById("Capsule", (context, id) => rest.getRunnable(context.upstream, "capsules", id))
+
+export const Capsule = builder.objectRef<Typed<rest.Runnable>>("Capsule")
+Capsule.implement({
+  description: "A compute capsule: code, environment and data that run the same for everyone.",
+  interfaces: () => [Runnable, Node],
+})

@@ -1,0 +1,205 @@
+import { builder } from "../builder.ts"
+import { Capsule, capsuleById } from "../capsule/type.ts"
+import { Computation, computationById, rememberRunnable } from "../computation/type.ts"
+import { wireEnum } from "../enums.ts"
+import { nullIfMissing } from "../errors.ts"
+import { loaderById } from "../loader.ts"
+import { Node } from "../node.ts"
+import { always, bool, int, object, objects, text, textOrEmpty, texts, time } from "../wire.ts"
+import * as rest from "./rest.ts"
+
+export const dataAssetById = loaderById("DataAsset", (context, id) => rest.getDataAsset(context.upstream, id))
+
+export const DataAssetState = wireEnum(
+  "DataAssetState",
+  "How far a data asset is in coming to be.",
+  { draft: "Being created.", ready: "There, and usable.", failed: "Its creation failed: see `failureReason`." },
+  { DATA_ASSET_STATE_DRAFT: "draft", DATA_ASSET_STATE_READY: "ready", DATA_ASSET_STATE_FAILED: "failed" },
+)
+
+export const DataAssetType = wireEnum(
+  "DataAssetType",
+  "What a data asset holds.",
+  {
+    dataset: "Data that was brought in.",
+    result: "Results of a run.",
+    combined: "Other data assets together.",
+    model: "A trained model.",
+  },
+  {
+    DATA_ASSET_TYPE_DATASET: "dataset",
+    DATA_ASSET_TYPE_RESULT: "result",
+    DATA_ASSET_TYPE_COMBINED: "combined",
+    DATA_ASSET_TYPE_MODEL: "model",
+  },
+)
+
+const DataAssetOrigin = wireEnum("DataAssetOrigin", "Where a data asset's files came from.", {
+  aws: "An S3 bucket.",
+  local: "An upload.",
+  gcp: "A Google Cloud Storage bucket.",
+})
+
+const Provenance = builder.objectRef<rest.Provenance>("Provenance").implement({
+  description: "How a result came to be.",
+  fields: (t) => ({
+    commit: t.string({ description: "The commit of the code that ran.", resolve: text("commit") }),
+    runScript: t.string({ description: "The path of the script that ran.", resolve: text("run_script") }),
+    dockerImage: t.string({ description: "The image in which it ran.", resolve: text("docker_image") }),
+    capsule: t.field({
+      type: Capsule,
+      description: "The capsule that ran. Null where none is known; a call, unless only its id is asked for.",
+      resolve: ({ capsule }, _args, context, info) =>
+        capsule ? nullIfMissing(capsuleById.link(context, capsule, info)) : null,
+    }),
+    computation: t.field({
+      type: Computation,
+      description: "The run. Null where none is known; a call, unless only its id is asked for.",
+      resolve: async ({ capsule, computation }, _args, context, info) => {
+        if (!computation) return null
+        const found = await nullIfMissing(computationById.link(context, computation, info))
+        if (found !== null && capsule) rememberRunnable(context, found, { id: capsule, kind: "capsules" })
+        return found
+      },
+    }),
+    dataAssets: t.field({
+      type: [DataAsset],
+      nullable: { list: true, items: true },
+      description:
+        "The run's inputs; null in the list are those that are gone. A call each, unless only their ids are asked for.",
+      resolve: (provenance, _args, context, info) =>
+        texts("data_assets")(provenance)?.map((id) => nullIfMissing(dataAssetById.link(context, id, info))),
+    }),
+  }),
+})
+
+const SourceBucket = builder.objectRef<rest.SourceBucket>("SourceBucket").implement({
+  description: "Where a data asset's files came from, and may still be.",
+  fields: (t) => ({
+    origin: t.field({
+      type: DataAssetOrigin.ref,
+      description: "The kind of storage.",
+      resolve: DataAssetOrigin.at("origin"),
+    }),
+    bucket: t.string({ description: "The bucket's name.", resolve: text("bucket") }),
+    prefix: t.string({ description: "The folder in the bucket.", resolve: text("prefix") }),
+    external: t.boolean({
+      description: "True where the files stay in a bucket outside Code Ocean; they can't be listed then.",
+      resolve: bool("external"),
+    }),
+  }),
+})
+
+const AppParameter = builder.objectRef<object>("AppParameter").implement({
+  description: "A parameter of the run that made a result.",
+  fields: (t) => ({
+    name: t.string({ description: "The parameter's name.", resolve: text("name") }),
+    value: t.string({ description: "Its value.", resolve: textOrEmpty("value") }),
+  }),
+})
+
+const CustomMetadataEntry = builder.objectRef<{ key: string; value: unknown }>("CustomMetadataEntry").implement({
+  description: "One value that a person gave to a custom metadata field of the deployment.",
+  fields: (t) => ({
+    key: t.exposeString("key", { nullable: false, description: "The field's name, as it is, spaces and all." }),
+    value: t.expose("value", {
+      type: "JSON",
+      description: "A text, a number, or a list of these; a date is epoch seconds.",
+    }),
+  }),
+})
+
+const ContainedDataAsset = builder.objectRef<rest.ContainedDataAsset>("ContainedDataAsset").implement({
+  description: "A data asset within a combined one.",
+  fields: (t) => ({
+    id: t.id({ description: "The data asset's id.", resolve: text("id") }),
+    mount: t.string({ description: "Its folder within the combined asset.", resolve: text("mount") }),
+    size: t.field({ type: "ByteCount", description: "Bytes.", resolve: text("size") }),
+    dataAsset: t.field({
+      type: DataAsset,
+      description: "The data asset. A call, unless only its id is asked for.",
+      resolve: ({ id }, _args, context, info) => (id ? nullIfMissing(dataAssetById.link(context, id, info)) : null),
+    }),
+  }),
+})
+
+export const DataAsset = builder.objectRef<rest.DataAsset>("DataAsset")
+DataAsset.implement({
+  description: "Data files, or results of a run, with a name, metadata and a history.",
+  interfaces: [Node],
+  fields: (t) => ({
+    name: t.string({ nullable: false, description: "The display name.", resolve: always("name", textOrEmpty) }),
+    mount: t.string({ description: "The default folder it is mounted in.", resolve: text("mount") }),
+    owner: t.string({ description: "The owner's user id.", resolve: text("owner") }),
+    ownerEmail: t.string({ description: "The owner's email address.", resolve: text("owner_email") }),
+    created: t.field({
+      type: "DateTime",
+      description: "When it was created; null for some drafts.",
+      resolve: time("created"),
+    }),
+    lastUsed: t.field({
+      type: "DateTime",
+      description: "When it was last used; null: never.",
+      resolve: time("last_used", "lastUsed"),
+    }),
+    state: t.field({
+      type: DataAssetState.ref,
+      nullable: false,
+      description: "Whether it can be used.",
+      resolve: DataAssetState.always("state"),
+    }),
+    type: t.field({
+      type: DataAssetType.ref,
+      nullable: false,
+      description: "What it holds.",
+      resolve: DataAssetType.always("type"),
+    }),
+    files: t.int({ description: "How many files it has.", resolve: int("files") }),
+    size: t.field({
+      type: "ByteCount",
+      description: "Bytes; 0 while it is new, null where nobody counted.",
+      resolve: text("size", "sizeInBytes"),
+    }),
+    description: t.string({ description: "Free text; may hold Markdown.", resolve: text("description") }),
+    tags: t.stringList({ description: "Keywords.", resolve: texts("tags", "keywords") }),
+    nextflowProfile: t.string({
+      description: "The Nextflow profile of the run that made it.",
+      resolve: text("nextflow_profile"),
+    }),
+    failureReason: t.string({ description: "Why its creation failed.", resolve: text("failure_reason") }),
+    transferError: t.string({ description: "Why its last transfer failed.", resolve: text("transfer_error") }),
+    lastTransferred: t.field({
+      type: "DateTime",
+      description: "When its files last moved to another bucket; null: never.",
+      resolve: time("last_transferred"),
+    }),
+    provenance: t.field({
+      type: Provenance,
+      description: "How it came to be, for a result.",
+      resolve: object("provenance"),
+    }),
+    sourceBucket: t.field({
+      type: SourceBucket,
+      description: "Where its files came from; null for results kept in Code Ocean.",
+      resolve: object("source_bucket"),
+    }),
+    customMetadata: t.field({
+      type: [CustomMetadataEntry],
+      description: "The values of the deployment's custom metadata fields.",
+      resolve: (asset) => {
+        const metadata = object<Record<string, unknown>>("custom_metadata")(asset)
+        return metadata && Object.entries(metadata).map(([key, value]) => ({ key, value }))
+      },
+    }),
+    appParameters: t.field({
+      type: [AppParameter],
+      description: "The parameters of the run that made it.",
+      resolve: objects("app_parameters"),
+    }),
+    containedDataAssets: t.field({
+      type: [ContainedDataAsset],
+      description: "What a combined data asset is made of.",
+      resolve: objects<rest.ContainedDataAsset>("contained_data_assets"),
+    }),
+  }),
+})

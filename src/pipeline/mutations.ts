@@ -1,0 +1,12 @@
+import { defineRunnableMutations } from "../runnable/mutations.ts"
+import { Pipeline } from "./type.ts"
+
+defineRunnableMutations({
+  kind: "pipelines",
+  one: "pipeline",
+  type: Pipeline,
+  archive: "archivePipeline",
+  delete: "deletePipeline",
+  attach: "attachPipelineDataAssets",
+  detach: "detachPipelineDataAssets",
+})

@@ -1,0 +1,19 @@
+import { builder } from "../builder.ts"
+import { defineLookups } from "../lookup.ts"
+import { runnableSearchArguments, searchRunnables } from "../runnable/queries.ts"
+import { connectionOf, pageArguments } from "../search/page.ts"
+import { Pipeline, pipelineById } from "./type.ts"
+
+defineLookups({ one: "pipeline", many: "pipelines", type: Pipeline, loader: pipelineById })
+
+const PipelineConnection = connectionOf("Pipeline", Pipeline)
+
+builder.queryField("searchPipelines", (t) =>
+  t.field({
+    type: PipelineConnection,
+    nullable: false,
+    description: "Pipelines that the caller may see. One call a page.",
+    args: { ...pageArguments, ...runnableSearchArguments },
+    resolve: (_root, args, context) => searchRunnables(context, "pipelines", args),
+  }),
+)

@@ -1,0 +1,13 @@
+import { builder } from "../builder.ts"
+import { loaderById, type Typed } from "../loader.ts"
+import { Node } from "../node.ts"
+import * as rest from "../runnable/rest.ts"
+import { Runnable } from "../runnable/type.ts"
+
+export const pipelineById = loaderById("Pipeline", (context, id) => rest.getRunnable(context.upstream, "pipelines", id))
+
+export const Pipeline = builder.objectRef<Typed<rest.Runnable>>("Pipeline")
+Pipeline.implement({
+  description: "A pipeline: capsules that run one after the other, each on the results of those before.",
+  interfaces: () => [Runnable, Node],
+})

@@ -1,0 +1,155 @@
+import { aListOf, anIdentified, anObject, aSearchAnswer, nothing, type SearchAnswer } from "../upstream/answer.ts"
+import type { Upstream } from "../upstream/client.ts"
+
+/** Capsules and pipelines are the same objects, on two routes with the same endpoints. */
+export type Kind = "capsules" | "pipelines"
+
+/** A capsule or a pipeline. Times are epoch seconds. */
+export interface Runnable {
+  id: string
+  created: number
+  name: string
+  status: string
+  owner: string
+  slug: string
+  owner_email?: string
+  last_accessed?: number
+  description?: string
+  field?: string
+  tags?: string[]
+  cloned_from_url?: string
+  original_capsule?: OriginalCapsule
+  /** The id of the release capsule. */
+  release_capsule?: string
+  submission?: Submission
+  versions?: Version[]
+  article?: Article
+}
+
+export interface OriginalCapsule {
+  id?: string
+  major_version?: number
+  minor_version?: number
+  name?: string
+  created?: number
+  public?: boolean
+}
+
+export interface Submission {
+  timestamp?: number
+  commit?: string
+  /** A capsule's id. */
+  verification_capsule?: string
+  verified?: boolean
+  verified_timestamp?: number
+}
+
+export interface Version {
+  major_version?: number
+  minor_version?: number
+  release_time?: number
+  doi?: string
+}
+
+export interface Article {
+  url?: string
+  id?: string
+  doi?: string
+  citation?: string
+  state?: string
+  name?: string
+  journal_name?: string
+  publish_time?: number
+}
+
+/**
+ * `GET /{kind}/{id}`: one capsule or pipeline.
+ * Rejects with UpstreamError: 404 when there is none, 403 when the caller may not see it.
+ */
+export function getRunnable(upstream: Upstream, kind: Kind, id: string): Promise<Runnable> {
+  return upstream.read({ method: "GET", route: `${kind}/{id}`, ids: { id }, answer: anIdentified<Runnable> })
+}
+
+/**
+ * `POST /{kind}/search`: one page of a search; changes nothing, in spite of its verb.
+ * @param body the search on the wire, paging included
+ */
+export function searchRunnables(upstream: Upstream, kind: Kind, body: object): Promise<SearchAnswer<Runnable>> {
+  return upstream.read({ method: "POST", route: `${kind}/search`, body, answer: aSearchAnswer<Runnable> })
+}
+
+/**
+ * `PATCH /{kind}/{id}/archive?archive=`: puts it into the archive, or takes it out. The answer has no body.
+ * Rejects with UpstreamError: 403 when the caller may not.
+ */
+export function archiveRunnable(upstream: Upstream, kind: Kind, id: string, archive: boolean): Promise<void> {
+  return upstream.write({
+    method: "PATCH",
+    route: `${kind}/{id}/archive`,
+    ids: { id },
+    query: { archive },
+    answer: nothing,
+  })
+}
+
+/**
+ * `DELETE /{kind}/{id}`: deletes it for good. The answer has no body.
+ * Rejects with UpstreamError: 403 when it isn't archived, was released, or the caller is neither its owner nor an admin.
+ */
+export function deleteRunnable(upstream: Upstream, kind: Kind, id: string): Promise<void> {
+  return upstream.write({ method: "DELETE", route: `${kind}/{id}`, ids: { id }, answer: nothing })
+}
+
+/** A data asset to attach; without `mount` it goes to its default folder. */
+export interface Attachment {
+  id: string
+  mount?: string
+}
+
+/** What came of attaching one data asset. */
+export interface AttachResult {
+  id: string
+  mount?: string
+  mount_state?: string
+  job_id?: string
+  external?: boolean
+  ready?: boolean
+}
+
+/**
+ * `POST /{kind}/{id}/data_assets`: attaches data assets.
+ * Rejects with UpstreamError: 400 when one is attached already, 404 when there is no such asset.
+ */
+export function attachDataAssets(
+  upstream: Upstream,
+  kind: Kind,
+  id: string,
+  attachments: readonly Attachment[],
+): Promise<AttachResult[]> {
+  return upstream.write({
+    method: "POST",
+    route: `${kind}/{id}/data_assets`,
+    ids: { id },
+    body: attachments,
+    answer: aListOf(anObject<AttachResult>),
+  })
+}
+
+/**
+ * `DELETE /{kind}/{id}/data_assets/` with a list of ids: detaches data assets. The answer's body is of no use.
+ * The trailing slash is the official client's.
+ */
+export function detachDataAssets(
+  upstream: Upstream,
+  kind: Kind,
+  id: string,
+  dataAssetIds: readonly string[],
+): Promise<void> {
+  return upstream.write({
+    method: "DELETE",
+    route: `${kind}/{id}/data_assets/`,
+    ids: { id },
+    body: dataAssetIds,
+    answer: nothing,
+  })
+}
