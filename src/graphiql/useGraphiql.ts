@@ -1,0 +1,172 @@
+import { createHash, randomBytes } from "node:crypto"
+import type { Plugin } from "graphql-yoga"
+import { type Asset, type AssetName, type Encoding, loadAssets } from "./assets.ts"
+
+/** An operation shown in a tab of its own; the tab's title is the operation's name. */
+export interface Example {
+  query: string
+  variables?: Record<string, unknown>
+}
+
+export interface GraphiqlOptions {
+  /** Path of the GraphQL endpoint, where a browser finds the page. */
+  endpoint: string
+  examples: Example[]
+  /** Preset in the headers editor, readable by everyone who can open the page: for the demo alone. */
+  token?: string
+}
+
+type Assets = Record<AssetName, Asset>
+
+/**
+ * Answers a browser that navigates to the endpoint with GraphiQL, and serves its scripts and styles below the endpoint; every
+ * other request passes. The page asks no other host for anything. Yoga's own `graphiql` must be off.
+ */
+export function useGraphiql({ endpoint, examples, token = "" }: GraphiqlOptions): Plugin {
+  const assetRoot = `${endpoint}/graphiql/`
+  const settings = JSON.stringify({ examples, token, storage: `codeocean-${digest(JSON.stringify(examples))}` })
+  let loading: Promise<Assets> | undefined
+  const assets = () => {
+    loading ??= loadAssets()
+    return loading
+  }
+
+  return {
+    onRequest({ request, url, fetchAPI, endResponse }) {
+      if (request.method !== "GET" && request.method !== "HEAD") return
+      const respond = ({ status, headers, body }: Reply) =>
+        endResponse(new fetchAPI.Response(request.method === "HEAD" ? null : body, { status, headers }))
+
+      if (url.pathname.startsWith(assetRoot)) {
+        const path = url.pathname.slice(assetRoot.length)
+        return assets()
+          .then((known) => assetReply(known, path, request.headers))
+          .then(respond)
+      }
+      const isEndpoint = url.pathname === endpoint || url.pathname === `${endpoint}/`
+      if (isEndpoint && isNavigation(request.headers)) {
+        return assets().then((known) => respond(pageReply(known, relativeRoot(url.pathname), settings)))
+      }
+    },
+  }
+}
+
+interface Reply {
+  status: number
+  headers: Record<string, string>
+  body: Uint8Array<ArrayBuffer> | string | null
+}
+
+/** Only a path in `assets` is ever served, so no path can climb to another file. */
+async function assetReply(assets: Assets, path: string, request: Headers): Promise<Reply> {
+  const asset = Object.values(assets).find((asset) => asset.path === path)
+  if (asset === undefined) return { status: 404, headers: { "cache-control": "no-store" }, body: null }
+
+  const encoding = preferredEncoding(request)
+  const headers: Record<string, string> = {
+    "cache-control": "public, max-age=31536000, immutable",
+    etag: `"${asset.version}-${encoding}"`,
+    vary: "accept-encoding",
+  }
+  if (request.get("if-none-match") === headers.etag) return { status: 304, headers, body: null }
+
+  const body = await asset.body(encoding)
+  headers["content-type"] = asset.contentType
+  headers["content-length"] = String(body.byteLength)
+  headers["x-content-type-options"] = "nosniff"
+  if (encoding !== "identity") headers["content-encoding"] = encoding
+  return { status: 200, headers, body }
+}
+
+function pageReply(assets: Assets, root: string, settings: string): Reply {
+  const nonce = randomBytes(16).toString("base64")
+  return {
+    status: 200,
+    headers: {
+      "content-type": "text/html; charset=utf-8",
+      "content-security-policy": contentSecurityPolicy(nonce),
+      "cache-control": "no-store",
+      "referrer-policy": "no-referrer",
+      "x-content-type-options": "nosniff",
+    },
+    body: page(assets, root, settings, nonce),
+  }
+}
+
+function contentSecurityPolicy(nonce: string): string {
+  return [
+    "default-src 'none'",
+    `script-src 'nonce-${nonce}'`,
+    `style-src 'nonce-${nonce}'`,
+    // GraphiQL's style sheet carries its fonts and images, and the page its icon.
+    "font-src data:",
+    "img-src data:",
+    "connect-src 'self'",
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'",
+  ].join("; ")
+}
+
+const ICON =
+  "data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 8 8'><circle cx='4' cy='4' r='4' fill='%230a6bc9'/></svg>"
+
+function page(assets: Assets, root: string, settings: string, nonce: string): string {
+  const script = (name: AssetName) => `<script nonce="${nonce}" defer src="${root}${assets[name].path}"></script>`
+  // A block of JSON is data to a browser; `<` is the only character with which its content could end it.
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>GraphiQL - Code Ocean GraphQL gateway</title>
+<link rel="icon" href="${ICON}">
+<link nonce="${nonce}" rel="stylesheet" href="${root}${assets["graphiql.css"].path}">
+<style nonce="${nonce}">body { margin: 0 } #graphiql { height: 100vh }</style>
+<script id="settings" type="application/json">${settings.replaceAll("<", "\\u003c")}</script>
+${script("react.js")}
+${script("react-dom.js")}
+${script("graphiql.js")}
+${script("browser.js")}
+</head>
+<body>
+<div id="graphiql"><noscript>GraphiQL needs JavaScript.</noscript></div>
+</body>
+</html>
+`
+}
+
+/** The assets' root as seen from the page, so that it holds behind a proxy that serves the endpoint under another prefix. */
+function relativeRoot(pathname: string): string {
+  return pathname.endsWith("/") ? "graphiql/" : `${pathname.slice(pathname.lastIndexOf("/") + 1)}/graphiql/`
+}
+
+/** A browser that goes to a page sends no Origin; a script of another site does, and must not read the token out of the page. */
+function isNavigation(headers: Headers): boolean {
+  if (headers.has("origin")) return false
+  const accept = headers.get("accept") ?? ""
+  const json = Math.max(quality(accept, "application/json"), quality(accept, "application/graphql-response+json"))
+  return quality(accept, "text/html") > json
+}
+
+function preferredEncoding(headers: Headers): Encoding {
+  const accept = headers.get("accept-encoding") ?? ""
+  if (quality(accept, "br") > 0) return "br"
+  if (quality(accept, "gzip") > 0) return "gzip"
+  return "identity"
+}
+
+/** How much a list such as `text/html, application/json;q=0.9` wants a value that it names: 1 unless it says less, 0 if not at all. */
+function quality(list: string, wanted: string): number {
+  for (const item of list.toLowerCase().split(",")) {
+    const [value, ...parameters] = item.split(";").map((part) => part.trim())
+    if (value !== wanted) continue
+    const q = parameters.find((parameter) => parameter.startsWith("q="))
+    return q === undefined ? 1 : Number(q.slice("q=".length)) || 0
+  }
+  return 0
+}
+
+function digest(text: string): string {
+  return createHash("sha256").update(text).digest("hex").slice(0, 16)
+}

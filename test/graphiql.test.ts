@@ -1,0 +1,295 @@
+import { createServer, type IncomingHttpHeaders, type IncomingMessage, request } from "node:http"
+import type { AddressInfo } from "node:net"
+import { buffer } from "node:stream/consumers"
+import { brotliDecompressSync, gunzipSync } from "node:zlib"
+import { createSchema, createYoga } from "graphql-yoga"
+import type { Browser, Page } from "playwright-core"
+import { beforeAll, expect, onTestFinished, test } from "vitest"
+import { useGraphiql } from "../src/graphiql/useGraphiql.ts"
+import { launchBrowser } from "./support/browser.ts"
+
+let browser: Browser
+
+beforeAll(async () => {
+  const launched = await launchBrowser()
+  browser = launched.browser
+  return launched.close
+})
+
+const TOKEN = "cop_demo</script><script>alert(1)</script>"
+
+const EXAMPLES = [
+  { query: "query Greeting($name: String!) {\n  hello(name: $name)\n}\n", variables: { name: "world" } },
+  { query: "query WhoAmI {\n  authorization\n}\n" },
+  { query: "subscription Countdown {\n  countdown\n}\n" },
+]
+
+async function startServer({ token }: { token?: string } = {}) {
+  const typeDefs = `
+    type Query { hello(name: String!): String, authorization: String }
+    type Subscription { countdown: Int }
+  `
+  const ended = Promise.withResolvers<void>()
+  const resolvers = {
+    Query: {
+      hello: (_root: unknown, { name }: { name: string }) => `Hello, ${name}!`,
+      authorization: (_root: unknown, _args: unknown, { request }: { request: Request }) =>
+        request.headers.get("authorization"),
+    },
+    Subscription: {
+      countdown: {
+        async *subscribe(_root: unknown, _args: unknown, { request }: { request: Request }) {
+          yield { countdown: 2 }
+          yield { countdown: 1 }
+          await new Promise((resolve) => request.signal.addEventListener("abort", resolve))
+          ended.resolve()
+        },
+      },
+    },
+  }
+  const yoga = createYoga({
+    schema: createSchema({ typeDefs, resolvers }),
+    graphiql: false,
+    plugins: [useGraphiql({ endpoint: "/graphql", examples: EXAMPLES, token })],
+  })
+  const server = createServer(yoga)
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
+  onTestFinished(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/graphql`, ended: ended.promise }
+}
+
+/** A page in a browser that has never been here, and all it complains of and asks for. */
+async function openPage(url: string) {
+  const context = await browser.newContext()
+  onTestFinished(() => context.close())
+  const page = await context.newPage()
+  const complaints: string[] = []
+  page.on("console", (message) => complaints.push(`${message.type()}: ${message.text()}`))
+  page.on("pageerror", (error) => complaints.push(error.message))
+  await page.addInitScript(`addEventListener("securitypolicyviolation", (violation) =>
+    console.error("refused", violation.effectiveDirective, violation.blockedURI))`)
+  const requested: string[] = []
+  page.on("request", (asked) => requested.push(asked.url()))
+  const transferred = await countTransferred(page)
+  await page.goto(url)
+  return { page, complaints, requested, transferred }
+}
+
+/** Bytes on the wire for the page and its assets, headers included; what the browser's cache holds counts nothing. */
+async function countTransferred(page: Page) {
+  let bytes = 0
+  const network = await page.context().newCDPSession(page)
+  const counted = new Set<string>()
+  network.on("Network.requestWillBeSent", ({ requestId, request }) => {
+    if (request.method === "GET" && request.url.startsWith("http")) counted.add(requestId)
+  })
+  network.on("Network.loadingFinished", ({ requestId, encodedDataLength }) => {
+    if (counted.has(requestId)) bytes += encodedDataLength
+  })
+  await network.send("Network.enable")
+  return () => bytes
+}
+
+const run = (page: Page) => page.getByRole("button", { name: "Execute query" }).click()
+const stop = (page: Page) => page.getByRole("button", { name: "Stop query" }).click()
+const openTab = (page: Page, name: string) => page.getByRole("tab", { name }).click()
+const textOf = (page: Page, region: string) => page.getByRole("region", { name: region, exact: true }).innerText()
+const shown = (page: Page, region: string) => expect.poll(() => textOf(page, region), { timeout: 10_000 })
+
+/** A plain GET (or HEAD) whose path is sent as it stands, which fetch would tidy up. */
+async function get(address: string, headers: IncomingHttpHeaders = {}, method = "GET") {
+  const [, origin, path] = /^(http:\/\/[^/]+)(.*)$/.exec(address)!
+  const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>()
+  request(origin!, { path, headers, method, agent: false }, resolve).on("error", reject).end()
+  const response = await promise
+  return { status: response.statusCode, headers: response.headers, body: await buffer(response) }
+}
+
+const NAVIGATION = { accept: "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8" }
+
+async function assetsOf(url: string) {
+  const html = String((await get(url, NAVIGATION)).body)
+  return [...html.matchAll(/(?:src|href)="([^":]+)"/g)].map(([, path]) => new URL(path!, url).href)
+}
+
+test("a browser without internet runs the first example with one click", async () => {
+  const { url } = await startServer()
+  const { page, complaints, requested } = await openPage(url)
+  await run(page)
+  await shown(page, "Result Window").toContain("Hello, world!")
+  const origins = requested.map((address) => new URL(address)).filter(({ protocol }) => protocol !== "data:")
+  expect(new Set(origins.map(({ origin }) => origin))).toEqual(new Set([new URL(url).origin]))
+  expect(complaints).toEqual([])
+})
+
+test("the examples are three tabs, each ready to run", async () => {
+  const { url } = await startServer()
+  const { page } = await openPage(url)
+  await expect.poll(() => page.getByRole("tab").allInnerTexts()).toEqual(["Greeting", "WhoAmI", "Countdown"])
+  await page.getByRole("button", { name: "Variables" }).click()
+  await shown(page, "Variables").toContain('"name": "world"')
+  await openTab(page, "WhoAmI")
+  await shown(page, "Query Editor").toContain("authorization")
+})
+
+test("the demo's token is preset in every tab, whatever its characters, again on the next visit, and never stored", async () => {
+  const { url } = await startServer({ token: TOKEN })
+  const { page, complaints } = await openPage(url)
+  await shown(page, "Headers").toContain(TOKEN)
+  await openTab(page, "WhoAmI")
+  await run(page)
+  await shown(page, "Result Window").toContain(`Bearer ${TOKEN}`)
+  // GraphiQL stores its tabs half a second after a change.
+  const stored = () => page.evaluate("JSON.stringify(localStorage)")
+  await expect.poll(stored, { timeout: 5_000 }).toContain("graphiql:tabState")
+  expect(await stored()).not.toContain("cop_demo")
+  await page.goto(url)
+  await shown(page, "Headers").toContain(TOKEN)
+  await page.getByRole("button", { name: "Show History" }).click()
+  await page.getByRole("button", { name: "WhoAmI", exact: true }).click()
+  await run(page)
+  await shown(page, "Result Window").toContain(`Bearer ${TOKEN}`)
+  expect(complaints).toEqual([])
+})
+
+test("without a token the page shows where to put one", async () => {
+  const { url } = await startServer()
+  expect(String((await get(url, NAVIGATION)).body)).not.toContain("cop_")
+  const { page } = await openPage(url)
+  await shown(page, "Headers").toContain('"Authorization": "Bearer "')
+})
+
+test("tabs that another set of examples left in the browser do not hide these", async () => {
+  const { url } = await startServer()
+  const { page } = await openPage(url)
+  const tabs = JSON.stringify({ activeTabIndex: 0, tabs: [] })
+  await page.evaluate(`localStorage.setItem("graphiql:tabState", '${tabs}')`)
+  await page.evaluate(`localStorage.setItem("graphiql:query", "{ somethingElse }")`)
+  await page.goto(url)
+  await shown(page, "Query Editor").toContain("query Greeting")
+})
+
+test("a subscription shows its results as they come, and stopping it tells the server", async () => {
+  const { url, ended } = await startServer()
+  const { page, complaints } = await openPage(url)
+  await openTab(page, "Countdown")
+  await run(page)
+  await shown(page, "Result Window").toContain('"countdown": 1')
+  await stop(page)
+  await ended
+  expect(await textOf(page, "Result Window")).toContain('"countdown": 1')
+  expect(complaints).toEqual([])
+})
+
+test("GraphiQL's own dialogs and documentation pass the content security policy", async () => {
+  const { url } = await startServer()
+  const { page, complaints } = await openPage(url)
+  await page.getByRole("button", { name: "Open settings dialog" }).click()
+  await page.getByRole("button", { name: "Dark", exact: true }).click()
+  await page.keyboard.press("Escape")
+  await page.getByRole("button", { name: "Show Documentation Explorer" }).click()
+  await page.getByText("Root Types").waitFor()
+  await page.getByRole("button", { name: "Show History" }).click()
+  expect(complaints).toEqual([])
+})
+
+test("the first visit transfers less than a megabyte, the next one only the page", async () => {
+  const { url } = await startServer()
+  const { page, transferred } = await openPage(url)
+  await page.waitForLoadState("networkidle")
+  const first = transferred()
+  await page.goto(url)
+  await page.waitForLoadState("networkidle")
+  const second = transferred() - first
+  expect(first).toBeLessThan(1_000_000)
+  expect(second).toBeLessThan(5_000)
+})
+
+test("the page runs no script but its own, is kept nowhere and fits in no frame", async () => {
+  const { url } = await startServer({ token: TOKEN })
+  const { status, headers, body } = await get(url, NAVIGATION)
+  expect(status).toBe(200)
+  expect(body.byteLength).toBeLessThan(5_000)
+  expect(String(body)).not.toContain("<script>")
+  const policy = headers["content-security-policy"]
+  expect(policy).toMatch(/^default-src 'none'; script-src 'nonce-[^']{20,}'; /)
+  expect(policy).not.toContain("unsafe")
+  expect(policy).toContain("frame-ancestors 'none'")
+  expect(headers).toMatchObject({
+    "cache-control": "no-store",
+    "referrer-policy": "no-referrer",
+    "x-content-type-options": "nosniff",
+  })
+  expect((await get(url, NAVIGATION)).headers["content-security-policy"]).not.toBe(policy)
+})
+
+test("assets never change, travel compressed and are not sent again to who has them", async () => {
+  const { url } = await startServer()
+  const assets = await assetsOf(url)
+  expect(assets).toHaveLength(5)
+  for (const asset of assets) {
+    const plain = await get(asset)
+    const br = await get(asset, { "accept-encoding": "gzip, deflate, br, zstd" })
+    const gzip = await get(asset, { "accept-encoding": "gzip;q=1.0, br;q=0" })
+    expect(plain.headers).toMatchObject({
+      "cache-control": "public, max-age=31536000, immutable",
+      "content-type": expect.stringMatching(/^text\/(css|javascript); charset=utf-8$/),
+      "x-content-type-options": "nosniff",
+      vary: "accept-encoding",
+    })
+    expect(br.headers["content-encoding"]).toBe("br")
+    expect(gzip.headers["content-encoding"]).toBe("gzip")
+    expect(brotliDecompressSync(br.body).equals(plain.body)).toBe(true)
+    expect(gunzipSync(gzip.body).equals(plain.body)).toBe(true)
+    const again = await get(asset, { "accept-encoding": "br", "if-none-match": br.headers.etag })
+    expect(again).toMatchObject({ status: 304, body: Buffer.alloc(0) })
+    expect(new Set([plain, br, gzip].map(({ headers }) => headers.etag)).size).toBe(3)
+  }
+})
+
+test("nothing but the known assets is served", async () => {
+  const { url } = await startServer()
+  const [asset] = await assetsOf(url)
+  const folder = asset!.slice(0, asset!.lastIndexOf("/"))
+  for (const address of [
+    `${url}/graphiql/`,
+    `${url}/graphiql/__proto__`,
+    `${url}/graphiql/0000000000000000/react.js`,
+    `${folder}/browser.ts`,
+    `${folder}/../../../package.json`,
+    `${folder}/..%2f..%2f..%2fpackage.json`,
+    `${folder}/%2e%2e/%2e%2e/package.json`,
+  ]) {
+    expect.soft((await get(address)).status, address).toBe(404)
+  }
+})
+
+test("HEAD answers as GET does, without the body", async () => {
+  const { url } = await startServer()
+  for (const address of [url, ...(await assetsOf(url))]) {
+    const whole = await get(address, NAVIGATION)
+    const head = await get(address, NAVIGATION, "HEAD")
+    expect(head).toMatchObject({ status: 200, body: Buffer.alloc(0) })
+    expect(head.headers["content-type"]).toBe(whole.headers["content-type"])
+  }
+})
+
+test("a script of another site cannot read the page", async () => {
+  const { url } = await startServer({ token: TOKEN })
+  const { body } = await get(url, { ...NAVIGATION, origin: "https://elsewhere.example" })
+  expect(String(body)).not.toContain("cop_demo")
+})
+
+test("only who prefers HTML gets the page; operations go on as ever", async () => {
+  const { url } = await startServer()
+  const query = `${url}?query=%7B__typename%7D`
+  for (const accept of ["*/*", "application/json", "application/graphql-response+json, text/html;q=0.5"]) {
+    expect.soft(JSON.parse(String((await get(query, { accept })).body))).toEqual({ data: { __typename: "Query" } })
+  }
+  expect((await get(`${url}/`, NAVIGATION)).status).toBe(200)
+  for (const asset of await assetsOf(`${url}/`)) expect((await get(asset)).status).toBe(200)
+  expect((await get(`${url}/elsewhere`, { accept: "application/json" })).status).toBe(404)
+})
