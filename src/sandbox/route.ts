@@ -1,0 +1,70 @@
+import type { Access, Scope, World } from "./world.ts"
+
+/** One API request, as a handler sees it. */
+export interface Call {
+  world: World
+  caller: Access
+  /** What the route's placeholders stand for, decoded. */
+  params: Record<string, string>
+  query: Record<string, string>
+  /** The parsed JSON body; undefined when there was none. */
+  body: unknown
+  /** A download address for a file, signed and short-lived. */
+  sign(owner: "computations" | "data_assets", id: string, path: string, disposition: "attachment" | "inline"): string
+}
+
+export interface Answer {
+  status: number
+  /** Left out: no body. A string is sent as it is, anything else as JSON. */
+  body?: unknown
+  headers?: Record<string, string>
+}
+
+export interface Route {
+  method: string
+  /** Path below the API's base; a segment that begins with ":" stands for any one segment. */
+  path: string
+  scope: Scope
+  /** Says that a POST changes nothing. A GET never does. */
+  reads?: boolean
+  /** A search answers 401, not 403, to a token without the scope. */
+  search?: boolean
+  handle(call: Call): Answer
+}
+
+/** Ends a request with this status and body. */
+export class Refusal extends Error {
+  readonly status: number
+  readonly body: unknown
+
+  constructor(status: number, body: unknown) {
+    super(`refused with ${status}`)
+    this.status = status
+    this.body = body
+  }
+}
+
+/** The usual refusal: an object with a message, and at times more keys. */
+export function refuse(status: number, message: string, more: Record<string, unknown> = {}): never {
+  throw new Refusal(status, { message, ...more })
+}
+
+/** 200 with a JSON body. */
+export function ok(body: unknown): Answer {
+  return { status: 200, body }
+}
+
+export const noContent: Answer = { status: 204 }
+
+/** Whether a parsed JSON value is an object (not null, not an array). */
+export function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value)
+}
+
+/** The query's boolean, as browsers and as Python write it; anything else is a bad request. */
+export function booleanQuery(call: Call, name: string): boolean {
+  const value = call.query[name]
+  if (value === "true" || value === "True") return true
+  if (value === "false" || value === "False") return false
+  return refuse(400, `${name} must be true or false`)
+}
