@@ -1,9 +1,10 @@
 import type { Example } from "./useGraphiql.ts"
 
-/** The operations that GraphiQL opens with, a tab each. */
+/** The operations that GraphiQL opens with, a tab each: they need no ids, so they run on any deployment. */
 export const examples: Example[] = [
   {
-    query: `# Press the run button: one request, instead of dozens of REST calls.
+    query: `# Capsules with their app panels, runs and data assets: one request, instead of dozens of REST calls.
+# Press the run button, or Ctrl+Enter.
 query CapsulePage {
   searchCapsules(first: 50, query: "tag:ecephys", orderBy: {field: LAST_ACCESSED, direction: DESC}) {
     nodes {
@@ -21,5 +22,39 @@ query CapsulePage {
   }
 }
 `,
+  },
+  {
+    query: `# Runs of pipelines that ended with an error, with the capsule of each process.
+query FailedPipelineRuns {
+  searchPipelines(first: 10) {
+    nodes {
+      name
+      computations(filter: {endStatus: FAILED}) {
+        nodes {
+          name created runTime exitCode
+          parameters { paramName value }
+          processes { name version capsule { name } }
+        }
+      }
+    }
+  }
+}
+`,
+  },
+  {
+    query: `# Releases, with what they were released from. Page on with the variable "after".
+query Releases($first: Int = 10, $after: String) {
+  searchCapsules(first: $first, after: $after, status: RELEASE) {
+    nodes {
+      name slug owner
+      versions { majorVersion minorVersion releaseTime doi }
+      article { name journalName doi }
+      originalCapsule { name capsule { id } }
+    }
+    pageInfo { hasNextPage endCursor }
+  }
+}
+`,
+    variables: { first: 10 },
   },
 ]

@@ -1,0 +1,62 @@
+import { onTestFinished } from "vitest"
+import { type Config, readConfig } from "../../src/config.ts"
+import { createLog } from "../../src/log.ts"
+import { tokens } from "../../src/sandbox/seed.ts"
+import { type RecordedRequest, type Sandbox, type SandboxOptions, startSandbox } from "../../src/sandbox/server.ts"
+import { createGateway, type Gateway } from "../../src/server.ts"
+
+/** A GraphQL answer, loosely typed: tests say what they expect of it. */
+// biome-ignore lint/suspicious/noExplicitAny: answers have any shape, and tests reach deep into them.
+export type Result = { data?: any; errors?: { message: string; path?: (string | number)[]; extensions: any }[] }
+
+export interface World {
+  sandbox: Sandbox
+  gateway: Gateway
+  /** Sends an operation as Ada, or with these headers instead of hers. */
+  ask(query: string, variables?: Record<string, unknown>, headers?: Record<string, string>): Promise<Result>
+  /** The log's lines so far, parsed. */
+  lines: Record<string, unknown>[]
+}
+
+/** A sandbox and a gateway on it, over real HTTP between them; both close when the test ends. */
+export async function startGateway(
+  options: { sandbox?: SandboxOptions; config?: Partial<Config>; graphiqlToken?: string } = {},
+): Promise<World> {
+  const sandbox = await startSandbox(options.sandbox)
+  const world = startGatewayOn(sandbox.url, options)
+  onTestFinished(() => sandbox.close())
+  return { sandbox, ...world }
+}
+
+/** A gateway on any upstream. */
+export function startGatewayOn(
+  url: string,
+  options: { config?: Partial<Config>; graphiqlToken?: string } = {},
+): Omit<World, "sandbox"> {
+  const lines: Record<string, unknown>[] = []
+  const log = createLog("debug", { write: (line) => void lines.push(JSON.parse(line)) })
+  const config = { ...readConfig({ CODEOCEAN_URL: url, PORT: "0" }), ...options.config }
+  const gateway = createGateway(config, log, options)
+  onTestFinished(async () => {
+    await gateway.close()
+  })
+  const ask: World["ask"] = async (query, variables, headers = { authorization: `Bearer ${tokens.ada}` }) => {
+    const response = await gateway.fetch("http://gateway/graphql", {
+      method: "POST",
+      headers: { "content-type": "application/json", ...headers },
+      body: JSON.stringify({ query, variables }),
+    })
+    return (await response.json()) as Result
+  }
+  return { gateway, ask, lines }
+}
+
+/** The upstream calls of a query, in no order: "GET /capsules/{id}" and how often, ids by themselves. */
+export function callsOf(requests: readonly RecordedRequest[]): Record<string, number> {
+  const calls: Record<string, number> = {}
+  for (const { method, path } of requests) {
+    const call = `${method} ${path}`
+    calls[call] = (calls[call] ?? 0) + 1
+  }
+  return calls
+}
