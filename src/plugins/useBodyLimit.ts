@@ -32,14 +32,18 @@ export function useBodyLimit(): Plugin {
   }
 }
 
+/** Most clients read an answer only after their whole body is sent, so a body that is too large is read on, unkept. */
+const mostDiscarded = 16 * largestBody
+
 async function readWhole(body: ReadableStream<Uint8Array>): Promise<Buffer<ArrayBuffer>> {
   const chunks: Uint8Array[] = []
   let size = 0
   for await (const chunk of body) {
     size += chunk.byteLength
-    if (size > largestBody) throw tooLarge()
-    chunks.push(chunk)
+    if (size > mostDiscarded) break
+    if (size <= largestBody) chunks.push(chunk)
   }
+  if (size > largestBody) throw tooLarge()
   return Buffer.concat(chunks)
 }
 
