@@ -6,7 +6,9 @@ import { createSchema, createYoga } from "graphql-yoga"
 import type { Browser, Page } from "playwright-core"
 import { beforeAll, expect, onTestFinished, test } from "vitest"
 import { useGraphiql } from "../src/graphiql/useGraphiql.ts"
+import { tokens } from "../src/sandbox/seed.ts"
 import { launchBrowser } from "./support/browser.ts"
+import { startGateway } from "./support/gateway.ts"
 
 let browser: Browser
 
@@ -115,14 +117,26 @@ async function assetsOf(url: string) {
   return [...html.matchAll(/(?:src|href)="([^":]+)"/g)].map(([, path]) => new URL(path!, url).href)
 }
 
-test("a browser without internet runs the first example with one click", async () => {
-  const { url } = await startServer()
-  const { page, complaints, requested } = await openPage(url)
+test("a browser without internet runs the gateway's own example with one click, and sees the sandbox's capsules", async () => {
+  const { gateway } = await startGateway({ graphiqlToken: tokens.ada })
+  const origin = await gateway.listen()
+  const { page, complaints, requested } = await openPage(`${origin}/graphql`)
+  await expect
+    .poll(() => page.getByRole("tab").allInnerTexts())
+    .toEqual(["CapsulePage", "FailedPipelineRuns", "Releases"])
   await run(page)
-  await shown(page, "Result Window").toContain("Hello, world!")
-  const origins = requested.map((address) => new URL(address)).filter(({ protocol }) => protocol !== "data:")
-  expect(new Set(origins.map(({ origin }) => origin))).toEqual(new Set([new URL(url).origin]))
+  await shown(page, "Result Window").toContain("Spike Sorting")
+  expect(await textOf(page, "Result Window")).not.toContain('"errors"')
+  const asked = requested.map((address) => new URL(address)).filter(({ protocol }) => protocol !== "data:")
+  expect(new Set(asked.map((address) => address.origin))).toEqual(new Set([origin]))
   expect(complaints).toEqual([])
+})
+
+test("a gateway outside the demo shows no token, and one with GraphiQL off no page", async () => {
+  const { gateway } = await startGateway()
+  expect(String((await get(`${await gateway.listen()}/graphql`, NAVIGATION)).body)).not.toContain("cop_")
+  const { gateway: bare } = await startGateway({ config: { graphiql: false } })
+  expect((await get(`${await bare.listen()}/graphql`, NAVIGATION)).headers["content-type"]).not.toContain("text/html")
 })
 
 test("the examples are three tabs, each ready to run", async () => {
