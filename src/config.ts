@@ -68,8 +68,8 @@ export const settings: readonly Setting[] = [
   },
   {
     name: "GRAPHIQL",
-    default: "true",
-    meaning: "`true` or `false`: the GraphiQL page for browsers at `/graphql`. In production its default is `false`.",
+    default: "",
+    meaning: "`true` or `false`: the GraphiQL page for browsers at `/graphql`. Unset, it is on, and off in production.",
   },
   {
     name: "CORS_ORIGINS",

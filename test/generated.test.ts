@@ -1,0 +1,13 @@
+import { readFile } from "node:fs/promises"
+import { expect, test } from "vitest"
+import { generatedFiles } from "../tools/generated.ts"
+
+const root = new URL("..", import.meta.url)
+
+test.each(["schema.graphql", ".env.example", "README.md"])(
+  "%s says what the code does (else: npm run schema)",
+  async (path) => {
+    const generated = await generatedFiles(root)
+    expect(await readFile(new URL(path, root), "utf8")).toBe(generated[path])
+  },
+)

@@ -1,0 +1,33 @@
+import { readFile } from "node:fs/promises"
+import { lexicographicSortSchema, printSchema } from "graphql"
+import { type Setting, settings } from "../src/config.ts"
+import { schema } from "../src/schema.ts"
+
+const start = "<!-- settings: written by npm run schema -->"
+const end = "<!-- settings end -->"
+
+/** What each file that is written from the code should hold, by its path from the project's root. */
+export async function generatedFiles(root: URL): Promise<Record<string, string>> {
+  const readme = await readFile(new URL("README.md", root), "utf8")
+  const [before, rest] = readme.split(start)
+  const after = rest?.split(end)[1]
+  if (before === undefined || after === undefined) throw new Error(`README.md lacks the lines "${start}" and "${end}".`)
+  return {
+    "schema.graphql": `${printSchema(lexicographicSortSchema(schema))}\n`,
+    ".env.example": envExample(settings),
+    "README.md": `${before}${start}\n${settingsTable(settings)}\n${end}${after}`,
+  }
+}
+
+function envExample(rows: readonly Setting[]): string {
+  return rows
+    .map(({ name, default: value, meaning }) => `# ${meaning.replaceAll("`", "")}\n${name}=${value}\n`)
+    .join("\n")
+}
+
+function settingsTable(rows: readonly Setting[]): string {
+  const lines = rows.map(
+    ({ name, default: value, meaning }) => `| \`${name}\` | ${value && `\`${value}\``} | ${meaning} |`,
+  )
+  return ["| variable | default | meaning |", "| --- | --- | --- |", ...lines].join("\n")
+}
