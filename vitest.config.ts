@@ -1,5 +1,8 @@
 import { defineConfig } from "vitest/config"
 
+// Where to leave a report for machines, if anyone wants one.
+const report = process.env.VITEST_JSON
+
 export default defineConfig({
   // Vite would otherwise load graphql's CommonJS and ESM builds side by side, and instanceof GraphQLError would lie.
   resolve: { alias: [{ find: /^graphql$/, replacement: "graphql/index.js" }] },
@@ -7,5 +10,6 @@ export default defineConfig({
     include: ["test/**/*.test.ts"],
     testTimeout: 20_000,
     hookTimeout: 60_000,
+    ...(report && { reporters: ["default", ["json", { outputFile: report }]] }),
   },
 })
