@@ -1,0 +1,110 @@
+import { expect, test } from "vitest"
+import { ConfigError, readConfig, settings } from "../src/config.ts"
+
+const CODEOCEAN_URL = "https://codeocean.example.org"
+
+function problemsOf(env: Record<string, string>): readonly string[] {
+  try {
+    readConfig(env)
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems
+    throw error
+  }
+  return []
+}
+
+test("the address of Code Ocean is all that must be set", () => {
+  expect(readConfig({ CODEOCEAN_URL })).toMatchObject({
+    codeoceanToken: undefined,
+    port: 4000,
+    host: "127.0.0.1",
+    logLevel: "info",
+    upstreamTimeoutMs: 15_000,
+    upstreamConnections: 128,
+    requestDeadlineMs: 30_000,
+    graphiql: true,
+    corsOrigins: [],
+  })
+})
+
+test("the defaults that the settings' table shows are those in force", () => {
+  const shown = Object.fromEntries(settings.map((setting) => [setting.name, setting.default]))
+  expect(readConfig({ ...shown, CODEOCEAN_URL })).toEqual(readConfig({ CODEOCEAN_URL }))
+})
+
+test("every wrong setting is named at once, each with what it must be", () => {
+  const problems = problemsOf({
+    CODEOCEAN_URL: "codeocean",
+    CODEOCEAN_TOKEN: "two words",
+    PORT: "4000x",
+    LOG_LEVEL: "loud",
+    UPSTREAM_TIMEOUT_MS: "0",
+    UPSTREAM_CONNECTIONS: "-1",
+    REQUEST_DEADLINE_MS: "1.5",
+    GRAPHIQL: "yes",
+    CORS_ORIGINS: "https://portal.example.org/path, nonsense",
+  })
+  for (const name of [
+    "CODEOCEAN_URL",
+    "CODEOCEAN_TOKEN",
+    "PORT",
+    "LOG_LEVEL",
+    "UPSTREAM_TIMEOUT_MS",
+    "UPSTREAM_CONNECTIONS",
+    "REQUEST_DEADLINE_MS",
+    "GRAPHIQL",
+    "CORS_ORIGINS",
+  ]) {
+    expect(
+      problems.filter((problem) => problem.startsWith(`${name} `)),
+      name,
+    ).not.toHaveLength(0)
+  }
+  expect(problems.join()).not.toContain("two words")
+})
+
+test("an empty setting counts as unset", () => {
+  expect(problemsOf({ CODEOCEAN_URL: " " })).toEqual([expect.stringMatching(/^CODEOCEAN_URL is required/)])
+  expect(readConfig({ CODEOCEAN_URL, PORT: "", CODEOCEAN_TOKEN: "" })).toEqual(readConfig({ CODEOCEAN_URL }))
+})
+
+test.each([
+  ["https://codeocean.example.org", "https://codeocean.example.org/"],
+  ["https://codeocean.example.org/", "https://codeocean.example.org/"],
+  ["https://codeocean.example.org/api/v1", "https://codeocean.example.org/"],
+  ["https://codeocean.example.org/api/v1/", "https://codeocean.example.org/"],
+  ["https://example.org/codeocean", "https://example.org/codeocean/"],
+])("the address may be written as %s", (written, meant) => {
+  expect(readConfig({ CODEOCEAN_URL: written }).codeoceanUrl.href).toBe(meant)
+})
+
+test.each([
+  "ftp://codeocean.example.org",
+  "https://user:word@codeocean.example.org",
+  "https://codeocean.example.org/?a=b",
+  "//x",
+])("the address can't be %s", (url) => {
+  expect(problemsOf({ CODEOCEAN_URL: url })).toHaveLength(1)
+})
+
+test("in production the address must be https, unless it is this machine", () => {
+  const inProduction = (url: string) => problemsOf({ NODE_ENV: "production", CODEOCEAN_URL: url })
+  expect(inProduction("http://codeocean.example.org")).toEqual([expect.stringContaining("must be https")])
+  for (const url of ["http://localhost:4100", "http://127.0.0.1:4100", "http://[::1]:4100", CODEOCEAN_URL]) {
+    expect(inProduction(url), url).toEqual([])
+  }
+})
+
+test("in production a token for everyone needs a second word, and other problems are still named beside it", () => {
+  const env = { NODE_ENV: "production", CODEOCEAN_URL, CODEOCEAN_TOKEN: "cop_shared" }
+  expect(problemsOf(env)).toEqual([expect.stringContaining("CODEOCEAN_TOKEN_IN_PRODUCTION=true")])
+  expect(problemsOf({ ...env, PORT: "x" })).toHaveLength(2)
+  expect(readConfig({ ...env, CODEOCEAN_TOKEN_IN_PRODUCTION: "true" }).codeoceanToken).toBe("cop_shared")
+})
+
+test("GraphiQL is on outside production, off in it, and wherever it is said", () => {
+  expect(readConfig({ CODEOCEAN_URL }).graphiql).toBe(true)
+  expect(readConfig({ CODEOCEAN_URL, NODE_ENV: "production" }).graphiql).toBe(false)
+  expect(readConfig({ CODEOCEAN_URL, NODE_ENV: "production", GRAPHIQL: "true" }).graphiql).toBe(true)
+  expect(readConfig({ CODEOCEAN_URL, GRAPHIQL: "false" }).graphiql).toBe(false)
+})

@@ -1,0 +1,266 @@
+import { createConnection } from "node:net"
+import { describe, expect, test } from "vitest"
+import { seed, tokens } from "../src/sandbox/seed.ts"
+import { startGateway, startGatewayOn } from "./support/gateway.ts"
+
+const post = (body: unknown, headers: Record<string, string> = {}): RequestInit => ({
+  method: "POST",
+  headers: { "content-type": "application/json", authorization: `Bearer ${tokens.ada}`, ...headers },
+  body: typeof body === "string" ? body : JSON.stringify(body),
+})
+
+describe("requests that another site could make a browser send are refused", () => {
+  test.each([
+    ["a form", { "content-type": "application/x-www-form-urlencoded" }, "query=%7B__typename%7D"],
+    ["plain text", { "content-type": "text/plain" }, '{"query":"{__typename}"}'],
+    ["a multipart form", { "content-type": "multipart/form-data; boundary=x" }, "--x--"],
+    ["no content type", {}, undefined],
+  ])("%s", async (_name, headers, body) => {
+    const { gateway } = await startGateway()
+    const response = await gateway.fetch("http://gateway/graphql", { method: "POST", headers, body: body ?? null })
+    expect(response.status).toBe(403)
+    expect((await response.json()).errors[0].extensions.code).toBe("FORBIDDEN")
+  })
+
+  test("a GET without a header of its own", async () => {
+    const { gateway } = await startGateway()
+    const response = await gateway.fetch("http://gateway/graphql?query={__typename}")
+    expect(response.status).toBe(403)
+    expect((await response.json()).errors[0].message).toContain("Authorization header")
+  })
+
+  test("but a GET with an Authorization header, which no other site can add, is answered", async () => {
+    const { gateway } = await startGateway()
+    const headers = { authorization: `Bearer ${tokens.ada}` }
+    const response = await gateway.fetch("http://gateway/graphql?query={__typename}", { headers })
+    expect(await response.json()).toEqual({ data: { __typename: "Query" } })
+  })
+
+  test("and a mutation by GET is refused even then", async () => {
+    const { gateway, sandbox } = await startGateway()
+    const query = `mutation { deleteCapsule(input: {id: "${seed.archivedNotebook}"}) { __typename } }`
+    const headers = { authorization: `Bearer ${tokens.ada}` }
+    const response = await gateway.fetch(`http://gateway/graphql?query=${encodeURIComponent(query)}`, { headers })
+    expect(response.status).toBe(405)
+    expect(sandbox.requests).toHaveLength(0)
+  })
+})
+
+describe("pages of other origins", () => {
+  test("none may call unless it is named", async () => {
+    const { gateway } = await startGateway()
+    const response = await gateway.fetch(
+      "http://gateway/graphql",
+      post({ query: "{__typename}" }, { origin: "https://evil.example" }),
+    )
+    expect(response.headers.get("access-control-allow-origin")).toBeNull()
+  })
+
+  test("a named origin may, without credentials, and only itself is named back", async () => {
+    const corsOrigins = ["https://portal.example.org", "https://lab.example.org"]
+    const { gateway } = await startGateway({ config: { corsOrigins } })
+    const preflight = (origin: string) =>
+      gateway.fetch("http://gateway/graphql", {
+        method: "OPTIONS",
+        headers: { origin, "access-control-request-method": "POST", "access-control-request-headers": "authorization" },
+      })
+    const allowed = await preflight("https://lab.example.org")
+    expect(allowed.headers.get("access-control-allow-origin")).toBe("https://lab.example.org")
+    expect(allowed.headers.get("access-control-allow-credentials")).toBeNull()
+    expect(allowed.headers.get("access-control-allow-headers")).toContain("Authorization")
+    for (const origin of ["https://evil.example", "null"]) {
+      const refused = await preflight(origin)
+      expect(refused.headers.get("access-control-allow-origin")).toBeNull()
+    }
+  })
+})
+
+describe("request ids", () => {
+  test("the caller's own comes back, goes upstream, and stands in errors and log", async () => {
+    const { gateway, sandbox, lines } = await startGateway()
+    const query = `{ capsule(id: "${seed.graceNotebook}") { id } dataAsset(id: "${seed.graceLocked}") { id } }`
+    const response = await gateway.fetch(
+      "http://gateway/graphql",
+      post({ query }, { "x-request-id": "from-the-caller.1" }),
+    )
+    expect(response.headers.get("x-request-id")).toBe("from-the-caller.1")
+    expect((await response.json()).errors[0].extensions.requestId).toBe("from-the-caller.1")
+    expect(sandbox.requests.every(({ headers }) => headers["x-request-id"] === "from-the-caller.1")).toBe(true)
+    expect(lines.filter(({ requestId }) => requestId === "from-the-caller.1").length).toBeGreaterThan(1)
+  })
+
+  test("an unusable one is replaced", async () => {
+    const { gateway } = await startGateway()
+    for (const id of ["a b", "x".repeat(200), 'quote"']) {
+      const response = await gateway.fetch(
+        "http://gateway/graphql",
+        post({ query: "{__typename}" }, { "x-request-id": id }),
+      )
+      expect(response.headers.get("x-request-id")).toMatch(/^[0-9a-f-]{36}$/)
+    }
+  })
+})
+
+test("answers are for their caller alone: no cache keeps them", async () => {
+  const { gateway } = await startGateway()
+  const response = await gateway.fetch("http://gateway/graphql", post({ query: "{__typename}" }))
+  expect(response.headers.get("cache-control")).toBe("private, no-store")
+  expect(response.headers.get("vary")).toContain("Authorization")
+})
+
+describe("the log", () => {
+  test("has one line for each request, with its operation, duration, upstream calls and outcome", async () => {
+    const { ask, lines } = await startGateway()
+    await ask(
+      `query Two { a: capsule(id: "${seed.cellCounter}") { name } b: capsule(id: "${seed.spikeSorting}") { name } }`,
+    )
+    const requests = lines.filter(({ msg }) => msg === "request")
+    expect(requests).toEqual([
+      expect.objectContaining({
+        operation: "Two",
+        upstreamCalls: 2,
+        outcome: "ok",
+        status: 200,
+        durationMs: expect.any(Number),
+      }),
+    ])
+  })
+
+  test("has one line for each upstream call that failed, with its endpoint's template", async () => {
+    const { ask, lines, sandbox } = await startGateway()
+    sandbox.failNext(`GET /capsules/${seed.cellCounter}`, { status: 500, body: "<html>secret</html>" })
+    await ask(`{ capsule(id: "${seed.cellCounter}") { name } }`)
+    const failures = lines.filter(({ msg }) => msg === "upstream call failed")
+    expect(failures).toEqual([
+      expect.objectContaining({ endpoint: "GET /capsules/{id}", status: 500, attempts: 1, level: "warn" }),
+    ])
+    expect(lines.at(-1)).toMatchObject({ outcome: "errors", errorCodes: { UPSTREAM_UNAVAILABLE: 1 } })
+    expect(JSON.stringify(lines)).not.toContain("secret")
+  })
+
+  test("holds no token, even if upstream says it back", async () => {
+    const { ask, lines, sandbox } = await startGateway()
+    sandbox.failNext("GET /capsules/*", { status: 403, body: { message: `${tokens.ada} may not`, why: tokens.ada } })
+    const result = await ask(`{ capsule(id: "${seed.cellCounter}") { name } }`)
+    expect(result.errors?.[0]?.message).toBe("[redacted] may not")
+    expect(JSON.stringify([lines, result])).not.toContain(tokens.ada)
+  })
+})
+
+describe("documents that would cost too much are refused before they are parsed", () => {
+  test.each([
+    ["too many tokens", `{ ${"__typename ".repeat(20_000)} }`],
+    ["selections nested too deep", `${"{ a ".repeat(5_000)}${"}".repeat(5_000)}`],
+    ["literals nested too deep", `{ capsule(id: ${"[".repeat(50_000)}${"]".repeat(50_000)}) { id } }`],
+  ])("%s", async (_name, query) => {
+    const { gateway } = await startGateway()
+    const response = await gateway.fetch("http://gateway/graphql", post({ query }))
+    const { errors } = await response.json()
+    expect(errors[0].extensions.code).toBe("GRAPHQL_PARSE_FAILED")
+  })
+
+  test("a body of more than a mebibyte, declared or not", async () => {
+    const { gateway } = await startGateway()
+    const body = JSON.stringify({ query: `{ __typename } # ${"x".repeat(1024 * 1024)}` })
+    const url = await gateway.listen()
+    expect((await fetch(`${url}/graphql`, post(body))).status).toBe(413)
+    const chunked = await fetch(`${url}/graphql`, {
+      ...post(body),
+      body: new Blob([body]).stream(),
+      duplex: "half",
+    } as RequestInit)
+    expect(chunked.status).toBe(413)
+    expect((await chunked.json()).errors[0].message).toContain("1048576 bytes")
+  })
+
+  test("a chunked body within the limit is read", async () => {
+    const { gateway } = await startGateway()
+    const url = await gateway.listen()
+    const body = new Blob([JSON.stringify({ query: "{ __typename }" })]).stream()
+    const response = await fetch(`${url}/graphql`, { ...post(""), body, duplex: "half" } as RequestInit)
+    expect(await response.json()).toEqual({ data: { __typename: "Query" } })
+  })
+})
+
+describe("malformed requests get an error that says what is wrong", () => {
+  test.each([
+    ["no JSON", "{", 400],
+    ["JSON that is no object", "[1]", 400],
+    ["no query", "{}", 200],
+    ["a query that doesn't parse", '{"query":"{"}', 200],
+    ["a field that doesn't exist", '{"query":"{ capsul { id } }"}', 200],
+    [
+      "a variable of the wrong type",
+      '{"query":"query ($id: ID!) { capsule(id: $id) { id } }","variables":{"id":{}}}',
+      200,
+    ],
+  ])("%s", async (_name, body, status) => {
+    const { gateway } = await startGateway()
+    const response = await gateway.fetch("http://gateway/graphql", post(body))
+    const { errors, data } = await response.json()
+    expect(response.status).toBe(status)
+    expect(data ?? null).toBeNull()
+    expect(errors[0].extensions).toMatchObject({ code: expect.any(String), requestId: expect.any(String) })
+    expect(errors[0].extensions.code).not.toBe("INTERNAL_SERVER_ERROR")
+  })
+})
+
+describe("health and readiness", () => {
+  test("/health answers whatever upstream does", async () => {
+    const { gateway } = startGatewayOn("http://127.0.0.1:9")
+    expect((await gateway.fetch("http://gateway/health")).status).toBe(200)
+  })
+
+  test("/ready answers 200 while upstream does, asks it without a token, and not for every question", async () => {
+    const { gateway, sandbox } = await startGateway()
+    for (let times = 0; times < 20; times++) expect((await gateway.fetch("http://gateway/ready")).status).toBe(200)
+    expect(sandbox.requests).toHaveLength(1)
+    expect(sandbox.requests[0]?.headers.authorization).toBeUndefined()
+  })
+
+  test("/ready answers 503 and says why when upstream can't be reached, or fails", async () => {
+    const { gateway } = startGatewayOn("http://127.0.0.1:9")
+    const response = await gateway.fetch("http://gateway/ready")
+    expect(response.status).toBe(503)
+    expect(await response.json()).toEqual({ ready: false, problem: "Code Ocean doesn't answer." })
+    const { gateway: other, sandbox } = await startGateway()
+    sandbox.failNext("GET /custom_metadata", { status: 503 })
+    expect((await other.fetch("http://gateway/ready")).status).toBe(503)
+  })
+
+  test("a stopping gateway isn't ready, finishes what is in flight, and then answers no more", async () => {
+    const { gateway, sandbox } = await startGateway()
+    const url = await gateway.listen()
+    const hold = sandbox.hold()
+    const answer = fetch(`${url}/graphql`, post({ query: `{ capsule(id: "${seed.cellCounter}") { name } }` }))
+    await hold.waitFor(1)
+    const closed = gateway.close()
+    const ready = await fetch(`${url}/ready`)
+    expect(ready.status).toBe(503)
+    expect(await ready.json()).toEqual({ ready: false, problem: "The gateway is stopping." })
+    hold.end()
+    expect(await (await answer).json()).toEqual({ data: { capsule: { name: "Cell Counter" } } })
+    expect(await closed).toBe(true)
+    await expect(fetch(`${url}/ready`)).rejects.toThrow()
+  })
+
+  test("a stopping gateway waits no longer than a request may take", async () => {
+    const { gateway, sandbox } = await startGateway({ config: { requestDeadlineMs: 300 } })
+    const url = await gateway.listen()
+    const { port } = new URL(url)
+    // A client that never finishes sending its request is in flight for ever.
+    const socket = createConnection(Number(port), "127.0.0.1")
+    socket.on("error", () => undefined)
+    socket.write("POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{")
+    await fetch(`${url}/health`)
+    expect(await gateway.close()).toBe(false)
+    expect(sandbox.requests).toHaveLength(0)
+  })
+})
+
+test("paths that aren't the gateway's are 404", async () => {
+  const { gateway } = await startGateway()
+  for (const path of ["/", "/api/v1/capsules", "/graphql/nothing", "/graphql/graphiql/../../package.json"]) {
+    expect((await gateway.fetch(`http://gateway${path}`)).status, path).toBe(404)
+  }
+})

@@ -1,0 +1,123 @@
+import { type ChildProcess, spawn } from "node:child_process"
+import { once } from "node:events"
+import { createServer } from "node:net"
+import { expect, onTestFinished, test } from "vitest"
+import { examples } from "../src/graphiql/examples.ts"
+import { seed, tokens } from "../src/sandbox/seed.ts"
+import { startSandbox } from "../src/sandbox/server.ts"
+
+interface Running {
+  child: ChildProcess
+  /** Everything written so far, on both channels. */
+  output(): string
+  /** Resolves with the first part of the output that matches. */
+  said(pattern: RegExp): Promise<string>
+  exited: Promise<number | null>
+}
+
+/** Runs a command with these variables and no others of the project's. */
+function run(command: string, args: string[], env: Record<string, string>): Running {
+  const child = spawn(command, args, { env: { PATH: process.env.PATH ?? "", ...env }, detached: true })
+  onTestFinished(() => {
+    if (child.exitCode === null && child.pid !== undefined) process.kill(-child.pid, "SIGKILL")
+  })
+  let output = ""
+  const said = (pattern: RegExp) =>
+    new Promise<string>((resolve, reject) => {
+      const look = () => {
+        const match = pattern.exec(output)
+        if (match !== null) resolve(match[1] ?? match[0])
+      }
+      child.stdout.on("data", look)
+      child.stderr.on("data", look)
+      child.once("exit", () => reject(new Error(`it ended without saying ${pattern}: ${output}`)))
+      look()
+    })
+  child.stdout.on("data", (chunk) => (output += chunk))
+  child.stderr.on("data", (chunk) => (output += chunk))
+  return { child, output: () => output, said, exited: once(child, "exit").then(([code]) => code) }
+}
+
+const gateway = (env: Record<string, string>) => run(process.execPath, ["src/main.ts"], { PORT: "0", ...env })
+
+const ask = (url: string, query: string) =>
+  fetch(url, {
+    method: "POST",
+    headers: { "content-type": "application/json", authorization: `Bearer ${tokens.ada}` },
+    body: JSON.stringify({ query }),
+  }).then((response) => response.json())
+
+/** A port that something else listens on. */
+async function takenPort(): Promise<string> {
+  const server = createServer().listen(0, "127.0.0.1")
+  await once(server, "listening")
+  onTestFinished(() => void server.close())
+  return String((server.address() as { port: number }).port)
+}
+
+test("a gateway with wrong settings names all of them and exits with 1", async () => {
+  const { exited, output } = gateway({ PORT: "many", GRAPHIQL: "perhaps" })
+  expect(await exited).toBe(1)
+  for (const name of ["CODEOCEAN_URL", "PORT", "GRAPHIQL"]) expect(output()).toContain(name)
+  expect(output()).not.toContain("    at ")
+})
+
+test("a gateway whose port is taken says so and exits with 1", async () => {
+  const { exited, output } = gateway({ CODEOCEAN_URL: "http://127.0.0.1:9", PORT: await takenPort() })
+  expect(await exited).toBe(1)
+  expect(output()).toContain("is the port taken?")
+})
+
+test("a gateway told to stop finishes the request in flight and exits with 0", async () => {
+  const sandbox = await startSandbox()
+  onTestFinished(() => sandbox.close())
+  const { child, said, exited, output } = gateway({ CODEOCEAN_URL: sandbox.url })
+  const url = await said(/"url":"([^"]+)"/)
+  const hold = sandbox.hold()
+  const answer = ask(url, `{ capsule(id: "${seed.cellCounter}") { name } }`)
+  await hold.waitFor(1)
+  child.kill("SIGTERM")
+  await said(/stopping/)
+  expect((await fetch(new URL("/ready", url))).status).toBe(503)
+  hold.end()
+  expect(await answer).toEqual({ data: { capsule: { name: "Cell Counter" } } })
+  expect(await exited).toBe(0)
+  expect(output()).not.toContain(tokens.ada)
+})
+
+test("npm start hands the signal on, and leaves no process behind", async () => {
+  const { child, said, exited } = run("npm", ["start"], { CODEOCEAN_URL: "http://127.0.0.1:9", PORT: "0" })
+  const url = await said(/"url":"([^"]+)"/)
+  child.kill("SIGTERM")
+  await exited
+  await expect.poll(() => fetch(url).catch(() => "gone"), { timeout: 10_000 }).toBe("gone")
+})
+
+test("the demo answers all of GraphiQL's examples, and stops when told", async () => {
+  const { child, said, exited, output } = run(process.execPath, ["src/demo.ts"], { PORT: "0" })
+  const url = await said(/GraphiQL\s+(http\S+)/)
+  await said(/Ctrl\+C/)
+  for (const token of Object.values(tokens)) expect(output()).toContain(token)
+  for (const { query } of examples) expect(Object.keys(await ask(url, query)), query).toEqual(["data"])
+  child.kill("SIGINT")
+  expect(await exited).toBe(0)
+})
+
+test("the demo says what to do when its port is taken", async () => {
+  const port = await takenPort()
+  const { exited, output } = run(process.execPath, ["src/demo.ts"], { PORT: port })
+  expect(await exited).toBe(1)
+  expect(output()).toContain(`PORT ${port} is taken`)
+})
+
+test("the sandbox alone serves the REST API, and names its wrong settings at once", async () => {
+  const { child, said, exited } = run(process.execPath, ["src/sandbox/main.ts"], { SANDBOX_PORT: "0" })
+  const base = await said(/http:\S+\/api\/v1/)
+  const headers = { authorization: `Basic ${btoa(`${tokens.ada}:`)}` }
+  expect((await fetch(`${base}/capsules/${seed.cellCounter}`, { headers })).status).toBe(200)
+  child.kill("SIGTERM")
+  expect(await exited).toBe(0)
+  const wrong = run(process.execPath, ["src/sandbox/main.ts"], { SANDBOX_PORT: "x", SANDBOX_FAULT_RATE: "2" })
+  expect(await wrong.exited).toBe(1)
+  for (const name of ["SANDBOX_PORT", "SANDBOX_FAULT_RATE"]) expect(wrong.output()).toContain(name)
+})
