@@ -43,7 +43,7 @@ export interface SearchAnswer<T> {
 /** What a search promises to answer: `{has_more, next_token?, results}`, each result with its id. */
 export function aSearchAnswer<T extends { id: string }>(body: unknown): SearchAnswer<T> {
   const answer = anObject<SearchAnswer<T>>(body)
-  return { ...answer, results: aListOf(anIdentified<T>)(answer.results ?? null) }
+  return { ...answer, results: aListOf(anIdentified<T>)(answer.results) }
 }
 
 /** Nothing that anyone reads: the call answers 204, or a body of no use. */
@@ -56,5 +56,6 @@ export function isObject(value: unknown): value is WireObject {
 function nameOf(value: unknown): string {
   if (value === undefined) return "nothing"
   if (value === null) return "null"
-  return Array.isArray(value) ? "a list" : `a ${typeof value}`
+  if (Array.isArray(value)) return "a list"
+  return typeof value === "object" ? "an object" : `a ${typeof value}`
 }

@@ -168,7 +168,9 @@ function upstreamFor(
         return attempt(wanted.method, path, body)
       })
       if (reply !== undefined && reply.status >= 200 && reply.status < 300) {
-        return promised(wanted, reply, endpoint, !repeatable, (failure) => report(failure, attempts, started))
+        return promised(wanted, reply, endpoint, !repeatable, caller.token.value, (failure) =>
+          report(failure, attempts, started),
+        )
       }
       const passing = reply ? isPassing(reply.status) : passingKinds.has(error.kind)
       const retryAfterMs = reply && parseRetryAfterMs(header(reply, "retry-after"))
@@ -178,7 +180,7 @@ function upstreamFor(
           : undefined
       if (delayMs === undefined) {
         const failure = reply
-          ? refused(reply, endpoint, caller.token.value, retryAfterMs)
+          ? refused(reply, endpoint, !repeatable, caller.token.value, retryAfterMs)
           : unanswered(error, endpoint, !repeatable)
         throw report(failure, attempts, started)
       }
@@ -208,6 +210,8 @@ function upstreamFor(
         status: failure.status,
         failure: failure.failure,
         cause: causeOf(failure),
+        // Of a 5xx clients see our own sentence, so upstream's words are kept here.
+        upstreamMessage: ordinary ? undefined : failure.upstreamMessage,
         outcomeUnknown: failure.outcomeUnknown || undefined,
         attempts,
         durationMs: Math.round(performance.now() - started),
@@ -226,6 +230,8 @@ function upstreamFor(
     end: () => finish("cancelled"),
   }
 }
+
+const longestType = 100
 
 const passingKinds: ReadonlySet<ExchangeError["kind"]> = new Set(["unreachable", "lost", "broken"])
 
@@ -267,6 +273,7 @@ function promised<T>(
   reply: Reply,
   endpoint: string,
   isWrite: boolean,
+  token: string,
   report: (failure: UpstreamError) => UpstreamError,
 ): T {
   try {
@@ -276,12 +283,11 @@ function promised<T>(
     if (!(error instanceof NotPromisedError)) throw error
     // A write answered with 2xx has happened, whatever its body is; the sentence must not make anyone repeat it.
     const sentence = isWrite ? "Code Ocean did it, but answered something unreadable." : sentences.invalid
+    const type = withoutToken(header(reply, "content-type")?.slice(0, longestType) ?? "no content type", token)
     throw report(
       new UpstreamError("invalid", endpoint, sentence, {
         status: reply.status,
-        cause: new Error(
-          `${error.message} (${header(reply, "content-type") ?? "no content type"}, ${reply.body.length} bytes)`,
-        ),
+        cause: new Error(`${error.message} (${type}, ${reply.body.length} bytes)`),
       }),
     )
   }
@@ -297,8 +303,15 @@ function parseJson(text: string): unknown {
 }
 
 const longestMessage = 2_000
+const redacted = "[redacted]"
 
-function refused(reply: Reply, endpoint: string, token: string, retryAfterMs: number | undefined): UpstreamError {
+function refused(
+  reply: Reply,
+  endpoint: string,
+  isWrite: boolean,
+  token: string,
+  retryAfterMs: number | undefined,
+): UpstreamError {
   const { status } = reply
   if (status < 400) {
     return new UpstreamError("invalid", endpoint, sentences.invalid, {
@@ -315,22 +328,30 @@ function refused(reply: Reply, endpoint: string, token: string, retryAfterMs: nu
     upstreamMessage: message,
     data: Object.keys(rest).length > 0 ? rest : undefined,
     retryAfterSeconds: retryAfterMs === undefined ? undefined : Math.ceil(retryAfterMs / 1000),
+    // A server that failed may have failed after the change, and a proxy knows only that it lost the answer.
+    outcomeUnknown: isWrite && status >= 500,
   })
 }
 
 /** The error body as an object; a list of problems becomes `{errors}`, anything else (a proxy's page) is left aside. */
 function errorBody(reply: Reply, token: string): Record<string, unknown> | undefined {
-  const text = reply.body
-    .toString()
-    .replaceAll(token, "[redacted]")
-    .replaceAll(btoa(`${token}:`), "[redacted]")
   try {
-    const body: unknown = JSON.parse(text)
+    const body = withoutToken(JSON.parse(reply.body.toString()), token)
     if (Array.isArray(body)) return { errors: body }
     return isObject(body) ? body : undefined
   } catch {
     return undefined
   }
+}
+
+/** The value with the token struck out of all its texts: some servers repeat it in what they say. */
+function withoutToken(value: unknown, token: string): unknown {
+  if (typeof value === "string") return value.replaceAll(token, redacted).replaceAll(btoa(`${token}:`), redacted)
+  if (Array.isArray(value)) return value.map((item) => withoutToken(item, token))
+  if (!isObject(value)) return value
+  return Object.fromEntries(
+    Object.entries(value).map(([key, inner]) => [withoutToken(key, token), withoutToken(inner, token)]),
+  )
 }
 
 function header(reply: Reply, name: string): string | undefined {

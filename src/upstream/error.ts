@@ -39,7 +39,7 @@ export class UpstreamError extends Error {
   /** What else upstream's error object held, such as `{datasets: [{id, name}]}`. */
   readonly data: unknown
   readonly retryAfterSeconds: number | undefined
-  /** True of a write that was sent and got no answer: it may have happened. */
+  /** True of a write that was sent and got no answer, or a 5xx: it may have happened. */
   readonly outcomeUnknown: boolean
 
   constructor(failure: UpstreamFailure, endpoint: string, message: string, details: Details = {}) {
