@@ -22,3 +22,6 @@ export type ObjectType<T> = ObjectRef<Types, T>
 
 /** A reference to an input type whose values are of type T. */
 export type InputType<T> = InputObjectRef<Types, T>
+
+/** What the `fields` of an input type are made with, for fields that several input types have. */
+export type InputFields = PothosSchemaTypes.InputFieldBuilder<Types, "InputObject">
