@@ -1,0 +1,143 @@
+import { existsSync, readFileSync } from "node:fs"
+import { fileURLToPath } from "node:url"
+import { expect, test } from "vitest"
+import { startGateway } from "./support/gateway.ts"
+
+const folder = fileURLToPath(new URL("../../shared/real-capsules", import.meta.url))
+const absent = !existsSync(folder)
+if (absent) console.warn(`Skipped: there are no real capsules in ${folder}.`)
+const withRealCapsules = test.skipIf(absent)
+
+// biome-ignore lint/suspicious/noExplicitAny: the files' objects are walked key by key.
+type Wire = Record<string, any>
+
+const read = <T>(file: string): T => JSON.parse(readFileSync(`${folder}/${file}.json`, "utf8"))
+
+const parameterFields =
+  "name type category paramName description helpText valueType defaultValue required hidden minimum maximum pattern valueOptions"
+const categoryFields = "id name description helpText"
+const panelFields = `
+  general { title instructions helpText }
+  dataAssets { id mount name description helpText kind accessible dataAsset { ...asset } }
+  categories { ${categoryFields} }
+  parameters { ${parameterFields} }
+  results { fileName }
+  processes { name categories { ${categoryFields} } parameters { ${parameterFields} } }`
+const assetFragment =
+  "fragment asset on DataAsset { id created name mount lastUsed owner state type tags size files description }"
+const runnableFields = `
+  id created name status owner slug ownerEmail lastAccessed description field tags clonedFromUrl
+  article { url id doi citation state name journalName publishTime }
+  versions { majorVersion } submission { commit } originalCapsule { id } releaseCapsule { id }
+  appPanel { ${panelFields} }`
+
+const camel = (key: string) => key.replace(/_(\w)/g, (_match, letter: string) => letter.toUpperCase())
+const times = new Set(["created", "last_used", "last_accessed", "publish_time"])
+const enums = new Set(["status", "state", "type", "kind"])
+/** Texts in which "" is a value; in all others it means that there is none. */
+const emptyTexts = new Set(["default_value"])
+
+/** The value as the graph must show it. */
+function shown(key: string, value: unknown): unknown {
+  if (value === "" && !emptyTexts.has(key)) return null
+  if (times.has(key)) return new Date(Number(value) * 1000).toISOString()
+  if (enums.has(key)) return String(value).toUpperCase()
+  return value
+}
+
+let compared = 0
+
+/** Compares everything that the wire's object holds with the graph's, and what it lacks with null. */
+function compare(wire: Wire, graph: Wire, path: string): void {
+  for (const [key, value] of Object.entries(wire)) {
+    const at = `${path}.${key}`
+    const answer = graph[camel(key)]
+    if (Array.isArray(value) && typeof value[0] === "object") {
+      expect(answer, at).toHaveLength(value.length)
+      for (const [index, item] of value.entries()) compare(item, answer[index], `${at}[${index}]`)
+    } else if (typeof value === "object" && value !== null && !Array.isArray(value)) {
+      compare(value, answer, at)
+    } else {
+      expect(answer, at).toEqual(shown(key, value))
+      compared += 1
+    }
+  }
+  const sent = new Set(Object.keys(wire).map(camel))
+  for (const [key, value] of Object.entries(graph)) {
+    if (!sent.has(key) && key !== "appPanel" && key !== "dataAsset") expect(value, `${path}.${key}`).toBeNull()
+  }
+}
+
+/** Walks a search to its end in pages, and gives its nodes by id. */
+async function walk(ask: Awaited<ReturnType<typeof startGateway>>["ask"], search: string): Promise<Map<string, Wire>> {
+  const nodes = new Map<string, Wire>()
+  for (let after: string | null = null; ; ) {
+    const { data, errors } = await ask(
+      `query ($after: String) { ${search}(first: 20, after: $after) { nodes { ${runnableFields} } pageInfo { hasNextPage endCursor } } } ${assetFragment}`,
+      { after },
+    )
+    expect(errors).toBeUndefined()
+    for (const node of data[search].nodes) {
+      expect(nodes.has(node.id)).toBe(false)
+      nodes.set(node.id, node)
+    }
+    if (!data[search].pageInfo.hasNextPage) return nodes
+    after = data[search].pageInfo.endCursor
+  }
+}
+
+withRealCapsules.each([
+  { search: "searchCapsules", file: "capsules", count: 55, panels: 42 },
+  { search: "searchPipelines", file: "pipelines", count: 14, panels: 12 },
+])(
+  "every value of all $count real $file, their app panels and data assets comes out",
+  async ({ search, file, count, panels }) => {
+    const { ask } = await startGateway({ sandbox: { dataFolder: folder } })
+    const nodes = await walk(ask, search)
+    const wire = read<Wire[]>(file)
+    const wirePanels = read<Record<string, Wire>>("app_panels")
+    const attachments = read<Record<string, Wire[]>>("attachments")
+    const wireAssets = new Map(read<Wire[]>("data_assets").map((asset) => [asset.id, asset]))
+    expect(wire).toHaveLength(count)
+    expect([...nodes.keys()].sort()).toEqual(wire.map(({ id }) => id).sort())
+
+    compared = 0
+    let withPanel = 0
+    for (const runnable of wire) {
+      const node = nodes.get(runnable.id) as Wire
+      compare(runnable, node, runnable.name)
+      const panel = wirePanels[runnable.id]
+      if (panel === undefined) {
+        expect(node.appPanel, runnable.name).toBeNull()
+        continue
+      }
+      withPanel += 1
+      // A panel that names no data assets shows those that are attached.
+      const attached = node.appPanel.dataAssets?.map(({ id, mount }: Wire) => ({ id, mount })) ?? null
+      if (panel.data_assets === undefined) expect(attached, runnable.name).toEqual(attachments[runnable.id] ?? null)
+      compare(
+        panel,
+        panel.data_assets ? node.appPanel : { ...node.appPanel, dataAssets: null },
+        `${runnable.name} panel`,
+      )
+      for (const { id, dataAsset } of node.appPanel.dataAssets ?? []) {
+        compare(wireAssets.get(id) as Wire, dataAsset, `${runnable.name} asset ${id}`)
+      }
+    }
+    expect(withPanel).toBe(panels)
+    expect(compared).toBeGreaterThan(file === "capsules" ? 2_000 : 300)
+  },
+)
+
+withRealCapsules("every value of all 238 real data assets comes out", async () => {
+  const { ask } = await startGateway({ sandbox: { dataFolder: folder } })
+  const wire = read<Wire[]>("data_assets")
+  const { data, errors } = await ask(`query ($ids: [ID!]!) { dataAssets(ids: $ids) { ...asset } } ${assetFragment}`, {
+    ids: wire.map(({ id }) => id),
+  })
+  expect(errors).toBeUndefined()
+  expect(wire).toHaveLength(238)
+  compared = 0
+  for (const [index, asset] of wire.entries()) compare(asset, data.dataAssets[index], asset.name)
+  expect(compared).toBeGreaterThan(238 * 8)
+})
