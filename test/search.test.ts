@@ -1,0 +1,279 @@
+import { describe, expect, test } from "vitest"
+import { startGateway, type World } from "./support/gateway.ts"
+
+/** The wire body of the first search. */
+async function wireBody(args: string, field = "searchCapsules"): Promise<unknown> {
+  const { ask, sandbox } = await startGateway()
+  const { errors } = await ask(`{ ${field}(${args}) { nodes { id } } }`)
+  expect(errors).toBeUndefined()
+  return sandbox.requests[0]?.body
+}
+
+describe("a search on the wire", () => {
+  test.each([
+    ["first: 7", { limit: 7 }],
+    ['query: "tag:ecephys"', { limit: 20, query: "tag:ecephys" }],
+    ['query: ""', { limit: 20 }],
+    ["status: NON_RELEASE", { limit: 20, status: "non_release" }],
+    ["ownership: SHARED", { limit: 20, ownership: "shared" }],
+    ["favorite: false, archived: false", { limit: 20, favorite: false, archived: false }],
+    ["favorite: true, archived: true", { limit: 20, favorite: true, archived: true }],
+    [
+      "orderBy: {field: LAST_ACCESSED, direction: DESC}",
+      { limit: 20, sort_field: "last_accessed", sort_order: "desc" },
+    ],
+    ["orderBy: {field: NAME}", { limit: 20, sort_field: "name", sort_order: "asc" }],
+    ['filters: [{key: "name", value: "x"}]', { limit: 20, filters: [{ key: "name", value: "x" }] }],
+    [
+      'filters: [{key: "tags", values: ["a", 2], exclude: true}]',
+      { limit: 20, filters: [{ key: "tags", values: ["a", 2], exclude: true }] },
+    ],
+    [
+      'filters: [{key: "subject id", range: {min: 0}}]',
+      { limit: 20, filters: [{ key: "subject id", range: { min: 0 } }] },
+    ],
+    [
+      'filters: [{key: "p", range: {min: 1.5, max: 1.5}, exclude: false}]',
+      { limit: 20, filters: [{ key: "p", range: { min: 1.5, max: 1.5 }, exclude: false }] },
+    ],
+    ["filters: []", { limit: 20 }],
+  ])("has what was asked for and nothing else: %s", async (args, body) => {
+    expect(await wireBody(args)).toEqual(body)
+    expect(await wireBody(args, "searchPipelines")).toEqual(body)
+  })
+})
+
+describe("what Code Ocean would refuse or silently ignore is refused with a sentence that helps", () => {
+  test.each([
+    ["first: 0", /from 1 to 1000/],
+    ["first: -1", /from 1 to 1000/],
+    ["first: 1001", /from 1 to 1000/],
+    ["status: UNRECOGNIZED", /UNRECOGNIZED/],
+    ['filters: [{key: "name"}]', /"name".*exactly one of.*none/],
+    ['filters: [{key: "name", value: "a", values: ["b"]}]', /exactly one of.*has 2/],
+    ['filters: [{key: "name", value: "a", values: ["b"], range: {min: 1}}]', /exactly one of.*has 3/],
+    ['filters: [{key: "n", range: {}}]', /`min`, `max` or both/],
+    ['filters: [{key: "n", range: {min: 2, max: 1}}]', /`min` is above its `max`/],
+    ['filters: [{key: "n", values: []}]', /empty list/],
+    ['filters: [{key: "n", value: {a: 1}}]', /texts and numbers/],
+    ['filters: [{key: "n", values: [true]}]', /texts and numbers/],
+    ['filters: [{key: " ", value: "a"}]', /`key` must name a field/],
+  ])("%s", async (args, sentence) => {
+    const { ask, sandbox } = await startGateway()
+    const { errors } = await ask(`{ searchCapsules(${args}) { nodes { id } } }`)
+    expect(errors?.[0]?.message).toMatch(sentence)
+    expect(errors?.[0]?.extensions.code).toBe("BAD_USER_INPUT")
+    expect(sandbox.requests).toHaveLength(0)
+  })
+
+  test("an order without a field", async () => {
+    const { ask, sandbox } = await startGateway()
+    const { errors } = await ask("{ searchCapsules(orderBy: {direction: DESC}) { nodes { id } } }")
+    expect(errors?.[0]?.message).toContain("CapsuleOrderInput.field")
+    expect(sandbox.requests).toHaveLength(0)
+  })
+})
+
+const generated = { sandbox: { generate: 120 } }
+const search = `query ($first: Int, $after: String) {
+  searchCapsules(query: "tag:generated", first: $first, after: $after) {
+    edges { cursor node { id } }
+    nodes { id }
+    pageInfo { hasNextPage hasPreviousPage startCursor endCursor }
+  }
+}`
+
+/** Walks from a cursor to the end; gives the ids page by page, and checks that each page's parts agree. */
+async function walk(
+  ask: World["ask"],
+  sizes: (page: number) => number,
+  from: string | null = null,
+): Promise<string[][]> {
+  const pages: string[][] = []
+  for (let after = from; ; ) {
+    const { data, errors } = await ask(search, { first: sizes(pages.length), after })
+    expect(errors).toBeUndefined()
+    const { edges, nodes, pageInfo } = data.searchCapsules
+    pages.push(nodes.map(({ id }: { id: string }) => id))
+    expect(edges.map(({ node }: { node: { id: string } }) => node.id)).toEqual(pages.at(-1))
+    expect(pageInfo.startCursor).toBe(edges[0]?.cursor ?? null)
+    if (edges.length > 0) expect(pageInfo.endCursor).toBe(edges.at(-1).cursor)
+    expect(pageInfo.hasPreviousPage).toBe(after !== null)
+    if (!pageInfo.hasNextPage) return pages
+    after = pageInfo.endCursor
+  }
+}
+
+describe("a walk", () => {
+  test.each([1, 7, 50, 119, 120, 121, 1000])(
+    "in pages of %i finds everything once, for one call a page",
+    async (first) => {
+      const { ask, sandbox } = await startGateway(generated)
+      const pages = await walk(ask, () => first)
+      expect(new Set(pages.flat()).size).toBe(120)
+      expect(pages.flat()).toHaveLength(120)
+      expect(sandbox.requests).toHaveLength(pages.length)
+    },
+  )
+
+  test("goes on with upstream's own token, and the page size may change on the way", async () => {
+    const { ask, sandbox } = await startGateway(generated)
+    const pages = await walk(ask, (page) => 10 + page * 7)
+    expect(pages.flat()).toHaveLength(120)
+    const [opening, ...others] = sandbox.requests.map(({ body }) => body as Record<string, unknown>)
+    expect(opening).not.toHaveProperty("next_token")
+    for (const body of others) {
+      expect(body).toHaveProperty("next_token")
+      expect(body).not.toHaveProperty("offset")
+    }
+  })
+
+  test("can be resumed behind any item of any page, for one call", async () => {
+    const { ask, sandbox } = await startGateway(generated)
+    const all = (await walk(ask, () => 1000)).flat()
+    const opening = await ask(search, { first: 30 })
+    const second = await ask(search, { first: 30, after: opening.data.searchCapsules.pageInfo.endCursor })
+    for (const [page, offset] of [
+      [opening, 0],
+      [second, 30],
+    ] as const) {
+      for (const index of [0, 11, 28]) {
+        const before = sandbox.requests.length
+        const { data } = await ask(search, { first: 9, after: page.data.searchCapsules.edges[index].cursor })
+        const ids = data.searchCapsules.nodes.map(({ id }: { id: string }) => id)
+        expect(ids).toEqual(all.slice(offset + index + 1, offset + index + 10))
+        expect(sandbox.requests.length - before).toBe(1)
+        const rest = await walk(ask, () => 25, data.searchCapsules.pageInfo.endCursor)
+        expect(rest.flat()).toEqual(all.slice(offset + index + 10))
+      }
+    }
+  })
+
+  test("ends on a page without items when the last one is gone meanwhile", async () => {
+    const { ask, sandbox } = await startGateway(generated)
+    const { data } = await ask(search, { first: 20 })
+    sandbox.failNext("POST /capsules/search", { status: 200, body: { has_more: false, results: [] } })
+    const next = await ask(search, { first: 20, after: data.searchCapsules.pageInfo.endCursor })
+    expect(next.data.searchCapsules).toEqual({
+      edges: [],
+      nodes: [],
+      pageInfo: { hasNextPage: false, hasPreviousPage: true, startCursor: null, endCursor: null },
+    })
+  })
+})
+
+describe("a cursor", () => {
+  async function cursorOf(world: World): Promise<string> {
+    const { data } = await world.ask(search, { first: 20 })
+    return data.searchCapsules.pageInfo.endCursor
+  }
+
+  test.each([
+    ["changed", (cursor: string) => cursor.replace(/.$/, (last) => (last === "A" ? "B" : "A"))],
+    ["cut", (cursor: string) => cursor.slice(0, -4)],
+    ["empty", () => ""],
+    ["garbage", () => "Zm9vOmJhcg=="],
+    ["of a later gateway", (cursor: string) => cursor.replace(/^1/, "2")],
+    ["of a list of runs", () => "1.abcdefghijklmnop.WzEsImEiXQ"],
+    ["enormous", (cursor: string) => cursor + "x".repeat(100_000)],
+  ])("that is %s is refused, and nothing is sent", async (_name, change) => {
+    const world = await startGateway(generated)
+    const cursor = change(await cursorOf(world))
+    const before = world.sandbox.requests.length
+    const { errors } = await world.ask(search, { first: 20, after: cursor })
+    expect(errors?.[0]?.extensions.code).toBe("BAD_USER_INPUT")
+    expect(errors?.[0]?.message).toContain("no cursor of this search")
+    expect(world.sandbox.requests).toHaveLength(before)
+  })
+
+  test.each([
+    'searchCapsules(query: "tag:other", first: 20, after: $after)',
+    'searchCapsules(query: "tag:generated", status: RELEASE, after: $after)',
+    'searchPipelines(query: "tag:generated", after: $after)',
+  ])("of another search is refused by %s", async (field) => {
+    const world = await startGateway(generated)
+    const after = await cursorOf(world)
+    const { errors } = await world.ask(`query ($after: String) { ${field} { nodes { id } } }`, { after })
+    expect(errors?.[0]?.extensions.code).toBe("BAD_USER_INPUT")
+  })
+})
+
+describe("an upstream with habits", () => {
+  const item = (id: string) => ({ id, created: 1, name: id, status: "release", owner: "o", slug: "1" })
+  const page = (ids: string[], more: object) => ({ status: 200, body: { results: ids.map(item), ...more } })
+
+  /** Walks through these pages of upstream's, and gives the ids shown, and the wire bodies. */
+  async function walkThrough(pages: ReturnType<typeof page>[], first: number) {
+    const { ask, sandbox } = await startGateway()
+    for (const one of pages) sandbox.failNext("POST /capsules/search", one)
+    const shown = await walk(ask, () => first)
+    return { shown, bodies: sandbox.requests.map(({ body }) => body as Record<string, unknown>) }
+  }
+
+  test("that repeats items, within a page, where pages meet, and two pages later, shows each once", async () => {
+    const { shown } = await walkThrough(
+      [
+        page(["a", "b", "a"], { has_more: true, next_token: "t1" }),
+        page(["b", "c", "d"], { has_more: true, next_token: "t2" }),
+        page(["a", "d", "e"], { has_more: false }),
+      ],
+      3,
+    )
+    expect(shown).toEqual([["a", "b"], ["c", "d"], ["e"]])
+  })
+
+  test("whose page holds nothing new still leads on", async () => {
+    const { shown } = await walkThrough(
+      [
+        page(["a", "b"], { has_more: true, next_token: "t1" }),
+        page(["a", "b"], { has_more: true, next_token: "t2" }),
+        page(["c"], { has_more: false }),
+      ],
+      2,
+    )
+    expect(shown).toEqual([["a", "b"], [], ["c"]])
+  })
+
+  test("whose token is a number gets a number back, and text as text", async () => {
+    const { bodies } = await walkThrough(
+      [
+        page(["a"], { has_more: true, next_token: 17 }),
+        page(["b"], { has_more: true, next_token: "18" }),
+        page(["c"], {}),
+      ],
+      1,
+    )
+    expect(bodies.map(({ next_token }) => next_token)).toEqual([undefined, 17, "18"])
+  })
+
+  test("that has more but gives no token is asked by offset", async () => {
+    const { shown, bodies } = await walkThrough(
+      [page(["a", "b"], { has_more: true }), page(["c", "d"], { has_more: true }), page(["e"], { has_more: false })],
+      2,
+    )
+    expect(shown.flat()).toEqual(["a", "b", "c", "d", "e"])
+    expect(bodies.map(({ offset }) => offset)).toEqual([undefined, 2, 4])
+  })
+
+  test("that sends more than was asked loses nothing", async () => {
+    const { shown, bodies } = await walkThrough(
+      [
+        page(["a", "b", "c", "d", "e"], { has_more: true, next_token: "t1" }),
+        page(["c", "d", "e"], { has_more: true, next_token: "t1" }),
+        page(["e"], { has_more: true, next_token: "t1" }),
+        page(["f"], { has_more: false }),
+      ],
+      2,
+    )
+    expect(shown.flat()).toEqual(["a", "b", "c", "d", "e", "f"])
+    expect(bodies.map(({ offset, next_token }) => offset ?? next_token)).toEqual([undefined, 2, 4, "t1"])
+  })
+
+  test("that says for ever that there is more, and sends nothing, ends the walk", async () => {
+    const { shown } = await walkThrough(
+      [page(["a"], { has_more: true, next_token: "t1" }), page([], { has_more: true, next_token: "t1" })],
+      1,
+    )
+    expect(shown).toEqual([["a"], []])
+  })
+})
