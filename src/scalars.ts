@@ -15,16 +15,17 @@ builder.scalarType("DateTime", {
   },
   parseValue: (value) => {
     const milliseconds = typeof value === "string" && rfc3339.test(value) ? Date.parse(value) : Number.NaN
-    // Date.parse takes 2026-02-30 for the second of March.
-    const sameDay =
-      typeof value === "string" &&
-      new Date(Date.parse(value.slice(0, 10))).toISOString().slice(0, 10) === value.slice(0, 10)
-    if (Number.isNaN(milliseconds) || !sameDay) {
+    if (Number.isNaN(milliseconds) || !isDay(String(value).slice(0, 10))) {
       throw badUserInput("A DateTime is ISO 8601 text such as 2026-08-20T09:30:00Z or 2026-08-20.")
     }
     return milliseconds / 1000
   },
 })
+
+/** Date.parse takes the 30th of February for the 2nd of March. */
+function isDay(day: string): boolean {
+  return new Date(`${day}T00:00:00Z`).toISOString().startsWith(day)
+}
 
 builder.scalarType("ByteCount", {
   description: "A size in bytes: a whole number, exact up to 2^53 (some nine petabytes).",
