@@ -1,15 +1,13 @@
 import { existsSync, readFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import { expect, test } from "vitest"
+import { compare, compared, type Wire } from "./support/compare.ts"
 import { startGateway } from "./support/gateway.ts"
 
 const folder = fileURLToPath(new URL("../../shared/real-capsules", import.meta.url))
 const absent = !existsSync(folder)
 if (absent) console.warn(`Skipped: there are no real capsules in ${folder}.`)
 const withRealCapsules = test.skipIf(absent)
-
-// biome-ignore lint/suspicious/noExplicitAny: the files' objects are walked key by key.
-type Wire = Record<string, any>
 
 const read = <T>(file: string): T => JSON.parse(readFileSync(`${folder}/${file}.json`, "utf8"))
 
@@ -30,43 +28,6 @@ const runnableFields = `
   article { url id doi citation state name journalName publishTime }
   versions { majorVersion } submission { commit } originalCapsule { id } releaseCapsule { id }
   appPanel { ${panelFields} }`
-
-const camel = (key: string) => key.replace(/_(\w)/g, (_match, letter: string) => letter.toUpperCase())
-const times = new Set(["created", "last_used", "last_accessed", "publish_time"])
-const enums = new Set(["status", "state", "type", "kind"])
-/** Texts in which "" is a value; in all others it means that there is none. */
-const emptyTexts = new Set(["default_value"])
-
-/** The value as the graph must show it. */
-function shown(key: string, value: unknown): unknown {
-  if (value === "" && !emptyTexts.has(key)) return null
-  if (times.has(key)) return new Date(Number(value) * 1000).toISOString()
-  if (enums.has(key)) return String(value).toUpperCase()
-  return value
-}
-
-let compared = 0
-
-/** Compares everything that the wire's object holds with the graph's, and what it lacks with null. */
-function compare(wire: Wire, graph: Wire, path: string): void {
-  for (const [key, value] of Object.entries(wire)) {
-    const at = `${path}.${key}`
-    const answer = graph[camel(key)]
-    if (Array.isArray(value) && typeof value[0] === "object") {
-      expect(answer, at).toHaveLength(value.length)
-      for (const [index, item] of value.entries()) compare(item, answer[index], `${at}[${index}]`)
-    } else if (typeof value === "object" && value !== null && !Array.isArray(value)) {
-      compare(value, answer, at)
-    } else {
-      expect(answer, at).toEqual(shown(key, value))
-      compared += 1
-    }
-  }
-  const sent = new Set(Object.keys(wire).map(camel))
-  for (const [key, value] of Object.entries(graph)) {
-    if (!sent.has(key) && key !== "appPanel" && key !== "dataAsset") expect(value, `${path}.${key}`).toBeNull()
-  }
-}
 
 /** Walks a search to its end in pages, and gives its nodes by id. */
 async function walk(ask: Awaited<ReturnType<typeof startGateway>>["ask"], search: string): Promise<Map<string, Wire>> {
@@ -101,7 +62,7 @@ withRealCapsules.each([
     expect(wire).toHaveLength(count)
     expect([...nodes.keys()].sort()).toEqual(wire.map(({ id }) => id).sort())
 
-    compared = 0
+    const before = compared()
     let withPanel = 0
     for (const runnable of wire) {
       const node = nodes.get(runnable.id) as Wire
@@ -125,7 +86,7 @@ withRealCapsules.each([
       }
     }
     expect(withPanel).toBe(panels)
-    expect(compared).toBeGreaterThan(file === "capsules" ? 2_000 : 300)
+    expect(compared() - before).toBeGreaterThan(file === "capsules" ? 2_000 : 300)
   },
 )
 
@@ -137,7 +98,7 @@ withRealCapsules("every value of all 238 real data assets comes out", async () =
   })
   expect(errors).toBeUndefined()
   expect(wire).toHaveLength(238)
-  compared = 0
+  const before = compared()
   for (const [index, asset] of wire.entries()) compare(asset, data.dataAssets[index], asset.name)
-  expect(compared).toBeGreaterThan(238 * 8)
+  expect(compared() - before).toBeGreaterThan(238 * 8)
 })
