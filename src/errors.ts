@@ -67,6 +67,21 @@ export async function nullIfMissing<T>(lookup: T | Promise<T>): Promise<T | null
 
 const refusals: ReadonlySet<number> = new Set([400, 403, 404, 409, 423])
 
+const hidden: ReadonlySet<ErrorCode> = new Set(["UNAUTHENTICATED", "FORBIDDEN", "NOT_FOUND"])
+
+/**
+ * For objects that others only point to: one that the caller may not see, or that is gone, is null. Upstream answers 401,
+ * 403 or 404 for what a caller may not see.
+ */
+export async function nullIfInaccessible<T>(lookup: Promise<T>): Promise<T | null> {
+  try {
+    return await lookup
+  } catch (error) {
+    if (error instanceof UpstreamError && error.failure === "status" && hidden.has(codeOf(error))) return null
+    throw error
+  }
+}
+
 /** What upstream refused, as data for a screen. */
 export class Refusal {
   readonly code: ErrorCode
@@ -84,6 +99,20 @@ export function refusalIn(error: unknown): Refusal | undefined {
   if (!(error instanceof UpstreamError) || error.failure !== "status" || !refusals.has(error.status ?? 0))
     return undefined
   return new Refusal(codeOf(error), error.message, error.data ?? null)
+}
+
+/** A failed upstream call as data, for work on many objects that goes on without the one that failed. */
+export interface Failure {
+  code: ErrorCode
+  message: string
+  /** True of a write that may have happened. */
+  outcomeUnknown: boolean
+}
+
+/** What to say of a failed upstream call; undefined for any other error. */
+export function failureIn(error: unknown): Failure | undefined {
+  if (!(error instanceof UpstreamError)) return undefined
+  return { code: codeOf(error), message: sentenceFor(error), outcomeUnknown: error.outcomeUnknown }
 }
 
 /**

@@ -1,6 +1,6 @@
 import { builder, type InputType, type ObjectType } from "./builder.ts"
 import type { Context } from "./context.ts"
-import { badUserInput, Refusal, refusalIn } from "./errors.ts"
+import { badUserInput, type Failure, Refusal, refusalIn } from "./errors.ts"
 
 const RefusalCode = builder.enumType("RefusalCode", {
   description: "Why Code Ocean refused a change.",
@@ -66,6 +66,19 @@ export function defineMutation<Input extends object, Payload extends object>(mut
 export function capitalized(name: string): string {
   return name.charAt(0).toUpperCase() + name.slice(1)
 }
+
+/** A failed call as data, in payloads that say how far they came. */
+export const FailureType = builder.objectRef<Failure>("Failure").implement({
+  description: "What went wrong with one part of a mutation.",
+  fields: (t) => ({
+    code: t.exposeString("code", { nullable: false, description: "One of the codes that errors have." }),
+    message: t.exposeString("message", { nullable: false, description: "What to tell a person." }),
+    outcomeUnknown: t.exposeBoolean("outcomeUnknown", {
+      nullable: false,
+      description: "True where the change was sent and its answer lost: it may have happened.",
+    }),
+  }),
+})
 
 const mostAtOnce = 1000
 

@@ -1,12 +1,10 @@
 import { builder } from "../builder.ts"
 import { defineLookups } from "../lookup.ts"
 import { runnableSearchArguments, searchRunnables } from "../runnable/queries.ts"
-import { connectionOf, pageArguments } from "../search/page.ts"
-import { Capsule, capsuleById } from "./type.ts"
+import { pageArguments } from "../search/page.ts"
+import { Capsule, CapsuleConnection, capsuleById } from "./type.ts"
 
 defineLookups({ one: "capsule", many: "capsules", type: Capsule, loader: capsuleById })
-
-const CapsuleConnection = connectionOf("Capsule", Capsule)
 
 builder.queryField("searchCapsules", (t) =>
   t.field({

@@ -3,6 +3,7 @@ import { loaderById, type Typed } from "../loader.ts"
 import { Node } from "../node.ts"
 import * as rest from "../runnable/rest.ts"
 import { Runnable } from "../runnable/type.ts"
+import { connectionOf } from "../search/page.ts"
 
 export const capsuleById = loaderById("Capsule", (context, id) => rest.getRunnable(context.upstream, "capsules", id))
 
@@ -11,3 +12,5 @@ Capsule.implement({
   description: "A compute capsule: code, environment and data that run the same for everyone.",
   interfaces: () => [Runnable, Node],
 })
+
+export const CapsuleConnection = connectionOf("Capsule", Capsule)

@@ -1,5 +1,6 @@
+import type { Attachment } from "../attachment/rest.ts"
 import type { Kind } from "../runnable/rest.ts"
-import { aListOf, anIdentified } from "../upstream/answer.ts"
+import { aListOf, anIdentified, nothing } from "../upstream/answer.ts"
 import type { Upstream } from "../upstream/client.ts"
 
 /** One run, or one cloud workstation session. Upstream doesn't say of what: that is known only from where it was listed. */
@@ -63,4 +64,48 @@ export function listComputations(upstream: Upstream, kind: Kind, id: string): Pr
     ids: { id },
     answer: aListOf(anIdentified<Computation>),
   })
+}
+
+/** What to run, and with what. Exactly one of the two ids. All values are text of at most 4,096 characters. */
+export interface RunParams {
+  capsule_id?: string
+  pipeline_id?: string
+  /** A release's major version. */
+  version?: number
+  resume_run_id?: string
+  nextflow_profile?: string
+  data_assets?: Attachment[]
+  /** In the app panel's order. Pipelines ignore them without a word. */
+  parameters?: string[]
+  named_parameters?: NamedParameter[]
+  processes?: { name: string; parameters?: string[]; named_parameters?: NamedParameter[] }[]
+}
+
+export interface NamedParameter {
+  param_name: string
+  value: string
+}
+
+/**
+ * `POST /computations`: starts a run, and answers it as it begins.
+ * Rejects with UpstreamError: 400 for parameters or data assets that don't fit, 404 for an unknown capsule or pipeline.
+ */
+export function runComputation(upstream: Upstream, params: RunParams): Promise<Computation> {
+  return upstream.write({ method: "POST", route: "computations", body: params, answer: anIdentified<Computation> })
+}
+
+/**
+ * `PATCH /computations/{id}?name=`: gives a run a new display name. The answer's body is of no use.
+ * Rejects with UpstreamError: 404 when there is none.
+ */
+export function renameComputation(upstream: Upstream, id: string, name: string): Promise<void> {
+  return upstream.write({ method: "PATCH", route: "computations/{id}", ids: { id }, query: { name }, answer: nothing })
+}
+
+/**
+ * `DELETE /computations/{id}`: deletes a run with its results, and stops it if it is running. The answer has no body.
+ * Rejects with UpstreamError: 404 when there is none.
+ */
+export function deleteComputation(upstream: Upstream, id: string): Promise<void> {
+  return upstream.write({ method: "DELETE", route: "computations/{id}", ids: { id }, answer: nothing })
 }

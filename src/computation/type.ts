@@ -80,6 +80,7 @@ export const ComputationFilterInput = builder.inputType("ComputationFilterInput"
     endStatus: t.field({ type: [ComputationEndStatus.ref], description: "Any of these endings." }),
     name: t.string({ description: "A part of the name, in any case." }),
     created: t.field({ type: CreatedRangeInput, description: "When it was started." }),
+    dataAssetId: t.id({ description: "Only runs that had this data asset as an input." }),
   }),
 })
 
@@ -104,7 +105,7 @@ export async function computationPage(
   )
 }
 
-function matcherOf({ state, endStatus, name, created }: Filter, context: Context) {
+function matcherOf({ state, endStatus, name, created, dataAssetId }: Filter, context: Context) {
   if (created != null && created.from == null && created.to == null) {
     throw badUserInput("The filter's `created` has no ends: give `from`, `to` or both.")
   }
@@ -117,6 +118,7 @@ function matcherOf({ state, endStatus, name, created }: Filter, context: Context
     (endStatus == null ||
       (!!computation.end_status && endStatus.includes(ComputationEndStatus.read(computation.end_status, context)))) &&
     (wanted === undefined || String(computation.name).toLowerCase().includes(wanted)) &&
+    (dataAssetId == null || !!computation.data_assets?.some(({ id }) => id === dataAssetId)) &&
     createdOf(computation) >= (created?.from ?? Number.NEGATIVE_INFINITY) &&
     createdOf(computation) < (created?.to ?? Number.POSITIVE_INFINITY)
 }

@@ -1,10 +1,15 @@
 import { builder } from "../builder.ts"
-import { Capsule, capsuleById } from "../capsule/type.ts"
+import { Capsule, CapsuleConnection, capsuleById } from "../capsule/type.ts"
 import { Computation, computationById, rememberRunnable } from "../computation/type.ts"
 import { wireEnum } from "../enums.ts"
 import { nullIfMissing } from "../errors.ts"
+import { deepest, Lineage, LineageDirection, lineageOf } from "../lineage/type.ts"
 import { loaderById } from "../loader.ts"
 import { Node } from "../node.ts"
+import { Permissions, permissionsOf } from "../permissions/type.ts"
+import { PipelineConnection } from "../pipeline/type.ts"
+import { runnablePage } from "../runnable/type.ts"
+import { pageArguments } from "../search/page.ts"
 import { always, bool, int, object, objects, text, textOrEmpty, texts, time } from "../wire.ts"
 import * as rest from "./rest.ts"
 
@@ -98,7 +103,7 @@ const AppParameter = builder.objectRef<object>("AppParameter").implement({
   }),
 })
 
-const CustomMetadataEntry = builder.objectRef<{ key: string; value: unknown }>("CustomMetadataEntry").implement({
+export const CustomMetadataEntry = builder.objectRef<{ key: string; value: unknown }>("CustomMetadataEntry").implement({
   description: "One value that a person gave to a custom metadata field of the deployment.",
   fields: (t) => ({
     key: t.exposeString("key", { nullable: false, description: "The field's name, as it is, spaces and all." }),
@@ -200,6 +205,36 @@ DataAsset.implement({
       type: [ContainedDataAsset],
       description: "What a combined data asset is made of.",
       resolve: objects<rest.ContainedDataAsset>("contained_data_assets"),
+    }),
+    lineage: t.field({
+      type: Lineage,
+      description: `Where it comes from and what came of it, with every run and capsule between. One call for each object on the way up; on the way down, one for each 1,000 results that the caller may see, up to 20.`,
+      args: {
+        depth: t.arg.int({
+          required: true,
+          defaultValue: 3,
+          description: `How many generations, from 1 to ${deepest}.`,
+        }),
+        direction: t.arg({ type: LineageDirection, required: true, defaultValue: "both", description: "Which way." }),
+      },
+      resolve: (asset, { depth, direction }, context) => lineageOf(context, asset, depth, direction),
+    }),
+    attachedTo: t.field({
+      type: CapsuleConnection,
+      description: "The capsules it is attached to, archived ones left out. One call a page.",
+      args: pageArguments,
+      resolve: (asset, args, context) => runnablePage(context, "capsules", { query: asset.id }, args),
+    }),
+    attachedToPipelines: t.field({
+      type: PipelineConnection,
+      description: "The pipelines it is attached to, archived ones left out. One call a page.",
+      args: pageArguments,
+      resolve: (asset, args, context) => runnablePage(context, "pipelines", { query: asset.id }, args),
+    }),
+    permissions: t.field({
+      type: Permissions,
+      description: "Who may do what with it. One call.",
+      resolve: (asset, _args, context) => permissionsOf(context, "data_assets", asset.id),
     }),
   }),
 })

@@ -1,12 +1,10 @@
 import { builder } from "../builder.ts"
 import { defineLookups } from "../lookup.ts"
 import { runnableSearchArguments, searchRunnables } from "../runnable/queries.ts"
-import { connectionOf, pageArguments } from "../search/page.ts"
-import { Pipeline, pipelineById } from "./type.ts"
+import { pageArguments } from "../search/page.ts"
+import { Pipeline, PipelineConnection, pipelineById } from "./type.ts"
 
 defineLookups({ one: "pipeline", many: "pipelines", type: Pipeline, loader: pipelineById })
-
-const PipelineConnection = connectionOf("Pipeline", Pipeline)
 
 builder.queryField("searchPipelines", (t) =>
   t.field({

@@ -3,6 +3,7 @@ import { loaderById, type Typed } from "../loader.ts"
 import { Node } from "../node.ts"
 import * as rest from "../runnable/rest.ts"
 import { Runnable } from "../runnable/type.ts"
+import { connectionOf } from "../search/page.ts"
 
 export const pipelineById = loaderById("Pipeline", (context, id) => rest.getRunnable(context.upstream, "pipelines", id))
 
@@ -11,3 +12,5 @@ Pipeline.implement({
   description: "A pipeline: capsules that run one after the other, each on the results of those before.",
   interfaces: () => [Runnable, Node],
 })
+
+export const PipelineConnection = connectionOf("Pipeline", Pipeline)

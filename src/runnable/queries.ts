@@ -1,12 +1,10 @@
 import { builder } from "../builder.ts"
-import { capsuleById } from "../capsule/type.ts"
 import type { Context } from "../context.ts"
 import { inCapitals } from "../enums.ts"
-import { pipelineById } from "../pipeline/type.ts"
 import { OrderDirection, Ownership, SearchFilterInput, wireFilters } from "../search/inputs.ts"
-import { type PageArguments, searchPage } from "../search/page.ts"
-import * as rest from "./rest.ts"
-import { CapsuleStatus } from "./type.ts"
+import type { PageArguments } from "../search/page.ts"
+import type * as rest from "./rest.ts"
+import { CapsuleStatus, runnablePage } from "./type.ts"
 
 const CapsuleOrderField = builder.enumType("CapsuleOrderField", {
   description: "What capsules and pipelines can be ordered by.",
@@ -57,8 +55,8 @@ interface SearchArguments extends PageArguments {
   orderBy?: typeof CapsuleOrderInput.$inferInput | null | undefined
 }
 
-/** One page of a search; what it finds isn't fetched again in this request. One call. */
-export async function searchRunnables(context: Context, kind: rest.Kind, args: SearchArguments) {
+/** One page of a search. One call. */
+export function searchRunnables(context: Context, kind: rest.Kind, args: SearchArguments) {
   const params = {
     query: args.query || undefined,
     filters: wireFilters(args.filters),
@@ -69,8 +67,5 @@ export async function searchRunnables(context: Context, kind: rest.Kind, args: S
     sort_field: args.orderBy?.field,
     sort_order: args.orderBy?.direction,
   }
-  const page = await searchPage(kind, params, args, (body) => rest.searchRunnables(context.upstream, kind, body))
-  const loader = kind === "pipelines" ? pipelineById : capsuleById
-  loader.prime(context, page.nodes)
-  return page
+  return runnablePage(context, kind, params, args)
 }

@@ -8,10 +8,11 @@ import { wireEnum } from "../enums.ts"
 import { nullIfMissing } from "../errors.ts"
 import type { Typed } from "../loader.ts"
 import { Node } from "../node.ts"
+import { Permissions, permissionsOf } from "../permissions/type.ts"
 import { pipelineById } from "../pipeline/type.ts"
-import { pageArguments } from "../search/page.ts"
+import { type Page, type PageArguments, pageArguments, searchPage } from "../search/page.ts"
 import { always, bool, float, int, object, objects, text, textOrEmpty, texts, time } from "../wire.ts"
-import type * as rest from "./rest.ts"
+import * as rest from "./rest.ts"
 
 /** On which route an object that a loader brought lives. */
 export function kindOf(runnable: Typed<rest.Runnable>): rest.Kind {
@@ -21,6 +22,19 @@ export function kindOf(runnable: Typed<rest.Runnable>): rest.Kind {
 /** The capsule or pipeline with this id; a call, unless the query asks for its id alone. */
 export function linkRunnable(context: Context, kind: rest.Kind, id: string, info: GraphQLResolveInfo) {
   return nullIfMissing((kind === "pipelines" ? pipelineById : capsuleById).link(context, id, info))
+}
+
+/** One page of what upstream finds with these parameters; it isn't fetched again in this request. One call. */
+export async function runnablePage(
+  context: Context,
+  kind: rest.Kind,
+  params: object,
+  args: PageArguments,
+): Promise<Page<Typed<rest.Runnable>>> {
+  const page = await searchPage(kind, params, args, (body) => rest.searchRunnables(context.upstream, kind, body))
+  const loader = kind === "pipelines" ? pipelineById : capsuleById
+  loader.prime(context, page.nodes)
+  return page
 }
 
 export const CapsuleStatus = wireEnum(
@@ -179,6 +193,11 @@ Runnable.implement({
         filter: t.arg({ type: ComputationFilterInput, description: "Which runs to show." }),
       },
       resolve: (runnable, args, context) => computationPage(context, { id: runnable.id, kind: kindOf(runnable) }, args),
+    }),
+    permissions: t.field({
+      type: Permissions,
+      description: "Who may do what with it. One call.",
+      resolve: (runnable, _args, context) => permissionsOf(context, kindOf(runnable), runnable.id),
     }),
   }),
 })

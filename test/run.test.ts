@@ -1,0 +1,237 @@
+import { describe, expect, test } from "vitest"
+import { seed } from "../src/sandbox/seed.ts"
+import { startGateway } from "./support/gateway.ts"
+
+const runCapsule = `mutation ($input: RunCapsuleInput!) {
+  runCapsule(input: $input) {
+    __typename
+    ... on RunCapsulePayload { computation { id name state runnable { id name } parameters { paramName value } dataAssets { id mount } } }
+    ... on MutationRefused { code message details }
+  }
+}`
+const runPipeline = `mutation ($input: RunPipelineInput!) {
+  runPipeline(input: $input) {
+    __typename
+    ... on RunPipelinePayload { computation { id state runnable { __typename id } } }
+    ... on MutationRefused { code message details }
+  }
+}`
+
+const capsuleId = seed.cellCounter
+const pipelineId = seed.ecephysPipeline
+
+describe("running a capsule", () => {
+  test("starts a run with its parameters and data assets, known to be the capsule's", async () => {
+    const { ask, sandbox } = await startGateway()
+    const { data, errors } = await ask(runCapsule, {
+      input: {
+        capsuleId,
+        namedParameters: [{ paramName: "stain", value: "NeuN" }],
+        dataAssets: [{ id: seed.mouseRecording, mount: "recording" }],
+      },
+    })
+    expect(errors).toBeUndefined()
+    expect(data.runCapsule.computation).toMatchObject({
+      state: "INITIALIZING",
+      runnable: { id: capsuleId, name: "Cell Counter" },
+    })
+    expect(sandbox.requestsTo("POST /computations")[0]?.body).toEqual({
+      capsule_id: capsuleId,
+      named_parameters: [{ param_name: "stain", value: "NeuN" }],
+      data_assets: [{ id: seed.mouseRecording, mount: "recording" }],
+    })
+    const listed = await ask(`{ capsule(id: "${capsuleId}") { computations(first: 1) { nodes { id } } } }`)
+    expect(listed.data.capsule.computations.nodes).toEqual([{ id: data.runCapsule.computation.id }])
+  })
+
+  test("is checked against the panel with one call more, or with none where that is turned off", async () => {
+    const { ask, sandbox } = await startGateway()
+    await ask(runCapsule, { input: { capsuleId } })
+    expect(sandbox.requestsTo("GET /capsules/*/app_panel")).toHaveLength(1)
+    await ask(runCapsule, { input: { capsuleId, checkParameters: false } })
+    expect(sandbox.requestsTo("GET /capsules/*/app_panel")).toHaveLength(1)
+    expect(sandbox.requestsTo("POST /computations")).toHaveLength(2)
+  })
+
+  test("goes unchecked where there is no panel", async () => {
+    const { ask, sandbox } = await startGateway()
+    await ask(runCapsule, { input: { capsuleId: seed.oldForms, parameters: ["1"] } })
+    expect(sandbox.requestsTo("POST /computations")).toHaveLength(1)
+  })
+
+  test("is sent once, and what came of it said to be unknown when the answer is lost", async () => {
+    const { ask, sandbox } = await startGateway()
+    sandbox.failNext("POST /computations", { afterwards: "reset" })
+    const { errors } = await ask(runCapsule, { input: { capsuleId } })
+    expect(errors?.[0]?.message).toContain("unknown whether the change happened")
+    expect(sandbox.requestsTo("POST /computations")).toHaveLength(1)
+  })
+
+  test.each([
+    [
+      "an unknown name",
+      { namedParameters: [{ paramName: "colour", value: "red" }] },
+      /"colour".*not in the app panel.*"stain"/,
+    ],
+    [
+      "a name given twice",
+      { namedParameters: ["DAPI", "NeuN"].map((value) => ({ paramName: "stain", value })) },
+      /"stain".*twice/,
+    ],
+    [
+      "a value of 4,097 characters",
+      { namedParameters: [{ paramName: "trace", value: "x".repeat(4097) }] },
+      /"trace".*4097.*4096/,
+    ],
+    [
+      "a value below the minimum",
+      { namedParameters: [{ paramName: "threshold", value: "-0.1" }] },
+      /"threshold".*at least 0/,
+    ],
+    [
+      "a value above the maximum",
+      { namedParameters: [{ paramName: "threshold", value: "1" }] },
+      /"threshold".*at most 0.95/,
+    ],
+    [
+      "a value that is no number",
+      { namedParameters: [{ paramName: "threshold", value: "high" }] },
+      /"threshold".*number/,
+    ],
+    [
+      "a value that doesn't match the pattern",
+      { namedParameters: [{ paramName: "sample", value: "ab12" }] },
+      /"sample".*pattern/,
+    ],
+    [
+      "a value that is no option",
+      { namedParameters: [{ paramName: "stain", value: "Nissl" }] },
+      /"stain".*"DAPI", "Hoechst", "NeuN"/,
+    ],
+    ["an ordered value that is no option", { parameters: ["Nissl"] }, /"stain".*"DAPI"/],
+    [
+      "more ordered values than parameters",
+      { parameters: ["DAPI", "", "", "", "", "x"] },
+      /6 ordered parameters.*has 5/,
+    ],
+    ["a data asset twice", { dataAssets: [{ id: seed.cellImages }, { id: seed.cellImages }] }, /more than once/],
+  ])("with %s is refused before anything is sent", async (_name, input, sentence) => {
+    const { ask, sandbox } = await startGateway()
+    const { errors } = await ask(runCapsule, { input: { capsuleId, ...input } })
+    expect(errors?.[0]?.message).toMatch(sentence)
+    expect(errors?.[0]?.extensions.code).toBe("BAD_USER_INPUT")
+    expect(sandbox.requestsTo("POST /computations")).toHaveLength(0)
+  })
+
+  test("with values at the very ends of what the panel takes is sent", async () => {
+    const { ask, sandbox } = await startGateway()
+    for (const value of ["0", "0.95", " 0.5 "]) {
+      await ask(runCapsule, { input: { capsuleId, namedParameters: [{ paramName: "threshold", value }] } })
+    }
+    expect(sandbox.requestsTo("POST /computations")).toHaveLength(3)
+  })
+
+  test("of a capsule that the caller may not see is refused as data", async () => {
+    const { ask } = await startGateway()
+    const { data } = await ask(runCapsule, { input: { capsuleId: seed.graceNotebook } })
+    expect(data.runCapsule).toMatchObject({ __typename: "MutationRefused", code: "NOT_FOUND" })
+  })
+})
+
+describe("running a pipeline", () => {
+  test("starts a run, with values for its processes", async () => {
+    const { ask, sandbox } = await startGateway()
+    const { data, errors } = await ask(runPipeline, {
+      input: {
+        pipelineId,
+        nextflowProfile: "standard",
+        checkParameters: false,
+        processes: [{ name: "sort", namedParameters: [{ paramName: "sorter", value: "kilosort" }] }],
+      },
+    })
+    expect(errors).toBeUndefined()
+    expect(data.runPipeline.computation).toMatchObject({ runnable: { __typename: "Pipeline", id: pipelineId } })
+    expect(sandbox.requestsTo("POST /computations")[0]?.body).toEqual({
+      pipeline_id: pipelineId,
+      nextflow_profile: "standard",
+      processes: [{ name: "sort", named_parameters: [{ param_name: "sorter", value: "kilosort" }] }],
+    })
+  })
+
+  test.each([
+    ["ordered parameters, which Code Ocean would ignore", { parameters: ["kilosort"] }, /kilosort.*`namedParameters`/],
+    ["an unknown process", { processes: [{ name: "nothing" }] }, /no process "nothing".*Its processes/],
+    ["a process twice", { processes: [{ name: "x" }, { name: "x" }] }, /"x" twice/],
+  ])("with %s is refused before anything is sent", async (_name, input, sentence) => {
+    const { ask, sandbox } = await startGateway()
+    const { errors } = await ask(runPipeline, { input: { pipelineId, ...input } })
+    expect(errors?.[0]?.message).toMatch(sentence)
+    expect(errors?.[0]?.extensions.code).toBe("BAD_USER_INPUT")
+    expect(sandbox.requestsTo("POST /computations")).toHaveLength(0)
+  })
+})
+
+describe("a panel that would harm the gateway", () => {
+  test("with a pattern that takes for ever doesn't hold anyone up, and the value is Code Ocean's to judge", async () => {
+    const { ask, sandbox } = await startGateway()
+    sandbox.failNext("GET /capsules/*/app_panel", {
+      status: 200,
+      body: {
+        parameters: [
+          { name: "A", type: "text", param_name: "a", pattern: "^(a+)+$" },
+          { name: "B", param_name: "b", pattern: "(" },
+        ],
+      },
+    })
+    const namedParameters = [
+      { paramName: "a", value: `${"a".repeat(4000)}b` },
+      { paramName: "b", value: "x" },
+    ]
+    const { errors } = await ask(runCapsule, { input: { capsuleId, namedParameters } })
+    expect(errors).toBeUndefined()
+    expect(sandbox.requestsTo("POST /computations")).toHaveLength(1)
+  })
+
+  test("a required parameter without default must have a value, in a process too", async () => {
+    const { ask, sandbox } = await startGateway()
+    const parameters = [{ name: "Subject", param_name: "subject", type: "text", required: true }]
+    sandbox.failNext("GET /capsules/*/app_panel", { status: 200, body: { parameters } })
+    const ofCapsule = await ask(runCapsule, { input: { capsuleId } })
+    expect(ofCapsule.errors?.[0]?.message).toMatch(/"subject" is required/)
+    sandbox.failNext("GET /pipelines/*/app_panel", {
+      status: 200,
+      body: { processes: [{ name: "first", parameters }] },
+    })
+    const ofPipeline = await ask(runPipeline, { input: { pipelineId } })
+    expect(ofPipeline.errors?.[0]?.message).toMatch(/"subject" of process "first" is required/)
+    expect(sandbox.requestsTo("POST /computations")).toHaveLength(0)
+  })
+})
+
+describe("a run", () => {
+  test("gets a new name, and keeps it", async () => {
+    const { ask } = await startGateway()
+    const { data } = await ask(`mutation {
+      renameComputation(input: {id: "${seed.countedCells}", name: "The final count"}) { ... on RenameComputationPayload { computation { name } } }
+    }`)
+    expect(data.renameComputation.computation.name).toBe("The final count")
+  })
+
+  test("can't get an empty name", async () => {
+    const { ask, sandbox } = await startGateway()
+    const { errors } = await ask(
+      `mutation { renameComputation(input: {id: "${seed.countedCells}", name: " "}) { __typename } }`,
+    )
+    expect(errors?.[0]?.extensions.code).toBe("BAD_USER_INPUT")
+    expect(sandbox.requests).toHaveLength(0)
+  })
+
+  test("is deleted for good", async () => {
+    const { ask } = await startGateway()
+    const { data } = await ask(`mutation {
+      deleteComputation(input: {id: "${seed.countedCells}"}) { ... on DeleteComputationPayload { deletedComputationId } }
+    }`)
+    expect(data.deleteComputation.deletedComputationId).toBe(seed.countedCells)
+    expect((await ask(`{ computation(id: "${seed.countedCells}") { id } }`)).data).toEqual({ computation: null })
+  })
+})
