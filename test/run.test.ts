@@ -145,8 +145,7 @@ describe("running a pipeline", () => {
       input: {
         pipelineId,
         nextflowProfile: "standard",
-        checkParameters: false,
-        processes: [{ name: "sort", namedParameters: [{ paramName: "sorter", value: "kilosort" }] }],
+        processes: [{ name: "capsule_drift_correction_1", namedParameters: [{ paramName: "window", value: "60" }] }],
       },
     })
     expect(errors).toBeUndefined()
@@ -154,7 +153,7 @@ describe("running a pipeline", () => {
     expect(sandbox.requestsTo("POST /computations")[0]?.body).toEqual({
       pipeline_id: pipelineId,
       nextflow_profile: "standard",
-      processes: [{ name: "sort", named_parameters: [{ param_name: "sorter", value: "kilosort" }] }],
+      processes: [{ name: "capsule_drift_correction_1", named_parameters: [{ param_name: "window", value: "60" }] }],
     })
   })
 

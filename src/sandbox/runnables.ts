@@ -250,7 +250,7 @@ function attach(kind: Kind) {
 }
 
 /** A mount of null is refused, as the platform does: an unset one is left out. */
-function readAttachments(body: unknown): { id: string; mount?: string }[] {
+export function readAttachments(body: unknown): { id: string; mount?: string }[] {
   if (!Array.isArray(body) || body.length === 0) return refuse(400, "invalid request body")
   return body.map((entry: unknown) => {
     if (!isObject(entry) || typeof entry.id !== "string") return refuse(400, "invalid request body")

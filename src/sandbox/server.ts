@@ -4,7 +4,8 @@ import type { AddressInfo, Socket } from "node:net"
 import type { Readable } from "node:stream"
 import { setTimeout as sleep } from "node:timers/promises"
 import { computationRoutes } from "./computations.ts"
-import { dataAssetRoutes } from "./dataAssets.ts"
+import { customMetadataRoutes } from "./customMetadata.ts"
+import { dataAssetRoutes, findDataAsset } from "./dataAssets.ts"
 import { addDataFolder } from "./dataFolder.ts"
 import {
   dataAssetFiles,
@@ -18,8 +19,10 @@ import {
 } from "./files.ts"
 import { addGenerated } from "./generate.ts"
 import { type Answer, Refusal, type Route, refuse } from "./route.ts"
-import { prepareSearch, runnableRoutes } from "./runnables.ts"
+import { findRunnable, prepareSearch, runnableRoutes } from "./runnables.ts"
+import { runRoutes } from "./runs.ts"
 import { accounts, addSeed } from "./seed.ts"
+import { permissionRoutes, syncRoute } from "./sharing.ts"
 import { createClock, createWorld, type Scope } from "./world.ts"
 
 export interface SandboxOptions {
@@ -155,7 +158,14 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
     ...runnableRoutes("capsules"),
     ...runnableRoutes("pipelines"),
     ...computationRoutes,
+    ...runRoutes,
     ...dataAssetRoutes,
+    ...customMetadataRoutes,
+    ...permissionRoutes("/capsules/:id/permissions", "capsules", (call) => findRunnable(call, "capsules")),
+    ...permissionRoutes("/pipelines/:id/permissions", "capsules", (call) => findRunnable(call, "pipelines")),
+    ...permissionRoutes("/data_assets/:id/permissions", "datasets", findDataAsset),
+    syncRoute("capsules"),
+    syncRoute("pipelines"),
   ])
   const secret = randomBytes(32)
   const requests: RecordedRequest[] = []

@@ -1,0 +1,53 @@
+import { isObject, ok, type Route, refuse } from "./route.ts"
+
+interface Field {
+  name: string
+  type: "string" | "number" | "date"
+  range?: { min?: number; max?: number }
+  allowed_values?: (string | number)[]
+  multiple?: boolean
+  units?: string
+  category?: string
+  required?: boolean
+}
+
+/** The deployment's schema, as its admins made it. */
+const fields: Field[] = [
+  { name: "subject id", type: "string", category: "Subject" },
+  { name: "data level", type: "string", allowed_values: ["raw", "derived", "simulated"], category: "Processing" },
+  { name: "probe count", type: "number", range: { min: 0, max: 12 }, category: "Acquisition" },
+  { name: "acquisition date", type: "date", category: "Acquisition" },
+  { name: "hours recorded", type: "number", range: { min: 0 }, units: "h", category: "Acquisition" },
+  { name: "regions", type: "string", multiple: true },
+]
+
+export const customMetadataRoutes: Route[] = [
+  {
+    method: "GET",
+    path: "/custom_metadata",
+    scope: "datasets:read",
+    handle: () => ok({ fields, categories: ["Subject", "Acquisition", "Processing"] }),
+  },
+]
+
+/** The metadata of a body; refuses, naming the key, what the schema doesn't allow. */
+export function readCustomMetadata(given: unknown): Record<string, string | number> {
+  if (!isObject(given)) return refuse(400, "custom_metadata must be an object")
+  for (const [key, value] of Object.entries(given)) {
+    const field = fields.find(({ name }) => name === key)
+    if (!field) return refuse(400, `unknown custom metadata field "${key}"`)
+    const values = field.multiple && Array.isArray(value) ? value : [value]
+    for (const one of values) checkValue(field, one)
+  }
+  return given as Record<string, string | number>
+}
+
+function checkValue({ name, type, range, allowed_values }: Field, value: unknown): void {
+  const expected = type === "string" ? "string" : "number"
+  if (typeof value !== expected) refuse(400, `custom metadata field "${name}" must be a ${type}`)
+  if (allowed_values && !allowed_values.includes(value as string | number))
+    refuse(400, `custom metadata field "${name}" must be one of ${allowed_values.join(", ")}`)
+  const { min = Number.NEGATIVE_INFINITY, max = Number.POSITIVE_INFINITY } = range ?? {}
+  if (type === "number" && ((value as number) < min || (value as number) > max))
+    refuse(400, `custom metadata field "${name}" is out of range`)
+}
