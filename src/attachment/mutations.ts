@@ -1,7 +1,8 @@
 import { builder, type ObjectType } from "../builder.ts"
 import type { Context } from "../context.ts"
+import { DataAssetSearchInput, findDataAssets } from "../dataAsset/queries.ts"
 import { DataAsset, dataAssetById } from "../dataAsset/type.ts"
-import { nullIfMissing } from "../errors.ts"
+import { badUserInput, nullIfMissing } from "../errors.ts"
 import { capitalized, checkIds, defineMutation } from "../mutation.ts"
 import { bool, text } from "../wire.ts"
 import * as rest from "./rest.ts"
@@ -24,6 +25,20 @@ export function wireAttachments(
     attachments.map(({ id }) => id),
   )
   return attachments.map(({ id, mount }) => ({ id, ...(mount && { mount }) }))
+}
+
+interface AttachInput {
+  dataAssets?: readonly (typeof DataAssetAttachmentInput.$inferInput)[] | null
+  search?: typeof DataAssetSearchInput.$inferInput | null
+}
+
+/** What to attach, as it is named or as it is found. */
+async function attachmentsIn(context: Context, { dataAssets, search }: AttachInput) {
+  if (dataAssets != null && search == null) return dataAssets
+  if (search == null || dataAssets != null) throw badUserInput("Give either `dataAssets` or `search`, and not both.")
+  const found = await findDataAssets(context, search)
+  if (found.length === 0) throw badUserInput("`search` finds no data asset: there is nothing to attach.")
+  return found.map((id) => ({ id }))
 }
 
 const AttachedDataAsset = builder.objectRef<rest.AttachResult>("AttachedDataAsset").implement({
@@ -81,21 +96,20 @@ export function defineAttachmentMutations(names: {
         [`${one}Id`]: t.id({ required: true, description: `The ${one}'s id.` }),
         dataAssets: t.field({
           type: [DataAssetAttachmentInput],
-          required: true,
           description: "1 to 1,000 data assets, each of them once.",
+        }),
+        search: t.field({
+          type: DataAssetSearchInput,
+          description:
+            "Instead of `dataAssets`: everything that this search finds, 1 to 1,000 data assets, each at its own mount. One call more.",
         }),
       }),
     }),
     payload: AttachPayload,
     run: async (input, context) => {
       const id = String(input[`${one}Id`])
-      const attachments = input.dataAssets as (typeof DataAssetAttachmentInput.$inferInput)[]
-      const results = await rest.attachDataAssets(
-        context.upstream,
-        kind,
-        id,
-        wireAttachments("dataAssets", attachments),
-      )
+      const attachments = wireAttachments("dataAssets", await attachmentsIn(context, input))
+      const results = await rest.attachDataAssets(context.upstream, kind, id, attachments)
       names.forget(context, id)
       return { id, results }
     },

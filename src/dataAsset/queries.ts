@@ -1,5 +1,7 @@
 import { builder } from "../builder.ts"
+import type { Context } from "../context.ts"
 import { inCapitals } from "../enums.ts"
+import { badUserInput } from "../errors.ts"
 import { defineLookups } from "../lookup.ts"
 import { OrderDirection, Ownership, SearchFilterInput, wireFilters } from "../search/inputs.ts"
 import { connectionOf, pageArguments, searchPage } from "../search/page.ts"
@@ -95,4 +97,23 @@ export function wireCriteria(criteria: typeof DataAssetSearchInput.$inferInput) 
     favorite: criteria.favorite ?? undefined,
     archived: criteria.archived ?? undefined,
   }
+}
+
+const mostFound = 1000
+
+/** The ids of everything that the search finds. Throws BAD_USER_INPUT when that is more than one mutation takes. */
+export async function findDataAssets(
+  context: Context,
+  search: typeof DataAssetSearchInput.$inferInput,
+): Promise<string[]> {
+  const criteria = wireCriteria(search)
+  if (Object.values(criteria).every((value) => value === undefined)) {
+    throw badUserInput("`search` has no condition, and would find every data asset there is: give at least one.")
+  }
+  const answer = await rest.searchDataAssets(context.upstream, { ...criteria, limit: mostFound })
+  if (answer.has_more === true) {
+    throw badUserInput(`\`search\` finds more than ${mostFound} data assets: narrow it down. Nothing has changed.`)
+  }
+  dataAssetById.prime(context, answer.results)
+  return [...new Set(answer.results.map(({ id }) => id))]
 }

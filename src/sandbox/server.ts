@@ -18,6 +18,7 @@ import {
   sizeOf,
 } from "./files.ts"
 import { addGenerated } from "./generate.ts"
+import { addLineage } from "./lineage.ts"
 import { type Answer, Refusal, type Route, refuse } from "./route.ts"
 import { findRunnable, prepareSearch, runnableRoutes } from "./runnables.ts"
 import { runRoutes } from "./runs.ts"
@@ -35,6 +36,8 @@ export interface SandboxOptions {
   faultRate?: number
   /** How many capsules to make up beside the named ones, with what belongs to them. */
   generate?: number
+  /** How many data assets of a provenance graph to make up, with the runs that made them. */
+  lineage?: number
   /** Serves this folder's objects instead of the named ones. */
   dataFolder?: string
 }
@@ -141,7 +144,7 @@ const htmlPage = (status: number, title: string) =>
 
 /** Starts Code Ocean in memory. Rejects with SandboxOptionsError when it cannot listen or the data folder is broken. */
 export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbox> {
-  const { port = 0, host = "127.0.0.1", latencyMs = 0, faultRate = 0, generate = 0, dataFolder } = options
+  const { port = 0, host = "127.0.0.1", latencyMs = 0, faultRate = 0, generate = 0, lineage = 0, dataFolder } = options
   const clock = createClock()
   const world = createWorld(clock, accounts())
   if (dataFolder === undefined) addSeed(world)
@@ -152,6 +155,7 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
       throw new SandboxOptionsError([`SANDBOX_DATA: ${(error as Error).message}`])
     }
   if (generate > 0) addGenerated(world, generate)
+  if (lineage > 0) addLineage(world, lineage)
   prepareSearch(world)
 
   const find = createRouter([

@@ -1,0 +1,164 @@
+import { describe, expect, test } from "vitest"
+import { type LineageAsset, lineageGraph } from "../src/sandbox/lineage.ts"
+import { seed } from "../src/sandbox/seed.ts"
+import { callsOf, startGateway, type World } from "./support/gateway.ts"
+
+const count = 1000
+const graph = new Map(lineageGraph(count).map((asset) => [asset.id, asset]))
+const all = [...graph.values()]
+const last = all.at(-1) as LineageAsset
+const first = all[0] as LineageAsset
+
+interface Answer {
+  nodes: {
+    id: string
+    kind: string
+    distance: number
+    restricted: boolean
+    node: { id: string; name?: string } | null
+  }[]
+  edges: { from: string; to: string; relation: string }[]
+  truncated: boolean
+}
+
+async function lineage(world: World, id: string, depth: number, direction: string): Promise<Answer> {
+  const { data, errors } = await world.ask(
+    `query ($id: ID!, $depth: Int!, $direction: LineageDirection!) {
+      dataAsset(id: $id) { lineage(depth: $depth, direction: $direction) {
+        nodes { id kind distance restricted node { id ... on DataAsset { name } ... on Computation { name } ... on Capsule { name } } }
+        edges { from to relation }
+        truncated
+      } }
+    }`,
+    { id, depth, direction },
+  )
+  expect(errors).toBeUndefined()
+  return data.dataAsset.lineage
+}
+
+/** What a walk must find, worked out from the graph's description: data assets with their distance, and edges. */
+function expected(root: string, depth: number, next: (asset: LineageAsset) => string[]) {
+  const distances = new Map([[root, 0]])
+  let generation = [root]
+  for (let distance = 1; distance <= depth; distance++) {
+    const reached: string[] = []
+    for (const id of generation) {
+      for (const other of next(graph.get(id) as LineageAsset)) {
+        if (distances.has(other)) continue
+        distances.set(other, distance)
+        reached.push(other)
+      }
+    }
+    generation = reached
+  }
+  return distances
+}
+
+const inputsOf = (asset: LineageAsset) => (asset.restricted ? [] : asset.inputs)
+const offspringOf = ({ id }: LineageAsset) =>
+  all.filter((asset) => !asset.restricted && asset.inputs.includes(id)).map((asset) => asset.id)
+
+const assetsIn = (answer: Answer) =>
+  new Map(answer.nodes.filter(({ kind }) => kind === "DATA_ASSET").map(({ id, distance }) => [id, distance]))
+
+describe("lineage over a thousand data assets with diamonds and a cycle", () => {
+  test("six generations up, it is right, and each object is fetched once", async () => {
+    const world = await startGateway({ sandbox: { lineage: count } })
+    const answer = await lineage(world, last.id, 6, "UP")
+    const wanted = expected(last.id, 6, inputsOf)
+    expect(wanted.size).toBeGreaterThan(50)
+    expect(assetsIn(answer)).toEqual(wanted)
+    for (const { id, kind, restricted, node } of answer.nodes) {
+      expect(restricted).toBe(kind === "DATA_ASSET" && (graph.get(id) as LineageAsset).restricted)
+      expect(node?.id ?? null).toBe(restricted ? null : id)
+    }
+    expect(answer.nodes.some(({ restricted }) => restricted)).toBe(true)
+    expect(Object.values(callsOf(world.sandbox.requests)).every((times) => times === 1)).toBe(true)
+    expect(world.sandbox.requests).toHaveLength(answer.nodes.length)
+
+    // Every edge is one of the graph's, and every one of the graph's between walked assets is there.
+    const edges = new Set(answer.edges.map(({ from, to, relation }) => `${from} ${relation} ${to}`))
+    expect(edges.size).toBe(answer.edges.length)
+    let checked = 0
+    for (const [id, distance] of wanted) {
+      const { run, inputs, restricted } = graph.get(id) as LineageAsset
+      if (distance === 6 || restricted) continue
+      for (const input of inputs)
+        expect(edges).toContain(run ? `${input} INPUT ${run.computation}` : `${input} CONTAINED ${id}`)
+      if (run) expect(edges).toContain(`${run.computation} PRODUCED ${id}`)
+      if (run) expect(edges).toContain(`${run.capsule} RAN ${run.computation}`)
+      checked += inputs.length + (run ? 2 : 0)
+    }
+    expect(answer.edges).toHaveLength(checked)
+    expect(answer.truncated).toBe(true)
+  })
+
+  test("a cycle ends where it meets itself, and to the very end nothing is truncated", async () => {
+    const world = await startGateway({ sandbox: { lineage: 60 } })
+    const small = lineageGraph(60)
+    const answer = await lineage(world, (small[0] as LineageAsset).id, 10, "UP")
+    const ids = answer.nodes.map(({ id }) => id)
+    expect(new Set(ids).size).toBe(ids.length)
+    expect(ids).toContain((small[12] as LineageAsset).id)
+    expect(answer.truncated).toBe(false)
+  })
+
+  test("three generations down, it is right, for a page of results and one of combined assets", async () => {
+    const world = await startGateway({ sandbox: { lineage: count } })
+    const root = all[3] as LineageAsset
+    const answer = await lineage(world, root.id, 3, "DOWN")
+    expect(assetsIn(answer)).toEqual(expected(root.id, 3, offspringOf))
+    expect(answer.nodes.length).toBeGreaterThan(10)
+    expect(world.sandbox.requestsTo("POST /data_assets/search")).toHaveLength(2)
+    expect(
+      Object.entries(callsOf(world.sandbox.requests)).filter(([call, times]) => times > 1 && !call.startsWith("POST")),
+    ).toEqual([])
+  })
+
+  test("both ways at once hold what either way finds", async () => {
+    const world = await startGateway({ sandbox: { lineage: count } })
+    const middle = all[500] as LineageAsset
+    const answer = await lineage(world, middle.id, 2, "BOTH")
+    const wanted = new Set([...expected(middle.id, 2, inputsOf).keys(), ...expected(middle.id, 2, offspringOf).keys()])
+    expect(new Set(assetsIn(answer).keys())).toEqual(wanted)
+  })
+
+  test("is bounded at two thousand nodes, and says so", async () => {
+    const world = await startGateway({ sandbox: { lineage: 8000 } })
+    const answer = await lineage(world, first.id, 10, "DOWN")
+    expect(answer.nodes).toHaveLength(2000)
+    expect(answer.truncated).toBe(true)
+    const ids = new Set(answer.nodes.map(({ id }) => id))
+    expect(answer.edges.every(({ from, to }) => ids.has(from) && ids.has(to))).toBe(true)
+  })
+})
+
+test.each([0, -1, 11])("a depth of %i is refused", async (depth) => {
+  const { ask } = await startGateway()
+  const { errors } = await ask(`{ dataAsset(id: "${seed.sortedSpikes}") { lineage(depth: ${depth}) { truncated } } }`)
+  expect(errors?.[0]?.message).toContain("from 1 to 10")
+})
+
+test("a data asset's lineage that can't be read for a passing reason is an error, not a shorter lineage", async () => {
+  const { ask, sandbox } = await startGateway()
+  sandbox.failNext(`GET /computations/${seed.sortedRun}`, { status: 500 })
+  const { data, errors } = await ask(
+    `{ dataAsset(id: "${seed.sortedSpikes}") { name lineage(direction: UP) { truncated } } }`,
+  )
+  expect(data.dataAsset).toEqual({ name: expect.any(String), lineage: null })
+  expect(errors?.[0]?.extensions.code).toBe("UPSTREAM_UNAVAILABLE")
+})
+
+test("the capsules and pipelines that use a data asset are found by its id, and their runs that had it", async () => {
+  const { ask, sandbox } = await startGateway()
+  const { data, errors } = await ask(`{ dataAsset(id: "${seed.cellImages}") {
+    attachedTo { nodes { id computations(filter: {dataAssetId: "${seed.cellImages}"}) { nodes { id } } } }
+    attachedToPipelines { nodes { id } }
+  } }`)
+  expect(errors).toBeUndefined()
+  expect(data.dataAsset.attachedTo.nodes).toEqual([
+    { id: seed.cellCounter, computations: { nodes: [{ id: seed.countedCells }, { id: seed.stoppedCount }] } },
+  ])
+  expect(data.dataAsset.attachedToPipelines.nodes).toEqual([])
+  expect(sandbox.requests).toHaveLength(4)
+})
