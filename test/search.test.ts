@@ -43,6 +43,20 @@ describe("a search on the wire", () => {
   })
 })
 
+test("filters that come as variables reach the wire as they are", async () => {
+  const { ask, sandbox } = await startGateway()
+  const filters = [
+    { key: "subject id", values: ["730945", 4] },
+    { key: "priority", range: { max: 2.5 }, exclude: true },
+  ]
+  const { errors } = await ask(
+    "query ($filters: [SearchFilterInput!]) { searchCapsules(filters: $filters) { nodes { id } } }",
+    { filters },
+  )
+  expect(errors).toBeUndefined()
+  expect(sandbox.requests[0]?.body).toEqual({ limit: 20, filters })
+})
+
 describe("what Code Ocean would refuse or silently ignore is refused with a sentence that helps", () => {
   test.each([
     ["first: 0", /from 1 to 1000/],
@@ -128,6 +142,36 @@ describe("a walk", () => {
     }
   })
 
+  test("goes as deep as upstream goes, and remembers enough of it in cursors of bounded length", async () => {
+    const { ask } = await startGateway({ sandbox: { generate: 2500 } })
+    const pages: string[][] = []
+    for (let after: string | null = null; ; ) {
+      const { data } = await ask(search, { first: 400, after })
+      pages.push(data.searchCapsules.nodes.map(({ id }: { id: string }) => id))
+      after = data.searchCapsules.pageInfo.endCursor as string
+      expect(after.length).toBeLessThan(12_000)
+      if (!data.searchCapsules.pageInfo.hasNextPage) break
+    }
+    expect(pages.map(({ length }) => length)).toEqual([400, 400, 400, 400, 400, 400, 100])
+    expect(new Set(pages.flat()).size).toBe(2500)
+  })
+
+  test("through pipelines finds each of them once too", async () => {
+    const { ask, sandbox } = await startGateway(generated)
+    const ids: string[] = []
+    const pipelines = `query ($after: String) { searchPipelines(query: "tag:generated", first: 5, after: $after) {
+      nodes { id } pageInfo { hasNextPage endCursor }
+    } }`
+    for (let after: string | null = null; ; ) {
+      const { data } = await ask(pipelines, { after })
+      ids.push(...data.searchPipelines.nodes.map(({ id }: { id: string }) => id))
+      if (!data.searchPipelines.pageInfo.hasNextPage) break
+      after = data.searchPipelines.pageInfo.endCursor
+    }
+    expect([ids.length, new Set(ids).size]).toEqual([12, 12])
+    expect(sandbox.requests.map(({ path }) => path)).toEqual(Array(3).fill("/pipelines/search"))
+  })
+
   test("can be resumed behind any item of any page, for one call", async () => {
     const { ask, sandbox } = await startGateway(generated)
     const all = (await walk(ask, () => 1000)).flat()
@@ -172,6 +216,7 @@ describe("a cursor", () => {
     ["changed", (cursor: string) => cursor.replace(/.$/, (last) => (last === "A" ? "B" : "A"))],
     ["cut", (cursor: string) => cursor.slice(0, -4)],
     ["empty", () => ""],
+    ["longer", (cursor: string) => `${cursor}.x`],
     ["garbage", () => "Zm9vOmJhcg=="],
     ["of a later gateway", (cursor: string) => cursor.replace(/^1/, "2")],
     ["of a list of runs", () => "1.abcdefghijklmnop.WzEsImEiXQ"],
@@ -267,6 +312,41 @@ describe("an upstream with habits", () => {
     )
     expect(shown.flat()).toEqual(["a", "b", "c", "d", "e", "f"])
     expect(bodies.map(({ offset, next_token }) => offset ?? next_token)).toEqual([undefined, 2, 4, "t1"])
+  })
+
+  test("that repeats items shows each once, also without tokens and in pages longer than asked for", async () => {
+    const byOffset = await walkThrough(
+      [page(["a", "b"], { has_more: true }), page(["b", "c"], { has_more: true }), page(["a", "d"], {})],
+      2,
+    )
+    expect(byOffset.shown).toEqual([["a", "b"], ["c"], ["d"]])
+    const tooLong = page(["b", "c", "d", "e"], { has_more: true, next_token: "t2" })
+    const overlong = await walkThrough(
+      [page(["a", "b"], { has_more: true, next_token: "t1" }), tooLong, tooLong, page(["a", "e", "f"], {})],
+      2,
+    )
+    expect(overlong.shown).toEqual([["a", "b"], ["c", "d"], ["e"], ["f"]])
+    expect(overlong.bodies.map(({ next_token }) => next_token)).toEqual([undefined, "t1", "t1", "t2"])
+  })
+
+  test('whose token is "" is asked by offset, as if it had given none', async () => {
+    const { bodies } = await walkThrough(
+      [page(["a"], { has_more: true, next_token: "" }), page(["b"], { has_more: false, next_token: "" })],
+      1,
+    )
+    expect(bodies[1]).toMatchObject({ offset: 1 })
+    expect(bodies[1]).not.toHaveProperty("next_token")
+  })
+
+  test("whose token leads back to its own page ends the walk once the page is known", async () => {
+    const circle = page(["b", "c"], { has_more: true, next_token: "t1" })
+    const { shown } = await walkThrough([page(["a"], { has_more: true, next_token: "t1" }), circle, circle], 2)
+    expect(shown).toEqual([["a"], ["b", "c"], []])
+  })
+
+  test("whose first page is empty still leads on", async () => {
+    const { shown } = await walkThrough([page([], { has_more: true, next_token: "t1" }), page(["a"], {})], 2)
+    expect(shown).toEqual([[], ["a"]])
   })
 
   test("that says for ever that there is more, and sends nothing, ends the walk", async () => {

@@ -17,8 +17,8 @@ export function encodeCursor(search: string, position: unknown): string {
  * Reads a cursor's position back. Throws BAD_USER_INPUT for one that was changed, or that another search made.
  */
 export function decodeCursor<Position>(search: string, cursor: string): Position {
-  const [madeBy, mark, payload = ""] = cursor.split(".")
-  if (madeBy !== version || mark !== digest(search, payload)) {
+  const [madeBy, mark, payload = "", ...more] = cursor.split(".")
+  if (madeBy !== version || mark !== digest(search, payload) || more.length > 0) {
     throw badUserInput(
       "`after` is no cursor of this search: pass one on as it came, with the arguments it came from (only `first` may differ), or leave `after` out to begin anew.",
     )

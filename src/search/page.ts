@@ -87,25 +87,30 @@ export async function searchPage<T extends { id: string }>(
     read += 1
   }
 
-  const cursorAfter = (place: number) => {
-    const skip = place + 1 + (start.token === undefined ? start.skip : 0)
-    return encodeCursor(binding, { ...start, skip, seen: undefined })
-  }
+  const positionAfter = (place: number): Position =>
+    start.token === undefined
+      ? { skip: start.skip + place + 1 }
+      : { token: start.token, skip: Math.max(start.skip, place + 1) }
   const isWhole = read === answer.results.length
-  const standsStill = answer.results.length === 0 && (answer.next_token ?? start.token) === start.token
+  // Upstream writes "" for nothing.
+  const token = answer.next_token === "" ? null : answer.next_token
+  const next = isWhole && answer.has_more === true && token != null ? { token, skip: 0 } : positionAfter(read - 1)
+  // A page without anything new that leads to itself would be asked for again and again.
+  const standsStill = nodes.length === 0 && next.token === start.token && next.skip === start.skip
   const hasNextPage = !isWhole || (answer.has_more === true && !standsStill)
   const endCursor = () => {
-    if (isWhole && hasNextPage && answer.next_token != null) {
-      const marks = (start.seen ?? "") + nodes.map((node) => markOf(node.id)).join("")
-      return encodeCursor(binding, { token: answer.next_token, skip: 0, seen: marks.slice(-mostMarks * markLength) })
-    }
-    return nodes.length > 0 || hasNextPage ? cursorAfter(read - 1) : null
+    if (nodes.length === 0 && !hasNextPage) return null
+    const marks = (start.seen ?? "") + nodes.map((node) => markOf(node.id)).join("")
+    return encodeCursor(binding, { ...next, seen: marks.slice(-mostMarks * markLength) } satisfies Position)
   }
   return {
     nodes,
     hasNextPage,
     hasPreviousPage: page.after != null,
-    cursorAt: (index) => (index === nodes.length - 1 ? (endCursor() as string) : cursorAfter(places[index] as number)),
+    cursorAt: (index) =>
+      index === nodes.length - 1
+        ? (endCursor() as string)
+        : encodeCursor(binding, positionAfter(places[index] as number)),
     endCursor,
   }
 }
@@ -122,19 +127,20 @@ function marksIn(seen: string): string[] {
  * One page of a list that upstream gives whole. The cursor names the item it follows, not a number, so that new items at
  * the list's head don't shift the walk.
  * @param name what the cursors are bound to
- * @param items in the order to page through
+ * @param list gives the items in the order to page through; not called when the page's arguments are refused
  * @param follows whether the item comes after the one that a cursor names
  * @param keyOf what a cursor remembers of an item
  */
-export function listPage<T, Key>(
+export async function listPage<T, Key>(
   name: string,
-  items: readonly T[],
+  list: () => Promise<readonly T[]>,
   page: PageArguments,
   keyOf: (item: T) => Key,
   follows: (item: T, key: Key) => boolean,
-): Page<T> {
+): Promise<Page<T>> {
   const size = pageSize(page)
   const key = page.after == null ? undefined : decodeCursor<Key>(name, page.after)
+  const items = await list()
   const rest = key === undefined ? items : items.filter((item) => follows(item, key))
   const nodes = rest.slice(0, size)
   const cursorAt = (index: number) => encodeCursor(name, keyOf(nodes[index] as T))
