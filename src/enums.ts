@@ -21,7 +21,8 @@ export function wireEnum<Value extends string>(
     values: inCapitals({ ...values, [unrecognized]: "A value that this gateway doesn't know yet." }),
   })
   const known = new Set<string>(Object.keys(values))
-  const read = (raw: string, context: Context): string => {
+  const read = (raw: unknown, context: Context): string => {
+    if (typeof raw !== "string") return typeof raw === "number" ? read(String(raw), context) : unrecognized
     const value = older[raw] ?? raw.toLowerCase()
     if (known.has(value)) return value
     context.unrecognized(name, raw)
@@ -47,9 +48,9 @@ export function wireEnum<Value extends string>(
         if (value === null) throw notPromised(key, "missing")
         return value
       },
-    /** The value as upstream takes it in a search. */
+    /** The value as upstream takes it. Throws BAD_USER_INPUT for UNRECOGNIZED. */
     toWire(value: string | null | undefined): string | undefined {
-      if (value === unrecognized) throw badUserInput(`UNRECOGNIZED is no ${name} that can be searched for.`)
+      if (value === unrecognized) throw badUserInput(`UNRECOGNIZED is no ${name} that can be sent: give another.`)
       return value ?? undefined
     },
   }

@@ -1,5 +1,6 @@
 import { GraphQLError, type GraphQLFormattedError } from "graphql"
 import type { Log } from "./log.ts"
+import { NotPromisedError } from "./upstream/answer.ts"
 import { UpstreamError } from "./upstream/error.ts"
 
 /** The codes that clients find in `extensions.code`, beside GraphQL's own for documents that don't parse or validate. */
@@ -40,6 +41,7 @@ const codeOfFailure: Readonly<Record<Exclude<UpstreamError["failure"], "status">
   invalid: "UPSTREAM_INVALID_RESPONSE",
   unsendable: "BAD_USER_INPUT",
   unauthenticated: "UNAUTHENTICATED",
+  exhausted: "OPERATION_TOO_COSTLY",
   cancelled: "UPSTREAM_TIMEOUT",
 }
 
@@ -116,8 +118,8 @@ export function failureIn(error: unknown): Failure | undefined {
 }
 
 /**
- * The error as clients may see it: deliberate errors as they are, failed upstream calls by the tables above, and
- * anything else, which is a bug of ours, masked and logged.
+ * The error as clients may see it: deliberate errors as they are, failed upstream calls by the tables above, single values
+ * that upstream doesn't promise as UPSTREAM_INVALID_RESPONSE, and anything else, which is a bug of ours, masked and logged.
  */
 export function presentError(error: unknown, requestId: string, log: Log): GraphQLError {
   const place =
@@ -129,6 +131,13 @@ export function presentError(error: unknown, requestId: string, log: Log): Graph
     return new GraphQLError(sentenceFor(cause), {
       ...place,
       extensions: { code: codeOf(cause), requestId, ...upstreamExtensions(cause) },
+    })
+  }
+  // Not a GraphQLError itself: the executor makes plain errors of those that a scalar throws, and their code is lost.
+  if (cause instanceof NotPromisedError) {
+    return new GraphQLError(cause.message, {
+      ...place,
+      extensions: { code: "UPSTREAM_INVALID_RESPONSE" satisfies ErrorCode, requestId },
     })
   }
   if (cause instanceof GraphQLError) {

@@ -1,5 +1,4 @@
-import { GraphQLError } from "graphql"
-import type { WireObject } from "./upstream/answer.ts"
+import { NotPromisedError, type WireObject } from "./upstream/answer.ts"
 
 /*
  * How loose values of the wire are read, once. Each function takes the key on the wire, and after it the names that
@@ -17,10 +16,8 @@ function present(parent: object, keys: readonly string[]): unknown {
 }
 
 /** A value that is there but can't be what the API promises: the field fails, its neighbours don't. */
-export function notPromised(key: string, what: string): GraphQLError {
-  return new GraphQLError(`Code Ocean's answer is not what its API promises: "${key}" is ${what}.`, {
-    extensions: { code: "UPSTREAM_INVALID_RESPONSE" },
-  })
+export function notPromised(key: string, what: string): NotPromisedError {
+  return new NotPromisedError(`Code Ocean's answer is not what its API promises: "${key}" is ${what}.`)
 }
 
 /** A text, or null. Numbers and booleans are written out. */
@@ -40,6 +37,16 @@ export function texts(...keys: [string, ...string[]]): Resolver<string[] | null>
     if (value === null) return null
     if (!Array.isArray(value)) throw notPromised(keys[0], "no list")
     return value.filter((item) => item !== null).map((item) => asText(item, keys[0]) as string)
+  }
+}
+
+/** Values of any kind, or null where there is no list. Null items are left out. */
+export function list(...keys: [string, ...string[]]): Resolver<unknown[] | null> {
+  return (parent) => {
+    const value = present(parent, keys)
+    if (value === null) return null
+    if (!Array.isArray(value)) throw notPromised(keys[0], "no list")
+    return value.filter((item) => item !== null)
   }
 }
 
@@ -81,12 +88,19 @@ export function float(...keys: [string, ...string[]]): Resolver<number | null> {
   return (parent) => asNumber(present(parent, keys), keys[0])
 }
 
+const truths: ReadonlyMap<string, boolean> = new Map([
+  ["true", true],
+  ["1", true],
+  ["false", false],
+  ["0", false],
+])
+
 /** A truth value, or null. */
 export function bool(...keys: [string, ...string[]]): Resolver<boolean | null> {
   return (parent) => {
     const value = present(parent, keys)
     if (value === null || typeof value === "boolean") return value
-    const named = { true: true, false: false, 1: true, 0: false }[String(value).toLowerCase()]
+    const named = typeof value === "object" ? undefined : truths.get(String(value).toLowerCase())
     if (named === undefined) throw notPromised(keys[0], "neither true nor false")
     return named
   }

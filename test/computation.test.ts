@@ -1,6 +1,8 @@
 import { describe, expect, test } from "vitest"
-import { seed } from "../src/sandbox/seed.ts"
+import { seed, tokens } from "../src/sandbox/seed.ts"
+import { asGraph, everyField, everyPlace, filledPlaces } from "./support/everyField.ts"
 import { startGateway, type World } from "./support/gateway.ts"
+import { restAt } from "./support/rest.ts"
 
 const runs = [seed.countedCells, seed.stoppedCount, seed.failedCount, seed.workstation, seed.preemptedCount]
 
@@ -33,6 +35,11 @@ describe("the runs of a capsule", () => {
     ['{created: {to: "2025-12-29"}}', [3, 4]],
     ['{created: {from: "2025-12-28T00:00:00Z", to: "2025-12-30T00:00:00Z"}}', [2, 3]],
     ['{state: COMPLETED, endStatus: SUCCEEDED, name: "run"}', [0]],
+    ['{created: {from: "2025-12-31T01:00:00+01:00"}}', [0]],
+    ['{created: {from: "2025-12-27T00:00:00.750Z", to: "2025-12-28"}}', [4]],
+    ['{created: {to: "2025-12-27T00:00:00.750Z"}}', []],
+    ["{state: UNRECOGNIZED}", []],
+    ['{state: null, endStatus: null, name: "", created: null}', [0, 1, 2, 3, 4]],
     [`{dataAssetId: "${seed.cellImages}"}`, [0, 1]],
   ])("are filtered by %s", async (filter, indices) => {
     expect(await filtered(filter)).toEqual(indices.map((index) => runs[index]))
@@ -40,6 +47,9 @@ describe("the runs of a capsule", () => {
 
   test.each([
     ["{created: {}}", /`from`, `to` or both/],
+    ["{created: {from: null, to: null}}", /`from`, `to` or both/],
+    ['{created: {from: "2026-01-01", to: "2026-01-01"}}', /`from` must be before `to`/],
+    ["{state: DONE}", /"DONE"/],
     ['{created: {from: "2026-01-02", to: "2026-01-01"}}', /`from` must be before `to`/],
     ['{created: {from: "yesterday"}}', /ISO 8601/],
     ['{created: {from: "2026-02-30"}}', /ISO 8601/],
@@ -87,19 +97,18 @@ describe("pages of runs", () => {
     expect(seen).toEqual(runs)
   })
 
-  test("go on behind any of them, and a new run at the head shifts nothing", async () => {
+  test("go on behind any of them, whatever begins or is deleted meanwhile", async () => {
     const { ask, sandbox } = await startGateway()
     const { edges } = await pageOf(ask, { first: 3 })
-    const wire = { name: "New", owner: "o", run_time: 0, state: "running" }
-    sandbox.failNext("GET /capsules/*/computations", {
-      status: 200,
-      body: [
-        { ...wire, id: "new", created: 2e9 },
-        ...runs.map((id, index) => ({ ...wire, id, created: edges[index] ? 1e9 - index : 1 })),
-      ],
-    })
-    const { ids } = await pageOf(ask, { first: 2, after: edges[1].cursor })
-    expect(ids).not.toContain("new")
+    const { json } = await restAt(sandbox.url, tokens.ada)(`GET /capsules/${seed.cellCounter}/computations`)
+    const begun = { id: "new", name: "New", owner: "o", run_time: 0, state: "running" }
+    for (const [index, { cursor }] of edges.entries()) {
+      sandbox.failNext("GET /capsules/*/computations", {
+        status: 200,
+        body: [{ ...begun, created: 2e9 }, ...json.filter(({ id }: { id: string }) => id !== runs[index])],
+      })
+      expect((await pageOf(ask, { first: 2, after: cursor })).ids).toEqual(runs.slice(index + 1, index + 3))
+    }
   })
 
   test("with runs of the same second are in a stable order", async () => {
@@ -142,6 +151,29 @@ describe("pages of runs", () => {
       expect(errors?.[0]?.message).toContain("from 1 to 1000")
     }
   })
+
+  test("with a cursor or a size that can't be are refused without fetching the runs", async () => {
+    const { ask, sandbox } = await startGateway()
+    for (const variables of [{ after: "" }, { after: "1.abc.def" }, { first: 0 }]) {
+      const { data, errors } = await ask(page, { id: seed.cellCounter, ...variables })
+      expect(data.capsule).toEqual({ computations: null })
+      expect(errors?.[0]?.extensions.code).toBe("BAD_USER_INPUT")
+    }
+    expect(sandbox.requestsTo("GET /capsules/*/computations")).toHaveLength(0)
+  })
+
+  test("and filters of one request share one call", async () => {
+    const { ask, sandbox } = await startGateway()
+    const { data } = await ask(`{ capsule(id: "${seed.cellCounter}") {
+      newest: computations(first: 1) { nodes { id } }
+      failed: computations(filter: {state: FAILED}) { nodes { id } }
+    } }`)
+    expect(data.capsule).toEqual({
+      newest: { nodes: [{ id: runs[0] }] },
+      failed: { nodes: [{ id: runs[2] }, { id: runs[4] }] },
+    })
+    expect(sandbox.requestsTo("GET /capsules/*/computations")).toHaveLength(1)
+  })
 })
 
 test("a run that moves through its states is shown as it is each time", async () => {
@@ -161,4 +193,126 @@ test("what a run belongs to is null where it was not reached from it", async () 
   const { ask } = await startGateway()
   const { data } = await ask(`{ computation(id: "${seed.countedCells}") { runnable { id } } }`)
   expect(data.computation.runnable).toBeNull()
+})
+
+const cast = [
+  ...runs,
+  seed.releasedCount,
+  seed.sortedRun,
+  seed.hollowSuccess,
+  seed.failedSorting,
+  seed.queuedSorting,
+  seed.copiedSorting,
+  seed.correctedDrift,
+  seed.runningAlignment,
+  seed.pipelineRun,
+  seed.failedPipelineRun,
+  seed.stitchedRun,
+  seed.graceRun,
+]
+
+test("every field of every run is what the REST API has", async () => {
+  const { ask, sandbox } = await startGateway()
+  const rest = restAt(sandbox.url, tokens.admin)
+  // Whatever was running has ended by then, so that no second passes between the two answers.
+  sandbox.clock.advance(10_000)
+  const { data, errors } = await ask(
+    `query ($ids: [ID!]!) { computations(ids: $ids) { ${everyField("Computation")} } }`,
+    { ids: cast },
+    { authorization: `Bearer ${tokens.admin}` },
+  )
+  expect(errors).toBeUndefined()
+  for (const [index, id] of cast.entries()) {
+    const { json } = await rest(`GET /computations/${id}`)
+    expect(data.computations[index], json.name).toEqual(asGraph("Computation", json))
+  }
+  const filled = new Set(data.computations.flatMap((run: object) => filledPlaces("Computation", run)))
+  // What a run belongs to isn't on the wire: it is known only where the run was reached from it.
+  expect(everyPlace("Computation").filter((place) => !filled.has(place))).toEqual(["Computation.runnable"])
+})
+
+test("a run in a list is the same as by its id, and knows what it belongs to", async () => {
+  const { ask, sandbox } = await startGateway()
+  sandbox.clock.advance(10_000)
+  const { json } = await restAt(sandbox.url, tokens.ada)(`GET /capsules/${seed.spikeSorting}/computations`)
+  const { data } = await ask(
+    `{ capsule(id: "${seed.spikeSorting}") { computations { nodes { ${everyField("Computation")} } } } }`,
+  )
+  const expected = json.map((wire: object) => ({
+    ...asGraph("Computation", wire),
+    runnable: { id: seed.spikeSorting },
+  }))
+  const byId = (a: { id: string }, b: { id: string }) => (a.id < b.id ? -1 : 1)
+  expect(data.capsule.computations.nodes.toSorted(byId)).toEqual(expected.sort(byId))
+})
+
+test("success is told by the exit code: a run that succeeded in name may have failed", async () => {
+  const { ask } = await startGateway()
+  const { data } = await ask(`{ computation(id: "${seed.hollowSuccess}") { state endStatus exitCode hasResults } }`)
+  expect(data.computation).toEqual({ state: "COMPLETED", endStatus: "SUCCEEDED", exitCode: 1, hasResults: true })
+})
+
+test("a pipeline's run leads to the capsules of its processes and to its inputs", async () => {
+  const { ask } = await startGateway()
+  const { data, errors } = await ask(`{ computation(id: "${seed.pipelineRun}") {
+    dataAssets { mount dataAsset { name } }
+    processes { name version public capsule { id name } parameters { paramName value } }
+  } }`)
+  expect(errors).toBeUndefined()
+  expect(data.computation).toEqual({
+    dataAssets: [{ mount: "ecephys_730945", dataAsset: { name: "ecephys_730945_2024-06-13" } }],
+    processes: [
+      {
+        name: "capsule_drift_correction_1",
+        version: null,
+        public: null,
+        capsule: { id: seed.driftCorrection, name: "Drift Correction" },
+        parameters: [{ paramName: "window", value: "30" }],
+      },
+      {
+        name: "capsule_spike_sorting_2",
+        version: 2,
+        public: true,
+        capsule: { id: seed.spikeSorting, name: "Spike Sorting" },
+        parameters: null,
+      },
+    ],
+  })
+})
+
+test("an input that the caller may not open is null with FORBIDDEN, its entry and its neighbours stay", async () => {
+  const { ask } = await startGateway()
+  const { data, errors } = await ask(
+    `{ computation(id: "${seed.correctedDrift}") { dataAssets { id mount dataAsset { name } } } }`,
+  )
+  expect(data.computation.dataAssets).toEqual([
+    { id: seed.mouseRecording, mount: "recording", dataAsset: { name: "ecephys_730945_2024-06-13" } },
+    { id: seed.graceLocked, mount: "reference", dataAsset: null },
+  ])
+  expect(errors?.map(({ path, extensions }) => [path, extensions.code])).toEqual([
+    [["computation", "dataAssets", 1, "dataAsset"], "FORBIDDEN"],
+  ])
+})
+
+test("one that isn't there, or is someone else's secret, is null without an error", async () => {
+  const { ask } = await startGateway()
+  const { data, errors } = await ask(`{
+    missing: computation(id: "00000000-0000-4000-8000-000000000000") { name }
+    secret: computation(id: "${seed.graceRun}") { name }
+  }`)
+  expect(errors).toBeUndefined()
+  expect(data).toEqual({ missing: null, secret: null })
+})
+
+test("one that the caller may not open is null with FORBIDDEN, and so is a list of runs, whose capsule stays", async () => {
+  const { ask, sandbox } = await startGateway()
+  const forbidden = { status: 403, body: { message: "you are not allowed to view this" } }
+  sandbox.failNext("GET /computations/*", forbidden)
+  sandbox.failNext("GET /capsules/*/computations", forbidden)
+  const { data, errors } = await ask(`{
+    computation(id: "${seed.countedCells}") { name }
+    capsule(id: "${seed.cellCounter}") { name computations { nodes { id } } }
+  }`)
+  expect(data).toEqual({ computation: null, capsule: { name: "Cell Counter", computations: null } })
+  expect(errors?.map(({ extensions }) => extensions.code)).toEqual(["FORBIDDEN", "FORBIDDEN"])
 })

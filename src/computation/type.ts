@@ -5,12 +5,14 @@ import type { Context } from "../context.ts"
 import { DataAsset, dataAssetById } from "../dataAsset/type.ts"
 import { wireEnum } from "../enums.ts"
 import { badUserInput, nullIfMissing } from "../errors.ts"
+import { File, Folder, fileAt, folderAt, logOf } from "../files/type.ts"
 import { loaderById, loaderByKey } from "../loader.ts"
-import { Node } from "../node.ts"
+import { Node } from "../node/type.ts"
 import type { Kind } from "../runnable/rest.ts"
 import { linkRunnable, Runnable } from "../runnable/type.ts"
 import { connectionOf, listPage, type Page, type PageArguments } from "../search/page.ts"
 import { always, bool, float, int, objects, text, textOrEmpty } from "../wire.ts"
+import { outcomeOf } from "./outcome.ts"
 import * as rest from "./rest.ts"
 
 export const computationById = loaderById("Computation", (context, id) => rest.getComputation(context.upstream, id))
@@ -65,6 +67,23 @@ export const ComputationEndStatus = wireEnum("ComputationEndStatus", "How a run 
   stopped: "Stopped by someone.",
 })
 
+export const ComputationOutcome = builder.enumType("ComputationOutcome", {
+  description: "What came of a run, read from its state, end status, exit code and results together.",
+  values: {
+    IN_PROGRESS: { description: "It hasn't ended." },
+    SUCCEEDED: {
+      description:
+        "It ended by itself, with exit code 0 where it has one, and left results unless it is a cloud workstation.",
+    },
+    FAILED: { description: "It failed." },
+    STOPPED: { description: "Someone stopped it." },
+    SUSPECT: {
+      description:
+        "It can't be told, or what it says doesn't fit together, such as a success with exit code 1: look at its log.",
+    },
+  } as const,
+})
+
 const CreatedRangeInput = builder.inputType("CreatedRangeInput", {
   description: "A span of time; at least one end.",
   fields: (t) => ({
@@ -94,10 +113,9 @@ export async function computationPage(
 ): Promise<Page<rest.Computation>> {
   const matches = matcherOf(args.filter ?? {}, context)
   const binding = `computations ${JSON.stringify([runnable.id, args.filter])}`
-  const computations = await computationsByRunnable(context).load(JSON.stringify(runnable))
   return listPage(
     binding,
-    computations.filter(matches),
+    async () => (await computationsByRunnable(context).load(JSON.stringify(runnable))).filter(matches),
     args,
     (computation) => [createdOf(computation), computation.id] as const,
     (computation, [created, id]) =>
@@ -199,6 +217,17 @@ Computation.implement({
       resolve: int("exit_code"),
     }),
     hasResults: t.boolean({ description: "Whether it left results.", resolve: bool("has_results") }),
+    outcome: t.field({
+      type: ComputationOutcome,
+      nullable: false,
+      description: "Whether it really succeeded, as far as it can be told without a look at its log. No call.",
+      resolve: (computation) => outcomeOf(computation).outcome,
+    }),
+    outcomeReasons: t.stringList({
+      nullable: false,
+      description: "Why `outcome` is what it is, in sentences; empty while it is in progress and when it succeeded.",
+      resolve: (computation) => outcomeOf(computation).reasons,
+    }),
     cloudWorkstation: t.boolean({
       description: "Whether it is a cloud workstation session.",
       resolve: bool("cloud_workstation"),
@@ -230,6 +259,29 @@ Computation.implement({
         const runnable = runnables(context).get(computation)
         return runnable === undefined ? null : linkRunnable(context, runnable.kind, runnable.id, info)
       },
+    }),
+    results: t.field({
+      type: Folder,
+      description: "The folder of its results. No call until it is opened.",
+      args: {
+        path: t.arg.string({ required: true, defaultValue: "", description: "A folder within; by default the root." }),
+      },
+      resolve: ({ id }, { path }) => folderAt({ kind: "computations", id }, path),
+    }),
+    resultFile: t.field({
+      type: File,
+      description: "One file of its results, reached without listing its folder. No call until it is read.",
+      args: { path: t.arg.string({ required: true, description: "Its path, such as `figures/overview.csv`." }) },
+      resolve: ({ id }, { path }) => fileAt({ kind: "computations", id }, path),
+    }),
+    log: t.string({
+      description:
+        "What it wrote to its console, which is its result file `output`; null: there is none (yet). At most 1 MiB; a larger one only with `tail`, which then reads no more than its last 1 MiB. Two calls, three where the last lines are very long; none for a run that left no results.",
+      args: { tail: t.arg.int({ description: "How many of the last lines; by default the whole log." }) },
+      resolve: (computation, { tail }, context) =>
+        bool("has_results")(computation) === false
+          ? null
+          : logOf(context, { kind: "computations", id: computation.id }, "output", tail),
     }),
   }),
 })

@@ -3,6 +3,18 @@ import { Pool } from "undici"
 import packageJson from "../../package.json" with { type: "json" }
 import type { Log } from "../log.ts"
 import { type Answer, isObject, NotPromisedError } from "./answer.ts"
+import {
+  createFilePools,
+  createTurns,
+  type Download,
+  type FilePools,
+  fetchFile,
+  fileSentences,
+  mostDownloadedBytes,
+  readDownload,
+  signedFile,
+  type Wanted,
+} from "./download.ts"
 import { UpstreamError } from "./error.ts"
 import { type Exchange, ExchangeError, exchange, type Reply } from "./exchange.ts"
 import { isPassing, parseRetryAfterMs, retryDelayMs } from "./retry.ts"
@@ -29,7 +41,7 @@ export interface Call<T> {
 }
 
 /**
- * Upstream for the length of one request, with its caller's token. Both functions reject with UpstreamError, and
+ * Upstream for the length of one request, with its caller's token. Its functions reject with UpstreamError, and
  * once the request is over or its time is up they reject at once.
  */
 export interface Upstream {
@@ -37,8 +49,12 @@ export interface Upstream {
   read<T>(call: Call<T>): Promise<T>
   /** A call that changes something: sent once, never repeated. */
   write<T>(call: Call<T>): Promise<T>
-  /** How many calls were sent so far, repeats included. */
-  readonly calls: number
+  /**
+   * Reads a file from a signed address that upstream gave, without credentials: repeated like a read. The address is a
+   * secret, and stands in no error and no log. A few of a request's downloads go at once, and there is a limit to what they
+   * bring together.
+   */
+  download(address: string, wanted: Wanted): Promise<Download>
   /** Cancels what is still under way, and everything that would come. */
   end(): void
 }
@@ -51,11 +67,14 @@ export interface Caller {
   agentId: string | undefined
   requestId: string
   log: Log
+  /** Told of each call that is sent, repeats included. */
+  called(): void
 }
 
 /** The connections to one deployment, shared by all callers: it holds nothing of theirs. */
 export interface UpstreamPool {
-  forCaller(caller: Caller): Upstream
+  /** @param options.readsOnce for whoever repeats reads in a time of their own: they too are sent once */
+  forCaller(caller: Caller, options?: { readsOnce?: boolean }): Upstream
   /** Whether upstream answers at all, asked without a token and beside the callers' connections. */
   probe(): Promise<boolean>
   /** Closes every connection, cutting off what is under way. */
@@ -77,19 +96,22 @@ export function createUpstreamPool(options: {
 }): UpstreamPool {
   const { origin, pathname } = options.url
   const base = `${pathname}api/v1/`
+  const longestConnectMs = Math.min(connectTimeoutMs, options.timeoutMs)
   const settings = {
     // One call's time is measured whole, in exchange.ts: these two begin anew at each chunk, so a slow drip passes them.
     headersTimeout: 0,
     bodyTimeout: 0,
-    connect: { timeout: Math.min(connectTimeoutMs, options.timeoutMs) },
+    connect: { timeout: longestConnectMs },
     // Over TLS HTTP/2 costs the gateway half as much again for the same calls.
     allowH2: false,
   }
   const pool = new Pool(origin, { ...settings, connections: options.connections })
   const probePool = new Pool(origin, { ...settings, connections: 1 })
+  const files = createFilePools({ upstream: options.url, connectTimeoutMs: longestConnectMs, userAgent })
 
   return {
-    forCaller: (caller) => upstreamFor(caller, pool, base, options),
+    forCaller: (caller, { readsOnce = false } = {}) =>
+      upstreamFor(caller, pool, files, base, { ...options, readsOnce }),
     async probe() {
       const request = {
         method: "GET" as const,
@@ -105,7 +127,7 @@ export function createUpstreamPool(options: {
       }
     },
     async close() {
-      await Promise.all([pool.destroy(), probePool.destroy()])
+      await Promise.all([pool.destroy(), probePool.destroy(), files.close()])
     },
   }
 }
@@ -115,13 +137,13 @@ const commonHeaders = { accept: "application/json", "min-server-version": minSer
 function upstreamFor(
   caller: Caller,
   pool: Pool,
+  files: FilePools,
   base: string,
-  limits: { timeoutMs: number; deadlineMs: number },
+  limits: { timeoutMs: number; deadlineMs: number; readsOnce: boolean },
 ): Upstream {
   const deadline = performance.now() + limits.deadlineMs
   const underWay = new Set<Exchange>()
   const over = new AbortController()
-  let calls = 0
   let overBecause: "cancelled" | "timeout" | undefined
 
   const finish = (because: "cancelled" | "timeout") => {
@@ -140,14 +162,12 @@ function upstreamFor(
   if (caller.agentId !== undefined) headers["agent-id"] = caller.agentId
   const sending = { ...headers, "content-type": "application/json" }
 
-  async function attempt(method: Call<unknown>["method"], path: string, body: string | undefined): Promise<Reply> {
-    const one = exchange(
-      pool,
-      { method, path, headers: body === undefined ? headers : sending, body },
-      limits.timeoutMs,
-    )
+  /** Sends once. Rejects with ExchangeError. */
+  async function attempt(begin: () => Exchange): Promise<Reply> {
+    if (overBecause !== undefined) throw new ExchangeError("timeout", false, "given up")
+    const one = begin()
     underWay.add(one)
-    calls += 1
+    caller.called()
     try {
       return await one.reply
     } finally {
@@ -155,41 +175,72 @@ function upstreamFor(
     }
   }
 
-  async function call<T>(wanted: Call<T>, repeatable: boolean): Promise<T> {
-    const endpoint = `${wanted.method} /${wanted.route}`
-    if ("missing" in caller.token) throw new UpstreamError("unauthenticated", endpoint, caller.token.missing)
-    const path = base + pathOf(wanted, endpoint)
-    const body = wanted.body === undefined ? undefined : JSON.stringify(wanted.body)
+  /**
+   * Sends until there is an answer, whatever its status, that needs no repeat. Rejects with UpstreamError, logged, when no
+   * answer comes; `fail` logs what is wrong with the one that came.
+   */
+  async function answered(
+    endpoint: string,
+    words: Sentences,
+    isWrite: boolean,
+    send: () => Promise<Reply>,
+  ): Promise<{ reply: Reply; retryAfterMs: number | undefined; fail: (failure: UpstreamError) => UpstreamError }> {
     const started = performance.now()
-
     for (let attempts = 1; ; attempts++) {
-      const { reply, error } = await settled(() => {
-        if (overBecause !== undefined) throw new ExchangeError("timeout", false, "given up")
-        return attempt(wanted.method, path, body)
-      })
-      if (reply !== undefined && reply.status >= 200 && reply.status < 300) {
-        return promised(wanted, reply, endpoint, !repeatable, caller.token.value, (failure) =>
-          report(failure, attempts, started),
-        )
-      }
+      const { reply, error } = await settled(send)
+      const fail = (failure: UpstreamError) => report(failure, attempts, started)
       const passing = reply ? isPassing(reply.status) : passingKinds.has(error.kind)
       const retryAfterMs = reply && parseRetryAfterMs(header(reply, "retry-after"))
       const delayMs =
-        repeatable && passing && overBecause === undefined
+        !isWrite && !limits.readsOnce && passing && overBecause === undefined
           ? retryDelayMs(attempts, deadline - performance.now(), retryAfterMs)
           : undefined
       if (delayMs === undefined) {
-        const failure = reply
-          ? refused(reply, endpoint, !repeatable, caller.token.value, retryAfterMs)
-          : unanswered(error, endpoint, !repeatable)
-        throw report(failure, attempts, started)
+        if (reply === undefined) throw fail(unanswered(error, endpoint, words, isWrite))
+        return { reply, retryAfterMs, fail }
       }
       await sleep(delayMs, undefined, { signal: over.signal }).catch(() => undefined)
     }
   }
 
+  async function call<T>(wanted: Call<T>, isWrite: boolean): Promise<T> {
+    const { method, route } = wanted
+    const endpoint = `${method} /${route}`
+    if ("missing" in caller.token) throw new UpstreamError("unauthenticated", endpoint, caller.token.missing)
+    const { value: token } = caller.token
+    const path = base + pathOf(wanted, endpoint)
+    const body = wanted.body === undefined ? undefined : JSON.stringify(wanted.body)
+    const request = { method, path, headers: body === undefined ? headers : sending, body }
+    const { reply, retryAfterMs, fail } = await answered(endpoint, sentences, isWrite, () =>
+      attempt(() => exchange(pool, request, limits.timeoutMs)),
+    )
+    if (reply.status >= 200 && reply.status < 300) return promised(wanted, reply, endpoint, isWrite, token, fail)
+    throw fail(refused(reply, endpoint, isWrite, token, retryAfterMs))
+  }
+
+  const inTurn = createTurns()
+  let downloadedBytes = 0
+
+  function download(address: string, wanted: Wanted): Promise<Download> {
+    return inTurn(async () => {
+      if (downloadedBytes >= mostDownloadedBytes) {
+        const sentence = `This request has read ${mostDownloadedBytes} bytes of files, the most that one may: ask for the others in another request, or fetch them from their \`downloadUrl\`.`
+        throw new UpstreamError("exhausted", signedFile, sentence)
+      }
+      const { reply, fail } = await answered(signedFile, fileSentences, false, () =>
+        fetchFile(files, address, wanted, limits.timeoutMs, attempt),
+      )
+      downloadedBytes += reply.body.length
+      try {
+        return readDownload(reply, wanted)
+      } catch (error) {
+        throw error instanceof UpstreamError ? fail(error) : error
+      }
+    })
+  }
+
   /** Why an exchange gave no answer, as the caller is told: a write that was sent may have happened all the same. */
-  function unanswered(error: ExchangeError, endpoint: string, isWrite: boolean): UpstreamError {
+  function unanswered(error: ExchangeError, endpoint: string, words: Sentences, isWrite: boolean): UpstreamError {
     const outcomeUnknown = isWrite && error.sent
     const details = { cause: error.cause, outcomeUnknown }
     if (overBecause === "cancelled")
@@ -198,7 +249,7 @@ function upstreamFor(
       return new UpstreamError("timeout", endpoint, `The request's time, ${limits.deadlineMs} ms, is up.`, details)
     }
     const failure = error.kind === "broken" ? "invalid" : error.kind
-    return new UpstreamError(failure, endpoint, sentences[failure], { ...details, cause: error })
+    return new UpstreamError(failure, endpoint, words[failure], { ...details, cause: error })
   }
 
   /** One line in the log for each failed call. */
@@ -222,11 +273,9 @@ function upstreamFor(
   }
 
   return {
-    read: (wanted) => call(wanted, true),
-    write: (wanted) => call(wanted, false),
-    get calls() {
-      return calls
-    },
+    read: (wanted) => call(wanted, false),
+    write: (wanted) => call(wanted, true),
+    download,
     end: () => finish("cancelled"),
   }
 }
@@ -235,7 +284,9 @@ const longestType = 100
 
 const passingKinds: ReadonlySet<ExchangeError["kind"]> = new Set(["unreachable", "lost", "broken"])
 
-const sentences = {
+type Sentences = Readonly<Record<"timeout" | "unreachable" | "lost" | "invalid", string>>
+
+const sentences: Sentences = {
   timeout: "Code Ocean did not answer in time.",
   unreachable: "Code Ocean can't be reached.",
   lost: "The connection to Code Ocean ended before it answered.",
@@ -283,7 +334,7 @@ function promised<T>(
     if (!(error instanceof NotPromisedError)) throw error
     // A write answered with 2xx has happened, whatever its body is; the sentence must not make anyone repeat it.
     const sentence = isWrite ? "Code Ocean did it, but answered something unreadable." : sentences.invalid
-    const type = withoutToken(header(reply, "content-type")?.slice(0, longestType) ?? "no content type", token)
+    const type = textWithout(token, header(reply, "content-type") ?? "no content type").slice(0, longestType)
     throw report(
       new UpstreamError("invalid", endpoint, sentence, {
         status: reply.status,
@@ -319,38 +370,48 @@ function refused(
       cause: new Error("a redirect or another answer that no call of the API gives; is CODEOCEAN_URL right?"),
     })
   }
-  const body = errorBody(reply, token)
-  const message =
-    typeof body?.message === "string" && body.message !== "" ? body.message.slice(0, longestMessage) : undefined
-  const { message: _said, ...rest } = body ?? {}
+  const { message, data } = errorBody(reply, token)
   return new UpstreamError("status", endpoint, message ?? `Code Ocean answered ${status}.`, {
     status,
     upstreamMessage: message,
-    data: Object.keys(rest).length > 0 ? rest : undefined,
+    data,
     retryAfterSeconds: retryAfterMs === undefined ? undefined : Math.ceil(retryAfterMs / 1000),
     // A server that failed may have failed after the change, and a proxy knows only that it lost the answer.
     outcomeUnknown: isWrite && status >= 500,
   })
 }
 
-/** The error body as an object; a list of problems becomes `{errors}`, anything else (a proxy's page) is left aside. */
-function errorBody(reply: Reply, token: string): Record<string, unknown> | undefined {
+/**
+ * What an error's body says, the token struck out: its `message`, and its other keys as `data`. A list of problems
+ * becomes `{errors}`; anything else (a proxy's page) is left aside.
+ */
+function errorBody(reply: Reply, token: string): { message?: string; data?: unknown } {
   try {
-    const body = withoutToken(JSON.parse(reply.body.toString()), token)
-    if (Array.isArray(body)) return { errors: body }
-    return isObject(body) ? body : undefined
+    const body: unknown = JSON.parse(reply.body.toString())
+    const { message, ...rest } = Array.isArray(body) ? { message: undefined, errors: body } : isObject(body) ? body : {}
+    return {
+      ...(typeof message === "string" &&
+        message !== "" && { message: textWithout(token, message).slice(0, longestMessage) }),
+      ...(Object.keys(rest).length > 0 && { data: valueWithout(token, rest) }),
+    }
   } catch {
-    return undefined
+    // No JSON, or JSON nested so deep that nobody could make use of it.
+    return {}
   }
 }
 
-/** The value with the token struck out of all its texts: some servers repeat it in what they say. */
-function withoutToken(value: unknown, token: string): unknown {
-  if (typeof value === "string") return value.replaceAll(token, redacted).replaceAll(btoa(`${token}:`), redacted)
-  if (Array.isArray(value)) return value.map((item) => withoutToken(item, token))
+/** The text with the token struck out: some servers repeat it in what they say. */
+function textWithout(token: string, text: string): string {
+  return text.replaceAll(token, redacted).replaceAll(btoa(`${token}:`), redacted)
+}
+
+/** The JSON value with the token struck out of all its texts, keys too. */
+function valueWithout(token: string, value: unknown): unknown {
+  if (typeof value === "string") return textWithout(token, value)
+  if (Array.isArray(value)) return value.map((item) => valueWithout(token, item))
   if (!isObject(value)) return value
   return Object.fromEntries(
-    Object.entries(value).map(([key, inner]) => [withoutToken(key, token), withoutToken(inner, token)]),
+    Object.entries(value).map(([key, inner]) => [textWithout(token, key), valueWithout(token, inner)]),
   )
 }
 

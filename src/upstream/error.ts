@@ -7,6 +7,7 @@
  * - `invalid`: an answer came that is not what the API promises;
  * - `unsendable`: an id can't be put into a path, so nothing was sent;
  * - `unauthenticated`: the caller brought no usable token, so nothing was sent;
+ * - `exhausted`: the request has downloaded as much as one may, so nothing was sent;
  * - `cancelled`: nobody waits for the answer any more.
  */
 export type UpstreamFailure =
@@ -17,6 +18,7 @@ export type UpstreamFailure =
   | "invalid"
   | "unsendable"
   | "unauthenticated"
+  | "exhausted"
   | "cancelled"
 
 interface Details {

@@ -1,10 +1,12 @@
-import { type Dispatcher, errors, type Pool } from "undici"
+import { type Dispatcher, errors } from "undici"
 
-/** One HTTP answer, its body whole. Header names are in lower case. */
+/** One HTTP answer. Header names are in lower case. */
 export interface Reply {
   status: number
   headers: Record<string, string | string[] | undefined>
   body: Buffer
+  /** Whether the body was larger than was wanted; nothing of it is here then. */
+  isCut: boolean
 }
 
 /** An exchange that gave no whole answer, and how far it came. */
@@ -35,12 +37,21 @@ export const largestAnswer = 32 * 1024 * 1024
  * This goes through the pool's `dispatch`, not its `request`: without a stream for each body, a page of a hundred small
  * answers costs the gateway about two thirds of the time.
  * `reply` rejects with ExchangeError, or with what `abort` was given.
+ * @param request.origin where to, for a pool of more than one place
  * @param timeoutMs from being sent to the last byte; time spent in line for a connection doesn't count
+ * @param cutAt cuts off a body of more bytes than this; without it, one of more than `largestAnswer` fails
  */
 export function exchange(
-  pool: Pool,
-  request: { method: Dispatcher.HttpMethod; path: string; headers: Record<string, string>; body: string | undefined },
+  pool: Dispatcher,
+  request: {
+    origin?: string
+    method: Dispatcher.HttpMethod
+    path: string
+    headers: Record<string, string>
+    body: string | undefined
+  },
   timeoutMs: number,
+  cutAt?: number,
 ): Exchange {
   let controller: Dispatcher.DispatchController | undefined
   let timer: NodeJS.Timeout | undefined
@@ -58,7 +69,21 @@ export function exchange(
     reject(error)
     controller?.abort(error)
   }
-  const tooLarge = () => fail(new ExchangeError("invalid", true, `an answer of more than ${largestAnswer} bytes`))
+  const finish = (body: Buffer, isCut: boolean) => {
+    if (done) return
+    done = true
+    clearTimeout(timer)
+    resolve({ status: status ?? 0, headers, body, isCut })
+  }
+  const largest = cutAt ?? largestAnswer
+  const tooLarge = () => {
+    if (cutAt === undefined) {
+      fail(new ExchangeError("invalid", true, `an answer of more than ${largest} bytes`))
+      return
+    }
+    finish(Buffer.alloc(0), true)
+    controller?.abort(new Error("cut off"))
+  }
 
   pool.dispatch(request, {
     onRequestStart(started) {
@@ -76,22 +101,15 @@ export function exchange(
       if (statusCode < 200) return
       status = statusCode
       headers = responseHeaders
-      if (Number(responseHeaders["content-length"]) > largestAnswer) tooLarge()
+      if (Number(responseHeaders["content-length"]) > largest) tooLarge()
     },
     onResponseData(_controller, chunk) {
       size += chunk.length
-      if (size > largestAnswer) tooLarge()
+      if (size > largest) tooLarge()
       else if (!done) chunks.push(chunk)
     },
     onResponseEnd() {
-      if (done) return
-      done = true
-      clearTimeout(timer)
-      resolve({
-        status: status ?? 0,
-        headers,
-        body: chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks),
-      })
+      finish(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks), false)
     },
     onResponseError(_controller, error) {
       fail(explain(error, controller !== undefined, status !== undefined))
@@ -103,7 +121,7 @@ export function exchange(
 
 function explain(error: Error, sent: boolean, answerBegan: boolean): ExchangeError {
   if (!sent) return new ExchangeError("unreachable", false, "no connection", error)
-  if (error instanceof errors.HTTPParserError)
+  if (error instanceof errors.HTTPParserError || error instanceof errors.HeadersOverflowError)
     return new ExchangeError("invalid", true, "an answer that is not HTTP", error)
   if (answerBegan) return new ExchangeError("broken", true, "an answer that broke off", error)
   return new ExchangeError("lost", true, "the connection ended before an answer", error)

@@ -1,3 +1,5 @@
+import type { UpstreamError } from "./error.ts"
+
 /** How often one read is sent at the most. */
 export const mostAttempts = 4
 
@@ -7,6 +9,19 @@ const longestDelayMs = 2_000
 /** Whether a read that got this status may be sent again: upstream is overloaded or was away for a moment. */
 export function isPassing(status: number): boolean {
   return status === 429 || status === 502 || status === 503 || status === 504
+}
+
+/**
+ * For reads that are repeated over minutes: how long upstream wants to be left alone after this failure, in milliseconds;
+ * undefined when the failure won't pass by itself.
+ */
+export function passesAfterMs(error: UpstreamError): number | undefined {
+  const { failure, status = 0, retryAfterSeconds = 0 } = error
+  const passes =
+    failure === "status"
+      ? status === 408 || status === 429 || status >= 500
+      : failure === "timeout" || failure === "unreachable" || failure === "lost" || failure === "invalid"
+  return passes ? retryAfterSeconds * 1000 : undefined
 }
 
 /**

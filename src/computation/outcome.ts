@@ -1,0 +1,67 @@
+import type { Computation } from "./rest.ts"
+
+/** What a run says of its end. */
+type Signs = Pick<Computation, "state" | "end_status" | "exit_code" | "has_results" | "cloud_workstation">
+
+export type Outcome = "IN_PROGRESS" | "SUCCEEDED" | "FAILED" | "STOPPED" | "SUSPECT"
+
+/** What came of a run. There are reasons, a sentence each, unless it is in progress or succeeded. */
+export interface Verdict {
+  outcome: Outcome
+  reasons: string[]
+}
+
+const inProgress = ["initializing", "running", "finalizing"]
+const endings = ["succeeded", "failed", "stopped"]
+
+/**
+ * Reads the signs together, since none of them alone can be trusted: a run is `completed` however it ended, and one that
+ * `succeeded` may have an exit code of 1, or nothing to show. What contradicts itself, or isn't known here, is SUSPECT.
+ * A cloud workstation session owes nobody results.
+ */
+export function outcomeOf(signs: Signs): Verdict {
+  const state = wordIn(signs.state)
+  if (state !== null && inProgress.includes(state)) return { outcome: "IN_PROGRESS", reasons: [] }
+  const endStatus = wordIn(signs.end_status)
+  const exitCode = wordIn(signs.exit_code)
+  const isBadExit = exitCode !== null && Number(exitCode) !== 0
+  const itsExit = `Its exit code is ${exitCode}.`
+
+  const doubts: string[] = []
+  if (state === null) doubts.push("It doesn't say in which state it is.")
+  else if (state !== "completed" && state !== "failed") doubts.push(`Its state, ${quoted(state)}, is not known here.`)
+  if (endStatus !== null && !endings.includes(endStatus)) {
+    doubts.push(`The way it ended, ${quoted(endStatus)}, is not known here.`)
+  }
+  if (exitCode !== null && Number.isNaN(Number(exitCode))) doubts.push(`Its exit code, ${quoted(exitCode)}, is none.`)
+  else if (doubts.length > 0 && isBadExit) doubts.push(itsExit)
+  if (state === "failed" && endStatus === "succeeded") doubts.push("Its state is failed, yet it ended as succeeded.")
+  if (doubts.length > 0) return { outcome: "SUSPECT", reasons: doubts }
+
+  if (endStatus === "stopped") return { outcome: "STOPPED", reasons: ["Someone stopped it."] }
+  if (state === "failed" || endStatus === "failed") {
+    return { outcome: "FAILED", reasons: ["Code Ocean says that it failed.", ...(isBadExit ? [itsExit] : [])] }
+  }
+  if (endStatus === null && isBadExit) return { outcome: "FAILED", reasons: [itsExit] }
+
+  if (endStatus === null && exitCode === null) doubts.push("It is completed, but doesn't say how it ended.")
+  if (isBadExit) doubts.push(`It ended as succeeded, yet its exit code is ${exitCode}.`)
+  const hasResults = wordIn(signs.has_results)
+  if (!isTrue(hasResults) && !isTrue(wordIn(signs.cloud_workstation))) {
+    doubts.push(hasResults === null ? "It doesn't say that it left results." : "It left no results.")
+  }
+  return doubts.length > 0 ? { outcome: "SUSPECT", reasons: doubts } : { outcome: "SUCCEEDED", reasons: [] }
+}
+
+/** The value in one form, however loosely the wire has it; null where there is none. */
+function wordIn(value: unknown): string | null {
+  return value === undefined || value === null || value === "" ? null : String(value).toLowerCase()
+}
+
+function isTrue(word: string | null): boolean {
+  return word === "true" || word === "1"
+}
+
+function quoted(value: string): string {
+  return JSON.stringify(value.slice(0, 100))
+}

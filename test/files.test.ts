@@ -1,0 +1,672 @@
+import dns from "node:dns"
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
+import { syncBuiltinESMExports } from "node:module"
+import { type AddressInfo, createServer as createTcpServer } from "node:net"
+import { gzipSync } from "node:zlib"
+import { Agent } from "undici"
+import { describe, expect, onTestFinished, test, vi } from "vitest"
+import { seed, tokens } from "../src/sandbox/seed.ts"
+import { fetchFile, isPublicAddress } from "../src/upstream/download.ts"
+import { callsOf, type Result, startGateway, startGatewayOn } from "./support/gateway.ts"
+import { sendMuch, startOddUpstream } from "./support/oddUpstream.ts"
+import { signature, startStorage } from "./support/storage.ts"
+
+const run = `/computations/${seed.countedCells}`
+const codes = ({ errors }: Result) => errors?.map(({ extensions }) => extensions.code)
+const resultFile = (fields: string, path = "notes.txt", id = "c1") =>
+  `{ computation(id: "${id}") { resultFile(path: ${JSON.stringify(path)}) { ${fields} } } }`
+
+describe("folders", () => {
+  test("are walked to any depth, for one call each", async () => {
+    const { ask, sandbox } = await startGateway()
+    const { data, errors } = await ask(`
+      fragment entry on FolderEntry { __typename name path ... on File { size } }
+      { computation(id: "${seed.countedCells}") { results {
+        name path
+        entries { ...entry ... on Folder { entries { ...entry ... on Folder { entries { ...entry } } } } }
+      } } }`)
+    expect(errors).toBeUndefined()
+    const file = (path: string, size: number) => ({ __typename: "File", name: path.split("/").at(-1), path, size })
+    const folder = (path: string, entries: object[]) => ({
+      __typename: "Folder",
+      name: path.split("/").at(-1),
+      path,
+      entries,
+    })
+    expect(data.computation.results).toEqual({
+      name: "",
+      path: "",
+      entries: [
+        folder("figures", [
+          folder("figures/raw", [file("figures/raw/section 1.csv", 8), file("figures/raw/Übersicht & mehr.txt", 13)]),
+          file("figures/overlay.svg", 63),
+        ]),
+        file("counts.csv", 26),
+        file("output", 70),
+        file("processing.json", 85),
+        file("volume.dat", 3_221_225_472),
+      ],
+    })
+    expect(callsOf(sandbox.requests)).toEqual({ [`GET ${run}`]: 1, [`POST ${run}/results`]: 3 })
+    expect(sandbox.requestsTo(`POST ${run}/results`).map(({ body }) => body)).toEqual([
+      { path: "" },
+      { path: "figures" },
+      { path: "figures/raw" },
+    ])
+  })
+
+  test("of a data asset are walked alike", async () => {
+    const { ask, sandbox } = await startGateway()
+    const { data } = await ask(`{ dataAsset(id: "${seed.cellImages}") {
+      files
+      folder(path: "sections") { name entries { name path ... on File { size } } }
+    } }`)
+    expect(data.dataAsset).toEqual({
+      files: 4,
+      folder: {
+        name: "sections",
+        entries: [
+          { name: "section 1.tif", path: "sections/section 1.tif", size: 3_221_225_472 },
+          { name: "section 2.tif", path: "sections/section 2.tif", size: 73_640 },
+        ],
+      },
+    })
+    expect(sandbox.requestsTo(`POST /data_assets/${seed.cellImages}/files`)).toHaveLength(1)
+  })
+
+  test("reached more than once, with slashes or without, are listed once", async () => {
+    const { ask, sandbox } = await startGateway()
+    const { data } = await ask(`{ computation(id: "${seed.countedCells}") {
+      a: results(path: "figures") { entries { name } }
+      b: results(path: "/figures/") { path entries { path } }
+      c: results { entries { ... on Folder { entries { name } } } }
+    } }`)
+    expect(data.computation.b.path).toBe("figures")
+    expect(data.computation.a.entries).toHaveLength(2)
+    expect(sandbox.requestsTo(`POST ${run}/results`)).toHaveLength(2)
+  })
+
+  test("that nobody opens cost nothing", async () => {
+    const { ask, sandbox } = await startGateway()
+    const { data } = await ask(`{ computation(id: "${seed.countedCells}") {
+      results(path: "figures/raw") { name path }
+      resultFile(path: "/figures/overlay.svg") { name path size }
+    } }`)
+    expect(data.computation).toEqual({
+      results: { name: "raw", path: "figures/raw" },
+      resultFile: { name: "overlay.svg", path: "figures/overlay.svg", size: null },
+    })
+    expect(sandbox.requests).toHaveLength(1)
+  })
+
+  test("that don't exist have null for entries", async () => {
+    const { ask } = await startGateway()
+    const { data, errors } = await ask(
+      `{ computation(id: "${seed.countedCells}") { results(path: "nowhere") { entries { name } } } }`,
+    )
+    expect(errors).toBeUndefined()
+    expect(data.computation.results).toEqual({ entries: null })
+  })
+
+  test("of an external data asset say with upstream's words that they can't be listed", async () => {
+    const { ask } = await startGateway()
+    const { data, errors } = await ask(
+      `{ dataAsset(id: "${seed.mouseRecording}") { name folder { entries { name } } file(path: "a") { text } } }`,
+    )
+    expect(data.dataAsset).toEqual({ name: expect.any(String), folder: { entries: null }, file: { text: null } })
+    for (const { message, extensions } of errors ?? []) {
+      expect(message).toBe("files of an external data asset cannot be listed")
+      expect(extensions.code).toBe("BAD_USER_INPUT")
+    }
+    expect(errors?.map(({ extensions }) => extensions.upstream.endpoint).sort()).toEqual([
+      "GET /data_assets/{id}/files/urls",
+      "POST /data_assets/{id}/files",
+    ])
+  })
+
+  test("whose listing fails lose their entries alone", async () => {
+    const { ask, sandbox } = await startGateway()
+    sandbox.failNext(`POST ${run}/results`, { status: 500 })
+    const { data, errors } = await ask(
+      `{ computation(id: "${seed.countedCells}") { name results { path entries { name } } } }`,
+    )
+    expect(data.computation).toEqual({ name: "Run 3 - all sections", results: { path: "", entries: null } })
+    expect(errors?.[0]?.extensions.code).toBe("UPSTREAM_UNAVAILABLE")
+  })
+
+  test.each([
+    [
+      "without paths, of odd types and with sizes as text",
+      [
+        { name: "a", size: "7", type: "link" },
+        { name: "b", type: "folder" },
+      ],
+      ["File top/a 7", "Folder top/b undefined"],
+    ],
+    ["with slashes about their paths", [{ name: "a", path: "/top/a", type: "file", size: 0 }], ["File top/a 0"]],
+    ["that are left out where there are none", undefined, []],
+    ["that are null where there are none", null, []],
+  ])("show items %s", async (_what, items, expected) => {
+    const upstream = await startOddUpstream(({ method }) => ({ body: method === "POST" ? { items } : { id: "c1" } }))
+    const { ask } = startGatewayOn(upstream.url)
+    const { data, errors } = await ask(
+      `{ computation(id: "c1") { results(path: "top") { entries { __typename path ... on File { size } } } } }`,
+    )
+    expect(errors).toBeUndefined()
+    const shown = data.computation.results.entries as { __typename: string; path: string; size?: number }[]
+    expect(shown.map(({ __typename, path, size }) => `${__typename} ${path} ${size}`)).toEqual(expected)
+  })
+})
+
+describe("files", () => {
+  test("have both addresses for one call, and the addresses work without a token", async () => {
+    const { ask, sandbox } = await startGateway()
+    const { data } = await ask(resultFile("downloadUrl viewUrl", "figures/raw/Übersicht & mehr.txt", seed.countedCells))
+    const { downloadUrl, viewUrl } = data.computation.resultFile
+    expect(sandbox.requestsTo(`GET ${run}/results/urls`)).toHaveLength(1)
+    const download = await fetch(downloadUrl)
+    expect(await download.text()).toBe("two sections\n")
+    expect(download.headers.get("content-disposition")).toMatch(/^attachment/)
+    expect((await fetch(viewUrl)).headers.get("content-disposition")).toMatch(/^inline/)
+  })
+
+  test("are read once, however often a request comes upon them", async () => {
+    const storage = await startStorage((_request, response) => response.end('{"a": 1}'), {
+      files: [{ name: "notes.txt" }],
+    })
+    const { ask } = startGatewayOn(storage.url)
+    const { data } = await ask(`{ computation(id: "c1") {
+      resultFile(path: "notes.txt") { text downloadUrl }
+      again: resultFile(path: "/notes.txt") { text viewUrl }
+      results { entries { ... on File { text } } }
+    } }`)
+    expect(data.computation.results.entries).toEqual([{ text: '{"a": 1}' }])
+    expect(storage.reads()).toHaveLength(1)
+    expect(storage.requests.filter(({ path }) => path.includes("/urls"))).toHaveLength(1)
+  })
+
+  test("give their text and their JSON", async () => {
+    const { ask } = await startGateway()
+    const { data, errors } = await ask(`{
+      dataAsset(id: "${seed.cellImages}") {
+        readme: file(path: "README.md") { text }
+        processing: file(path: "processing.json") { json }
+      }
+      dataAssets(ids: ["${seed.sortedSpikes}", "${seed.cellImages}"]) { file(path: "processing.json") { json } }
+    }`)
+    expect(errors).toBeUndefined()
+    expect(data.dataAsset).toEqual({
+      readme: { text: "# Stained sections\n\nTwo sections, DAPI.\n" },
+      processing: { json: { processing: null } },
+    })
+    expect(data.dataAssets[0].file.json).toEqual({ processing: { name: "Spike Sorting", units: 214 } })
+  })
+
+  test("that don't exist are null all through", async () => {
+    const { ask } = await startGateway()
+    expect(await ask(resultFile("path text json downloadUrl viewUrl", "no/such.json", seed.countedCells))).toEqual({
+      data: {
+        computation: {
+          resultFile: { path: "no/such.json", text: null, json: null, downloadUrl: null, viewUrl: null },
+        },
+      },
+    })
+  })
+
+  test("whose address outlives them are null as well", async () => {
+    const storage = await startStorage((_request, response) => response.writeHead(404).end("<Error/>"))
+    const { ask } = startGatewayOn(storage.url)
+    expect((await ask(resultFile("text"))).data.computation.resultFile).toEqual({ text: null })
+  })
+
+  test("of three gigabytes are refused with their size, by a listing without a call", async () => {
+    const { ask, sandbox } = await startGateway()
+    const listed = await ask(`{ computation(id: "${seed.countedCells}") {
+      results { entries { ... on File { path text } } }
+    } }`)
+    expect(codes(listed)).toEqual(["BAD_USER_INPUT"])
+    expect(listed.errors?.[0]?.message).toBe(
+      '"volume.dat" has 3221225472 bytes, and at most 65536 are read here: fetch it from its `downloadUrl`.',
+    )
+    expect(sandbox.requestsTo(`GET ${run}/results/urls`)).toHaveLength(3)
+
+    const { errors } = await ask(resultFile("json", "volume.dat", seed.countedCells))
+    expect(errors?.[0]?.message).toContain("3221225472 bytes")
+  })
+
+  test("over 64 KiB need a higher `maxBytes`, and the refusal says so", async () => {
+    const content = "x".repeat(100_000)
+    const storage = await startStorage((_request, response) => response.end(content))
+    const { ask } = startGatewayOn(storage.url)
+    const { errors } = await ask(resultFile("text"))
+    expect(errors?.[0]?.message).toContain("100000 bytes")
+    expect(errors?.[0]?.message).toContain("`maxBytes`")
+    expect((await ask(resultFile("text(maxBytes: 100000)"))).data.computation.resultFile.text).toBe(content)
+    expect(codes(await ask(resultFile("text(maxBytes: 99999)")))).toEqual(["BAD_USER_INPUT"])
+  })
+
+  test.each([0, -1, 1_048_577])("refuse a `maxBytes` of %i before anything is read", async (maxBytes) => {
+    const { ask, sandbox } = await startGateway()
+    const { errors } = await ask(resultFile(`text(maxBytes: ${maxBytes})`, "output", seed.countedCells))
+    expect(errors?.[0]?.message).toContain("from 1 to 1048576")
+    expect(sandbox.requests).toHaveLength(1)
+  })
+
+  test.each(["", "/", "//"])("refuse the path %j", async (path) => {
+    const { ask, sandbox } = await startGateway()
+    const result = await ask(resultFile("path", path, seed.countedCells))
+    expect(codes(result)).toEqual(["BAD_USER_INPUT"])
+    expect(sandbox.requests).toHaveLength(1)
+  })
+
+  test.each([
+    ["Latin-1", Buffer.from([0x63, 0x61, 0x66, 0xe9])],
+    ["half a character at its end", Buffer.from("✓").subarray(0, 2)],
+    ["zeros", Buffer.from("a\0b")],
+    ["an image", Buffer.from([0x89, 0x50, 0x4e, 0x47])],
+  ])("that hold no text (%s) are refused as text and as JSON", async (_what, content) => {
+    const storage = await startStorage((_request, response) => response.end(content))
+    const { ask } = startGatewayOn(storage.url)
+    const result = await ask(resultFile("text json"))
+    expect(codes(result)).toEqual(["BAD_USER_INPUT", "BAD_USER_INPUT"])
+    for (const { message } of result.errors ?? []) expect(message).toContain('"notes.txt" is no UTF-8 text')
+  })
+
+  test.each([
+    ["empty", "", "", "holds no JSON"],
+    ["a table", "a,b\n1,2\n", "a,b\n1,2\n", "holds no JSON"],
+    ["Python's NaN", '{"a": NaN}', '{"a": NaN}', "holds no JSON"],
+    ["nested beyond use", "[".repeat(100_000) + "]".repeat(100_000), undefined, "nested more than 500 levels"],
+  ])("that hold no usable JSON (%s) are refused as JSON, but not as text", async (_what, content, text, message) => {
+    const storage = await startStorage((_request, response) => response.end(content))
+    const { ask } = startGatewayOn(storage.url)
+    const { data, errors } = await ask(resultFile("text(maxBytes: 1000000) json"))
+    expect(errors?.map((error) => error.path?.at(-1))).toEqual(["json"])
+    expect(errors?.[0]?.message).toContain(message)
+    expect(data.computation.resultFile.text).toBe(text ?? content)
+  })
+
+  test("lose a byte order mark", async () => {
+    const storage = await startStorage((_request, response) => response.end('\ufeff{"a": 1}'))
+    const { ask } = startGatewayOn(storage.url)
+    expect((await ask(resultFile("text json"))).data.computation.resultFile).toEqual({
+      text: '{"a": 1}',
+      json: { a: 1 },
+    })
+  })
+
+  test.each([[{}], [{ download_url: "" }], [{ download_url: 7 }], [[]]])(
+    "whose addresses upstream answers as %j fail alone",
+    async (body) => {
+      const upstream = await startOddUpstream(({ path }) => ({ body: path.includes("/urls") ? body : { id: "c1" } }))
+      const { ask } = startGatewayOn(upstream.url)
+      const result = await ask(resultFile("name text"))
+      expect(result.data.computation.resultFile).toEqual({ name: "notes.txt", text: null })
+      expect(codes(result)).toEqual(["UPSTREAM_INVALID_RESPONSE"])
+    },
+  )
+
+  test("are read again when the storage is away for a moment", async () => {
+    const { ask, sandbox } = await startGateway()
+    sandbox.failNext("GET /signed/*", { status: 503 })
+    sandbox.failNext("GET /signed/*", "reset")
+    const { data } = await ask(resultFile("text", "counts.csv", seed.countedCells))
+    expect(data.computation.resultFile.text).toBe("section,cells\n1,812\n2,790\n")
+    expect(sandbox.requestsTo(`GET ${run}/results/urls`)).toHaveLength(1)
+  })
+
+  test.each([
+    [500, "UPSTREAM_UNAVAILABLE"],
+    [503, "UPSTREAM_UNAVAILABLE"],
+    [429, "RATE_LIMITED"],
+    [400, "UPSTREAM_INVALID_RESPONSE"],
+    [401, "UPSTREAM_INVALID_RESPONSE"],
+    [403, "UPSTREAM_INVALID_RESPONSE"],
+    [206, "UPSTREAM_INVALID_RESPONSE"],
+    [304, "UPSTREAM_INVALID_RESPONSE"],
+    [416, "UPSTREAM_INVALID_RESPONSE"],
+  ])("that the storage answers with %i are %s, and no sign-in is asked for", async (status, code) => {
+    const storage = await startStorage((_request, response) => response.writeHead(status).end())
+    const { ask, lines } = startGatewayOn(storage.url)
+    const result = await ask(resultFile("text"))
+    expect(codes(result)).toEqual([code])
+    expect(result.errors?.[0]?.extensions.upstream).toEqual({ endpoint: "GET signed file URL", status })
+    expect(lines).toContainEqual(
+      expect.objectContaining({ msg: "upstream call failed", endpoint: "GET signed file URL", status }),
+    )
+  })
+
+  test("count among the calls of a request", async () => {
+    const { ask, lines } = await startGateway()
+    await ask(resultFile("text", "output", seed.countedCells))
+    expect(lines).toContainEqual(expect.objectContaining({ msg: "request", upstreamCalls: 3 }))
+  })
+})
+
+/** A server on this machine that no file may be fetched from. */
+async function startSecret() {
+  let visits = 0
+  const server = createTcpServer((socket) => {
+    visits += 1
+    socket.on("error", () => {})
+    socket.end("HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nsecret")
+  })
+  await new Promise<void>((resolve) => server.listen(0, "0.0.0.0", resolve))
+  onTestFinished(() => new Promise((resolve) => server.close(() => resolve())))
+  return { port: (server.address() as AddressInfo).port, visits: () => visits }
+}
+
+const places = [
+  "http://127.0.0.1:PORT/",
+  "http://127.1:PORT/",
+  "http://0x7f000001:PORT/",
+  "http://2130706433:PORT/",
+  "http://0.0.0.0:PORT/",
+  "http://localhost:PORT/",
+  "http://LocalHost:PORT/",
+  "http://[::1]:PORT/",
+  "http://[::]:PORT/",
+  "http://[::ffff:127.0.0.1]:PORT/",
+  "http://[::127.0.0.1]:PORT/",
+  "http://[64:ff9b::7f00:1]:PORT/",
+  "https://127.0.0.1:PORT/",
+  "http://10.1.2.3:PORT/",
+  "http://172.31.0.1:PORT/",
+  "http://192.168.1.1:PORT/",
+  "http://100.64.0.1:PORT/",
+  "http://169.254.169.254/latest/meta-data/",
+  "http://[fe80::1]:PORT/",
+  "http://[fd00:ec2::254]/latest/meta-data/",
+  "http://224.0.0.1:PORT/",
+  "http://[ff02::1]:PORT/",
+  "http://user:word@127.0.0.1:PORT/",
+  "http://user@example.org/",
+  "file:///etc/passwd",
+  "ftp://example.org/a",
+  "data:text/plain,secret",
+  "//127.0.0.1:PORT/",
+  "http://",
+]
+
+describe("an address", () => {
+  const expectRefusal = (result: Result, lines: unknown[], place: string) => {
+    expect(result.data.computation.resultFile).toEqual({ text: null })
+    expect(codes(result)).toEqual(["UPSTREAM_INVALID_RESPONSE"])
+    expect(result.errors?.[0]?.message).toBe("The file can't be had from the address that Code Ocean gave for it.")
+    expect(lines).toContainEqual(expect.objectContaining({ msg: "upstream call failed", attempts: 1 }))
+    expect(JSON.stringify([result, lines])).not.toContain(place)
+    expect(JSON.stringify([result, lines])).not.toContain(signature)
+  }
+
+  test.each(places)("that redirects to %s is not followed", async (place) => {
+    const secret = await startSecret()
+    const location = `${place.replace("PORT", String(secret.port))}?${signature}`
+    const storage = await startStorage((_request, response) => response.writeHead(302, { location }).end())
+    const { ask, lines } = startGatewayOn(storage.url)
+    expectRefusal(await ask(resultFile("text")), lines, location)
+    expect(secret.visits()).toBe(0)
+  })
+
+  test.each(places)("that is %s itself is not fetched", async (place) => {
+    const secret = await startSecret()
+    const address = `${place.replace("PORT", String(secret.port))}?${signature}`
+    const storage = await startStorage(() => {}, { addressOf: () => address })
+    const { ask, lines } = startGatewayOn(storage.url)
+    expectRefusal(await ask(resultFile("text")), lines, address)
+    expect(secret.visits()).toBe(0)
+  })
+
+  test("that redirects to upstream's own host in a private network is not followed either", async () => {
+    const storage = await startStorage((_request, response) =>
+      response.writeHead(307, { location: `/storage/other?${signature}` }).end(),
+    )
+    const { ask, lines } = startGatewayOn(storage.url)
+    expectRefusal(await ask(resultFile("text")), lines, "/storage/other")
+    expect(storage.reads()).toHaveLength(1)
+  })
+
+  test("whose name stands for a public and a private place at once is not fetched", async () => {
+    const secret = await startSecret()
+    const address = `http://files.example:${secret.port}/?${signature}`
+    const storage = await startStorage(() => {}, { addressOf: () => address })
+    const found = ["93.184.215.14", "127.0.0.1"].map((place) => ({ address: place, family: 4 }))
+    const lookup = vi.spyOn(dns, "lookup")
+    lookup.mockImplementation(((_name: string, _options: object, callback: (...found: unknown[]) => void) =>
+      callback(null, found)) as never)
+    syncBuiltinESMExports()
+    onTestFinished(() => {
+      lookup.mockRestore()
+      syncBuiltinESMExports()
+    })
+    const { ask, lines } = startGatewayOn(storage.url)
+    expectRefusal(await ask(resultFile("text")), lines, address)
+    expect(lookup.mock.calls.map(([name]) => name)).toEqual(["files.example"])
+    expect(secret.visits()).toBe(0)
+  })
+
+  test("gets no credential, and nothing of the caller's", async () => {
+    const storage = await startStorage((_request, response) => response.end("hello"))
+    const { ask } = startGatewayOn(storage.url)
+    await ask(resultFile("text"), undefined, {
+      authorization: `Bearer ${tokens.ada}`,
+      cookie: "session=1",
+      "agent-id": "helper",
+      "x-request-id": "request-7",
+    })
+    const { headers } = storage.reads()[0]!
+    expect(Object.keys(headers).sort()).toEqual(["accept", "accept-encoding", "connection", "host", "user-agent"])
+    expect(headers["accept-encoding"]).toBe("identity")
+    expect(JSON.stringify(headers)).not.toMatch(/cop_|helper|request-7|session/)
+  })
+
+  test.each([
+    ["no address of the internet", "203.0.113.9", false],
+    ["the end of a private network", "172.31.255.255", false],
+    ["just behind a private network", "172.32.0.0", true],
+    ["a public one", "93.184.215.14", true],
+    ["a public one of IPv6", "2606:2800:21f:cb07::1", true],
+    ["a unique local one", "fd12::1", false],
+    ["a site-local one", "fec0::1", false],
+    ["a public IPv4 in the guise of IPv6", "::ffff:93.184.215.14", false],
+    ["a tunnel's", "2002:7f00:1::1", false],
+    ["a broadcast", "255.255.255.255", false],
+    ["no address", "example.org", false],
+  ])("is public or not: %s, %s", (_what, address, isPublic) => {
+    expect(isPublicAddress(address)).toBe(isPublic)
+  })
+})
+
+describe("redirects between public places", () => {
+  /** Fetches from servers on this machine as if they were public ones. */
+  const fetchFrom = async (serve: (request: IncomingMessage, response: ServerResponse) => void) => {
+    const asked: IncomingMessage[] = []
+    const server = createServer((request, response) => {
+      asked.push(request)
+      serve(request, response)
+    })
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
+    const agent = new Agent()
+    onTestFinished(async () => {
+      await agent.destroy()
+      server.close()
+    })
+    const pools = { poolFor: () => agent, userAgent: "test", close: async () => {} }
+    const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}/0?${signature}`
+    const reply = fetchFile(pools, address, { maxBytes: 100 }, 5_000, (begin) => begin().reply)
+    return { asked, reply }
+  }
+  const onward = (count: number) => (request: IncomingMessage, response: ServerResponse) => {
+    const step = Number(/\d+/.exec(request.url ?? "")?.[0])
+    if (step < count)
+      response.writeHead([301, 302, 307][step % 3]!, { location: `${step + 1}` }).end("moved".repeat(99))
+    else response.end("here")
+  }
+
+  test("are followed three times", async () => {
+    const { asked, reply } = await fetchFrom(onward(3))
+    expect(String((await reply).body)).toBe("here")
+    expect(asked.map(({ url }) => url)).toEqual([`/0?${signature}`, "/1", "/2", "/3"])
+    for (const { headers } of asked) expect(headers).not.toHaveProperty("referer")
+  })
+
+  test("are not followed a fourth time", async () => {
+    const { asked, reply } = await fetchFrom(onward(4))
+    await expect(reply).rejects.toThrow("more than 3 redirects")
+    expect(asked).toHaveLength(4)
+  })
+
+  test("that go round in circles come to an end", async () => {
+    const { asked, reply } = await fetchFrom((_request, response) => response.writeHead(302, { location: "" }).end())
+    await expect(reply).rejects.toThrow("more than 3 redirects")
+    expect(asked).toHaveLength(4)
+  })
+})
+
+describe("a storage", () => {
+  const gone = (response: ServerResponse) => new Promise<void>((resolve) => response.once("close", resolve))
+
+  test("whose file has no end is left at the limit", async () => {
+    let left: Promise<void> | undefined
+    const storage = await startStorage((_request, response) => {
+      left = gone(response)
+      sendMuch(response, Number.POSITIVE_INFINITY)
+    })
+    const { ask } = startGatewayOn(storage.url)
+    const result = await ask(resultFile("text"))
+    expect(codes(result)).toEqual(["BAD_USER_INPUT"])
+    expect(result.errors?.[0]?.message).toContain("more than 65536 bytes")
+    await left
+  })
+
+  test("whose redirect has a body without end is left at the limit", async () => {
+    let left: Promise<void> | undefined
+    const storage = await startStorage((_request, response) => {
+      left = gone(response)
+      response.writeHead(302, { location: "http://127.0.0.1/" })
+      sendMuch(response, Number.POSITIVE_INFINITY)
+    })
+    const { ask } = startGatewayOn(storage.url)
+    expect(codes(await ask(resultFile("text")))).toEqual(["UPSTREAM_INVALID_RESPONSE"])
+    await left
+  })
+
+  test("that drips is given up when the call's time is up", async () => {
+    let left: Promise<void> | undefined
+    const storage = await startStorage((_request, response) => {
+      left = gone(response)
+      const dripping = setInterval(() => response.write("."), 10)
+      response.on("close", () => clearInterval(dripping))
+    })
+    const { ask } = startGatewayOn(storage.url, { config: { upstreamTimeoutMs: 100 } })
+    const result = await ask(resultFile("text"))
+    expect(codes(result)).toEqual(["UPSTREAM_TIMEOUT"])
+    expect(result.errors?.[0]?.message).toBe("The file's storage did not answer in time.")
+    expect(storage.reads()).toHaveLength(1)
+    await left
+  })
+
+  test("that is silent is given up when the request's time is up", async () => {
+    const storage = await startStorage(() => {})
+    const { ask } = startGatewayOn(storage.url, { config: { requestDeadlineMs: 100 } })
+    const result = await ask(resultFile("text"))
+    expect(codes(result)).toEqual(["UPSTREAM_TIMEOUT"])
+    expect(result.errors?.[0]?.message).toContain("The request's time")
+  })
+
+  test("is left when the client leaves, and is not asked for the files that would have come", async () => {
+    const client = new AbortController()
+    const waiting: ServerResponse[] = []
+    const allCame = Promise.withResolvers<void>()
+    const files = Array.from({ length: 20 }, (_, index) => ({ name: `${index}.txt` }))
+    const storage = await startStorage(
+      (_request, response) => {
+        waiting.push(response)
+        if (waiting.length === 8) allCame.resolve()
+      },
+      { files },
+    )
+    const { gateway, lines } = startGatewayOn(storage.url)
+    const answer = gateway.fetch("http://gateway/graphql", {
+      method: "POST",
+      headers: { "content-type": "application/json", authorization: `Bearer ${tokens.ada}` },
+      body: JSON.stringify({ query: `{ computation(id: "c1") { results { entries { ... on File { text } } } } }` }),
+      signal: client.signal,
+    })
+    await allCame.promise
+    const left = waiting.map(gone)
+    client.abort()
+    await Promise.allSettled([answer, ...left])
+    await vi.waitFor(() => expect(lines.filter(({ failure }) => failure === "cancelled")).toHaveLength(20))
+    expect(storage.reads()).toHaveLength(8)
+  })
+
+  test("gets at most eight questions of one request at once, and answers all of them in the end", async () => {
+    let atOnce = 0
+    let most = 0
+    const waiting: (() => void)[] = []
+    const files = Array.from({ length: 30 }, (_, index) => ({ name: `${index}.txt` }))
+    const storage = await startStorage(
+      ({ path }, response) => {
+        atOnce += 1
+        most = Math.max(most, atOnce)
+        waiting.push(() => {
+          atOnce -= 1
+          response.end(path)
+        })
+        // The last few would wait in vain for eight of them.
+        if (waiting.length === 8 || storage.reads().length > 24) for (const go of waiting.splice(0)) go()
+      },
+      { files },
+    )
+    const { ask } = startGatewayOn(storage.url)
+    const { data } = await ask(`{ computation(id: "c1") { results { entries { name ... on File { text } } } } }`)
+    expect(data.computation.results.entries).toEqual(files.map(({ name }) => ({ name, text: name })))
+    expect(most).toBe(8)
+  })
+
+  test("brings one request no more than some 32 MiB", async () => {
+    const content = "x".repeat(1024 * 1024)
+    const files = Array.from({ length: 60 }, (_, index) => ({ name: `${index}.txt` }))
+    const storage = await startStorage((_request, response) => response.end(content), { files })
+    const { ask } = startGatewayOn(storage.url)
+    const result = await ask(
+      `{ computation(id: "c1") { results { entries { ... on File { text(maxBytes: 1048576) } } } } }`,
+    )
+    const texts = (result.data.computation.results.entries as { text: string | null }[]).filter(({ text }) => text)
+    expect(texts.length).toBeGreaterThanOrEqual(32)
+    expect(texts.length).toBeLessThanOrEqual(39)
+    expect(new Set(codes(result))).toEqual(new Set(["OPERATION_TOO_COSTLY"]))
+    expect(result.errors).toHaveLength(60 - texts.length)
+    expect(storage.reads()).toHaveLength(texts.length)
+  })
+
+  test("that packs a quarter of a gigabyte into a small file has it unpacked by nobody", async () => {
+    const bomb = gzipSync(Buffer.alloc(256 * 1024 * 1024))
+    const storage = await startStorage((_request, response) => {
+      response.writeHead(200, { "content-encoding": "gzip", "content-length": bomb.length }).end(bomb)
+    })
+    const { ask } = startGatewayOn(storage.url)
+    const before = process.memoryUsage().rss
+    const result = await ask(resultFile("text(maxBytes: 1048576)"))
+    expect(result.errors?.[0]?.message).toContain("is no UTF-8 text")
+    expect(process.memoryUsage().rss - before).toBeLessThan(64 * 1024 * 1024)
+  })
+
+  test("that breaks off in the midst is asked again, and what came is never taken for the whole", async () => {
+    const storage = await startStorage((_request, response) => {
+      response.writeHead(200, { "content-length": 100 })
+      response.write("half", () => response.destroy())
+    })
+    const { ask } = startGatewayOn(storage.url)
+    expect(codes(await ask(resultFile("text")))).toEqual(["UPSTREAM_INVALID_RESPONSE"])
+    expect(storage.reads()).toHaveLength(4)
+  })
+
+  test("that nobody can reach is said to be so, without its address", async () => {
+    const storage = await startStorage(() => {}, { addressOf: () => `http://nowhere.invalid/a?${signature}` })
+    const { ask, lines } = startGatewayOn(storage.url)
+    const result = await ask(resultFile("text"))
+    expect(result.errors?.[0]?.message).toBe("The file's storage can't be reached.")
+    expect(JSON.stringify([result, lines])).not.toContain(signature)
+  })
+})

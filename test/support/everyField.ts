@@ -1,0 +1,136 @@
+import {
+  type GraphQLObjectType,
+  type GraphQLOutputType,
+  getNamedType,
+  getNullableType,
+  isEnumType,
+  isInterfaceType,
+  isLeafType,
+  isListType,
+  isNonNullType,
+  isObjectType,
+} from "graphql"
+import { schema } from "../../src/schema.ts"
+
+// biome-ignore lint/suspicious/noExplicitAny: the wire's objects have any shape, and are walked key by key.
+type Wire = Record<string, any>
+
+/** Types whose values stand within the wire's object. Every other object is an edge, or behind a call of its own. */
+const within = new Set([
+  "OriginalCapsule",
+  "Submission",
+  "Version",
+  "Article",
+  "AppPanelGeneral",
+  "AppPanelDataAsset",
+  "AppPanelCategory",
+  "AppPanelParameter",
+  "AppPanelResult",
+  "AppPanelProcess",
+  "ComputationParameter",
+  "ComputationDataAsset",
+  "ComputationProcess",
+  "Provenance",
+  "SourceBucket",
+  "AppParameter",
+  "CustomMetadataEntry",
+  "ContainedDataAsset",
+])
+
+/** Texts in which "" is a value of its own; in the others it means that there is none. */
+const emptyTexts = new Set(["default_value", "value"])
+
+/** Values that the gateway works out itself, or takes from another call. A new field of that kind is to be named here. */
+const notOnTheWire = new Set([
+  "Computation.outcome",
+  "Computation.outcomeReasons",
+  "CustomMetadataEntry.type",
+  "CustomMetadataEntry.units",
+])
+
+const typeOf = (name: string) => schema.getType(name) as GraphQLObjectType
+
+const isNode = (type: unknown) =>
+  (isObjectType(type) || isInterfaceType(type)) &&
+  (type.name === "Node" || type.getInterfaces().some(({ name }) => name === "Node"))
+
+/** The fields that the wire's object decides: all of them but those behind calls of their own. */
+const fieldsOf = (typeName: string) =>
+  Object.values(typeOf(typeName).getFields()).filter(({ name, args, type }) => {
+    const named = getNamedType(type)
+    if (args.length > 0 || notOnTheWire.has(`${typeName}.${name}`)) return false
+    return isLeafType(named) || isNode(named) || within.has(named.name)
+  })
+
+/** A selection of everything that the wire's object decides, read off the schema: no field can be forgotten. */
+export function everyField(typeName: string): string {
+  const selections = fieldsOf(typeName).map(({ name, type }) => {
+    const named = getNamedType(type)
+    if (isLeafType(named)) return name
+    return isNode(named) ? `${name} { id }` : `${name} { ${everyField(named.name)} }`
+  })
+  return selections.join(" ")
+}
+
+/** Every place that `everyField` selects, such as `Article.doi`. */
+export function everyPlace(typeName: string): string[] {
+  return fieldsOf(typeName).flatMap(({ name, type }) => {
+    const named = getNamedType(type)
+    return [`${typeName}.${name}`, ...(within.has(named.name) ? everyPlace(named.name) : [])]
+  })
+}
+
+/** The places of an answer that hold a value. */
+export function filledPlaces(typeName: string, answer: Wire): string[] {
+  return fieldsOf(typeName).flatMap(({ name, type }) => {
+    const value = answer[name]
+    if (value === null) return []
+    const named = getNamedType(type)
+    const inner = within.has(named.name) ? [value].flat().flatMap((item) => filledPlaces(named.name, item)) : []
+    return [`${typeName}.${name}`, ...inner]
+  })
+}
+
+/** What the graph must answer to `everyField` for this object of the wire. Throws for what the wire has and the graph lacks. */
+export function asGraph(typeName: string, wire: Wire): Wire {
+  const used = new Set<string>()
+  const graph = Object.fromEntries(
+    fieldsOf(typeName).map(({ name, type }) => {
+      const key = keyOf(typeName, name, type, wire)
+      used.add(key)
+      return [name, shown(type, key, wire[key])]
+    }),
+  )
+  const forgotten = Object.keys(wire).filter((key) => !used.has(key))
+  if (forgotten.length > 0) throw new Error(`${typeName} has no field for ${forgotten.join(", ")}`)
+  return graph
+}
+
+/** An edge stands for a bare id: one of its own, one that ends in `_id`, or that of the entry it is in. */
+function keyOf(typeName: string, field: string, type: GraphQLOutputType, wire: Wire): string {
+  const key = field.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
+  if (!isNode(getNamedType(type)) || key in wire) return key
+  if (`${key}_id` in wire) return `${key}_id`
+  return within.has(typeName) && "id" in typeOf(typeName).getFields() ? "id" : key
+}
+
+function shown(type: GraphQLOutputType, key: string, value: unknown): unknown {
+  if (value === undefined || value === null) return null
+  const nullable = getNullableType(type)
+  if (isListType(nullable)) {
+    if (key === "custom_metadata") return Object.entries(value).map(([key, value]) => ({ key, value }))
+    return (value as unknown[]).map((item) => shown(nullable.ofType, key, item))
+  }
+  const named = getNamedType(type)
+  const absent =
+    !isNonNullType(type) && (value === "" ? !emptyTexts.has(key) : named.name === "DateTime" && value === 0)
+  if (absent) return null
+  if (isNode(named)) return { id: value }
+  if (within.has(named.name)) return asGraph(named.name, value as Wire)
+  if (isEnumType(named)) {
+    const name = String(value).toUpperCase()
+    return named.getValue(name) ? name : "UNRECOGNIZED"
+  }
+  if (named.name === "DateTime") return new Date(Number(value) * 1000).toISOString()
+  return named.name === "ByteCount" ? Number(value) : value
+}
