@@ -7,6 +7,7 @@ defineRunnableMutations({
   type: Capsule,
   archive: "archiveCapsule",
   delete: "deleteCapsule",
+  sync: "syncCapsule",
   attach: "attachDataAssets",
   detach: "detachDataAssets",
 })

@@ -1,15 +1,15 @@
 import { builder } from "../builder.ts"
 import type { Context } from "../context.ts"
+import { CustomMetadataEntry } from "../customMetadata/type.ts"
 import { inCapitals } from "../enums.ts"
 import { badUserInput, type Failure, failureIn } from "../errors.ts"
 import { checkIds, defineMutation, FailureType } from "../mutation.ts"
 import { object, texts } from "../wire.ts"
 import { CustomMetadataInput, readAnew, sendUpdate, wireMetadata } from "./mutations.ts"
-import { DataAssetSearchInput, wireCriteria } from "./queries.ts"
-import * as rest from "./rest.ts"
-import { CustomMetadataEntry, DataAsset, dataAssetById } from "./type.ts"
+import { DataAssetSearchInput, findDataAssets } from "./queries.ts"
+import type * as rest from "./rest.ts"
+import { DataAsset, dataAssetById } from "./type.ts"
 
-const mostAtOnce = 1000
 /** Each item is a read and a write; a few at a time leave connections for everyone else. */
 const sideBySide = 8
 
@@ -71,20 +71,6 @@ async function editOne(context: Context, id: string, edit: Edit, dryRun: boolean
     if (failure === undefined) throw error
     return { id, status: "failed", ...found, failure }
   }
-}
-
-/** The ids of everything that the search finds. Throws BAD_USER_INPUT when that is more than one mutation takes. */
-async function found(context: Context, search: typeof DataAssetSearchInput.$inferInput): Promise<string[]> {
-  const criteria = wireCriteria(search)
-  if (Object.values(criteria).every((value) => value === undefined)) {
-    throw badUserInput("`search` has no condition, and would find every data asset there is: give at least one.")
-  }
-  const answer = await rest.searchDataAssets(context.upstream, { ...criteria, limit: mostAtOnce })
-  if (answer.has_more === true) {
-    throw badUserInput(`\`search\` finds more than ${mostAtOnce} data assets: narrow it down. Nothing has changed.`)
-  }
-  dataAssetById.prime(context, answer.results)
-  return [...new Set(answer.results.map(({ id }) => id))]
 }
 
 /** Runs the work for each id, a few at a time, and keeps the ids' order. */
@@ -208,7 +194,7 @@ defineMutation({
     if (edit.addTags.length + edit.removeTags.size + Object.keys(edit.setCustomMetadata).length === 0) {
       throw badUserInput("Nothing is to change: give `addTags`, `removeTags` or `setCustomMetadata`.")
     }
-    const targets = ids ?? (search == null ? [] : await found(context, search))
+    const targets = ids ?? (search == null ? [] : await findDataAssets(context, search))
     return { items: await forEach(targets, (id) => editOne(context, id, edit, dryRun)) }
   },
 })

@@ -1,11 +1,13 @@
 import { builder } from "../builder.ts"
 import { Capsule, CapsuleConnection, capsuleById } from "../capsule/type.ts"
 import { Computation, computationById, rememberRunnable } from "../computation/type.ts"
+import { CustomMetadataEntry } from "../customMetadata/type.ts"
 import { wireEnum } from "../enums.ts"
 import { nullIfMissing } from "../errors.ts"
+import { File, Folder, fileAt, folderAt } from "../files/type.ts"
 import { deepest, Lineage, LineageDirection, lineageOf } from "../lineage/type.ts"
 import { loaderById } from "../loader.ts"
-import { Node } from "../node.ts"
+import { Node } from "../node/type.ts"
 import { Permissions, permissionsOf } from "../permissions/type.ts"
 import { PipelineConnection } from "../pipeline/type.ts"
 import { runnablePage } from "../runnable/type.ts"
@@ -103,17 +105,6 @@ const AppParameter = builder.objectRef<object>("AppParameter").implement({
   }),
 })
 
-export const CustomMetadataEntry = builder.objectRef<{ key: string; value: unknown }>("CustomMetadataEntry").implement({
-  description: "One value that a person gave to a custom metadata field of the deployment.",
-  fields: (t) => ({
-    key: t.exposeString("key", { nullable: false, description: "The field's name, as it is, spaces and all." }),
-    value: t.expose("value", {
-      type: "JSON",
-      description: "A text, a number, or a list of these; a date is epoch seconds.",
-    }),
-  }),
-})
-
 const ContainedDataAsset = builder.objectRef<rest.ContainedDataAsset>("ContainedDataAsset").implement({
   description: "A data asset within a combined one.",
   fields: (t) => ({
@@ -205,6 +196,20 @@ DataAsset.implement({
       type: [ContainedDataAsset],
       description: "What a combined data asset is made of.",
       resolve: objects<rest.ContainedDataAsset>("contained_data_assets"),
+    }),
+    folder: t.field({
+      type: Folder,
+      description: "The folder of its files. No call until it is opened.",
+      args: {
+        path: t.arg.string({ required: true, defaultValue: "", description: "A folder within; by default the root." }),
+      },
+      resolve: ({ id }, { path }) => folderAt({ kind: "data_assets", id }, path),
+    }),
+    file: t.field({
+      type: File,
+      description: "One of its files, reached without listing its folder. No call until it is read.",
+      args: { path: t.arg.string({ required: true, description: "Its path, such as `processing.json`." }) },
+      resolve: ({ id }, { path }) => fileAt({ kind: "data_assets", id }, path),
     }),
     lineage: t.field({
       type: Lineage,

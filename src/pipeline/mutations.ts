@@ -7,6 +7,7 @@ defineRunnableMutations({
   type: Pipeline,
   archive: "archivePipeline",
   delete: "deletePipeline",
+  sync: "syncPipeline",
   attach: "attachPipelineDataAssets",
   detach: "detachPipelineDataAssets",
 })

@@ -7,6 +7,7 @@ import type { Context } from "../context.ts"
 import type { Typed } from "../loader.ts"
 import { capitalized, defineMutation } from "../mutation.ts"
 import { pipelineById } from "../pipeline/type.ts"
+import { bool, int } from "../wire.ts"
 import * as rest from "./rest.ts"
 import { linkRunnable } from "./type.ts"
 
@@ -18,7 +19,7 @@ function forget(context: Context, id: string): void {
   forgetComputations(context)
 }
 
-/** Defines archive, delete, attach and detach for capsules, or for pipelines: they differ in nothing but names. */
+/** Defines archive, delete, sync, attach and detach for capsules, or for pipelines: they differ in nothing but names. */
 export function defineRunnableMutations(names: {
   kind: rest.Kind
   /** The payloads' field; with `Id` behind it, the inputs' field too. */
@@ -26,6 +27,7 @@ export function defineRunnableMutations(names: {
   type: ObjectType<Typed<rest.Runnable>>
   archive: string
   delete: string
+  sync: string
   attach: string
   detach: string
 }): void {
@@ -81,6 +83,39 @@ export function defineRunnableMutations(names: {
       await rest.deleteRunnable(context.upstream, kind, id)
       forget(context, id)
       return { id }
+    },
+  })
+
+  const SyncPayload = payloadOf<{ id: string; moved: rest.SyncAnswer }>(names.sync, "Both sides have the same commits.")
+  builder.objectFields(SyncPayload, (t) => ({
+    pushed: t.int({
+      nullable: false,
+      description: "How many commits went to the linked repository.",
+      resolve: ({ moved }) => int("pushed")(moved) ?? 0,
+    }),
+    pulled: t.int({
+      nullable: false,
+      description: "How many commits came from the linked repository.",
+      resolve: ({ moved }) => int("pulled")(moved) ?? 0,
+    }),
+    newBranch: t.boolean({
+      nullable: false,
+      description: "Whether the sync made a branch in the linked repository.",
+      resolve: ({ moved }) => bool("new_branch")(moved) ?? false,
+    }),
+  }))
+  defineMutation({
+    name: names.sync,
+    description: `Syncs a ${one} with its linked Git repository, both ways. One call.`,
+    input: builder.inputType(`${capitalized(names.sync)}Input`, {
+      description: `Which ${one}.`,
+      fields: (t) => ({ id: t.id({ required: true, description: `The ${one}'s id.` }) }),
+    }),
+    payload: SyncPayload,
+    run: async ({ id }, context) => {
+      const moved = await rest.syncRunnable(context.upstream, kind, id)
+      forget(context, id)
+      return { id, moved }
     },
   })
 

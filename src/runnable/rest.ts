@@ -1,4 +1,4 @@
-import { anIdentified, aSearchAnswer, nothing, type SearchAnswer } from "../upstream/answer.ts"
+import { anIdentified, anObject, aSearchAnswer, nothing, type SearchAnswer } from "../upstream/answer.ts"
 import type { Upstream } from "../upstream/client.ts"
 
 /** Capsules and pipelines are the same objects, on two routes with the same endpoints. */
@@ -98,4 +98,27 @@ export function archiveRunnable(upstream: Upstream, kind: Kind, id: string, arch
  */
 export function deleteRunnable(upstream: Upstream, kind: Kind, id: string): Promise<void> {
   return upstream.write({ method: "DELETE", route: `${kind}/{id}`, ids: { id }, answer: nothing })
+}
+
+/** What a Git sync moved. Absent means none, or false. */
+export interface SyncAnswer {
+  /** How many commits went to the linked repository. */
+  pushed?: number
+  /** How many came from it. */
+  pulled?: number
+  /** Whether the sync made the branch in the linked repository. */
+  new_branch?: boolean
+}
+
+/**
+ * `POST /{kind}/{id}/sync`: syncs it with its linked Git repository, both ways.
+ * Rejects with UpstreamError: 400 when none is linked, 403 when the caller may not, 409 when the two don't merge.
+ */
+export function syncRunnable(upstream: Upstream, kind: Kind, id: string): Promise<SyncAnswer> {
+  return upstream.write({
+    method: "POST",
+    route: `${kind}/{id}/sync`,
+    ids: { id },
+    answer: (body) => (body === undefined ? {} : anObject<SyncAnswer>(body)),
+  })
 }

@@ -1,0 +1,226 @@
+import { describe, expect, test } from "vitest"
+import { seed, tokens, users } from "../src/sandbox/seed.ts"
+import { callsOf, startGateway, type World } from "./support/gateway.ts"
+
+const all = "users { email role } groups { group role } everyone shareAssets"
+
+const kinds = [
+  { route: "capsules", one: "capsule", id: seed.cellCounter },
+  { route: "pipelines", one: "pipeline", id: seed.ecephysPipeline },
+  { route: "data_assets", one: "dataAsset", id: seed.cellImages },
+]
+
+/** Sends one of the three mutations, and asks for everything that it answers. */
+function update({ ask }: World, one: string, input: Record<string, unknown>, headers?: Record<string, string>) {
+  const name = `update${one.charAt(0).toUpperCase()}${one.slice(1)}Permissions`
+  const query = `mutation ($input: ${name.replace("update", "Update")}Input!) {
+    result: ${name}(input: $input) {
+      ... on ${name.replace("update", "Update")}Payload { permissions { ${all} } ${one} { id } }
+      ... on MutationRefused { code message }
+    }
+  }`
+  return ask(query, { input }, headers)
+}
+
+describe.each(kinds)("the permissions of a $one", ({ route, one, id }) => {
+  const path = `/${route}/${id}/permissions`
+
+  test("cost one call, however often a query asks", async () => {
+    const { ask, sandbox } = await startGateway()
+    const { data, errors } = await ask(`{
+      a: ${one}(id: "${id}") { permissions { ${all} } }
+      b: ${one}(id: "${id}") { permissions { everyone } }
+    }`)
+    expect(errors).toBeUndefined()
+    expect(data.a.permissions.everyone).toBe("VIEWER")
+    expect(data.b.permissions.everyone).toBe("VIEWER")
+    expect(callsOf(sandbox.requests)).toEqual({ [`GET /${route}/${id}`]: 1, [`GET ${path}`]: 1 })
+  })
+
+  test("that fail leave the rest of it as it is", async () => {
+    const { ask, sandbox } = await startGateway()
+    sandbox.failNext(`GET ${path}`, { status: 403, body: { message: "not yours" } })
+    const { data, errors } = await ask(`{ ${one}(id: "${id}") { name permissions { everyone } } }`)
+    expect(data[one].permissions).toBeNull()
+    expect(data[one].name).toBeTypeOf("string")
+    expect(errors?.[0]?.extensions.code).toBe("FORBIDDEN")
+  })
+
+  test("can be replaced, and come back as they are afterwards", async () => {
+    const world = await startGateway()
+    const given = {
+      users: [{ email: users.grace.email, role: "VIEWER" }],
+      groups: [{ group: "imaging", role: "DISCOVERABLE" }],
+      everyone: "NONE",
+    }
+    const { data, errors } = await update(world, one, { [`${one}Id`]: id, ...given, shareAssets: true })
+    expect(errors).toBeUndefined()
+    expect(data.result.permissions).toMatchObject(given)
+    expect(data.result[one]).toEqual({ id })
+    expect(world.sandbox.requests.map(({ method, path }) => `${method} ${path}`)).toEqual([
+      `GET ${path}`,
+      `POST ${path}`,
+      `GET ${path}`,
+    ])
+    expect(world.sandbox.requestsTo(`POST ${path}`)[0]?.body).toEqual({
+      users: [{ email: users.grace.email, role: "viewer" }],
+      groups: [{ group: "imaging", role: "discoverable" }],
+      everyone: "none",
+      share_assets: true,
+    })
+  })
+
+  test("that may not be changed are refused, and nothing changes", async () => {
+    const world = await startGateway()
+    const input = { [`${one}Id`]: id, everyone: "NONE" }
+    const { data, errors } = await update(world, one, input, { authorization: `Bearer ${tokens.readOnly}` })
+    expect(errors).toBeUndefined()
+    expect(data.result.code).toBe("FORBIDDEN")
+    const after = await world.ask(`{ ${one}(id: "${id}") { permissions { everyone } } }`)
+    expect(after.data[one].permissions.everyone).toBe("VIEWER")
+  })
+})
+
+describe("a change of permissions", () => {
+  const capsuleId = seed.cellCounter
+  const path = `/capsules/${capsuleId}/permissions`
+  const graceEdits = { email: users.grace.email, role: "EDITOR" }
+
+  test("leaves what it doesn't give as it is", async () => {
+    const world = await startGateway()
+    await update(world, "capsule", { capsuleId, groups: [{ group: "neuro", role: "OWNER" }] })
+    await update(world, "capsule", { capsuleId, everyone: "DISCOVERABLE" })
+    const { data } = await world.ask(`{ capsule(id: "${capsuleId}") { permissions { ${all} } } }`)
+    expect(data.capsule.permissions).toMatchObject({
+      users: [graceEdits],
+      groups: [{ group: "neuro", role: "OWNER" }],
+      everyone: "DISCOVERABLE",
+    })
+  })
+
+  test("leaves what it gives as null as it is", async () => {
+    const world = await startGateway()
+    const { data } = await update(world, "capsule", { capsuleId, users: null, groups: null, everyone: "NONE" })
+    expect(data.result.permissions).toMatchObject({ users: [graceEdits], everyone: "NONE" })
+  })
+
+  test("with an empty list empties it", async () => {
+    const world = await startGateway()
+    const { data } = await update(world, "capsule", { capsuleId, users: [] })
+    expect(data.result.permissions).toMatchObject({ users: [], everyone: "VIEWER" })
+    expect(world.sandbox.requestsTo(`POST ${path}`)[0]?.body).toEqual({ everyone: "viewer", users: [] })
+  })
+
+  test("sends back whatever else Code Ocean has, as it came, and never null", async () => {
+    const world = await startGateway()
+    const auditors = [{ group: "audit", role: "auditor", until: 1_800_000_000 }]
+    world.sandbox.failNext(`GET ${path}`, {
+      status: 200,
+      body: { users: null, groups: auditors, everyone: "link_holders", share_assets: true, watchers: ["x"] },
+    })
+    world.sandbox.failNext(`POST ${path}`, { status: 204 })
+    await update(world, "capsule", { capsuleId, users: [graceEdits] })
+    expect(world.sandbox.requestsTo(`POST ${path}`)[0]?.body).toEqual({
+      users: [{ email: users.grace.email, role: "editor" }],
+      groups: auditors,
+      everyone: "link_holders",
+      share_assets: true,
+      watchers: ["x"],
+    })
+  })
+
+  test("reads the present permissions anew, past what the request has seen", async () => {
+    const { ask, sandbox } = await startGateway()
+    const { data, errors } = await ask(`mutation {
+      first: updateCapsulePermissions(input: {capsuleId: "${capsuleId}", everyone: NONE}) {
+        ... on UpdateCapsulePermissionsPayload { permissions { everyone } capsule { permissions { everyone } } }
+      }
+      second: updateCapsulePermissions(input: {capsuleId: "${capsuleId}", users: []}) {
+        ... on UpdateCapsulePermissionsPayload { permissions { everyone users { email } } }
+      }
+    }`)
+    expect(errors).toBeUndefined()
+    expect(data.first).toEqual({ permissions: { everyone: "NONE" }, capsule: { permissions: { everyone: "NONE" } } })
+    expect(data.second).toEqual({ permissions: { everyone: "NONE", users: [] } })
+    expect(sandbox.requestsTo(`GET ${path}`)).toHaveLength(4)
+    expect(sandbox.requestsTo(`POST ${path}`)).toHaveLength(2)
+  })
+
+  test("of an object that doesn't exist is refused after one read", async () => {
+    const world = await startGateway()
+    const { data } = await update(world, "capsule", { capsuleId: seed.graceNotebook, everyone: "NONE" })
+    expect(data.result.code).toBe("NOT_FOUND")
+    expect(callsOf(world.sandbox.requests)).toEqual({ [`GET /capsules/${seed.graceNotebook}/permissions`]: 1 })
+  })
+
+  test("that meets a 503 is sent once, and says that it may have happened", async () => {
+    const world = await startGateway()
+    world.sandbox.failNext(`POST ${path}`, { status: 503 })
+    const { errors } = await update(world, "capsule", { capsuleId, everyone: "NONE" })
+    expect(errors?.[0]?.extensions).toMatchObject({ code: "UPSTREAM_UNAVAILABLE", outcomeUnknown: true })
+    expect(world.sandbox.requestsTo(`POST ${path}`)).toHaveLength(1)
+  })
+
+  test.each([
+    ["nothing to change", {}, "Nothing is to change"],
+    ["an empty email address", { users: [{ email: " ", role: "VIEWER" }] }, "empty `email`"],
+    ["an empty group", { groups: [{ group: "", role: "VIEWER" }] }, "empty `group`"],
+    [
+      "a person twice",
+      { users: [graceEdits, { email: users.grace.email.toUpperCase(), role: "VIEWER" }] },
+      '`users` names "grace@example.org" more than once',
+    ],
+    [
+      "a group twice",
+      {
+        groups: [
+          { group: "neuro", role: "VIEWER" },
+          { group: "neuro", role: "OWNER" },
+        ],
+      },
+      '`groups` names "neuro" more than once',
+    ],
+    ["a role nobody knows", { users: [{ email: "a@b.org", role: "UNRECOGNIZED" }] }, "UNRECOGNIZED is no UserRole"],
+    ["a group's role nobody knows", { groups: [{ group: "neuro", role: "UNRECOGNIZED" }] }, "no GroupRole"],
+    ["a role for everyone that nobody knows", { everyone: "UNRECOGNIZED" }, "no EveryoneRole"],
+  ])("with %s is refused before anything is sent", async (_what, input, message) => {
+    const world = await startGateway()
+    const { errors } = await update(world, "capsule", { capsuleId, ...input })
+    expect(errors?.[0]?.extensions.code).toBe("BAD_USER_INPUT")
+    expect(errors?.[0]?.message).toContain(message)
+    expect(world.sandbox.requests).toHaveLength(0)
+  })
+})
+
+test("a private capsule that is shared with somebody opens to them", async () => {
+  const world = await startGateway()
+  const asGrace = () =>
+    world.ask(`{ capsule(id: "${seed.privateNotebook}") { name } }`, {}, { authorization: `Bearer ${tokens.grace}` })
+  expect((await asGrace()).data.capsule).toBeNull()
+  const { data } = await update(world, "capsule", {
+    capsuleId: seed.privateNotebook,
+    users: [{ email: users.grace.email, role: "VIEWER" }],
+  })
+  expect(data.result.permissions).toMatchObject({ everyone: "NONE", groups: [] })
+  expect((await asGrace()).data.capsule.name).toBeTypeOf("string")
+})
+
+test("roles that nobody knows are UNRECOGNIZED, and permissions without anything are empty", async () => {
+  const { ask, sandbox } = await startGateway()
+  const path = `GET /capsules/${seed.cellCounter}/permissions`
+  const query = `{ capsule(id: "${seed.cellCounter}") { permissions { ${all} } } }`
+  sandbox.failNext(path, { status: 200, body: { users: [{ email: "a@b.org", role: "auditor" }], everyone: "x" } })
+  expect((await ask(query)).data.capsule.permissions).toEqual({
+    users: [{ email: "a@b.org", role: "UNRECOGNIZED" }],
+    groups: [],
+    everyone: "UNRECOGNIZED",
+    shareAssets: null,
+  })
+  sandbox.failNext(path, { status: 200, body: {} })
+  expect((await ask(query)).data.capsule.permissions).toEqual({
+    users: [],
+    groups: [],
+    everyone: null,
+    shareAssets: null,
+  })
+})
