@@ -29,17 +29,27 @@ export function loaderByKey<T>(
 export type Typed<T> = T & { __typename?: string }
 
 /**
- * A loader for objects of one GraphQL type by their id. What it fetched, or was primed with, knows its `__typename`.
+ * A loader for objects of one GraphQL type by their id. What it fetched, or was primed with, knows its `__typename`, and the
+ * gateway remembers it as that type.
+ * @param options.fetchesOthers the fetch answers objects of another type too: what it brings is not remembered
  */
 export function loaderById<T extends { id: string }>(
   typename: string,
   fetch: (context: Context, id: string) => Promise<T>,
+  { fetchesOthers = false } = {},
 ) {
-  const loader = loaderByKey(async (context, id) => typed(typename, await fetch(context, id)))
+  const loader = loaderByKey(async (context, id) => {
+    const object = typed(typename, await fetch(context, id))
+    if (!fetchesOthers) context.types.remember(object.id, typename)
+    return object
+  })
   return Object.assign(loader, {
     /** Takes objects that another call brought, so that they aren't fetched again. */
     prime(context: Context, objects: readonly T[]): void {
-      for (const object of objects) loader(context).prime(object.id, typed(typename, object))
+      for (const object of objects) {
+        loader(context).prime(object.id, typed(typename, object))
+        context.types.remember(object.id, typename)
+      }
     },
     /** The object, or only its id and type where the query asks for nothing more: that costs no call. */
     link(context: Context, id: string, info: GraphQLResolveInfo): Promise<T> | Typed<T> {

@@ -1,11 +1,14 @@
 import { builder } from "../builder.ts"
 import { loaderById, type Typed } from "../loader.ts"
-import { Node } from "../node.ts"
+import { Node } from "../node/type.ts"
 import * as rest from "../runnable/rest.ts"
 import { Runnable } from "../runnable/type.ts"
 import { connectionOf } from "../search/page.ts"
 
-export const capsuleById = loaderById("Capsule", (context, id) => rest.getRunnable(context.upstream, "capsules", id))
+/** Pipelines answer on the capsules' route too. */
+export const capsuleById = loaderById("Capsule", (context, id) => rest.getRunnable(context.upstream, "capsules", id), {
+  fetchesOthers: true,
+})
 
 export const Capsule = builder.objectRef<Typed<rest.Runnable>>("Capsule")
 Capsule.implement({

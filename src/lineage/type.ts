@@ -3,7 +3,7 @@ import type { Context } from "../context.ts"
 import type { DataAsset } from "../dataAsset/rest.ts"
 import { inCapitals } from "../enums.ts"
 import { badUserInput } from "../errors.ts"
-import { Node } from "../node.ts"
+import { Node } from "../node/type.ts"
 import * as walk from "./walk.ts"
 
 export const deepest = 10

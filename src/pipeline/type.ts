@@ -1,6 +1,6 @@
 import { builder } from "../builder.ts"
 import { loaderById, type Typed } from "../loader.ts"
-import { Node } from "../node.ts"
+import { Node } from "../node/type.ts"
 import * as rest from "../runnable/rest.ts"
 import { Runnable } from "../runnable/type.ts"
 import { connectionOf } from "../search/page.ts"

@@ -1,4 +1,4 @@
-import { builder } from "./builder.ts"
+import { builder } from "../builder.ts"
 
 /** Whatever has an id of its own. */
 export const Node = builder.interfaceRef<{ id: string }>("Node").implement({
