@@ -1,7 +1,9 @@
 import type { YogaInitialContext } from "graphql-yoga"
 import { isPlausibleToken } from "./config.ts"
 import { badUserInput } from "./errors.ts"
+import type { Outcome, Reading } from "./live/poller.ts"
 import type { Log } from "./log.ts"
+import type { TypeMemory } from "./node/memory.ts"
 import type { Caller, Upstream } from "./upstream/client.ts"
 
 /** What one GraphQL request carries. Loaders hang on it, so nothing outlives the request or crosses to another. */
@@ -11,6 +13,24 @@ export interface Context extends YogaInitialContext {
   requestId: string
   /** Notes an enum value that the gateway doesn't know; each is logged once in the process's life. */
   unrecognized(enumName: string, value: string): void
+  /** Of which type an id is; shared by all requests, since a type never changes and tells nobody what an object holds. */
+  types: TypeMemory
+  /** Follows an object until it is final, together with the caller's other subscriptions to it. */
+  follow<T>(subject: Subject<T>): AsyncIterable<Outcome<T>>
+  /**
+   * Begins the next event of a subscription, which is answered like a request of its own: what was loaded for the last one
+   * is forgotten, and the upstream is a new one with its whole time before it.
+   */
+  renew(): void
+}
+
+/** An object that can be followed. */
+export interface Subject<T> {
+  kind: string
+  id: string
+  read(upstream: Upstream): Promise<Reading<T>>
+  /** The longest wait between two reads, in milliseconds. */
+  slowestMs: number
 }
 
 const howToAuthenticate =

@@ -5,6 +5,7 @@ import { createYoga, useExecutionCancellation } from "graphql-yoga"
 import type { Config } from "./config.ts"
 import { examples } from "./graphiql/examples.ts"
 import { useGraphiql } from "./graphiql/useGraphiql.ts"
+import { createLive, type LiveCounts, type Time } from "./live/poller.ts"
 import type { Log } from "./log.ts"
 import { useBodyLimit } from "./plugins/useBodyLimit.ts"
 import { useCsrfPrevention } from "./plugins/useCsrfPrevention.ts"
@@ -22,9 +23,11 @@ export interface Gateway {
   fetch(url: string, init?: RequestInit): Promise<Response>
   /** Begins to listen; resolves with the address, such as `http://127.0.0.1:4000`. Rejects when the port is taken. */
   listen(): Promise<string>
+  /** What subscriptions hold at the moment, for diagnostics. */
+  readonly live: LiveCounts
   /**
-   * Stops being ready, lets the requests in flight finish within the request deadline, and closes everything.
-   * Resolves with whether all of them did finish.
+   * Stops being ready, completes all subscriptions, lets the requests in flight finish within the request deadline, and
+   * closes everything. Resolves with whether all of them did finish.
    */
   close(): Promise<boolean>
 }
@@ -32,14 +35,20 @@ export interface Gateway {
 /**
  * Puts the gateway together.
  * @param options.graphiqlToken preset in GraphiQL, for everyone who opens it: for the demo alone
+ * @param options.time what subscriptions are timed by, if not by the clock
  */
-export function createGateway(config: Config, log: Log, options: { graphiqlToken?: string } = {}): Gateway {
+export function createGateway(
+  config: Config,
+  log: Log,
+  options: { graphiqlToken?: string; time?: Time } = {},
+): Gateway {
   const pool = createUpstreamPool({
     url: config.codeoceanUrl,
     timeoutMs: config.upstreamTimeoutMs,
     deadlineMs: config.requestDeadlineMs,
     connections: config.upstreamConnections,
   })
+  const live = createLive(options.time)
   let stopping = false
   let inFlight = 0
 
@@ -58,7 +67,7 @@ export function createGateway(config: Config, log: Log, options: { graphiqlToken
     cors: (request) => corsFor(request.headers.get("origin"), config.corsOrigins),
     plugins: [
       // First, so that every later refusal has its request id and its line in the log.
-      useRequests({ endpoint, log, pool, fallbackToken: config.codeoceanToken }),
+      useRequests({ endpoint, log, pool, live, fallbackToken: config.codeoceanToken }),
       useReadiness({ probe: pool.probe, isStopping: () => stopping }),
       // Before the checks on GraphQL requests: a browser's navigation is none.
       config.graphiql &&
@@ -66,8 +75,9 @@ export function createGateway(config: Config, log: Log, options: { graphiqlToken
       useCsrfPrevention(),
       useBodyLimit(),
       useSyntaxLimits(),
-      // When the client leaves, resolvers stop; the upstream calls under way stop through the request's signal.
-      useExecutionCancellation(),
+      // When the client leaves, resolvers stop; the upstream calls under way stop through the request's signal. Not so for
+      // subscriptions, which useRequests ends: there the executor would keep something of each event until the last.
+      { onExecute: useExecutionCancellation().onExecute },
     ],
   })
 
@@ -90,8 +100,12 @@ export function createGateway(config: Config, log: Log, options: { graphiqlToken
       const { port } = server.address() as AddressInfo
       return `http://${config.host.includes(":") ? `[${config.host}]` : config.host}:${port}`
     },
+    get live() {
+      return live.counts
+    },
     async close() {
       stopping = true
+      live.close()
       // Listening goes on meanwhile, so that whoever asks hears that it isn't ready rather than nothing.
       const deadline = performance.now() + config.requestDeadlineMs
       while (inFlight > 0 && performance.now() < deadline) await sleep(20)

@@ -1,10 +1,15 @@
 import { randomUUID } from "node:crypto"
-import { type ExecutionResult, type GraphQLError, getOperationAST } from "graphql"
+import { initContextCache } from "@pothos/core"
+import { type ExecutionArgs, type ExecutionResult, GraphQLError, getOperationAST } from "graphql"
 import type { Plugin, YogaInitialContext } from "graphql-yoga"
 import { agentIdOf, type Context, tokenOf } from "../context.ts"
 import { presentError } from "../errors.ts"
+import type { Live } from "../live/poller.ts"
 import type { Log } from "../log.ts"
-import type { Upstream, UpstreamPool } from "../upstream/client.ts"
+import { createTypeMemory } from "../node/memory.ts"
+import type { Caller, Upstream, UpstreamPool } from "../upstream/client.ts"
+import { UpstreamError } from "../upstream/error.ts"
+import { passesAfterMs } from "../upstream/retry.ts"
 
 /** What the gateway knows of one HTTP request while it lasts. */
 interface RequestState {
@@ -13,32 +18,71 @@ interface RequestState {
   started: number
   operationName?: string
   upstream?: Upstream
-  errorCodes?: string[]
+  upstreamCalls: number
+  /** Set for a subscription: how many events it had. */
+  events?: number
+  /** How many errors of each code the client got. */
+  errorCodes: Record<string, number>
 }
 
 const longestOperationName = 100
 
 /**
  * Gives each request its id, its log and its upstream, ends that with the request, presents errors to the client, and
- * writes one line for each GraphQL request.
+ * writes one line for each GraphQL request: for a subscription when it ends.
  */
 export function useRequests(options: {
   endpoint: string
   log: Log
   pool: UpstreamPool
+  live: Live
   fallbackToken: string | undefined
 }): Plugin<Context> {
+  const { pool, live } = options
   const states = new WeakMap<Request, RequestState>()
   const stateOf = (request: Request): RequestState => {
     let state = states.get(request)
     if (state === undefined) {
       const requestId = requestIdOf(request.headers.get("x-request-id"))
-      state = { requestId, log: options.log.child({ requestId }), started: performance.now() }
+      const log = options.log.child({ requestId })
+      state = { requestId, log, started: performance.now(), upstreamCalls: 0, errorCodes: {} }
       states.set(request, state)
     }
     return state
   }
   const unrecognized = warnOnce(options.log)
+  const types = createTypeMemory()
+
+  const noteOperation = ({ args }: { args: ExecutionArgs }) => {
+    const { request } = args.contextValue as Context
+    const name = getOperationAST(args.document, args.operationName)?.name?.value
+    if (name !== undefined) stateOf(request).operationName = name.slice(0, longestOperationName)
+  }
+
+  function present<R extends ExecutionResult>(state: RequestState, result: R): R {
+    if (!result.errors?.length) return result
+    const errors = result.errors.map((error) => presentError(error, state.requestId, state.log))
+    for (const { extensions } of errors) {
+      const code = String(extensions.code)
+      state.errorCodes[code] = (state.errorCodes[code] ?? 0) + 1
+    }
+    return { ...result, errors }
+  }
+
+  function writeLine(state: RequestState, message: string, cut: string | undefined, more: object) {
+    const failed = Object.keys(state.errorCodes).length > 0
+    state.log.info(
+      {
+        operation: state.operationName,
+        durationMs: Math.round(performance.now() - state.started),
+        upstreamCalls: state.upstreamCalls,
+        outcome: cut ?? (failed ? "errors" : "ok"),
+        ...(failed && { errorCodes: state.errorCodes }),
+        ...more,
+      },
+      message,
+    )
+  }
 
   return {
     onRequest({ request }) {
@@ -47,48 +91,142 @@ export function useRequests(options: {
     onContextBuilding({ context, extendContext }) {
       const { request } = context as YogaInitialContext
       const state = stateOf(request)
-      const upstream = options.pool.forCaller({
+      const { requestId, log } = state
+      const caller: Caller = {
         token: tokenOf(request.headers.get("authorization"), options.fallbackToken),
         agentId: agentIdOf(request.headers.get("agent-id")),
-        requestId: state.requestId,
-        log: state.log,
-      })
+        requestId,
+        log,
+        called() {
+          state.upstreamCalls += 1
+        },
+      }
+      const upstream = pool.forCaller(caller)
       state.upstream = upstream
-      request.signal.addEventListener("abort", upstream.end, { once: true })
-      extendContext({ upstream, log: state.log, requestId: state.requestId, unrecognized })
+      request.signal.addEventListener("abort", () => state.upstream?.end(), { once: true })
+      extendContext({
+        upstream,
+        log,
+        requestId,
+        unrecognized,
+        types,
+        follow: ({ kind, id, read, slowestMs }) =>
+          live.follow(JSON.stringify([caller.token, kind, id]), {
+            read: (signal) => readOnce(pool.forCaller(caller, { readsOnce: true }), read, signal),
+            retryAfterMs: (error) => (error instanceof UpstreamError ? passesAfterMs(error) : undefined),
+            slowestMs,
+          }),
+        renew() {
+          state.upstream?.end()
+          state.upstream = pool.forCaller(caller)
+          Object.assign(context, { upstream: state.upstream }, initContextCache())
+        },
+      })
     },
-    onExecute({ args }) {
-      const { request } = args.contextValue
-      const name = getOperationAST(args.document, args.operationName)?.name?.value
-      if (name !== undefined) stateOf(request).operationName = name.slice(0, longestOperationName)
-    },
-    onResultProcess({ request, result, setResult }) {
-      if (!isSingleResult(result) || !result.errors?.length) return
+    onExecute: noteOperation,
+    onSubscribe: noteOperation,
+    onResultProcess({ request, result, setResult, resultProcessor }) {
       const state = stateOf(request)
-      const errors = result.errors.map((error) => presentError(error, state.requestId, state.log))
-      state.errorCodes = errors.map((error) => String(error.extensions.code))
-      setResult({ ...result, errors })
+      if (isSingleResult(result)) {
+        setResult(present(state, result))
+      } else if (isStream(result)) {
+        if (resultProcessor === undefined) throw notAcceptable()
+        state.events = 0
+        const stream = streamOf(result, {
+          event(event) {
+            state.upstream?.end()
+            return present(state, event)
+          },
+          sent() {
+            state.events = (state.events ?? 0) + 1
+          },
+          ended(left) {
+            state.upstream?.end()
+            const cut = left ? "cancelled" : live.closed ? "stopped" : undefined
+            writeLine(state, "subscription", cut, { events: state.events })
+          },
+        })
+        request.signal.addEventListener("abort", () => void stream.return(), { once: true })
+        if (request.signal.aborted) void stream.return()
+        setResult(stream as AsyncIterable<ExecutionResult>)
+      }
     },
     onResponse({ request, response }) {
       const state = stateOf(request)
-      state.upstream?.end()
-      response.headers.set("x-request-id", state.requestId)
+      const { headers } = response
+      if (headers.get("content-type")?.startsWith("text/event-stream")) {
+        headers.set("cache-control", "private, no-store")
+        // Proxies that collect answers before they hand them on would hold events back.
+        headers.set("x-accel-buffering", "no")
+      }
+      headers.set("x-request-id", state.requestId)
+      if (state.events === undefined) state.upstream?.end()
       if (new URL(request.url).pathname !== options.endpoint) return
-      if (!response.headers.has("cache-control")) response.headers.set("cache-control", "private, no-store")
-      response.headers.append("vary", "Authorization, Agent-Id, Accept")
-      state.log.info(
-        {
-          operation: state.operationName,
-          durationMs: Math.round(performance.now() - state.started),
-          upstreamCalls: state.upstream?.calls ?? 0,
-          outcome: request.signal.aborted ? "cancelled" : state.errorCodes === undefined ? "ok" : "errors",
-          ...(state.errorCodes && { errorCodes: counted(state.errorCodes) }),
-          status: response.status,
-        },
-        "request",
-      )
+      if (!headers.has("cache-control")) headers.set("cache-control", "private, no-store")
+      headers.append("vary", "Authorization, Agent-Id, Accept")
+      if (state.events === undefined) {
+        writeLine(state, "request", request.signal.aborted ? "cancelled" : undefined, { status: response.status })
+      }
     },
   }
+}
+
+/** One read with an upstream of its own, which ends with it. */
+async function readOnce<T>(
+  upstream: Upstream,
+  read: (upstream: Upstream) => Promise<T>,
+  signal: AbortSignal,
+): Promise<T> {
+  signal.addEventListener("abort", upstream.end, { once: true })
+  try {
+    return await read(upstream)
+  } finally {
+    signal.removeEventListener("abort", upstream.end)
+    upstream.end()
+  }
+}
+
+/**
+ * A subscription's results as the client gets them.
+ * @param on.event what to make of each of them; one that says the same as the one before is then left out
+ * @param on.ended called once; `left` when nobody wanted the rest
+ */
+function streamOf(
+  results: AsyncIterable<ExecutionResult>,
+  on: { event(result: ExecutionResult): ExecutionResult; sent(): void; ended(left: boolean): void },
+) {
+  const iterator = results[Symbol.asyncIterator]()
+  let before: string | undefined
+  let ended = false
+  const end = (left: boolean) => {
+    if (!ended) on.ended(left)
+    ended = true
+  }
+  const stream = {
+    async next(): Promise<IteratorResult<ExecutionResult>> {
+      for (;;) {
+        const step = await iterator.next()
+        if (step.done || ended) {
+          end(false)
+          return { done: true, value: undefined }
+        }
+        const value = on.event(step.value)
+        const { data, errors } = value
+        const text = JSON.stringify({ data, errors })
+        if (text === before) continue
+        before = text
+        on.sent()
+        return { done: false, value }
+      }
+    },
+    async return(): Promise<IteratorResult<ExecutionResult>> {
+      end(true)
+      await iterator.return?.()
+      return { done: true, value: undefined }
+    },
+    [Symbol.asyncIterator]: () => stream,
+  }
+  return stream
 }
 
 /** The caller's own request id where it brought a usable one, else a new one. */
@@ -100,10 +238,14 @@ function isSingleResult(result: unknown): result is ExecutionResult & { errors?:
   return typeof result === "object" && result !== null && !Array.isArray(result) && !(Symbol.asyncIterator in result)
 }
 
-function counted(codes: readonly string[]): Record<string, number> {
-  const counts: Record<string, number> = {}
-  for (const code of codes) counts[code] = (counts[code] ?? 0) + 1
-  return counts
+function isStream(result: unknown): result is AsyncIterable<ExecutionResult> {
+  return typeof result === "object" && result !== null && Symbol.asyncIterator in result
+}
+
+function notAcceptable(): GraphQLError {
+  return new GraphQLError("A subscription is answered with server-sent events: send `Accept: text/event-stream`.", {
+    extensions: { code: "BAD_USER_INPUT", http: { status: 406 } },
+  })
 }
 
 const mostWarnings = 1000

@@ -1,5 +1,6 @@
 import { onTestFinished } from "vitest"
 import { type Config, readConfig } from "../../src/config.ts"
+import type { Time } from "../../src/live/poller.ts"
 import { createLog } from "../../src/log.ts"
 import { tokens } from "../../src/sandbox/seed.ts"
 import { type RecordedRequest, type Sandbox, type SandboxOptions, startSandbox } from "../../src/sandbox/server.ts"
@@ -20,7 +21,7 @@ export interface World {
 
 /** A sandbox and a gateway on it, over real HTTP between them; both close when the test ends. */
 export async function startGateway(
-  options: { sandbox?: SandboxOptions; config?: Partial<Config>; graphiqlToken?: string } = {},
+  options: { sandbox?: SandboxOptions; config?: Partial<Config>; graphiqlToken?: string; time?: Time } = {},
 ): Promise<World> {
   const sandbox = await startSandbox(options.sandbox)
   const world = startGatewayOn(sandbox.url, options)
@@ -31,7 +32,7 @@ export async function startGateway(
 /** A gateway on any upstream. */
 export function startGatewayOn(
   url: string,
-  options: { config?: Partial<Config>; graphiqlToken?: string } = {},
+  options: { config?: Partial<Config>; graphiqlToken?: string; time?: Time } = {},
 ): Omit<World, "sandbox"> {
   const lines: Record<string, unknown>[] = []
   const log = createLog("debug", { write: (line) => void lines.push(JSON.parse(line)) })

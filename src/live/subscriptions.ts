@@ -1,0 +1,73 @@
+import { builder, type ObjectType } from "../builder.ts"
+import * as computationRest from "../computation/rest.ts"
+import { Computation, ComputationState, computationById } from "../computation/type.ts"
+import type { Context } from "../context.ts"
+import * as dataAssetRest from "../dataAsset/rest.ts"
+import { DataAsset, DataAssetState, dataAssetById } from "../dataAsset/type.ts"
+import { nullIfMissing } from "../errors.ts"
+import type { loaderById } from "../loader.ts"
+import type { Upstream } from "../upstream/client.ts"
+import type { Outcome } from "./poller.ts"
+
+/** Defines the subscription to one object by its id. */
+function defineSubscription<T extends { id: string }>(subscription: {
+  name: string
+  description: string
+  type: ObjectType<T>
+  loader: ReturnType<typeof loaderById<T>>
+  get: (upstream: Upstream, id: string) => Promise<T>
+  state: (object: T, args: object, context: Context) => string
+  finalStates: readonly string[]
+  slowestMs: number
+}): void {
+  const { name, description, type, loader, get, state, finalStates, slowestMs } = subscription
+  builder.subscriptionField(name, (t) =>
+    t.field({
+      type,
+      description,
+      args: { id: t.arg.id({ required: true, description: "Code Ocean's own id." }) },
+      subscribe: (_root, { id }, context) =>
+        context.follow({
+          kind: name,
+          id,
+          slowestMs,
+          async read(upstream) {
+            const value = await get(upstream, id)
+            const stage = state(value, {}, context)
+            return { value, stage, isFinal: finalStates.includes(stage) }
+          },
+        }),
+      resolve: ((outcome: Outcome<T>, _args: object, context: Context) => {
+        context.renew()
+        if ("error" in outcome) return nullIfMissing(Promise.reject(outcome.error))
+        loader.prime(context, [outcome.value])
+        return outcome.value
+      }) as never,
+    }),
+  )
+}
+
+const howItGoes =
+  "The first event comes at once, then one for each change, and after the final state the stream completes. One call each 5 seconds at first, then ever fewer while the state stays; the caller's subscriptions to the same object share them. It goes on through passing failures of Code Ocean; with an error, or null where there is none (any more), it completes. A stream that completes before the final state was cut by the gateway's stopping: subscribe again."
+
+defineSubscription({
+  name: "computation",
+  description: `Follows a run until it is COMPLETED or FAILED. ${howItGoes}`,
+  type: Computation,
+  loader: computationById,
+  get: computationRest.getComputation,
+  state: ComputationState.always("state"),
+  finalStates: ["completed", "failed"],
+  slowestMs: 30_000,
+})
+
+defineSubscription({
+  name: "dataAsset",
+  description: `Follows a data asset until it is READY or FAILED. ${howItGoes}`,
+  type: DataAsset,
+  loader: dataAssetById,
+  get: dataAssetRest.getDataAsset,
+  state: DataAssetState.always("state"),
+  finalStates: ["ready", "failed"],
+  slowestMs: 60_000,
+})

@@ -1,0 +1,489 @@
+import { describe, expect, test } from "vitest"
+import { seed, tokens } from "../src/sandbox/seed.ts"
+import { startGateway, startGatewayOn } from "./support/gateway.ts"
+import { type Following, follow, pushedTime, untilLive } from "./support/live.ts"
+import { startOddUpstream } from "./support/oddUpstream.ts"
+
+/** A sandbox and a listening gateway whose subscriptions wait in pushed time. */
+async function startLive(options: Parameters<typeof startGateway>[0] = {}) {
+  const time = pushedTime()
+  const world = await startGateway({ ...options, time })
+  const url = await world.gateway.listen()
+  return {
+    ...world,
+    time,
+    /** Lets the poller's wait and as much of the sandbox's time pass. */
+    pass(seconds: number) {
+      world.sandbox.clock.advance(seconds)
+      time.push(seconds)
+    },
+    follow: (query: string, headers?: Record<string, string>) => follow(url, query, headers),
+    url,
+  }
+}
+
+const stateOf = (id: string, more = "") => `subscription { computation(id: "${id}") { state ${more} } }`
+const assetState = (id: string) => `subscription { dataAsset(id: "${id}") { state size } }`
+const subscriptionLines = (lines: Record<string, unknown>[]) => lines.filter(({ msg }) => msg === "subscription")
+
+describe("following an object", () => {
+  test("a run is followed from state to state, and the stream completes after the final one", async () => {
+    const { follow, pass, time, gateway } = await startLive()
+    const run = await follow(stateOf(seed.queuedSorting, "endStatus exitCode"))
+    expect(await run.next()).toEqual({
+      data: { computation: { state: "INITIALIZING", endStatus: null, exitCode: null } },
+    })
+    await time.waits()
+    pass(61)
+    expect((await run.next())?.data.computation.state).toBe("RUNNING")
+    await time.waits()
+    pass(300)
+    expect((await run.next())?.data.computation.state).toBe("FINALIZING")
+    await time.waits()
+    pass(11)
+    expect(await run.rest()).toEqual([{ data: { computation: { state: "FAILED", endStatus: "FAILED", exitCode: 1 } } }])
+    expect(gateway.live).toEqual({ pollers: 0, listeners: 0, resting: 1 })
+  })
+
+  test("a run that completes ends the stream too, and so does a data asset that is ready", async () => {
+    const { follow, pass, time } = await startLive()
+    const run = await follow(stateOf(seed.runningAlignment))
+    expect((await run.next())?.data.computation.state).toBe("RUNNING")
+    await time.waits()
+    pass(700)
+    expect(await run.rest()).toEqual([{ data: { computation: { state: "COMPLETED" } } }])
+  })
+
+  test("a data asset is followed until it is ready", async () => {
+    const { follow, pass, time } = await startLive()
+    const asset = await follow(assetState(seed.draftRecording))
+    expect(await asset.next()).toEqual({ data: { dataAsset: { state: "DRAFT", size: 0 } } })
+    await time.waits()
+    pass(121)
+    expect(await asset.rest()).toEqual([{ data: { dataAsset: { state: "READY", size: 4_404_019_200 } } }])
+  })
+
+  test("what is final already is one event and one call", async () => {
+    const { follow, sandbox } = await startLive()
+    const run = await follow(stateOf(seed.sortedRun))
+    expect(await run.rest()).toEqual([{ data: { computation: { state: "COMPLETED" } } }])
+    const asset = await follow(`subscription { dataAsset(id: "${seed.cellImages}") { state } }`)
+    expect(await asset.rest()).toEqual([{ data: { dataAsset: { state: "READY" } } }])
+    expect(sandbox.requests).toHaveLength(2)
+  })
+
+  test("an event that says nothing new is left out", async () => {
+    const { follow, pass, time, sandbox } = await startLive()
+    const quiet = await follow(stateOf(seed.runningAlignment))
+    const ticking = await follow(stateOf(seed.runningAlignment, "runTime"))
+    await quiet.next()
+    const first = (await ticking.next())?.data.computation.runTime
+    for (const wait of [5, 7.5, 11.25]) {
+      expect(await time.waits()).toEqual([wait])
+      pass(wait)
+      const { state, runTime } = (await ticking.next())?.data.computation ?? {}
+      expect(state).toBe("RUNNING")
+      expect(runTime).toBeGreaterThan(first)
+    }
+    await time.waits()
+    pass(700)
+    expect(await quiet.rest()).toEqual([{ data: { computation: { state: "COMPLETED" } } }])
+    expect(sandbox.requests).toHaveLength(5)
+  })
+
+  test("what each event reaches is read anew, with a deadline of its own", async () => {
+    const { follow, pass, time, sandbox } = await startLive({ config: { requestDeadlineMs: 400 } })
+    const query = stateOf(seed.queuedSorting, "dataAssets { dataAsset { name } }")
+    const nested = `GET /data_assets/${seed.mouseRecording}`
+    const run = await follow(query)
+    const name = (await run.next())?.data.computation.dataAssets[0].dataAsset.name
+    expect(name).toEqual(expect.any(String))
+    expect(sandbox.requestsTo(nested)).toHaveLength(1)
+
+    // The stream outlives the deadline of one request.
+    await run.ping()
+    await run.ping()
+    await time.waits()
+    sandbox.failNext(nested, { status: 403, body: { message: "not any more" } })
+    pass(61)
+    const refused = await run.next()
+    expect(refused?.data.computation).toEqual({ state: "RUNNING", dataAssets: [{ dataAsset: null }] })
+    expect(refused?.errors?.[0]).toMatchObject({
+      message: "not any more",
+      path: ["computation", "dataAssets", 0, "dataAsset"],
+      extensions: { code: "FORBIDDEN", requestId: run.response.headers.get("x-request-id") },
+    })
+
+    await time.waits()
+    pass(300)
+    const again = await run.next()
+    expect(again).toEqual({ data: { computation: { state: "FINALIZING", dataAssets: [{ dataAsset: { name } }] } } })
+    expect(sandbox.requestsTo(nested)).toHaveLength(3)
+  })
+})
+
+describe("calls", () => {
+  test("begin 5 seconds apart, grow rarer while the state stays, and hurry again when it changes", async () => {
+    const { follow, pass, time, sandbox } = await startLive()
+    const run = await follow(stateOf(seed.runningAlignment))
+    await run.next()
+    const waits: number[] = []
+    for (let polls = 0; polls < 8; polls++) {
+      const [wait = 0] = await time.waits()
+      waits.push(wait)
+      time.push(wait)
+    }
+    expect(waits.slice(0, 4)).toEqual([5, 7.5, 11.25, 16.875])
+    expect(waits.slice(-2)).toEqual([30, 30])
+    await time.waits()
+    pass(610)
+    expect((await run.next())?.data.computation.state).toBe("FINALIZING")
+    expect(await time.waits()).toEqual([5])
+    expect(sandbox.requests).toHaveLength(10)
+  })
+
+  test("data assets are read once a minute at last", async () => {
+    const { follow, time } = await startLive()
+    const asset = await follow(assetState(seed.draftRecording))
+    await asset.next()
+    let wait = 0
+    for (let polls = 0; polls < 10; polls++) {
+      ;[wait = 0] = await time.waits()
+      time.push(wait)
+    }
+    expect(wait).toBe(60)
+  })
+
+  test("are shared by a caller's subscriptions to one object; who joins later gets the present state at once", async () => {
+    const { follow, pass, time, sandbox, gateway } = await startLive()
+    const first = await follow(stateOf(seed.queuedSorting))
+    await first.next()
+    await time.waits()
+    const others = await Promise.all([1, 2, 3].map(() => follow(stateOf(seed.queuedSorting))))
+    for (const other of others) expect((await other.next())?.data.computation.state).toBe("INITIALIZING")
+    expect(gateway.live).toEqual({ pollers: 1, listeners: 4, resting: 0 })
+    expect(sandbox.requests).toHaveLength(1)
+
+    // The poller outlives whoever began it.
+    first.leave()
+    await untilLive(gateway, { listeners: 3 })
+    pass(61)
+    for (const other of others) expect((await other.next())?.data.computation.state).toBe("RUNNING")
+    expect(sandbox.requests).toHaveLength(2)
+  })
+
+  test("are never shared between callers, kinds or objects", async () => {
+    const { follow, sandbox, gateway } = await startLive()
+    const followed: Following[] = [
+      await follow(stateOf(seed.runningAlignment)),
+      await follow(stateOf(seed.runningAlignment), { authorization: `Bearer ${tokens.readOnly}` }),
+      await follow(stateOf(seed.queuedSorting)),
+      await follow(assetState(seed.draftRecording)),
+    ]
+    for (const { next } of followed) expect((await next())?.errors).toBeUndefined()
+    expect(gateway.live).toMatchObject({ pollers: 4, listeners: 4 })
+    const ofTokens = sandbox
+      .requestsTo(`GET /computations/${seed.runningAlignment}`)
+      .map(({ headers }) => atob(String(headers.authorization?.split(" ")[1])))
+    expect(ofTokens).toEqual([`${tokens.ada}:`, `${tokens.readOnly}:`])
+  })
+
+  test("are never nearer than 5 seconds, however often a client leaves and comes back", async () => {
+    const { follow, time, sandbox, gateway } = await startLive()
+    for (let times = 0; times < 5; times++) {
+      const run = await follow(stateOf(seed.runningAlignment))
+      expect((await run.next())?.data.computation.state).toBe("RUNNING")
+      run.leave()
+      await untilLive(gateway, { listeners: 0 })
+    }
+    expect(sandbox.requests).toHaveLength(1)
+    time.push(4)
+    const back = await follow(stateOf(seed.runningAlignment))
+    await back.next()
+    expect(await time.waits()).toEqual([1])
+    time.push(1)
+    expect(await time.waits()).toEqual([7.5])
+    expect(sandbox.requests).toHaveLength(2)
+  })
+
+  test("are not made again at once for a client that asks again after a refusal", async () => {
+    const { follow, time, sandbox, gateway } = await startLive()
+    for (let times = 0; times < 3; times++) {
+      const [event] = await (await follow(assetState(seed.graceLocked))).rest()
+      expect(event?.errors?.[0]?.extensions.code).toBe("FORBIDDEN")
+    }
+    expect(sandbox.requests).toHaveLength(1)
+    time.push(5)
+    await untilLive(gateway, { resting: 0 })
+    await (await follow(assetState(seed.graceLocked))).rest()
+    expect(sandbox.requests).toHaveLength(2)
+  })
+
+  test("carry the request id and Agent-Id of a subscription that is still there", async () => {
+    const { follow, time, sandbox, gateway } = await startLive()
+    const first = await follow(stateOf(seed.runningAlignment), { "x-request-id": "first", "agent-id": "helper" })
+    await first.next()
+    const second = await follow(stateOf(seed.runningAlignment), { "x-request-id": "second" })
+    await second.next()
+    first.leave()
+    await untilLive(gateway, { listeners: 1 })
+    time.push(5)
+    await time.waits()
+    expect(sandbox.requests.map(({ headers }) => [headers["x-request-id"], headers["agent-id"]])).toEqual([
+      ["first", "helper"],
+      ["second", undefined],
+    ])
+  })
+})
+
+describe("when upstream fails", () => {
+  test("passing failures are survived, each poll being one call", async () => {
+    const { follow, pass, time, sandbox } = await startLive({ config: { upstreamTimeoutMs: 100 } })
+    const run = await follow(stateOf(seed.queuedSorting))
+    await run.next()
+    const route = `GET /computations/${seed.queuedSorting}`
+    const hiccups = [{ status: 503 }, { status: 500 }, "reset", "hang", "truncate", { status: 429 }] as const
+    for (const hiccup of hiccups) {
+      sandbox.failNext(route, hiccup)
+      const [wait = 0] = await time.waits()
+      time.push(wait)
+    }
+    expect(await time.waits()).toEqual([30])
+    expect(sandbox.requests).toHaveLength(7)
+    pass(61)
+    expect(await run.next()).toEqual({ data: { computation: { state: "RUNNING" } } })
+  })
+
+  test("a subscription that begins while upstream is away gets its first event when it is back", async () => {
+    const { follow, time, sandbox } = await startLive()
+    sandbox.failNext("GET /computations/*", { status: 503 }, 2)
+    const run = await follow(stateOf(seed.runningAlignment))
+    time.push((await time.waits())[0] as number)
+    time.push((await time.waits())[0] as number)
+    expect(await run.next()).toEqual({ data: { computation: { state: "RUNNING" } } })
+  })
+
+  test("Retry-After is the least wait", async () => {
+    const { follow, time, sandbox } = await startLive()
+    const run = await follow(stateOf(seed.runningAlignment))
+    await run.next()
+    sandbox.failNext("GET /computations/*", { status: 429, headers: { "retry-after": "100" } })
+    await time.waits()
+    time.push(5)
+    expect(await time.waits()).toEqual([100])
+  })
+
+  test("five minutes of nothing but failures end the stream with the last of them", async () => {
+    const { follow, time, sandbox, gateway } = await startLive()
+    const run = await follow(stateOf(seed.runningAlignment))
+    await run.next()
+    sandbox.failNext("GET /computations/*", { status: 503 }, 100)
+    const rest = run.rest()
+    let passed = 0
+    while (gateway.live.listeners > 0) {
+      const [wait = 0] = await time.waits()
+      if (gateway.live.pollers === 0) break
+      time.push(wait)
+      passed += wait
+    }
+    expect(passed).toBeGreaterThan(240)
+    expect(passed).toBeLessThanOrEqual(305)
+    expect(await rest).toEqual([
+      {
+        data: { computation: null },
+        errors: [
+          expect.objectContaining({
+            path: ["computation"],
+            extensions: expect.objectContaining({ code: "UPSTREAM_UNAVAILABLE" }),
+          }),
+        ],
+      },
+    ])
+  })
+
+  test.each([
+    ["revoked", 401, "UNAUTHENTICATED"],
+    ["forbidden", 403, "FORBIDDEN"],
+  ])("access that is %s ends the stream at once with the error", async (_name, status, code) => {
+    const { follow, time, sandbox } = await startLive()
+    const run = await follow(stateOf(seed.runningAlignment))
+    await run.next()
+    sandbox.failNext("GET /computations/*", { status, body: { message: "no" } })
+    await time.waits()
+    time.push(5)
+    const [event, ...more] = await run.rest()
+    expect(more).toEqual([])
+    expect(event?.data).toEqual({ computation: null })
+    expect(event?.errors?.[0]).toMatchObject({
+      message: "no",
+      extensions: { code, requestId: expect.any(String), upstream: { endpoint: "GET /computations/{id}", status } },
+    })
+  })
+
+  test("what doesn't exist, or is deleted meanwhile, is null, and the stream completes", async () => {
+    const { follow, ask, time, sandbox } = await startLive()
+    const nothing = await follow(stateOf("00000000-0000-4000-8000-000000000000"))
+    expect(await nothing.rest()).toEqual([{ data: { computation: null } }])
+    time.push(5)
+
+    const run = await follow(stateOf(seed.runningAlignment))
+    await run.next()
+    const { data } = await ask(`mutation { deleteComputation(input: {id: "${seed.runningAlignment}"}) { __typename } }`)
+    expect(data.deleteComputation.__typename).toBe("DeleteComputationPayload")
+    await time.waits()
+    time.push(5)
+    expect(await run.rest()).toEqual([{ data: { computation: null } }])
+    expect(sandbox.requestsTo("GET /computations/*")).toHaveLength(3)
+  })
+
+  test("no token, or an id that is none, is an error and no call", async () => {
+    const { follow, sandbox } = await startLive()
+    const nobody = await follow(stateOf(seed.runningAlignment), { authorization: "Bearer " })
+    const [refused] = await nobody.rest()
+    expect(refused?.data).toEqual({ computation: null })
+    expect(refused?.errors?.[0]?.extensions.code).toBe("UNAUTHENTICATED")
+    const [malformed] = await (await follow(stateOf("../capsules"))).rest()
+    expect(malformed?.errors?.[0]?.extensions.code).toBe("BAD_USER_INPUT")
+    expect(sandbox.requests).toHaveLength(0)
+  })
+
+  test("a state that nobody knows is followed on", async () => {
+    const states = ["suspended", "completed"]
+    const odd = await startOddUpstream(() => ({ body: { id: "c1", name: "run", state: states.shift() } }))
+    const time = pushedTime()
+    const { gateway } = startGatewayOn(odd.url, { time })
+    const run = await follow(await gateway.listen(), stateOf("c1"))
+    expect((await run.next())?.data.computation.state).toBe("UNRECOGNIZED")
+    await time.waits()
+    time.push(5)
+    expect(await run.rest()).toEqual([{ data: { computation: { state: "COMPLETED" } } }])
+  })
+})
+
+describe("the stream", () => {
+  test("has headers that keep caches and proxies from holding it back, and is pinged", async () => {
+    const { follow } = await startLive()
+    const run = await follow(stateOf(seed.runningAlignment))
+    expect(run.response.status).toBe(200)
+    expect(run.response.headers.get("content-type")).toMatch(/^text\/event-stream/)
+    expect(run.response.headers.get("x-accel-buffering")).toBe("no")
+    expect(run.response.headers.get("cache-control")).toContain("no-store")
+    expect(run.response.headers.get("x-request-id")).toEqual(expect.any(String))
+    await run.next()
+    await run.ping()
+    await run.ping()
+  })
+
+  test("is refused with a sentence to a client that can't read it, and to a page of another site", async () => {
+    const { ask, gateway, sandbox } = await startLive()
+    const { errors } = await ask(stateOf(seed.runningAlignment), undefined, {
+      authorization: `Bearer ${tokens.ada}`,
+      accept: "application/json",
+    })
+    expect(errors?.[0]).toMatchObject({
+      message: expect.stringContaining("Accept: text/event-stream"),
+      extensions: { code: "BAD_USER_INPUT", requestId: expect.any(String) },
+    })
+    const query = encodeURIComponent(stateOf(seed.runningAlignment))
+    const accept = { accept: "text/event-stream" }
+    const forged = await gateway.fetch(`http://gateway/graphql?query=${query}`, { headers: accept })
+    expect(forged.status).toBe(403)
+    expect(sandbox.requests).toHaveLength(0)
+  })
+
+  test("takes its poller with it when its client leaves, be a call under way or not", async () => {
+    const { follow, time, sandbox, gateway } = await startLive()
+    const run = await follow(stateOf(seed.runningAlignment))
+    await run.next()
+    await time.waits()
+    run.leave()
+    await untilLive(gateway, { pollers: 0, listeners: 0 })
+
+    const hold = sandbox.hold()
+    const other = await follow(stateOf(seed.queuedSorting))
+    const [call] = await hold.waitFor(1)
+    other.leave()
+    await untilLive(gateway, { pollers: 0, listeners: 0 })
+    while (!call?.aborted) await new Promise((resolve) => setImmediate(resolve))
+    time.push(5)
+    await untilLive(gateway, { resting: 0 })
+  })
+
+  test("takes the calls for its present event with it too", async () => {
+    const { follow, sandbox, gateway } = await startLive()
+    const hold = sandbox.hold()
+    const run = await follow(stateOf(seed.runningAlignment, "dataAssets { dataAsset { name } }"))
+    await hold.waitFor(1)
+    hold.release()
+    const [call] = await hold.waitFor(1)
+    expect(call?.path).toBe(`/data_assets/${seed.looseFiles}`)
+    run.leave()
+    while (!call?.aborted) await new Promise((resolve) => setImmediate(resolve))
+    expect(gateway.live).toMatchObject({ pollers: 0, listeners: 0 })
+  })
+
+  test("leaves one line in the log when it ends", async () => {
+    const { follow, time, gateway, lines } = await startLive()
+    const done = await follow(`subscription Done { computation(id: "${seed.sortedRun}") { state } }`)
+    await done.rest()
+    const missing = await follow(assetState(seed.graceLocked))
+    await missing.rest()
+    const left = await follow(stateOf(seed.runningAlignment))
+    await left.next()
+    await time.waits(3)
+    left.leave()
+    await untilLive(gateway, { listeners: 0 })
+    const common = { level: "info", durationMs: expect.any(Number), upstreamCalls: 1, events: 1 }
+    expect(subscriptionLines(lines)).toEqual([
+      expect.objectContaining({ ...common, operation: "Done", outcome: "ok" }),
+      expect.objectContaining({ ...common, outcome: "errors", errorCodes: { FORBIDDEN: 1 } }),
+      expect.objectContaining({ ...common, outcome: "cancelled" }),
+    ])
+    expect(lines.filter(({ msg }) => msg === "request")).toEqual([])
+  })
+
+  test("completes at once when the gateway stops, which waits for nothing more", async () => {
+    const { follow, gateway, lines } = await startLive()
+    const run = await follow(stateOf(seed.runningAlignment))
+    await run.next()
+    const started = performance.now()
+    const closed = gateway.close()
+    expect(await run.rest()).toEqual([])
+    expect(await closed).toBe(true)
+    expect(performance.now() - started).toBeLessThan(5_000)
+    expect(gateway.live).toEqual({ pollers: 0, listeners: 0, resting: 0 })
+    expect(subscriptionLines(lines)).toEqual([expect.objectContaining({ outcome: "stopped", events: 1 })])
+  })
+})
+
+test("200 subscriptions opened and closed leave no poller, listener or timer behind", async () => {
+  const odd = await startOddUpstream(({ path }) => {
+    const id = path.split("/").pop() as string
+    return { body: { id, name: id, state: id.startsWith("running") ? "running" : "completed" } }
+  })
+  const time = pushedTime()
+  const { gateway } = startGatewayOn(odd.url, { time })
+  const url = await gateway.listen()
+  const timers = () => process.getActiveResourcesInfo().filter((name) => name === "Timeout").length
+  await (await follow(url, stateOf("completed-first"))).rest()
+  const before = timers()
+
+  const running = await Promise.all(
+    Array.from({ length: 100 }, (_, index) => follow(url, stateOf(`running-${index % 80}`))),
+  )
+  for (const run of running) expect((await run.next())?.data.computation.state).toBe("RUNNING")
+  const completed = await Promise.all(
+    Array.from({ length: 100 }, (_, index) => follow(url, stateOf(`completed-${index}`))),
+  )
+  for (const run of completed) expect(await run.rest()).toHaveLength(1)
+  expect(gateway.live).toMatchObject({ pollers: 80, listeners: 100 })
+  expect(timers()).toBeGreaterThan(before)
+
+  for (const run of running) run.leave()
+  await untilLive(gateway, { pollers: 0, listeners: 0 })
+  time.push(5)
+  expect(await time.waits(0)).toEqual([])
+  await untilLive(gateway, { pollers: 0, listeners: 0, resting: 0 })
+  while (timers() > before) await new Promise((resolve) => setImmediate(resolve))
+  expect(odd.requests).toHaveLength(1 + 80 + 100)
+})

@@ -1,0 +1,124 @@
+import { onTestFinished } from "vitest"
+import type { Time } from "../../src/live/poller.ts"
+import { tokens } from "../../src/sandbox/seed.ts"
+import type { Gateway } from "../../src/server.ts"
+import type { Result } from "./gateway.ts"
+
+export interface PushedTime extends Time {
+  /** Lets so many seconds pass. */
+  push(seconds: number): void
+  /** The waits under way, in seconds of their whole length, shortest first, once there are `count`. */
+  waits(count?: number): Promise<number[]>
+}
+
+/** Time that stands still unless it is pushed. */
+export function pushedTime(): PushedTime {
+  let now = 1_000_000
+  const sleepers = new Set<{ at: number; ms: number; wake(): void }>()
+  let watchers: (() => void)[] = []
+  const changed = () => {
+    for (const watcher of watchers.splice(0)) watcher()
+  }
+  return {
+    now: () => now,
+    sleep: (ms, signal) =>
+      new Promise((resolve) => {
+        const sleeper = {
+          at: now + ms,
+          ms,
+          wake() {
+            sleepers.delete(sleeper)
+            signal.removeEventListener("abort", sleeper.wake)
+            resolve()
+            changed()
+          },
+        }
+        signal.addEventListener("abort", sleeper.wake)
+        sleepers.add(sleeper)
+        changed()
+      }),
+    push(seconds) {
+      now += seconds * 1000
+      for (const sleeper of [...sleepers]) if (sleeper.at <= now) sleeper.wake()
+    },
+    async waits(count = 1) {
+      while (sleepers.size !== count) {
+        await new Promise<void>((resolve) => {
+          watchers = [...watchers, resolve]
+        })
+      }
+      return [...sleepers].map(({ ms }) => ms / 1000).sort((a, b) => a - b)
+    },
+  }
+}
+
+export interface Following {
+  response: Response
+  /** The next event; undefined once the stream is complete. */
+  next(): Promise<Result | undefined>
+  /** All events until the stream is complete. */
+  rest(): Promise<Result[]>
+  /** Resolves with the next ping. */
+  ping(): Promise<void>
+  /** Breaks the connection off. */
+  leave(): void
+}
+
+/** Subscribes over a real socket, as Ada unless `headers` say otherwise. */
+export async function follow(url: string, query: string, headers: Record<string, string> = {}): Promise<Following> {
+  const leaving = new AbortController()
+  onTestFinished(() => leaving.abort())
+  const response = await fetch(`${url}/graphql`, {
+    method: "POST",
+    headers: {
+      "content-type": "application/json",
+      accept: "text/event-stream",
+      authorization: `Bearer ${tokens.ada}`,
+      ...headers,
+    },
+    body: JSON.stringify({ query }),
+    signal: leaving.signal,
+  })
+  const blocks = blocksOf(response)
+  const block = async (wanted: (text: string) => boolean) => {
+    for (;;) {
+      const { value, done } = await blocks.next()
+      if (done) throw new Error("the stream broke off")
+      if (wanted(value)) return value
+    }
+  }
+  const next = async () => {
+    const text = await block((text) => text.startsWith("event:"))
+    const [, event, data = ""] = /^event: (\w+)\ndata:(.*)$/s.exec(text) ?? []
+    return event === "complete" ? undefined : (JSON.parse(data) as Result)
+  }
+  return {
+    response,
+    next,
+    async rest() {
+      const events: Result[] = []
+      for (let event = await next(); event !== undefined; event = await next()) events.push(event)
+      return events
+    },
+    ping: async () => void (await block((text) => text === ":")),
+    leave: () => leaving.abort(),
+  }
+}
+
+async function* blocksOf(response: Response): AsyncGenerator<string, undefined> {
+  const decoder = new TextDecoder()
+  let text = ""
+  for await (const chunk of response.body as ReadableStream<Uint8Array>) {
+    text += decoder.decode(chunk, { stream: true })
+    const blocks = text.split("\n\n")
+    text = blocks.pop() ?? ""
+    yield* blocks
+  }
+}
+
+/** Resolves when the gateway's subscriptions hold this; what they hold changes with what clients do. */
+export async function untilLive(gateway: Gateway, wanted: Partial<Gateway["live"]>): Promise<void> {
+  const holds = () =>
+    Object.entries(wanted).every(([name, count]) => gateway.live[name as keyof Gateway["live"]] === count)
+  while (!holds()) await new Promise((resolve) => setImmediate(resolve))
+}
