@@ -1,0 +1,114 @@
+import { builder } from "../builder.ts"
+import { inCapitals } from "../enums.ts"
+import { type Failure, failureIn, nullIfMissing } from "../errors.ts"
+import { defineMutation, FailureType } from "../mutation.ts"
+import { permissionFields, sendPermissions, wirePermissions } from "../permissions/mutations.ts"
+import { CustomMetadataInput, checkNotBlank, wireMetadata } from "./mutations.ts"
+import * as rest from "./rest.ts"
+import { DataAsset, dataAssetById } from "./type.ts"
+
+const CaptureStep = builder.enumType("CaptureStep", {
+  description: "The steps of capturing a result, in order.",
+  values: inCapitals({
+    create: "The data asset is created, with its tags and custom metadata.",
+    set_permissions: "Its permissions are set.",
+  }),
+})
+
+const CaptureStepStatus = builder.enumType("CaptureStepStatus", {
+  description: "What came of a step.",
+  values: inCapitals({ done: "It is done.", failed: "It was refused or went wrong: see `failure`." }),
+})
+
+interface Step {
+  step: "create" | "set_permissions"
+  failure?: Failure
+}
+
+const CaptureStepResult = builder.objectRef<Step>("CaptureStepResult").implement({
+  description: "What came of one step.",
+  fields: (t) => ({
+    step: t.field({ type: CaptureStep, nullable: false, description: "The step.", resolve: ({ step }) => step }),
+    status: t.field({
+      type: CaptureStepStatus,
+      nullable: false,
+      description: "What came of it.",
+      resolve: ({ failure }) => (failure === undefined ? "done" : "failed"),
+    }),
+    failure: t.field({ type: FailureType, description: "What went wrong.", resolve: ({ failure }) => failure }),
+  }),
+})
+
+const CapturePermissionsInput = builder.inputType("CapturePermissionsInput", {
+  description: "Who may do what with the captured result, beside its owner.",
+  fields: permissionFields,
+})
+
+defineMutation({
+  name: "captureResult",
+  description:
+    "Makes a data asset of a run's results, with metadata and permissions, and says how far it came: MutationRefused where nothing was created, else every step with what came of it. The data asset is a draft at first: follow it with the subscription `dataAsset(id)`. One call, and two more for permissions.",
+  input: builder.inputType("CaptureResultInput", {
+    description: "Which results, and what to make of them.",
+    fields: (t) => ({
+      computationId: t.id({ required: true, description: "The run's id." }),
+      path: t.string({ description: "The folder in its results; by default all of them." }),
+      name: t.string({ required: true, description: "The data asset's display name." }),
+      tags: t.stringList({ required: true, description: "Keywords; may be an empty list." }),
+      mount: t.string({ required: true, description: "The default folder to mount it in." }),
+      description: t.string({ description: "Free text; may hold Markdown." }),
+      customMetadata: t.field({ type: [CustomMetadataInput], description: "Values of custom metadata fields." }),
+      permissions: t.field({
+        type: CapturePermissionsInput,
+        description: "Who may do what with it; by default nobody else.",
+      }),
+    }),
+  }),
+  payload: builder.objectRef<{ id: string; steps: Step[] }>("CaptureResultPayload").implement({
+    description: "The data asset is being created; whether all else is done, `complete` says.",
+    fields: (t) => ({
+      dataAsset: t.field({
+        type: DataAsset,
+        description: "The data asset. A call, unless only its id is asked for.",
+        resolve: ({ id }, _args, context, info) => nullIfMissing(dataAssetById.link(context, id, info)),
+      }),
+      complete: t.boolean({
+        nullable: false,
+        description: "Whether every step is done.",
+        resolve: ({ steps }) => steps.every(({ failure }) => failure === undefined),
+      }),
+      steps: t.field({
+        type: [CaptureStepResult],
+        nullable: false,
+        description: "The steps that were taken, in order.",
+        resolve: ({ steps }) => steps,
+      }),
+    }),
+  }),
+  run: async (input, context) => {
+    checkNotBlank({ name: input.name, mount: input.mount })
+    // All input is checked before the first step: one that would be refused must not leave half the work done.
+    const permissions = input.permissions == null ? {} : wirePermissions(input.permissions)
+    const created = await rest.createDataAsset(context.upstream, {
+      name: input.name,
+      tags: input.tags,
+      mount: input.mount,
+      description: input.description ?? undefined,
+      custom_metadata: wireMetadata(input.customMetadata),
+      source: { computation: { id: input.computationId, path: input.path ?? undefined } },
+    })
+    dataAssetById.prime(context, [created])
+    const steps: Step[] = [{ step: "create" }]
+    if (Object.keys(permissions).length > 0) {
+      try {
+        await sendPermissions(context, "data_assets", created.id, permissions)
+        steps.push({ step: "set_permissions" })
+      } catch (error) {
+        const failure = failureIn(error)
+        if (failure === undefined) throw error
+        steps.push({ step: "set_permissions", failure })
+      }
+    }
+    return { id: created.id, steps }
+  },
+})
