@@ -25,7 +25,9 @@ const MutationRefused = builder.objectRef<Refusal>("MutationRefused").implement(
 })
 
 /**
- * Defines a mutation that takes one `input` and returns a union of its payload and MutationRefused.
+ * Defines a mutation that takes one `input` and returns a union of its payload and MutationRefused. The result is nullable:
+ * were it not, one change that goes wrong would take with it the payloads of those before it, which have happened, and
+ * those after it would be left out without a word.
  * @param mutation.run sends the write; what upstream refuses of it becomes data, everything else stays an error
  */
 export function defineMutation<Input extends object, Payload extends object>(mutation: {
@@ -43,7 +45,6 @@ export function defineMutation<Input extends object, Payload extends object>(mut
   builder.mutationField(mutation.name, (t) =>
     t.field({
       type: Result,
-      nullable: false,
       description: mutation.description,
       args: {
         input: t.arg({ type: mutation.input as InputType<object>, required: true, description: "What to change." }),

@@ -216,7 +216,7 @@ describe("writes", () => {
     const { ask, sandbox } = await startGateway({ config: { upstreamTimeoutMs: 80 } })
     sandbox.failNext(archiveRoute, failure, 100)
     const { data, errors } = await ask(archive)
-    expect(data).toBeNull()
+    expect(data).toEqual({ archiveCapsule: null })
     expect(errors).toHaveLength(1)
     expect(errors![0]!.message).toContain(unknownOutcome)
     expect(errors![0]!.extensions.outcomeUnknown).toBe(true)

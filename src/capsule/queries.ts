@@ -9,8 +9,7 @@ defineLookups({ one: "capsule", many: "capsules", type: Capsule, loader: capsule
 builder.queryField("searchCapsules", (t) =>
   t.field({
     type: CapsuleConnection,
-    nullable: false,
-    description: "Capsules that the caller may see. One call a page.",
+    description: "Capsules that the caller may see. One call a page; null, with an error, where that fails.",
     args: { ...pageArguments, ...runnableSearchArguments },
     resolve: (_root, args, context) => searchRunnables(context, "capsules", args),
   }),

@@ -44,8 +44,7 @@ const queryDescription =
 builder.queryField("searchDataAssets", (t) =>
   t.field({
     type: connectionOf("DataAsset", DataAsset),
-    nullable: false,
-    description: "Data assets that the caller may see. One call a page.",
+    description: "Data assets that the caller may see. One call a page; null, with an error, where that fails.",
     args: {
       ...pageArguments,
       query: t.arg.string({ description: queryDescription }),

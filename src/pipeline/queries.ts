@@ -9,8 +9,7 @@ defineLookups({ one: "pipeline", many: "pipelines", type: Pipeline, loader: pipe
 builder.queryField("searchPipelines", (t) =>
   t.field({
     type: PipelineConnection,
-    nullable: false,
-    description: "Pipelines that the caller may see. One call a page.",
+    description: "Pipelines that the caller may see. One call a page; null, with an error, where that fails.",
     args: { ...pageArguments, ...runnableSearchArguments },
     resolve: (_root, args, context) => searchRunnables(context, "pipelines", args),
   }),
