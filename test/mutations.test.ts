@@ -18,6 +18,8 @@ const kinds = [
     target: seed.spikeSorting,
     archived: seed.archivedNotebook,
     foreign: seed.graceNotebook,
+    shared: seed.driftCorrection,
+    released: seed.releasedCellCounter,
   },
   {
     kind: "pipelines",
@@ -30,6 +32,8 @@ const kinds = [
     target: seed.ecephysPipeline,
     archived: seed.archivedPipeline,
     foreign: seed.gracePipeline,
+    shared: seed.imagingPipeline,
+    released: seed.ecephysPipeline,
   },
 ] as const
 
@@ -110,6 +114,75 @@ describe.each(kinds)("$kind", (names) => {
     expect(leftIds).toEqual(attachedIds.filter((id: string) => id !== seed.sortedSpikes))
   })
 
+  test("are asked for nothing more when a payload shows only ids", async () => {
+    const { ask, sandbox } = await startGateway()
+    const ids = `${one} { id } results { id mount ready dataAsset { id } }`
+    const { data, errors } = await ask(`mutation {
+      ${attach(`[{id: "${seed.oldAsset}", mount: "x"}]`, ids)}
+      ${detach(`["${seed.oldAsset}"]`, `${one} { __typename id }`)}
+    }`)
+    expect(errors).toBeUndefined()
+    expect(data[names.attach].results).toEqual([
+      { id: seed.oldAsset, mount: "x", ready: true, dataAsset: { id: seed.oldAsset } },
+    ])
+    expect(sandbox.requests.map(({ method, rawPath, body }) => [method, rawPath, body])).toEqual([
+      ["POST", `/api/v1/${names.kind}/${target}/data_assets`, [{ id: seed.oldAsset, mount: "x" }]],
+      ["DELETE", `/api/v1/${names.kind}/${target}/data_assets/`, [seed.oldAsset]],
+    ])
+  })
+
+  test.each([
+    ["that has no mount of its own", seed.looseFiles, "BAD_USER_INPUT", "reads lane 7"],
+    ["whose creation failed", seed.failedImport, "BAD_USER_INPUT", "import-2025-11"],
+    ["that the caller may not open", seed.graceLocked, "FORBIDDEN", "reference drift"],
+  ])("that can't take a data asset %s are told which, and take none", async (_why, id, code, name) => {
+    const { ask, sandbox } = await startGateway()
+    const { data, errors } = await ask(`mutation { ${attach(`[{id: "${seed.oldAsset}"}, {id: "${id}"}]`)} }`)
+    expect(errors).toBeUndefined()
+    expect(data[names.attach]).toMatchObject({ code, details: { datasets: [{ id, name }] } })
+    expect(sandbox.requests.map(({ method }) => method)).toEqual(["POST"])
+    const again = await ask(`mutation { ${attach(`[{id: "${seed.oldAsset}"}]`)} }`)
+    expect(again.data[names.attach].__typename).toBe(payload(names.attach))
+  })
+
+  test("don't let go of a data asset that they haven't", async () => {
+    const { ask } = await startGateway()
+    const { data, errors } = await ask(`mutation { ${detach(`["${seed.oldAsset}"]`)} }`)
+    expect(errors).toBeUndefined()
+    expect(data[names.detach]).toMatchObject({ code: "NOT_FOUND", message: expect.stringContaining(seed.oldAsset) })
+  })
+
+  test("run one after the other, and one that is refused doesn't stop the next", async () => {
+    const { ask, sandbox } = await startGateway()
+    const { data, errors } = await ask(`mutation {
+      a: ${archive(target, true)}
+      b: ${archive(names.foreign, true)}
+      c: ${archive(target, false)}
+    }`)
+    expect(errors).toBeUndefined()
+    expect([data.a, data.b, data.c].map(({ __typename }) => __typename)).toEqual([
+      payload(names.archive),
+      "MutationRefused",
+      payload(names.archive),
+    ])
+    const calls = sandbox.requests.map(({ method, query }) => (method === "PATCH" ? query.archive : method))
+    expect(calls).toEqual(["true", "GET", "true", "false", "GET"])
+  })
+
+  test("that only others own are refused by Code Ocean's words", async () => {
+    const { ask } = await startGateway()
+    const { data } = await ask(`mutation { ${archive(names.shared, true)} ${remove(names.shared)} }`)
+    for (const name of [names.archive, names.delete]) {
+      expect(data[name]).toMatchObject({ code: "FORBIDDEN", message: expect.stringContaining("only the owner") })
+    }
+  })
+
+  test("that were released aren't deleted, archived or not", async () => {
+    const { ask } = await startGateway()
+    const { data } = await ask(`mutation { ${archive(names.released, true)} ${remove(names.released)} }`)
+    expect(data[names.delete]).toMatchObject({ code: "FORBIDDEN", message: expect.stringContaining("released") })
+  })
+
   test("that have a data asset already are told which", async () => {
     const { ask } = await startGateway()
     await ask(`mutation { ${attach(`[{id: "${seed.sortedSpikes}"}]`)} }`)
@@ -143,7 +216,7 @@ describe.each(kinds)("$kind", (names) => {
     expect(sandbox.requests).toHaveLength(0)
   })
 
-  test("attach exactly 1,000 data assets in one call", async () => {
+  test("let go of exactly 1,000 data assets in one call", async () => {
     const { ask, sandbox } = await startGateway()
     const ids = Array.from({ length: 1000 }, (_, index) => `asset-${index}`)
     await ask(`mutation { ${detach(JSON.stringify(ids), "__typename")} }`)
@@ -159,10 +232,33 @@ describe.each(kinds)("$kind", (names) => {
   })
 })
 
-test("a released capsule isn't deleted, archived or not", async () => {
+test("a draft that is attached isn't ready, and says by which job it is mounted", async () => {
   const { ask } = await startGateway()
-  const { data } = await ask(
-    `mutation { deleteCapsule(input: {id: "${seed.archivedRelease}"}) { __typename ${refusal} } }`,
+  const { data, errors } = await ask(`mutation {
+    attachDataAssets(input: {capsuleId: "${seed.cellCounter}", dataAssets: [{id: "${seed.draftRecording}"}]}) {
+      ... on AttachDataAssetsPayload { results { id mount mountState jobId external ready dataAsset { name state } } }
+    }
+  }`)
+  expect(errors).toBeUndefined()
+  expect(data.attachDataAssets.results).toEqual([
+    {
+      id: seed.draftRecording,
+      mount: "ecephys_730946",
+      mountState: "pending",
+      jobId: expect.any(String),
+      external: false,
+      ready: false,
+      dataAsset: { name: "ecephys_730946", state: "DRAFT" },
+    },
+  ])
+})
+
+test("a token that Code Ocean doesn't know is an error, not a refusal", async () => {
+  const { ask } = await startGateway()
+  const { errors } = await ask(
+    `mutation { archiveCapsule(input: {id: "${seed.cellCounter}", archived: true}) { __typename } }`,
+    {},
+    as("cop_unknown"),
   )
-  expect(data.deleteCapsule).toMatchObject({ code: "FORBIDDEN", message: expect.stringMatching(/released/) })
+  expect(errors?.map(({ extensions }) => extensions.code)).toEqual(["UNAUTHENTICATED"])
 })
