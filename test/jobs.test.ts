@@ -1,0 +1,151 @@
+import { readFile } from "node:fs/promises"
+import { Kind, parse } from "graphql"
+import { expect, test } from "vitest"
+import { seed } from "../src/sandbox/seed.ts"
+import { startGateway, type World } from "./support/gateway.ts"
+
+const document = await readFile(new URL("../docs/jobs.md", import.meta.url), "utf8")
+
+/** The operations of the page by their names. */
+const operations = new Map(
+  [...document.matchAll(/```graphql\n(.*?)```/gs)].map(([, source]) => {
+    const [definition] = parse(source as string).definitions
+    if (definition?.kind !== Kind.OPERATION_DEFINITION) throw new Error("no operation")
+    return [definition.name?.value ?? "", source as string]
+  }),
+)
+
+/** The calls that the page's table promises, by the job's last operation. */
+const costs = new Map(
+  [...document.matchAll(/^\| [^|]+ \| ([^|]+) \| (\d+) \| (\d+) \|$/gm)].map(([, names, rest, here]) => [
+    [...(names as string).matchAll(/`(\w+)`/g)].map(([, name]) => name).at(-1) as string,
+    { rest: Number(rest), here: Number(here) },
+  ]),
+)
+
+/** Runs an operation of the page. */
+async function run({ ask }: World, name: string, variables: Record<string, unknown> = {}) {
+  const { data, errors } = await ask(operations.get(name) as string, variables)
+  expect(errors, name).toBeUndefined()
+  return data
+}
+
+/** The calls that were made must be those of the table. */
+function expectCost({ sandbox }: World, name: string): void {
+  expect(sandbox.requests.length, name).toBe(costs.get(name)?.here)
+}
+
+test("the page has twelve jobs, and an operation for each name in its table", () => {
+  expect(costs.size).toBe(12)
+  expect(operations.size).toBe(14)
+})
+
+test("the newest data asset with a tag, and where it came from", async () => {
+  const world = await startGateway()
+  const { searchDataAssets } = await run(world, "NewestWithTag", { tag: "derived" })
+  expect(searchDataAssets.nodes[0]).toMatchObject({
+    name: expect.any(String),
+    provenance: { computation: { name: expect.any(String) } },
+  })
+  expectCost(world, "NewestWithTag")
+})
+
+test("run, wait, capture, share", async () => {
+  const world = await startGateway()
+  const { runCapsule } = await run(world, "Run", { capsuleId: seed.cellCounter, stain: "NeuN" })
+  const { id } = runCapsule.computation
+  world.sandbox.clock.advance(60)
+  const response = await world.gateway.fetch("http://gateway/graphql", {
+    method: "POST",
+    headers: { authorization: "Bearer cop_demo_ada", "content-type": "application/json", accept: "text/event-stream" },
+    body: JSON.stringify({ query: operations.get("Wait"), variables: { id } }),
+  })
+  expect(await response.text()).toContain('"state":"COMPLETED"')
+  const { captureResult } = await run(world, "Capture", { id, name: "Counts", colleague: "grace@example.org" })
+  expect(captureResult.complete).toBe(true)
+  expectCost(world, "Capture")
+})
+
+test("did this run really succeed?", async () => {
+  const world = await startGateway()
+  const { computation } = await run(world, "DidItSucceed", { id: seed.hollowSuccess })
+  expect(computation.outcome).toBe("SUSPECT")
+  expect(computation.outcomeReasons).not.toHaveLength(0)
+  expect(computation.log).toEqual(expect.any(String))
+  // The file itself comes from its signed address, which the sandbox doesn't count among its API's calls.
+  expect(world.sandbox.requests.length + 1).toBe(costs.get("DidItSucceed")?.here)
+})
+
+test("the failed runs of a pipeline", async () => {
+  const world = await startGateway()
+  const { pipeline } = await run(world, "FailedRuns", { id: seed.ecephysPipeline, since: "2020-01-01" })
+  expect(pipeline.computations.nodes.map(({ id }: { id: string }) => id)).toEqual([seed.failedPipelineRun])
+  expectCost(world, "FailedRuns")
+})
+
+test("which runs used this data asset?", async () => {
+  const world = await startGateway()
+  const { dataAsset } = await run(world, "WhoUsedIt", { id: seed.mouseRecording })
+  const used = dataAsset.attachedTo.nodes.flatMap(
+    (capsule: { computations: { nodes: unknown[] } }) => capsule.computations.nodes,
+  )
+  expect(used.length).toBeGreaterThan(1)
+  expectCost(world, "WhoUsedIt")
+})
+
+test("all data assets of a subject", async () => {
+  const world = await startGateway()
+  const { searchDataAssets } = await run(world, "OfSubject", { subject: "730945" })
+  expect(searchDataAssets.nodes.length).toBeGreaterThan(1)
+  expectCost(world, "OfSubject")
+})
+
+test("edit the tags of many data assets, after a dry run", async () => {
+  const world = await startGateway()
+  const dry = await run(world, "EditTags", { subject: "730945", add: ["checked"], dryRun: true })
+  expect(dry.updateDataAssets.items.every(({ status }: { status: string }) => status === "WOULD_CHANGE")).toBe(true)
+  const before = world.sandbox.requests.length
+  const real = await run(world, "EditTags", { subject: "640118", add: ["checked"], dryRun: false })
+  expect(real.updateDataAssets).toMatchObject({ changed: 1, failed: 0 })
+  expect(world.sandbox.requests.length - before).toBe(costs.get("EditTags")?.here)
+})
+
+test("attach by name, tag or query", async () => {
+  const world = await startGateway()
+  const { attachDataAssets } = await run(world, "AttachFound", { capsuleId: seed.ecephysQuality, query: "name:sorted" })
+  expect(attachDataAssets.results.length).toBeGreaterThan(0)
+  expectCost(world, "AttachFound")
+})
+
+test("everything that I own", async () => {
+  const world = await startGateway()
+  const { searchCapsules, searchPipelines, searchDataAssets } = await run(world, "Inventory")
+  for (const { nodes } of [searchCapsules, searchPipelines, searchDataAssets]) expect(nodes.length).toBeGreaterThan(0)
+  expectCost(world, "Inventory")
+})
+
+test("archived data assets that nothing uses", async () => {
+  const world = await startGateway()
+  const { searchDataAssets } = await run(world, "CanBeDeleted")
+  expect(searchDataAssets.nodes).toMatchObject([{ id: seed.archivedAsset, attachedTo: { nodes: [] } }])
+  expectCost(world, "CanBeDeleted")
+})
+
+test("read one small file of many data assets", async () => {
+  const world = await startGateway()
+  const { searchDataAssets } = await run(world, "ReadOneFile", { tag: "imaging", path: "processing.json" })
+  expect(searchDataAssets.nodes.some(({ file }: { file: { json: unknown } }) => file.json !== null)).toBe(true)
+  const files = searchDataAssets.nodes.filter(({ file }: { file: { json: unknown } }) => file.json !== null).length
+  expect(world.sandbox.requests.length + files).toBe(costs.get("ReadOneFile")?.here)
+})
+
+test("learn the parameters, run, and check that they landed", async () => {
+  const world = await startGateway()
+  const { runCapsule } = await run(world, "RunAndCheck", {
+    capsuleId: seed.cellCounter,
+    values: [{ paramName: "stain", value: "NeuN" }],
+  })
+  expect(runCapsule.computation.parameters).toEqual([{ paramName: "stain", value: "NeuN" }])
+  expect(runCapsule.computation.runnable.appPanel.parameters.length).toBeGreaterThan(1)
+  expectCost(world, "RunAndCheck")
+})
