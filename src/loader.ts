@@ -9,6 +9,8 @@ import {
   type SelectionSetNode,
 } from "graphql"
 import type { Context } from "./context.ts"
+import { nullIfMissing } from "./errors.ts"
+import { text } from "./wire.ts"
 
 /**
  * One loader for each request: a key is fetched once, however often a query reaches it, and a key that fails, fails alone.
@@ -79,4 +81,16 @@ function isLeftOut(node: Parameters<typeof getDirectiveValues>[1], info: GraphQL
     getDirectiveValues(GraphQLSkipDirective, node, info.variableValues)?.if === true ||
     getDirectiveValues(GraphQLIncludeDirective, node, info.variableValues)?.if === false
   )
+}
+
+/** A resolver for the object whose id stands under this key, or under an older name of it; null where there is none. */
+export function linkAt<T extends { id: string }>(
+  loader: ReturnType<typeof loaderById<T>>,
+  ...keys: [string, ...string[]]
+) {
+  const idAt = text(...keys)
+  return (parent: object, _args: object, context: Context, info: GraphQLResolveInfo): Promise<T | null> | null => {
+    const id = idAt(parent)
+    return id === null ? null : nullIfMissing(loader.link(context, id, info) as Promise<T>)
+  }
 }

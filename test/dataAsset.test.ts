@@ -63,10 +63,10 @@ test("what upstream adds to states, types and origins is UNRECOGNIZED, and never
 test("a draft without a date becomes ready, and has one", async () => {
   const { ask, sandbox } = await startGateway()
   const draft = async () =>
-    (await ask(`{ dataAsset(id: "${seed.draftRecording}") { state created size files lastUsed } }`)).data.dataAsset
-  expect(await draft()).toEqual({ state: "DRAFT", created: null, size: 0, files: null, lastUsed: null })
+    (await ask(`{ dataAsset(id: "${seed.draftRecording}") { state created size fileCount lastUsed } }`)).data.dataAsset
+  expect(await draft()).toEqual({ state: "DRAFT", created: null, size: 0, fileCount: null, lastUsed: null })
   sandbox.clock.advance(121)
-  expect(await draft()).toMatchObject({ state: "READY", size: 4_404_019_200, files: 2 })
+  expect(await draft()).toMatchObject({ state: "READY", size: 4_404_019_200, fileCount: 2 })
   expect(Date.parse((await draft()).created)).toBeGreaterThan(Date.now())
 })
 

@@ -58,12 +58,12 @@ describe("folders", () => {
   test("of a data asset are walked alike", async () => {
     const { ask, sandbox } = await startGateway()
     const { data } = await ask(`{ dataAsset(id: "${seed.cellImages}") {
-      files
-      folder(path: "sections") { name entries { name path ... on File { size } } }
+      fileCount
+      files(path: "sections") { name entries { name path ... on File { size } } }
     } }`)
     expect(data.dataAsset).toEqual({
-      files: 4,
-      folder: {
+      fileCount: 4,
+      files: {
         name: "sections",
         entries: [
           { name: "section 1.tif", path: "sections/section 1.tif", size: 3_221_225_472 },
@@ -111,9 +111,9 @@ describe("folders", () => {
   test("of an external data asset say with upstream's words that they can't be listed", async () => {
     const { ask } = await startGateway()
     const { data, errors } = await ask(
-      `{ dataAsset(id: "${seed.mouseRecording}") { name folder { entries { name } } file(path: "a") { text } } }`,
+      `{ dataAsset(id: "${seed.mouseRecording}") { name files { entries { name } } file(path: "a") { text } } }`,
     )
-    expect(data.dataAsset).toEqual({ name: expect.any(String), folder: { entries: null }, file: { text: null } })
+    expect(data.dataAsset).toEqual({ name: expect.any(String), files: { entries: null }, file: { text: null } })
     for (const { message, extensions } of errors ?? []) {
       expect(message).toBe("files of an external data asset cannot be listed")
       expect(extensions.code).toBe("BAD_USER_INPUT")

@@ -22,7 +22,7 @@ const panelFields = `
   results { fileName }
   processes { name categories { ${categoryFields} } parameters { ${parameterFields} } }`
 const assetFragment =
-  "fragment asset on DataAsset { id created name mount lastUsed owner state type tags size files description }"
+  "fragment asset on DataAsset { id created name mount lastUsed owner state type tags size fileCount description }"
 const runnableFields = `
   id created name status owner slug ownerEmail lastAccessed description field tags clonedFromUrl
   article { url id doi citation state name journalName publishTime }

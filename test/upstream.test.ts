@@ -609,7 +609,7 @@ describe("what is sent", () => {
 
   test("nothing else that the caller brought goes upstream", async () => {
     const { ask, sandbox } = await startGateway()
-    const secrets = { cookie: "session=1", "x-forwarded-for": "10.0.0.1", "x-api-key": "k", origin: "http://gateway" }
+    const secrets = { cookie: "id=1", "x-forwarded-for": "10.0.0.1", "x-api-key": "k", origin: "http://gateway" }
     await ask(nameOf(), {}, { authorization: `Bearer ${tokens.ada}`, ...secrets })
     for (const name of Object.keys(secrets)) expect(sandbox.requests[0]!.headers).not.toHaveProperty(name)
   })

@@ -86,7 +86,7 @@ describe("nothing", () => {
     const { it, errors } = await fieldsOf(
       "dataAsset",
       wire,
-      `mount owner ownerEmail created lastUsed files size description tags nextflowProfile failureReason transferError
+      `mount owner ownerEmail created lastUsed fileCount size description tags nextflowProfile failureReason transferError
        lastTransferred provenance { commit } sourceBucket { origin } customMetadata { key } appParameters { name }
        containedDataAssets { id }`,
     )
@@ -311,7 +311,18 @@ describe("truth values", () => {
     expect(it.hasResults).toBe(expected)
   })
 
-  const untrue: unknown[] = ["maybe", "yes", 2, [], [true], {}, "constructor", "toString", "__proto__", { toString: "x" }]
+  const untrue: unknown[] = [
+    "maybe",
+    "yes",
+    2,
+    [],
+    [true],
+    {},
+    "constructor",
+    "toString",
+    "__proto__",
+    { toString: "x" },
+  ]
   test.each(untrue.map((value) => [value]))("of %j fail their own field", async (has_results) => {
     await expectAlone("computation", { has_results }, "hasResults", "has_results")
   })
@@ -546,7 +557,7 @@ describe("a value of the wrong type", () => {
     ["computation", "exit_code", "killed", "exitCode"],
     ["dataAsset", "provenance", "c1", "provenance { commit }"],
     ["dataAsset", "source_bucket", [], "sourceBucket { bucket }"],
-    ["dataAsset", "files", "many", "files"],
+    ["dataAsset", "files", "many", "fileCount"],
     ["dataAsset", "app_parameters", {}, "appParameters { name }"],
     ["dataAsset", "contained_data_assets", "d2", "containedDataAssets { id }"],
   ]
@@ -755,7 +766,6 @@ describe("a DateTime as input", () => {
     {},
   ])("of %j is BAD_USER_INPUT with a sentence, as variable and in the query", async (from) => {
     const { ask, lines } = await start()
-    // Objects have no quotes around their keys in a query.
     const written = JSON.stringify(from)
     for (const answer of [await ask(filtered, { from }), await ask(literal(written))]) {
       expect(answer.data ?? null).toBeNull()

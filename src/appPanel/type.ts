@@ -3,7 +3,7 @@ import type { Context } from "../context.ts"
 import { DataAsset, dataAssetById } from "../dataAsset/type.ts"
 import { wireEnum } from "../enums.ts"
 import { nullIfMissing } from "../errors.ts"
-import { loaderByKey } from "../loader.ts"
+import { linkAt, loaderByKey } from "../loader.ts"
 import type { Kind } from "../runnable/rest.ts"
 import { bool, float, object, objects, text, textOrEmpty, texts } from "../wire.ts"
 import * as rest from "./rest.ts"
@@ -63,7 +63,7 @@ const PanelDataAsset = builder.objectRef<rest.PanelDataAsset>("AppPanelDataAsset
     dataAsset: t.field({
       type: DataAsset,
       description: "The data asset. A call, unless only its id is asked for.",
-      resolve: ({ id }, _args, context, info) => (id ? nullIfMissing(dataAssetById.link(context, id, info)) : null),
+      resolve: linkAt(dataAssetById, "id"),
     }),
   }),
 })

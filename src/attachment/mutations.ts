@@ -2,7 +2,8 @@ import { builder, type ObjectType } from "../builder.ts"
 import type { Context } from "../context.ts"
 import { DataAssetSearchInput, findDataAssets } from "../dataAsset/queries.ts"
 import { DataAsset, dataAssetById } from "../dataAsset/type.ts"
-import { badUserInput, nullIfMissing } from "../errors.ts"
+import { badUserInput } from "../errors.ts"
+import { linkAt } from "../loader.ts"
 import { capitalized, checkIds, defineMutation } from "../mutation.ts"
 import { bool, text } from "../wire.ts"
 import * as rest from "./rest.ts"
@@ -56,7 +57,7 @@ const AttachedDataAsset = builder.objectRef<rest.AttachResult>("AttachedDataAsse
     dataAsset: t.field({
       type: DataAsset,
       description: "The data asset. A call, unless only its id is asked for.",
-      resolve: ({ id }, _args, context, info) => (id ? nullIfMissing(dataAssetById.link(context, id, info)) : null),
+      resolve: linkAt(dataAssetById, "id"),
     }),
   }),
 })

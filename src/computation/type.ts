@@ -4,9 +4,9 @@ import { Capsule, capsuleById } from "../capsule/type.ts"
 import type { Context } from "../context.ts"
 import { DataAsset, dataAssetById } from "../dataAsset/type.ts"
 import { wireEnum } from "../enums.ts"
-import { badUserInput, nullIfMissing } from "../errors.ts"
+import { badUserInput } from "../errors.ts"
 import { File, Folder, fileAt, folderAt, logOf } from "../files/type.ts"
-import { loaderById, loaderByKey } from "../loader.ts"
+import { linkAt, loaderById, loaderByKey } from "../loader.ts"
 import { Node } from "../node/type.ts"
 import type { Kind } from "../runnable/rest.ts"
 import { linkRunnable, Runnable } from "../runnable/type.ts"
@@ -136,9 +136,14 @@ function matcherOf({ state, endStatus, name, created, dataAssetId }: Filter, con
     (endStatus == null ||
       (!!computation.end_status && endStatus.includes(ComputationEndStatus.read(computation.end_status, context)))) &&
     (wanted === undefined || String(computation.name).toLowerCase().includes(wanted)) &&
-    (dataAssetId == null || !!computation.data_assets?.some(({ id }) => id === dataAssetId)) &&
+    (dataAssetId == null || hasInput(computation, dataAssetId)) &&
     createdOf(computation) >= (created?.from ?? Number.NEGATIVE_INFINITY) &&
     createdOf(computation) < (created?.to ?? Number.POSITIVE_INFINITY)
+}
+
+/** A run whose inputs can't be read has none that match: it must not keep the filter from finding the others. */
+function hasInput({ data_assets: inputs }: rest.Computation, dataAssetId: string): boolean {
+  return Array.isArray(inputs) && inputs.some((input) => input?.id === dataAssetId)
 }
 
 const ComputationParameter = builder.objectRef<object>("ComputationParameter").implement({
@@ -158,7 +163,7 @@ const InputDataAsset = builder.objectRef<rest.InputDataAsset>("ComputationDataAs
     dataAsset: t.field({
       type: DataAsset,
       description: "The data asset. A call, unless only its id is asked for.",
-      resolve: ({ id }, _args, context, info) => (id ? nullIfMissing(dataAssetById.link(context, id, info)) : null),
+      resolve: linkAt(dataAssetById, "id"),
     }),
   }),
 })
@@ -177,8 +182,7 @@ const Process = builder.objectRef<rest.Process>("ComputationProcess").implement(
     capsule: t.field({
       type: Capsule,
       description: "The capsule that ran. A call, unless only its id is asked for.",
-      resolve: ({ capsule_id: id }, _args, context, info) =>
-        id ? nullIfMissing(capsuleById.link(context, id, info)) : null,
+      resolve: linkAt(capsuleById, "capsule_id"),
     }),
   }),
 })

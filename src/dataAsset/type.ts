@@ -6,7 +6,7 @@ import { wireEnum } from "../enums.ts"
 import { nullIfMissing } from "../errors.ts"
 import { File, Folder, fileAt, folderAt } from "../files/type.ts"
 import { deepest, Lineage, LineageDirection, lineageOf } from "../lineage/type.ts"
-import { loaderById } from "../loader.ts"
+import { linkAt, loaderById } from "../loader.ts"
 import { Node } from "../node/type.ts"
 import { Permissions, permissionsOf } from "../permissions/type.ts"
 import { PipelineConnection } from "../pipeline/type.ts"
@@ -56,15 +56,14 @@ const Provenance = builder.objectRef<rest.Provenance>("Provenance").implement({
     capsule: t.field({
       type: Capsule,
       description: "The capsule that ran. Null where none is known; a call, unless only its id is asked for.",
-      resolve: ({ capsule }, _args, context, info) =>
-        capsule ? nullIfMissing(capsuleById.link(context, capsule, info)) : null,
+      resolve: linkAt(capsuleById, "capsule"),
     }),
     computation: t.field({
       type: Computation,
       description: "The run. Null where none is known; a call, unless only its id is asked for.",
-      resolve: async ({ capsule, computation }, _args, context, info) => {
-        if (!computation) return null
-        const found = await nullIfMissing(computationById.link(context, computation, info))
+      resolve: async (provenance, args, context, info) => {
+        const found = await linkAt(computationById, "computation")(provenance, args, context, info)
+        const capsule = text("capsule")(provenance)
         if (found !== null && capsule) rememberRunnable(context, found, { id: capsule, kind: "capsules" })
         return found
       },
@@ -114,7 +113,7 @@ const ContainedDataAsset = builder.objectRef<rest.ContainedDataAsset>("Contained
     dataAsset: t.field({
       type: DataAsset,
       description: "The data asset. A call, unless only its id is asked for.",
-      resolve: ({ id }, _args, context, info) => (id ? nullIfMissing(dataAssetById.link(context, id, info)) : null),
+      resolve: linkAt(dataAssetById, "id"),
     }),
   }),
 })
@@ -150,7 +149,7 @@ DataAsset.implement({
       description: "What it holds.",
       resolve: DataAssetType.always("type"),
     }),
-    files: t.int({ description: "How many files it has.", resolve: int("files") }),
+    fileCount: t.int({ description: "How many files it has.", resolve: int("files") }),
     size: t.field({
       type: "ByteCount",
       description: "Bytes; 0 while it is new, null where nobody counted.",
@@ -197,7 +196,7 @@ DataAsset.implement({
       description: "What a combined data asset is made of.",
       resolve: objects<rest.ContainedDataAsset>("contained_data_assets"),
     }),
-    folder: t.field({
+    files: t.field({
       type: Folder,
       description: "The folder of its files. No call until it is opened.",
       args: {

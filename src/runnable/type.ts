@@ -6,7 +6,7 @@ import { ComputationConnection, ComputationFilterInput, computationPage } from "
 import type { Context } from "../context.ts"
 import { wireEnum } from "../enums.ts"
 import { nullIfMissing } from "../errors.ts"
-import type { Typed } from "../loader.ts"
+import { linkAt, type Typed } from "../loader.ts"
 import { Node } from "../node/type.ts"
 import { Permissions, permissionsOf } from "../permissions/type.ts"
 import { pipelineById } from "../pipeline/type.ts"
@@ -61,7 +61,7 @@ const OriginalCapsule = builder.objectRef<rest.OriginalCapsule>("OriginalCapsule
     capsule: t.field({
       type: Capsule,
       description: "The original. Null where it is gone; a call, unless only its id is asked for.",
-      resolve: ({ id }, _args, context, info) => (id ? nullIfMissing(capsuleById.link(context, id, info)) : null),
+      resolve: linkAt(capsuleById, "id"),
     }),
   }),
 })
@@ -80,8 +80,7 @@ const Submission = builder.objectRef<rest.Submission>("Submission").implement({
     verificationCapsule: t.field({
       type: Capsule,
       description: "The capsule in which it was verified. A call, unless only its id is asked for.",
-      resolve: ({ verification_capsule: id }, _args, context, info) =>
-        id ? nullIfMissing(capsuleById.link(context, id, info)) : null,
+      resolve: linkAt(capsuleById, "verification_capsule"),
     }),
   }),
 })
@@ -163,10 +162,7 @@ Runnable.implement({
     releaseCapsule: t.field({
       type: Capsule,
       description: "Its release. A call, unless only its id is asked for.",
-      resolve: (runnable, _args, context, info) => {
-        const id = text("release_capsule", "published_capsule")(runnable)
-        return id === null ? null : nullIfMissing(capsuleById.link(context, id, info))
-      },
+      resolve: linkAt(capsuleById, "release_capsule", "published_capsule"),
     }),
     submission: t.field({
       type: Submission,

@@ -48,6 +48,9 @@ const notOnTheWire = new Set([
   "CustomMetadataEntry.units",
 ])
 
+/** Wire keys whose own name is taken by something else in the graph. */
+const renamedKeys = new Map([["DataAsset.fileCount", "files"]])
+
 const typeOf = (name: string) => schema.getType(name) as GraphQLObjectType
 
 const isNode = (type: unknown) =>
@@ -108,6 +111,8 @@ export function asGraph(typeName: string, wire: Wire): Wire {
 
 /** An edge stands for a bare id: one of its own, one that ends in `_id`, or that of the entry it is in. */
 function keyOf(typeName: string, field: string, type: GraphQLOutputType, wire: Wire): string {
+  const renamed = renamedKeys.get(`${typeName}.${field}`)
+  if (renamed !== undefined) return renamed
   const key = field.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
   if (!isNode(getNamedType(type)) || key in wire) return key
   if (`${key}_id` in wire) return `${key}_id`
