@@ -349,7 +349,7 @@ async function startSecret() {
   const server = createTcpServer((socket) => {
     visits += 1
     socket.on("error", () => {})
-    socket.end("HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nsecret")
+    socket.end("HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nsecret", () => socket.destroy())
   })
   await new Promise<void>((resolve) => server.listen(0, "0.0.0.0", resolve))
   onTestFinished(() => new Promise((resolve) => server.close(() => resolve())))

@@ -58,7 +58,9 @@ describe("the REST contract, only reading", () => {
       const query = two.map((id) => `id:${id}`).join(" ")
       expect(ids(await rest(`POST /${kind}/search`, { body: { query } })).sort()).toEqual([...two].sort())
     })
+  }
 
+  for (const kind of ["capsules", "pipelines", "data_assets"]) {
     test(`a walk through the ${kind} by next_token meets the same objects as one large page`, async () => {
       const sort = { sort_field: "created", sort_order: "asc" }
       const whole = ids(await rest(`POST /${kind}/search`, { body: { ...sort, limit: 12 } }))
@@ -83,6 +85,26 @@ describe("the REST contract, only reading", () => {
       }
     })
   }
+
+  test("every data asset that a search finds has the fields that are always there, and reads by id", async ({
+    skip,
+  }) => {
+    const { status, json } = await rest("POST /data_assets/search", { body: { limit: 50 } })
+    expect(status).toBe(200)
+    for (const asset of json.results)
+      expect(asset).toMatchObject({
+        id: expect.any(String),
+        created: expect.any(Number),
+        name: expect.any(String),
+        mount: expect.any(String),
+        state: expect.any(String),
+        type: expect.any(String),
+        last_used: expect.any(Number),
+      })
+    const found = json.results.find(({ state }: { state: string }) => state === "ready")
+    if (!found) return skip("the deployment has none that is ready")
+    expect((await rest(`GET /data_assets/${found.id}`)).json).toMatchObject({ id: found.id, name: found.name })
+  })
 
   test("runs name their inputs, and never their capsule", async ({ skip }) => {
     const { json } = await rest("POST /capsules/search", {

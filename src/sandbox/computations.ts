@@ -1,4 +1,4 @@
-import { fileUrls, listFolder, resultsOf } from "./files.ts"
+import { downloadUrl, fileUrls, listFolder, resultsOf } from "./files.ts"
 import { type Call, noContent, ok, type Route, refuse } from "./route.ts"
 import { type ComputationRecord, computationNow, hasRole, roleOf } from "./world.ts"
 
@@ -28,6 +28,15 @@ export const computationRoutes: Route[] = [
       return fileUrls(call, "computations", id, resultsOf(call.world, id))
     },
   },
+  {
+    method: "GET",
+    path: "/computations/:id/results/download_url",
+    scope: "capsules:read",
+    handle: (call) => {
+      const { id } = findComputation(call).wire
+      return downloadUrl(call, "computations", id, resultsOf(call.world, id))
+    },
+  },
 ]
 
 /** The run that the call names, if the caller may see it. */
@@ -39,10 +48,14 @@ export function findComputation({ world, caller, params }: Call): ComputationRec
   return record
 }
 
-function findOwnComputation(call: Call): ComputationRecord {
+/** The run that the call names, if the caller may change it: they ran it, or own what was run. */
+export function findOwnComputation(call: Call): ComputationRecord {
   const record = findComputation(call)
   const { user } = call.caller
-  if (record.wire.owner !== user.id && !hasRole(user, call.world.runnables.get(record.parent)!, "owner"))
+  if (
+    (record.startedBy ?? record.wire.owner) !== user.id &&
+    !hasRole(user, call.world.runnables.get(record.parent)!, "owner")
+  )
     return refuse(403, "you are not allowed to change this computation")
   return record
 }

@@ -1,4 +1,5 @@
 import { isObject, ok, type Route, refuse } from "./route.ts"
+import type { DataAsset } from "./world.ts"
 
 interface Field {
   name: string
@@ -11,12 +12,13 @@ interface Field {
   required?: boolean
 }
 
-/** The deployment's schema, as its admins made it. */
+/** The deployment's schema, as its admins made it. `required` is a rule of the web forms: the API enforces none. */
 const fields: Field[] = [
-  { name: "subject id", type: "string", category: "Subject" },
+  { name: "subject id", type: "string", category: "Subject", required: true },
   { name: "data level", type: "string", allowed_values: ["raw", "derived", "simulated"], category: "Processing" },
+  { name: "priority", type: "number", allowed_values: [1, 2, 3], category: "Processing" },
   { name: "probe count", type: "number", range: { min: 0, max: 12 }, category: "Acquisition" },
-  { name: "acquisition date", type: "date", category: "Acquisition" },
+  { name: "acquisition date", type: "date", range: { min: 946_684_800 }, category: "Acquisition" },
   { name: "hours recorded", type: "number", range: { min: 0 }, units: "h", category: "Acquisition" },
   { name: "regions", type: "string", multiple: true },
 ]
@@ -31,7 +33,7 @@ export const customMetadataRoutes: Route[] = [
 ]
 
 /** The metadata of a body; refuses, naming the key, what the schema doesn't allow. */
-export function readCustomMetadata(given: unknown): Record<string, string | number> {
+export function readCustomMetadata(given: unknown): NonNullable<DataAsset["custom_metadata"]> {
   if (!isObject(given)) return refuse(400, "custom_metadata must be an object")
   for (const [key, value] of Object.entries(given)) {
     const field = fields.find(({ name }) => name === key)
@@ -39,7 +41,7 @@ export function readCustomMetadata(given: unknown): Record<string, string | numb
     const values = field.multiple && Array.isArray(value) ? value : [value]
     for (const one of values) checkValue(field, one)
   }
-  return given as Record<string, string | number>
+  return given as NonNullable<DataAsset["custom_metadata"]>
 }
 
 function checkValue({ name, type, range, allowed_values }: Field, value: unknown): void {
@@ -48,6 +50,6 @@ function checkValue({ name, type, range, allowed_values }: Field, value: unknown
   if (allowed_values && !allowed_values.includes(value as string | number))
     refuse(400, `custom metadata field "${name}" must be one of ${allowed_values.join(", ")}`)
   const { min = Number.NEGATIVE_INFINITY, max = Number.POSITIVE_INFINITY } = range ?? {}
-  if (type === "number" && ((value as number) < min || (value as number) > max))
+  if (typeof value === "number" && (value < min || value > max))
     refuse(400, `custom metadata field "${name}" is out of range`)
 }

@@ -1,6 +1,6 @@
 import { createHmac, timingSafeEqual } from "node:crypto"
 import { Readable } from "node:stream"
-import { type Answer, type Call, isObject, ok, refuse } from "./route.ts"
+import { type Answer, type Call, isObject, ok, Refusal, refuse } from "./route.ts"
 import { computationNow, type FileContent, type Files, type World } from "./world.ts"
 
 export type FileOwner = "computations" | "data_assets"
@@ -30,15 +30,25 @@ export function listFolder(files: Files, body: unknown): Answer {
   return ok({ items: [...items.values()].sort((a, b) => (place(a) < place(b) ? -1 : 1)) })
 }
 
-/** Signed addresses of the file that the query's `path` names. A query without one gets an object without a message. */
-export function fileUrls(call: Call, owner: FileOwner, id: string, files: Files): Answer {
+/** The file that the query's `path` names. A query without one gets an object without a message. */
+function askedFile(call: Call, files: Files): string {
   const path = call.query.path?.replace(/^\/+/, "")
-  if (!path) return { status: 400, body: { errors: { path: "is required" } } }
-  if (!Object.hasOwn(files, path)) return refuse(404, "file not found")
+  if (!path) throw new Refusal(400, { errors: { path: "is required" } })
+  return Object.hasOwn(files, path) ? path : refuse(404, "file not found")
+}
+
+/** Signed addresses of the file that the query's `path` names. */
+export function fileUrls(call: Call, owner: FileOwner, id: string, files: Files): Answer {
+  const path = askedFile(call, files)
   return ok({
     download_url: call.sign(owner, id, path, "attachment"),
     view_url: call.sign(owner, id, path, "inline"),
   })
+}
+
+/** The one address that older clients ask for. */
+export function downloadUrl(call: Call, owner: FileOwner, id: string, files: Files): Answer {
+  return ok({ url: call.sign(owner, id, askedFile(call, files), "attachment") })
 }
 
 /** The results of a computation; those without files of their own have a log and a small JSON file. */

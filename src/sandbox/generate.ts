@@ -15,6 +15,7 @@ const poolSize = 40
 const runsEach = 5
 /** One pipeline to this many capsules. */
 const capsulesPerPipeline = 10
+const processName = "capsule_generated_1"
 const firstCreated = 1_640_000_000
 const day = 86_400
 
@@ -25,8 +26,8 @@ const fields = ["Neuroscience", "Genomics", "Cell Biology", "Machine Learning"]
 const tagPool = ["ecephys", "ophys", "imaging", "behavior", "rna-seq", "qc", "demo"]
 
 /**
- * Adds `count` made-up capsules with a panel and five runs each, one pipeline for ten of them, and a pool of forty data
- * assets that the runs share. The same numbers give the same objects, ids included.
+ * Adds `count` made-up capsules with a panel and five runs each, one pipeline for ten of them, a pool of forty data assets
+ * that the runs share, and a result of each capsule's last run. The same numbers give the same objects, ids included.
  */
 export function addGenerated(world: World, count: number): void {
   for (let index = 0; index < poolSize; index += 1) addPoolAsset(world, index)
@@ -101,6 +102,7 @@ function addOne(world: World, kind: Kind, index: number): void {
     panel: panelOf(kind, title, index),
     attachments: inputs,
     authors: [{ name: "Ada Byron", affiliation: "Institute for Example Neuroscience" }],
+    ...(kind === "pipelines" ? { processes: [processOf(index)] } : {}),
   })
   for (let run = 0; run < runsEach; run += 1) {
     const number = index * runsEach + run
@@ -118,12 +120,34 @@ function addOne(world: World, kind: Kind, index: number): void {
       parameters: [{ name: "Threshold", param_name: "threshold", value: `0.${1 + run}` }],
       data_assets: inputs,
     }
-    if (kind === "pipelines") {
-      const capsule = uuid("capsules", index * capsulesPerPipeline)
-      computation.processes = [{ name: "capsule_generated_1", capsule_id: capsule }]
-    }
+    if (kind === "pipelines") computation.processes = [processOf(index)]
     addComputation(world, parent, computation)
+    if (kind === "capsules" && run === runsEach - 1) addResult(world, index, computation)
   }
+}
+
+function processOf(pipeline: number): { name: string; capsule_id: string } {
+  return { name: processName, capsule_id: uuid("capsules", pipeline * capsulesPerPipeline) }
+}
+
+function addResult(world: World, index: number, run: Computation): void {
+  const { id, owner, created, data_assets = [], parameters = [] } = run
+  addDataAsset(world, {
+    id: uuid("result", index),
+    created: created + run.run_time + 60,
+    name: `Generated result ${index + 1}`,
+    mount: `result_${index + 1}`,
+    owner,
+    last_used: 0,
+    state: "ready",
+    type: "result",
+    files: 2,
+    size: 1000 + pick("result", index, 0, 900_000_000),
+    tags: ["generated", tagPool[pick("result", index, 1, tagPool.length)]!],
+    provenance: { run_script: "code/run", computation: id, data_assets: data_assets.map((input) => input.id) },
+    app_parameters: parameters.map(({ name = "", value = "" }) => ({ name, value })),
+    custom_metadata: { "subject id": String(600_000 + (index % poolSize)), "data level": "derived" },
+  })
 }
 
 function panelOf(kind: Kind, title: string, index: number): AppPanel {
@@ -142,6 +166,6 @@ function panelOf(kind: Kind, title: string, index: number): AppPanel {
     { name: "Mode", type: "list", param_name: "mode", default_value: "fast", value_options: ["fast", "exact"] },
   ]
   const general = { title, instructions: `Choose a threshold for number ${index + 1}, then run.` }
-  if (kind === "pipelines") return { general, processes: [{ name: "capsule_generated_1", categories, parameters }] }
+  if (kind === "pipelines") return { general, processes: [{ name: processName, categories, parameters }] }
   return { general, categories, parameters, results: [{ file_name: "summary.csv" }] }
 }

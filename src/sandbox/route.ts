@@ -61,6 +61,25 @@ export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value)
 }
 
+/** A body's fields. Null counts as absent, since the official client writes every unset field as null. */
+export function readObject(given: unknown): Record<string, unknown> {
+  if (!isObject(given)) return refuse(400, "invalid request body")
+  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== null))
+}
+
+/** A text that has to be there, and may not be empty. */
+export function requiredText(fields: Record<string, unknown>, name: string): string {
+  const value = fields[name]
+  if (value === undefined || value === "") return refuse(400, `${name} is required`)
+  return typeof value === "string" ? value : refuse(400, `${name} must be a string`)
+}
+
+/** A text that may be left out. */
+export function optionalText(fields: Record<string, unknown>, name: string): string | undefined {
+  const value = fields[name]
+  return value === undefined || typeof value === "string" ? value : refuse(400, `${name} must be a string`)
+}
+
 /** The query's boolean, as browsers and as Python write it; anything else is a bad request. */
 export function booleanQuery(call: Call, name: string): boolean {
   const value = call.query[name]

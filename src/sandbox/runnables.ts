@@ -1,11 +1,19 @@
-import { booleanQuery, type Call, isObject, noContent, ok, type Route, refuse } from "./route.ts"
-import { type Entry, page, readSearch, type SearchRequest, type SearchRules, select, text } from "./search.ts"
+import { admitted, attachResults, readAttachments, readDetachments } from "./attachments.ts"
+import { booleanQuery, type Call, noContent, ok, type Route, refuse } from "./route.ts"
+import {
+  type Entry,
+  keptWhile,
+  page,
+  readSearch,
+  type SearchRequest,
+  type SearchRules,
+  select,
+  text,
+} from "./search.ts"
 import {
   type AppPanel,
   computationNow,
-  dataAssetNow,
   hasRole,
-  isExternal,
   type Kind,
   panelEntry,
   type RunnableRecord,
@@ -21,9 +29,6 @@ const rules: SearchRules = {
   sortFields: ["created", "name", "last_accessed"],
   enums: { status: ["non_release", "release"] },
 }
-
-/** Searches whose results are kept until something changes. */
-const maximumKept = 50
 
 const singular: Record<Kind, string> = { capsules: "capsule", pipelines: "pipeline" }
 
@@ -120,30 +125,23 @@ function entryOf(record: RunnableRecord): Entry<RunnableRecord> {
 }
 
 /** Prepares every capsule and pipeline for searching, so that the first search is as quick as the next. */
-export function prepareSearch(world: World): void {
+export function prepareRunnableSearch(world: World): void {
   for (const record of world.runnables.values()) entryOf(record)
 }
 
 function search(kind: Kind) {
-  // Pages of one walk, and equal searches, need the objects looked through only once.
-  let keptRevision = -1
-  const kept = new Map<string, Entry<RunnableRecord>[]>()
+  const kept = keptWhile<RunnableRecord>()
   return ({ world, caller, body }: Call) => {
     const request = readSearch(body, rules)
-    const key = `${caller.user.id} ${request.fingerprint}`
-    if (keptRevision !== world.revision || kept.size > maximumKept) kept.clear()
-    keptRevision = world.revision
-    let found = kept.get(key)
-    if (!found) {
+    const found = kept(String(world.revision), `${caller.user.id} ${request.fingerprint}`, () => {
       const listed: Entry<RunnableRecord>[] = []
       for (const record of world.runnables.values()) {
         if (record.kind !== kind || !isListed(record, caller.user, request)) continue
         if (request.enums.status === undefined || record.wire.status === request.enums.status)
           listed.push(entryOf(record))
       }
-      found = select(listed, request, rules)
-      kept.set(key, found)
-    }
+      return select(listed, request, rules)
+    })
     return page(found, request, (record) => record.wire)
   }
 }
@@ -211,66 +209,22 @@ function attach(kind: Kind) {
     const wanted = readAttachments(call.body)
     if (!hasRole(caller.user, record, "editor"))
       return refuse(403, `you are not allowed to edit this ${singular[kind]}`)
-    const assets = wanted.map(({ id }) => {
-      const asset = world.dataAssets.get(id)
-      if (!asset || roleOf(caller.user, asset) === undefined) return refuse(404, `data asset ${id} not found`)
-      return asset
-    })
-    const ids = wanted.map(({ id }) => id)
-    const blamed = (guilty: typeof assets) => ({ datasets: guilty.map(({ wire: { id, name } }) => ({ id, name })) })
-    const forbidden = assets.filter((asset) => !hasRole(caller.user, asset, "viewer"))
-    if (forbidden.length > 0) return refuse(403, "you are not allowed to attach these data assets", blamed(forbidden))
-    const attached = record.attachments.map(({ id }) => id)
-    const again = assets.filter((_asset, at) => [...attached, ...ids.slice(0, at)].includes(ids[at]!))
-    if (again.length > 0) return refuse(400, "data asset already attached", blamed(again))
-    const failed = assets.filter((asset) => dataAssetNow(world, asset).state === "failed")
-    if (failed.length > 0) return refuse(400, "data asset is not ready", blamed(failed))
-    const added = wanted.map(({ id, mount }, at) => ({ id, mount: mount ?? assets[at]!.wire.mount }))
-    const mountless = assets.filter((_asset, at) => added[at]!.mount === "")
-    if (mountless.length > 0) return refuse(400, "data asset has no default mount, one is required", blamed(mountless))
-    const taken = record.attachments.map(({ mount }) => mount)
-    const mounts = added.map(({ mount }) => mount)
-    const clashing = assets.filter((_asset, at) => [...taken, ...mounts.slice(0, at)].includes(mounts[at]!))
-    if (clashing.length > 0) return refuse(400, "mount is already in use", blamed(clashing))
-
+    const added = admitted(call, wanted, record.attachments, ["failed"])
     record.attachments = [...record.attachments, ...added]
     if (record.panel) {
       const rows = added.map(({ id, mount }) => panelEntry(world, id, mount)!)
       record.panel = { ...record.panel, data_assets: [...(record.panel.data_assets ?? []), ...rows] }
     }
-    return ok(
-      added.map(({ id, mount }, at) => {
-        const external = isExternal(world, assets[at]!)
-        const ready = dataAssetNow(world, assets[at]!).state === "ready"
-        if (ready) return { id, mount, mount_state: "mounted", external, ready }
-        return { id, mount, mount_state: "pending", job_id: `mount-${id.slice(0, 8)}`, external, ready }
-      }),
-    )
+    return ok(attachResults(world, added))
   }
-}
-
-/** A mount of null is refused, as the platform does: an unset one is left out. */
-export function readAttachments(body: unknown): { id: string; mount?: string }[] {
-  if (!Array.isArray(body) || body.length === 0) return refuse(400, "invalid request body")
-  return body.map((entry: unknown) => {
-    if (!isObject(entry) || typeof entry.id !== "string") return refuse(400, "invalid request body")
-    const { id, mount } = entry as { id: string; mount?: unknown }
-    if (mount === undefined || mount === "") return { id }
-    if (typeof mount !== "string") return refuse(400, "invalid request body")
-    return { id, mount }
-  })
 }
 
 function detach(kind: Kind) {
   return (call: Call) => {
     const record = findRunnable(call, kind)
-    const ids = call.body
-    if (!Array.isArray(ids) || ids.length === 0 || ids.some((id) => typeof id !== "string"))
-      return refuse(400, "invalid request body")
     if (!hasRole(call.caller.user, record, "editor"))
       return refuse(403, `you are not allowed to edit this ${singular[kind]}`)
-    const unknown = ids.find((id) => !record.attachments.some((attachment) => attachment.id === id))
-    if (unknown !== undefined) return refuse(404, `data asset ${unknown} is not attached`)
+    const ids = readDetachments(call.body, record.attachments)
     record.attachments = record.attachments.filter(({ id }) => !ids.includes(id))
     if (record.panel?.data_assets)
       record.panel = { ...record.panel, data_assets: record.panel.data_assets.filter(({ id }) => !ids.includes(id)) }

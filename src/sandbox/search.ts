@@ -153,25 +153,42 @@ export function select<Item>(
     all.filter((term) => term.field !== undefined),
     (term) => term.field!,
   )
-  const hits: { entry: Entry<Item>; score: number }[] = []
+  const { sortField } = request
+  const direction = sortField !== undefined && request.descending ? -1 : 1
+  const hits: { entry: Entry<Item>; score: number; key: string | number }[] = []
   for (const entry of entries) {
     const score = free.length === 0 ? 0 : relevance(entry, free)
     if (score === undefined) continue
     let fits = true
     for (const group of groups.values()) fits &&= group.some((term) => matchesField(entry, term, rules))
     fits &&= request.filters.every((filter) => passes(entry, filter))
-    if (fits) hits.push({ entry, score })
+    if (fits) hits.push({ entry, score, key: entry.sort[sortField ?? "name"]! })
   }
-  const { sortField } = request
-  const direction = sortField !== undefined && request.descending ? -1 : 1
-  const key = sortField ?? "name"
   hits.sort((a, b) => {
     if (sortField === undefined && a.score !== b.score) return b.score - a.score
-    const [left, right] = [a.entry.sort[key]!, b.entry.sort[key]!]
-    if (left !== right) return left < right ? -direction : direction
+    if (a.key !== b.key) return a.key < b.key ? -direction : direction
     return a.entry.id < b.entry.id ? -1 : 1
   })
   return hits.map(({ entry }) => entry)
+}
+
+/** Searches whose results are kept until something changes. */
+const maximumKept = 50
+
+/**
+ * Keeps what was found under a key for as long as the state stays the same: the pages of one walk, and equal searches, need
+ * the objects looked through only once.
+ */
+export function keptWhile<Item>() {
+  let keptState = ""
+  const kept = new Map<string, Entry<Item>[]>()
+  return (state: string, key: string, find: () => Entry<Item>[]): Entry<Item>[] => {
+    if (keptState !== state || kept.size > maximumKept) kept.clear()
+    keptState = state
+    const found = kept.get(key) ?? find()
+    kept.set(key, found)
+    return found
+  }
 }
 
 /** One page of what was found; a further page is reached by a token that holds its place in the order. */

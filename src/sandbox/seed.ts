@@ -151,6 +151,8 @@ export const seed = {
   discoverableAsset: "0c17a35f-5342-455b-ae09-e5100c0be4ef",
   /** Grace's; attached to driftCorrection, but 403 to Ada. */
   graceLocked: "0d1f3231-4668-4dec-b783-81d953510058",
+  /** Has the id that the official client's pipeline example runs with. */
+  exampleReference: "eeefcc52-b445-4e3c-80c5-0e65526cd712",
 } as const
 
 const everyScope: readonly Scope[] = ["capsules:read", "capsules:write", "datasets:read", "datasets:write"]
@@ -691,6 +693,10 @@ function addCapsules(world: World): void {
 }
 
 function addPipelines(world: World): void {
+  const steps = [
+    { name: "capsule_drift_correction_1", capsule_id: seed.driftCorrection },
+    { name: "capsule_spike_sorting_2", capsule_id: seed.spikeSorting, version: 2, public: true },
+  ] as const
   const pipeline = addOwned(
     world,
     "pipelines",
@@ -709,6 +715,7 @@ function addPipelines(world: World): void {
     {
       authors: [lab],
       attachments: [{ id: seed.mouseRecording, mount: "ecephys_730945" }],
+      processes: [...steps],
       panel: {
         general: { title: "Ecephys pipeline", instructions: "Choose a sorter." },
         processes: [
@@ -732,14 +739,7 @@ function addPipelines(world: World): void {
       },
     },
   )
-  const processes = [
-    {
-      name: "capsule_drift_correction_1",
-      capsule_id: seed.driftCorrection,
-      parameters: [{ name: "Window", param_name: "window", value: "30" }],
-    },
-    { name: "capsule_spike_sorting_2", capsule_id: seed.spikeSorting, version: 2, public: true },
-  ]
+  const processes = [{ ...steps[0], parameters: [{ name: "Window", param_name: "window", value: "30" }] }, steps[1]]
   addRun(world, pipeline, {
     id: seed.pipelineRun,
     created: 1_767_000_000,
@@ -991,4 +991,5 @@ function addDataAssets(world: World): void {
     },
     { permissions: discoverable },
   )
+  add({ id: seed.exampleReference, created: 1_650_000_000, name: "Reference", mount: "Reference", size: 4096 })
 }

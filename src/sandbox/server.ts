@@ -5,7 +5,7 @@ import type { Readable } from "node:stream"
 import { setTimeout as sleep } from "node:timers/promises"
 import { computationRoutes } from "./computations.ts"
 import { customMetadataRoutes } from "./customMetadata.ts"
-import { dataAssetRoutes, findDataAsset } from "./dataAssets.ts"
+import { dataAssetRoutes, prepareDataAssetSearch } from "./dataAssets.ts"
 import { addDataFolder } from "./dataFolder.ts"
 import {
   dataAssetFiles,
@@ -20,10 +20,10 @@ import {
 import { addGenerated } from "./generate.ts"
 import { addLineage } from "./lineage.ts"
 import { type Answer, Refusal, type Route, refuse } from "./route.ts"
-import { findRunnable, prepareSearch, runnableRoutes } from "./runnables.ts"
+import { prepareRunnableSearch, runnableRoutes } from "./runnables.ts"
 import { runRoutes } from "./runs.ts"
 import { accounts, addSeed } from "./seed.ts"
-import { permissionRoutes, syncRoute } from "./sharing.ts"
+import { sharingRoutes } from "./sharing.ts"
 import { createClock, createWorld, type Scope } from "./world.ts"
 
 export interface SandboxOptions {
@@ -156,20 +156,17 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
     }
   if (generate > 0) addGenerated(world, generate)
   if (lineage > 0) addLineage(world, lineage)
-  prepareSearch(world)
+  prepareRunnableSearch(world)
+  prepareDataAssetSearch(world)
 
   const find = createRouter([
     ...runnableRoutes("capsules"),
     ...runnableRoutes("pipelines"),
     ...computationRoutes,
     ...runRoutes,
-    ...dataAssetRoutes,
+    ...dataAssetRoutes(),
     ...customMetadataRoutes,
-    ...permissionRoutes("/capsules/:id/permissions", "capsules", (call) => findRunnable(call, "capsules")),
-    ...permissionRoutes("/pipelines/:id/permissions", "capsules", (call) => findRunnable(call, "pipelines")),
-    ...permissionRoutes("/data_assets/:id/permissions", "datasets", findDataAsset),
-    syncRoute("capsules"),
-    syncRoute("pipelines"),
+    ...sharingRoutes(),
   ])
   const secret = randomBytes(32)
   const requests: RecordedRequest[] = []

@@ -1,59 +1,110 @@
-import { type Call, isObject, ok, type Route, refuse } from "./route.ts"
+import { findDataAsset } from "./dataAssets.ts"
+import { type Answer, type Call, ok, type Route, readObject, refuse } from "./route.ts"
 import { findRunnable } from "./runnables.ts"
-import { hasRole, type Kind, type Permissions, type Scope, type Shared } from "./world.ts"
+import {
+  type DataAssetRecord,
+  hasRole,
+  type Kind,
+  type Permissions,
+  type RunnableRecord,
+  type Shared,
+  type User,
+  type World,
+} from "./world.ts"
 
 const userRoles = ["owner", "editor", "viewer"]
 const groupRoles = [...userRoles, "discoverable"]
 const everyoneRoles = ["viewer", "discoverable", "none"]
 
-/** Reads and replaces the permissions of one kind of object. */
-export function permissionRoutes(path: string, scope: "capsules" | "datasets", find: (call: Call) => Shared): Route[] {
-  const read: Scope = `${scope}:read`
-  const write: Scope = `${scope}:write`
+type Users = NonNullable<Permissions["users"]>
+type Groups = NonNullable<Permissions["groups"]>
+
+/** Who may see and change what, and Git sync. */
+export function sharingRoutes(): Route[] {
   return [
-    { method: "GET", path, scope: read, handle: (call) => ok(find(call).permissions) },
-    {
-      method: "POST",
-      path,
-      scope: write,
-      handle: (call) => {
-        const object = find(call)
-        if (!hasRole(call.caller.user, object, "owner"))
-          return refuse(403, "only the owner or an admin may change permissions")
-        object.permissions = readPermissions(call.body)
-        return { status: 200 }
-      },
-    },
+    ...permissionRoutes("capsules", (call) => findRunnable(call, "capsules"), relatedToRunnable),
+    ...permissionRoutes("pipelines", (call) => findRunnable(call, "pipelines"), relatedToRunnable),
+    ...permissionRoutes("data_assets", findDataAsset, relatedToDataAsset),
+    ...syncRoutes(),
   ]
 }
 
-/** Null counts as absent, as the official client writes it. `share_assets` is an instruction, and not kept. */
-function readPermissions(body: unknown): Permissions {
-  if (!isObject(body)) return refuse(400, "invalid request body")
-  const { users, groups, everyone } = body
+/** Who may view an object may read its permissions; its owner replaces them, all of them. */
+function permissionRoutes<Record extends Shared>(
+  kind: Kind | "data_assets",
+  find: (call: Call) => Record,
+  related: (world: World, record: Record) => Shared[],
+): Route[] {
+  const path = `/${kind}/:id/permissions`
+  const scope = kind === "data_assets" ? "datasets" : "capsules"
+  const replace = (call: Call): Answer => {
+    const record = find(call)
+    const { user } = call.caller
+    if (!hasRole(user, record, "owner")) return refuse(403, "only the owner or an admin may change permissions")
+    const { permissions, shareAssets } = readPermissions(call.body)
+    record.permissions = permissions
+    if (shareAssets) for (const object of related(call.world, record)) letView(object, permissions, user)
+    return { status: 200 }
+  }
+  return [
+    { method: "GET", path, scope: `${scope}:read`, handle: (call) => ok(find(call).permissions) },
+    { method: "POST", path, scope: `${scope}:write`, handle: replace },
+  ]
+}
+
+/** What is attached to it, and the capsules that a pipeline runs. */
+function relatedToRunnable(world: World, { attachments, processes = [] }: RunnableRecord): Shared[] {
+  const assets = attachments.map(({ id }) => world.dataAssets.get(id))
+  const capsules = processes.map(({ capsule_id }) => world.runnables.get(capsule_id))
+  return [...assets, ...capsules].filter((object) => object !== undefined)
+}
+
+function relatedToDataAsset(world: World, { wire }: DataAssetRecord): Shared[] {
+  const contained = (wire.contained_data_assets ?? []).map(({ id }) => world.dataAssets.get(id ?? ""))
+  return contained.filter((asset) => asset !== undefined)
+}
+
+/** Lets the users and groups view an object, if it is the caller's to share; whoever has a role there keeps it. */
+function letView(object: Shared, { users = [], groups = [] }: Permissions, caller: User): void {
+  if (!hasRole(caller, object, "owner")) return
+  const held = object.permissions
+  const newUsers = users.filter(({ email }) => !held.users?.some((entry) => entry.email === email))
+  const newGroups = groups.filter(({ group }) => !held.groups?.some((entry) => entry.group === group))
+  object.permissions = {
+    ...held,
+    users: [...(held.users ?? []), ...newUsers.map(({ email }) => ({ email, role: "viewer" as const }))],
+    groups: [...(held.groups ?? []), ...newGroups.map(({ group }) => ({ group, role: "viewer" as const }))],
+  }
+}
+
+/** `share_assets` is an instruction, and not kept. */
+function readPermissions(body: unknown): { permissions: Permissions; shareAssets: boolean } {
+  const { users, groups, everyone, share_assets } = readObject(body)
   const permissions: Permissions = {}
-  if (users != null) permissions.users = entries(users, "email", userRoles) as NonNullable<Permissions["users"]>
-  if (groups != null) permissions.groups = entries(groups, "group", groupRoles) as NonNullable<Permissions["groups"]>
-  if (everyone != null) {
-    if (!everyoneRoles.includes(everyone as string)) return refuse(400, "invalid role for everyone")
-    permissions.everyone = everyone as NonNullable<Permissions["everyone"]>
-  }
-  return permissions
+  if (users !== undefined) permissions.users = readEntries(users, "email", userRoles) as Users
+  if (groups !== undefined) permissions.groups = readEntries(groups, "group", groupRoles) as Groups
+  if (everyone !== undefined && !everyoneRoles.includes(everyone as string))
+    return refuse(400, `everyone must be one of ${everyoneRoles.join(", ")}`)
+  if (everyone !== undefined) permissions.everyone = everyone as NonNullable<Permissions["everyone"]>
+  if (share_assets !== undefined && typeof share_assets !== "boolean")
+    return refuse(400, "share_assets must be a boolean")
+  return { permissions, shareAssets: share_assets === true }
 }
 
-function entries(given: unknown, key: string, roles: readonly string[]) {
+function readEntries(given: unknown, key: string, roles: readonly string[]) {
   if (!Array.isArray(given)) return refuse(400, "invalid request body")
-  for (const entry of given) {
-    if (!isObject(entry) || typeof entry[key] !== "string" || entry[key] === "") refuse(400, `${key} is required`)
-    if (!roles.includes((entry as Record<string, unknown>).role as string)) refuse(400, `invalid role for ${key}`)
-  }
-  return given
+  return given.map((entry: unknown) => {
+    const { [key]: who, role } = readObject(entry)
+    if (typeof who !== "string" || who === "") return refuse(400, `${key} is required`)
+    if (!roles.includes(role as string)) return refuse(400, `the role of ${who} must be one of ${roles.join(", ")}`)
+    return { [key]: who, role }
+  })
 }
 
-/** Git sync: what is cloned from an external repository has one commit to pull, once. */
-export function syncRoute(kind: Kind): Route {
-  const synced = new WeakSet<object>()
-  return {
+/** What is cloned from an external repository has one commit to pull, once. */
+function syncRoutes(): Route[] {
+  const synced = new WeakSet<RunnableRecord>()
+  return (["capsules", "pipelines"] as const).map((kind) => ({
     method: "POST",
     path: `/${kind}/:id/sync`,
     scope: "capsules:write",
@@ -65,5 +116,5 @@ export function syncRoute(kind: Kind): Route {
       synced.add(record)
       return ok({ pulled: 1 })
     },
-  }
+  }))
 }

@@ -140,7 +140,7 @@ export interface DataAsset {
     data_assets?: string[]
   }
   source_bucket?: { origin: string; bucket?: string; prefix?: string; external?: boolean }
-  custom_metadata?: Record<string, string | number>
+  custom_metadata?: Record<string, string | number | (string | number)[]>
   app_parameters?: { name?: string; value?: string }[]
   contained_data_assets?: { id?: string; mount?: string; size?: number }[]
 }
@@ -184,6 +184,8 @@ export interface RunnableRecord extends Shared {
   /** Panels of released versions that differ from the latest, by major version. */
   versionPanels?: Map<number, AppPanel>
   attachments: { id: string; mount: string }[]
+  /** The capsules that a pipeline runs, where that is known. */
+  processes?: { name: string; capsule_id: string; version?: number; public?: boolean }[]
   computations: string[]
   authors: { name: string; affiliation: string }[]
   customMetadata: Record<string, string | number>
@@ -202,6 +204,8 @@ export interface ComputationRecord {
   wire: Computation
   /** Id of the capsule or pipeline that was run; the wire never shows it. */
   parent: string
+  /** Id of the user who ran it, where the wire names another owner. */
+  startedBy?: string
   life?: Life
   files?: Files
 }
@@ -225,6 +229,8 @@ export interface World {
   runnables: Map<string, RunnableRecord>
   computations: Map<string, ComputationRecord>
   dataAssets: Map<string, DataAssetRecord>
+  /** When drafts cease to be drafts, in epoch seconds. */
+  creations: number[]
   /** Goes up with every request that may change something, so that what was found can be kept until then. */
   revision: number
 }
@@ -242,7 +248,15 @@ export function createClock(): Clock {
 
 /** A world with nothing in it but its clock and the tokens it knows. */
 export function createWorld(clock: Clock, access: Map<string, Access>): World {
-  return { clock, access, runnables: new Map(), computations: new Map(), dataAssets: new Map(), revision: 0 }
+  return {
+    clock,
+    access,
+    runnables: new Map(),
+    computations: new Map(),
+    dataAssets: new Map(),
+    creations: [],
+    revision: 0,
+  }
 }
 
 /** Adds a capsule or pipeline; what is not said about it is empty, and everybody may view it. */
@@ -274,7 +288,7 @@ export function addComputation(
   world: World,
   parent: RunnableRecord,
   wire: Computation,
-  rest: Partial<Pick<ComputationRecord, "life" | "files">> = {},
+  rest: Partial<Omit<ComputationRecord, "wire" | "parent">> = {},
 ): void {
   world.computations.set(wire.id, { wire, parent: parent.wire.id, ...rest })
   parent.computations.push(wire.id)
@@ -282,6 +296,7 @@ export function addComputation(
 
 /** Adds a data asset; everybody may view it unless its permissions say otherwise. */
 export function addDataAsset(world: World, wire: DataAsset, rest: Partial<Omit<DataAssetRecord, "wire">> = {}): void {
+  if (rest.creation) world.creations.push(rest.creation.at)
   world.dataAssets.set(wire.id, {
     wire,
     owner: wire.owner,
@@ -326,9 +341,14 @@ export function computationNow(world: World, { wire, life }: ComputationRecord):
   return { ...wire, run_time: ran(sinceRunning), ...life.end }
 }
 
-/** The data asset as the wire shows it now: a draft becomes ready, or fails, with the clock. */
-export function dataAssetNow(world: World, { wire, creation }: DataAssetRecord): DataAsset {
-  return creation && world.clock.now() >= creation.at ? { ...wire, ...creation.becomes } : wire
+/** The data asset as the wire shows it now: a draft becomes ready, or fails, with the clock, and stays so. */
+export function dataAssetNow(world: World, record: DataAssetRecord): DataAsset {
+  const { creation } = record
+  if (creation && world.clock.now() >= creation.at) {
+    record.wire = { ...record.wire, ...creation.becomes }
+    delete record.creation
+  }
+  return record.wire
 }
 
 /** Whether the data asset's files stay in a customer's own bucket. */
