@@ -1,21 +1,24 @@
-import { GraphQLError, type GraphQLFormattedError } from "graphql"
+import { GraphQLError } from "graphql"
 import type { Log } from "./log.ts"
 import { NotPromisedError } from "./upstream/answer.ts"
 import { UpstreamError } from "./upstream/error.ts"
 
 /** The codes that clients find in `extensions.code`, beside GraphQL's own for documents that don't parse or validate. */
-export type ErrorCode =
-  | "BAD_USER_INPUT"
-  | "UNAUTHENTICATED"
-  | "FORBIDDEN"
-  | "NOT_FOUND"
-  | "CONFLICT"
-  | "RATE_LIMITED"
-  | "UPSTREAM_TIMEOUT"
-  | "UPSTREAM_UNAVAILABLE"
-  | "UPSTREAM_INVALID_RESPONSE"
-  | "OPERATION_TOO_COSTLY"
-  | "INTERNAL_SERVER_ERROR"
+const errorCodes = [
+  "BAD_USER_INPUT",
+  "UNAUTHENTICATED",
+  "FORBIDDEN",
+  "NOT_FOUND",
+  "CONFLICT",
+  "RATE_LIMITED",
+  "UPSTREAM_TIMEOUT",
+  "UPSTREAM_UNAVAILABLE",
+  "UPSTREAM_INVALID_RESPONSE",
+  "OPERATION_TOO_COSTLY",
+  "INTERNAL_SERVER_ERROR",
+] as const
+
+export type ErrorCode = (typeof errorCodes)[number]
 
 /** The one table from upstream's status to a code; the statuses of 5xx that it doesn't name are UPSTREAM_UNAVAILABLE. */
 const codeOfStatus: Readonly<Record<number, ErrorCode>> = {
@@ -144,7 +147,7 @@ export function presentError(error: unknown, requestId: string, log: Log): Graph
     const { extensions } = cause
     return new GraphQLError(cause.message, {
       ...place,
-      extensions: { ...extensions, code: extensions.code ?? codeOfRequestError(extensions), requestId },
+      extensions: { ...extensions, code: publicCode(extensions.code), requestId },
     })
   }
   log.error({ err: cause, path: place.path?.join(".") }, "unexpected error")
@@ -158,9 +161,14 @@ function rootCause(error: unknown): unknown {
   return error instanceof GraphQLError && error.originalError != null ? rootCause(error.originalError) : error
 }
 
-/** GraphQL's own execution errors, such as a variable of the wrong type, come without a code: the input was wrong. */
-function codeOfRequestError(extensions: GraphQLFormattedError["extensions"]): string {
-  return extensions?.http === undefined ? "BAD_USER_INPUT" : "BAD_REQUEST"
+/**
+ * A code that the README names. The server's own refusals (a body that is no JSON, an operation that isn't there) and
+ * GraphQL's of variables come with other codes or none: the input was wrong.
+ */
+function publicCode(code: unknown): string {
+  const isNamed =
+    typeof code === "string" && (code.startsWith("GRAPHQL_") || errorCodes.some((known) => known === code))
+  return isNamed ? code : ("BAD_USER_INPUT" satisfies ErrorCode)
 }
 
 function sentenceFor(error: UpstreamError): string {
