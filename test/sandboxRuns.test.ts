@@ -256,7 +256,7 @@ describe("starting a run", () => {
 describe("data assets of a cloud workstation", () => {
   const path = `/computations/${seed.workstation}/data_assets`
 
-  test("they are attached to the session and detached again", async () => {
+  test("they are attached to it and detached again", async () => {
     const { rest } = await startRest()
     const attached = await rest(`POST ${path}`, { body: [{ id: seed.cellImages }, { id: seed.draftRecording }] })
     expect(attached.json).toMatchObject([
@@ -270,7 +270,7 @@ describe("data assets of a cloud workstation", () => {
     expect((await rest(`DELETE ${path}`, { body: [seed.cellImages] })).status).toBe(404)
   })
 
-  test("an ordinary run takes none, and a stranger's session is left alone", async () => {
+  test("an ordinary run takes none, and a stranger's is left alone", async () => {
     const { rest } = await startRest()
     const body = [{ id: seed.cellImages }]
     expect((await rest(`POST /computations/${seed.countedCells}/data_assets`, { body })).status).toBe(400)

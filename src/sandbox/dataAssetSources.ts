@@ -173,10 +173,10 @@ function fromComputation(call: Call, given: Fields): Made {
   }
 }
 
-/** Files saved from a session are a result if the script that made them is named. */
+/** Files saved from a cloud workstation are a result if the script that made them is named. */
 function fromWorkstation(call: Call, given: Fields): Made {
   const { record, parent } = findRun(call, requiredText(given, "id"))
-  if (!record.wire.cloud_workstation) return refuse(400, "computation is no cloud workstation session")
+  if (!record.wire.cloud_workstation) return refuse(400, "computation is no cloud workstation")
   const path = requiredText(given, "path")
   const run_script = optionalText(given, "run_script")
   const files = { "notes.md": `# ${record.wire.name}\n\nSaved from ${path}.\n`, "tables/cells.csv": "cell,x\n1,4\n" }

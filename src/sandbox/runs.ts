@@ -17,7 +17,7 @@ import {
 const phases = { initializing: 5, running: 30, finalizing: 5 }
 const longestValue = 4096
 
-/** Starting runs, and what can be attached to a session while it runs. */
+/** Starting runs, and what can be attached to a cloud workstation. */
 export const runRoutes: Route[] = [
   { method: "POST", path: "/computations", scope: "capsules:write", handle: run },
   { method: "POST", path: "/computations/:id/data_assets", scope: "capsules:write", handle: attach },
@@ -170,15 +170,13 @@ function readValue(value: unknown): string {
     : value
 }
 
-function findSession(call: Call): ComputationRecord {
+function findWorkstation(call: Call): ComputationRecord {
   const record = findOwnComputation(call)
-  return record.wire.cloud_workstation
-    ? record
-    : refuse(400, "data assets can be attached to a cloud workstation session only")
+  return record.wire.cloud_workstation ? record : refuse(400, "data assets can be attached to a cloud workstation only")
 }
 
 function attach(call: Call): Answer {
-  const record = findSession(call)
+  const record = findWorkstation(call)
   const present = record.wire.data_assets ?? []
   const added = admitted(call, readAttachments(call.body), present, ["failed"])
   record.wire = { ...record.wire, data_assets: [...present, ...added] }
@@ -186,7 +184,7 @@ function attach(call: Call): Answer {
 }
 
 function detach(call: Call): Answer {
-  const record = findSession(call)
+  const record = findWorkstation(call)
   const present = record.wire.data_assets ?? []
   const ids = readDetachments(call.body, present)
   record.wire = { ...record.wire, data_assets: present.filter(({ id }) => !ids.includes(id)) }

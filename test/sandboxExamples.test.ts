@@ -1,0 +1,134 @@
+import { describe, expect, test } from "vitest"
+import { seed } from "../src/sandbox/seed.ts"
+import { type Rest, startRest } from "./support/rest.ts"
+
+/** The official Python client writes every unset field of what it sends as null, and polls until a state is final. */
+describe("the official client's own examples", () => {
+  const unset = (...names: string[]) => Object.fromEntries(names.map((name) => [name, null]))
+  const runParams = {
+    ...unset("capsule_id", "pipeline_id", "version", "resume_run_id", "nextflow_profile"),
+    ...unset("data_assets", "parameters", "named_parameters", "processes"),
+  }
+  const source = unset("aws", "gcp", "computation", "cloud_workstation")
+  const dataAssetParams = {
+    ...unset("description", "source", "target", "custom_metadata", "data_asset_ids", "results_info"),
+    name: "My Result",
+    mount: "my-result",
+    tags: ["my", "result"],
+  }
+  const headers = { "min-server-version": "4.6.0", "agent-id": "example" }
+
+  async function start() {
+    const { sandbox, rest } = await startRest()
+    const wait = async (path: string) => {
+      for (let turn = 0; turn < 20; turn += 1) {
+        const { json } = await rest(`GET ${path}`, { headers })
+        if (["completed", "failed", "ready"].includes(json.state)) return json
+        sandbox.clock.advance(5)
+      }
+      throw new Error(`${path} did not end`)
+    }
+    return { rest: ((call, more) => rest(call, { ...more, headers })) as Rest, wait }
+  }
+
+  test("a capsule is run, waited for, and its result captured, shared, archived and deleted", async () => {
+    const { rest, wait } = await start()
+    const capsule = (await rest(`GET /capsules/${seed.cellCounter}`)).json
+    const run = await rest("POST /computations", { body: { ...runParams, capsule_id: capsule.id } })
+    const ended = await wait(`/computations/${run.json.id}`)
+    expect(ended).toMatchObject({ state: "completed", end_status: "succeeded", has_results: true })
+
+    const { items } = (await rest(`POST /computations/${ended.id}/results`, { body: { path: "" } })).json
+    const file = items.find(({ type }: { type: string }) => type === "file")
+    const urls = await rest(`GET /computations/${ended.id}/results/urls`, { query: { path: file.path } })
+    expect((await fetch(urls.json.download_url)).status).toBe(200)
+
+    const created = await rest("POST /data_assets", {
+      body: {
+        ...dataAssetParams,
+        description: "Computation result",
+        source: { ...source, computation: { id: ended.id, path: null } },
+      },
+    })
+    const asset = await wait(`/data_assets/${created.json.id}`)
+    expect(asset).toMatchObject({ state: "ready", type: "result", provenance: { computation: ended.id } })
+    const path = `/data_assets/${asset.id}`
+    const permissions = { ...unset("users", "groups", "share_assets"), everyone: "viewer" }
+    expect((await rest(`POST ${path}/permissions`, { body: permissions })).status).toBe(200)
+    const update = { ...unset("name", "mount", "custom_metadata"), description: "Seen", tags: ["my"] }
+    expect((await rest(`PUT ${path}`, { body: update })).json).toMatchObject({ name: "My Result", tags: ["my"] })
+    expect((await rest(`PATCH ${path}/archive`, { query: { archive: "True" } })).status).toBe(204)
+    expect((await rest(`DELETE ${path}`)).status).toBe(204)
+    expect((await rest(`DELETE /computations/${ended.id}`)).status).toBe(204)
+  })
+
+  test("a pipeline is run with the example's data asset and processes, its result put into a bucket", async () => {
+    const { rest, wait } = await start()
+    const run = await rest("POST /computations", {
+      body: {
+        ...runParams,
+        pipeline_id: seed.imagingPipeline,
+        data_assets: [{ id: seed.exampleReference, mount: "Reference" }],
+        processes: [
+          {
+            name: "capsule_art_simulation_illumina_1",
+            parameters: ["75", "1", "HS25", "SingleEnded"],
+            named_parameters: null,
+          },
+          { name: "capsule_copy_of_fast_qc_2", parameters: null, named_parameters: null },
+        ],
+      },
+    })
+    expect(run.status).toBe(200)
+    const ended = await wait(`/computations/${run.json.id}`)
+    const { json } = await rest("POST /data_assets", {
+      body: {
+        ...dataAssetParams,
+        source: { ...source, computation: { id: ended.id, path: null } },
+        target: { aws: { bucket: "results", endpoint_name: null, prefix: null } },
+      },
+    })
+    expect((await wait(`/data_assets/${json.id}`)).source_bucket).toEqual({
+      origin: "aws",
+      bucket: "results",
+      external: true,
+    })
+  })
+
+  test("a data asset is made of a bucket", async () => {
+    const { rest, wait } = await start()
+    const aws = {
+      ...unset("endpoint_name", "prefix", "keep_on_external_storage", "use_input_bucket"),
+      bucket: "open",
+      public: false,
+    }
+    const { json } = await rest("POST /data_assets", { body: { ...dataAssetParams, source: { ...source, aws } } })
+    expect(await wait(`/data_assets/${json.id}`)).toMatchObject({ state: "ready", type: "dataset" })
+  })
+
+  test("searches are walked to their end", async () => {
+    const { rest } = await start()
+    for (const [kind, more] of [
+      ["capsules", unset("status")],
+      ["pipelines", unset("status")],
+      ["data_assets", unset("type", "origin")],
+    ] as const) {
+      const params: Record<string, unknown> = {
+        ...unset("query", "next_token", "offset", "sort_field", "sort_order", "ownership", "favorite", "archived"),
+        ...more,
+        filters: null,
+        limit: 3,
+      }
+      const seen: string[] = []
+      for (;;) {
+        const { status, json } = await rest(`POST /${kind}/search`, { body: params })
+        expect(status).toBe(200)
+        seen.push(...json.results.map(({ id }: { id: string }) => id))
+        if (!json.has_more) break
+        params.next_token = json.next_token
+      }
+      expect(new Set(seen).size).toBe(seen.length)
+      expect(seen.length).toBeGreaterThan(1)
+    }
+  })
+})
