@@ -237,6 +237,14 @@ describe("many data assets are edited at once", () => {
     }
   })
 
+  test("a data asset without metadata gets none by an edit of its tags", async () => {
+    const world = await startGateway()
+    const before = await onTheWire(world, seed.probeGeometry)
+    expect(before).not.toHaveProperty("custom_metadata")
+    await world.ask(bulk, { input: { ids: [seed.probeGeometry], addTags: ["checked"] } })
+    expect(await onTheWire(world, seed.probeGeometry)).toEqual({ ...before, tags: [...(before.tags ?? []), "checked"] })
+  })
+
   test("what is as it should be already is left alone", async () => {
     const { ask, sandbox } = await startGateway()
     await ask(bulk, { input: { ids, addTags: ["checked"] } })

@@ -49,6 +49,9 @@ function edited({ tags, customMetadata }: Editable, { addTags, removeTags, setCu
   }
 }
 
+const editsTags = ({ addTags, removeTags }: Edit) => addTags.length + removeTags.size > 0
+const editsMetadata = ({ setCustomMetadata }: Edit) => Object.keys(setCustomMetadata).length > 0
+
 function differ(before: Editable, after: Editable): boolean {
   const metadata = (editable: Editable) => JSON.stringify(Object.entries(editable.customMetadata).sort())
   return before.tags.join("\n") !== after.tags.join("\n") || metadata(before) !== metadata(after)
@@ -64,7 +67,10 @@ async function editOne(context: Context, id: string, edit: Edit, dryRun: boolean
     found = { before, after }
     if (!differ(before, after)) return { id, status: "unchanged", ...found }
     if (dryRun) return { id, status: "would_change", ...found }
-    await sendUpdate(context, asset, { tags: after.tags, custom_metadata: after.customMetadata })
+    await sendUpdate(context, asset, {
+      ...(editsTags(edit) && { tags: after.tags }),
+      ...(editsMetadata(edit) && { custom_metadata: after.customMetadata }),
+    })
     return { id, status: "changed", ...found }
   } catch (error) {
     const failure = failureIn(error)
@@ -191,7 +197,7 @@ defineMutation({
     if (both !== undefined)
       throw badUserInput(`The tag ${JSON.stringify(both)} is in \`addTags\` and in \`removeTags\`.`)
     if (edit.addTags.some((tag) => tag.trim() === "")) throw badUserInput("`addTags` holds an empty tag.")
-    if (edit.addTags.length + edit.removeTags.size + Object.keys(edit.setCustomMetadata).length === 0) {
+    if (!editsTags(edit) && !editsMetadata(edit)) {
       throw badUserInput("Nothing is to change: give `addTags`, `removeTags` or `setCustomMetadata`.")
     }
     const targets = ids ?? (search == null ? [] : await findDataAssets(context, search))
