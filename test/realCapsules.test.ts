@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import { expect, test } from "vitest"
-import { compare, compared, type Wire } from "./support/compare.ts"
+import { asGraph, everyField, filledPlaces } from "./support/everyField.ts"
 import { startGateway } from "./support/gateway.ts"
 
 const folder = fileURLToPath(new URL("../../shared/real-capsules", import.meta.url))
@@ -11,30 +11,19 @@ const withRealCapsules = test.skipIf(absent)
 
 const read = <T>(file: string): T => JSON.parse(readFileSync(`${folder}/${file}.json`, "utf8"))
 
-const parameterFields =
-  "name type category paramName description helpText valueType defaultValue required hidden minimum maximum pattern valueOptions"
-const categoryFields = "id name description helpText"
-const panelFields = `
-  general { title instructions helpText }
-  dataAssets { id mount name description helpText kind accessible dataAsset { ...asset } }
-  categories { ${categoryFields} }
-  parameters { ${parameterFields} }
-  results { fileName }
-  processes { name categories { ${categoryFields} } parameters { ${parameterFields} } }`
-const assetFragment =
-  "fragment asset on DataAsset { id created name mount lastUsed owner state type tags size fileCount description }"
-const runnableFields = `
-  id created name status owner slug ownerEmail lastAccessed description field tags clonedFromUrl
-  article { url id doi citation state name journalName publishTime }
-  versions { majorVersion } submission { commit } originalCapsule { id } releaseCapsule { id }
-  appPanel { ${panelFields} }`
+// biome-ignore lint/suspicious/noExplicitAny: the files' objects have any shape.
+type Wire = Record<string, any>
+
+const panel = `${everyField("AppPanel")} walked: dataAssets { dataAsset { ${everyField("DataAsset")} } }`
 
 /** Walks a search to its end in pages, and gives its nodes by id. */
 async function walk(ask: Awaited<ReturnType<typeof startGateway>>["ask"], search: string): Promise<Map<string, Wire>> {
   const nodes = new Map<string, Wire>()
   for (let after: string | null = null; ; ) {
     const { data, errors } = await ask(
-      `query ($after: String) { ${search}(first: 20, after: $after) { nodes { ${runnableFields} } pageInfo { hasNextPage endCursor } } } ${assetFragment}`,
+      `query ($after: String) { ${search}(first: 20, after: $after) {
+        nodes { ${everyField("Capsule")} appPanel { ${panel} } } pageInfo { hasNextPage endCursor }
+      } }`,
       { after },
     )
     expect(errors).toBeUndefined()
@@ -62,43 +51,42 @@ withRealCapsules.each([
     expect(wire).toHaveLength(count)
     expect([...nodes.keys()].sort()).toEqual(wire.map(({ id }) => id).sort())
 
-    const before = compared()
     let withPanel = 0
+    let values = 0
     for (const runnable of wire) {
-      const node = nodes.get(runnable.id) as Wire
-      compare(runnable, node, runnable.name)
-      const panel = wirePanels[runnable.id]
-      if (panel === undefined) {
-        expect(node.appPanel, runnable.name).toBeNull()
+      const { appPanel, ...node } = nodes.get(runnable.id) as Wire
+      expect(node, runnable.name).toEqual(asGraph("Capsule", runnable))
+      values += filledPlaces("Capsule", node).length
+      if (wirePanels[runnable.id] === undefined) {
+        expect(appPanel, runnable.name).toBeNull()
         continue
       }
       withPanel += 1
+      const { walked, dataAssets, ...rest } = appPanel
+      const { data_assets: named, ...wirePanel } = wirePanels[runnable.id] as Wire
+      const { dataAssets: shownAssets, ...shownRest } = asGraph("AppPanel", { ...wirePanel, data_assets: named })
+      expect(rest, runnable.name).toEqual(shownRest)
       // A panel that names no data assets shows those that are attached.
-      const attached = node.appPanel.dataAssets?.map(({ id, mount }: Wire) => ({ id, mount })) ?? null
-      if (panel.data_assets === undefined) expect(attached, runnable.name).toEqual(attachments[runnable.id] ?? null)
-      compare(
-        panel,
-        panel.data_assets ? node.appPanel : { ...node.appPanel, dataAssets: null },
-        `${runnable.name} panel`,
-      )
-      for (const { id, dataAsset } of node.appPanel.dataAssets ?? []) {
-        compare(wireAssets.get(id) as Wire, dataAsset, `${runnable.name} asset ${id}`)
-      }
+      const attached = dataAssets?.map(({ id, mount }: Wire) => ({ id, mount })) ?? null
+      if (named === undefined) expect(attached, runnable.name).toEqual(attachments[runnable.id] ?? null)
+      else expect(dataAssets, runnable.name).toEqual(shownAssets)
+      const shownAsset = ({ id }: Wire) => ({ dataAsset: asGraph("DataAsset", wireAssets.get(id) as Wire) })
+      expect(walked, runnable.name).toEqual(dataAssets?.map(shownAsset) ?? null)
+      values += filledPlaces("AppPanel", appPanel).length
     }
     expect(withPanel).toBe(panels)
-    expect(compared() - before).toBeGreaterThan(file === "capsules" ? 2_000 : 300)
+    expect(values).toBeGreaterThan(file === "capsules" ? 3_000 : 400)
   },
 )
 
 withRealCapsules("every value of all 238 real data assets comes out", async () => {
   const { ask } = await startGateway({ sandbox: { dataFolder: folder } })
   const wire = read<Wire[]>("data_assets")
-  const { data, errors } = await ask(`query ($ids: [ID!]!) { dataAssets(ids: $ids) { ...asset } } ${assetFragment}`, {
+  const { data, errors } = await ask(`query ($ids: [ID!]!) { dataAssets(ids: $ids) { ${everyField("DataAsset")} } }`, {
     ids: wire.map(({ id }) => id),
   })
   expect(errors).toBeUndefined()
   expect(wire).toHaveLength(238)
-  const before = compared()
-  for (const [index, asset] of wire.entries()) compare(asset, data.dataAssets[index], asset.name)
-  expect(compared() - before).toBeGreaterThan(238 * 8)
+  expect(data.dataAssets).toEqual(wire.map((asset) => asGraph("DataAsset", asset)))
+  expect(data.dataAssets.flatMap((asset: Wire) => filledPlaces("DataAsset", asset)).length).toBeGreaterThan(238 * 8)
 })
