@@ -14,7 +14,7 @@ export function customMetadataSchema(context: Context): Promise<rest.CustomMetad
 }
 
 /** The field with this name; null where the deployment has none. One call for each request, whatever the names. */
-export async function customMetadataField(context: Context, name: string): Promise<rest.CustomMetadataField | null> {
+async function customMetadataField(context: Context, name: string): Promise<rest.CustomMetadataField | null> {
   const found = await customMetadataSchema(context)
   return (found && fieldsOf(found)?.find((field) => field.name === name)) ?? null
 }

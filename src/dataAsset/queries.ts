@@ -86,7 +86,7 @@ export const DataAssetSearchInput = builder.inputType("DataAssetSearchInput", {
 })
 
 /** A search's criteria as the wire has them. */
-export function wireCriteria(criteria: typeof DataAssetSearchInput.$inferInput) {
+function wireCriteria(criteria: typeof DataAssetSearchInput.$inferInput) {
   return {
     query: criteria.query || undefined,
     filters: wireFilters(criteria.filters),

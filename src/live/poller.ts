@@ -1,11 +1,11 @@
 import { setTimeout as wait } from "node:timers/promises"
 
 /** The first wait between two reads of an object, and the shortest that there ever is, in milliseconds. */
-export const shortestMs = 5_000
+const shortestMs = 5_000
 /** How much longer each wait is than the one before, while the object stays in its stage. */
 const growth = 1.5
 /** How long an object is followed on that can't be read, in milliseconds. */
-export const patienceMs = 5 * 60_000
+const patienceMs = 5 * 60_000
 
 /** Where pollers have their time from. */
 export interface Time {

@@ -2,7 +2,7 @@ import { GraphQLError } from "graphql"
 import type { Plugin } from "graphql-yoga"
 
 /** The largest request body that is read, in bytes: 1 MiB, ten times a mutation over a thousand ids. */
-export const largestBody = 1024 * 1024
+const largestBody = 1024 * 1024
 
 /**
  * Refuses larger request bodies with 413. Yoga's own limit sends every body through a stream of its own, which more than

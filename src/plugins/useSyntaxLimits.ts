@@ -2,9 +2,9 @@ import { GraphQLError } from "graphql"
 import type { Plugin } from "graphql-yoga"
 
 /** The most tokens that a document may have: some fifty times a large page's query. */
-export const mostTokens = 10_000
+const mostTokens = 10_000
 /** How deep braces, brackets and parentheses may nest; the parser descends once for each. */
-export const deepestNesting = 200
+const deepestNesting = 200
 
 /** Refuses documents that would cost the parser too much, before it begins. */
 export function useSyntaxLimits(): Plugin {

@@ -15,7 +15,7 @@ import { always, bool, float, int, object, objects, text, textOrEmpty, texts, ti
 import * as rest from "./rest.ts"
 
 /** On which route an object that a loader brought lives. */
-export function kindOf(runnable: Typed<rest.Runnable>): rest.Kind {
+function kindOf(runnable: Typed<rest.Runnable>): rest.Kind {
   return runnable.__typename === "Pipeline" ? "pipelines" : "capsules"
 }
 

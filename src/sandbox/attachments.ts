@@ -27,7 +27,7 @@ export function readDetachments(body: unknown, attached: readonly { id: string }
 }
 
 /** The keys by which a refusal names the data assets it is about. */
-export function blamed(assets: readonly DataAssetRecord[]): Record<string, unknown> {
+function blamed(assets: readonly DataAssetRecord[]): Record<string, unknown> {
   return { datasets: assets.map(({ wire: { id, name } }) => ({ id, name })) }
 }
 

@@ -40,7 +40,7 @@ export const computationRoutes: Route[] = [
 ]
 
 /** The run that the call names, if the caller may see it. */
-export function findComputation({ world, caller, params }: Call): ComputationRecord {
+function findComputation({ world, caller, params }: Call): ComputationRecord {
   const record = world.computations.get(params.id!)
   const role = record && roleOf(caller.user, world.runnables.get(record.parent)!)
   if (!record || !role) return refuse(404, "computation not found")
