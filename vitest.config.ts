@@ -8,6 +8,7 @@ export default defineConfig({
   resolve: { alias: [{ find: /^graphql$/, replacement: "graphql/index.js" }] },
   test: {
     include: ["test/**/*.test.ts"],
+    setupFiles: "test/support/frozenAnswers.ts",
     testTimeout: 20_000,
     hookTimeout: 60_000,
     ...(report && { reporters: ["default", ["json", { outputFile: report }]] }),

@@ -46,12 +46,15 @@ export function loaderById<T extends { id: string }>(
     return object
   })
   return Object.assign(loader, {
-    /** Takes objects that another call brought, so that they aren't fetched again. */
-    prime(context: Context, objects: readonly T[]): void {
-      for (const object of objects) {
-        loader(context).prime(object.id, typed(typename, object))
+    /** Takes objects that another call brought, so that they aren't fetched again. Answers them with their `__typename`. */
+    prime(context: Context, objects: readonly T[]): Typed<T>[] {
+      const loaded = loader(context)
+      return objects.map((object) => {
+        const known = typed(typename, object)
+        loaded.prime(object.id, known)
         context.types.remember(object.id, typename)
-      }
+        return known
+      })
     },
     /** The object, or only its id and type where the query asks for nothing more: that costs no call. */
     link(context: Context, id: string, info: GraphQLResolveInfo): Promise<T> | Typed<T> {
@@ -60,8 +63,9 @@ export function loaderById<T extends { id: string }>(
   })
 }
 
+/** A copy: what upstream answered may be another request's too, and is never written to. */
 function typed<T extends object>(typename: string, object: T): Typed<T> {
-  return Object.assign(object, { __typename: typename })
+  return { ...object, __typename: typename }
 }
 
 /** Whether a field's selections, through all their fragments, hold nothing but `id` and `__typename`. */

@@ -64,7 +64,7 @@ async function run(context: Context, kind: Kind, id: string, input: RunInput, pr
     const panel = await appPanelOf(context, kind, id, input.version ?? undefined)
     if (panel !== null) checkAgainstPanel(panel, input, processes)
   }
-  const computation = await rest.runComputation(context.upstream, {
+  const started = await rest.runComputation(context.upstream, {
     ...(kind === "capsules" ? { capsule_id: id } : { pipeline_id: id }),
     version: input.version ?? undefined,
     resume_run_id: input.resumeRunId ?? undefined,
@@ -82,7 +82,7 @@ async function run(context: Context, kind: Kind, id: string, input: RunInput, pr
           })),
   })
   forgetComputations(context)
-  computationById.prime(context, [computation])
+  const [computation = started] = computationById.prime(context, [started])
   rememberRunnable(context, computation, { id, kind })
   return { computation }
 }

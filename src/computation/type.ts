@@ -26,8 +26,8 @@ interface RunnableKey {
 const computationsByRunnable = loaderByKey(async (context, key) => {
   const runnable: RunnableKey = JSON.parse(key)
   const listed = await rest.listComputations(context.upstream, runnable.kind, runnable.id)
-  const computations = newestFirst([...new Map(listed.map((computation) => [computation.id, computation])).values()])
-  computationById.prime(context, computations)
+  const distinct = new Map(listed.map((computation) => [computation.id, computation]))
+  const computations = newestFirst(computationById.prime(context, [...distinct.values()]))
   for (const computation of computations) rememberRunnable(context, computation, runnable)
   return computations
 })

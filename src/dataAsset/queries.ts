@@ -65,8 +65,7 @@ builder.queryField("searchDataAssets", (t) =>
       const page = await searchPage("data_assets", params, args, (body) =>
         rest.searchDataAssets(context.upstream, body),
       )
-      dataAssetById.prime(context, page.nodes)
-      return page
+      return { ...page, nodes: dataAssetById.prime(context, page.nodes) }
     },
   }),
 )

@@ -170,8 +170,7 @@ const offspring = loaderByKey(async (context): Promise<Offspring> => {
       }
       const body = { type, limit: pageSize, ...(next_token !== undefined && { next_token }) }
       const answer = await searchDataAssets(context.upstream, body)
-      dataAssetById.prime(context, answer.results)
-      for (const asset of answer.results) {
+      for (const asset of dataAssetById.prime(context, answer.results)) {
         const { inputs, contained } = originOf(asset)
         for (const id of new Set([...inputs, ...contained])) byInput.set(id, [...(byInput.get(id) ?? []), asset])
       }

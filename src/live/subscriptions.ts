@@ -40,8 +40,7 @@ function defineSubscription<T extends { id: string }>(subscription: {
       resolve: ((outcome: Outcome<T>, _args: object, context: Context) => {
         context.renew()
         if ("error" in outcome) return nullIfMissing(Promise.reject(outcome.error))
-        loader.prime(context, [outcome.value])
-        return outcome.value
+        return loader.prime(context, [outcome.value])[0]
       }) as never,
     }),
   )

@@ -33,8 +33,7 @@ export async function runnablePage(
 ): Promise<Page<Typed<rest.Runnable>>> {
   const page = await searchPage(kind, params, args, (body) => rest.searchRunnables(context.upstream, kind, body))
   const loader = kind === "pipelines" ? pipelineById : capsuleById
-  loader.prime(context, page.nodes)
-  return page
+  return { ...page, nodes: loader.prime(context, page.nodes) }
 }
 
 export const CapsuleStatus = wireEnum(
