@@ -1,4 +1,5 @@
 import { builder, type ObjectType } from "./builder.ts"
+import { cost } from "./cost/cost.ts"
 import { badUserInput, nullIfMissing } from "./errors.ts"
 import type { loaderById } from "./loader.ts"
 
@@ -15,6 +16,7 @@ export function defineLookups<T extends { id: string }>(lookup: {
     t.field({
       type: lookup.type,
       description: "The one with this id; null: there is none. One call.",
+      extensions: cost({ calls: 1, byId: "id" }),
       args: { id: t.arg.id({ required: true, description: "Code Ocean's own id." }) },
       resolve: (_root, { id }, context) => nullIfMissing(lookup.loader(context).load(id)) as never,
     }),
@@ -24,6 +26,7 @@ export function defineLookups<T extends { id: string }>(lookup: {
       type: [lookup.type],
       nullable: { list: false, items: true },
       description: `Those with these ids, in their order; null stands for one that there isn't. One call for each different id; at most ${mostIds} ids.`,
+      extensions: cost({ calls: 1, byId: "ids", items: { argument: "ids", assumed: 0 } }),
       args: { ids: t.arg.idList({ required: true, description: "Code Ocean's own ids." }) },
       resolve: (_root, { ids }, context) => {
         if (ids.length > mostIds)

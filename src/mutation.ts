@@ -1,5 +1,6 @@
 import { builder, type InputType, type ObjectType } from "./builder.ts"
 import type { Context } from "./context.ts"
+import { type Cost, cost } from "./cost/cost.ts"
 import { badUserInput, type Failure, Refusal, refusalIn } from "./errors.ts"
 
 const RefusalCode = builder.enumType("RefusalCode", {
@@ -33,6 +34,7 @@ const MutationRefused = builder.objectRef<Refusal>("MutationRefused").implement(
 export function defineMutation<Input extends object, Payload extends object>(mutation: {
   name: string
   description: string
+  cost: Cost
   input: InputType<Input>
   payload: ObjectType<Payload>
   run: (input: Input, context: Context) => Promise<Payload>
@@ -46,6 +48,7 @@ export function defineMutation<Input extends object, Payload extends object>(mut
     t.field({
       type: Result,
       description: mutation.description,
+      extensions: cost(mutation.cost),
       args: {
         input: t.arg({ type: mutation.input as InputType<object>, required: true, description: "What to change." }),
       },

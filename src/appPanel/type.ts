@@ -1,5 +1,6 @@
 import { builder } from "../builder.ts"
 import type { Context } from "../context.ts"
+import { link, listOf } from "../cost/cost.ts"
 import { DataAsset, dataAssetById } from "../dataAsset/type.ts"
 import { wireEnum } from "../enums.ts"
 import { nullIfMissing } from "../errors.ts"
@@ -63,6 +64,7 @@ const PanelDataAsset = builder.objectRef<rest.PanelDataAsset>("AppPanelDataAsset
     dataAsset: t.field({
       type: DataAsset,
       description: "The data asset. A call, unless only its id is asked for.",
+      extensions: link,
       resolve: linkAt(dataAssetById, "id"),
     }),
   }),
@@ -134,6 +136,7 @@ export const AppPanel = builder.objectRef<rest.AppPanel>("AppPanel").implement({
     dataAssets: t.field({
       type: [PanelDataAsset],
       description: "The attached data assets.",
+      extensions: listOf(5),
       resolve: objects<rest.PanelDataAsset>("data_assets"),
     }),
     categories: t.field({

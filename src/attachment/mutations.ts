@@ -1,6 +1,7 @@
 import { builder, type ObjectType } from "../builder.ts"
 import type { Context } from "../context.ts"
-import { DataAssetSearchInput, findDataAssets } from "../dataAsset/queries.ts"
+import { link } from "../cost/cost.ts"
+import { DataAssetSearchInput, findDataAssets, mostFound } from "../dataAsset/queries.ts"
 import { DataAsset, dataAssetById } from "../dataAsset/type.ts"
 import { badUserInput } from "../errors.ts"
 import { linkAt } from "../loader.ts"
@@ -57,6 +58,7 @@ const AttachedDataAsset = builder.objectRef<rest.AttachResult>("AttachedDataAsse
     dataAsset: t.field({
       type: DataAsset,
       description: "The data asset. A call, unless only its id is asked for.",
+      extensions: link,
       resolve: linkAt(dataAssetById, "id"),
     }),
   }),
@@ -91,6 +93,7 @@ export function defineAttachmentMutations(names: {
   defineMutation({
     name: names.attach,
     description: `Attaches data assets to a ${one}. One call.`,
+    cost: { calls: 2, items: { argument: "input.dataAssets", assumed: mostFound } },
     input: builder.inputType(`${capitalized(names.attach)}Input`, {
       description: `Which data assets to attach to which ${one}.`,
       fields: (t) => ({
@@ -119,6 +122,7 @@ export function defineAttachmentMutations(names: {
   defineMutation({
     name: names.detach,
     description: `Detaches data assets from a ${one}; they stay what they are. One call.`,
+    cost: { calls: 1 },
     input: builder.inputType(`${capitalized(names.detach)}Input`, {
       description: `Which data assets to detach from which ${one}.`,
       fields: (t) => ({

@@ -1,7 +1,8 @@
 import { builder } from "../builder.ts"
+import { cost } from "../cost/cost.ts"
 import { defineLookups } from "../lookup.ts"
 import { runnableSearchArguments, searchRunnables } from "../runnable/queries.ts"
-import { pageArguments } from "../search/page.ts"
+import { pageArguments, pageItems } from "../search/page.ts"
 import { Capsule, CapsuleConnection, capsuleById } from "./type.ts"
 
 defineLookups({ one: "capsule", many: "capsules", type: Capsule, loader: capsuleById })
@@ -10,6 +11,7 @@ builder.queryField("searchCapsules", (t) =>
   t.field({
     type: CapsuleConnection,
     description: "Capsules that the caller may see. One call a page; null, with an error, where that fails.",
+    extensions: cost({ calls: 1, items: pageItems }),
     args: { ...pageArguments, ...runnableSearchArguments },
     resolve: (_root, args, context) => searchRunnables(context, "capsules", args),
   }),

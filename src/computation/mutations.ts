@@ -3,6 +3,7 @@ import { appPanelOf } from "../appPanel/type.ts"
 import { DataAssetAttachmentInput, defineAttachmentMutations, wireAttachments } from "../attachment/mutations.ts"
 import { builder, type InputFields } from "../builder.ts"
 import type { Context } from "../context.ts"
+import { link } from "../cost/cost.ts"
 import { badUserInput, nullIfMissing } from "../errors.ts"
 import { capitalized, defineMutation } from "../mutation.ts"
 import type { Kind } from "../runnable/rest.ts"
@@ -102,6 +103,7 @@ const runPayload = (name: string, what: string) =>
 defineMutation({
   name: "runCapsule",
   description: "Runs a capsule. One call, and one for the app panel that the values are checked against.",
+  cost: { calls: 2 },
   input: builder.inputType("RunCapsuleInput", {
     description: "Which capsule to run, and with what.",
     fields: (t) => ({
@@ -119,6 +121,7 @@ defineMutation({
 defineMutation({
   name: "runPipeline",
   description: "Runs a pipeline. One call, and one for the app panel that the values are checked against.",
+  cost: { calls: 2 },
   input: builder.inputType("RunPipelineInput", {
     description: "Which pipeline to run, and with what.",
     fields: (t) => ({
@@ -164,6 +167,7 @@ const payloadOf = <Payload extends { id: string }>(mutation: string, description
       computation: t.field({
         type: Computation,
         description: "The run as it is after the change. A call, unless only its id is asked for.",
+        extensions: link,
         resolve: ({ id }, _args, context, info) => nullIfMissing(computationById.link(context, id, info)),
       }),
     }),
@@ -172,6 +176,7 @@ const payloadOf = <Payload extends { id: string }>(mutation: string, description
 defineMutation({
   name: "renameComputation",
   description: "Gives a run a new display name. One call.",
+  cost: { calls: 1 },
   input: builder.inputType("RenameComputationInput", {
     description: "Which run, and its new name.",
     fields: (t) => ({
@@ -191,6 +196,7 @@ defineMutation({
 defineMutation({
   name: "deleteComputation",
   description: "Deletes a run with its results for good, and stops it if it is running. One call.",
+  cost: { calls: 1 },
   input: builder.inputType("DeleteComputationInput", {
     description: "Which run.",
     fields: (t) => ({ id: t.id({ required: true, description: "The run's id." }) }),

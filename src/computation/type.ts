@@ -2,6 +2,7 @@ import { createContextCache } from "@pothos/core"
 import { builder } from "../builder.ts"
 import { Capsule, capsuleById } from "../capsule/type.ts"
 import type { Context } from "../context.ts"
+import { cost, link, listOf } from "../cost/cost.ts"
 import { DataAsset, dataAssetById } from "../dataAsset/type.ts"
 import { wireEnum } from "../enums.ts"
 import { badUserInput } from "../errors.ts"
@@ -163,6 +164,7 @@ const InputDataAsset = builder.objectRef<rest.InputDataAsset>("ComputationDataAs
     dataAsset: t.field({
       type: DataAsset,
       description: "The data asset. A call, unless only its id is asked for.",
+      extensions: link,
       resolve: linkAt(dataAssetById, "id"),
     }),
   }),
@@ -182,6 +184,7 @@ const Process = builder.objectRef<rest.Process>("ComputationProcess").implement(
     capsule: t.field({
       type: Capsule,
       description: "The capsule that ran. A call, unless only its id is asked for.",
+      extensions: link,
       resolve: linkAt(capsuleById, "capsule_id"),
     }),
   }),
@@ -248,17 +251,20 @@ Computation.implement({
     dataAssets: t.field({
       type: [InputDataAsset],
       description: "Its inputs.",
+      extensions: listOf(5),
       resolve: objects<rest.InputDataAsset>("data_assets"),
     }),
     processes: t.field({
       type: [Process],
       description: "The processes of a pipeline's run.",
+      extensions: listOf(5),
       resolve: objects<rest.Process>("processes"),
     }),
     runnable: t.field({
       type: Runnable,
       description:
-        "What ran. Known only where the run was reached from its capsule or pipeline, or from a result's provenance, since Code Ocean's runs don't name it: null elsewhere.",
+        "What ran. Known only where the run was reached from its capsule or pipeline, or from a result's provenance, since Code Ocean's runs don't name it: null elsewhere. A call where the request hasn't read it yet, unless only its id is asked for.",
+      extensions: link,
       resolve: (computation, _args, context, info) => {
         const runnable = runnables(context).get(computation)
         return runnable === undefined ? null : linkRunnable(context, runnable.kind, runnable.id, info)
@@ -281,6 +287,7 @@ Computation.implement({
     log: t.string({
       description:
         "What it wrote to its console, which is its result file `output`; null: there is none (yet). At most 1 MiB; a larger one only with `tail`, which then reads no more than its last 1 MiB. Two calls, three where the last lines are very long; none for a run that left no results.",
+      extensions: cost({ calls: 3 }),
       args: { tail: t.arg.int({ description: "How many of the last lines; by default the whole log." }) },
       resolve: (computation, { tail }, context) =>
         bool("has_results")(computation) === false

@@ -1,5 +1,6 @@
 import { builder } from "../builder.ts"
 import type { Context } from "../context.ts"
+import { cost } from "../cost/cost.ts"
 import { wireEnum } from "../enums.ts"
 import { nullIfMissing } from "../errors.ts"
 import { loaderByKey } from "../loader.ts"
@@ -93,6 +94,7 @@ export const CustomMetadataEntry = builder.objectRef<{ key: string; value: unkno
       type: CustomMetadataType.ref,
       description:
         "What the field's values are; null where the deployment has no such field any more. One call for all entries of a request.",
+      extensions: cost({ oncePerRequest: "customMetadata" }),
       resolve: async ({ key }, args, context) => {
         const field = await customMetadataField(context, key)
         return field && CustomMetadataType.at("type")(field, args, context)
@@ -101,6 +103,7 @@ export const CustomMetadataEntry = builder.objectRef<{ key: string; value: unkno
     units: t.string({
       description:
         "The unit of the value; null where the field has none, or the deployment no such field any more. One call for all entries of a request.",
+      extensions: cost({ oncePerRequest: "customMetadata" }),
       resolve: async ({ key }, _args, context) => {
         const field = await customMetadataField(context, key)
         return field && text("units")(field)

@@ -1,12 +1,13 @@
 import { builder } from "../builder.ts"
 import type { Context } from "../context.ts"
+import { type Count, link, listOf } from "../cost/cost.ts"
 import { CustomMetadataEntry } from "../customMetadata/type.ts"
 import { inCapitals } from "../enums.ts"
 import { badUserInput, type Failure, failureIn } from "../errors.ts"
 import { checkIds, defineMutation, FailureType } from "../mutation.ts"
 import { object, texts } from "../wire.ts"
 import { CustomMetadataInput, readAnew, sendUpdate, wireMetadata } from "./mutations.ts"
-import { DataAssetSearchInput, findDataAssets } from "./queries.ts"
+import { DataAssetSearchInput, findDataAssets, mostFound } from "./queries.ts"
 import type * as rest from "./rest.ts"
 import { DataAsset, dataAssetById } from "./type.ts"
 
@@ -108,6 +109,7 @@ const EditableType = builder.objectRef<Editable>("DataAssetEditable").implement(
       type: [CustomMetadataEntry],
       nullable: false,
       description: "The values of custom metadata fields.",
+      extensions: listOf(10),
       resolve: ({ customMetadata }) => Object.entries(customMetadata).map(([key, value]) => ({ key, value })),
     }),
   }),
@@ -137,15 +139,20 @@ const ItemType = builder.objectRef<Item>("DataAssetUpdate").implement({
     dataAsset: t.field({
       type: DataAsset,
       description: "The data asset as it is now. A call, unless only its id is asked for.",
+      extensions: link,
       resolve: ({ id }, _args, context, info) => dataAssetById.link(context, id, info),
     }),
   }),
 })
 
+/** How many an edit is of: nobody knows what a search finds, and an edit that is refused halfway would be worse. */
+const targets: Count = { argument: "input.ids", assumed: mostFound }
+
 defineMutation({
   name: "updateDataAssets",
   description:
     "Edits tags and custom metadata of many data assets; whatever else they hold stays as it is. One read and one write for each that changes, eight at a time; one that fails doesn't stop the others. Try it with `dryRun` first.",
+  cost: { calls: 2, per: targets, items: targets },
   input: builder.inputType("UpdateDataAssetsInput", {
     description: "Which data assets (by `ids`, or by `search`), and what to change of each.",
     fields: (t) => ({

@@ -1,4 +1,5 @@
 import { builder } from "../builder.ts"
+import { link } from "../cost/cost.ts"
 import { inCapitals } from "../enums.ts"
 import { type Failure, failureIn, nullIfMissing } from "../errors.ts"
 import { defineMutation, FailureType } from "../mutation.ts"
@@ -48,6 +49,7 @@ defineMutation({
   name: "captureResult",
   description:
     "Makes a data asset of a run's results, with metadata and permissions, and says how far it came: MutationRefused where nothing was created, else every step with what came of it. The data asset is a draft at first: follow it with the subscription `dataAsset(id)`. One call, and two more for permissions.",
+  cost: { calls: 3 },
   input: builder.inputType("CaptureResultInput", {
     description: "Which results, and what to make of them.",
     fields: (t) => ({
@@ -70,6 +72,7 @@ defineMutation({
       dataAsset: t.field({
         type: DataAsset,
         description: "The data asset. A call, unless only its id is asked for.",
+        extensions: link,
         resolve: ({ id }, _args, context, info) => nullIfMissing(dataAssetById.link(context, id, info)),
       }),
       complete: t.boolean({

@@ -1,5 +1,6 @@
 import { builder } from "../builder.ts"
 import type { Context } from "../context.ts"
+import { link } from "../cost/cost.ts"
 import { badUserInput, nullIfMissing } from "../errors.ts"
 import { capitalized, checkIds, defineMutation } from "../mutation.ts"
 import { object, text, texts } from "../wire.ts"
@@ -247,6 +248,7 @@ const payloadOf = (mutation: string, description: string) =>
       dataAsset: t.field({
         type: DataAsset,
         description: "The data asset as it is after the change. A call, unless only its id is asked for.",
+        extensions: link,
         resolve: ({ id }, _args, context, info) => nullIfMissing(dataAssetById.link(context, id, info)),
       }),
     }),
@@ -256,6 +258,7 @@ defineMutation({
   name: "createDataAsset",
   description:
     "Begins to create a data asset. It is a draft until its `state` is READY or FAILED: follow it with the subscription `dataAsset(id)`. One call.",
+  cost: { calls: 1 },
   input: builder.inputType("CreateDataAssetInput", {
     description: "What to create, and of what.",
     fields: (t) => ({
@@ -300,6 +303,7 @@ defineMutation({
   name: "updateDataAsset",
   description:
     "Changes what is given of a data asset and leaves the rest as it is. Two calls: it is read first, since Code Ocean takes it whole.",
+  cost: { calls: 2 },
   input: builder.inputType("UpdateDataAssetInput", {
     description: "Which data asset, and what is to change: at least one field.",
     fields: (t) => ({
@@ -337,6 +341,7 @@ defineMutation({
 defineMutation({
   name: "archiveDataAsset",
   description: "Puts a data asset into the archive, or takes it out. One call.",
+  cost: { calls: 1 },
   input: builder.inputType("ArchiveDataAssetInput", {
     description: "Which data asset, and where it is to be.",
     fields: (t) => ({
@@ -355,6 +360,7 @@ defineMutation({
 defineMutation({
   name: "deleteDataAsset",
   description: "Deletes a data asset for good. One call.",
+  cost: { calls: 1 },
   input: builder.inputType("DeleteDataAssetInput", {
     description: "Which data asset.",
     fields: (t) => ({ id: t.id({ required: true, description: "The data asset's id." }) }),
@@ -376,6 +382,7 @@ defineMutation({
   name: "transferDataAsset",
   description:
     "Begins to move a data asset's files to another bucket; admins only. `lastTransferred` and `transferError` tell how it ended. One call.",
+  cost: { calls: 1 },
   input: builder.inputType("TransferDataAssetInput", {
     description: "Which data asset, and where its files are to go.",
     fields: (t) => ({

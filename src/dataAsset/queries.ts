@@ -1,10 +1,11 @@
 import { builder } from "../builder.ts"
 import type { Context } from "../context.ts"
+import { cost } from "../cost/cost.ts"
 import { inCapitals } from "../enums.ts"
 import { badUserInput } from "../errors.ts"
 import { defineLookups } from "../lookup.ts"
 import { OrderDirection, Ownership, SearchFilterInput, wireFilters } from "../search/inputs.ts"
-import { connectionOf, pageArguments, searchPage } from "../search/page.ts"
+import { connectionOf, pageArguments, pageItems, searchPage } from "../search/page.ts"
 import * as rest from "./rest.ts"
 import { DataAsset, DataAssetType, dataAssetById } from "./type.ts"
 
@@ -45,6 +46,7 @@ builder.queryField("searchDataAssets", (t) =>
   t.field({
     type: connectionOf("DataAsset", DataAsset),
     description: "Data assets that the caller may see. One call a page; null, with an error, where that fails.",
+    extensions: cost({ calls: 1, items: pageItems }),
     args: {
       ...pageArguments,
       query: t.arg.string({ description: queryDescription }),
@@ -97,7 +99,8 @@ function wireCriteria(criteria: typeof DataAssetSearchInput.$inferInput) {
   }
 }
 
-const mostFound = 1000
+/** The most data assets that a mutation finds. */
+export const mostFound = 1000
 
 /** The ids of everything that the search finds. Throws BAD_USER_INPUT when that is more than one mutation takes. */
 export async function findDataAssets(

@@ -1,6 +1,7 @@
 import { builder } from "../builder.ts"
 import { Capsule, CapsuleConnection, capsuleById } from "../capsule/type.ts"
 import { Computation, computationById, rememberRunnable } from "../computation/type.ts"
+import { type Count, cost, link, listOf } from "../cost/cost.ts"
 import { CustomMetadataEntry } from "../customMetadata/type.ts"
 import { wireEnum } from "../enums.ts"
 import { nullIfMissing } from "../errors.ts"
@@ -11,7 +12,7 @@ import { Node } from "../node/type.ts"
 import { Permissions, permissionsOf } from "../permissions/type.ts"
 import { PipelineConnection } from "../pipeline/type.ts"
 import { runnablePage } from "../runnable/type.ts"
-import { pageArguments } from "../search/page.ts"
+import { pageArguments, pageItems } from "../search/page.ts"
 import { always, bool, int, object, objects, text, textOrEmpty, texts, time } from "../wire.ts"
 import * as rest from "./rest.ts"
 
@@ -47,6 +48,9 @@ const DataAssetOrigin = wireEnum("DataAssetOrigin", "Where a data asset's files 
   gcp: "A Google Cloud Storage bucket.",
 })
 
+/** How many data assets go into a run, as a rule. */
+const inputs: Count = { assumed: 5 }
+
 const Provenance = builder.objectRef<rest.Provenance>("Provenance").implement({
   description: "How a result came to be.",
   fields: (t) => ({
@@ -56,11 +60,13 @@ const Provenance = builder.objectRef<rest.Provenance>("Provenance").implement({
     capsule: t.field({
       type: Capsule,
       description: "The capsule that ran. Null where none is known; a call, unless only its id is asked for.",
+      extensions: link,
       resolve: linkAt(capsuleById, "capsule"),
     }),
     computation: t.field({
       type: Computation,
       description: "The run. Null where none is known; a call, unless only its id is asked for.",
+      extensions: link,
       resolve: async (provenance, args, context, info) => {
         const found = await linkAt(computationById, "computation")(provenance, args, context, info)
         const capsule = text("capsule")(provenance)
@@ -73,6 +79,7 @@ const Provenance = builder.objectRef<rest.Provenance>("Provenance").implement({
       nullable: { list: true, items: true },
       description:
         "The run's inputs; null in the list are those that are gone. A call each, unless only their ids are asked for.",
+      extensions: cost({ calls: 1, per: inputs, idsAreFree: true, items: inputs }),
       resolve: (provenance, _args, context, info) =>
         texts("data_assets")(provenance)?.map((id) => nullIfMissing(dataAssetById.link(context, id, info))),
     }),
@@ -113,6 +120,7 @@ const ContainedDataAsset = builder.objectRef<rest.ContainedDataAsset>("Contained
     dataAsset: t.field({
       type: DataAsset,
       description: "The data asset. A call, unless only its id is asked for.",
+      extensions: link,
       resolve: linkAt(dataAssetById, "id"),
     }),
   }),
@@ -181,6 +189,7 @@ DataAsset.implement({
     customMetadata: t.field({
       type: [CustomMetadataEntry],
       description: "The values of the deployment's custom metadata fields.",
+      extensions: listOf(10),
       resolve: (asset) => {
         const metadata = object<Record<string, unknown>>("custom_metadata")(asset)
         return metadata && Object.entries(metadata).map(([key, value]) => ({ key, value }))
@@ -194,6 +203,7 @@ DataAsset.implement({
     containedDataAssets: t.field({
       type: [ContainedDataAsset],
       description: "What a combined data asset is made of.",
+      extensions: listOf(5),
       resolve: objects<rest.ContainedDataAsset>("contained_data_assets"),
     }),
     files: t.field({
@@ -213,6 +223,7 @@ DataAsset.implement({
     lineage: t.field({
       type: Lineage,
       description: `Where it comes from and what came of it, with every run and capsule between. One call for each object on the way up; on the way down, one for each 1,000 results that the caller may see, up to 20.`,
+      extensions: cost({ calls: 25, per: { argument: "depth", assumed: 3, most: deepest }, items: { assumed: 100 } }),
       args: {
         depth: t.arg.int({
           required: true,
@@ -226,18 +237,21 @@ DataAsset.implement({
     attachedTo: t.field({
       type: CapsuleConnection,
       description: "The capsules it is attached to, archived ones left out. One call a page.",
+      extensions: cost({ calls: 1, items: pageItems }),
       args: pageArguments,
       resolve: (asset, args, context) => runnablePage(context, "capsules", { query: asset.id }, args),
     }),
     attachedToPipelines: t.field({
       type: PipelineConnection,
       description: "The pipelines it is attached to, archived ones left out. One call a page.",
+      extensions: cost({ calls: 1, items: pageItems }),
       args: pageArguments,
       resolve: (asset, args, context) => runnablePage(context, "pipelines", { query: asset.id }, args),
     }),
     permissions: t.field({
       type: Permissions,
       description: "Who may do what with it. One call.",
+      extensions: cost({ oncePerObject: "permissions" }),
       resolve: (asset, _args, context) => permissionsOf(context, "data_assets", asset.id),
     }),
   }),

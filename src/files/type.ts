@@ -1,5 +1,6 @@
 import { builder } from "../builder.ts"
 import type { Context } from "../context.ts"
+import { cost } from "../cost/cost.ts"
 import { badUserInput, nullIfMissing } from "../errors.ts"
 import { loaderByKey } from "../loader.ts"
 import type { Wanted } from "../upstream/download.ts"
@@ -217,6 +218,7 @@ Folder.implement({
       type: [FolderEntry],
       description:
         "The files and folders in it, in Code Ocean's order; null: there is no such folder. One call, whose folders can be opened in turn. The files of an external data asset can't be listed.",
+      extensions: cost({ oncePerObject: "entries", items: { assumed: 20 } }),
       resolve: (folder, _args, context) => entriesOf(context, folder),
     }),
   }),
@@ -236,16 +238,19 @@ File.implement({
     downloadUrl: t.string({
       description:
         "An address from which the file can be saved, without a token and for some minutes: whoever has it can read the file. One call, shared with `viewUrl`, `text` and `json`.",
+      extensions: cost({ oncePerObject: "urls" }),
       resolve: async (file, _args, context) => (await urlsByFile(context).load(keyOf(file)))?.download_url ?? null,
     }),
     viewUrl: t.string({
       description:
         "An address at which a browser shows the file, without a token and for some minutes. One call, shared with `downloadUrl`, `text` and `json`.",
+      extensions: cost({ oncePerObject: "urls" }),
       resolve: async (file, _args, context) => (await urlsByFile(context).load(keyOf(file)))?.view_url || null,
     }),
     text: t.string({
       description:
         "The file's whole content, for small files of UTF-8 text. A larger file, or one that is no text, is an error. Two calls: for its address, and for the file.",
+      extensions: cost({ calls: 1, oncePerObject: "urls" }),
       args: {
         maxBytes: t.arg.int({
           required: true,
@@ -265,6 +270,7 @@ File.implement({
     json: t.field({
       type: "JSON",
       description: `The file's content, parsed, for JSON files of at most ${mostBytes} bytes. A larger file, or one that is no JSON, is an error. Two calls: for its address, and for the file.`,
+      extensions: cost({ calls: 1, oncePerObject: "urls" }),
       resolve: (file, _args, context) => jsonOf(context, file),
     }),
   }),

@@ -2,6 +2,7 @@ import { builder, type ObjectType } from "../builder.ts"
 import * as computationRest from "../computation/rest.ts"
 import { Computation, ComputationState, computationById } from "../computation/type.ts"
 import type { Context } from "../context.ts"
+import { oneCall } from "../cost/cost.ts"
 import * as dataAssetRest from "../dataAsset/rest.ts"
 import { DataAsset, DataAssetState, dataAssetById } from "../dataAsset/type.ts"
 import { nullIfMissing } from "../errors.ts"
@@ -25,6 +26,7 @@ function defineSubscription<T extends { id: string }>(subscription: {
     t.field({
       type,
       description,
+      extensions: oneCall,
       args: { id: t.arg.id({ required: true, description: "Code Ocean's own id." }) },
       subscribe: (_root, { id }, context) =>
         context.follow({

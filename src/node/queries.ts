@@ -2,6 +2,7 @@ import { builder } from "../builder.ts"
 import { capsuleById } from "../capsule/type.ts"
 import { computationById } from "../computation/type.ts"
 import type { Context } from "../context.ts"
+import { cost } from "../cost/cost.ts"
 import { dataAssetById } from "../dataAsset/type.ts"
 import { badUserInput, codeOf, type ErrorCode, nullIfMissing } from "../errors.ts"
 import { pipelineById } from "../pipeline/type.ts"
@@ -63,12 +64,14 @@ function hasCode(error: unknown, ...codes: ErrorCode[]): boolean {
   return error instanceof UpstreamError && codes.includes(codeOf(error))
 }
 
-const cost = "One call where the gateway knows of which type the id is, else four at once: one for each type it can be"
+const howMany =
+  "One call where the gateway knows of which type the id is, else four at once: one for each type it can be"
 
 builder.queryField("node", (t) =>
   t.field({
     type: Node,
-    description: `The capsule, pipeline, computation or data asset with this id; null: there is none. ${cost}.`,
+    description: `The capsule, pipeline, computation or data asset with this id; null: there is none. ${howMany}.`,
+    extensions: cost({ calls: 4, byId: "id" }),
     args: { id: t.arg.id({ required: true, description: "Code Ocean's own id." }) },
     resolve: (_root, { id }, context) => nodeById(context, id),
   }),
@@ -78,7 +81,8 @@ builder.queryField("nodes", (t) =>
   t.field({
     type: [Node],
     nullable: { list: false, items: true },
-    description: `The capsules, pipelines, computations and data assets with these ids, in their order; null stands for one that there isn't. For each different id: ${cost.charAt(0).toLowerCase()}${cost.slice(1)}. At most ${mostIds} ids.`,
+    description: `The capsules, pipelines, computations and data assets with these ids, in their order; null stands for one that there isn't. For each different id: ${howMany.charAt(0).toLowerCase()}${howMany.slice(1)}. At most ${mostIds} ids.`,
+    extensions: cost({ calls: 4, byId: "ids", items: { argument: "ids", assumed: 0 } }),
     args: { ids: t.arg.idList({ required: true, description: "Code Ocean's own ids." }) },
     resolve: (_root, { ids }, context) => {
       if (ids.length > mostIds) throw badUserInput(`\`ids\` has ${ids.length} ids; at most ${mostIds} in one request.`)

@@ -2,6 +2,7 @@ import { forgetAppPanels } from "../appPanel/type.ts"
 import { builder, type InputFields, type ObjectType } from "../builder.ts"
 import { Capsule, capsuleById } from "../capsule/type.ts"
 import type { Context } from "../context.ts"
+import { link, oneCall } from "../cost/cost.ts"
 import { DataAsset, dataAssetById } from "../dataAsset/type.ts"
 import { badUserInput, nullIfMissing } from "../errors.ts"
 import type { loaderById } from "../loader.ts"
@@ -120,6 +121,7 @@ function definePermissionsMutation<T extends { id: string }>(names: {
       permissions: t.field({
         type: Permissions,
         description: "The permissions as they are after the change, read again. One call.",
+        extensions: oneCall,
         resolve: ({ id }, _args, context) => permissionsOf(context, kind, id),
       }),
     }),
@@ -128,6 +130,7 @@ function definePermissionsMutation<T extends { id: string }>(names: {
     t.field({
       type,
       description: `The ${what} as it is after the change. A call, unless only its id is asked for.`,
+      extensions: link,
       resolve: ({ id }, _args, context, info) => nullIfMissing(loader.link(context, id, info)) as never,
     }),
   )
@@ -135,6 +138,7 @@ function definePermissionsMutation<T extends { id: string }>(names: {
   defineMutation({
     name,
     description: `Changes who may do what with a ${what}. What is left out or null stays as it is; a list that is given replaces the present one. Two calls: the present permissions are read first, since Code Ocean takes them whole. What somebody else changes between the two is lost.`,
+    cost: { calls: 2 },
     input: builder.inputType(`${capitalized(name)}Input`, {
       description: `Which ${what}, and which of its permissions are to change: at least one field.`,
       fields: (t) => ({

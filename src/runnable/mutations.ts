@@ -4,6 +4,7 @@ import { builder, type ObjectType } from "../builder.ts"
 import { capsuleById } from "../capsule/type.ts"
 import { forgetComputations } from "../computation/type.ts"
 import type { Context } from "../context.ts"
+import { link } from "../cost/cost.ts"
 import type { Typed } from "../loader.ts"
 import { capitalized, defineMutation } from "../mutation.ts"
 import { pipelineById } from "../pipeline/type.ts"
@@ -40,6 +41,7 @@ export function defineRunnableMutations(names: {
       t.field({
         type: names.type,
         description: `The ${one} as it is after the change. A call, unless only its id is asked for.`,
+        extensions: link,
         resolve: ({ id }, _args, context, info) => linkRunnable(context, kind, id, info),
       }),
     )
@@ -56,6 +58,7 @@ export function defineRunnableMutations(names: {
   defineMutation({
     name: names.archive,
     description: `Puts a ${one} into the archive, or takes it out. One call.`,
+    cost: { calls: 1 },
     input: ArchiveInput,
     payload: payloadOf(names.archive, `The ${one} is in the archive now, or out of it.`),
     run: async ({ id, archived }, context) => {
@@ -74,6 +77,7 @@ export function defineRunnableMutations(names: {
   defineMutation({
     name: names.delete,
     description: `Deletes a ${one} for good. It must be archived and never released, and the caller its owner or an admin. One call.`,
+    cost: { calls: 1 },
     input: builder.inputType(`${capitalized(names.delete)}Input`, {
       description: `Which ${one}.`,
       fields: (t) => ({ id: t.id({ required: true, description: `The ${one}'s id.` }) }),
@@ -107,6 +111,7 @@ export function defineRunnableMutations(names: {
   defineMutation({
     name: names.sync,
     description: `Syncs a ${one} with its linked Git repository, both ways. One call.`,
+    cost: { calls: 1 },
     input: builder.inputType(`${capitalized(names.sync)}Input`, {
       description: `Which ${one}.`,
       fields: (t) => ({ id: t.id({ required: true, description: `The ${one}'s id.` }) }),

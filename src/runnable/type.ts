@@ -4,13 +4,14 @@ import { builder } from "../builder.ts"
 import { Capsule, capsuleById } from "../capsule/type.ts"
 import { ComputationConnection, ComputationFilterInput, computationPage } from "../computation/type.ts"
 import type { Context } from "../context.ts"
+import { cost, link, oneCall } from "../cost/cost.ts"
 import { wireEnum } from "../enums.ts"
 import { nullIfMissing } from "../errors.ts"
 import { linkAt, type Typed } from "../loader.ts"
 import { Node } from "../node/type.ts"
 import { Permissions, permissionsOf } from "../permissions/type.ts"
 import { pipelineById } from "../pipeline/type.ts"
-import { type Page, type PageArguments, pageArguments, searchPage } from "../search/page.ts"
+import { type Page, type PageArguments, pageArguments, pageItems, searchPage } from "../search/page.ts"
 import { always, bool, float, int, object, objects, text, textOrEmpty, texts, time } from "../wire.ts"
 import * as rest from "./rest.ts"
 
@@ -60,6 +61,7 @@ const OriginalCapsule = builder.objectRef<rest.OriginalCapsule>("OriginalCapsule
     capsule: t.field({
       type: Capsule,
       description: "The original. Null where it is gone; a call, unless only its id is asked for.",
+      extensions: link,
       resolve: linkAt(capsuleById, "id"),
     }),
   }),
@@ -79,6 +81,7 @@ const Submission = builder.objectRef<rest.Submission>("Submission").implement({
     verificationCapsule: t.field({
       type: Capsule,
       description: "The capsule in which it was verified. A call, unless only its id is asked for.",
+      extensions: link,
       resolve: linkAt(capsuleById, "verification_capsule"),
     }),
   }),
@@ -161,6 +164,7 @@ Runnable.implement({
     releaseCapsule: t.field({
       type: Capsule,
       description: "Its release. A call, unless only its id is asked for.",
+      extensions: link,
       resolve: linkAt(capsuleById, "release_capsule", "published_capsule"),
     }),
     submission: t.field({
@@ -173,6 +177,7 @@ Runnable.implement({
     appPanel: t.field({
       type: AppPanel,
       description: "The form in which people run it; null: it has none. One call.",
+      extensions: oneCall,
       args: {
         version: t.arg.int({ description: "The release's major version; by default the latest state." }),
       },
@@ -183,6 +188,7 @@ Runnable.implement({
       type: ComputationConnection,
       description:
         "Its runs, newest first. One call, whatever the page and filter: Code Ocean answers the whole history, which is filtered and paged here.",
+      extensions: cost({ oncePerObject: "computations", items: pageItems }),
       args: {
         ...pageArguments,
         filter: t.arg({ type: ComputationFilterInput, description: "Which runs to show." }),
@@ -192,6 +198,7 @@ Runnable.implement({
     permissions: t.field({
       type: Permissions,
       description: "Who may do what with it. One call.",
+      extensions: cost({ oncePerObject: "permissions" }),
       resolve: (runnable, _args, context) => permissionsOf(context, kindOf(runnable), runnable.id),
     }),
   }),

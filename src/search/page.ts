@@ -1,4 +1,5 @@
 import { builder, type ObjectType } from "../builder.ts"
+import type { Count } from "../cost/cost.ts"
 import { badUserInput } from "../errors.ts"
 import type { SearchAnswer } from "../upstream/answer.ts"
 import { decodeCursor, encodeCursor, hash } from "./cursor.ts"
@@ -217,6 +218,9 @@ export function connectionOf<T>(name: string, node: ObjectType<T>) {
     }),
   })
 }
+
+/** How many items a page has, for its field's cost. */
+export const pageItems: Count = { argument: "first", assumed: defaultFirst, most: mostFirst }
 
 /** The two paging arguments, for a field's `args`. */
 export const pageArguments = builder.args((t) => ({
