@@ -1,4 +1,5 @@
 import { z } from "zod"
+import { type Manifest, readManifest } from "./persisted/manifest.ts"
 
 /** What the gateway needs to know to run. Times are milliseconds. */
 export interface Config {
@@ -13,6 +14,8 @@ export interface Config {
   requestDeadlineMs: number
   graphiql: boolean
   corsOrigins: readonly string[]
+  persistedOperations: Manifest | undefined
+  persistedOperationsOnly: boolean
 }
 
 const logLevels = ["fatal", "error", "warn", "info", "debug", "trace", "silent"] as const
@@ -78,6 +81,18 @@ export const settings: readonly Setting[] = [
       "Web origins whose pages may call the gateway, separated by commas, such as `https://portal.example.org`. Empty: none.",
   },
   {
+    name: "PERSISTED_OPERATIONS",
+    default: "",
+    meaning:
+      "A file of operations that clients send by hash or id: a JSON object of documents by their ids, such as GraphQL Code Generator's `persisted-documents.json`. It is read at the start.",
+  },
+  {
+    name: "PERSISTED_OPERATIONS_ONLY",
+    default: "false",
+    meaning:
+      "`true` refuses every operation that is not in that file, GraphiQL's and those of federation routers included.",
+  },
+  {
     name: "NODE_ENV",
     default: "",
     meaning: "`production` turns on the checks and defaults that are said to hold in production.",
@@ -139,6 +154,15 @@ const origins = z.string().transform((value, context) => {
   return list
 })
 
+const manifest = z.string().transform((path, context) => {
+  try {
+    return readManifest(path)
+  } catch (error) {
+    context.addIssue({ code: "custom", message: (error as Error).message })
+    return z.NEVER
+  }
+})
+
 const environment = z.object({
   NODE_ENV: z.string().optional(),
   CODEOCEAN_URL: upstreamUrl,
@@ -155,15 +179,20 @@ const environment = z.object({
   REQUEST_DEADLINE_MS: wholeNumber(1, 3_600_000).prefault(defaultOf("REQUEST_DEADLINE_MS")),
   GRAPHIQL: yesOrNo.optional(),
   CORS_ORIGINS: origins.prefault(""),
+  PERSISTED_OPERATIONS: manifest.optional(),
+  PERSISTED_OPERATIONS_ONLY: yesOrNo.default(false),
 })
 
 /**
  * Rules between settings. They are looked at apart from the shapes, so that one malformed setting doesn't hide them:
  * a start that fails names everything that must be mended.
  */
-function productionProblems(env: Record<string, string | undefined>): string[] {
-  if (env.NODE_ENV !== "production") return []
+function problemsBetween(env: Record<string, string | undefined>): string[] {
   const problems: string[] = []
+  if (env.PERSISTED_OPERATIONS_ONLY === "true" && env.PERSISTED_OPERATIONS === undefined) {
+    problems.push("PERSISTED_OPERATIONS_ONLY refuses everything as long as PERSISTED_OPERATIONS names no file")
+  }
+  if (env.NODE_ENV !== "production") return problems
   const url = URL.parse(env.CODEOCEAN_URL ?? "")
   if (url?.protocol === "http:" && !loopback.test(url.hostname)) {
     problems.push("CODEOCEAN_URL must be https in production: tokens would travel in the clear")
@@ -197,7 +226,7 @@ export function readConfig(record: Record<string, string | undefined>): Config {
   const parsed = environment.safeParse(env)
   const problems = [
     ...(parsed.error?.issues ?? []).map((issue) => `${issue.path.join(".")} ${issue.message}`),
-    ...productionProblems(env),
+    ...problemsBetween(env),
   ]
   if (!parsed.success || problems.length > 0) throw new ConfigError(problems)
   const { data } = parsed
@@ -212,5 +241,7 @@ export function readConfig(record: Record<string, string | undefined>): Config {
     requestDeadlineMs: data.REQUEST_DEADLINE_MS,
     graphiql: data.GRAPHIQL ?? data.NODE_ENV !== "production",
     corsOrigins: data.CORS_ORIGINS,
+    persistedOperations: data.PERSISTED_OPERATIONS,
+    persistedOperationsOnly: data.PERSISTED_OPERATIONS_ONLY,
   }
 }

@@ -7,8 +7,10 @@ import { examples } from "./graphiql/examples.ts"
 import { useGraphiql } from "./graphiql/useGraphiql.ts"
 import { createLive, type LiveCounts, type Time } from "./live/poller.ts"
 import type { Log } from "./log.ts"
+import { createPersistedOperations } from "./persisted/operations.ts"
 import { useBodyLimit } from "./plugins/useBodyLimit.ts"
 import { useCsrfPrevention } from "./plugins/useCsrfPrevention.ts"
+import { usePersistedOperations } from "./plugins/usePersistedOperations.ts"
 import { useReadiness } from "./plugins/useReadiness.ts"
 import { useRequests } from "./plugins/useRequests.ts"
 import { useSyntaxLimits } from "./plugins/useSyntaxLimits.ts"
@@ -74,6 +76,9 @@ export function createGateway(
         useGraphiql({ endpoint, examples, ...(options.graphiqlToken && { token: options.graphiqlToken }) }),
       useCsrfPrevention(),
       useBodyLimit(),
+      usePersistedOperations(
+        createPersistedOperations({ manifest: config.persistedOperations, only: config.persistedOperationsOnly }),
+      ),
       useSyntaxLimits(),
       // When the client leaves, resolvers stop; the upstream calls under way stop through the request's signal. Not so for
       // subscriptions, which useRequests ends: there the executor would keep something of each event until the last.

@@ -1,0 +1,192 @@
+import { createHash } from "node:crypto"
+import { mkdtemp, rm, writeFile } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { describe, expect, onTestFinished, test } from "vitest"
+import { ConfigError, readConfig } from "../src/config.ts"
+import { createPersistedOperations } from "../src/persisted/operations.ts"
+import { seed, tokens } from "../src/sandbox/seed.ts"
+import type { Gateway } from "../src/server.ts"
+import { startGateway } from "./support/gateway.ts"
+
+const sha256 = (text: string) => createHash("sha256").update(text).digest("hex")
+
+const nameOf = "query NameOf($id: ID!) { capsule(id: $id) { name } }"
+const archive = `mutation Archive { archiveCapsule(input: {id: "${seed.cellCounter}", archived: true}) { __typename } }`
+const manifest = new Map([
+  [sha256(nameOf), nameOf],
+  ["archive-1", archive],
+])
+const variables = { id: seed.cellCounter }
+const named = { data: { capsule: { name: "Cell Counter" } } }
+
+/** Posts as Ada. */
+async function post(gateway: Gateway, body: object, accept = "application/json") {
+  const response = await gateway.fetch("http://gateway/graphql", {
+    method: "POST",
+    headers: { authorization: `Bearer ${tokens.ada}`, "content-type": "application/json", accept },
+    body: JSON.stringify(body),
+  })
+  return { status: response.status, answer: await response.json() }
+}
+
+const byHash = (sha256Hash: string) => ({ extensions: { persistedQuery: { version: 1, sha256Hash } } })
+
+describe("an operation of the manifest", () => {
+  test.each([
+    ["its hash", byHash(sha256(nameOf))],
+    ["its hash with the algorithm's name", byHash(`sha256:${sha256(nameOf)}`)],
+    ["its document id", { documentId: `sha256:${sha256(nameOf)}` }],
+  ])("is answered by %s", async (_name, asked) => {
+    const { gateway } = await startGateway({ config: { persistedOperations: manifest } })
+    expect(await post(gateway, { ...asked, variables })).toEqual({ status: 200, answer: named })
+  })
+
+  test.each([
+    ["its hash", `extensions=${encodeURIComponent(JSON.stringify(byHash(sha256(nameOf)).extensions))}`],
+    ["its document id", `documentId=${sha256(nameOf)}`],
+  ])("is answered to a GET with %s, which no other web site can send", async (_name, search) => {
+    const { gateway } = await startGateway({ config: { persistedOperations: manifest } })
+    const url = `http://gateway/graphql?${search}&variables=${encodeURIComponent(JSON.stringify(variables))}`
+    expect((await gateway.fetch(url)).status).toBe(403)
+    const response = await gateway.fetch(url, { headers: { authorization: `Bearer ${tokens.ada}` } })
+    expect(await response.json()).toEqual(named)
+  })
+
+  test("isn't answered to a GET if it is a mutation", async () => {
+    const { gateway, sandbox } = await startGateway({ config: { persistedOperations: manifest } })
+    const headers = { authorization: `Bearer ${tokens.ada}` }
+    const response = await gateway.fetch("http://gateway/graphql?documentId=archive-1", { headers })
+    expect(response.status).toBe(405)
+    expect(sandbox.requests).toHaveLength(0)
+  })
+})
+
+describe("where only the manifest's operations are answered", () => {
+  const config = { persistedOperations: manifest, persistedOperationsOnly: true }
+
+  test("those are", async () => {
+    const { gateway } = await startGateway({ config })
+    expect((await post(gateway, { ...byHash(sha256(nameOf)), variables })).answer).toEqual(named)
+  })
+
+  test.each([
+    ["a text of its own", { query: "{ __typename }" }],
+    ["a text of its own with its hash", { query: "{ __typename }", ...byHash(sha256("{ __typename }")) }],
+    ["a hash that isn't there", byHash(sha256("{ __typename }"))],
+    ["an id that isn't there", { documentId: "archive-2" }],
+  ])("a request with %s is refused, and says why", async (_name, asked) => {
+    const { gateway } = await startGateway({ config })
+    const { status, answer } = await post(gateway, asked, "application/graphql-response+json")
+    expect(status).toBe(403)
+    expect(answer.errors).toEqual([
+      {
+        message: expect.stringContaining("Only the operations of the gateway's manifest are answered"),
+        extensions: { code: "PERSISTED_QUERY_REQUIRED", requestId: expect.any(String) },
+      },
+    ])
+  })
+})
+
+describe("automatic persisted queries", () => {
+  test("a hash that nobody has sent the text of is not found; after the text it is", async () => {
+    const { gateway } = await startGateway()
+    const missing = await post(gateway, { ...byHash(sha256(nameOf)), variables })
+    expect(missing).toMatchObject({ status: 200, answer: { errors: [{ message: "PersistedQueryNotFound" }] } })
+    expect(missing.answer.errors[0].extensions).toEqual({
+      code: "PERSISTED_QUERY_NOT_FOUND",
+      requestId: expect.any(String),
+    })
+    expect((await post(gateway, { query: nameOf, ...byHash(sha256(nameOf)), variables })).answer).toEqual(named)
+    expect((await post(gateway, { ...byHash(sha256(nameOf)), variables })).answer).toEqual(named)
+  })
+
+  test("a text under another text's hash is refused and not remembered", async () => {
+    const { gateway } = await startGateway()
+    const asked = byHash(sha256(nameOf))
+    const { answer } = await post(gateway, { query: archive, ...asked })
+    expect(answer.errors[0]).toMatchObject({
+      message: expect.stringContaining("is not the SHA-256"),
+      extensions: { code: "BAD_USER_INPUT" },
+    })
+    expect((await post(gateway, asked)).answer.errors[0].message).toBe("PersistedQueryNotFound")
+  })
+
+  test.each([
+    ["another version", { extensions: { persistedQuery: { version: 2, sha256Hash: "x" } } }],
+    ["no hash", { extensions: { persistedQuery: { version: 1 } } }],
+    ["an id that is no text", { documentId: 5 }],
+    ["an id beside a text", { documentId: "x", query: "{ __typename }" }],
+  ])("%s is refused", async (_name, asked) => {
+    const { gateway } = await startGateway()
+    const { status, answer } = await post(gateway, asked, "application/graphql-response+json")
+    expect(status).toBe(400)
+    expect(answer.errors[0].extensions.code).toBe("BAD_USER_INPUT")
+  })
+
+  test("what was asked for longest ago is forgotten before memory grows beyond its bound", () => {
+    const { documentOf } = createPersistedOperations({ manifest: undefined, only: false })
+    const texts = Array.from({ length: 20 }, (_, index) => `query Q${index} { a } #${"x".repeat(1_000_000)}`)
+    for (const query of texts) documentOf({ query, ...byHash(sha256(query)) })
+    const isKnown = (text: string) => {
+      try {
+        return documentOf(byHash(sha256(text))) === text
+      } catch {
+        return false
+      }
+    }
+    expect(isKnown(texts[0] as string)).toBe(false)
+    expect(isKnown(texts[19] as string)).toBe(true)
+    expect(texts.filter(isKnown).length).toBe(8)
+  })
+})
+
+describe("a manifest that can't be used stops the start, and the problem says what is wrong with which file", () => {
+  test.each([
+    ["no JSON", "{", "holds no JSON"],
+    ["a list", "[]", "must hold one JSON object"],
+    ["nothing", "{}", "holds no operation"],
+    ["something else than text", '{"a": {"body": "{ b }"}}', 'has no text under "a"'],
+    ["something else than GraphQL", '{"a": "select 1"}', 'has no GraphQL under "a": Syntax Error'],
+  ])("%s", async (_name, content, problem) => {
+    const path = await fileWith(content)
+    expect(problemsOf({ PERSISTED_OPERATIONS: path })).toEqual([
+      expect.stringContaining(`PERSISTED_OPERATIONS names ${path}, which ${problem}`),
+    ])
+  })
+
+  test("no file", () => {
+    expect(problemsOf({ PERSISTED_OPERATIONS: "/no/such/file.json" })).toEqual([
+      "PERSISTED_OPERATIONS names /no/such/file.json, which can't be read (ENOENT)",
+    ])
+  })
+
+  test("only the manifest, and no manifest", () => {
+    expect(problemsOf({ PERSISTED_OPERATIONS_ONLY: "true" })).toEqual([
+      expect.stringMatching(/^PERSISTED_OPERATIONS_ONLY refuses everything/),
+    ])
+  })
+
+  test("one that can be used doesn't", async () => {
+    const path = await fileWith(JSON.stringify({ "sha256:abc": nameOf }))
+    const env = { CODEOCEAN_URL: "https://codeocean.example.org", PERSISTED_OPERATIONS: path }
+    expect(readConfig(env).persistedOperations).toEqual(new Map([["abc", nameOf]]))
+  })
+})
+
+async function fileWith(content: string): Promise<string> {
+  const path = join(await mkdtemp(join(tmpdir(), "manifest-")), "persisted-documents.json")
+  onTestFinished(() => rm(path))
+  await writeFile(path, content)
+  return path
+}
+
+function problemsOf(env: Record<string, string>): readonly string[] {
+  try {
+    readConfig({ CODEOCEAN_URL: "https://codeocean.example.org", ...env })
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems
+    throw error
+  }
+  return []
+}
