@@ -9,6 +9,8 @@ interface SchemaTypes {
     DateTime: { Input: number; Output: number }
     ByteCount: { Input: number; Output: number | string }
     JSON: { Input: unknown; Output: unknown }
+    /** A reference from another subgraph. */
+    _Any: { Input: unknown; Output: unknown }
   }
 }
 

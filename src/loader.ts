@@ -6,6 +6,9 @@ import {
   type GraphQLResolveInfo,
   GraphQLSkipDirective,
   getDirectiveValues,
+  isAbstractType,
+  isObjectType,
+  type NamedTypeNode,
   type SelectionSetNode,
 } from "graphql"
 import type { Context } from "./context.ts"
@@ -58,7 +61,7 @@ export function loaderById<T extends { id: string }>(
     },
     /** The object, or only its id and type where the query asks for nothing more: that costs no call. */
     link(context: Context, id: string, info: GraphQLResolveInfo): Promise<T> | Typed<T> {
-      return asksOnlyForId(info) ? typed(typename, { id } as T) : loader(context).load(id)
+      return asksOnlyForId(info, typename) ? typed(typename, { id } as T) : loader(context).load(id)
     },
   })
 }
@@ -68,16 +71,23 @@ function typed<T extends object>(typename: string, object: T): Typed<T> {
   return { ...object, __typename: typename }
 }
 
-/** Whether a field's selections, through all their fragments, hold nothing but `id` and `__typename`. */
-function asksOnlyForId(info: GraphQLResolveInfo): boolean {
+/** Whether a field's selections on this type, through all their fragments, hold nothing but `id` and `__typename`. */
+function asksOnlyForId(info: GraphQLResolveInfo, typename: string): boolean {
   const cheap = (selections: SelectionSetNode | undefined): boolean =>
     (selections?.selections ?? []).every((selection) => {
       if (isLeftOut(selection, info)) return true
       if (selection.kind === "Field") return selection.name.value === "id" || selection.name.value === "__typename"
-      if (selection.kind === "InlineFragment") return cheap(selection.selectionSet)
-      return cheap(info.fragments[selection.name.value]?.selectionSet)
+      const fragment = selection.kind === "InlineFragment" ? selection : info.fragments[selection.name.value]
+      return !isOn(typename, fragment?.typeCondition, info) || cheap(fragment?.selectionSet)
     })
   return info.fieldNodes.every((node: FieldNode) => cheap(node.selectionSet))
+}
+
+/** Whether a fragment with this condition selects from objects of this type. */
+function isOn(typename: string, condition: NamedTypeNode | undefined, { schema }: GraphQLResolveInfo): boolean {
+  if (condition === undefined || condition.name.value === typename) return true
+  const [type, object] = [schema.getType(condition.name.value), schema.getType(typename)]
+  return isAbstractType(type) && isObjectType(object) && schema.isSubType(type, object)
 }
 
 function isLeftOut(node: Parameters<typeof getDirectiveValues>[1], info: GraphQLResolveInfo): boolean {

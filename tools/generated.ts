@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises"
-import { lexicographicSortSchema, printSchema } from "graphql"
 import { type Setting, settings } from "../src/config.ts"
+import { subgraphSdl } from "../src/federation/sdl.ts"
 import { schema } from "../src/schema.ts"
 
 const start = "<!-- settings: written by npm run schema -->"
@@ -13,7 +13,7 @@ export async function generatedFiles(root: URL): Promise<Record<string, string>>
   const after = rest?.split(end)[1]
   if (before === undefined || after === undefined) throw new Error(`README.md lacks the lines "${start}" and "${end}".`)
   return {
-    "schema.graphql": `${printSchema(lexicographicSortSchema(schema))}\n`,
+    "schema.graphql": subgraphSdl(schema),
     ".env.example": envExample(settings),
     "README.md": `${before}${start}\n${settingsTable(settings)}\n${end}${after}`,
   }

@@ -8,7 +8,10 @@ export interface Cost {
   calls?: number
   /** The field makes so many `calls` for each of these; by default once. */
   per?: Count
-  /** The argument with an id or a list of ids: `calls` for each of them, but once in a request for the same id and type. */
+  /**
+   * The argument with an id, a list of ids, or a list of references with `__typename` and `id`: `calls` for each of them, but
+   * once in a request for the same id and type.
+   */
   byId?: string
   /** The name of one call more, which is made once for an object, however many of its fields need it. */
   oncePerObject?: string

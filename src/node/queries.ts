@@ -7,26 +7,14 @@ import { dataAssetById } from "../dataAsset/type.ts"
 import { badUserInput, codeOf, type ErrorCode, nullIfMissing } from "../errors.ts"
 import { pipelineById } from "../pipeline/type.ts"
 import { UpstreamError } from "../upstream/error.ts"
+import { type Found, nodeLoaders } from "./loaders.ts"
 import { Node } from "./type.ts"
 
 const mostIds = 1000
 
-interface Found {
-  id: string
-}
-
-type Loader = (context: Context) => { load(id: string): Promise<Found> }
-
-const loaders: Readonly<Record<string, Loader>> = {
-  Pipeline: pipelineById,
-  Capsule: capsuleById,
-  Computation: computationById,
-  DataAsset: dataAssetById,
-}
-
 /** The object with this id, of whatever type; null where there is none. */
 function nodeById(context: Context, id: string): Promise<Found | null> {
-  const known = loaders[context.types.get(id) ?? ""]
+  const known = nodeLoaders.get(context.types.get(id) ?? "")
   return known === undefined ? probe(context, id) : nullIfMissing(known(context).load(id))
 }
 

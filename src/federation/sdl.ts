@@ -1,0 +1,67 @@
+import {
+  type ConstDirectiveNode,
+  type DocumentNode,
+  type GraphQLSchema,
+  isUnionType,
+  lexicographicSortSchema,
+  type ObjectTypeDefinitionNode,
+  parse,
+  print,
+  printSchema,
+  visit,
+} from "graphql"
+
+const specification = "https://specs.apollo.dev/federation/v2.9"
+
+/** Apollo's composition doesn't know this one of GraphQL's own, and takes it only where the subgraph itself defines it. */
+const oneOf = "directive @oneOf on INPUT_OBJECT"
+
+/** What other subgraphs may define too, since it means the same everywhere. Scalars, enums and inputs may be in any case. */
+const shareable: ReadonlySet<string> = new Set(["PageInfo"])
+
+/** The graph as its clients see it, without what only routers ask for. */
+export function apiSdl(schema: GraphQLSchema): string {
+  return laidOut(apiDocument(schema))
+}
+
+/** The graph as a registry or router takes it: a subgraph of Federation 2. */
+export function subgraphSdl(schema: GraphQLSchema): string {
+  const entity = schema.getType("_Entity")
+  const entities = new Set(isUnionType(entity) ? entity.getTypes().map(({ name }) => name) : [])
+  const used = new Set<string>()
+  const marked = visit(apiDocument(schema), {
+    ObjectTypeDefinition: (node) => {
+      const { value: name } = node.name
+      const marks = [entities.has(name) && '@key(fields: "id")', shareable.has(name) && "@shareable"]
+      const directives = marks.flatMap((mark) => (mark ? directivesOf(mark) : []))
+      for (const directive of directives) used.add(`@${directive.name.value}`)
+      return { ...node, directives }
+    },
+  })
+  const imports = JSON.stringify([...used].sort()).replaceAll(",", ", ")
+  return `extend schema @link(url: "${specification}", import: ${imports})\n\n${oneOf}\n\n${laidOut(marked)}`
+}
+
+/** By the specification's convention, what only routers ask for begins with an underscore. */
+function apiDocument(schema: GraphQLSchema): DocumentNode {
+  const leaveOut = ({ name }: { name: { value: string } }) => (name.value.startsWith("_") ? null : undefined)
+  return visit(parse(printSchema(lexicographicSortSchema(schema))), {
+    FieldDefinition: leaveOut,
+    ObjectTypeDefinition: leaveOut,
+    ScalarTypeDefinition: leaveOut,
+    UnionTypeDefinition: leaveOut,
+  })
+}
+
+function directivesOf(text: string): readonly ConstDirectiveNode[] {
+  return (parse(`type T ${text}`).definitions[0] as ObjectTypeDefinitionNode).directives ?? []
+}
+
+/** The printed document with an empty line before each description but the first of a block, as `printSchema` has it. */
+function laidOut(document: DocumentNode): string {
+  const text = print(document)
+    .replaceAll(/^ *""".*?"""$/gms, "\n$&")
+    .replaceAll(/([{(])\n\n/g, "$1\n")
+    .replaceAll(/\n{3,}/g, "\n\n")
+  return `${text.trim()}\n`
+}

@@ -1,0 +1,181 @@
+import { readFile } from "node:fs/promises"
+import { buildSchema, type GraphQLInterfaceType, type GraphQLUnionType } from "graphql"
+import { describe, expect, test } from "vitest"
+import { apiSdl, subgraphSdl } from "../src/federation/sdl.ts"
+import { nodeLoaders } from "../src/node/loaders.ts"
+import { seed, tokens } from "../src/sandbox/seed.ts"
+import { schema } from "../src/schema.ts"
+import { callsOf, startGateway } from "./support/gateway.ts"
+
+const entities = `query ($representations: [_Any!]!) {
+  _entities(representations: $representations) {
+    __typename
+    ... on Capsule { id name }
+    ... on Pipeline { id name }
+    ... on Computation { id name }
+    ... on DataAsset { id name }
+  }
+}`
+
+const reference = (type: string, id: string) => ({ __typename: type, id })
+
+const tenCapsules = [
+  seed.cellCounter,
+  seed.releasedCellCounter,
+  seed.verificationCellCounter,
+  seed.spikeSorting,
+  seed.spikeSortingCopy,
+  seed.driftCorrection,
+  seed.ecephysQuality,
+  seed.sequenceAligner,
+  seed.oldForms,
+  seed.embargoed,
+]
+
+describe("references from other subgraphs", () => {
+  test("come back as the objects they mean, in their order, of every type", async () => {
+    const { ask } = await startGateway()
+    const { data, errors } = await ask(entities, {
+      representations: [
+        reference("DataAsset", seed.sortedSpikes),
+        reference("Capsule", seed.cellCounter),
+        reference("Computation", seed.countedCells),
+        reference("Pipeline", seed.ecephysPipeline),
+      ],
+    })
+    expect(errors).toBeUndefined()
+    expect(data._entities).toEqual([
+      { __typename: "DataAsset", id: seed.sortedSpikes, name: expect.any(String) },
+      { __typename: "Capsule", id: seed.cellCounter, name: "Cell Counter" },
+      { __typename: "Computation", id: seed.countedCells, name: expect.any(String) },
+      { __typename: "Pipeline", id: seed.ecephysPipeline, name: "Ecephys Pipeline" },
+    ])
+  })
+
+  test("fifty of them to ten capsules are ten calls, all sent before the first is answered", async () => {
+    const { ask, sandbox } = await startGateway()
+    const hold = sandbox.hold()
+    const representations = Array.from({ length: 50 }, (_, index) =>
+      reference("Capsule", tenCapsules[index % 10] ?? ""),
+    )
+    const answer = ask(entities, { representations })
+    await hold.waitFor(10)
+    hold.end()
+    const { data, errors } = await answer
+    expect(errors).toBeUndefined()
+    expect(data._entities.map(({ id }: { id: string }) => id)).toEqual(representations.map(({ id }) => id))
+    expect(callsOf(sandbox.requests)).toEqual(Object.fromEntries(tenCapsules.map((id) => [`GET /capsules/${id}`, 1])))
+  })
+
+  test("one that is missing is null, one that is forbidden an error at its place, and the others are unharmed", async () => {
+    const { ask } = await startGateway()
+    const { data, errors } = await ask(entities, {
+      representations: [
+        reference("Capsule", seed.graceNotebook),
+        reference("Capsule", seed.cellCounter),
+        reference("DataAsset", seed.graceLocked),
+      ],
+    })
+    expect(data._entities).toEqual([null, { __typename: "Capsule", id: seed.cellCounter, name: "Cell Counter" }, null])
+    expect(errors).toMatchObject([{ path: ["_entities", 2], extensions: { code: "FORBIDDEN" } }])
+  })
+
+  test("nothing but their ids costs no call, whatever is asked of the other types among them", async () => {
+    const { ask, sandbox } = await startGateway()
+    const { data } = await ask(
+      `query ($representations: [_Any!]!) {
+        _entities(representations: $representations) {
+          ... on Runnable { ...onlyId }
+          ... on Computation { name }
+          ... on DataAsset { __typename id }
+        }
+      }
+      fragment onlyId on Node { id }`,
+      {
+        representations: [
+          reference("Capsule", seed.cellCounter),
+          reference("Computation", seed.countedCells),
+          reference("DataAsset", seed.sortedSpikes),
+        ],
+      },
+    )
+    expect(data._entities).toEqual([
+      { id: seed.cellCounter },
+      { name: expect.any(String) },
+      { __typename: "DataAsset", id: seed.sortedSpikes },
+    ])
+    expect(callsOf(sandbox.requests)).toEqual({ [`GET /computations/${seed.countedCells}`]: 1 })
+  })
+
+  test.each([
+    ["no object", "Capsule", "one of Capsule, Computation, DataAsset, Pipeline"],
+    ["a list", [reference("Capsule", seed.cellCounter)], "one of Capsule, Computation, DataAsset, Pipeline"],
+    ["without a type", { id: seed.cellCounter }, "one of Capsule, Computation, DataAsset, Pipeline"],
+    ["of a type that is no entity", reference("AppPanel", "a"), "one of Capsule, Computation, DataAsset, Pipeline"],
+    ["of a type that is only JavaScript's", reference("constructor", "a"), "one of Capsule"],
+    ["without an id", { __typename: "Capsule" }, "A reference to a Capsule must have its `id`, as text."],
+    ["with a number as its id", { __typename: "Capsule", id: 7 }, "A reference to a Capsule must have its `id`"],
+    ["with an id that climbs", reference("Capsule", ".."), ""],
+  ])("one that is %s is refused at its place, and the others are unharmed", async (_what, odd, sentence) => {
+    const { ask, sandbox } = await startGateway()
+    const { data, errors } = await ask(entities, { representations: [odd, reference("Capsule", seed.cellCounter)] })
+    expect(data._entities).toEqual([null, { __typename: "Capsule", id: seed.cellCounter, name: "Cell Counter" }])
+    expect(errors).toMatchObject([{ path: ["_entities", 0], extensions: { code: "BAD_USER_INPUT" } }])
+    expect(errors?.[0]?.message).toContain(sentence)
+    expect(sandbox.requests).toHaveLength(1)
+  })
+
+  test("can stand in the query itself", async () => {
+    const { ask } = await startGateway()
+    const { data } = await ask(
+      `query ($id: ID!) { _entities(representations: [{ __typename: "Capsule", id: $id }]) { ... on Capsule { name } } }`,
+      { id: seed.cellCounter },
+    )
+    expect(data._entities).toEqual([{ name: "Cell Counter" }])
+  })
+
+  test("more than 1,000 are refused before anything is sent", async () => {
+    const { ask, sandbox } = await startGateway()
+    const representations = Array.from({ length: 1001 }, (_, index) => reference("Capsule", `id-${index}`))
+    const { errors } = await ask(entities, { representations })
+    expect(errors).toMatchObject([{ path: ["_entities"], extensions: { code: "BAD_USER_INPUT" } }])
+    expect(errors?.[0]?.message).toContain("1001 references; at most 1000")
+    expect(sandbox.requests).toHaveLength(0)
+  })
+
+  test("are read with the caller's own token, and with none are UNAUTHENTICATED", async () => {
+    const { ask, sandbox } = await startGateway()
+    const representations = [reference("Capsule", seed.graceNotebook)]
+    const grace = await ask(entities, { representations }, { authorization: `Bearer ${tokens.grace}` })
+    expect(grace.data._entities[0].id).toBe(seed.graceNotebook)
+    const nobody = await ask(entities, { representations }, {})
+    expect(nobody.data._entities).toEqual([null])
+    expect(nobody.errors).toMatchObject([{ path: ["_entities", 0], extensions: { code: "UNAUTHENTICATED" } }])
+    expect(sandbox.requests).toHaveLength(1)
+  })
+})
+
+test("the subgraph says of itself what schema.graphql says, for no call", async () => {
+  const { ask, sandbox } = await startGateway()
+  const { data } = await ask("{ _service { sdl } }")
+  expect(data._service.sdl).toBe(await readFile(new URL("../schema.graphql", import.meta.url), "utf8"))
+  expect(sandbox.requests).toHaveLength(0)
+})
+
+test("the entities are the types that implement Node, each with its key", () => {
+  const nodes = schema.getPossibleTypes(schema.getType("Node") as GraphQLInterfaceType)
+  const entities = (schema.getType("_Entity") as GraphQLUnionType).getTypes()
+  expect(new Set(entities)).toEqual(new Set(nodes))
+  expect(new Set(nodeLoaders.keys())).toEqual(new Set(nodes.map(({ name }) => name)))
+  for (const { name } of nodes)
+    expect(subgraphSdl(schema)).toMatch(new RegExp(`^type ${name} .*@key\\(fields: "id"\\) {$`, "m"))
+})
+
+test("the API's schema alone is one that any GraphQL tool reads, and the served one without the routers' part", () => {
+  const sdl = apiSdl(schema)
+  expect(sdl).not.toMatch(/^ *(_|directive|.*@(key|link|shareable))/m)
+  const { _entities, _service, ...fields } = schema.getQueryType()?.getFields() ?? {}
+  const api = buildSchema(sdl)
+  expect(Object.keys(api.getQueryType()?.getFields() ?? {}).sort()).toEqual(Object.keys(fields).sort())
+  expect(_entities && _service).toBeDefined()
+})
