@@ -587,7 +587,7 @@ describe("attaching data assets", () => {
   })
 
   test.each([
-    [[{ id: seed.cellImages, mount: null }], 400, "invalid request body"],
+    [[{ id: seed.cellImages, mount: 1 }], 400, "invalid request body"],
     [{ id: seed.cellImages }, 400, "invalid request body"],
     ["[{", 400, "invalid request body"],
     [[{ id: unknownId }], 404, `data asset ${unknownId} not found`],

@@ -207,7 +207,7 @@ describe("starting a run", () => {
     [{ capsule_id: seed.graceNotebook }, 404, "capsule not found"],
     [{ pipeline_id: seed.cellCounter }, 404, "pipeline not found"],
     [{ capsule_id, version: 1 }, 404, "version 1 not found"],
-    [{ capsule_id, data_assets: [{ id: seed.cellImages, mount: null }] }, 400, "invalid request body"],
+    [{ capsule_id, data_assets: [{ id: seed.cellImages, mount: 1 }] }, 400, "invalid request body"],
     [{ capsule_id, data_assets: [{ id: unknownId }] }, 404, `data asset ${unknownId} not found`],
     [{ capsule_id, data_assets: [{ id: seed.graceLocked }] }, 403, "you are not allowed to attach these data assets"],
     [{ capsule_id, data_assets: [{ id: seed.looseFiles }] }, 400, "data asset has no default mount, one is required"],

@@ -6,13 +6,13 @@ export interface Attachment {
   mount: string
 }
 
-/** What a body asks for: a list of `{id, mount?}`. A mount of null is refused, as the platform does: an unset one is left out. */
+/** What a body asks for: a list of `{id, mount?}`. The official client writes a mount that is not set as null. */
 export function readAttachments(body: unknown): { id: string; mount?: string }[] {
   if (!Array.isArray(body) || body.length === 0) return refuse(400, "invalid request body")
   return body.map((entry: unknown) => {
     if (!isObject(entry) || typeof entry.id !== "string") return refuse(400, "invalid request body")
     const { id, mount } = entry as { id: string; mount?: unknown }
-    if (mount === undefined || mount === "") return { id }
+    if (mount === undefined || mount === null || mount === "") return { id }
     if (typeof mount !== "string") return refuse(400, "invalid request body")
     return { id, mount }
   })

@@ -1,4 +1,4 @@
-import { onTestFinished } from "vitest"
+import { expect, onTestFinished } from "vitest"
 import { type Config, readConfig } from "../../src/config.ts"
 import type { Time } from "../../src/live/poller.ts"
 import { createLog } from "../../src/log.ts"
@@ -25,7 +25,12 @@ export async function startGateway(
 ): Promise<World> {
   const sandbox = await startSandbox(options.sandbox)
   const world = startGatewayOn(sandbox.url, options)
-  onTestFinished(() => sandbox.close())
+  onTestFinished(async () => {
+    await sandbox.close()
+    // The sandbox takes a null for a field that isn't there, as the official client sends it; the gateway sends none.
+    const withNull = sandbox.requests.filter(({ body }) => JSON.stringify(body ?? {}).includes(":null"))
+    expect(withNull.map(({ method, path, body }) => ({ method, path, body }))).toEqual([])
+  })
   return { sandbox, ...world }
 }
 
