@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest"
-import { seed } from "../src/sandbox/seed.ts"
-import { type Rest, startRest } from "./support/rest.ts"
+import { seed, tokens } from "../src/sandbox/seed.ts"
+import { sandboxOptions } from "../src/sandbox/server.ts"
+import { type Rest, restAt, startRest } from "./support/rest.ts"
 
 /** The official Python client writes every unset field of what it sends as null, and polls until a state is final. */
 describe("the official client's own examples", () => {
@@ -106,6 +107,23 @@ describe("the official client's own examples", () => {
     expect(await wait(`/data_assets/${json.id}`)).toMatchObject({ state: "ready", type: "dataset" })
   })
 
+  test("a data asset is given to a run, and attached and detached, without a mount of its own", async () => {
+    const { rest } = await start()
+    const attachment = { id: seed.pipelineResult, mount: null }
+    const mounted = [{ id: seed.pipelineResult, mount: "nightly" }]
+    const capsule_id = seed.ecephysQuality
+    const run = await rest("POST /computations", { body: { ...runParams, capsule_id, data_assets: [attachment] } })
+    expect(run.json.data_assets).toMatchObject(mounted)
+    for (const path of [
+      `/capsules/${capsule_id}/data_assets`,
+      `/pipelines/${seed.ecephysPipeline}/data_assets`,
+      `/computations/${seed.workstation}/data_assets`,
+    ]) {
+      expect((await rest(`POST ${path}`, { body: [attachment] })).json).toMatchObject(mounted)
+      expect((await rest(`DELETE ${path}/`, { body: [attachment.id] })).status).toBeLessThan(300)
+    }
+  })
+
   test("searches are walked to their end", async () => {
     const { rest } = await start()
     for (const [kind, more] of [
@@ -131,4 +149,31 @@ describe("the official client's own examples", () => {
       expect(seen.length).toBeGreaterThan(1)
     }
   })
+})
+
+test("a sandbox that is started by its variables has only values that the official client can read", async () => {
+  const { sandbox } = await startRest(sandboxOptions({ SANDBOX_PORT: "0" }))
+  const rest = restAt(sandbox.url, tokens.admin)
+  const all = async (kind: string): Promise<Record<string, unknown>[]> => {
+    const { json } = await rest(`POST /${kind}/search`, { body: { limit: 1000 } })
+    expect(json.has_more).toBe(false)
+    return json.results
+  }
+  const values = (objects: Record<string, unknown>[], key: string) => objects.flatMap((object) => object[key] ?? [])
+  const known = (objects: Record<string, unknown>[], key: string, ...expected: string[]) =>
+    expect(expected, key).toEqual(expect.arrayContaining(values(objects, key)))
+
+  const assets = await all("data_assets")
+  known(assets, "type", "dataset", "result", "combined", "model")
+  known(assets, "state", "draft", "ready", "failed")
+  known(values(assets, "source_bucket") as Record<string, unknown>[], "origin", "aws", "local", "gcp")
+  for (const kind of ["capsules", "pipelines"]) {
+    const runnables = await all(kind)
+    known(runnables, "status", "non_release", "release")
+    for (const { id } of runnables) {
+      const { json } = await rest(`GET /${kind}/${id}/computations`)
+      known(json, "state", "initializing", "running", "finalizing", "completed", "failed")
+      known(json, "end_status", "succeeded", "failed", "stopped")
+    }
+  }
 })

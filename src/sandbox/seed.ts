@@ -177,12 +177,21 @@ const discoverable: Permissions = { everyone: "discoverable" }
 const lab = { name: "Ada Byron", affiliation: "Institute for Example Neuroscience" }
 const visitor = { name: "Grace Murray", affiliation: "Example Imaging Center" }
 
-/** Adds the named cast to a world. What runs or is being made starts when the world does. */
-export function addSeed(world: World): void {
+/**
+ * Adds the named cast to a world; `documentedOnly` leaves out those with values that the documentation doesn't know. What
+ * runs or is being made starts when the world does.
+ */
+export function addSeed(world: World, documentedOnly: boolean): void {
   addDataAssets(world)
   addCapsules(world)
   addPipelines(world)
   fillPanels(world)
+  if (!documentedOnly) return
+  world.dataAssets.delete(seed.futureAsset)
+  world.runnables.delete(seed.embargoed)
+  world.computations.delete(seed.preemptedCount)
+  for (const runnable of world.runnables.values())
+    runnable.computations = runnable.computations.filter((id) => world.computations.has(id))
 }
 
 type Given<T, K extends keyof T> = Omit<T, K> & Partial<Pick<T, K>>

@@ -40,6 +40,8 @@ export interface SandboxOptions {
   lineage?: number
   /** Serves this folder's objects instead of the named ones. */
   dataFolder?: string
+  /** Leaves out the named ones with values that the documentation doesn't know, on which the official client fails. */
+  documentedOnly?: boolean
 }
 
 export interface RecordedRequest {
@@ -106,7 +108,8 @@ export class SandboxOptionsError extends Error {
 
 /**
  * Reads SANDBOX_PORT (4100 if unset), SANDBOX_HOST, SANDBOX_DATA, SANDBOX_GENERATE, SANDBOX_LATENCY_MS and
- * SANDBOX_FAULT_RATE from an environment record; an empty value counts as unset. Throws SandboxOptionsError.
+ * SANDBOX_FAULT_RATE from an environment record; an empty value counts as unset. Whoever starts a sandbox by these gets
+ * documented values only. Throws SandboxOptionsError.
  */
 export function sandboxOptions(env: Record<string, string | undefined>): SandboxOptions {
   const problems: string[] = []
@@ -125,6 +128,7 @@ export function sandboxOptions(env: Record<string, string | undefined>): Sandbox
     generate: number("SANDBOX_GENERATE", 0, 1_000_000),
     latencyMs: number("SANDBOX_LATENCY_MS", 0, 600_000),
     faultRate: number("SANDBOX_FAULT_RATE", 0, 1, false),
+    documentedOnly: true,
     ...(dataFolder ? { dataFolder } : {}),
   }
   if (problems.length > 0) throw new SandboxOptionsError(problems)
@@ -144,10 +148,11 @@ const htmlPage = (status: number, title: string) =>
 
 /** Starts Code Ocean in memory. Rejects with SandboxOptionsError when it cannot listen or the data folder is broken. */
 export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbox> {
-  const { port = 0, host = "127.0.0.1", latencyMs = 0, faultRate = 0, generate = 0, lineage = 0, dataFolder } = options
+  const { port = 0, host = "127.0.0.1", latencyMs = 0, faultRate = 0, generate = 0, lineage = 0 } = options
+  const { dataFolder, documentedOnly = false } = options
   const clock = createClock()
   const world = createWorld(clock, accounts())
-  if (dataFolder === undefined) addSeed(world)
+  if (dataFolder === undefined) addSeed(world, documentedOnly)
   else
     try {
       addDataFolder(world, dataFolder)
