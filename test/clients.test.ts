@@ -32,6 +32,7 @@ const runnable = (one: "capsule" | "pipeline", target: string, archived: string)
     [`archive_${one}`]: `mutation { archive${One}(input: {id: "${target}", archived: true}) { ... on Archive${One}Payload { ${one} { name } } } }`,
     [`search_${one}s`]: `{ search${One}s(query: "id:${target}") { nodes { name } } }`,
     [`search_${one}s_iterator`]: `{ search${One}s(first: 1) { nodes { name } pageInfo { hasNextPage endCursor } } }`,
+    [`search_${one}s_by_data_asset`]: `{ dataAsset(id: "${seed.mouseRecording}") { ${one === "capsule" ? "attachedTo" : "attachedToPipelines"} { nodes { name } } } }`,
     [`sync_${one}`]: `mutation { sync${One}(input: {id: "${one === "capsule" ? seed.cellCounter : target}"}) { ... on Sync${One}Payload { pulled pushed newBranch } ... on MutationRefused { message } } }`,
   }
 }
@@ -80,7 +81,7 @@ const operations = new Map<string, string>([
 ])
 
 test("the table has a row for each operation, and an operation for each row", () => {
-  expect(rows.length).toBe(50)
+  expect(rows.length).toBe(52)
   expect(rows.map(({ method }) => method).sort()).toEqual([...operations.keys()].sort())
 })
 
