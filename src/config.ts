@@ -11,6 +11,7 @@ export interface Config {
   logLevel: (typeof logLevels)[number]
   upstreamTimeoutMs: number
   upstreamConnections: number
+  upstreamSharedReads: boolean
   requestDeadlineMs: number
   graphiql: boolean
   corsOrigins: readonly string[]
@@ -62,6 +63,12 @@ export const settings: readonly Setting[] = [
     name: "UPSTREAM_CONNECTIONS",
     default: "128",
     meaning: "The most calls to Code Ocean under way at once; more of them wait in line.",
+  },
+  {
+    name: "UPSTREAM_SHARED_READS",
+    default: "true",
+    meaning:
+      "`false` sends every read by itself. Otherwise equal reads of one caller that are under way at the same time are one call.",
   },
   {
     name: "REQUEST_DEADLINE_MS",
@@ -176,6 +183,7 @@ const environment = z.object({
   LOG_LEVEL: z.enum(logLevels, `must be one of ${logLevels.join(", ")}`).default("info"),
   UPSTREAM_TIMEOUT_MS: wholeNumber(1, 3_600_000).prefault(defaultOf("UPSTREAM_TIMEOUT_MS")),
   UPSTREAM_CONNECTIONS: wholeNumber(1, 10_000).prefault(defaultOf("UPSTREAM_CONNECTIONS")),
+  UPSTREAM_SHARED_READS: yesOrNo.default(true),
   REQUEST_DEADLINE_MS: wholeNumber(1, 3_600_000).prefault(defaultOf("REQUEST_DEADLINE_MS")),
   GRAPHIQL: yesOrNo.optional(),
   CORS_ORIGINS: origins.prefault(""),
@@ -238,6 +246,7 @@ export function readConfig(record: Record<string, string | undefined>): Config {
     logLevel: data.LOG_LEVEL,
     upstreamTimeoutMs: data.UPSTREAM_TIMEOUT_MS,
     upstreamConnections: data.UPSTREAM_CONNECTIONS,
+    upstreamSharedReads: data.UPSTREAM_SHARED_READS,
     requestDeadlineMs: data.REQUEST_DEADLINE_MS,
     graphiql: data.GRAPHIQL ?? data.NODE_ENV !== "production",
     corsOrigins: data.CORS_ORIGINS,

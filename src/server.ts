@@ -49,6 +49,7 @@ export function createGateway(
     timeoutMs: config.upstreamTimeoutMs,
     deadlineMs: config.requestDeadlineMs,
     connections: config.upstreamConnections,
+    sharedReads: config.upstreamSharedReads,
   })
   const live = createLive(options.time)
   let stopping = false

@@ -720,7 +720,7 @@ describe("credentials", () => {
     expect(first.data).toEqual({ ada: { name: expect.any(String) }, grace: null })
     expect(second.data).toEqual({ ada: null, grace: { name: expect.any(String) } })
     expect(third).toEqual(first)
-    expect(sandbox.requests).toHaveLength(6)
+    expect(sandbox.requests).toHaveLength(4)
   })
 
   test("what was read is not kept for the next request", async () => {

@@ -19,6 +19,8 @@ interface RequestState {
   operationName?: string
   upstream?: Upstream
   upstreamCalls: number
+  /** Calls that were not sent, because equal ones of the same caller were under way. */
+  sharedCalls: number
   /** Set for a subscription: how many events it had. */
   events?: number
   /** How many errors of each code the client got. */
@@ -45,7 +47,7 @@ export function useRequests(options: {
     if (state === undefined) {
       const requestId = requestIdOf(request.headers.get("x-request-id"))
       const log = options.log.child({ requestId })
-      state = { requestId, log, started: performance.now(), upstreamCalls: 0, errorCodes: {} }
+      state = { requestId, log, started: performance.now(), upstreamCalls: 0, sharedCalls: 0, errorCodes: {} }
       states.set(request, state)
     }
     return state
@@ -76,6 +78,7 @@ export function useRequests(options: {
         operation: state.operationName,
         durationMs: Math.round(performance.now() - state.started),
         upstreamCalls: state.upstreamCalls,
+        ...(state.sharedCalls > 0 && { sharedCalls: state.sharedCalls }),
         outcome: cut ?? (failed ? "errors" : "ok"),
         ...(failed && { errorCodes: state.errorCodes }),
         ...more,
@@ -99,6 +102,9 @@ export function useRequests(options: {
         log,
         called() {
           state.upstreamCalls += 1
+        },
+        shared() {
+          state.sharedCalls += 1
         },
       }
       const upstream = pool.forCaller(caller)

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from "node:timers/promises"
 import { Pool } from "undici"
 import packageJson from "../../package.json" with { type: "json" }
 import type { Log } from "../log.ts"
@@ -16,9 +15,9 @@ import {
   type Wanted,
 } from "./download.ts"
 import { UpstreamError } from "./error.ts"
-import { type Exchange, ExchangeError, exchange, type Reply } from "./exchange.ts"
-import { isPassing, parseRetryAfterMs, retryDelayMs } from "./retry.ts"
+import { ExchangeError, exchange, type Reply } from "./exchange.ts"
 import { fillRoute, UnsendableIdError } from "./route.ts"
+import { Flight, headerOf, type Outcome, SharedReads, type Waiter } from "./singleFlight.ts"
 
 /** The oldest platform whose API this gateway speaks; an older one refuses by itself. */
 const minServerVersion = "4.6.0"
@@ -45,7 +44,10 @@ export interface Call<T> {
  * once the request is over or its time is up they reject at once.
  */
 export interface Upstream {
-  /** A call that changes nothing, whatever its verb: repeated when upstream is away for a moment. */
+  /**
+   * A call that changes nothing, whatever its verb: repeated when upstream is away for a moment, and shared with an equal
+   * one of the same caller that is just under way. Don't write to the answer: others may have it too.
+   */
   read<T>(call: Call<T>): Promise<T>
   /** A call that changes something: sent once, never repeated. */
   write<T>(call: Call<T>): Promise<T>
@@ -69,6 +71,8 @@ export interface Caller {
   log: Log
   /** Told of each call that is sent, repeats included. */
   called(): void
+  /** Told of each call that isn't sent, because an equal one is under way. */
+  shared(): void
 }
 
 /** The connections to one deployment, shared by all callers: it holds nothing of theirs. */
@@ -87,12 +91,14 @@ export interface UpstreamPool {
  * @param options.timeoutMs the longest that one call may take
  * @param options.deadlineMs the longest that all calls for one request may take together
  * @param options.connections the most calls under way at once
+ * @param options.sharedReads whether equal reads of one caller are sent once
  */
 export function createUpstreamPool(options: {
   url: URL
   timeoutMs: number
   deadlineMs: number
   connections: number
+  sharedReads: boolean
 }): UpstreamPool {
   const { origin, pathname } = options.url
   const base = `${pathname}api/v1/`
@@ -107,11 +113,12 @@ export function createUpstreamPool(options: {
   }
   const pool = new Pool(origin, { ...settings, connections: options.connections })
   const probePool = new Pool(origin, { ...settings, connections: 1 })
+  const reads = options.sharedReads ? new SharedReads() : undefined
   const files = createFilePools({ upstream: options.url, connectTimeoutMs: longestConnectMs, userAgent })
 
   return {
     forCaller: (caller, { readsOnce = false } = {}) =>
-      upstreamFor(caller, pool, files, base, { ...options, readsOnce }),
+      upstreamFor(caller, { pool, files, base, reads }, { ...options, readsOnce }),
     async probe() {
       const request = {
         method: "GET" as const,
@@ -134,24 +141,29 @@ export function createUpstreamPool(options: {
 
 const commonHeaders = { accept: "application/json", "min-server-version": minServerVersion, "user-agent": userAgent }
 
+/** What the calls of all requests have in common. */
+interface Shared {
+  pool: Pool
+  files: FilePools
+  base: string
+  reads: SharedReads | undefined
+}
+
 function upstreamFor(
   caller: Caller,
-  pool: Pool,
-  files: FilePools,
-  base: string,
+  { pool, files, base, reads }: Shared,
   limits: { timeoutMs: number; deadlineMs: number; readsOnce: boolean },
 ): Upstream {
   const deadline = performance.now() + limits.deadlineMs
-  const underWay = new Set<Exchange>()
-  const over = new AbortController()
+  /** Ends one wait each, for what the request is over. */
+  const waits = new Set<() => void>()
   let overBecause: "cancelled" | "timeout" | undefined
 
   const finish = (because: "cancelled" | "timeout") => {
     if (overBecause !== undefined) return
     overBecause = because
     clearTimeout(timer)
-    over.abort()
-    for (const attempt of underWay) attempt.abort((sent) => new ExchangeError("timeout", sent, "given up"))
+    for (const giveUp of waits) giveUp()
   }
   const timer = setTimeout(() => finish("timeout"), limits.deadlineMs)
   // A request that was forgotten must not keep a stopping process alive.
@@ -161,61 +173,44 @@ function upstreamFor(
   if ("value" in caller.token) headers.authorization = `Basic ${btoa(`${caller.token.value}:`)}`
   if (caller.agentId !== undefined) headers["agent-id"] = caller.agentId
   const sending = { ...headers, "content-type": "application/json" }
-
-  /** Sends once. Rejects with ExchangeError. */
-  async function attempt(begin: () => Exchange): Promise<Reply> {
-    if (overBecause !== undefined) throw new ExchangeError("timeout", false, "given up")
-    const one = begin()
-    underWay.add(one)
-    caller.called()
-    try {
-      return await one.reply
-    } finally {
-      underWay.delete(one)
-    }
-  }
-
-  /**
-   * Sends until there is an answer, whatever its status, that needs no repeat. Rejects with UpstreamError, logged, when no
-   * answer comes; `fail` logs what is wrong with the one that came.
-   */
-  async function answered(
-    endpoint: string,
-    words: Sentences,
-    isWrite: boolean,
-    send: () => Promise<Reply>,
-  ): Promise<{ reply: Reply; retryAfterMs: number | undefined; fail: (failure: UpstreamError) => UpstreamError }> {
-    const started = performance.now()
-    for (let attempts = 1; ; attempts++) {
-      const { reply, error } = await settled(send)
-      const fail = (failure: UpstreamError) => report(failure, attempts, started)
-      const passing = reply ? isPassing(reply.status) : passingKinds.has(error.kind)
-      const retryAfterMs = reply && parseRetryAfterMs(header(reply, "retry-after"))
-      const delayMs =
-        !isWrite && !limits.readsOnce && passing && overBecause === undefined
-          ? retryDelayMs(attempts, deadline - performance.now(), retryAfterMs)
-          : undefined
-      if (delayMs === undefined) {
-        if (reply === undefined) throw fail(unanswered(error, endpoint, words, isWrite))
-        return { reply, retryAfterMs, fail }
-      }
-      await sleep(delayMs, undefined, { signal: over.signal }).catch(() => undefined)
-    }
-  }
+  const token = "value" in caller.token ? caller.token.value : ""
 
   async function call<T>(wanted: Call<T>, isWrite: boolean): Promise<T> {
     const { method, route } = wanted
     const endpoint = `${method} /${route}`
     if ("missing" in caller.token) throw new UpstreamError("unauthenticated", endpoint, caller.token.missing)
-    const { value: token } = caller.token
     const path = base + pathOf(wanted, endpoint)
     const body = wanted.body === undefined ? undefined : JSON.stringify(wanted.body)
     const request = { method, path, headers: body === undefined ? headers : sending, body }
-    const { reply, retryAfterMs, fail } = await answered(endpoint, sentences, isWrite, () =>
-      attempt(() => exchange(pool, request, limits.timeoutMs)),
-    )
-    if (reply.status >= 200 && reply.status < 300) return promised(wanted, reply, endpoint, isWrite, token, fail)
-    throw fail(refused(reply, endpoint, isWrite, token, retryAfterMs))
+    const attempt = (flight: Flight) => flight.send(() => exchange(pool, request, limits.timeoutMs))
+    const answered: Answered<T> = (outcome, fail) => {
+      const { status } = outcome.reply
+      if (status >= 200 && status < 300) return promised(wanted, outcome.reply, endpoint, isWrite, token, fail)
+      throw fail(refused(outcome.reply, endpoint, isWrite, token, outcome.retryAfterMs))
+    }
+    if (isWrite) {
+      reads?.changed(token)
+      try {
+        return await answerOf(new Flight(attempt, () => {}), endpoint, sentences, isWrite, answered)
+      } finally {
+        reads?.changed(token)
+      }
+    }
+    return answerOf(flightFor(request, attempt), endpoint, sentences, isWrite, answered)
+  }
+
+  /** An equal read's flight, or one of its own. */
+  function flightFor(
+    { method, path, body }: { method: string; path: string; body: string | undefined },
+    attempt: (flight: Flight) => Promise<Reply>,
+  ): Flight {
+    if (reads === undefined || overBecause !== undefined) return new Flight(attempt, () => {})
+    const now = performance.now()
+    const key = `${token}\n${caller.agentId ?? ""}\n${method} ${path}\n${body ?? ""}`
+    const underWay = reads.get(key, now)
+    if (underWay === undefined) return reads.begin(token, key, now, attempt)
+    caller.shared()
+    return underWay
   }
 
   const inTurn = createTurns()
@@ -227,29 +222,68 @@ function upstreamFor(
         const sentence = `This request has read ${mostDownloadedBytes} bytes of files, the most that one may: ask for the others in another request, or fetch them from their \`downloadUrl\`.`
         throw new UpstreamError("exhausted", signedFile, sentence)
       }
-      const { reply, fail } = await answered(signedFile, fileSentences, false, () =>
-        fetchFile(files, address, wanted, limits.timeoutMs, attempt),
-      )
-      downloadedBytes += reply.body.length
-      try {
-        return readDownload(reply, wanted)
-      } catch (error) {
-        throw error instanceof UpstreamError ? fail(error) : error
+      const attempt = (flight: Flight) =>
+        fetchFile(files, address, wanted, limits.timeoutMs, (begin) => flight.send(begin))
+      const answered: Answered<Download> = ({ reply }, fail) => {
+        downloadedBytes += reply.body.length
+        try {
+          return readDownload(reply, wanted)
+        } catch (error) {
+          throw error instanceof UpstreamError ? fail(error) : error
+        }
       }
+      return answerOf(new Flight(attempt, () => {}), signedFile, fileSentences, false, answered)
     })
   }
 
-  /** Why an exchange gave no answer, as the caller is told: a write that was sent may have happened all the same. */
-  function unanswered(error: ExchangeError, endpoint: string, words: Sentences, isWrite: boolean): UpstreamError {
-    const outcomeUnknown = isWrite && error.sent
-    const details = { cause: error.cause, outcomeUnknown }
-    if (overBecause === "cancelled")
-      return new UpstreamError("cancelled", endpoint, "The request was cancelled.", details)
-    if (overBecause === "timeout") {
-      return new UpstreamError("timeout", endpoint, `The request's time, ${limits.deadlineMs} ms, is up.`, details)
+  /**
+   * Waits for a call until this request is over.
+   * @param answered makes what is wanted of an answer; `fail` logs what is wrong with it
+   */
+  function answerOf<T>(
+    flight: Flight,
+    endpoint: string,
+    words: Sentences,
+    isWrite: boolean,
+    answered: Answered<T>,
+  ): Promise<T> {
+    const { promise, resolve, reject } = Promise.withResolvers<T>()
+    const started = performance.now()
+    const giveUp = () => {
+      waits.delete(giveUp)
+      const sent = flight.leave(waiter)
+      reject(report(over(endpoint, isWrite && sent), flight.attempts, started))
     }
-    const failure = error.kind === "broken" ? "invalid" : error.kind
-    return new UpstreamError(failure, endpoint, words[failure], { ...details, cause: error })
+    const waiter: Waiter = {
+      deadline,
+      repeats: !isWrite && !limits.readsOnce,
+      called: caller.called,
+      settle(outcome) {
+        waits.delete(giveUp)
+        const fail = (failure: UpstreamError) => report(failure, flight.attempts, started)
+        try {
+          if (outcome.reply !== undefined) resolve(answered(outcome, fail))
+          else if (outcome.error instanceof ExchangeError)
+            throw fail(unanswered(outcome.error, endpoint, words, isWrite))
+          else throw outcome.error
+        } catch (error) {
+          reject(error)
+        }
+      },
+    }
+    waits.add(giveUp)
+    if (overBecause === undefined) flight.join(waiter)
+    else giveUp()
+    return promise
+  }
+
+  /** Why nobody waits for a call any more. */
+  function over(endpoint: string, outcomeUnknown: boolean): UpstreamError {
+    return overBecause === "cancelled"
+      ? new UpstreamError("cancelled", endpoint, "The request was cancelled.", { outcomeUnknown })
+      : new UpstreamError("timeout", endpoint, `The request's time, ${limits.deadlineMs} ms, is up.`, {
+          outcomeUnknown,
+        })
   }
 
   /** One line in the log for each failed call. */
@@ -282,7 +316,7 @@ function upstreamFor(
 
 const longestType = 100
 
-const passingKinds: ReadonlySet<ExchangeError["kind"]> = new Set(["unreachable", "lost", "broken"])
+type Answered<T> = (outcome: Outcome & { reply: Reply }, fail: (failure: UpstreamError) => UpstreamError) => T
 
 type Sentences = Readonly<Record<"timeout" | "unreachable" | "lost" | "invalid", string>>
 
@@ -308,15 +342,10 @@ function pathOf(wanted: Call<unknown>, endpoint: string): string {
   }
 }
 
-async function settled(
-  send: () => Promise<Reply>,
-): Promise<{ reply: Reply; error?: never } | { reply?: never; error: ExchangeError }> {
-  try {
-    return { reply: await send() }
-  } catch (error) {
-    if (error instanceof ExchangeError) return { error }
-    throw error
-  }
+/** Why a call got no answer, as the caller is told: a write that was sent may have happened all the same. */
+function unanswered(error: ExchangeError, endpoint: string, words: Sentences, isWrite: boolean): UpstreamError {
+  const failure = error.kind === "broken" ? "invalid" : error.kind
+  return new UpstreamError(failure, endpoint, words[failure], { cause: error, outcomeUnknown: isWrite && error.sent })
 }
 
 function promised<T>(
@@ -334,7 +363,7 @@ function promised<T>(
     if (!(error instanceof NotPromisedError)) throw error
     // A write answered with 2xx has happened, whatever its body is; the sentence must not make anyone repeat it.
     const sentence = isWrite ? "Code Ocean did it, but answered something unreadable." : sentences.invalid
-    const type = textWithout(token, header(reply, "content-type") ?? "no content type").slice(0, longestType)
+    const type = textWithout(token, headerOf(reply, "content-type") ?? "no content type").slice(0, longestType)
     throw report(
       new UpstreamError("invalid", endpoint, sentence, {
         status: reply.status,
@@ -413,11 +442,6 @@ function valueWithout(token: string, value: unknown): unknown {
   return Object.fromEntries(
     Object.entries(value).map(([key, inner]) => [textWithout(token, key), valueWithout(token, inner)]),
   )
-}
-
-function header(reply: Reply, name: string): string | undefined {
-  const value = reply.headers[name]
-  return Array.isArray(value) ? value[0] : value
 }
 
 function causeOf(error: Error): string | undefined {

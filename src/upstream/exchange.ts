@@ -25,8 +25,8 @@ export class ExchangeError extends Error {
 /** An exchange under way. */
 export interface Exchange {
   reply: Promise<Reply>
-  /** Ends it at once, sent or still in line: `reply` rejects with what this returns for "was it sent?". */
-  abort(reason: (sent: boolean) => Error): void
+  /** Ends it at once: `reply` rejects. Says whether the request may have reached upstream. */
+  abort(): boolean
 }
 
 /** The largest answer that is read, in bytes: 32 MiB, some twenty times the largest page that upstream is known to give. */
@@ -36,7 +36,7 @@ export const largestAnswer = 32 * 1024 * 1024
  * Sends one request and collects its answer. Redirects are answers like any other.
  * This goes through the pool's `dispatch`, not its `request`: without a stream for each body, a page of a hundred small
  * answers costs the gateway about two thirds of the time.
- * `reply` rejects with ExchangeError, or with what `abort` was given.
+ * `reply` rejects with ExchangeError.
  * @param request.origin where to, for a pool of more than one place
  * @param timeoutMs from being sent to the last byte; time spent in line for a connection doesn't count
  * @param cutAt cuts off a body of more bytes than this; without it, one of more than `largestAnswer` fails
@@ -116,7 +116,14 @@ export function exchange(
     },
   })
 
-  return { reply: promise, abort: (reason) => fail(reason(controller !== undefined)) }
+  return {
+    reply: promise,
+    abort() {
+      const sent = controller !== undefined
+      fail(new ExchangeError("timeout", sent, "given up"))
+      return sent
+    },
+  }
 }
 
 function explain(error: Error, sent: boolean, answerBegan: boolean): ExchangeError {

@@ -1,0 +1,331 @@
+import type { ServerResponse } from "node:http"
+import { describe, expect, onTestFinished, test, vi } from "vitest"
+import { seed, tokens } from "../src/sandbox/seed.ts"
+import { startGateway, startGatewayOn } from "./support/gateway.ts"
+import { follow } from "./support/live.ts"
+import { startOddUpstream } from "./support/oddUpstream.ts"
+
+const capsuleRoute = `GET /capsules/${seed.cellCounter}`
+const name = `{ capsule(id: "${seed.cellCounter}") { name } }`
+const named = { data: { capsule: { name: "Cell Counter" } } }
+const as = (token: string, more: Record<string, string> = {}) => ({ authorization: `Bearer ${token}`, ...more })
+
+/** A gateway with a socket, whose clients can hang up. */
+async function overSocket(options?: Parameters<typeof startGateway>[0]) {
+  const world = await startGateway(options)
+  const url = await world.gateway.listen()
+  const asked = (query: string, signal: AbortSignal) =>
+    fetch(`${url}/graphql`, {
+      method: "POST",
+      headers: { "content-type": "application/json", ...as(tokens.ada) },
+      body: JSON.stringify({ query }),
+      signal,
+    }).then(
+      (response) => response.json(),
+      () => "left",
+    )
+  return { ...world, url, asked }
+}
+
+/** An upstream whose answers the test gives, request by request. */
+async function startHeld() {
+  const held: { call: string; answer(status: number, body?: unknown): void }[] = []
+  const upstream = await startOddUpstream(({ method, path }, response: ServerResponse) => {
+    held.push({
+      call: `${method} ${path}`,
+      answer(status, body) {
+        response.writeHead(status, { "content-type": "application/json" })
+        response.end(body === undefined ? undefined : JSON.stringify(body))
+      },
+    })
+    return undefined
+  })
+  const next = async (count: number) => {
+    await vi.waitFor(() => expect(held).toHaveLength(count))
+    return held[count - 1]!
+  }
+  return { ...startGatewayOn(upstream.url), held, next }
+}
+
+describe("equal reads of one caller at the same time", () => {
+  const nested = `{
+    searchCapsules(first: 5, query: "tag:ecephys") {
+      nodes { id name appPanel { general { title } } computations(first: 2) { nodes { id name dataAssets { dataAsset { name } } } } }
+    }
+  }`
+
+  test("are sent once, however many requests ask", async () => {
+    const { ask, sandbox } = await startGateway()
+    const alone = await ask(nested)
+    const calls = sandbox.requests.length
+    const hold = sandbox.hold()
+    const answers = Promise.all(Array.from({ length: 32 }, () => ask(nested)))
+    await hold.waitFor(1)
+    hold.end()
+    for (const answer of await answers) expect(answer).toEqual(alone)
+    expect(sandbox.requests.length).toBeLessThan(calls * 3)
+  })
+
+  test("are counted apart from those that a request has sent itself", async () => {
+    const { ask, sandbox, lines } = await startGateway()
+    const hold = sandbox.hold()
+    const answers = Promise.all([ask(name), ask(name), ask(name)])
+    await hold.waitFor(1)
+    await ask("{ __typename }")
+    hold.end()
+    expect(await answers).toEqual([named, named, named])
+    const counts = lines
+      .filter(({ msg }) => msg === "request")
+      .map(({ upstreamCalls, sharedCalls }) => [upstreamCalls, sharedCalls])
+    expect(counts.sort()).toEqual([
+      [0, undefined],
+      [0, 1],
+      [0, 1],
+      [1, undefined],
+    ])
+    expect(sandbox.requests).toHaveLength(1)
+  })
+
+  test("carry the id of the request that asked first", async () => {
+    const { ask, sandbox } = await startGateway()
+    const hold = sandbox.hold()
+    const first = ask(name, {}, as(tokens.ada, { "x-request-id": "first" }))
+    await hold.waitFor(1)
+    const second = ask(name, {}, as(tokens.ada, { "x-request-id": "second" }))
+    await ask("{ __typename }")
+    hold.end()
+    expect(await Promise.all([first, second])).toEqual([named, named])
+    expect(sandbox.requests.map(({ headers }) => headers["x-request-id"])).toEqual(["first"])
+  })
+
+  test("share their failure too, and each request has an error and a line in the log of its own", async () => {
+    const { next, ask, lines } = await startHeld()
+    const ids = ["first", "second"]
+    const answers = Promise.all(ids.map((id) => ask(name, {}, as(tokens.ada, { "x-request-id": id }))))
+    const call = await next(1)
+    await ask("{ __typename }")
+    call.answer(500)
+    for (const [index, { errors }] of (await answers).entries()) {
+      expect(errors).toMatchObject([{ extensions: { code: "UPSTREAM_UNAVAILABLE", requestId: ids[index] } }])
+    }
+    const failures = lines.filter(({ msg }) => msg === "upstream call failed")
+    expect(failures.map(({ requestId, attempts }) => [requestId, attempts])).toEqual([
+      ["first", 1],
+      ["second", 1],
+    ])
+  })
+
+  test("are repeated together", async () => {
+    const { ask, sandbox } = await startGateway()
+    sandbox.failNext(capsuleRoute, { status: 503 }, 2)
+    expect(await Promise.all([ask(name), ask(name), ask(name)])).toEqual([named, named, named])
+    expect(sandbox.requests).toHaveLength(3)
+  })
+
+  test("are a query's and a subscription's alike", async () => {
+    const { ask, sandbox, url } = await overSocket()
+    const hold = sandbox.hold()
+    const following = follow(url, `subscription { computation(id: "${seed.runningAlignment}") { id state } }`)
+    await hold.waitFor(1)
+    const asked = ask(`{ computation(id: "${seed.runningAlignment}") { id state } }`)
+    await ask("{ __typename }")
+    hold.end()
+    const { data } = (await (await following).next())!
+    expect(await asked).toEqual({ data })
+    expect(sandbox.requests).toHaveLength(1)
+  })
+
+  test("are each sent where UPSTREAM_SHARED_READS is false", async () => {
+    const { ask, sandbox } = await startGateway({ config: { upstreamSharedReads: false } })
+    const hold = sandbox.hold()
+    const answers = Promise.all([ask(name), ask(name)])
+    await hold.waitFor(2)
+    hold.end()
+    expect(await answers).toEqual([named, named])
+  })
+})
+
+describe("reads are not shared", () => {
+  const different: [string, string, string, Record<string, string>?, Record<string, string>?][] = [
+    ["by two callers", name, name, as(tokens.ada), as(tokens.readOnly)],
+    [
+      "by a caller and an agent that acts for it",
+      name,
+      name,
+      as(tokens.ada),
+      as(tokens.ada, { "agent-id": "night shift" }),
+    ],
+    ["of two objects", name, `{ capsule(id: "${seed.spikeSorting}") { name } }`],
+    ["of two routes", name, `{ pipeline(id: "${seed.cellCounter}") { name } }`],
+    [
+      "with different bodies",
+      "{ searchCapsules(first: 2) { nodes { id } } }",
+      "{ searchCapsules(first: 3) { nodes { id } } }",
+    ],
+  ]
+  test.each(different)(
+    "%s",
+    async (_what, first, second, firstHeaders = as(tokens.ada), secondHeaders = firstHeaders) => {
+      const { ask, sandbox } = await startGateway()
+      const hold = sandbox.hold()
+      const answers = Promise.all([ask(first, {}, firstHeaders), ask(second, {}, secondHeaders)])
+      await hold.waitFor(2)
+      hold.end()
+      await answers
+    },
+  )
+
+  test("with different queries", async () => {
+    const { ask, sandbox } = await startGateway()
+    await ask(`{ capsule(id: "${seed.cellCounter}") {
+      first: appPanel(version: 1) { general { title } } second: appPanel(version: 2) { general { title } }
+    } }`)
+    expect(sandbox.requestsTo(`${capsuleRoute}/app_panel`).map(({ query }) => query.version)).toEqual(["1", "2"])
+  })
+
+  test("once one of them has been under way for a second: it may hang", async () => {
+    const { ask, sandbox } = await startGateway()
+    const hold = sandbox.hold()
+    const first = ask(name)
+    await hold.waitFor(1)
+    const clock = performance.now.bind(performance)
+    const later = vi.spyOn(performance, "now").mockImplementation(() => clock() + 1_000)
+    onTestFinished(() => later.mockRestore())
+    const second = ask(name)
+    await hold.waitFor(2)
+    hold.end()
+    expect(await Promise.all([first, second])).toEqual([named, named])
+  })
+
+  test("when one comes after the other's answer", async () => {
+    const { ask, sandbox } = await startGateway()
+    await ask(name)
+    await ask(name)
+    expect(sandbox.requests).toHaveLength(2)
+  })
+
+  test("and changes never are", async () => {
+    const { ask, sandbox } = await startGateway()
+    const archive = `mutation { archiveCapsule(input: { id: "${seed.cellCounter}", archived: true }) { __typename } }`
+    const hold = sandbox.hold()
+    const answers = Promise.all([ask(archive), ask(archive)])
+    await hold.waitFor(2)
+    hold.end()
+    await answers
+    expect(sandbox.requestsTo("PATCH /capsules/*/archive")).toHaveLength(2)
+  })
+})
+
+describe("whoever reads after a change sees it", () => {
+  const archive = `mutation { archiveCapsule(input: { id: "c1", archived: true }) { ... on ArchiveCapsulePayload { capsule { name } } } }`
+  const read = `{ capsule(id: "c1") { name } }`
+
+  test("though an equal read from before it is still under way", async () => {
+    const { ask, next } = await startHeld()
+    const before = ask(read)
+    const early = await next(1)
+    const change = ask(archive)
+    ;(await next(2)).answer(204)
+    const reread = await next(3)
+    expect(reread.call).toBe("GET /capsules/c1")
+    reread.answer(200, { id: "c1", name: "After" })
+    expect((await change).data.archiveCapsule.capsule.name).toBe("After")
+    early.answer(200, { id: "c1", name: "Before" })
+    expect((await before).data.capsule.name).toBe("Before")
+  })
+
+  test("though an equal read from while it happened is still under way", async () => {
+    const { ask, next } = await startHeld()
+    const change = ask(archive)
+    const write = await next(1)
+    const meanwhile = ask(read)
+    const early = await next(2)
+    write.answer(204)
+    ;(await next(3)).answer(200, { id: "c1", name: "After" })
+    expect((await change).data.archiveCapsule.capsule.name).toBe("After")
+    early.answer(200, { id: "c1", name: "Before" })
+    expect((await meanwhile).data.capsule.name).toBe("Before")
+  })
+
+  test("and the read that comes while it is under way is not given what was asked for before it began", async () => {
+    const { ask, next } = await startHeld()
+    const before = ask(read)
+    const early = await next(1)
+    const change = ask(archive)
+    const write = await next(2)
+    const meanwhile = ask(read)
+    ;(await next(3)).answer(200, { id: "c1", name: "Later" })
+    expect((await meanwhile).data.capsule.name).toBe("Later")
+    early.answer(200, { id: "c1", name: "Before" })
+    expect((await before).data.capsule.name).toBe("Before")
+    write.answer(403, { message: "no" })
+    await change
+  })
+
+  test("while another caller's reads stay shared", async () => {
+    const { ask, next, held } = await startHeld()
+    const first = ask(read, {}, as(tokens.grace))
+    const call = await next(1)
+    const change = ask(archive)
+    ;(await next(2)).answer(403, { message: "no" })
+    await change
+    const second = ask(read, {}, as(tokens.grace))
+    await ask("{ __typename }")
+    call.answer(200, { id: "c1", name: "One" })
+    expect([await first, await second]).toEqual([{ data: { capsule: { name: "One" } } }, await first])
+    expect(held).toHaveLength(2)
+  })
+})
+
+describe("of those who share a read", () => {
+  test("the first can hang up without harm to the others", async () => {
+    const { ask, asked, sandbox } = await overSocket()
+    const hold = sandbox.hold()
+    const leave = new AbortController()
+    const first = asked(name, leave.signal)
+    const [call] = await hold.waitFor(1)
+    const others = Promise.all([ask(name), ask(name)])
+    await ask("{ __typename }")
+    leave.abort()
+    expect(await first).toBe("left")
+    await ask("{ __typename }")
+    expect(call!.aborted).toBe(false)
+    hold.end()
+    expect(await others).toEqual([named, named])
+    expect(sandbox.requests).toHaveLength(1)
+  })
+
+  test("the last to hang up cancels it", async () => {
+    const { asked, sandbox, ask } = await overSocket()
+    const hold = sandbox.hold()
+    const leaves = [new AbortController(), new AbortController()]
+    const answers = leaves.map(({ signal }) => asked(name, signal))
+    const [call] = await hold.waitFor(1)
+    await ask("{ __typename }")
+    leaves[0]!.abort()
+    await answers[0]
+    await ask("{ __typename }")
+    expect(call!.aborted).toBe(false)
+    leaves[1]!.abort()
+    await answers[1]
+    await vi.waitFor(() => expect(call!.aborted).toBe(true))
+    expect(sandbox.requests).toHaveLength(1)
+    hold.end()
+    expect(await ask(name)).toEqual(named)
+  })
+
+  test("each waits until its own deadline", async () => {
+    const { ask, sandbox } = await startGateway({ config: { requestDeadlineMs: 600 } })
+    const hold = sandbox.hold()
+    const started = performance.now()
+    const first = ask(name)
+    await hold.waitFor(1)
+    while (performance.now() - started < 300) await ask("{ __typename }")
+    const second = ask(name)
+    expect((await first).errors).toMatchObject([{ message: "The request's time, 600 ms, is up." }])
+    expect(sandbox.requests).toHaveLength(1)
+    hold.end()
+    expect(await second).toEqual(named)
+    expect(sandbox.requests).toHaveLength(1)
+  })
+})
