@@ -1,0 +1,27 @@
+import { spawnSync } from "node:child_process"
+import { createHash } from "node:crypto"
+import { existsSync, globSync, readFileSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+
+/*
+ * Installs the packages of every example, which its test starts for real, where they aren't installed yet or the lock file
+ * has changed since.
+ */
+
+const root = join(import.meta.dirname, "..")
+
+for (const lock of globSync("examples/*/package-lock.json", { cwd: root })) {
+  const folder = join(root, lock, "..")
+  const wanted = createHash("sha256")
+    .update(readFileSync(join(root, lock)))
+    .digest("hex")
+  const installed = join(folder, "node_modules", ".installed")
+  if (existsSync(installed) && readFileSync(installed, "utf8") === wanted) continue
+  console.log(`npm ci in ${folder}`)
+  const { status } = spawnSync("npm", ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], {
+    cwd: folder,
+    stdio: "inherit",
+  })
+  if (status !== 0) process.exit(1)
+  writeFileSync(installed, wanted)
+}
