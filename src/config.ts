@@ -13,6 +13,15 @@ export interface Config {
   upstreamConnections: number
   upstreamSharedReads: boolean
   requestDeadlineMs: number
+  /** The limits of what clients may ask at once; 0 sets none. */
+  callerRequestsPerSecond: number
+  callerConcurrentRequests: number
+  callerSubscriptions: number
+  concurrentRequests: number
+  eventLoopLagMs: number
+  connections: number
+  keepAliveMs: number
+  trustedProxies: number
   graphiql: boolean
   corsOrigins: readonly string[]
   persistedOperations: Manifest | undefined
@@ -75,6 +84,41 @@ export const settings: readonly Setting[] = [
     default: "30000",
     meaning:
       "The longest that one GraphQL request may take with all its calls, repeats included, in milliseconds; also how long a stopping gateway waits for the requests in flight.",
+  },
+  {
+    name: "CALLER_REQUESTS_PER_SECOND",
+    default: "100",
+    meaning:
+      "How many requests a second one caller may send in the long run; ten times as many in one go. 0 sets no limit, here and in the five that follow. A caller is a token; those who bring none are told apart by their addresses.",
+  },
+  {
+    name: "CALLER_CONCURRENT_REQUESTS",
+    default: "100",
+    meaning: "The most requests of one caller under way at once, subscriptions not counted.",
+  },
+  { name: "CALLER_SUBSCRIPTIONS", default: "250", meaning: "The most subscriptions that one caller may hold." },
+  {
+    name: "CONCURRENT_REQUESTS",
+    default: "1000",
+    meaning: "The most requests of all callers under way at once, subscriptions not counted; others are turned away.",
+  },
+  {
+    name: "EVENT_LOOP_LAG_MS",
+    default: "500",
+    meaning: "How late the gateway may steadily be with its work, in milliseconds, before it turns requests away.",
+  },
+  { name: "CONNECTIONS", default: "10000", meaning: "The most connections of clients; others are closed at once." },
+  {
+    name: "KEEP_ALIVE_MS",
+    default: "75000",
+    meaning:
+      "How long a connection may be idle between two requests, in milliseconds. Must be longer than the load balancer's own idle time, where there is one.",
+  },
+  {
+    name: "TRUSTED_PROXIES",
+    default: "0",
+    meaning:
+      "How many proxies stand before the gateway, each of which adds the address that it was called from to `X-Forwarded-For`: callers without a token are told apart by what the first of these added. 0 trusts none.",
   },
   {
     name: "GRAPHIQL",
@@ -185,6 +229,14 @@ const environment = z.object({
   UPSTREAM_CONNECTIONS: wholeNumber(1, 10_000).prefault(defaultOf("UPSTREAM_CONNECTIONS")),
   UPSTREAM_SHARED_READS: yesOrNo.default(true),
   REQUEST_DEADLINE_MS: wholeNumber(1, 3_600_000).prefault(defaultOf("REQUEST_DEADLINE_MS")),
+  CALLER_REQUESTS_PER_SECOND: wholeNumber(0, 1_000_000).prefault(defaultOf("CALLER_REQUESTS_PER_SECOND")),
+  CALLER_CONCURRENT_REQUESTS: wholeNumber(0, 1_000_000).prefault(defaultOf("CALLER_CONCURRENT_REQUESTS")),
+  CALLER_SUBSCRIPTIONS: wholeNumber(0, 1_000_000).prefault(defaultOf("CALLER_SUBSCRIPTIONS")),
+  CONCURRENT_REQUESTS: wholeNumber(0, 1_000_000).prefault(defaultOf("CONCURRENT_REQUESTS")),
+  EVENT_LOOP_LAG_MS: wholeNumber(0, 3_600_000).prefault(defaultOf("EVENT_LOOP_LAG_MS")),
+  CONNECTIONS: wholeNumber(0, 1_000_000).prefault(defaultOf("CONNECTIONS")),
+  KEEP_ALIVE_MS: wholeNumber(1, 3_600_000).prefault(defaultOf("KEEP_ALIVE_MS")),
+  TRUSTED_PROXIES: wholeNumber(0, 10).prefault(defaultOf("TRUSTED_PROXIES")),
   GRAPHIQL: yesOrNo.optional(),
   CORS_ORIGINS: origins.prefault(""),
   PERSISTED_OPERATIONS: manifest.optional(),
@@ -248,6 +300,14 @@ export function readConfig(record: Record<string, string | undefined>): Config {
     upstreamConnections: data.UPSTREAM_CONNECTIONS,
     upstreamSharedReads: data.UPSTREAM_SHARED_READS,
     requestDeadlineMs: data.REQUEST_DEADLINE_MS,
+    callerRequestsPerSecond: data.CALLER_REQUESTS_PER_SECOND,
+    callerConcurrentRequests: data.CALLER_CONCURRENT_REQUESTS,
+    callerSubscriptions: data.CALLER_SUBSCRIPTIONS,
+    concurrentRequests: data.CONCURRENT_REQUESTS,
+    eventLoopLagMs: data.EVENT_LOOP_LAG_MS,
+    connections: data.CONNECTIONS,
+    keepAliveMs: data.KEEP_ALIVE_MS,
+    trustedProxies: data.TRUSTED_PROXIES,
     graphiql: data.GRAPHIQL ?? data.NODE_ENV !== "production",
     corsOrigins: data.CORS_ORIGINS,
     persistedOperations: data.PERSISTED_OPERATIONS,

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto"
 import type { YogaInitialContext } from "graphql-yoga"
 import { isPlausibleToken } from "./config.ts"
 import { badUserInput } from "./errors.ts"
@@ -73,4 +74,9 @@ export function agentIdOf(header: string | null): string | undefined {
   if (header === null) return undefined
   if (!/^[\x20-\x7e]{1,256}$/.test(header)) throw badUserInput("Agent-Id must be 1 to 256 printable ASCII characters.")
   return header
+}
+
+/** The caller's own request id where it brought a usable one, else a new one. */
+export function requestIdOf(header: string | string[] | null | undefined): string {
+  return typeof header === "string" && /^[\w.:-]{1,128}$/.test(header) ? header : randomUUID()
 }

@@ -1,10 +1,14 @@
-import { createServer, type Server } from "node:http"
-import type { AddressInfo } from "node:net"
-import { setTimeout as sleep } from "node:timers/promises"
+import type { IncomingMessage } from "node:http"
 import { createYoga, useExecutionCancellation } from "graphql-yoga"
 import type { Config } from "./config.ts"
 import { examples } from "./graphiql/examples.ts"
 import { useGraphiql } from "./graphiql/useGraphiql.ts"
+import { createAdmission, createLagMeter, type Permit } from "./http/admission.ts"
+import { callerOf } from "./http/caller.ts"
+import { corsFor, setCorsHeaders } from "./http/cors.ts"
+import { createListener, type ListenerLimits } from "./http/listener.ts"
+import { answerPlainly, answerRefusal, createRefusalLog } from "./http/refusals.ts"
+import { createRoutes } from "./http/routes.ts"
 import { createLive, type LiveCounts, type Time } from "./live/poller.ts"
 import type { Log } from "./log.ts"
 import { createPersistedOperations } from "./persisted/operations.ts"
@@ -13,11 +17,15 @@ import { useCsrfPrevention } from "./plugins/useCsrfPrevention.ts"
 import { usePersistedOperations } from "./plugins/usePersistedOperations.ts"
 import { useReadiness } from "./plugins/useReadiness.ts"
 import { useRequests } from "./plugins/useRequests.ts"
+import { useSubscriptionLimit } from "./plugins/useSubscriptionLimit.ts"
 import { useSyntaxLimits } from "./plugins/useSyntaxLimits.ts"
 import { schema } from "./schema.ts"
 import { createUpstreamPool } from "./upstream/client.ts"
 
 const endpoint = "/graphql"
+
+/** Times in milliseconds that suit any client that isn't stuck: a mebibyte takes 60 s at 140 kbit/s. */
+const patience = { headersMs: 20_000, requestMs: 60_000, takingMs: 60_000, checkedMs: 5_000 }
 
 /** A gateway, listening or not. */
 export interface Gateway {
@@ -27,9 +35,11 @@ export interface Gateway {
   listen(): Promise<string>
   /** What subscriptions hold at the moment, for diagnostics. */
   readonly live: LiveCounts
+  /** What clients hold at the moment, for diagnostics. */
+  readonly held: { requests: number; subscriptions: number; callers: number; answers: number }
   /**
-   * Stops being ready, completes all subscriptions, lets the requests in flight finish within the request deadline, and
-   * closes everything. Resolves with whether all of them did finish.
+   * Stops being ready, completes all subscriptions, lets the requests in flight finish, each within the request deadline,
+   * and closes everything. Resolves with whether all of them did finish.
    */
   close(): Promise<boolean>
 }
@@ -38,11 +48,12 @@ export interface Gateway {
  * Puts the gateway together.
  * @param options.graphiqlToken preset in GraphiQL, for everyone who opens it: for the demo alone
  * @param options.time what subscriptions are timed by, if not by the clock
+ * @param options.patience how long clients may take, if not as long as usual
  */
 export function createGateway(
   config: Config,
   log: Log,
-  options: { graphiqlToken?: string; time?: Time } = {},
+  options: { graphiqlToken?: string; time?: Time; patience?: Partial<ListenerLimits> } = {},
 ): Gateway {
   const pool = createUpstreamPool({
     url: config.codeoceanUrl,
@@ -52,8 +63,11 @@ export function createGateway(
     sharedReads: config.upstreamSharedReads,
   })
   const live = createLive(options.time)
+  const lag = createLagMeter()
+  const admission = createAdmission(config, lag.lagMs)
+  const refusals = createRefusalLog(log)
+  const permits = new WeakMap<IncomingMessage, Permit>()
   let stopping = false
-  let inFlight = 0
 
   const yoga = createYoga({
     schema,
@@ -71,7 +85,10 @@ export function createGateway(
     plugins: [
       // First, so that every later refusal has its request id and its line in the log.
       useRequests({ endpoint, log, pool, live, fallbackToken: config.codeoceanToken }),
-      useReadiness({ probe: pool.probe, isStopping: () => stopping }),
+      useReadiness({
+        probe: pool.probe,
+        problem: () => (stopping ? "The gateway is stopping." : admission.overload()),
+      }),
       // Before the checks on GraphQL requests: a browser's navigation is none.
       config.graphiql &&
         useGraphiql({ endpoint, examples, ...(options.graphiqlToken && { token: options.graphiqlToken }) }),
@@ -81,69 +98,61 @@ export function createGateway(
         createPersistedOperations({ manifest: config.persistedOperations, only: config.persistedOperationsOnly }),
       ),
       useSyntaxLimits(),
+      useSubscriptionLimit((request) => permits.get(request)),
       // When the client leaves, resolvers stop; the upstream calls under way stop through the request's signal. Not so for
       // subscriptions, which useRequests ends: there the executor would keep something of each event until the last.
       { onExecute: useExecutionCancellation().onExecute },
     ],
   })
 
-  const server: Server = createServer((request, response) => {
-    inFlight += 1
-    response.once("close", () => {
-      inFlight -= 1
-    })
-    if (stopping) response.setHeader("connection", "close")
+  const routeOf = createRoutes(endpoint)
+  const listening = {
+    ...patience,
+    keepAliveMs: config.keepAliveMs,
+    connections: config.connections,
+    // Requests end themselves at their deadline: they get a moment more to say so.
+    stoppingMs: config.requestDeadlineMs + 1_000,
+    ...options.patience,
+  }
+  const listener = createListener(listening, (request, response) => {
+    const route = routeOf(request)
+    if (typeof route === "object") {
+      answerPlainly(response, route)
+      return
+    }
+    if (route === "operation") {
+      const { permit, refusal } = admission.enter(callerOf(request, config.trustedProxies))
+      if (refusal !== undefined) {
+        refusals.note(refusal)
+        setCorsHeaders(response, request.headers.origin, config.corsOrigins)
+        answerRefusal(request, response, refusal)
+        return
+      }
+      permits.set(request, permit)
+      // Not when the answer is made, but when it is sent: an answer that nobody reads takes its place.
+      response.once("close", permit.leave)
+    }
     yoga(request, response)
   })
 
   return {
     fetch: async (url, init) => yoga.fetch(new URL(url), init ?? {}),
-    async listen() {
-      await new Promise<void>((resolve, reject) => {
-        server.once("error", reject)
-        server.listen(config.port, config.host, resolve)
-      })
-      const { port } = server.address() as AddressInfo
-      return `http://${config.host.includes(":") ? `[${config.host}]` : config.host}:${port}`
-    },
+    listen: () => listener.listen(config.port, config.host),
     get live() {
       return live.counts
+    },
+    get held() {
+      return { ...admission.counts, answers: listener.open }
     },
     async close() {
       stopping = true
       live.close()
-      // Listening goes on meanwhile, so that whoever asks hears that it isn't ready rather than nothing.
-      const deadline = performance.now() + config.requestDeadlineMs
-      while (inFlight > 0 && performance.now() < deadline) await sleep(20)
-      const finished = inFlight === 0
-      if (server.listening) {
-        server.close()
-        server.closeAllConnections()
-      }
+      const finished = await listener.close()
+      lag.close()
+      refusals.close()
       await pool.close()
       await yoga.dispose()
       return finished
     },
-  }
-}
-
-/** Yoga's own CORS answers `null` to origins that it refuses, which is an origin too: sandboxed pages have it. */
-function corsFor(origin: string | null, allowed: readonly string[]) {
-  if (origin === null || !allowed.includes(origin)) return false as const
-  return {
-    origin,
-    credentials: false,
-    methods: ["GET", "POST"],
-    allowedHeaders: [
-      "Authorization",
-      "Content-Type",
-      "Accept",
-      "Agent-Id",
-      "X-Request-Id",
-      "X-GraphQL-Yoga-CSRF",
-      "Apollo-Require-Preflight",
-    ],
-    exposedHeaders: ["X-Request-Id"],
-    maxAge: 3600,
   }
 }

@@ -3,10 +3,11 @@ import { type Plugin, useReadinessCheck } from "graphql-yoga"
 const rememberedForMs = 5_000
 
 /**
- * `/ready`: 200 while upstream answers, 503 while it doesn't or the gateway is stopping. However often it is asked,
- * upstream is asked once in five seconds at the most.
+ * `/ready`: 200 while upstream answers, 503 while it doesn't or the gateway has a problem of its own. However often it is
+ * asked, upstream is asked once in five seconds at the most.
+ * @param options.problem why the gateway itself isn't ready, if it isn't
  */
-export function useReadiness(options: { probe: () => Promise<boolean>; isStopping: () => boolean }): Plugin {
+export function useReadiness(options: { probe: () => Promise<boolean>; problem: () => string | undefined }): Plugin {
   let asked: Promise<boolean> | undefined
   let askedAt = Number.NEGATIVE_INFINITY
   return useReadinessCheck({
@@ -15,11 +16,7 @@ export function useReadiness(options: { probe: () => Promise<boolean>; isStoppin
         askedAt = performance.now()
         asked = options.probe()
       }
-      const problem = options.isStopping()
-        ? "The gateway is stopping."
-        : (await asked)
-          ? undefined
-          : "Code Ocean doesn't answer."
+      const problem = options.problem() ?? ((await asked) ? undefined : "Code Ocean doesn't answer.")
       return fetchAPI.Response.json(
         { ready: problem === undefined, ...(problem && { problem }) },
         { status: problem === undefined ? 200 : 503, headers: { "cache-control": "no-store" } },

@@ -1,9 +1,9 @@
-import { randomUUID } from "node:crypto"
 import { initContextCache } from "@pothos/core"
 import { type ExecutionArgs, type ExecutionResult, GraphQLError, getOperationAST } from "graphql"
 import type { Plugin, YogaInitialContext } from "graphql-yoga"
-import { agentIdOf, type Context, tokenOf } from "../context.ts"
+import { agentIdOf, type Context, requestIdOf, tokenOf } from "../context.ts"
 import { presentError } from "../errors.ts"
+import { operationsVary } from "../http/refusals.ts"
 import type { Live } from "../live/poller.ts"
 import type { Log } from "../log.ts"
 import { createTypeMemory } from "../node/memory.ts"
@@ -167,10 +167,11 @@ export function useRequests(options: {
       }
       headers.set("x-request-id", state.requestId)
       if (state.events === undefined) state.upstream?.end()
-      if (new URL(request.url).pathname !== options.endpoint) return
       if (!headers.has("cache-control")) headers.set("cache-control", "private, no-store")
-      headers.append("vary", "Authorization, Agent-Id, Accept")
-      if (state.events === undefined) {
+      const { pathname } = new URL(request.url)
+      if (pathname !== options.endpoint && pathname !== `${options.endpoint}/`) return
+      headers.set("vary", operationsVary)
+      if (state.events === undefined && request.method !== "OPTIONS") {
         writeLine(state, "request", request.signal.aborted ? "cancelled" : undefined, { status: response.status })
       }
     },
@@ -233,11 +234,6 @@ function streamOf(
     [Symbol.asyncIterator]: () => stream,
   }
   return stream
-}
-
-/** The caller's own request id where it brought a usable one, else a new one. */
-function requestIdOf(header: string | null): string {
-  return header !== null && /^[\w.:-]{1,128}$/.test(header) ? header : randomUUID()
 }
 
 function isSingleResult(result: unknown): result is ExecutionResult & { errors?: readonly GraphQLError[] } {

@@ -1,5 +1,6 @@
 import { expect, onTestFinished } from "vitest"
 import { type Config, readConfig } from "../../src/config.ts"
+import type { ListenerLimits } from "../../src/http/listener.ts"
 import type { Time } from "../../src/live/poller.ts"
 import { createLog } from "../../src/log.ts"
 import { tokens } from "../../src/sandbox/seed.ts"
@@ -19,10 +20,15 @@ export interface World {
   lines: Record<string, unknown>[]
 }
 
+interface Options {
+  config?: Partial<Config>
+  graphiqlToken?: string
+  time?: Time
+  patience?: Partial<ListenerLimits>
+}
+
 /** A sandbox and a gateway on it, over real HTTP between them; both close when the test ends. */
-export async function startGateway(
-  options: { sandbox?: SandboxOptions; config?: Partial<Config>; graphiqlToken?: string; time?: Time } = {},
-): Promise<World> {
+export async function startGateway(options: Options & { sandbox?: SandboxOptions } = {}): Promise<World> {
   const sandbox = await startSandbox(options.sandbox)
   const world = startGatewayOn(sandbox.url, options)
   onTestFinished(async () => {
@@ -35,10 +41,7 @@ export async function startGateway(
 }
 
 /** A gateway on any upstream. */
-export function startGatewayOn(
-  url: string,
-  options: { config?: Partial<Config>; graphiqlToken?: string; time?: Time } = {},
-): Omit<World, "sandbox"> {
+export function startGatewayOn(url: string, options: Options = {}): Omit<World, "sandbox"> {
   const lines: Record<string, unknown>[] = []
   const log = createLog("debug", { write: (line) => void lines.push(JSON.parse(line)) })
   const config = { ...readConfig({ CODEOCEAN_URL: url, PORT: "0" }), ...options.config }

@@ -1,0 +1,185 @@
+import type { ErrorCode } from "../errors.ts"
+
+/** What one caller, and all together, may ask of the gateway at once. 0 sets no limit. */
+export interface AdmissionLimits {
+  /** How many requests a second one caller may send in the long run. */
+  callerRequestsPerSecond: number
+  callerConcurrentRequests: number
+  callerSubscriptions: number
+  /** Requests of all callers under way at once, subscriptions not counted. */
+  concurrentRequests: number
+  eventLoopLagMs: number
+}
+
+/** A request that isn't let in. */
+export interface Refusal {
+  status: 429 | 503
+  code: ErrorCode & ("RATE_LIMITED" | "OVERLOADED")
+  message: string
+  retryAfterSeconds: number
+}
+
+/** A request that is let in. */
+export interface Permit {
+  /** Makes a subscription of the request, which is counted apart from then on; a refusal if the caller holds too many. */
+  subscribe(): Refusal | undefined
+  /** Gives the place back; to be called when nothing of the answer is left to send. A second call does nothing. */
+  leave(): void
+}
+
+export interface Admission {
+  /** Looks at the numbers alone: a refusal costs next to nothing. */
+  enter(caller: string): { permit: Permit; refusal?: never } | { permit?: never; refusal: Refusal }
+  /** Why requests are turned away at the moment, whoever sends them; undefined when they aren't. */
+  overload(): string | undefined
+  /** For diagnostics. */
+  readonly counts: { requests: number; subscriptions: number; callers: number }
+}
+
+/** How many seconds' worth of requests a caller may send in one go, after a pause. */
+const burstSeconds = 10
+
+/** Beyond this many callers, those who have been away for longest are forgotten: they begin anew. */
+const mostCallers = 10_000
+
+interface Caller {
+  /** When the caller's requests so far will have been sent at the limit's own pace: a bucket of tokens in one number. */
+  paidUntil: number
+  requests: number
+  subscriptions: number
+}
+
+/**
+ * @param lagMs how late the event loop is at the moment
+ * @param now milliseconds that only ever grow
+ */
+export function createAdmission(
+  limits: AdmissionLimits,
+  lagMs: () => number,
+  now: () => number = () => performance.now(),
+): Admission {
+  const callers = new Map<string, Caller>()
+  const all = { requests: 0, subscriptions: 0 }
+  const msPerRequest = limits.callerRequestsPerSecond === 0 ? 0 : 1000 / limits.callerRequestsPerSecond
+
+  /** The caller, moved to the end of the line of those who may be forgotten. */
+  function remember(name: string): Caller {
+    const caller = callers.get(name) ?? { paidUntil: 0, requests: 0, subscriptions: 0 }
+    callers.delete(name)
+    callers.set(name, caller)
+    if (callers.size > mostCallers) forgetTheLongestAway()
+    return caller
+  }
+
+  function forgetTheLongestAway() {
+    for (const [name, { requests, subscriptions }] of callers) {
+      if (requests > 0 || subscriptions > 0) continue
+      callers.delete(name)
+      return
+    }
+  }
+
+  function overload(): string | undefined {
+    if (reached(all.requests, limits.concurrentRequests)) {
+      return `The gateway is at work on ${all.requests} requests, the most that it takes at once.`
+    }
+    const lag = lagMs()
+    if (limits.eventLoopLagMs > 0 && lag > limits.eventLoopLagMs) {
+      return `The gateway is ${Math.round(lag)} ms late with its work, more than ${limits.eventLoopLagMs} ms.`
+    }
+    return undefined
+  }
+
+  function refusalOf(caller: Caller): Refusal | undefined {
+    if (reached(caller.requests, limits.callerConcurrentRequests)) {
+      return limited(`${caller.requests} requests of yours are under way, the most that one caller may have at once.`)
+    }
+    const waitMs = caller.paidUntil + msPerRequest - burstSeconds * 1000 - now()
+    if (msPerRequest > 0 && waitMs > 0) {
+      const rate = limits.callerRequestsPerSecond
+      return limited(
+        `You have sent ${rate * burstSeconds} requests faster than the ${rate} a second that one caller may.`,
+        Math.ceil(waitMs / 1000),
+      )
+    }
+    return undefined
+  }
+
+  function permitFor(caller: Caller): Permit {
+    caller.requests += 1
+    all.requests += 1
+    let held: "requests" | "subscriptions" | undefined = "requests"
+    const leave = () => {
+      if (held === undefined) return
+      caller[held] -= 1
+      all[held] -= 1
+      held = undefined
+    }
+    return {
+      leave,
+      subscribe() {
+        if (reached(caller.subscriptions, limits.callerSubscriptions)) {
+          return limited(
+            `You hold ${caller.subscriptions} subscriptions, the most that one caller may: close one first.`,
+          )
+        }
+        if (held === "requests") {
+          leave()
+          held = "subscriptions"
+          caller.subscriptions += 1
+          all.subscriptions += 1
+        }
+        return undefined
+      },
+    }
+  }
+
+  return {
+    enter(name) {
+      const problem = overload()
+      if (problem !== undefined) {
+        return { refusal: { status: 503, code: "OVERLOADED", message: again(problem, 1), retryAfterSeconds: 1 } }
+      }
+      const caller = remember(name)
+      const refusal = refusalOf(caller)
+      if (refusal !== undefined) return { refusal }
+      caller.paidUntil = Math.max(caller.paidUntil, now()) + msPerRequest
+      return { permit: permitFor(caller) }
+    },
+    overload,
+    get counts() {
+      return { ...all, callers: callers.size }
+    },
+  }
+}
+
+function reached(count: number, limit: number): boolean {
+  return limit > 0 && count >= limit
+}
+
+function limited(problem: string, retryAfterSeconds = 1): Refusal {
+  return { status: 429, code: "RATE_LIMITED", message: again(problem, retryAfterSeconds), retryAfterSeconds }
+}
+
+function again(problem: string, seconds: number): string {
+  return `${problem} Try again in ${seconds} s.`
+}
+
+const lagMeasuredMs = 100
+
+/**
+ * Measures how late the event loop is with its work: by as much as it was each of the last four times that it was looked at,
+ * so that one long task alone, such as parsing a huge answer, is no lag.
+ */
+export function createLagMeter(): { lagMs(): number; close(): void } {
+  const latest = [0, 0, 0, 0]
+  let due = performance.now() + lagMeasuredMs
+  const timer = setInterval(() => {
+    const now = performance.now()
+    latest.shift()
+    latest.push(Math.max(0, now - due))
+    due = now + lagMeasuredMs
+  }, lagMeasuredMs)
+  timer.unref()
+  return { lagMs: () => Math.min(...latest), close: () => clearInterval(timer) }
+}

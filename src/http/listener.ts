@@ -1,0 +1,124 @@
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
+import type { AddressInfo } from "node:net"
+import { setTimeout as sleep } from "node:timers/promises"
+
+/** How long clients may take, in milliseconds, and how many may be connected. */
+export interface ListenerLimits {
+  /** For a request's line and headers. */
+  headersMs: number
+  /** For a whole request, body included. */
+  requestMs: number
+  /** To take what of an answer was written for them. */
+  takingMs: number
+  /** Between two requests on one connection. */
+  keepAliveMs: number
+  /** How often those four are looked at. */
+  checkedMs: number
+  /** Connections at once; 0 sets no limit. */
+  connections: number
+  /** How long requests under way may take when the gateway stops. */
+  stoppingMs: number
+}
+
+export interface Listener {
+  /** Resolves with the address, such as `http://127.0.0.1:4000`. Rejects when the port is taken. */
+  listen(port: number, host: string): Promise<string>
+  /**
+   * Stops listening without losing a request: lets those under way finish, in the time that there is for it, and closes
+   * idle connections at once. Resolves with whether all of them did finish.
+   */
+  close(): Promise<boolean>
+  /** For diagnostics: how many answers aren't sent yet. */
+  readonly open: number
+}
+
+/** How long a stopping gateway goes on listening while it has requests under way, so that whoever asks hears of it. */
+const stillListeningMs = 5_000
+/** How long it waits for requests that are on their way on connections that are already there. */
+const onTheirWayMs = 500
+
+/** HTTP over sockets, with a bound on whatever a client can keep busy by being slow. */
+export function createListener(
+  limits: ListenerLimits,
+  handle: (request: IncomingMessage, response: ServerResponse) => void,
+): Listener {
+  /** The answers that aren't sent yet, and since when each had bytes waiting for its client. */
+  const open = new Map<ServerResponse, number | undefined>()
+  let stopping = false
+  let onEmpty = () => {}
+
+  const server = createServer(
+    {
+      headersTimeout: limits.headersMs,
+      requestTimeout: limits.requestMs,
+      keepAliveTimeout: limits.keepAliveMs,
+      connectionsCheckingInterval: limits.checkedMs,
+      // Of two Authorization headers Node would take the first and drop the other; joined, they are none.
+      joinDuplicateHeaders: true,
+    },
+    (request, response) => {
+      open.set(response, undefined)
+      response.once("close", () => {
+        open.delete(response)
+        if (open.size === 0) onEmpty()
+      })
+      if (stopping) response.setHeader("connection", "close")
+      handle(request, response)
+    },
+  )
+  if (limits.connections > 0) server.maxConnections = limits.connections
+
+  /** Node bounds how slowly a request may come, but not how slowly its answer may be read. */
+  const checking = setInterval(() => {
+    const now = performance.now()
+    for (const [response, waitingSince = now] of open) {
+      if (now - waitingSince > limits.takingMs) response.destroy()
+      else open.set(response, response.writableLength > 0 ? waitingSince : undefined)
+    }
+  }, limits.checkedMs)
+  checking.unref()
+
+  /** Resolves when no answer is open, or when the time is up. */
+  const emptied = (ms: number) =>
+    atMost(
+      ms,
+      new Promise<void>((resolve) => {
+        onEmpty = resolve
+        if (open.size === 0) resolve()
+      }),
+    )
+
+  return {
+    async listen(port, host) {
+      await new Promise<void>((resolve, reject) => {
+        server.once("error", reject)
+        server.listen(port, host, resolve)
+      })
+      const address = server.address() as AddressInfo
+      return `http://${host.includes(":") ? `[${host}]` : host}:${address.port}`
+    },
+    async close() {
+      stopping = true
+      for (const response of open.keys()) if (!response.headersSent) response.setHeader("connection", "close")
+      server.closeIdleConnections()
+      await emptied(Math.min(stillListeningMs, limits.stoppingMs))
+      const closed = new Promise<void>((resolve) => void server.close(() => resolve()))
+      await atMost(onTheirWayMs, closed)
+      await emptied(limits.stoppingMs)
+      const finished = open.size === 0
+      server.closeAllConnections()
+      await closed
+      clearInterval(checking)
+      return finished
+    },
+    get open() {
+      return open.size
+    },
+  }
+}
+
+async function atMost(ms: number, wanted: Promise<void>): Promise<void> {
+  const over = new AbortController()
+  await Promise.race([wanted, sleep(ms, undefined, { signal: over.signal }).catch(() => undefined)])
+  over.abort()
+}

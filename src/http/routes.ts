@@ -1,0 +1,47 @@
+import type { IncomingMessage } from "node:http"
+
+/** What a request asks for; `operation` is what GraphQL will be asked, `other` everything else that has an answer. */
+export type Route = "operation" | "other" | { status: 400 | 404 | 405; message: string; allow?: string }
+
+const reading = "GET, HEAD"
+const operating = "GET, HEAD, POST, OPTIONS"
+
+/**
+ * Tells which requests are the gateway's at all, by the request line and the Host header as they came over HTTP. Only
+ * paths that are spelled exactly pass, so that nothing behind can take them for something else.
+ * @param endpoint the path of GraphQL
+ */
+export function createRoutes(endpoint: string): (request: IncomingMessage) => Route {
+  const assets = new RegExp(`^${endpoint}/graphiql/[\\w-]+/[\\w-]+(\\.[\\w-]+)+$`)
+
+  function methodsOf(path: string): string | undefined {
+    if (path === endpoint || path === `${endpoint}/`) return operating
+    return path === "/health" || path === "/ready" || assets.test(path) ? reading : undefined
+  }
+
+  return (request) => {
+    const { host } = request.headers
+    if (host && !isHost(host)) return { status: 400, message: "The Host header is no host." }
+    const target = originForm(request.url ?? "")
+    const [path = ""] = target.split("?", 1)
+    const methods = methodsOf(path)
+    if (methods === undefined) return { status: 404, message: `Not found. GraphQL is at ${endpoint}.` }
+    request.url = target
+    if (!methods.split(", ").includes(request.method ?? "")) {
+      return { status: 405, message: `Method not allowed here: ${methods}.`, allow: methods }
+    }
+    return methods === operating && request.method !== "OPTIONS" ? "operation" : "other"
+  }
+}
+
+/** The request's address is put together from the Host header, so it must be one, and nothing more. */
+function isHost(host: string): boolean {
+  return /^[\w.:[\]-]+$/.test(host) && URL.canParse(`http://${host}`)
+}
+
+/** Proxies may be sent the whole address; any of its kind is meant for whoever gets it. */
+function originForm(target: string): string {
+  if (target.startsWith("/")) return target
+  const url = /^https?:\/\//i.test(target) ? URL.parse(target) : null
+  return url === null ? target : url.pathname + url.search
+}

@@ -1,0 +1,319 @@
+import { once } from "node:events"
+import { createConnection } from "node:net"
+import { describe, expect, onTestFinished, test } from "vitest"
+import { createAdmission } from "../src/http/admission.ts"
+import { seed, tokens } from "../src/sandbox/seed.ts"
+import { startGateway } from "./support/gateway.ts"
+import { follow } from "./support/live.ts"
+
+const capsule = `{ capsule(id: "${seed.cellCounter}") { name } }`
+
+interface Answer {
+  status: number
+  headers: Headers
+  // biome-ignore lint/suspicious/noExplicitAny: answers have any shape.
+  body: any
+}
+
+/** Sends operations over sockets, as Ada unless other headers are given. */
+function askerAt(url: string) {
+  return async (query: string, headers: Record<string, string> = {}): Promise<Answer> => {
+    const response = await fetch(`${url}/graphql`, {
+      method: "POST",
+      headers: { "content-type": "application/json", authorization: `Bearer ${tokens.ada}`, ...headers },
+      body: JSON.stringify({ query }),
+    })
+    return { status: response.status, headers: response.headers, body: await response.json() }
+  }
+}
+
+const codeOf = ({ body }: Answer): string | undefined => body.errors?.[0].extensions.code
+
+/** Asks until an answer has this status. */
+async function until(status: number, ask: () => Promise<Answer>): Promise<Answer> {
+  for (;;) {
+    const answer = await ask()
+    if (answer.status === status) return answer
+  }
+}
+
+describe("one caller's share", () => {
+  test("who sends more than that is told when to come back, without a call to Code Ocean", async () => {
+    const { gateway, sandbox } = await startGateway({ config: { callerRequestsPerSecond: 1 } })
+    const ask = askerAt(await gateway.listen())
+    const refused = await until(429, () => ask(capsule))
+    const sent = sandbox.requests.length
+    expect(sent).toBeGreaterThanOrEqual(10)
+    expect(codeOf(refused)).toBe("RATE_LIMITED")
+    expect(refused.body.errors[0].message).toBe(
+      "You have sent 10 requests faster than the 1 a second that one caller may. Try again in 1 s.",
+    )
+    expect(refused.headers.get("retry-after")).toBe(String(refused.body.errors[0].extensions.retryAfterSeconds))
+    expect(refused.headers.get("x-request-id")).toBe(refused.body.errors[0].extensions.requestId)
+    expect(refused.headers.get("cache-control")).toBe("private, no-store")
+    expect((await until(429, () => ask(capsule))).body.data).toBeUndefined()
+  })
+
+  test("a caller is a token, however it is sent; others have shares of their own", async () => {
+    const { gateway } = await startGateway({ config: { callerRequestsPerSecond: 1 } })
+    const ask = askerAt(await gateway.listen())
+    await until(429, () => ask(capsule))
+    const asBasic = await until(429, () => ask(capsule, { authorization: `Basic ${btoa(`${tokens.ada}:`)}` }))
+    expect(codeOf(asBasic)).toBe("RATE_LIMITED")
+    expect((await ask(capsule, { authorization: `Bearer ${tokens.grace}` })).status).toBe(200)
+  })
+
+  test("after the seconds it was told, the caller is let in again, and not before", () => {
+    let now = 0
+    const limits = { callerConcurrentRequests: 0, callerSubscriptions: 0, concurrentRequests: 0, eventLoopLagMs: 0 }
+    const admission = createAdmission(
+      { ...limits, callerRequestsPerSecond: 2 },
+      () => 0,
+      () => now,
+    )
+    const enter = () => admission.enter("ada")
+    for (let times = 0; times < 20; times++) expect(enter().permit).toBeDefined()
+    expect(enter().refusal?.retryAfterSeconds).toBe(1)
+    now = 499
+    expect(enter().permit).toBeUndefined()
+    now = 500
+    expect(enter().permit).toBeDefined()
+    expect(enter().permit).toBeUndefined()
+    now = 1_000_000
+    for (let times = 0; times < 20; times++) expect(enter().permit).toBeDefined()
+    expect(enter().permit).toBeUndefined()
+  })
+
+  test("so many requests may be under way at once; a place is free again when one is answered or its client left", async () => {
+    const { gateway, sandbox } = await startGateway({ config: { callerConcurrentRequests: 2 } })
+    const url = await gateway.listen()
+    const ask = askerAt(url)
+    const hold = sandbox.hold()
+    const leaving = new AbortController()
+    const first = ask(capsule)
+    const second = fetch(`${url}/graphql`, {
+      method: "POST",
+      headers: { "content-type": "application/json", authorization: `Bearer ${tokens.ada}` },
+      body: JSON.stringify({ query: `{ capsule(id: "${seed.spikeSorting}") { name } }` }),
+      signal: leaving.signal,
+    })
+    await hold.waitFor(2)
+    const refused = await ask(capsule)
+    expect(refused.status).toBe(429)
+    expect(refused.body.errors[0].message).toContain("2 requests of yours are under way")
+    expect(sandbox.requests).toHaveLength(2)
+    expect((await ask("{ __typename }", { authorization: `Bearer ${tokens.grace}` })).status).toBe(200)
+
+    leaving.abort()
+    await expect(second).rejects.toThrow()
+    await until(200, () => ask("{ __typename }"))
+    hold.end()
+    expect((await first).status).toBe(200)
+    await expect.poll(() => gateway.held).toMatchObject({ requests: 0, answers: 0 })
+  })
+
+  test("so many subscriptions may be held, apart from other requests", async () => {
+    const { gateway } = await startGateway({ config: { callerSubscriptions: 2, callerConcurrentRequests: 1 } })
+    const url = await gateway.listen()
+    const subscription = `subscription { computation(id: "${seed.runningAlignment}") { state } }`
+    const held = [await follow(url, subscription), await follow(url, subscription)]
+    for (const one of held) expect((await one.next())?.data).toBeDefined()
+    const refused = await follow(url, subscription)
+    expect(refused.response.status).toBe(429)
+    expect(refused.response.headers.get("retry-after")).toBe("1")
+    expect((await refused.next())?.errors?.[0]).toMatchObject({
+      message: expect.stringContaining("You hold 2 subscriptions"),
+      extensions: { code: "RATE_LIMITED", retryAfterSeconds: 1 },
+    })
+    expect((await askerAt(url)(capsule)).status).toBe(200)
+    held[0]?.leave()
+    await expect.poll(() => gateway.held.subscriptions).toBe(1)
+    const again = await follow(url, subscription)
+    expect((await again.next())?.data).toBeDefined()
+  })
+
+  test("is known before the body is there", async () => {
+    const { gateway, sandbox } = await startGateway({ config: { callerConcurrentRequests: 1 } })
+    const url = await gateway.listen()
+    const hold = sandbox.hold()
+    const first = askerAt(url)(capsule)
+    await hold.waitFor(1)
+    const socket = createConnection(Number(new URL(url).port), "127.0.0.1")
+    onTestFinished(() => void socket.destroy())
+    socket.write(
+      `POST /graphql HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${tokens.ada}\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n`,
+    )
+    const [head] = await once(socket, "data")
+    expect(String(head)).toMatch(/^HTTP\/1.1 429 Too Many Requests\r\n/)
+    hold.end()
+    await first
+  })
+
+  test("0 sets no limit", async () => {
+    const { gateway } = await startGateway({
+      config: {
+        callerRequestsPerSecond: 0,
+        callerConcurrentRequests: 0,
+        callerSubscriptions: 0,
+        concurrentRequests: 0,
+        eventLoopLagMs: 0,
+        connections: 0,
+      },
+    })
+    const ask = askerAt(await gateway.listen())
+    const answers = await Promise.all(Array.from({ length: 50 }, () => ask("{ __typename }")))
+    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]))
+  })
+})
+
+describe("callers without a token", () => {
+  const config = { callerRequestsPerSecond: 1, codeoceanToken: tokens.ada }
+  const anonymously = (url: string, forwarded: string) => () =>
+    fetch(`${url}/graphql`, {
+      method: "POST",
+      headers: { "content-type": "application/json", "x-forwarded-for": forwarded },
+      body: '{"query":"{ __typename }"}',
+    }).then(async (response) => ({
+      status: response.status,
+      headers: response.headers,
+      body: await response.json(),
+    }))
+
+  test("are told apart by their addresses; what they write into X-Forwarded-For themselves makes no difference", async () => {
+    const { gateway } = await startGateway({ config })
+    const url = await gateway.listen()
+    let address = 0
+    await until(429, () => anonymously(url, `10.0.0.${address++}`)())
+    expect((await until(429, anonymously(url, "192.0.2.1"))).status).toBe(429)
+    expect((await askerAt(url)("{ __typename }")).status).toBe(200)
+  })
+
+  test("behind a trusted proxy they are told apart by the address that it added", async () => {
+    const { gateway } = await startGateway({ config: { ...config, trustedProxies: 1 } })
+    const url = await gateway.listen()
+    let forged = 0
+    await until(429, () => anonymously(url, `10.0.0.${forged++}, 192.0.2.1`)())
+    expect((await anonymously(url, "192.0.2.1, 192.0.2.2")()).status).toBe(200)
+  })
+
+  test("an IPv6 network counts as one", async () => {
+    const { gateway } = await startGateway({ config: { ...config, trustedProxies: 1 } })
+    const url = await gateway.listen()
+    let host = 0
+    await until(429, () => anonymously(url, `2001:db8::${(host++).toString(16)}:1`)())
+    expect((await until(429, anonymously(url, "2001:db8:0:0:ffff::"))).status).toBe(429)
+    expect((await anonymously(url, "2001:db8:0:1::1")()).status).toBe(200)
+  })
+
+  test("a malformed Authorization is counted by address too, and never takes the token that the gateway has", async () => {
+    const { gateway, sandbox } = await startGateway({ config })
+    const url = await gateway.listen()
+    let made = 0
+    const ask = () => askerAt(url)(capsule, { authorization: `Bearer made:up${made++}` })
+    expect(codeOf(await ask())).toBe("UNAUTHENTICATED")
+    expect(codeOf(await until(429, ask))).toBe("RATE_LIMITED")
+    expect(sandbox.requests).toHaveLength(0)
+  })
+})
+
+test("however many callers there are, the memory of them is bounded, and who has a request under way isn't forgotten", () => {
+  const admission = createAdmission(
+    {
+      callerRequestsPerSecond: 1,
+      callerConcurrentRequests: 1,
+      callerSubscriptions: 0,
+      concurrentRequests: 0,
+      eventLoopLagMs: 0,
+    },
+    () => 0,
+  )
+  expect(admission.enter("busy").permit).toBeDefined()
+  for (let caller = 0; caller < 30_000; caller++) admission.enter(String(caller)).permit?.leave()
+  expect(admission.counts).toEqual({ requests: 1, subscriptions: 0, callers: 10_000 })
+  expect(admission.enter("busy").refusal?.message).toContain("under way")
+})
+
+describe("when it is too much for the gateway as a whole", () => {
+  test("with too many requests under way it turns others away, says so in /ready, lives, and recovers", async () => {
+    const { gateway, sandbox } = await startGateway({ config: { concurrentRequests: 3 } })
+    const url = await gateway.listen()
+    const ask = askerAt(url)
+    const hold = sandbox.hold()
+    const callers = [tokens.ada, tokens.grace, tokens.admin]
+    const served = callers.map((token) => ask(capsule, { authorization: `Bearer ${token}` }))
+    await hold.waitFor(3)
+    const refused = await ask(capsule)
+    expect(refused.status).toBe(503)
+    expect(codeOf(refused)).toBe("OVERLOADED")
+    expect(refused.headers.get("retry-after")).toBe("1")
+    expect(refused.body.errors[0].message).toBe(
+      "The gateway is at work on 3 requests, the most that it takes at once. Try again in 1 s.",
+    )
+    expect(sandbox.requests).toHaveLength(3)
+    expect((await fetch(`${url}/health`)).status).toBe(200)
+    const ready = await fetch(`${url}/ready`)
+    expect(ready.status).toBe(503)
+    expect((await ready.json()).problem).toContain("3 requests")
+    hold.end()
+    for (const answer of await Promise.all(served)) expect(answer.status).toBe(200)
+    await until(200, () => ask(capsule))
+    await expect.poll(async () => (await fetch(`${url}/ready`)).status).toBe(200)
+  })
+
+  test("when the event loop is late again and again it turns requests away, until it has caught up", async () => {
+    const { gateway } = await startGateway({ config: { eventLoopLagMs: 200 } })
+    const ask = askerAt(await gateway.listen())
+    const block = () => {
+      const until = performance.now() + 500
+      while (performance.now() < until);
+    }
+    await ask("{ __typename }")
+    block()
+    expect((await ask("{ __typename }")).status).toBe(200)
+
+    let refused: Answer | undefined
+    const asking = until(503, () => ask("{ __typename }")).then((answer) => {
+      refused = answer
+    })
+    while (refused === undefined) {
+      block()
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    await asking
+    expect(codeOf(refused)).toBe("OVERLOADED")
+    expect(refused.body.errors[0].message).toMatch(/^The gateway is \d+ ms late with its work, more than 200 ms/)
+    await until(200, () => ask("{ __typename }"))
+  })
+})
+
+test("a page of an allowed origin can read a refusal, and no other can", async () => {
+  const corsOrigins = ["https://portal.example.org"]
+  const { gateway } = await startGateway({ config: { corsOrigins, callerRequestsPerSecond: 1 } })
+  const ask = askerAt(await gateway.listen())
+  const refused = await until(429, () => ask("{ __typename }", { origin: "https://portal.example.org" }))
+  expect(refused.headers.get("access-control-allow-origin")).toBe("https://portal.example.org")
+  expect(refused.headers.get("access-control-expose-headers")).toContain("Retry-After")
+  const elsewhere = await until(429, () => ask("{ __typename }", { origin: "https://evil.example" }))
+  expect(elsewhere.headers.get("access-control-allow-origin")).toBeNull()
+})
+
+test("a refusal comes in the media type that was asked for", async () => {
+  const { gateway } = await startGateway({ config: { callerRequestsPerSecond: 1 } })
+  const ask = askerAt(await gateway.listen())
+  const refused = await until(429, () => ask("{ __typename }", { accept: "application/graphql-response+json" }))
+  expect(refused.headers.get("content-type")).toBe("application/graphql-response+json; charset=utf-8")
+})
+
+test("refusals are counted in one line of the log, which no siege makes longer", async () => {
+  const { gateway, lines } = await startGateway({ config: { callerRequestsPerSecond: 1 } })
+  const ask = askerAt(await gateway.listen())
+  await until(429, () => ask("{ __typename }"))
+  const answers = await Promise.all(Array.from({ length: 100 }, () => ask("{ __typename }")))
+  const refused = answers.filter(({ status }) => status === 429).length
+  expect(refused).toBeGreaterThan(50)
+  await gateway.close()
+  const counted = lines.filter(({ msg }) => msg === "requests refused")
+  expect(counted.reduce((sum, { codes }) => sum + (codes as Record<string, number>).RATE_LIMITED!, 0)).toBe(refused + 1)
+  expect(counted[0]?.level).toBe("warn")
+  expect(JSON.stringify(lines)).not.toContain(tokens.ada)
+})
