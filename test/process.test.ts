@@ -1,42 +1,10 @@
-import { type ChildProcess, spawn } from "node:child_process"
 import { once } from "node:events"
 import { createServer } from "node:net"
 import { expect, onTestFinished, test } from "vitest"
 import { examples } from "../src/graphiql/examples.ts"
 import { seed, tokens } from "../src/sandbox/seed.ts"
 import { startSandbox } from "../src/sandbox/server.ts"
-
-interface Running {
-  child: ChildProcess
-  /** Everything written so far, on both channels. */
-  output(): string
-  /** Resolves with the first part of the output that matches. */
-  said(pattern: RegExp): Promise<string>
-  exited: Promise<number | null>
-}
-
-/** Runs a command with these variables and no others of the project's. */
-function run(command: string, args: string[], env: Record<string, string>): Running {
-  const child = spawn(command, args, { env: { PATH: process.env.PATH ?? "", ...env }, detached: true })
-  onTestFinished(() => {
-    if (child.exitCode === null && child.pid !== undefined) process.kill(-child.pid, "SIGKILL")
-  })
-  let output = ""
-  const said = (pattern: RegExp) =>
-    new Promise<string>((resolve, reject) => {
-      const look = () => {
-        const match = pattern.exec(output)
-        if (match !== null) resolve(match[1] ?? match[0])
-      }
-      child.stdout.on("data", look)
-      child.stderr.on("data", look)
-      child.once("exit", () => reject(new Error(`it ended without saying ${pattern}: ${output}`)))
-      look()
-    })
-  child.stdout.on("data", (chunk) => (output += chunk))
-  child.stderr.on("data", (chunk) => (output += chunk))
-  return { child, output: () => output, said, exited: once(child, "exit").then(([code]) => code) }
-}
+import { run } from "./support/process.ts"
 
 const gateway = (env: Record<string, string>) => run(process.execPath, ["src/main.ts"], { PORT: "0", ...env })
 

@@ -1,0 +1,231 @@
+import { mkdtemp, readFile, rm } from "node:fs/promises"
+import { createServer } from "node:http"
+import { createRequire } from "node:module"
+import type { AddressInfo } from "node:net"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { parse } from "graphql"
+import { afterAll, describe, expect, test } from "vitest"
+import { readConfig } from "../src/config.ts"
+import { createLog } from "../src/log.ts"
+import { seed, tokens } from "../src/sandbox/seed.ts"
+import { startSandbox } from "../src/sandbox/server.ts"
+import { createGateway } from "../src/server.ts"
+import { callsOf, type Result } from "./support/gateway.ts"
+import { run } from "./support/process.ts"
+
+/*
+ * examples/federation as its README has it, with a gateway on a sandbox: a second subgraph, the composition, and two routers,
+ * each a process of its own. Nothing of it is the project's but the example's few lines.
+ */
+
+const example = new URL("../examples/federation/", import.meta.url)
+const start = (args: string[], env: Record<string, string>) =>
+  run(process.execPath, args, env, { cwd: example, cleanUp: afterAll })
+
+const sandbox = await startSandbox()
+afterAll(() => sandbox.close())
+const lines: { msg?: string }[] = []
+const gateway = createGateway(
+  readConfig({ CODEOCEAN_URL: sandbox.url, PORT: "0" }),
+  createLog("info", { write: (line) => void lines.push(JSON.parse(line)) }),
+)
+afterAll(() => gateway.close())
+
+const folder = await mkdtemp(join(tmpdir(), "supergraph-"))
+afterAll(() => rm(folder, { recursive: true }))
+const SUPERGRAPH = join(folder, "supergraph.graphql")
+const composed = start(["compose.js"], {
+  GATEWAY_URL: `${await gateway.listen()}/graphql`,
+  EXPERIMENTS_URL: await start(["experiments.js"], { PORT: "0" }).said(/experiments: (\S+)/),
+  SUPERGRAPH,
+})
+if ((await composed.exited) !== 0) throw new Error(composed.output())
+
+async function startApollo(): Promise<string> {
+  return start(["apollo.js"], { PORT: "0", SUPERGRAPH }).said(/router: (\S+)/)
+}
+
+async function startHive(): Promise<string> {
+  const hive = ["node_modules/@graphql-hive/gateway/dist/bin.js", "supergraph", "-c", "hive.js"]
+  const url = await start(hive, { PORT: await freePort(), SUPERGRAPH }).said(/Listening on (http:[\w.:/]+)/)
+  return `${url}/graphql`
+}
+
+/** Hive Gateway doesn't tell which port it took, so it needs to be given one. */
+async function freePort(): Promise<string> {
+  const server = createServer().listen(0, "127.0.0.1")
+  await new Promise((resolve) => server.once("listening", resolve))
+  const { port } = server.address() as AddressInfo
+  await new Promise((resolve) => server.close(resolve))
+  return String(port)
+}
+
+const [apollo, hive] = await Promise.all([startApollo(), startHive()])
+
+const bothWays = `{
+  experiments { title capsule { name experiments { title } } }
+  capsule(id: "${seed.spikeSorting}") { name experiments { title capsule { name } } }
+}`
+const slides = [{ title: "Count the cells of slide 12" }, { title: "Count the cells of slide 13" }]
+const sortings = [{ title: "Sort the spikes of mouse 730945" }, { title: "Sort them again, with more units" }]
+
+describe.each([
+  ["Apollo Server with @apollo/gateway", apollo],
+  ["Hive Gateway", hive],
+])("through %s", (_router, url) => {
+  const ask = async (query: string, token?: string): Promise<Result> => {
+    const response = await fetch(url, {
+      method: "POST",
+      headers: {
+        "content-type": "application/json",
+        "x-request-id": "of-the-client",
+        ...(token && { authorization: `Bearer ${token}` }),
+      },
+      body: JSON.stringify({ query }),
+    })
+    return (await response.json()) as Result
+  }
+
+  test("one query goes from experiments to capsules and from capsules to experiments", async () => {
+    const { data, errors } = await ask(bothWays, tokens.admin)
+    expect(errors).toBeUndefined()
+    const counter = { name: "Cell Counter", experiments: slides }
+    const sorting = { name: "Spike Sorting", experiments: sortings }
+    expect(data).toEqual({
+      experiments: [
+        ...slides.map(({ title }) => ({ title, capsule: counter })),
+        ...sortings.map(({ title }) => ({ title, capsule: sorting })),
+        {
+          title: "Compare with the atlas",
+          capsule: { name: "Discoverable Atlas", experiments: [{ title: "Compare with the atlas" }] },
+        },
+        {
+          title: "From a notebook of Grace's",
+          capsule: { name: "Grace's Notebook", experiments: [{ title: "From a notebook of Grace's" }] },
+        },
+      ],
+      capsule: {
+        name: "Spike Sorting",
+        experiments: sortings.map(({ title }) => ({ title, capsule: { name: "Spike Sorting" } })),
+      },
+    })
+  })
+
+  test("six references to four capsules are one request to the gateway and four calls", async () => {
+    const [requests, calls] = [lines.length, sandbox.requests.length]
+    const { data } = await ask("{ experiments { capsule { name created } } }", tokens.admin)
+    expect(data.experiments).toHaveLength(6)
+    expect(callsOf(sandbox.requests.slice(calls))).toEqual(
+      Object.fromEntries(
+        [seed.cellCounter, seed.spikeSorting, seed.discoverableAtlas, seed.graceNotebook].map((id) => [
+          `GET /capsules/${id}`,
+          1,
+        ]),
+      ),
+    )
+    expect(lines.slice(requests)).toMatchObject([{ msg: "request", upstreamCalls: 4 }])
+  })
+
+  test("a caller sees what the caller's own token may: the rest is FORBIDDEN at its place, or missing", async () => {
+    const query = "{ experiments { title capsule { name } } }"
+    const grace = await ask(query, tokens.grace)
+    expect(grace.data.experiments.slice(4)).toEqual([
+      { title: "Compare with the atlas", capsule: null },
+      { title: "From a notebook of Grace's", capsule: { name: "Grace's Notebook" } },
+    ])
+    expect(grace.errors).toHaveLength(1)
+    expect(grace.errors?.[0]?.path?.slice(0, 3)).toEqual(["experiments", 4, "capsule"])
+    expect(grace.errors?.[0]?.extensions).toMatchObject({
+      code: "FORBIDDEN",
+      requestId: "of-the-client",
+      upstream: { endpoint: "GET /capsules/{id}", status: 403 },
+    })
+    const ada = await ask(query, tokens.ada)
+    expect(ada.data.experiments.slice(4)).toEqual([
+      { title: "Compare with the atlas", capsule: { name: "Discoverable Atlas" } },
+      { title: "From a notebook of Grace's", capsule: null },
+    ])
+  })
+
+  test("a caller without a token is UNAUTHENTICATED, and sees what the other subgraph shows to everyone", async () => {
+    const calls = sandbox.requests.length
+    const { data, errors } = await ask("{ experiments { title capsule { name } } }")
+    expect(data.experiments[0]).toEqual({ title: "Count the cells of slide 12", capsule: null })
+    expect(new Set(errors?.map(({ extensions }) => extensions.code))).toEqual(new Set(["UNAUTHENTICATED"]))
+    expect(sandbox.requests).toHaveLength(calls)
+  })
+
+  test("a mutation changes a capsule, once, and its payload goes on into the other subgraph", async () => {
+    const calls = sandbox.requests.length
+    const { data, errors } = await ask(
+      `mutation {
+        archiveCapsule(input: { id: "${seed.cellCounter}", archived: true }) {
+          ... on ArchiveCapsulePayload { capsule { name experiments { title } } }
+        }
+        deleteCapsule(input: { id: "${seed.spikeSorting}" }) { __typename ... on MutationRefused { code } }
+      }`,
+      tokens.ada,
+    )
+    expect(errors).toBeUndefined()
+    expect(data).toEqual({
+      archiveCapsule: { capsule: { name: "Cell Counter", experiments: slides } },
+      deleteCapsule: { __typename: "MutationRefused", code: "FORBIDDEN" },
+    })
+    expect(callsOf(sandbox.requests.slice(calls))).toEqual({
+      [`PATCH /capsules/${seed.cellCounter}/archive`]: 1,
+      [`GET /capsules/${seed.cellCounter}`]: 1,
+      [`DELETE /capsules/${seed.spikeSorting}`]: 1,
+    })
+  })
+
+  test("an input of two sources is refused by the gateway, although routers don't know of @oneOf", async () => {
+    const calls = sandbox.requests.length
+    const { data, errors } = await ask(
+      `mutation {
+        createDataAsset(input: {
+          name: "Both", tags: [], mount: "both", source: { computation: { id: "a" }, combined: { dataAssetIds: ["b"] } }
+        }) { __typename }
+      }`,
+      tokens.ada,
+    )
+    expect(data.createDataAsset).toBeNull()
+    expect(errors?.[0]?.message).toMatch(/exactly one key/i)
+    expect(sandbox.requests).toHaveLength(calls)
+  })
+})
+
+describe("another subgraph", () => {
+  const { composeServices } = createRequire(example)("@apollo/composition")
+
+  const composeWith = async (sdl: string): Promise<{ errors?: { message: string }[]; supergraphSdl?: string }> => {
+    const ours = await readFile(new URL("../schema.graphql", import.meta.url), "utf8")
+    const imports =
+      'extend schema @link(url: "https://specs.apollo.dev/federation/v2.9", import: ["@override", "@shareable"])'
+    return composeServices([
+      { name: "codeocean", url: "http://codeocean.example.org", typeDefs: parse(ours) },
+      { name: "other", url: "http://other.example.org", typeDefs: parse(`${imports}\n${sdl}`) },
+    ])
+  }
+
+  test("may have the same shared types, scalars and interface of nodes", async () => {
+    const { errors } = await composeWith(`
+      scalar DateTime scalar JSON
+      interface Node { id: ID! }
+      type PageInfo @shareable { hasNextPage: Boolean! hasPreviousPage: Boolean! startCursor: String endCursor: String }
+      type Rig implements Node { id: ID! built: DateTime notes: JSON }
+      type RigConnection { nodes: [Rig]! pageInfo: PageInfo! }
+      type Query { rigs: RigConnection! }`)
+    expect(errors).toBeUndefined()
+  })
+
+  test("that has a `node` too doesn't compose by accident, and takes it over on purpose", async () => {
+    const withNode = (mark: string) =>
+      composeWith(
+        `interface Node { id: ID! } type Rig implements Node { id: ID! } type Query { node(id: ID!): Node ${mark} }`,
+      )
+    const { errors } = await withNode("")
+    expect(errors?.map(({ message }) => message)).toEqual([expect.stringContaining('Non-shareable field "Query.node"')])
+    expect((await withNode('@override(from: "codeocean")')).errors).toBeUndefined()
+  })
+})

@@ -1,0 +1,47 @@
+import { type ChildProcess, spawn } from "node:child_process"
+import { once } from "node:events"
+import { onTestFinished } from "vitest"
+
+export interface Running {
+  child: ChildProcess
+  /** Everything written so far, on both channels. */
+  output(): string
+  /** Resolves with the first part of the output that matches. */
+  said(pattern: RegExp): Promise<string>
+  exited: Promise<number | null>
+}
+
+/**
+ * Runs a command with these variables and no others of the project's.
+ * @param options.cleanUp takes what ends it; by default that happens when the test ends
+ */
+export function run(
+  command: string,
+  args: string[],
+  env: Record<string, string>,
+  { cwd, cleanUp = onTestFinished }: { cwd?: URL; cleanUp?: (end: () => void) => void } = {},
+): Running {
+  const child = spawn(command, args, {
+    env: { PATH: process.env.PATH ?? "", ...env },
+    detached: true,
+    ...(cwd && { cwd }),
+  })
+  cleanUp(() => {
+    if (child.exitCode === null && child.pid !== undefined) process.kill(-child.pid, "SIGKILL")
+  })
+  let output = ""
+  const said = (pattern: RegExp) =>
+    new Promise<string>((resolve, reject) => {
+      const look = () => {
+        const match = pattern.exec(output)
+        if (match !== null) resolve(match[1] ?? match[0])
+      }
+      child.stdout.on("data", look)
+      child.stderr.on("data", look)
+      child.once("exit", () => reject(new Error(`it ended without saying ${pattern}: ${output}`)))
+      look()
+    })
+  child.stdout.on("data", (chunk) => (output += chunk))
+  child.stderr.on("data", (chunk) => (output += chunk))
+  return { child, output: () => output, said, exited: once(child, "exit").then(([code]) => code) }
+}
