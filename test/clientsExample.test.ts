@@ -1,0 +1,68 @@
+import { spawn } from "node:child_process"
+import { readFile } from "node:fs/promises"
+import { fileURLToPath } from "node:url"
+import { parse, validate } from "graphql"
+import { beforeAll, expect, test } from "vitest"
+import type { Config } from "../src/config.ts"
+import { readManifest } from "../src/persisted/manifest.ts"
+import { tokens } from "../src/sandbox/seed.ts"
+import { schema } from "../src/schema.ts"
+import { startGateway } from "./support/gateway.ts"
+
+const folder = fileURLToPath(new URL("../examples/clients", import.meta.url))
+const manifestPath = `${folder}/src/generated/persisted-documents.json`
+
+/** Runs a script of the example and resolves with what it wrote. Rejects, with all of that, if it fails. */
+function npmRun(script: string, env: Record<string, string> = {}): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const child = spawn("npm", ["run", "--silent", script], { cwd: folder, env: { ...process.env, ...env } })
+    let output = ""
+    const note = (chunk: Buffer) => {
+      output += chunk
+    }
+    child.stdout.on("data", note)
+    child.stderr.on("data", note)
+    child.once("error", reject)
+    child.once("close", (code) => {
+      if (code === 0) resolve(output)
+      else reject(new Error(`npm run ${script} ended with ${code}:\n${output}`))
+    })
+  })
+}
+
+/** Runs a script of the example's tests against a gateway on the sandbox, and resolves with how many passed. */
+async function runTests(script: string, config: Partial<Config> = {}): Promise<number> {
+  const { gateway } = await startGateway({ config })
+  const env = { GATEWAY_URL: `${await gateway.listen()}/graphql`, GATEWAY_TOKEN: tokens.ada }
+  return Number(/\bpass (\d+)/.exec(await npmRun(script, env))?.[1])
+}
+
+// Compilers and clients are processes of their own, on a machine that may be busy.
+const timeout = 300_000
+
+beforeAll(async () => {
+  await npmRun("schema")
+  await npmRun("generate")
+}, timeout)
+
+test("graphql-codegen takes the graph and the operations of the twelve jobs", async () => {
+  const jobs = await readFile(new URL("../docs/jobs.md", import.meta.url), "utf8")
+  const names = [...jobs.matchAll(/^(?:query|mutation|subscription) (\w+)/gm)].map(([, name]) => name as string)
+  expect(names).toHaveLength(14)
+  const documents = [...readManifest(manifestPath).values()]
+  for (const name of names) expect(documents.some((text) => new RegExp(`^\\w+ ${name}\\b`).test(text))).toBe(true)
+  for (const text of documents) expect(validate(schema, parse(text)), text).toEqual([])
+})
+
+test("what graphql-codegen and relay-compiler write is strict TypeScript", { timeout }, async () => {
+  expect(await npmRun("check")).toBe("")
+})
+
+test("Apollo Client, urql and Relay fetch, paginate, refetch, and update their caches", { timeout }, async () => {
+  expect(await runTests("test")).toBe(14)
+})
+
+test("Apollo Client and urql send the hashes of a manifest's operations", { timeout }, async () => {
+  const config = { persistedOperations: readManifest(manifestPath), persistedOperationsOnly: true }
+  expect(await runTests("test:manifest", config)).toBe(2)
+})
