@@ -36,7 +36,15 @@ export interface Gateway {
   /** What subscriptions hold at the moment, for diagnostics. */
   readonly live: LiveCounts
   /** What clients hold at the moment, for diagnostics. */
-  readonly held: { requests: number; subscriptions: number; callers: number; answers: number }
+  readonly held: {
+    requests: number
+    subscriptions: number
+    /** Callers who are remembered. */
+    callers: number
+    connections: number
+    /** Answers that aren't sent yet, of whatever. */
+    answers: number
+  }
   /**
    * Stops being ready, completes all subscriptions, lets the requests in flight finish, each within the request deadline,
    * and closes everything. Resolves with whether all of them did finish.
@@ -142,7 +150,7 @@ export function createGateway(
       return live.counts
     },
     get held() {
-      return { ...admission.counts, answers: listener.open }
+      return { ...admission.counts, ...listener.counts }
     },
     async close() {
       stopping = true

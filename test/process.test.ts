@@ -4,6 +4,7 @@ import { expect, onTestFinished, test } from "vitest"
 import { examples } from "../src/graphiql/examples.ts"
 import { seed, tokens } from "../src/sandbox/seed.ts"
 import { startSandbox } from "../src/sandbox/server.ts"
+import { follow } from "./support/live.ts"
 import { run } from "./support/process.ts"
 
 const gateway = (env: Record<string, string>) => run(process.execPath, ["src/main.ts"], { PORT: "0", ...env })
@@ -51,6 +52,58 @@ test("a gateway told to stop finishes the request in flight and exits with 0", a
   expect(await answer).toEqual({ data: { capsule: { name: "Cell Counter" } } })
   expect(await exited).toBe(0)
   expect(output()).not.toContain(tokens.ada)
+})
+
+test("a gateway told to stop loses none of 50 slow requests, completes its streams, and then exits with 0", async () => {
+  const sandbox = await startSandbox()
+  onTestFinished(() => sandbox.close())
+  const { child, said, exited, output } = gateway({ CODEOCEAN_URL: sandbox.url })
+  const url = await said(/"url":"([^"]+)"/)
+  const run = await follow(
+    new URL(url).origin,
+    `subscription { computation(id: "${seed.runningAlignment}") { state } }`,
+  )
+  expect(await run.next()).toBeDefined()
+  const hold = sandbox.hold()
+  // Each has a page size of its own, since equal ones would share a call.
+  const answers = Array.from({ length: 50 }, (_, at) =>
+    ask(url, `{ searchCapsules(first: ${at + 1}) { nodes { id } pageInfo { hasNextPage } } }`),
+  )
+  await hold.waitFor(50)
+  child.kill("SIGTERM")
+  expect(await run.next()).toBeUndefined()
+  hold.end()
+  for (const [at, { data, errors }] of (await Promise.all(answers)).entries()) {
+    expect(errors).toBeUndefined()
+    expect(data.searchCapsules.nodes.length, `first: ${at + 1}`).toBeGreaterThan(0)
+  }
+  expect(await exited).toBe(0)
+  expect(output()).toContain('"finished":true')
+  expect(output()).not.toContain(tokens.ada)
+})
+
+test("a second signal stops a gateway at once, whatever is under way", async () => {
+  const sandbox = await startSandbox()
+  onTestFinished(() => sandbox.close())
+  const { child, said, exited } = gateway({ CODEOCEAN_URL: sandbox.url, REQUEST_DEADLINE_MS: "3600000" })
+  const url = await said(/"url":"([^"]+)"/)
+  const hold = sandbox.hold()
+  const answer = ask(url, `{ capsule(id: "${seed.cellCounter}") { name } }`).catch(() => "cut off")
+  await hold.waitFor(1)
+  child.kill("SIGTERM")
+  await said(/stopping/)
+  // The first of these come too soon: they are what a terminal and npm make of one Ctrl+C.
+  const again = setInterval(() => child.kill("SIGTERM"), 100)
+  onTestFinished(() => clearInterval(again))
+  expect(await exited).toBe(1)
+  expect(await answer).toBe("cut off")
+})
+
+test("a gateway told to stop while it starts exits with 0", async () => {
+  const { child, said, exited } = gateway({ CODEOCEAN_URL: "http://127.0.0.1:9" })
+  await said(/starting/)
+  child.kill("SIGTERM")
+  expect(await exited).toBe(0)
 })
 
 test("npm start hands the signal on, and leaves no process behind", async () => {

@@ -28,8 +28,8 @@ export interface Listener {
    * idle connections at once. Resolves with whether all of them did finish.
    */
   close(): Promise<boolean>
-  /** For diagnostics: how many answers aren't sent yet. */
-  readonly open: number
+  /** For diagnostics: connections, and answers that aren't sent yet. */
+  readonly counts: { connections: number; answers: number }
 }
 
 /** How long a stopping gateway goes on listening while it has requests under way, so that whoever asks hears of it. */
@@ -44,6 +44,7 @@ export function createListener(
 ): Listener {
   /** The answers that aren't sent yet, and since when each had bytes waiting for its client. */
   const open = new Map<ServerResponse, number | undefined>()
+  let connections = 0
   let stopping = false
   let onEmpty = () => {}
 
@@ -67,6 +68,12 @@ export function createListener(
     },
   )
   if (limits.connections > 0) server.maxConnections = limits.connections
+  server.on("connection", (socket) => {
+    connections += 1
+    socket.once("close", () => {
+      connections -= 1
+    })
+  })
 
   /** Node bounds how slowly a request may come, but not how slowly its answer may be read. */
   const checking = setInterval(() => {
@@ -111,8 +118,8 @@ export function createListener(
       clearInterval(checking)
       return finished
     },
-    get open() {
-      return open.size
+    get counts() {
+      return { connections, answers: open.size }
     },
   }
 }

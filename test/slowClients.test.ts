@@ -1,0 +1,166 @@
+import { once } from "node:events"
+import type { Socket } from "node:net"
+import { describe, expect, test } from "vitest"
+import { seed, tokens } from "../src/sandbox/seed.ts"
+import { startGateway, type World } from "./support/gateway.ts"
+import { untilLive } from "./support/live.ts"
+import { connect } from "./support/socket.ts"
+
+const crowd = 100
+const patience = { headersMs: 500, requestMs: 500, keepAliveMs: 500, takingMs: 500, checkedMs: 100 }
+
+const head = (length: number, more: string[] = []) =>
+  [
+    "POST /graphql HTTP/1.1",
+    "Host: gateway",
+    `Authorization: Bearer ${tokens.ada}`,
+    "Content-Type: application/json",
+    `Content-Length: ${length}`,
+    ...more,
+    "\r\n",
+  ].join("\r\n")
+
+function operation(query: string, more: string[] = []): string {
+  const body = JSON.stringify({ query })
+  return head(Buffer.byteLength(body), more) + body
+}
+
+const connectAll = (url: string, count = crowd) => Promise.all(Array.from({ length: count }, () => connect(url)))
+
+/** Resolves when the gateway holds nothing for any client. */
+async function untilNothingIsHeld({ gateway }: Pick<World, "gateway">): Promise<void> {
+  await expect
+    .poll(() => gateway.held, { timeout: 15_000 })
+    .toMatchObject({ requests: 0, subscriptions: 0, connections: 0, answers: 0 })
+}
+
+/** What the gateway answered until it closed the connection. */
+async function untilClosed(socket: Socket): Promise<string> {
+  let answer = ""
+  socket.on("data", (chunk) => (answer += chunk))
+  if (!socket.destroyed) await once(socket, "close")
+  return answer
+}
+
+describe("clients who are too slow are closed, a hundred at once, and leave nothing open", () => {
+  test.each([
+    ["say nothing", "", /^(HTTP\/1.1 408 .*)?$/s],
+    ["never come to the end of their headers", "POST /graphql HTTP/1.1\r\nHost: x\r\nX: ", /^HTTP\/1.1 408 /],
+    ["never come to the end of their body", `${head(1000)}{`, /^HTTP\/1.1 408 /],
+    [
+      "promise chunks",
+      `${head(1000).replace(/Content-Length: \d+/, "Transfer-Encoding: chunked")}5\r\n{"qu`,
+      /^HTTP\/1.1 408 /,
+    ],
+    ["ask nothing more", "GET /health HTTP/1.1\r\nHost: x\r\n\r\n", /^HTTP\/1.1 200 /],
+  ])("those who %s", async (_name, text, answer) => {
+    const world = await startGateway({ patience })
+    const url = await world.gateway.listen()
+    const sockets = await connectAll(url)
+    const answers = sockets.map(untilClosed)
+    for (const socket of sockets) socket.write(text)
+    for (const received of await Promise.all(answers)) expect(received).toMatch(answer)
+    await untilNothingIsHeld(world)
+    expect(world.sandbox.requests).toHaveLength(0)
+    expect((await fetch(`${url}/health`)).status).toBe(200)
+  })
+
+  test("those who don't read their answers", async () => {
+    const world = await startGateway({ patience })
+    const url = await world.gateway.listen()
+    const description = "x".repeat(900_000)
+    const mutation = "mutation ($input: UpdateDataAssetInput!) { updateDataAsset(input: $input) { __typename } }"
+    await world.ask(mutation, { input: { id: seed.cellImages, description } })
+    // More than the operating system takes in for a client that doesn't read.
+    const aliases = Array.from({ length: 12 }, (_, at) => `a${at}: dataAsset(id: "${seed.cellImages}") { description }`)
+    const page = await (await fetch(`${url}/graphql`, { headers: { accept: "text/html" } })).text()
+    const [, asset] = /src="([^"]+graphiql\.js)"/.exec(page) ?? []
+    const script = `GET /graphql/${asset?.replace(/^.*graphiql\//, "graphiql/")} HTTP/1.1\r\nHost: x\r\n\r\n`
+
+    const askers = await connectAll(url, 10)
+    const visitors = await connectAll(url, crowd - 10)
+    for (const socket of [...askers, ...visitors]) socket.pause()
+    for (const socket of askers) socket.write(operation(`{ ${aliases.join(" ")} }`))
+    for (const socket of visitors) socket.write(script.repeat(12))
+    const held = () => world.gateway.held
+    await expect.poll(() => held().requests === 10 && held().answers >= crowd, { timeout: 15_000 }).toBe(true)
+    await untilNothingIsHeld(world)
+  })
+})
+
+describe("clients who hang up, a hundred at once, leave nothing open", () => {
+  const question = `{ capsule(id: "${seed.cellCounter}") { name } }`
+
+  test.each<[string, (socket: Socket) => void]>([
+    ["by a reset", (socket) => socket.resetAndDestroy()],
+    ["by closing", (socket) => socket.destroy()],
+  ])("%s, while Code Ocean hangs: its calls are cancelled", async (_name, leave) => {
+    const world = await startGateway({ config: { callerConcurrentRequests: 0 } })
+    const url = await world.gateway.listen()
+    const hold = world.sandbox.hold()
+    const sockets = await connectAll(url)
+    for (const [at, socket] of sockets.entries()) {
+      socket.write(operation(`{ searchCapsules(first: ${at + 1}) { nodes { id } } }`))
+    }
+    const calls = await hold.waitFor(crowd)
+    expect(world.gateway.held).toMatchObject({ requests: crowd, connections: crowd, answers: crowd })
+    for (const socket of sockets) leave(socket)
+    await untilNothingIsHeld(world)
+    await expect.poll(() => calls.filter(({ aborted }) => !aborted)).toEqual([])
+    hold.end()
+    expect(world.lines.filter(({ level }) => level === "error" || level === "warn")).toEqual([])
+    const outcomes = world.lines.filter(({ msg }) => msg === "request").map(({ outcome }) => outcome)
+    expect(outcomes).toEqual(Array(crowd).fill("cancelled"))
+  })
+
+  test("in the middle of a request", async () => {
+    const world = await startGateway()
+    const url = await world.gateway.listen()
+    const sockets = await connectAll(url)
+    for (const [at, socket] of sockets.entries()) {
+      const text = operation(question)
+      socket.end(text.slice(0, 1 + Math.floor((at / crowd) * (text.length - 1))))
+    }
+    await Promise.all(sockets.map(untilClosed))
+    await untilNothingIsHeld(world)
+    expect(world.sandbox.requests).toHaveLength(0)
+    expect(world.lines.filter(({ level }) => level === "error")).toEqual([])
+  })
+
+  test("with ten requests sent in a row, none of them answered", async () => {
+    const world = await startGateway({ config: { callerConcurrentRequests: 0, callerRequestsPerSecond: 0 } })
+    const url = await world.gateway.listen()
+    const hold = world.sandbox.hold()
+    const sockets = await connectAll(url)
+    for (const socket of sockets) socket.write(operation(question).repeat(10))
+    await expect.poll(() => world.gateway.held.requests, { timeout: 15_000 }).toBeGreaterThanOrEqual(crowd)
+    for (const socket of sockets) socket.resetAndDestroy()
+    await untilNothingIsHeld(world)
+    hold.end()
+  })
+
+  test("and their subscriptions end", async () => {
+    const world = await startGateway()
+    const url = await world.gateway.listen()
+    const sockets = await connectAll(url)
+    const text = operation(`subscription { computation(id: "${seed.runningAlignment}") { state } }`, [
+      "Accept: text/event-stream",
+    ])
+    for (const socket of sockets) socket.write(text)
+    await untilLive(world.gateway, { listeners: crowd })
+    expect(world.gateway.held).toMatchObject({ requests: 0, subscriptions: crowd })
+    for (const socket of sockets) socket.resetAndDestroy()
+    await untilLive(world.gateway, { listeners: 0, pollers: 0 })
+    await untilNothingIsHeld(world)
+  })
+})
+
+test("more connections than there may be are closed at once", async () => {
+  const { gateway } = await startGateway({ config: { connections: 2 } })
+  const url = await gateway.listen()
+  const held = await connectAll(url, 2)
+  const third = await connect(url)
+  expect(await untilClosed(third)).toBe("")
+  held[0]?.destroy()
+  await expect.poll(async () => (await fetch(`${url}/health`).catch(() => undefined))?.status).toBe(200)
+})
