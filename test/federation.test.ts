@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises"
-import { buildSchema, type GraphQLInterfaceType, type GraphQLUnionType } from "graphql"
+import { buildSchema, type GraphQLInterfaceType, type GraphQLObjectType, type GraphQLUnionType, print } from "graphql"
 import { describe, expect, test } from "vitest"
 import { apiSdl, subgraphSdl } from "../src/federation/sdl.ts"
 import { nodeLoaders } from "../src/node/loaders.ts"
@@ -178,4 +178,48 @@ test("the API's schema alone is one that any GraphQL tool reads, and the served 
   const api = buildSchema(sdl)
   expect(Object.keys(api.getQueryType()?.getFields() ?? {}).sort()).toEqual(Object.keys(fields).sort())
   expect(_entities && _service).toBeDefined()
+})
+
+describe("what routers are told of costs", () => {
+  const sdl = subgraphSdl(schema)
+  const subgraph = buildSchema(sdl, { assumeValidSDL: true })
+  const page =
+    '@listSize(assumedSize: 20, slicingArguments: ["first"], requireOneSlicingArgument: false, sizedFields: ["edges", "nodes"])'
+
+  test.each([
+    ["a call", "Capsule", "appPanel", "AppPanel @cost(weight: 11)"],
+    ["two calls for a value that is no object", "File", "json", "JSON @cost(weight: 20)"],
+    ["a page", "Query", "searchCapsules", `CapsuleConnection @cost(weight: 11) ${page}`],
+    [
+      "a page of an interface, whose fields can't have weights",
+      "Runnable",
+      "computations",
+      `ComputationConnection ${page}`,
+    ],
+    ["a call for a whole list", "Folder", "entries", "[FolderEntry!] @cost(weight: 2) @listSize(assumedSize: 20)"],
+    ["a call for each item", "Provenance", "dataAssets", "[DataAsset] @cost(weight: 11) @listSize(assumedSize: 5)"],
+    ["a call for each id", "Query", "capsules", "[Capsule]!"],
+    ["a list that is there already", "Computation", "dataAssets", "[ComputationDataAsset!] @listSize(assumedSize: 5)"],
+    [
+      "calls for each generation",
+      "DataAsset",
+      "lineage",
+      'Lineage @cost(weight: 751) @listSize(assumedSize: 100, sizedFields: ["edges", "nodes"])',
+    ],
+    ["a call that a request makes once", "Query", "customMetadata", "CustomMetadataSchema @cost(weight: 11)"],
+    ["the same call under a list", "CustomMetadataEntry", "units", "String"],
+    ["nothing", "Capsule", "name", "String!"],
+  ])("%s", (_what, type, name, expected) => {
+    const field = (subgraph.getType(type) as GraphQLObjectType).getFields()[name]?.astNode
+    expect(print({ ...field, arguments: [], description: undefined } as never)).toBe(`${name}: ${expected}`)
+  })
+
+  test("a call for each id stands at the argument with the ids", () => {
+    expect(sdl).toContain("ids: [ID!]! @cost(weight: 10)")
+  })
+
+  test("leaves the graph's own directives in place", () => {
+    const old = buildSchema('type Query { old: Int @deprecated(reason: "Ask for `new`.") }')
+    expect(subgraphSdl(old)).toContain('old: Int @deprecated(reason: "Ask for `new`.")')
+  })
 })

@@ -48,7 +48,9 @@ async function startApollo(): Promise<string> {
 
 async function startHive(): Promise<string> {
   const hive = ["node_modules/@graphql-hive/gateway/dist/bin.js", "supergraph", "-c", "hive.js"]
-  const url = await start(hive, { PORT: await freePort(), SUPERGRAPH }).said(/Listening on (http:[\w.:/]+)/)
+  const url = await start(hive, { PORT: await freePort(), SUPERGRAPH, MAX_COST: "20000" }).said(
+    /Listening on (http:[\w.:/]+)/,
+  )
   return `${url}/graphql`
 }
 
@@ -193,6 +195,27 @@ describe.each([
     expect(errors?.[0]?.message).toMatch(/exactly one key/i)
     expect(sandbox.requests).toHaveLength(calls)
   })
+})
+
+test("Hive Gateway weighs an operation by the calls it needs, and refuses one that is too much before anything is asked", async () => {
+  const calls = sandbox.requests.length
+  const ask = async (first: number) => {
+    const response = await fetch(hive, {
+      method: "POST",
+      headers: { "content-type": "application/json", authorization: `Bearer ${tokens.ada}` },
+      body: JSON.stringify({
+        query: `{ searchCapsules(first: ${first}) { nodes { appPanel { general { title } } permissions { everyone } } } }`,
+      }),
+    })
+    return (await response.json()) as Result & { extensions: { cost: { estimated: number } } }
+  }
+  const refused = await ask(1000)
+  expect(refused.errors?.[0]?.extensions.code).toBe("COST_ESTIMATED_TOO_EXPENSIVE")
+  expect(sandbox.requests).toHaveLength(calls)
+  const answered = await ask(1)
+  expect(answered.errors).toBeUndefined()
+  expect(refused.extensions.cost.estimated).toBeGreaterThan(2 * 10 * 1000)
+  expect(answered.extensions.cost.estimated).toBeLessThan(100)
 })
 
 describe("another subgraph", () => {

@@ -2,10 +2,14 @@
 import { defineConfig } from "@graphql-hive/gateway"
 import { headersFor } from "./headers.js"
 
+// What an operation may cost at the most, by the weights that the subgraphs give their fields.
+const maxCost = process.env.MAX_COST
+
 export const gatewayConfig = defineConfig({
   supergraph: process.env.SUPERGRAPH ?? "supergraph.graphql",
   host: "127.0.0.1",
   port: Number(process.env.PORT ?? 4020),
+  ...(maxCost && { demandControl: { maxCost: Number(maxCost), includeExtensionMetadata: true } }),
   propagateHeaders: {
     fromClientToSubgraphs: ({ request, subgraphName }) => headersFor(subgraphName, Object.fromEntries(request.headers)),
   },

@@ -1,7 +1,11 @@
 import {
   type ConstDirectiveNode,
   type DocumentNode,
+  type GraphQLField,
+  type GraphQLInterfaceType,
+  type GraphQLObjectType,
   type GraphQLSchema,
+  type InterfaceTypeDefinitionNode,
   isUnionType,
   lexicographicSortSchema,
   type ObjectTypeDefinitionNode,
@@ -10,6 +14,7 @@ import {
   printSchema,
   visit,
 } from "graphql"
+import { argumentWeightsOf, weightsOf } from "./weights.ts"
 
 const specification = "https://specs.apollo.dev/federation/v2.9"
 
@@ -29,17 +34,29 @@ export function subgraphSdl(schema: GraphQLSchema): string {
   const entity = schema.getType("_Entity")
   const entities = new Set(isUnionType(entity) ? entity.getTypes().map(({ name }) => name) : [])
   const used = new Set<string>()
-  const marked = visit(apiDocument(schema), {
-    ObjectTypeDefinition: (node) => {
-      const { value: name } = node.name
-      const marks = [entities.has(name) && '@key(fields: "id")', shareable.has(name) && "@shareable"]
-      const directives = marks.flatMap((mark) => (mark ? directivesOf(mark) : []))
-      for (const directive of directives) used.add(`@${directive.name.value}`)
-      return { ...node, directives }
-    },
+  const marked = <Node extends { directives?: readonly ConstDirectiveNode[] }>(node: Node, marks: string[]): Node => {
+    const directives = directivesOf(marks.join(" "))
+    for (const { name } of directives) used.add(`@${name.value}`)
+    return { ...node, directives: [...(node.directives ?? []), ...directives] }
+  }
+  const withWeights = (node: ObjectTypeDefinitionNode | InterfaceTypeDefinitionNode) => {
+    const owner = schema.getType(node.name.value) as GraphQLObjectType | GraphQLInterfaceType
+    return (node.fields ?? []).map((fieldNode) => {
+      const field = owner.getFields()[fieldNode.name.value] as GraphQLField<unknown, unknown>
+      const args = (fieldNode.arguments ?? []).map((node) => marked(node, argumentWeightsOf(field, node.name.value)))
+      return marked({ ...fieldNode, arguments: args }, weightsOf(owner, field))
+    })
+  }
+  const document = visit(apiDocument(schema), {
+    InterfaceTypeDefinition: (node) => ({ ...node, fields: withWeights(node) }),
+    ObjectTypeDefinition: (node) =>
+      marked({ ...node, fields: withWeights(node) }, [
+        ...(entities.has(node.name.value) ? ['@key(fields: "id")'] : []),
+        ...(shareable.has(node.name.value) ? ["@shareable"] : []),
+      ]),
   })
   const imports = JSON.stringify([...used].sort()).replaceAll(",", ", ")
-  return `extend schema @link(url: "${specification}", import: ${imports})\n\n${oneOf}\n\n${laidOut(marked)}`
+  return `extend schema @link(url: "${specification}", import: ${imports})\n\n${oneOf}\n\n${laidOut(document)}`
 }
 
 /** By the specification's convention, what only routers ask for begins with an underscore. */
