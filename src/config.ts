@@ -26,6 +26,7 @@ export interface Config {
   corsOrigins: readonly string[]
   persistedOperations: Manifest | undefined
   persistedOperationsOnly: boolean
+  incrementalDelivery: boolean
 }
 
 const logLevels = ["fatal", "error", "warn", "info", "debug", "trace", "silent"] as const
@@ -144,6 +145,11 @@ export const settings: readonly Setting[] = [
       "`true` refuses every operation that is not in that file, GraphiQL's and those of federation routers included.",
   },
   {
+    name: "INCREMENTAL_DELIVERY",
+    default: "false",
+    meaning: "`true` allows `@defer` and `@stream`, as an experiment: the form of their answers is going to change.",
+  },
+  {
     name: "NODE_ENV",
     default: "",
     meaning: "`production` turns on the checks and defaults that are said to hold in production.",
@@ -241,6 +247,7 @@ const environment = z.object({
   CORS_ORIGINS: origins.prefault(""),
   PERSISTED_OPERATIONS: manifest.optional(),
   PERSISTED_OPERATIONS_ONLY: yesOrNo.default(false),
+  INCREMENTAL_DELIVERY: yesOrNo.default(false),
 })
 
 /**
@@ -312,5 +319,6 @@ export function readConfig(record: Record<string, string | undefined>): Config {
     corsOrigins: data.CORS_ORIGINS,
     persistedOperations: data.PERSISTED_OPERATIONS,
     persistedOperationsOnly: data.PERSISTED_OPERATIONS_ONLY,
+    incrementalDelivery: data.INCREMENTAL_DELIVERY,
   }
 }

@@ -14,6 +14,7 @@ import type { Log } from "./log.ts"
 import { createPersistedOperations } from "./persisted/operations.ts"
 import { useBodyLimit } from "./plugins/useBodyLimit.ts"
 import { useCsrfPrevention } from "./plugins/useCsrfPrevention.ts"
+import { useIncrementalDelivery } from "./plugins/useIncrementalDelivery.ts"
 import { usePersistedOperations } from "./plugins/usePersistedOperations.ts"
 import { useReadiness } from "./plugins/useReadiness.ts"
 import { useRequests } from "./plugins/useRequests.ts"
@@ -106,6 +107,7 @@ export function createGateway(
         createPersistedOperations({ manifest: config.persistedOperations, only: config.persistedOperationsOnly }),
       ),
       useSyntaxLimits(),
+      config.incrementalDelivery && useIncrementalDelivery(),
       useSubscriptionLimit((request) => permits.get(request)),
       // When the client leaves, resolvers stop; the upstream calls under way stop through the request's signal. Not so for
       // subscriptions, which useRequests ends: there the executor would keep something of each event until the last.

@@ -3,7 +3,6 @@ import { readFile } from "node:fs/promises"
 import { fileURLToPath } from "node:url"
 import { parse, validate } from "graphql"
 import { beforeAll, expect, test } from "vitest"
-import type { Config } from "../src/config.ts"
 import { readManifest } from "../src/persisted/manifest.ts"
 import { tokens } from "../src/sandbox/seed.ts"
 import { schema } from "../src/schema.ts"
@@ -31,8 +30,8 @@ function npmRun(script: string, env: Record<string, string> = {}): Promise<strin
 }
 
 /** Runs a script of the example's tests against a gateway on the sandbox, and resolves with how many passed. */
-async function runTests(script: string, config: Partial<Config> = {}): Promise<number> {
-  const { gateway } = await startGateway({ config })
+async function runTests(script: string, options: Parameters<typeof startGateway>[0] = {}): Promise<number> {
+  const { gateway } = await startGateway(options)
   const env = { GATEWAY_URL: `${await gateway.listen()}/graphql`, GATEWAY_TOKEN: tokens.ada }
   return Number(/\bpass (\d+)/.exec(await npmRun(script, env))?.[1])
 }
@@ -64,5 +63,10 @@ test("Apollo Client, urql and Relay fetch, paginate, refetch, and update their c
 
 test("Apollo Client and urql send the hashes of a manifest's operations", { timeout }, async () => {
   const config = { persistedOperations: readManifest(manifestPath), persistedOperationsOnly: true }
-  expect(await runTests("test:manifest", config)).toBe(2)
+  expect(await runTests("test:manifest", { config })).toBe(2)
+})
+
+test("Apollo Client and urql show what is there before what is deferred", { timeout }, async () => {
+  const options = { config: { incrementalDelivery: true }, sandbox: { latencyMs: 100 } }
+  expect(await runTests("test:incremental", options)).toBe(3)
 })

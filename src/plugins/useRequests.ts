@@ -21,8 +21,9 @@ interface RequestState {
   upstreamCalls: number
   /** Calls that were not sent, because equal ones of the same caller were under way. */
   sharedCalls: number
-  /** Set for a subscription: how many events it had. */
-  events?: number
+  isSubscription: boolean
+  /** Set for an answer that comes in parts: how many have come. */
+  parts?: number
   /** How many errors of each code the client got. */
   errorCodes: Record<string, number>
 }
@@ -47,7 +48,15 @@ export function useRequests(options: {
     if (state === undefined) {
       const requestId = requestIdOf(request.headers.get("x-request-id"))
       const log = options.log.child({ requestId })
-      state = { requestId, log, started: performance.now(), upstreamCalls: 0, sharedCalls: 0, errorCodes: {} }
+      state = {
+        requestId,
+        log,
+        started: performance.now(),
+        isSubscription: false,
+        upstreamCalls: 0,
+        sharedCalls: 0,
+        errorCodes: {},
+      }
       states.set(request, state)
     }
     return state
@@ -61,7 +70,10 @@ export function useRequests(options: {
     if (name !== undefined) stateOf(request).operationName = name.slice(0, longestOperationName)
   }
 
-  function present<R extends ExecutionResult>(state: RequestState, result: R): R {
+  function present<R extends Part>(state: RequestState, result: R): R {
+    if (result.incremental !== undefined) {
+      return { ...result, incremental: result.incremental.map((part) => present(state, part)) }
+    }
     if (!result.errors?.length) return result
     const errors = result.errors.map((error) => presentError(error, state.requestId, state.log))
     for (const { extensions } of errors) {
@@ -130,26 +142,32 @@ export function useRequests(options: {
       })
     },
     onExecute: noteOperation,
-    onSubscribe: noteOperation,
+    onSubscribe(payload) {
+      noteOperation(payload)
+      const { request } = payload.args.contextValue as Context
+      stateOf(request).isSubscription = true
+    },
     onResultProcess({ request, result, setResult, resultProcessor }) {
       const state = stateOf(request)
       if (isSingleResult(result)) {
         setResult(present(state, result))
       } else if (isStream(result)) {
-        if (resultProcessor === undefined) throw notAcceptable()
-        state.events = 0
+        if (resultProcessor === undefined) throw notAcceptable(state)
+        state.parts = 0
+        const isNews = unlessRepeated()
         const stream = streamOf(result, {
-          event(event) {
-            state.upstream?.end()
-            return present(state, event)
-          },
-          sent() {
-            state.events = (state.events ?? 0) + 1
+          part(result) {
+            if (state.isSubscription) state.upstream?.end()
+            const part = present(state, result)
+            if (state.isSubscription && !isNews(part)) return undefined
+            state.parts = (state.parts ?? 0) + 1
+            return part
           },
           ended(left) {
             state.upstream?.end()
             const cut = left ? "cancelled" : live.closed ? "stopped" : undefined
-            writeLine(state, "subscription", cut, { events: state.events })
+            if (state.isSubscription) writeLine(state, "subscription", cut, { events: state.parts })
+            else writeLine(state, "request", left ? "cancelled" : undefined, { status: 200, parts: state.parts })
           },
         })
         request.signal.addEventListener("abort", () => void stream.return(), { once: true })
@@ -160,18 +178,18 @@ export function useRequests(options: {
     onResponse({ request, response }) {
       const state = stateOf(request)
       const { headers } = response
-      if (headers.get("content-type")?.startsWith("text/event-stream")) {
+      if (/^(text\/event-stream|multipart\/mixed)/.test(headers.get("content-type") ?? "")) {
         headers.set("cache-control", "private, no-store")
         // Proxies that collect answers before they hand them on would hold events back.
         headers.set("x-accel-buffering", "no")
       }
       headers.set("x-request-id", state.requestId)
-      if (state.events === undefined) state.upstream?.end()
+      if (state.parts === undefined) state.upstream?.end()
       if (!headers.has("cache-control")) headers.set("cache-control", "private, no-store")
       const { pathname } = new URL(request.url)
       if (pathname !== options.endpoint && pathname !== `${options.endpoint}/`) return
       headers.set("vary", operationsVary)
-      if (state.events === undefined && request.method !== "OPTIONS") {
+      if (state.parts === undefined && request.method !== "OPTIONS") {
         writeLine(state, "request", request.signal.aborted ? "cancelled" : undefined, { status: response.status })
       }
     },
@@ -193,40 +211,39 @@ async function readOnce<T>(
   }
 }
 
+/** An answer, or one of the parts in which it comes; with `@defer` and `@stream` a part may hold several. */
+interface Part extends ExecutionResult {
+  incremental?: readonly Part[]
+}
+
 /**
- * A subscription's results as the client gets them.
- * @param on.event what to make of each of them; one that says the same as the one before is then left out
+ * An answer's parts as the client gets them.
+ * @param on.part what to send of each of them; undefined for nothing
  * @param on.ended called once; `left` when nobody wanted the rest
  */
 function streamOf(
-  results: AsyncIterable<ExecutionResult>,
-  on: { event(result: ExecutionResult): ExecutionResult; sent(): void; ended(left: boolean): void },
+  results: AsyncIterable<Part>,
+  on: { part(result: Part): Part | undefined; ended(left: boolean): void },
 ) {
   const iterator = results[Symbol.asyncIterator]()
-  let before: string | undefined
   let ended = false
   const end = (left: boolean) => {
     if (!ended) on.ended(left)
     ended = true
   }
   const stream = {
-    async next(): Promise<IteratorResult<ExecutionResult>> {
+    async next(): Promise<IteratorResult<Part>> {
       for (;;) {
         const step = await iterator.next()
         if (step.done || ended) {
           end(false)
           return { done: true, value: undefined }
         }
-        const value = on.event(step.value)
-        const { data, errors } = value
-        const text = JSON.stringify({ data, errors })
-        if (text === before) continue
-        before = text
-        on.sent()
-        return { done: false, value }
+        const value = on.part(step.value)
+        if (value !== undefined) return { done: false, value }
       }
     },
-    async return(): Promise<IteratorResult<ExecutionResult>> {
+    async return(): Promise<IteratorResult<Part>> {
       end(true)
       await iterator.return?.()
       return { done: true, value: undefined }
@@ -236,18 +253,30 @@ function streamOf(
   return stream
 }
 
+/** Tells of each event whether it says anything else than the one before. */
+function unlessRepeated(): (event: Part) => boolean {
+  let before: string | undefined
+  return ({ data, errors }) => {
+    const text = JSON.stringify({ data, errors })
+    const isNews = text !== before
+    before = text
+    return isNews
+  }
+}
+
 function isSingleResult(result: unknown): result is ExecutionResult & { errors?: readonly GraphQLError[] } {
   return typeof result === "object" && result !== null && !Array.isArray(result) && !(Symbol.asyncIterator in result)
 }
 
-function isStream(result: unknown): result is AsyncIterable<ExecutionResult> {
+function isStream(result: unknown): result is AsyncIterable<Part> {
   return typeof result === "object" && result !== null && Symbol.asyncIterator in result
 }
 
-function notAcceptable(): GraphQLError {
-  return new GraphQLError("A subscription is answered with server-sent events: send `Accept: text/event-stream`.", {
-    extensions: { code: "BAD_USER_INPUT", http: { status: 406 } },
-  })
+function notAcceptable({ isSubscription }: RequestState): GraphQLError {
+  const message = isSubscription
+    ? "A subscription is answered with server-sent events: send `Accept: text/event-stream`."
+    : "An answer to @defer or @stream comes in parts: send `Accept: multipart/mixed` or `text/event-stream`."
+  return new GraphQLError(message, { extensions: { code: "BAD_USER_INPUT", http: { status: 406 } } })
 }
 
 const mostWarnings = 1000

@@ -1,4 +1,5 @@
 import { ApolloClient, ApolloLink, HttpLink, InMemoryCache } from "@apollo/client"
+import { Defer20220824Handler } from "@apollo/client/incremental"
 import { relayStylePagination } from "@apollo/client/utilities"
 import { headers, url } from "./gateway.ts"
 import { embeddedTypes } from "./generated/embeddedTypes.ts"
@@ -21,6 +22,8 @@ export function createApolloClient({
 } = {}) {
   return new ApolloClient({
     link: ApolloLink.from([...links, new HttpLink({ uri: url, headers, ...(fetch && { fetch }) })]),
+    // For gateways with INCREMENTAL_DELIVERY: the form in which they send what @defer puts off.
+    incrementalHandler: new Defer20220824Handler(),
     cache: new InMemoryCache({
       possibleTypes: generated.possibleTypes,
       typePolicies: {
