@@ -155,12 +155,15 @@ describe("references from other subgraphs", () => {
   })
 })
 
-test("the subgraph says of itself what schema.graphql says, for no call", async () => {
-  const { ask, sandbox } = await startGateway()
-  const { data } = await ask("{ _service { sdl } }")
-  expect(data._service.sdl).toBe(await readFile(new URL("../schema.graphql", import.meta.url), "utf8"))
-  expect(sandbox.requests).toHaveLength(0)
-})
+test.each([true, false])(
+  "the subgraph says of itself what schema.graphql says, for no call; with @defer: %s",
+  async (incrementalDelivery) => {
+    const { ask, sandbox } = await startGateway({ config: { incrementalDelivery } })
+    const { data } = await ask("{ _service { sdl } }")
+    expect(data._service.sdl).toBe(await readFile(new URL("../schema.graphql", import.meta.url), "utf8"))
+    expect(sandbox.requests).toHaveLength(0)
+  },
+)
 
 test("the entities are the types that implement Node, each with its key", () => {
   const nodes = schema.getPossibleTypes(schema.getType("Node") as GraphQLInterfaceType)

@@ -48,6 +48,8 @@ export function subgraphSdl(schema: GraphQLSchema): string {
     })
   }
   const document = visit(apiDocument(schema), {
+    // Those that a setting adds, @defer and @stream, are between a client and whoever answers it: routers have their own.
+    DirectiveDefinition: () => null,
     InterfaceTypeDefinition: (node) => ({ ...node, fields: withWeights(node) }),
     ObjectTypeDefinition: (node) =>
       marked({ ...node, fields: withWeights(node) }, [
