@@ -48,7 +48,7 @@ export function subgraphSdl(schema: GraphQLSchema): string {
     })
   }
   const document = visit(apiDocument(schema), {
-    // Those that a setting adds, @defer and @stream, are between a client and whoever answers it: routers have their own.
+    // Those that a setting adds, @defer and @stream, are between a client and whoever answers it, and no part of the graph.
     DirectiveDefinition: () => null,
     InterfaceTypeDefinition: (node) => ({ ...node, fields: withWeights(node) }),
     ObjectTypeDefinition: (node) =>
