@@ -218,6 +218,24 @@ test("Hive Gateway weighs an operation by the calls it needs, and refuses one th
   expect(answered.extensions.cost.estimated).toBeLessThan(100)
 })
 
+test("Hive Gateway hands on the events of a subscription", async () => {
+  const response = await fetch(hive, {
+    method: "POST",
+    headers: {
+      "content-type": "application/json",
+      accept: "text/event-stream",
+      authorization: `Bearer ${tokens.ada}`,
+    },
+    body: JSON.stringify({ query: `subscription { computation(id: "${seed.runningAlignment}") { name state } }` }),
+  })
+  let events = ""
+  for await (const chunk of response.body ?? []) {
+    events += Buffer.from(chunk).toString()
+    if (events.includes("data: {")) break
+  }
+  expect(events).toContain('data: {"data":{"computation":{"name":"Lane 7","state":"RUNNING"}}')
+})
+
 describe.each(["@apollo/composition", "@theguild/federation-composition"])("by %s, another subgraph", (composition) => {
   const { composeServices } = createRequire(example)(composition)
 
