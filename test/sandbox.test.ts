@@ -954,14 +954,30 @@ describe("the sandbox as a test's tool", () => {
         seen.push(
           await rest(`GET ${counter}`).then(
             ({ status }) => status,
-            () => "reset",
+            () => "broken off",
           ),
         )
       return seen
     }
     const first = await outcomes()
-    expect(new Set(first)).toEqual(new Set([200, 503, 429, "reset"]))
+    expect(new Set(first)).toEqual(new Set([200, 500, 503, 429, "broken off"]))
     expect(await outcomes()).toEqual(first)
+  })
+
+  test("a share of requests is slow, the same ones in every run", async () => {
+    const slowOnes = async () => {
+      const { rest } = await startRest({ slowRate: 0.5 })
+      const slow: boolean[] = []
+      for (let turn = 0; turn < 6; turn += 1) {
+        const started = performance.now()
+        await rest(`GET ${counter}`)
+        slow.push(performance.now() - started >= 499)
+      }
+      return slow
+    }
+    const first = await slowOnes()
+    expect(new Set(first)).toEqual(new Set([true, false]))
+    expect(await slowOnes()).toEqual(first)
   })
 
   test("closing ends whatever is open", async () => {
@@ -1081,11 +1097,12 @@ describe("the sandbox as a process", () => {
       SANDBOX_PORT: "x",
       SANDBOX_LATENCY_MS: "-1",
       SANDBOX_FAULT_RATE: "2",
+      SANDBOX_SLOW_RATE: "often",
       SANDBOX_GENERATE: "1.5",
     })
     expect(await exit).toBe(1)
-    for (const name of ["SANDBOX_PORT", "SANDBOX_LATENCY_MS", "SANDBOX_FAULT_RATE", "SANDBOX_GENERATE"])
-      expect(printed.err).toContain(name)
+    for (const name of ["PORT", "LATENCY_MS", "FAULT_RATE", "SLOW_RATE", "GENERATE"])
+      expect(printed.err).toContain(`SANDBOX_${name}`)
   })
 
   test("a port in use and a missing folder are said plainly", async () => {

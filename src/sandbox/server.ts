@@ -32,8 +32,10 @@ export interface SandboxOptions {
   host?: string
   /** Every API answer waits this long. */
   latencyMs?: number
-  /** Share of API requests that fail with a 503, a 429 or a reset; the same ones in every run. */
+  /** Share of API requests that fail with a 500, a 503, a 429, a reset or half an answer; the same ones in every run. */
   faultRate?: number
+  /** Share of API requests that take half a second longer; the same ones in every run. */
+  slowRate?: number
   /** How many capsules to make up beside the named ones, with what belongs to them. */
   generate?: number
   /** How many data assets of a provenance graph to make up, with the runs that made them. */
@@ -107,8 +109,8 @@ export class SandboxOptionsError extends Error {
 }
 
 /**
- * Reads SANDBOX_PORT (4100 if unset), SANDBOX_HOST, SANDBOX_DATA, SANDBOX_GENERATE, SANDBOX_LATENCY_MS and
- * SANDBOX_FAULT_RATE from an environment record; an empty value counts as unset. Whoever starts a sandbox by these gets
+ * Reads SANDBOX_PORT (4100 if unset), SANDBOX_HOST, SANDBOX_DATA, SANDBOX_GENERATE, SANDBOX_LATENCY_MS,
+ * SANDBOX_FAULT_RATE and SANDBOX_SLOW_RATE from an environment record; an empty value counts as unset. Whoever starts a sandbox by these gets
  * documented values only. Throws SandboxOptionsError.
  */
 export function sandboxOptions(env: Record<string, string | undefined>): SandboxOptions {
@@ -128,6 +130,7 @@ export function sandboxOptions(env: Record<string, string | undefined>): Sandbox
     generate: number("SANDBOX_GENERATE", 0, 1_000_000),
     latencyMs: number("SANDBOX_LATENCY_MS", 0, 600_000),
     faultRate: number("SANDBOX_FAULT_RATE", 0, 1, false),
+    slowRate: number("SANDBOX_SLOW_RATE", 0, 1, false),
     documentedOnly: true,
     ...(dataFolder ? { dataFolder } : {}),
   }
@@ -142,14 +145,23 @@ const maximumBodyBytes = 8 * 1024 * 1024
 const maximumRecorded = 40_000
 const holdTimeoutMs = 5_000
 const dripMs = 50
+const slowMs = 500
 
 const htmlPage = (status: number, title: string) =>
   `<html>\n<head><title>${status} ${title}</title></head>\n<body><center><h1>${status} ${title}</h1></center></body>\n</html>\n`
 
+const randomFailures: readonly Failure[] = [
+  { status: 500, body: htmlPage(500, "Internal Server Error") },
+  { status: 503, body: htmlPage(503, "Service Temporarily Unavailable") },
+  { status: 429, body: { message: "too many requests" } },
+  "reset",
+  "truncate",
+]
+
 /** Starts Code Ocean in memory. Rejects with SandboxOptionsError when it cannot listen or the data folder is broken. */
 export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbox> {
-  const { port = 0, host = "127.0.0.1", latencyMs = 0, faultRate = 0, generate = 0, lineage = 0 } = options
-  const { dataFolder, documentedOnly = false } = options
+  const { port = 0, host = "127.0.0.1", latencyMs = 0, faultRate = 0, slowRate = 0 } = options
+  const { generate = 0, lineage = 0, dataFolder, documentedOnly = false } = options
   const clock = createClock()
   const world = createWorld(clock, accounts())
   if (dataFolder === undefined) addSeed(world, documentedOnly)
@@ -191,9 +203,7 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
 
   function randomFailure(): Failure | undefined {
     if (faultRate <= 0 || chance() >= faultRate) return undefined
-    const kind = Math.floor(chance() * 3)
-    if (kind === 0) return { status: 503, body: htmlPage(503, "Service Temporarily Unavailable") }
-    return kind === 1 ? { status: 429, body: { message: "too many requests" } } : "reset"
+    return randomFailures[Math.floor(chance() * randomFailures.length)]
   }
 
   function respond(request: RecordedRequest, parsed: Parsed, origin: string): Answer {
@@ -241,7 +251,8 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
       })
     const parsed = parse(request, text)
     const failure = plannedFailure(request) ?? randomFailure()
-    if (latencyMs > 0) await sleep(latencyMs, undefined, { signal: gone.signal }).catch(() => {})
+    const waitMs = latencyMs + (slowRate > 0 && chance() < slowRate ? slowMs : 0)
+    if (waitMs > 0) await sleep(waitMs, undefined, { signal: gone.signal }).catch(() => {})
     for (const hold of [...holds]) await hold.wait(request, gone.signal)
     // Whoever hung up while waiting gets nothing done: their write has not happened.
     if (gone.signal.aborted) return

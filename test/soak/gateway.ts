@@ -1,0 +1,62 @@
+import { readConfig } from "../../src/config.ts"
+import { createLog } from "../../src/log.ts"
+import { tokens } from "../../src/sandbox/seed.ts"
+import { createGateway, type Gateway } from "../../src/server.ts"
+
+/** What the gateway's process says of itself when it is asked; bytes after a garbage collection. */
+export interface Look {
+  heapBytes: number
+  rssBytes: number
+  held: Gateway["held"]
+  live: Gateway["live"]
+  unhandledRejections: number
+  /** Node's own warnings, such as of listeners that pile up. */
+  warnings: string[]
+  logLines: number
+  /** Lines of the log with a token in them, and with a stack: none of what happens here is a bug. */
+  linesWithToken: number
+  linesWithStack: number
+}
+
+export type Question = "look" | "stop"
+export type Reply = { url: string } | { look: Look } | { stopped: boolean }
+
+// A gateway in a process of its own, so that its memory is nobody else's; started by fork with --expose-gc.
+
+let unhandledRejections = 0
+const warnings: string[] = []
+let logLines = 0
+let linesWithToken = 0
+let linesWithStack = 0
+
+process.on("unhandledRejection", () => {
+  unhandledRejections += 1
+})
+process.on("warning", ({ name, message }) => warnings.push(`${name}: ${message}`))
+
+const log = createLog("debug", {
+  write(line) {
+    logLines += 1
+    if (Object.values(tokens).some((token) => line.includes(token) || line.includes(btoa(`${token}:`)))) {
+      linesWithToken += 1
+    }
+    if (line.includes('"stack"')) linesWithStack += 1
+  },
+})
+const gateway = createGateway(readConfig(process.env), log)
+const reply = (message: Reply) => process.send?.(message)
+
+process.on("message", async (question: Question) => {
+  if (question === "stop") {
+    reply({ stopped: await gateway.close() })
+    process.disconnect?.()
+    return
+  }
+  gc?.()
+  const { heapUsed, external, rss } = process.memoryUsage()
+  const { held, live } = gateway
+  const memory = { heapBytes: heapUsed + external, rssBytes: rss }
+  reply({ look: { ...memory, held, live, unhandledRejections, warnings, logLines, linesWithToken, linesWithStack } })
+})
+
+reply({ url: await gateway.listen() })
