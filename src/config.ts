@@ -50,7 +50,7 @@ export const settings: readonly Setting[] = [
     name: "CODEOCEAN_TOKEN",
     default: "",
     meaning:
-      "An access token for callers who bring none. Leave it empty unless everyone who can reach the gateway may act as this token.",
+      "An access token for callers who bring none. Leave it empty unless everyone who can reach the gateway may act as this token. While `HOST` is this machine's own address, it is only for requests to `localhost` and such, so that no web page can have it by a name that leads here.",
   },
   {
     name: "CODEOCEAN_TOKEN_IN_PRODUCTION",
@@ -130,7 +130,7 @@ export const settings: readonly Setting[] = [
     name: "CORS_ORIGINS",
     default: "",
     meaning:
-      "Web origins whose pages may call the gateway, separated by commas, such as `https://portal.example.org`. Empty: none.",
+      "Web origins whose pages may call the gateway, separated by commas, such as `https://portal.example.org`. Empty: none. With `CODEOCEAN_TOKEN` set, these pages act as that token, whoever visits them.",
   },
   {
     name: "PERSISTED_OPERATIONS",
@@ -167,7 +167,8 @@ const wholeNumber = (least: number, most: number) =>
 
 const yesOrNo = z.enum(["true", "false"], "must be true or false").transform((value) => value === "true")
 
-const loopback = /^(localhost|127\.\d{1,3}\.\d{1,3}\.\d{1,3}|\[::1\])$/
+/** Names by which only programs on this machine reach it. */
+export const loopback = /^(localhost|127\.\d{1,3}\.\d{1,3}\.\d{1,3}|\[::1\])$/
 
 const upstreamUrl = z
   .string("is required: the address of Code Ocean, such as https://codeocean.example.org")

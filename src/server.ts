@@ -1,6 +1,6 @@
 import type { IncomingMessage } from "node:http"
 import { createYoga, useExecutionCancellation } from "graphql-yoga"
-import type { Config } from "./config.ts"
+import { type Config, loopback } from "./config.ts"
 import { examples } from "./graphiql/examples.ts"
 import { useGraphiql } from "./graphiql/useGraphiql.ts"
 import { createAdmission, createLagMeter, type Permit } from "./http/admission.ts"
@@ -115,7 +115,7 @@ export function createGateway(
     ],
   })
 
-  const routeOf = createRoutes(endpoint)
+  const routeOf = createRoutes(endpoint, config.codeoceanToken !== undefined && loopback.test(config.host))
   const listening = {
     ...patience,
     keepAliveMs: config.keepAliveMs,

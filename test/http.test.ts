@@ -1,5 +1,6 @@
 import { createConnection } from "node:net"
 import { describe, expect, test } from "vitest"
+import { readConfig } from "../src/config.ts"
 import { seed, tokens } from "../src/sandbox/seed.ts"
 import { startGateway, startGatewayOn } from "./support/gateway.ts"
 
@@ -56,6 +57,18 @@ describe("pages of other origins", () => {
     expect(response.headers.get("access-control-allow-origin")).toBeNull()
   })
 
+  test("a token of the gateway's own lets in no more of them", async () => {
+    expect(() => readConfig({ CODEOCEAN_URL: "https://codeocean.example.org", CORS_ORIGINS: "*" })).toThrow(
+      "no web origin",
+    )
+    const corsOrigins = ["https://portal.example.org"]
+    const { gateway } = await startGateway({ config: { codeoceanToken: tokens.ada, corsOrigins } })
+    for (const origin of ["https://evil.example", "https://portal.example.org.evil.example", "null", "*"]) {
+      const { headers } = await gateway.fetch("http://gateway/graphql", post({ query: "{__typename}" }, { origin }))
+      expect(headers.get("access-control-allow-origin"), origin).toBeNull()
+    }
+  })
+
   test("a named origin may, without credentials, and only itself is named back", async () => {
     const corsOrigins = ["https://portal.example.org", "https://lab.example.org"]
     const { gateway } = await startGateway({ config: { corsOrigins } })
@@ -101,11 +114,31 @@ describe("request ids", () => {
   })
 })
 
-test("answers are for their caller alone: no cache keeps them", async () => {
-  const { gateway } = await startGateway()
-  const response = await gateway.fetch("http://gateway/graphql", post({ query: "{__typename}" }))
-  expect(response.headers.get("cache-control")).toBe("private, no-store")
-  expect(response.headers.get("vary")).toContain("Authorization")
+describe("answers are for their caller alone: no cache keeps them", () => {
+  const read = { headers: { accept: "application/json", authorization: `Bearer ${tokens.ada}` } }
+  const oversized = JSON.stringify({ query: `{ __typename } # ${"x".repeat(1024 * 1024)}` })
+  test.each<[string, string, RequestInit, number]>([
+    ["data", "/graphql", post({ query: "{__typename}" }), 200],
+    ["data by GET", "/graphql?query={__typename}", read, 200],
+    ["an error of GraphQL's", "/graphql", post({ query: "{" }), 200],
+    ["a body that is no JSON", "/graphql", post("{"), 400],
+    ["a form", "/graphql", { method: "POST", body: new URLSearchParams({ query: "{__typename}" }) }, 403],
+    ["a body too large", "/graphql", post(oversized), 413],
+    ["a mutation by GET", "/graphql?query=mutation{__typename}", read, 405],
+    ["another method", "/graphql", { method: "PUT" }, 405],
+    ["another path", "/graphql/x", {}, 404],
+    ["health", "/health", {}, 200],
+    ["readiness", "/ready", {}, 200],
+  ])("%s", async (_name, path, init, status) => {
+    const { gateway } = await startGateway()
+    const response = await fetch((await gateway.listen()) + path, init)
+    expect(response.status).toBe(status)
+    expect(response.headers.get("cache-control")).toContain("no-store")
+    if (path.startsWith("/graphql") && status !== 404 && init.method !== "PUT") {
+      expect(response.headers.get("cache-control")).toBe("private, no-store")
+      expect(response.headers.get("vary")).toBe("Accept, Authorization, Agent-Id, Origin")
+    }
+  })
 })
 
 describe("the log", () => {

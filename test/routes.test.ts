@@ -149,6 +149,38 @@ test("older and careful clients are answered", async () => {
   expect(careful).toMatch(/^HTTP\/1.1 100 Continue\r\n\r\nHTTP\/1.1 200 OK\r\n/)
 })
 
+describe("with a token of its own, on this machine's own address, the gateway lends it", () => {
+  const named = (host: string, headers: string[] = []) =>
+    wire("POST /graphql HTTP/1.1", headers, capsule).replace("Host: gateway", `Host: ${host}`)
+
+  test("to whoever asks by this machine's name", async () => {
+    const { gateway } = await startGateway({ config: { codeoceanToken: tokens.ada } })
+    const url = await gateway.listen()
+    for (const host of ["localhost:4000", "LOCALHOST", "127.0.0.1", "[::1]:4000"]) {
+      expect(contentOf(await exchangeRaw(url, named(host))), host).toContain("Cell Counter")
+    }
+  })
+
+  test("but to no page whose own name leads here", async () => {
+    const { gateway, sandbox } = await startGateway({ config: { codeoceanToken: tokens.ada } })
+    const url = await gateway.listen()
+    for (const host of ["evil.example:4000", "localhost.evil.example", "127.0.0.1.evil.example", "10.0.0.1"]) {
+      const answer = await exchangeRaw(url, named(host))
+      expect(statusOf(answer), host).toBe(421)
+      expect(contentOf(answer)).toContain("Bring a token")
+    }
+    expect(sandbox.requests).toHaveLength(0)
+    const own = await exchangeRaw(url, named("gateway.example.org", [`Authorization: Bearer ${tokens.ada}`]))
+    expect(contentOf(own)).toContain("Cell Counter")
+  })
+
+  test("and behind another address to whoever reaches it", async () => {
+    const { gateway } = await startGateway({ config: { codeoceanToken: tokens.ada, host: "0.0.0.0" } })
+    const url = (await gateway.listen()).replace("0.0.0.0", "127.0.0.1")
+    expect(contentOf(await exchangeRaw(url, named("gateway.example.org")))).toContain("Cell Counter")
+  })
+})
+
 describe("an Authorization that is no token is refused, and never becomes the gateway's own", () => {
   const basic = (text: string) => `Authorization: Basic ${Buffer.from(text, "latin1").toString("base64")}`
   test.each<[string, string[]]>([
@@ -183,7 +215,8 @@ describe("an Authorization that is no token is refused, and never becomes the ga
 
   test("while none at all is answered with it", async () => {
     const { gateway } = await startGateway({ config: { codeoceanToken: tokens.ada } })
-    const answer = await exchangeRaw(await gateway.listen(), wire("POST /graphql HTTP/1.1", [], capsule))
+    const request = wire("POST /graphql HTTP/1.1", [], capsule).replace("Host: gateway", "Host: localhost")
+    const answer = await exchangeRaw(await gateway.listen(), request)
     expect(JSON.parse(contentOf(answer))).toEqual({ data: { capsule: { name: "Cell Counter" } } })
   })
 })
