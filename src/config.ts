@@ -1,4 +1,5 @@
 import { z } from "zod"
+import { type Limits, limitSettings, limitsFrom } from "./limits/limits.ts"
 import { type Manifest, readManifest } from "./persisted/manifest.ts"
 
 /** What the gateway needs to know to run. Times are milliseconds. */
@@ -24,6 +25,11 @@ export interface Config {
   trustedProxies: number
   graphiql: boolean
   corsOrigins: readonly string[]
+  /** Whether clients may ask for the schema. */
+  introspection: boolean
+  /** Whether errors say what a misspelt name may have meant. */
+  suggestions: boolean
+  limits: Limits
   persistedOperations: Manifest | undefined
   persistedOperationsOnly: boolean
   incrementalDelivery: boolean
@@ -150,6 +156,19 @@ export const settings: readonly Setting[] = [
     meaning: "`true` allows `@defer` and `@stream`, as an experiment: the form of their answers is going to change.",
   },
   {
+    name: "INTROSPECTION",
+    default: "",
+    meaning:
+      "`true` or `false`: whether clients, GraphiQL among them, may ask for the schema. Unset, they may, and not in production.",
+  },
+  {
+    name: "SUGGESTIONS",
+    default: "",
+    meaning:
+      "`true` or `false`: whether errors say what a misspelt name may have meant. Unset, they do, and not in production.",
+  },
+  ...limitSettings,
+  {
     name: "NODE_ENV",
     default: "",
     meaning: "`production` turns on the checks and defaults that are said to hold in production.",
@@ -245,11 +264,17 @@ const environment = z.object({
   KEEP_ALIVE_MS: wholeNumber(1, 3_600_000).prefault(defaultOf("KEEP_ALIVE_MS")),
   TRUSTED_PROXIES: wholeNumber(0, 10).prefault(defaultOf("TRUSTED_PROXIES")),
   GRAPHIQL: yesOrNo.optional(),
+  INTROSPECTION: yesOrNo.optional(),
+  SUGGESTIONS: yesOrNo.optional(),
   CORS_ORIGINS: origins.prefault(""),
   PERSISTED_OPERATIONS: manifest.optional(),
   PERSISTED_OPERATIONS_ONLY: yesOrNo.default(false),
   INCREMENTAL_DELIVERY: yesOrNo.default(false),
 })
+
+const limitsEnvironment = z.object(
+  Object.fromEntries(limitSettings.map((limit) => [limit.name, wholeNumber(1, 1_000_000_000).prefault(limit.default)])),
+)
 
 /**
  * Rules between settings. They are looked at apart from the shapes, so that one malformed setting doesn't hide them:
@@ -292,11 +317,14 @@ export function readConfig(record: Record<string, string | undefined>): Config {
     Object.entries(record).filter(([, value]) => value !== undefined && value.trim() !== ""),
   )
   const parsed = environment.safeParse(env)
+  const limits = limitsEnvironment.safeParse(env)
   const problems = [
-    ...(parsed.error?.issues ?? []).map((issue) => `${issue.path.join(".")} ${issue.message}`),
+    ...[...(parsed.error?.issues ?? []), ...(limits.error?.issues ?? [])].map(
+      (issue) => `${issue.path.join(".")} ${issue.message}`,
+    ),
     ...problemsBetween(env),
   ]
-  if (!parsed.success || problems.length > 0) throw new ConfigError(problems)
+  if (!parsed.success || !limits.success || problems.length > 0) throw new ConfigError(problems)
   const { data } = parsed
   return {
     codeoceanUrl: data.CODEOCEAN_URL,
@@ -318,6 +346,9 @@ export function readConfig(record: Record<string, string | undefined>): Config {
     trustedProxies: data.TRUSTED_PROXIES,
     graphiql: data.GRAPHIQL ?? data.NODE_ENV !== "production",
     corsOrigins: data.CORS_ORIGINS,
+    introspection: data.INTROSPECTION ?? data.NODE_ENV !== "production",
+    suggestions: data.SUGGESTIONS ?? data.NODE_ENV !== "production",
+    limits: limitsFrom(limits.data),
     persistedOperations: data.PERSISTED_OPERATIONS,
     persistedOperationsOnly: data.PERSISTED_OPERATIONS_ONLY,
     incrementalDelivery: data.INCREMENTAL_DELIVERY,

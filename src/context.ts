@@ -12,6 +12,7 @@ export interface Context extends YogaInitialContext {
   upstream: Upstream
   log: Log
   requestId: string
+  cost: RequestCost
   /** Notes an enum value that the gateway doesn't know; each is logged once in the process's life. */
   unrecognized(enumName: string, value: string): void
   /** Of which type an id is; shared by all requests, since a type never changes and tells nobody what an object holds. */
@@ -23,6 +24,16 @@ export interface Context extends YogaInitialContext {
    * is forgotten, and the upstream is a new one with its whole time before it.
    */
   renew(): void
+}
+
+/** What a request costs in calls to Code Ocean. */
+export interface RequestCost {
+  /** How many were expected; null: it was refused before anyone could tell. */
+  estimatedUpstreamCalls: number | null
+  /** How many were sent for it, repeats included. */
+  upstreamCalls: number
+  /** How many were not, because an equal one of the same caller was under way. */
+  sharedCalls: number
 }
 
 /** An object that can be followed. */

@@ -1,9 +1,8 @@
 import { builder, type ObjectType } from "./builder.ts"
 import { cost } from "./cost/cost.ts"
-import { badUserInput, nullIfMissing } from "./errors.ts"
+import { nullIfMissing } from "./errors.ts"
+import { mostListEntries } from "./limits/limits.ts"
 import type { loaderById } from "./loader.ts"
-
-const mostIds = 1000
 
 /** Defines the two lookups that every resource has: one object by its id, and many by theirs. */
 export function defineLookups<T extends { id: string }>(lookup: {
@@ -25,12 +24,10 @@ export function defineLookups<T extends { id: string }>(lookup: {
     t.field({
       type: [lookup.type],
       nullable: { list: false, items: true },
-      description: `Those with these ids, in their order; null stands for one that there isn't. One call for each different id; at most ${mostIds} ids.`,
+      description: `Those with these ids, in their order; null stands for one that there isn't. One call for each different id; at most ${mostListEntries} ids.`,
       extensions: cost({ calls: 1, byId: "ids", items: { argument: "ids", assumed: 0 } }),
       args: { ids: t.arg.idList({ required: true, description: "Code Ocean's own ids." }) },
       resolve: (_root, { ids }, context) => {
-        if (ids.length > mostIds)
-          throw badUserInput(`\`ids\` has ${ids.length} ids; at most ${mostIds} in one request.`)
         return ids.map((id) => nullIfMissing(lookup.loader(context).load(id))) as never
       },
     }),

@@ -84,17 +84,12 @@ export const FailureType = builder.objectRef<Failure>("Failure").implement({
   }),
 })
 
-const mostAtOnce = 1000
-
 /**
- * Throws BAD_USER_INPUT unless there are 1 to 1,000 ids, each of them once.
+ * Throws BAD_USER_INPUT unless there are ids, each of them once.
  * @param field the input field they stand in
  */
 export function checkIds(field: string, ids: readonly string[]): void {
   if (ids.length === 0) throw badUserInput(`\`${field}\` is empty: name at least one.`)
-  if (ids.length > mostAtOnce) {
-    throw badUserInput(`\`${field}\` has ${ids.length} entries; at most ${mostAtOnce} in one mutation. Send several.`)
-  }
   const repeated = ids.find((id, index) => ids.indexOf(id) !== index)
   if (repeated !== undefined) {
     throw badUserInput(`\`${field}\` names ${JSON.stringify(repeated.slice(0, 100))} more than once: name each once.`)

@@ -15,11 +15,11 @@ import { createPersistedOperations } from "./persisted/operations.ts"
 import { useBodyLimit } from "./plugins/useBodyLimit.ts"
 import { useCsrfPrevention } from "./plugins/useCsrfPrevention.ts"
 import { useIncrementalDelivery } from "./plugins/useIncrementalDelivery.ts"
+import { useOperationLimits } from "./plugins/useOperationLimits.ts"
 import { usePersistedOperations } from "./plugins/usePersistedOperations.ts"
 import { useReadiness } from "./plugins/useReadiness.ts"
 import { useRequests } from "./plugins/useRequests.ts"
 import { useSubscriptionLimit } from "./plugins/useSubscriptionLimit.ts"
-import { useSyntaxLimits } from "./plugins/useSyntaxLimits.ts"
 import { schema } from "./schema.ts"
 import { createUpstreamPool } from "./upstream/client.ts"
 
@@ -69,6 +69,7 @@ export function createGateway(
     timeoutMs: config.upstreamTimeoutMs,
     deadlineMs: config.requestDeadlineMs,
     connections: config.upstreamConnections,
+    calls: config.limits.calls,
     sharedReads: config.upstreamSharedReads,
   })
   const live = createLive(options.time)
@@ -102,11 +103,16 @@ export function createGateway(
       config.graphiql &&
         useGraphiql({ endpoint, examples, ...(options.graphiqlToken && { token: options.graphiqlToken }) }),
       useCsrfPrevention(),
-      useBodyLimit(),
+      useBodyLimit(config.limits.bodyBytes),
       usePersistedOperations(
         createPersistedOperations({ manifest: config.persistedOperations, only: config.persistedOperationsOnly }),
       ),
-      useSyntaxLimits(),
+      useOperationLimits({
+        schema,
+        limits: config.limits,
+        introspection: config.introspection,
+        suggestions: config.suggestions,
+      }),
       config.incrementalDelivery && useIncrementalDelivery(),
       useSubscriptionLimit((request) => permits.get(request)),
       // When the client leaves, resolvers stop; the upstream calls under way stop through the request's signal. Not so for

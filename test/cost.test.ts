@@ -9,10 +9,15 @@ import {
   isListType,
   isObjectType,
   isUnionType,
+  parse,
 } from "graphql"
 import { describe, expect, test } from "vitest"
+import { readConfig } from "../src/config.ts"
 import { type Cost, costOf } from "../src/cost/cost.ts"
+import { createEstimator } from "../src/cost/estimate.ts"
+import { seed, tokens } from "../src/sandbox/seed.ts"
 import { schema } from "../src/schema.ts"
+import { startGateway } from "./support/gateway.ts"
 
 interface Place {
   name: string
@@ -85,5 +90,380 @@ describe("what fields cost", () => {
       return above.length === 0 || above.some((place) => place.cost?.items === undefined)
     })
     expect(unsized.map(({ name }) => name)).toEqual([])
+  })
+})
+
+const { limits } = readConfig({ CODEOCEAN_URL: "https://codeocean.example.org" })
+
+const estimate = createEstimator(schema)
+const ids = (count: number) => Array.from({ length: count }, (_, index) => `id-${index}`)
+
+function estimateOf(query: string, variables: Record<string, unknown> = {}): number {
+  return estimate(parse(query), null, variables).calls
+}
+
+const headline = `{
+  searchCapsules(first: 50) {
+    nodes {
+      id name
+      appPanel { parameters { name } dataAssets { mount dataAsset { name size state } } }
+      computations(first: 5) { nodes { id name dataAssets { mount dataAsset { id name size } } } }
+    }
+    pageInfo { hasNextPage endCursor }
+  }
+}`
+
+describe("an operation's estimate", () => {
+  test.each<[string, string, Record<string, unknown>, number]>([
+    ["nothing for nothing", "{ __typename }", {}, 0],
+    ["a call for a lookup", '{ capsule(id: "1") { name } }', {}, 1],
+    ["a call for a lookup of the id alone, which says whether it exists", '{ capsule(id: "1") { id } }', {}, 1],
+    [
+      "one for the same id twice",
+      '{ a: capsule(id: "1") { name } b: capsule(id: "1") { slug } capsules(ids: ["1"]) { id } }',
+      {},
+      1,
+    ],
+    ["each for the same id of two types", '{ capsule(id: "1") { name } dataAsset(id: "1") { name } }', {}, 2],
+    [
+      "one for each different id",
+      "query ($ids: [ID!]!) { capsules(ids: $ids) { name } }",
+      { ids: ["1", "2", "2", "3"] },
+      3,
+    ],
+    ["one for a list that is a single id", "query ($ids: [ID!]!) { capsules(ids: $ids) { name } }", { ids: "1" }, 1],
+    ["four for a node", '{ node(id: "1") { id } }', {}, 4],
+    ["four for each of many nodes", '{ nodes(ids: ["1", "2"]) { id } }', {}, 8],
+    ["one for a page, however large", "{ searchCapsules(first: 1000) { nodes { name } } }", {}, 1],
+    ["20 items for a page without `first`", "{ searchCapsules { nodes { permissions { everyone } } } }", {}, 21],
+    [
+      "a page's size from a variable",
+      "query ($n: Int) { searchCapsules(first: $n) { nodes { appPanel { general { title } } } } }",
+      { n: 7 },
+      8,
+    ],
+    [
+      "20 items for a variable that is not given",
+      "query ($n: Int) { searchCapsules(first: $n) { nodes { appPanel { general { title } } } } }",
+      {},
+      21,
+    ],
+    [
+      "a variable's default",
+      "query ($n: Int = 3) { searchCapsules(first: $n) { nodes { appPanel { general { title } } } } }",
+      {},
+      4,
+    ],
+    [
+      "the items of edges as those of nodes",
+      "{ searchCapsules(first: 5) { edges { node { appPanel { general { title } } } } } }",
+      {},
+      6,
+    ],
+    ["no call for the ids of linked objects", '{ capsule(id: "1") { releaseCapsule { id __typename } } }', {}, 1],
+    [
+      "no call for them by a fragment",
+      '{ capsule(id: "1") { releaseCapsule { ...F } } } fragment F on Capsule { id }',
+      {},
+      1,
+    ],
+    ["a call for more of them", '{ capsule(id: "1") { releaseCapsule { id name } } }', {}, 2],
+    [
+      "nothing for what is skipped",
+      'query ($no: Boolean!) { capsule(id: "1") { releaseCapsule { id name @include(if: $no) } permissions @skip(if: true) { everyone } } }',
+      { no: false },
+      1,
+    ],
+    [
+      "the call for what is included",
+      'query ($no: Boolean!) { capsule(id: "1") { releaseCapsule { id name @include(if: $no) } } }',
+      { no: true },
+      2,
+    ],
+    [
+      "a switch's default",
+      'query ($yes: Boolean = true) { capsule(id: "1") { permissions @include(if: $yes) { everyone } } }',
+      {},
+      2,
+    ],
+    [
+      "one list of runs for all its pages",
+      '{ capsule(id: "1") { a: computations(first: 1) { nodes { id } } b: computations { nodes { name } } } }',
+      {},
+      2,
+    ],
+    [
+      "each panel of another version",
+      '{ capsule(id: "1") { a: appPanel(version: 1) { general { title } } b: appPanel { general { title } } } }',
+      {},
+      3,
+    ],
+    ["one for a file's two addresses", '{ dataAsset(id: "1") { file(path: "a") { downloadUrl viewUrl } } }', {}, 2],
+    [
+      "two for a file's text, with its address",
+      '{ dataAsset(id: "1") { file(path: "a") { downloadUrl text } } }',
+      {},
+      3,
+    ],
+    [
+      "the metadata schema once for all entries",
+      "{ customMetadata { categories } searchDataAssets { nodes { customMetadata { type units } } } }",
+      {},
+      2,
+    ],
+    [
+      "the dearest of the types that it can be",
+      '{ node(id: "1") { ... on Capsule { permissions { everyone } appPanel { general { title } } } ... on DataAsset { permissions { everyone } } } }',
+      {},
+      6,
+    ],
+    [
+      "a generation's share for each of a lineage",
+      '{ dataAsset(id: "1") { lineage(depth: 2) { nodes { id } } } }',
+      {},
+      51,
+    ],
+    [
+      "fields that are selected twice once",
+      '{ capsule(id: "1") { permissions { everyone } permissions { shareAssets } ...F } } fragment F on Capsule { permissions { everyone } }',
+      {},
+      2,
+    ],
+    [
+      "two for each data asset of an edit, and one to show it",
+      'mutation ($ids: [ID!]) { updateDataAssets(input: {ids: $ids, addTags: ["a"]}) { ... on UpdateDataAssetsPayload { items { dataAsset { name } } } } }',
+      { ids: ids(10) },
+      30,
+    ],
+    [
+      "a thousand data assets for an edit of what a search finds",
+      'mutation ($q: String) { updateDataAssets(input: {search: {query: $q}, addTags: ["a"]}) { __typename } }',
+      { q: "x" },
+      2000,
+    ],
+    [
+      "each of several mutations",
+      'mutation { a: deleteCapsule(input: {id: "1"}) { __typename } b: deleteCapsule(input: {id: "1"}) { __typename } }',
+      {},
+      2,
+    ],
+    ["an event of a subscription", 'subscription { computation(id: "1") { state log } }', {}, 4],
+    [
+      "references from other subgraphs by type and id",
+      "query ($r: [_Any!]!) { _entities(representations: $r) { ... on Capsule { name } } }",
+      {
+        r: [
+          { __typename: "Capsule", id: "1" },
+          { __typename: "Capsule", id: "1" },
+          { __typename: "DataAsset", id: "1" },
+        ],
+      },
+      2,
+    ],
+    ["the headline request", headline, {}, 1601],
+  ])("counts %s", (_name, query, variables, calls) => {
+    expect(estimateOf(query, variables)).toBe(calls)
+  })
+
+  test("is that of the operation that is named", () => {
+    const document = parse('query One { capsule(id: "1") { name } } query Two { capsules(ids: ["1", "2"]) { name } }')
+    expect(estimate(document, "Two", {}).calls).toBe(2)
+    expect(estimate(document, "One", {}).calls).toBe(1)
+  })
+
+  test("is that of each request, where requests with one document differ", () => {
+    const document = parse(
+      "query ($n: Int, $with: Boolean!) { searchCapsules(first: $n) { nodes { permissions @include(if: $with) { everyone } } } }",
+    )
+    expect(estimate(document, null, { n: 2, with: true }).calls).toBe(3)
+    expect(estimate(document, null, { n: 2, with: false }).calls).toBe(1)
+    expect(estimate(document, null, { n: 9, with: true }).calls).toBe(10)
+  })
+
+  test("takes no longer for what fragments and types multiply", () => {
+    const fragments = ids(60).map(
+      (_, index) =>
+        `fragment F${index} on Computation { a: runnable { computations(first: 1) { nodes { ...F${index + 1} } } } b: runnable { computations(first: 1) { nodes { ...F${index + 1} } } } }`,
+    )
+    const query = `{ computation(id: "1") { ...F0 } } ${fragments.join(" ")} fragment F60 on Computation { log }`
+    expect(estimateOf(query)).toBeGreaterThan(2 ** 60)
+  })
+
+  test("bears variables of any shape", () => {
+    const query =
+      "query ($n: Int, $ids: [ID!]!, $s: Boolean!) { searchCapsules(first: $n) { nodes { id } } capsules(ids: $ids) { id @skip(if: $s) } }"
+    for (const value of [null, -1, 1e9, "x", {}, [], [[1]], [null], { a: [] }, true]) {
+      expect(estimateOf(query, { n: value, ids: value, s: value })).toBeLessThan(10)
+    }
+  })
+})
+
+const asking = { authorization: `Bearer ${tokens.ada}`, "x-upstream-cost": "1" }
+
+describe("an operation that is expected to cost too many calls", () => {
+  test("is refused before the first of them, with its costliest field and a smaller request that would pass", async () => {
+    const { ask, sandbox } = await startGateway()
+    const query = (first: number) => headline.replace("first: 50", `first: ${first}`)
+    const { data, errors, extensions } = await ask(query(1000), {}, asking)
+    expect(data).toBeUndefined()
+    expect(errors).toHaveLength(1)
+    expect(errors?.[0]?.message).toBe(
+      "This operation may cost 32001 calls to Code Ocean, and at most 5000 are allowed; the largest part is for `searchCapsules.nodes.computations.nodes.dataAssets.dataAsset`. `searchCapsules(first: 156)` would pass.",
+    )
+    expect(errors?.[0]?.extensions).toMatchObject({
+      code: "OPERATION_TOO_COSTLY",
+      field: "searchCapsules.nodes.computations.nodes.dataAssets.dataAsset",
+      estimatedUpstreamCalls: 32001,
+      limit: 5000,
+    })
+    expect(extensions.cost).toEqual({ estimatedUpstreamCalls: 32001, upstreamCalls: 0, sharedCalls: 0 })
+    expect(sandbox.requests).toHaveLength(0)
+    expect((await ask(query(156))).errors ?? []).not.toContainEqual(
+      expect.objectContaining({ extensions: expect.objectContaining({ code: "OPERATION_TOO_COSTLY" }) }),
+    )
+  })
+
+  test.each([
+    [
+      "ids",
+      "query ($ids: [ID!]!) { capsules(ids: $ids) { permissions { everyone } } }",
+      "`capsules` with 50 of its `ids` would pass.",
+    ],
+    [
+      "an alias",
+      "{ x: searchCapsules(first: 500) { nodes { permissions { everyone } } } }",
+      "`x: searchCapsules(first: 99)` would pass.",
+    ],
+    [
+      "the inner of two pages, where the outer can't be small enough",
+      "{ searchCapsules(first: 1) { nodes { computations(first: 1000) { nodes { log } } } } }",
+      "`computations(first: 32)` would pass.",
+    ],
+    [
+      "several fields together",
+      "{ a: searchCapsules(first: 90) { nodes { permissions { everyone } } } b: searchPipelines(first: 90) { nodes { permissions { everyone } } } c: searchDataAssets(first: 90) { nodes { permissions { everyone } } } }",
+      "With every `first` and every list of ids at 32 or less it would pass.",
+    ],
+    [
+      "nothing, where no list makes it so large",
+      `{ ${ids(99)
+        .map((id, index) => `a${index}: dataAsset(id: "${id}") { permissions { everyone } }`)
+        .join(" ")} }`,
+      "Ask for less of it at once, in several requests.",
+    ],
+  ])("is told to shrink %s", async (_name, query, advice) => {
+    const { ask, sandbox } = await startGateway({ config: { limits: { ...limits, estimatedCalls: 100 } } })
+    const { errors } = await ask(query, { ids: ids(200) })
+    expect(errors?.[0]?.message).toContain(advice)
+    expect(sandbox.requests).toHaveLength(0)
+  })
+
+  test("may be a mutation, of which nothing happens, or a subscription, which doesn't begin", async () => {
+    const { ask, sandbox, gateway } = await startGateway({ config: { limits: { ...limits, estimatedCalls: 2 } } })
+    const archive = `archiveCapsule(input: {id: "${seed.cellCounter}", archived: true}) { __typename }`
+    const { errors } = await ask(`mutation { a: ${archive} b: ${archive} c: ${archive} }`)
+    expect(errors?.[0]?.extensions.code).toBe("OPERATION_TOO_COSTLY")
+    const response = await gateway.fetch("http://gateway/graphql", {
+      method: "POST",
+      headers: { ...asking, "content-type": "application/json", accept: "text/event-stream" },
+      body: JSON.stringify({ query: `subscription { computation(id: "${seed.runningAlignment}") { log } }` }),
+    })
+    expect(await response.text()).toContain("OPERATION_TOO_COSTLY")
+    expect(sandbox.requests).toHaveLength(0)
+  })
+
+  test("is one call more than the limit; one of exactly the limit is answered", async () => {
+    const { ask, sandbox } = await startGateway({ config: { limits: { ...limits, estimatedCalls: 3 } } })
+    const capsules = (count: number) =>
+      ask("query ($ids: [ID!]!) { capsules(ids: $ids) { name } }", { ids: ids(count) })
+    expect((await capsules(4)).errors?.[0]?.extensions.code).toBe("OPERATION_TOO_COSTLY")
+    expect(sandbox.requests).toHaveLength(0)
+    expect(await capsules(3)).toEqual({ data: { capsules: [null, null, null] } })
+  })
+})
+
+describe("an operation that makes more calls than it may", () => {
+  test("loses what comes after, and keeps what was there", async () => {
+    const { ask, sandbox } = await startGateway({ config: { limits: { ...limits, calls: 2 } } })
+    const query = `{
+      capsule(id: "${seed.cellCounter}") { name permissions { everyone } computations { nodes { id } } }
+    }`
+    const { data, errors, extensions } = await ask(query, {}, asking)
+    expect(data.capsule).toMatchObject({ name: "Cell Counter", computations: null })
+    expect(data.capsule.permissions).not.toBeNull()
+    expect(errors).toMatchObject([{ path: ["capsule", "computations"], extensions: { code: "OPERATION_TOO_COSTLY" } }])
+    expect(errors?.[0]?.message).toContain("2 calls")
+    expect(sandbox.requests).toHaveLength(2)
+    expect(extensions.cost).toEqual({ estimatedUpstreamCalls: 3, upstreamCalls: 2, sharedCalls: 0 })
+  })
+
+  test("says in a bulk edit which items were left as they are", async () => {
+    const { ask, sandbox } = await startGateway({ config: { limits: { ...limits, calls: 4 } } })
+    const { data } = await ask(
+      `mutation ($ids: [ID!]) { updateDataAssets(input: {ids: $ids, addTags: ["new"]}) {
+        ... on UpdateDataAssetsPayload { changed failed items { status failure { code outcomeUnknown } } }
+      } }`,
+      { ids: [seed.cellImages, seed.mouseRecording, seed.sortedSpikes] },
+    )
+    const { items } = data.updateDataAssets
+    const failed = items.filter(({ status }: { status: string }) => status === "FAILED")
+    expect(failed.length).toBeGreaterThan(0)
+    for (const { failure } of failed) expect(failure).toEqual({ code: "OPERATION_TOO_COSTLY", outcomeUnknown: false })
+    expect(sandbox.requests).toHaveLength(4)
+  })
+
+  test("isn't one whose calls had to be repeated", async () => {
+    const { ask, sandbox } = await startGateway({ config: { limits: { ...limits, calls: 1 } } })
+    sandbox.failNext(`GET /capsules/${seed.cellCounter}`, { status: 503 })
+    const { data, errors, extensions } = await ask(`{ capsule(id: "${seed.cellCounter}") { name } }`, {}, asking)
+    expect(errors).toBeUndefined()
+    expect(data.capsule.name).toBe("Cell Counter")
+    expect(extensions.cost).toEqual({ estimatedUpstreamCalls: 1, upstreamCalls: 2, sharedCalls: 0 })
+  })
+})
+
+describe("an answer's cost", () => {
+  test("isn't told to those who don't ask", async () => {
+    const { ask } = await startGateway()
+    expect(await ask("{ __typename }")).toEqual({ data: { __typename: "Query" } })
+  })
+
+  test("is told with answers, with errors, and with refusals", async () => {
+    const { ask } = await startGateway()
+    const costOfAnswer = async (query: string) => (await ask(query, {}, asking)).extensions.cost
+    const none = { upstreamCalls: 0, sharedCalls: 0 }
+    expect(await costOfAnswer("{ __typename }")).toEqual({ estimatedUpstreamCalls: 0, ...none })
+    expect(await costOfAnswer("{ nothing }")).toEqual({ estimatedUpstreamCalls: null, ...none })
+    expect(await costOfAnswer("{")).toEqual({ estimatedUpstreamCalls: null, ...none })
+    expect(await costOfAnswer('{ dataAssets(ids: ["", ".."]) { name } }')).toEqual({
+      estimatedUpstreamCalls: 2,
+      ...none,
+    })
+  })
+
+  test("tells calls that it shared with another request apart", async () => {
+    const { ask, sandbox } = await startGateway()
+    const hold = sandbox.hold()
+    const query = `{ capsule(id: "${seed.cellCounter}") { name } }`
+    const both = [ask(query, {}, asking), ask(query, {}, asking)]
+    await hold.waitFor(1)
+    hold.end()
+    const costs = (await Promise.all(both)).map(({ extensions }) => extensions.cost)
+    expect(costs).toContainEqual({ estimatedUpstreamCalls: 1, upstreamCalls: 1, sharedCalls: 0 })
+    expect(costs).toContainEqual({ estimatedUpstreamCalls: 1, upstreamCalls: 0, sharedCalls: 1 })
+    expect(sandbox.requests).toHaveLength(1)
+  })
+
+  test("may be asked for by pages of allowed origins", async () => {
+    const { gateway } = await startGateway({ config: { corsOrigins: ["https://portal.example.org"] } })
+    const response = await gateway.fetch("http://gateway/graphql", {
+      method: "OPTIONS",
+      headers: {
+        origin: "https://portal.example.org",
+        "access-control-request-method": "POST",
+        "access-control-request-headers": "x-upstream-cost",
+      },
+    })
+    expect(response.headers.get("access-control-allow-headers")).toContain("X-Upstream-Cost")
   })
 })

@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises"
 import { Kind, parse } from "graphql"
 import { expect, test } from "vitest"
-import { seed } from "../src/sandbox/seed.ts"
+import { seed, tokens } from "../src/sandbox/seed.ts"
 import { startGateway, type World } from "./support/gateway.ts"
 
 const document = await readFile(new URL("../docs/jobs.md", import.meta.url), "utf8")
@@ -23,10 +23,12 @@ const costs = new Map(
   ]),
 )
 
-/** Runs an operation of the page. */
+/** Runs an operation of the page, which must not cost more than was expected. */
 async function run({ ask }: World, name: string, variables: Record<string, unknown> = {}) {
-  const { data, errors } = await ask(operations.get(name) as string, variables)
+  const headers = { authorization: `Bearer ${tokens.ada}`, "x-upstream-cost": "1" }
+  const { data, errors, extensions } = await ask(operations.get(name) as string, variables, headers)
   expect(errors, name).toBeUndefined()
+  expect(extensions.cost.upstreamCalls, name).toBeLessThanOrEqual(extensions.cost.estimatedUpstreamCalls)
   return data
 }
 

@@ -849,7 +849,7 @@ describe("ids", () => {
       `query ($id: ID!) { ${lookups.map((lookup) => `${lookup}(id: $id) { name }`).join(" ")} }`,
       { id },
     )
-    expect(codes(answer)).toEqual(lookups.map(() => "BAD_USER_INPUT"))
+    expect([...new Set(codes(answer))]).toEqual(["BAD_USER_INPUT"])
     expect(answer.errors!.every(({ message }) => message.length < 300)).toBe(true)
     expect(sandbox.requests).toHaveLength(0)
   })

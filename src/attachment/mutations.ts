@@ -17,7 +17,7 @@ export const DataAssetAttachmentInput = builder.inputType("DataAssetAttachmentIn
   }),
 })
 
-/** The attachments as the wire has them. Throws BAD_USER_INPUT unless there are 1 to 1,000, each data asset once. */
+/** The attachments as the wire has them. Throws BAD_USER_INPUT unless there are some, each data asset once. */
 export function wireAttachments(
   field: string,
   attachments: readonly (typeof DataAssetAttachmentInput.$inferInput)[],

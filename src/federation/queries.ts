@@ -6,6 +6,7 @@ import type { Context } from "../context.ts"
 import { cost } from "../cost/cost.ts"
 import { DataAsset } from "../dataAsset/type.ts"
 import { badUserInput, nullIfMissing } from "../errors.ts"
+import { mostListEntries } from "../limits/limits.ts"
 import { type Found, nodeLoaders } from "../node/loaders.ts"
 import { Pipeline } from "../pipeline/type.ts"
 import { subgraphSdl } from "./sdl.ts"
@@ -14,8 +15,6 @@ import { subgraphSdl } from "./sdl.ts"
  * What the routers of a federated graph ask for. The names are the specification's:
  * https://www.apollographql.com/docs/graphos/schema-design/federated-schemas/reference/subgraph-spec
  */
-
-const mostRepresentations = 1000
 
 const Any = builder.scalarType("_Any", {
   description:
@@ -32,7 +31,7 @@ builder.queryField("_entities", (t) =>
   t.field({
     type: [Entity],
     nullable: { list: false, items: true },
-    description: `For routers: the objects that these references mean, in their order; null stands for one that there isn't. One call for each different one, unless only its id is asked for; at most ${mostRepresentations} references.`,
+    description: `For routers: the objects that these references mean, in their order; null stands for one that there isn't. One call for each different one, unless only its id is asked for; at most ${mostListEntries} references.`,
     extensions: cost({
       calls: 1,
       byId: "representations",
@@ -40,14 +39,8 @@ builder.queryField("_entities", (t) =>
       items: { argument: "representations", assumed: 0 },
     }),
     args: { representations: t.arg({ type: [Any], required: true, description: "The references." }) },
-    resolve: (_root, { representations }, context, info) => {
-      if (representations.length > mostRepresentations) {
-        throw badUserInput(
-          `\`representations\` has ${representations.length} references; at most ${mostRepresentations} in one request. Set the router to send fewer at once, or ask for smaller pages.`,
-        )
-      }
-      return representations.map((reference) => entityOf(reference, context, info)) as never
-    },
+    resolve: (_root, { representations }, context, info) =>
+      representations.map((reference) => entityOf(reference, context, info)) as never,
   }),
 )
 

@@ -16,6 +16,7 @@ export function corsFor(origin: string | null, allowed: readonly string[]): CORS
       "Accept",
       "Agent-Id",
       "X-Request-Id",
+      "X-Upstream-Cost",
       "X-GraphQL-Yoga-CSRF",
       "Apollo-Require-Preflight",
     ],

@@ -4,13 +4,12 @@ import { computationById } from "../computation/type.ts"
 import type { Context } from "../context.ts"
 import { cost } from "../cost/cost.ts"
 import { dataAssetById } from "../dataAsset/type.ts"
-import { badUserInput, codeOf, type ErrorCode, nullIfMissing } from "../errors.ts"
+import { codeOf, type ErrorCode, nullIfMissing } from "../errors.ts"
+import { mostListEntries } from "../limits/limits.ts"
 import { pipelineById } from "../pipeline/type.ts"
 import { UpstreamError } from "../upstream/error.ts"
 import { type Found, nodeLoaders } from "./loaders.ts"
 import { Node } from "./type.ts"
-
-const mostIds = 1000
 
 /** The object with this id, of whatever type; null where there is none. */
 function nodeById(context: Context, id: string): Promise<Found | null> {
@@ -69,12 +68,9 @@ builder.queryField("nodes", (t) =>
   t.field({
     type: [Node],
     nullable: { list: false, items: true },
-    description: `The capsules, pipelines, computations and data assets with these ids, in their order; null stands for one that there isn't. For each different id: ${howMany.charAt(0).toLowerCase()}${howMany.slice(1)}. At most ${mostIds} ids.`,
+    description: `The capsules, pipelines, computations and data assets with these ids, in their order; null stands for one that there isn't. For each different id: ${howMany.charAt(0).toLowerCase()}${howMany.slice(1)}. At most ${mostListEntries} ids.`,
     extensions: cost({ calls: 4, byId: "ids", items: { argument: "ids", assumed: 0 } }),
     args: { ids: t.arg.idList({ required: true, description: "Code Ocean's own ids." }) },
-    resolve: (_root, { ids }, context) => {
-      if (ids.length > mostIds) throw badUserInput(`\`ids\` has ${ids.length} ids; at most ${mostIds} in one request.`)
-      return ids.map((id) => nodeById(context, id)) as never
-    },
+    resolve: (_root, { ids }, context) => ids.map((id) => nodeById(context, id)) as never,
   }),
 )

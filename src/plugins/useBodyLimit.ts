@@ -1,19 +1,16 @@
 import { GraphQLError } from "graphql"
 import type { Plugin } from "graphql-yoga"
 
-/** The largest request body that is read, in bytes: 1 MiB, ten times a mutation over a thousand ids. */
-const largestBody = 1024 * 1024
-
 /**
- * Refuses larger request bodies with 413. Yoga's own limit sends every body through a stream of its own, which more than
+ * Refuses request bodies of more bytes with 413. Yoga's own limit sends every body through a stream of its own, which more than
  * doubles the cost of a small request; a declared length needs no counting, since HTTP holds the body to it.
  */
-export function useBodyLimit(): Plugin {
+export function useBodyLimit(largestBody: number): Plugin {
   return {
     onRequestParse({ request, requestParser, setRequestParser, fetchAPI }) {
       const declared = request.headers.get("content-length")
       if (declared !== null) {
-        if (Number(declared) > largestBody) throw tooLarge()
+        if (Number(declared) > largestBody) throw tooLarge(largestBody)
         return
       }
       if (request.body === null || requestParser === undefined) return
@@ -24,7 +21,7 @@ export function useBodyLimit(): Plugin {
             method,
             headers,
             signal,
-            body: await readWhole(request.body as ReadableStream<Uint8Array>),
+            body: await readWhole(request.body as ReadableStream<Uint8Array>, largestBody),
           }),
         )
       })
@@ -33,21 +30,21 @@ export function useBodyLimit(): Plugin {
 }
 
 /** Most clients read an answer only after their whole body is sent, so a body that is too large is read on, unkept. */
-const mostDiscarded = 16 * largestBody
+const timesDiscarded = 16
 
-async function readWhole(body: ReadableStream<Uint8Array>): Promise<Buffer<ArrayBuffer>> {
+async function readWhole(body: ReadableStream<Uint8Array>, largestBody: number): Promise<Buffer<ArrayBuffer>> {
   const chunks: Uint8Array[] = []
   let size = 0
   for await (const chunk of body) {
     size += chunk.byteLength
-    if (size > mostDiscarded) break
+    if (size > timesDiscarded * largestBody) break
     if (size <= largestBody) chunks.push(chunk)
   }
-  if (size > largestBody) throw tooLarge()
+  if (size > largestBody) throw tooLarge(largestBody)
   return Buffer.concat(chunks)
 }
 
-function tooLarge(): GraphQLError {
+function tooLarge(largestBody: number): GraphQLError {
   return new GraphQLError(`The request's body is larger than ${largestBody} bytes.`, {
     extensions: { code: "BAD_USER_INPUT", http: { status: 413 } },
   })

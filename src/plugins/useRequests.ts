@@ -1,7 +1,7 @@
 import { initContextCache } from "@pothos/core"
 import { type ExecutionArgs, type ExecutionResult, GraphQLError, getOperationAST } from "graphql"
 import type { Plugin, YogaInitialContext } from "graphql-yoga"
-import { agentIdOf, type Context, requestIdOf, tokenOf } from "../context.ts"
+import { agentIdOf, type Context, type RequestCost, requestIdOf, tokenOf } from "../context.ts"
 import { presentError } from "../errors.ts"
 import { operationsVary } from "../http/refusals.ts"
 import type { Live } from "../live/poller.ts"
@@ -18,9 +18,9 @@ interface RequestState {
   started: number
   operationName?: string
   upstream?: Upstream
-  upstreamCalls: number
-  /** Calls that were not sent, because equal ones of the same caller were under way. */
-  sharedCalls: number
+  cost: RequestCost
+  /** Whether the client wants to know the cost. */
+  showsCost: boolean
   isSubscription: boolean
   /** Set for an answer that comes in parts: how many have come. */
   parts?: number
@@ -29,6 +29,9 @@ interface RequestState {
 }
 
 const longestOperationName = 100
+
+/** With the value 1, the answer tells in `extensions.cost` what the request cost. */
+const costHeader = "x-upstream-cost"
 
 /**
  * Gives each request its id, its log and its upstream, ends that with the request, presents errors to the client, and
@@ -53,8 +56,8 @@ export function useRequests(options: {
         log,
         started: performance.now(),
         isSubscription: false,
-        upstreamCalls: 0,
-        sharedCalls: 0,
+        cost: { estimatedUpstreamCalls: null, upstreamCalls: 0, sharedCalls: 0 },
+        showsCost: /^(1|true)$/.test(request.headers.get(costHeader) ?? ""),
         errorCodes: {},
       }
       states.set(request, state)
@@ -83,14 +86,18 @@ export function useRequests(options: {
     return { ...result, errors }
   }
 
+  function withCost<R extends ExecutionResult>({ showsCost, cost }: RequestState, result: R): R {
+    return showsCost ? { ...result, extensions: { ...result.extensions, cost: { ...cost } } } : result
+  }
+
   function writeLine(state: RequestState, message: string, cut: string | undefined, more: object) {
     const failed = Object.keys(state.errorCodes).length > 0
     state.log.info(
       {
         operation: state.operationName,
         durationMs: Math.round(performance.now() - state.started),
-        upstreamCalls: state.upstreamCalls,
-        ...(state.sharedCalls > 0 && { sharedCalls: state.sharedCalls }),
+        upstreamCalls: state.cost.upstreamCalls,
+        ...(state.cost.sharedCalls > 0 && { sharedCalls: state.cost.sharedCalls }),
         outcome: cut ?? (failed ? "errors" : "ok"),
         ...(failed && { errorCodes: state.errorCodes }),
         ...more,
@@ -113,10 +120,10 @@ export function useRequests(options: {
         requestId,
         log,
         called() {
-          state.upstreamCalls += 1
+          state.cost.upstreamCalls += 1
         },
         shared() {
-          state.sharedCalls += 1
+          state.cost.sharedCalls += 1
         },
       }
       const upstream = pool.forCaller(caller)
@@ -126,6 +133,7 @@ export function useRequests(options: {
         upstream,
         log,
         requestId,
+        cost: state.cost,
         unrecognized,
         types,
         follow: ({ kind, id, read, slowestMs }) =>
@@ -150,7 +158,7 @@ export function useRequests(options: {
     onResultProcess({ request, result, setResult, resultProcessor }) {
       const state = stateOf(request)
       if (isSingleResult(result)) {
-        setResult(present(state, result))
+        setResult(withCost(state, present(state, result)))
       } else if (isStream(result)) {
         if (resultProcessor === undefined) throw notAcceptable(state)
         state.parts = 0
@@ -161,7 +169,7 @@ export function useRequests(options: {
             const part = present(state, result)
             if (state.isSubscription && !isNews(part)) return undefined
             state.parts = (state.parts ?? 0) + 1
-            return part
+            return withCost(state, part)
           },
           ended(left) {
             state.upstream?.end()

@@ -91,6 +91,7 @@ export interface UpstreamPool {
  * @param options.timeoutMs the longest that one call may take
  * @param options.deadlineMs the longest that all calls for one request may take together
  * @param options.connections the most calls under way at once
+ * @param options.calls the most calls for one request, repeats not counted
  * @param options.sharedReads whether equal reads of one caller are sent once
  */
 export function createUpstreamPool(options: {
@@ -98,6 +99,7 @@ export function createUpstreamPool(options: {
   timeoutMs: number
   deadlineMs: number
   connections: number
+  calls: number
   sharedReads: boolean
 }): UpstreamPool {
   const { origin, pathname } = options.url
@@ -152,7 +154,7 @@ interface Shared {
 function upstreamFor(
   caller: Caller,
   { pool, files, base, reads }: Shared,
-  limits: { timeoutMs: number; deadlineMs: number; readsOnce: boolean },
+  limits: { timeoutMs: number; deadlineMs: number; calls: number; readsOnce: boolean },
 ): Upstream {
   const deadline = performance.now() + limits.deadlineMs
   /** Ends one wait each, for what the request is over. */
@@ -175,11 +177,22 @@ function upstreamFor(
   const sending = { ...headers, "content-type": "application/json" }
   const token = "value" in caller.token ? caller.token.value : ""
 
+  let calls = 0
+
+  /** Shared calls count as well: whether a request is too costly must not depend on what else is under way. */
+  function count(endpoint: string): void {
+    calls += 1
+    if (calls <= limits.calls) return
+    const sentence = `This request has made ${limits.calls} calls to Code Ocean, the most that one may: ask for less of it at once, in several requests.`
+    throw new UpstreamError("exhausted", endpoint, sentence)
+  }
+
   async function call<T>(wanted: Call<T>, isWrite: boolean): Promise<T> {
     const { method, route } = wanted
     const endpoint = `${method} /${route}`
     if ("missing" in caller.token) throw new UpstreamError("unauthenticated", endpoint, caller.token.missing)
     const path = base + pathOf(wanted, endpoint)
+    count(endpoint)
     const body = wanted.body === undefined ? undefined : JSON.stringify(wanted.body)
     const request = { method, path, headers: body === undefined ? headers : sending, body }
     const attempt = (flight: Flight) => flight.send(() => exchange(pool, request, limits.timeoutMs))
@@ -222,6 +235,7 @@ function upstreamFor(
         const sentence = `This request has read ${mostDownloadedBytes} bytes of files, the most that one may: ask for the others in another request, or fetch them from their \`downloadUrl\`.`
         throw new UpstreamError("exhausted", signedFile, sentence)
       }
+      count(signedFile)
       const attempt = (flight: Flight) =>
         fetchFile(files, address, wanted, limits.timeoutMs, (begin) => flight.send(begin))
       const answered: Answered<Download> = ({ reply }, fail) => {

@@ -8,8 +8,14 @@ import { type RecordedRequest, type Sandbox, type SandboxOptions, startSandbox }
 import { createGateway, type Gateway } from "../../src/server.ts"
 
 /** A GraphQL answer, loosely typed: tests say what they expect of it. */
+export type Result = {
+  data?: Anything
+  errors?: { message: string; path?: (string | number)[]; extensions: Anything }[]
+  extensions?: Anything
+}
+
 // biome-ignore lint/suspicious/noExplicitAny: answers have any shape, and tests reach deep into them.
-export type Result = { data?: any; errors?: { message: string; path?: (string | number)[]; extensions: any }[] }
+type Anything = any
 
 export interface World {
   sandbox: Sandbox

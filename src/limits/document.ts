@@ -1,0 +1,206 @@
+import {
+  type DocumentNode,
+  type FragmentDefinitionNode,
+  GraphQLError,
+  Kind,
+  type SelectionSetNode,
+  visit,
+} from "graphql"
+import type { ErrorCode } from "../errors.ts"
+import type { Limits } from "./limits.ts"
+
+/**
+ * Refuses a document that nests too deep, before it is parsed: the parser descends once for each level. Strings and comments
+ * may hold brackets too; counting them as well only makes the limit a little stricter for them.
+ */
+export function checkSource(source: string, { nesting }: Limits): void {
+  let depth = 0
+  for (let index = 0; index < source.length; index++) {
+    const character = source[index]
+    if (character === "{" || character === "[" || character === "(") {
+      depth += 1
+      if (depth > nesting) {
+        throw new GraphQLError(`The document nests deeper than ${nesting} levels, the most that are read.`, {
+          extensions: { code: "GRAPHQL_PARSE_FAILED", http: { spec: true, status: 400 } },
+        })
+      }
+    } else if (character === "}" || character === "]" || character === ")") depth -= 1
+  }
+}
+
+/**
+ * Refuses a document that would cost validation or execution too much, before either begins: what fragments can multiply is
+ * counted without being multiplied.
+ */
+export function checkDocument(document: DocumentNode, limits: Limits): void {
+  checkCounts(document, limits)
+  const operations = document.definitions.filter((definition) => definition.kind === Kind.OPERATION_DEFINITION)
+  const fragments = document.definitions.filter((definition) => definition.kind === Kind.FRAGMENT_DEFINITION)
+  const spreads = new Spreads(fragments, limits)
+  const roots = operations.map(({ selectionSet }) => selectionSet)
+  let selections = roots.reduce((sum, root) => sum + spreads.extentOf(root).selections, 0)
+  // Validation looks at fragments that no operation spreads as well.
+  for (const fragment of fragments) {
+    if (spreads.knows(fragment)) continue
+    roots.push(fragment.selectionSet)
+    selections += spreads.extentOf(fragment.selectionSet).selections
+  }
+  if (selections > limits.selections) {
+    throw tooMuch(
+      `The document has ${selections < 1e9 ? selections : "more than a billion"} selections, those of a fragment counted as often as it is spread`,
+      limits.selections,
+      "Spread fragments less often, or send several requests.",
+    )
+  }
+  for (const { selectionSet } of operations) {
+    const fields = spreads.fieldsOf([selectionSet]).size
+    if (fields > limits.rootFields) {
+      throw tooMuch(`The operation has ${fields} fields at its root`, limits.rootFields, severalRequests)
+    }
+  }
+  const repeated = roots.reduce((sum, root) => sum + spreads.repeatedIn([root]), 0)
+  if (repeated > limits.repeatedFields) {
+    throw tooMuch(
+      `The document selects ${repeated} times what the same selection already has`,
+      limits.repeatedFields,
+      "Select each field once.",
+    )
+  }
+}
+
+const severalRequests = "Send several requests."
+
+function checkCounts(document: DocumentNode, limits: Limits): void {
+  let aliases = 0
+  let fragments = 0
+  let directives = 0
+  let directivesInOnePlace = 0
+  let listEntries = 0
+  visit(document, {
+    enter(node) {
+      if (node.kind === Kind.FIELD && node.alias !== undefined) aliases += 1
+      else if (node.kind === Kind.FRAGMENT_DEFINITION) fragments += 1
+      else if (node.kind === Kind.LIST) listEntries = Math.max(listEntries, node.values.length)
+      if ("directives" in node && node.directives !== undefined) {
+        directives += node.directives.length
+        directivesInOnePlace = Math.max(directivesInOnePlace, node.directives.length)
+      }
+    },
+  })
+  const check = (asked: number, most: number, what: string, instead: string) => {
+    if (asked > most) throw tooMuch(`The document has ${asked} ${what}`, most, instead)
+  }
+  check(aliases, limits.aliases, "aliases", "Ask for many objects by a list of their ids, or send several requests.")
+  check(fragments, limits.fragments, "fragments", severalRequests)
+  check(directives, limits.directives, "directives", severalRequests)
+  check(directivesInOnePlace, limits.directivesInOnePlace, "directives in one place", "Write each of them once.")
+  if (listEntries > limits.listEntries) {
+    throw tooMuch(`The document has a list of ${listEntries} entries`, limits.listEntries, severalRequests)
+  }
+}
+
+/** What a selection comes to, through all its fragments. */
+interface Extent {
+  selections: number
+  /** Levels of selections and fragments. */
+  depth: number
+}
+
+class Spreads {
+  readonly #fragments: ReadonlyMap<string, FragmentDefinitionNode>
+  readonly #limits: Limits
+  readonly #extents = new Map<FragmentDefinitionNode, Extent>()
+  /** The fragments that are being looked into. */
+  readonly #within = new Set<FragmentDefinitionNode>()
+
+  constructor(fragments: readonly FragmentDefinitionNode[], limits: Limits) {
+    this.#fragments = new Map(fragments.map((fragment) => [fragment.name.value, fragment]))
+    this.#limits = limits
+  }
+
+  /** Whether a fragment has been looked into. */
+  knows(fragment: FragmentDefinitionNode): boolean {
+    return this.#extents.has(fragment)
+  }
+
+  /** Each fragment is looked into once, however often it is spread. Throws for a cycle, and for what nests too deep. */
+  extentOf(set: SelectionSetNode, level = 1): Extent {
+    this.#checkDepth(level)
+    let selections = 0
+    let depth = 0
+    for (const selection of set.selections) {
+      const inner =
+        selection.kind === Kind.FRAGMENT_SPREAD
+          ? this.#extentOfFragment(selection.name.value, level)
+          : selection.selectionSet && this.extentOf(selection.selectionSet, level + 1)
+      selections += 1 + (inner?.selections ?? 0)
+      depth = Math.max(depth, inner?.depth ?? 0)
+    }
+    return { selections, depth: depth + 1 }
+  }
+
+  #extentOfFragment(name: string, level: number): Extent | undefined {
+    const fragment = this.#fragments.get(name)
+    if (fragment === undefined) return undefined
+    if (this.#within.has(fragment)) {
+      throw refused(`The fragment ${JSON.stringify(name.slice(0, 100))} spreads itself, directly or through others.`)
+    }
+    let extent = this.#extents.get(fragment)
+    if (extent === undefined) {
+      this.#within.add(fragment)
+      extent = this.extentOf(fragment.selectionSet, level + 1)
+      this.#within.delete(fragment)
+      this.#extents.set(fragment, extent)
+    }
+    this.#checkDepth(level + extent.depth)
+    return extent
+  }
+
+  #checkDepth(level: number): void {
+    if (level <= this.#limits.nesting) return
+    throw refused(
+      `The operation's selections nest deeper than ${this.#limits.nesting} levels, fragments counted, which is the most. Ask for what is further in by a second request.`,
+    )
+  }
+
+  /** The fields that these selections hold, by their key in the answer. */
+  fieldsOf(sets: readonly SelectionSetNode[]): Map<string, SelectionSetNode[][]> {
+    const fields = new Map<string, SelectionSetNode[][]>()
+    const add = ({ selections }: SelectionSetNode): void => {
+      for (const selection of selections) {
+        if (selection.kind === Kind.FIELD) {
+          const key = selection.alias?.value ?? selection.name.value
+          const inner = selection.selectionSet === undefined ? [] : [selection.selectionSet]
+          const places = fields.get(key)
+          if (places === undefined) fields.set(key, [inner])
+          else places.push(inner)
+        } else {
+          const fragment =
+            selection.kind === Kind.INLINE_FRAGMENT ? selection : this.#fragments.get(selection.name.value)
+          if (fragment !== undefined) add(fragment.selectionSet)
+        }
+      }
+    }
+    for (const set of sets) add(set)
+    return fields
+  }
+
+  /** How many fields there are beside the first with the same key, at every level. */
+  repeatedIn(sets: readonly SelectionSetNode[]): number {
+    let repeated = 0
+    for (const places of this.fieldsOf(sets).values()) {
+      repeated += places.length - 1 + this.repeatedIn(places.flat())
+    }
+    return repeated
+  }
+}
+
+function tooMuch(what: string, most: number, instead: string): GraphQLError {
+  return refused(`${what}; at most ${most} are allowed. ${instead}`)
+}
+
+function refused(message: string): GraphQLError {
+  return new GraphQLError(message, {
+    extensions: { code: "BAD_USER_INPUT" satisfies ErrorCode, http: { spec: true, status: 400 } },
+  })
+}

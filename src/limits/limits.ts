@@ -1,0 +1,84 @@
+/** What one operation may ask. Each limit is a setting. */
+const table = {
+  bodyBytes: {
+    name: "REQUEST_BODY_BYTES",
+    default: 1024 * 1024,
+    meaning: "The largest request body in bytes, ten times a mutation over a thousand ids.",
+  },
+  tokens: {
+    name: "OPERATION_TOKENS",
+    default: 10_000,
+    meaning: "The most tokens in a document, some fifty times a large page's query.",
+  },
+  nesting: {
+    name: "OPERATION_NESTING",
+    default: 100,
+    meaning:
+      "How deep braces, brackets and parentheses may nest in a document, selections through all their fragments, and values in variables.",
+  },
+  selections: {
+    name: "OPERATION_SELECTIONS",
+    default: 10_000,
+    meaning: "The most selections in a document, those of a fragment counted as often as it is spread.",
+  },
+  repeatedFields: {
+    name: "OPERATION_REPEATED_FIELDS",
+    default: 500,
+    meaning:
+      "How often a document may select what the same selection already has, through all its fragments: validation compares each with each.",
+  },
+  rootFields: {
+    name: "OPERATION_ROOT_FIELDS",
+    default: 100,
+    meaning: "The most fields at an operation's root.",
+  },
+  aliases: { name: "OPERATION_ALIASES", default: 500, meaning: "The most aliases in a document." },
+  fragments: { name: "OPERATION_FRAGMENTS", default: 200, meaning: "The most fragments in a document." },
+  directives: { name: "OPERATION_DIRECTIVES", default: 200, meaning: "The most directives in a document." },
+  directivesInOnePlace: {
+    name: "OPERATION_DIRECTIVES_IN_ONE_PLACE",
+    default: 10,
+    meaning: "The most directives on one field, fragment, variable or operation.",
+  },
+  variableValues: {
+    name: "OPERATION_VARIABLE_VALUES",
+    default: 20_000,
+    meaning: "The most values in an operation's variables, everything in lists and objects counted.",
+  },
+  listEntries: {
+    name: "OPERATION_LIST_ENTRIES",
+    default: 1_000,
+    meaning: "The most entries in any list of an operation or its variables, such as `ids`.",
+  },
+  estimatedCalls: {
+    name: "OPERATION_ESTIMATED_CALLS",
+    default: 5_000,
+    meaning:
+      "The most calls to Code Ocean that an operation may be expected to make; one that is expected to make more is refused before the first.",
+  },
+  calls: {
+    name: "OPERATION_CALLS",
+    default: 5_000,
+    meaning:
+      "The most calls to Code Ocean that an operation may really make, repeats after failures not counted; fields that need more are refused.",
+  },
+} as const satisfies Record<string, { name: string; default: number; meaning: string }>
+
+/** The most entries of a list, for the descriptions of those who take one. */
+export const mostListEntries = table.listEntries.default
+
+/** The limits in force. */
+export type Limits = Readonly<Record<keyof typeof table, number>>
+
+/** The settings that the limits are. */
+export const limitSettings = Object.values(table).map(({ name, default: most, meaning }) => ({
+  name,
+  default: String(most),
+  meaning,
+}))
+
+/** The limits, from what the settings say by their names. */
+export function limitsFrom(settings: Readonly<Record<string, number>>): Limits {
+  const limits = Object.entries(table).map(([key, { name, default: most }]) => [key, settings[name] ?? most])
+  return Object.fromEntries(limits)
+}

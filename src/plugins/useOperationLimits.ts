@@ -1,0 +1,70 @@
+import { type ExecutionArgs, GraphQLError, type GraphQLSchema, NoSchemaIntrospectionCustomRule } from "graphql"
+import type { Plugin } from "graphql-yoga"
+import type { Context } from "../context.ts"
+import { createEstimator } from "../cost/estimate.ts"
+import { checkDocument, checkSource } from "../limits/document.ts"
+import type { Limits } from "../limits/limits.ts"
+import { checkVariables } from "../limits/variables.ts"
+
+/**
+ * Refuses operations that would cost the gateway or Code Ocean too much, at the first moment that tells: the text before it
+ * is parsed, the document before it is validated, variables and calls before anything is executed.
+ * @param options.introspection whether the schema may be asked for
+ * @param options.suggestions whether errors say what a misspelt name may have meant
+ */
+export function useOperationLimits(options: {
+  schema: GraphQLSchema
+  limits: Limits
+  introspection: boolean
+  suggestions: boolean
+}): Plugin<Context> {
+  const { limits, introspection, suggestions } = options
+  const estimate = createEstimator(options.schema)
+
+  /** Why an operation isn't executed; undefined: it is. */
+  function refusalOf(args: ExecutionArgs): GraphQLError | undefined {
+    const context = args.contextValue as Context
+    try {
+      checkVariables(args.variableValues ?? {}, limits)
+    } catch (error) {
+      if (error instanceof GraphQLError) return error
+      throw error
+    }
+    const expected = estimate(args.document, args.operationName ?? null, args.variableValues ?? {})
+    context.cost.estimatedUpstreamCalls = expected.calls
+    return expected.calls > limits.estimatedCalls ? expected.refusal(limits.estimatedCalls) : undefined
+  }
+
+  function hideSuggestions(args: ExecutionArgs): void {
+    if (!suggestions) args.hideSuggestions = true
+  }
+
+  return {
+    onParse({ parseFn, setParseFn }) {
+      setParseFn((source, parseOptions) => {
+        checkSource(String(source.body ?? source), limits)
+        const document = parseFn(source, { ...parseOptions, maxTokens: limits.tokens })
+        checkDocument(document, limits)
+        return document
+      })
+    },
+    onValidate({ addValidationRule, validateFn, setValidationFn }) {
+      if (!introspection) addValidationRule(NoSchemaIntrospectionCustomRule)
+      if (!suggestions) {
+        setValidationFn((schema, document, rules, typeInfo, validationOptions) =>
+          validateFn(schema, document, rules, typeInfo, { ...validationOptions, hideSuggestions: true }),
+        )
+      }
+    },
+    onExecute({ args, setResultAndStopExecution }) {
+      hideSuggestions(args)
+      const refusal = refusalOf(args)
+      if (refusal !== undefined) setResultAndStopExecution({ errors: [refusal] })
+    },
+    onSubscribe({ args, setResultAndStopExecution }) {
+      hideSuggestions(args)
+      const refusal = refusalOf(args)
+      if (refusal !== undefined) setResultAndStopExecution({ errors: [refusal] })
+    },
+  }
+}
