@@ -3,8 +3,9 @@ import type { YogaInitialContext } from "graphql-yoga"
 import { isPlausibleToken } from "./config.ts"
 import { badUserInput } from "./errors.ts"
 import type { Outcome, Reading } from "./live/poller.ts"
+import type { Note } from "./live/tasks.ts"
 import type { Log } from "./log.ts"
-import type { TypeMemory } from "./node/memory.ts"
+import type { Memory } from "./memory.ts"
 import type { Caller, Upstream } from "./upstream/client.ts"
 
 /** What one GraphQL request carries. Loaders hang on it, so nothing outlives the request or crosses to another. */
@@ -16,14 +17,21 @@ export interface Context extends YogaInitialContext {
   /** Notes an enum value that the gateway doesn't know; each is logged once in the process's life. */
   unrecognized(enumName: string, value: string): void
   /** Of which type an id is; shared by all requests, since a type never changes and tells nobody what an object holds. */
-  types: TypeMemory
+  types: Memory
   /** Follows an object until it is final, together with the caller's other subscriptions to it. */
-  follow<T>(subject: Subject<T>): AsyncIterable<Outcome<T>>
+  follow<T>(subject: Subject<T>): AsyncIterableIterator<Outcome<T>>
   /**
    * Begins the next event of a subscription, which is answered like a request of its own: what was loaded for the last one
    * is forgotten, and the upstream is a new one with its whole time before it.
    */
   renew(): void
+  /**
+   * Does work that is finished even if the client leaves, since writes should not be cut off. It has a context of its own,
+   * whose `renew` gives each step its whole time.
+   * @param key what the caller must not work on twice at once
+   * @param wanted who wants the same of it meanwhile shares the outcome
+   */
+  finish<T>(key: readonly string[], wanted: unknown, work: (context: Context, note: Note) => Promise<T>): Promise<T>
 }
 
 /** What a request costs in calls to Code Ocean. */

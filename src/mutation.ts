@@ -13,11 +13,14 @@ const RefusalCode = builder.enumType("RefusalCode", {
   } as Record<string, { description: string }>,
 })
 
-const MutationRefused = builder.objectRef<Refusal>("MutationRefused").implement({
-  description: "Code Ocean refused the change, and nothing happened.",
+export const MutationRefused = builder.objectRef<Refusal>("MutationRefused").implement({
+  description: "The change was refused, and nothing happened.",
   fields: (t) => ({
     code: t.field({ type: RefusalCode, nullable: false, description: "Why.", resolve: ({ code }) => code }),
-    message: t.exposeString("message", { nullable: false, description: "What Code Ocean says of it." }),
+    message: t.exposeString("message", {
+      nullable: false,
+      description: "What to tell a person: Code Ocean's own words, where Code Ocean refused it.",
+    }),
     details: t.expose("details", {
       type: "JSON",
       description: "What else Code Ocean says, such as the `datasets` that are in the way.",

@@ -13,6 +13,7 @@ import "./dataAsset/capture.ts"
 import "./dataAsset/mutations.ts"
 import "./permissions/mutations.ts"
 import "./pipeline/mutations.ts"
+import "./live/captureResult.ts"
 import "./live/subscriptions.ts"
 import { builder } from "./builder.ts"
 

@@ -10,6 +10,7 @@ import { createListener, type ListenerLimits } from "./http/listener.ts"
 import { answerPlainly, answerRefusal, createRefusalLog } from "./http/refusals.ts"
 import { createRoutes } from "./http/routes.ts"
 import { createLive, type LiveCounts, type Time } from "./live/poller.ts"
+import { createTasks } from "./live/tasks.ts"
 import type { Log } from "./log.ts"
 import { createPersistedOperations } from "./persisted/operations.ts"
 import { useBodyLimit } from "./plugins/useBodyLimit.ts"
@@ -34,8 +35,8 @@ export interface Gateway {
   fetch(url: string, init?: RequestInit): Promise<Response>
   /** Begins to listen; resolves with the address, such as `http://127.0.0.1:4000`. Rejects when the port is taken. */
   listen(): Promise<string>
-  /** What subscriptions hold at the moment, for diagnostics. */
-  readonly live: LiveCounts
+  /** What subscriptions hold at the moment, and the work that is finished without them, for diagnostics. */
+  readonly live: LiveCounts & { tasks: number }
   /** What clients hold at the moment, for diagnostics. */
   readonly held: {
     requests: number
@@ -48,7 +49,7 @@ export interface Gateway {
   }
   /**
    * Stops being ready, completes all subscriptions, lets the requests in flight finish, each within the request deadline,
-   * and closes everything. Resolves with whether all of them did finish.
+   * and the work that outlived its request, and closes everything. Resolves with whether all of them did finish.
    */
   close(): Promise<boolean>
 }
@@ -73,6 +74,7 @@ export function createGateway(
     sharedReads: config.upstreamSharedReads,
   })
   const live = createLive(options.time)
+  const tasks = createTasks()
   const lag = createLagMeter()
   const admission = createAdmission(config, lag.lagMs)
   const refusals = createRefusalLog(log)
@@ -94,7 +96,7 @@ export function createGateway(
     cors: (request) => corsFor(request.headers.get("origin"), config.corsOrigins),
     plugins: [
       // First, so that every later refusal has its request id and its line in the log.
-      useRequests({ endpoint, log, pool, live, fallbackToken: config.codeoceanToken }),
+      useRequests({ endpoint, log, pool, live, tasks, fallbackToken: config.codeoceanToken }),
       useReadiness({
         probe: pool.probe,
         problem: () => (stopping ? "The gateway is stopping." : admission.overload()),
@@ -155,7 +157,7 @@ export function createGateway(
     fetch: async (url, init) => yoga.fetch(new URL(url), init ?? {}),
     listen: () => listener.listen(config.port, config.host),
     get live() {
-      return live.counts
+      return { ...live.counts, tasks: tasks.count }
     },
     get held() {
       return { ...admission.counts, ...listener.counts }
@@ -163,12 +165,12 @@ export function createGateway(
     async close() {
       stopping = true
       live.close()
-      const finished = await listener.close()
+      const finished = await Promise.all([listener.close(), tasks.over(config.requestDeadlineMs)])
       lag.close()
       refusals.close()
       await pool.close()
       await yoga.dispose()
-      return finished
+      return finished.every(Boolean)
     },
   }
 }

@@ -3,25 +3,32 @@ import { Kind, parse } from "graphql"
 import { expect, test } from "vitest"
 import { seed, tokens } from "../src/sandbox/seed.ts"
 import { startGateway, type World } from "./support/gateway.ts"
+import { follow, pushedTime } from "./support/live.ts"
 
 const document = await readFile(new URL("../docs/jobs.md", import.meta.url), "utf8")
+
+/** Whether an operation of the page is a query, a mutation or a subscription. */
+const kinds = new Map<string, string>()
 
 /** The operations of the page by their names. */
 const operations = new Map(
   [...document.matchAll(/```graphql\n(.*?)```/gs)].map(([, source]) => {
     const [definition] = parse(source as string).definitions
     if (definition?.kind !== Kind.OPERATION_DEFINITION) throw new Error("no operation")
+    kinds.set(definition.name?.value ?? "", definition.operation)
     return [definition.name?.value ?? "", source as string]
   }),
 )
 
-/** The calls that the page's table promises, by the job's last operation. */
-const costs = new Map(
-  [...document.matchAll(/^\| [^|]+ \| ([^|]+) \| (\d+) \| (\d+) \|$/gm)].map(([, names, rest, here]) => [
-    [...(names as string).matchAll(/`(\w+)`/g)].map(([, name]) => name).at(-1) as string,
-    { rest: Number(rest), here: Number(here) },
-  ]),
-)
+/** The operations of each job, and the calls that the page's table promises. */
+const jobs = [...document.matchAll(/^\| [^|]+ \| ([^|]+) \| (\d+) \| (\d+) \|$/gm)].map(([, names, rest, here]) => ({
+  names: [...(names as string).matchAll(/`(\w+)`/g)].map(([, name]) => name as string),
+  rest: Number(rest),
+  here: Number(here),
+}))
+
+/** The calls of the table by the job's last operation. */
+const costs = new Map(jobs.map((job) => [job.names.at(-1), job]))
 
 /** Runs an operation of the page, which must not cost more than was expected. */
 async function run({ ask }: World, name: string, variables: Record<string, unknown> = {}) {
@@ -37,9 +44,11 @@ function expectCost({ sandbox }: World, name: string): void {
   expect(sandbox.requests.length, name).toBe(costs.get(name)?.here)
 }
 
-test("the page has twelve jobs, and an operation for each name in its table", () => {
+test("the page has twelve jobs, each of them one operation, or one mutation and one subscription", () => {
   expect(costs.size).toBe(12)
-  expect(operations.size).toBe(14)
+  expect(jobs.flatMap(({ names }) => names).sort()).toEqual([...operations.keys()].sort())
+  for (const { names } of jobs)
+    expect(["query", "mutation", "mutation subscription"]).toContain(names.map((name) => kinds.get(name)).join(" "))
 })
 
 test("the newest data asset with a tag, and where it came from", async () => {
@@ -53,19 +62,27 @@ test("the newest data asset with a tag, and where it came from", async () => {
 })
 
 test("run, wait, capture, share", async () => {
-  const world = await startGateway()
+  const time = pushedTime()
+  const world = await startGateway({ time })
+  const url = await world.gateway.listen()
   const { runCapsule } = await run(world, "Run", { capsuleId: seed.cellCounter, stain: "NeuN" })
-  const { id } = runCapsule.computation
+  const variables = { id: runCapsule.computation.id, name: "Counts", colleague: "grace@example.org" }
+  const following = await follow(url, operations.get("CaptureWhenDone") as string, {}, variables)
+  expect((await following.next())?.data.captureResult.computation.state).toBe("INITIALIZING")
+  await time.waits()
   world.sandbox.clock.advance(60)
-  const response = await world.gateway.fetch("http://gateway/graphql", {
-    method: "POST",
-    headers: { authorization: "Bearer cop_demo_ada", "content-type": "application/json", accept: "text/event-stream" },
-    body: JSON.stringify({ query: operations.get("Wait"), variables: { id } }),
+  time.push(60)
+  while ((await following.next())?.data.captureResult.dataAsset?.state !== "DRAFT");
+  await time.waits(2)
+  world.sandbox.clock.advance(11)
+  time.push(11)
+  const events = await following.rest()
+  expect(events.at(-1)?.data.captureResult).toMatchObject({
+    dataAsset: { state: "READY" },
+    complete: true,
+    refusal: null,
   })
-  expect(await response.text()).toContain('"state":"COMPLETED"')
-  const { captureResult } = await run(world, "Capture", { id, name: "Counts", colleague: "grace@example.org" })
-  expect(captureResult.complete).toBe(true)
-  expectCost(world, "Capture")
+  expectCost(world, "CaptureWhenDone")
 })
 
 test("did this run really succeed?", async () => {

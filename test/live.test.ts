@@ -42,7 +42,7 @@ describe("following an object", () => {
     await time.waits()
     pass(11)
     expect(await run.rest()).toEqual([{ data: { computation: { state: "FAILED", endStatus: "FAILED", exitCode: 1 } } }])
-    expect(gateway.live).toEqual({ pollers: 0, listeners: 0, resting: 1 })
+    expect(gateway.live).toEqual({ pollers: 0, listeners: 0, resting: 1, tasks: 0 })
   })
 
   test("a run that completes ends the stream too, and so does a data asset that is ready", async () => {
@@ -161,7 +161,7 @@ describe("calls", () => {
     await time.waits()
     const others = await Promise.all([1, 2, 3].map(() => follow(stateOf(seed.queuedSorting))))
     for (const other of others) expect((await other.next())?.data.computation.state).toBe("INITIALIZING")
-    expect(gateway.live).toEqual({ pollers: 1, listeners: 4, resting: 0 })
+    expect(gateway.live).toEqual({ pollers: 1, listeners: 4, resting: 0, tasks: 0 })
     expect(sandbox.requests).toHaveLength(1)
 
     // The poller outlives whoever began it.
@@ -451,7 +451,7 @@ describe("the stream", () => {
     expect(await run.rest()).toEqual([])
     expect(await closed).toBe(true)
     expect(performance.now() - started).toBeLessThan(5_000)
-    expect(gateway.live).toEqual({ pollers: 0, listeners: 0, resting: 0 })
+    expect(gateway.live).toEqual({ pollers: 0, listeners: 0, resting: 0, tasks: 0 })
     expect(subscriptionLines(lines)).toEqual([expect.objectContaining({ outcome: "stopped", events: 1 })])
   })
 })

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest"
-import { createTypeMemory } from "../src/node/memory.ts"
+import { createMemory } from "../src/memory.ts"
 import { seed, tokens } from "../src/sandbox/seed.ts"
 import { callsOf, startGateway, startGatewayOn } from "./support/gateway.ts"
 import { startAnswering } from "./support/oddUpstream.ts"
@@ -228,7 +228,7 @@ test("two gateways don't share what they remember", async () => {
 })
 
 test("the memory of types forgets the ids that nobody has touched for longest", () => {
-  const types = createTypeMemory(2)
+  const types = createMemory(2)
   types.remember("a", "Capsule")
   types.remember("b", "Pipeline")
   expect(types.get("a")).toBe("Capsule")

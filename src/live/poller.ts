@@ -39,8 +39,8 @@ export interface Source<T> {
   slowestMs: number
 }
 
-/** What listeners hear: the object, or why it can't be read any more. */
-export type Outcome<T> = { value: T } | { error: unknown }
+/** What listeners hear: the object, and whether it changes no more, or why it can't be read any more. */
+export type Outcome<T> = { value: T; isFinal: boolean } | { error: unknown }
 
 /** Everything that is followed now. */
 export interface Live {
@@ -231,7 +231,7 @@ function createPoller<T>(time: Time, forget: () => void): Poller<T> {
     stage = reading.stage
     const before = text
     text = JSON.stringify(reading.value)
-    if (text !== before) publish({ value: reading.value })
+    if (text !== before) publish({ value: reading.value, isFinal: reading.isFinal })
     if (reading.isFinal) end()
   }
 

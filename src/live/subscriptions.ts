@@ -10,7 +10,7 @@ import type { loaderById } from "../loader.ts"
 import type { Upstream } from "../upstream/client.ts"
 import type { Outcome } from "./poller.ts"
 
-/** Defines the subscription to one object by its id. */
+/** Defines the subscription to one object by its id. Returns how to follow such an object. */
 function defineSubscription<T extends { id: string }>(subscription: {
   name: string
   description: string
@@ -20,25 +20,26 @@ function defineSubscription<T extends { id: string }>(subscription: {
   state: (object: T, args: object, context: Context) => string
   finalStates: readonly string[]
   slowestMs: number
-}): void {
+}): (id: string, context: Context) => AsyncIterableIterator<Outcome<T>> {
   const { name, description, type, loader, get, state, finalStates, slowestMs } = subscription
+  const follow = (id: string, context: Context) =>
+    context.follow({
+      kind: name,
+      id,
+      slowestMs,
+      async read(upstream) {
+        const value = await get(upstream, id)
+        const stage = state(value, {}, context)
+        return { value, stage, isFinal: finalStates.includes(stage) }
+      },
+    })
   builder.subscriptionField(name, (t) =>
     t.field({
       type,
       description,
       extensions: oneCall,
       args: { id: t.arg.id({ required: true, description: "Code Ocean's own id." }) },
-      subscribe: (_root, { id }, context) =>
-        context.follow({
-          kind: name,
-          id,
-          slowestMs,
-          async read(upstream) {
-            const value = await get(upstream, id)
-            const stage = state(value, {}, context)
-            return { value, stage, isFinal: finalStates.includes(stage) }
-          },
-        }),
+      subscribe: (_root, { id }, context) => follow(id, context),
       resolve: ((outcome: Outcome<T>, _args: object, context: Context) => {
         context.renew()
         if ("error" in outcome) return nullIfMissing(Promise.reject(outcome.error))
@@ -46,12 +47,13 @@ function defineSubscription<T extends { id: string }>(subscription: {
       }) as never,
     }),
   )
+  return follow
 }
 
 const howItGoes =
   "The first event comes at once, then one for each change, and after the final state the stream completes. One call each 5 seconds at first, then ever fewer while the state stays; the caller's subscriptions to the same object share them. It goes on through passing failures of Code Ocean; with an error, or null where there is none (any more), it completes. A stream that completes before the final state was cut by the gateway's stopping: subscribe again."
 
-defineSubscription({
+export const followComputation = defineSubscription({
   name: "computation",
   description: `Follows a run until it is COMPLETED or FAILED. ${howItGoes}`,
   type: Computation,
@@ -62,7 +64,7 @@ defineSubscription({
   slowestMs: 30_000,
 })
 
-defineSubscription({
+export const followDataAsset = defineSubscription({
   name: "dataAsset",
   description: `Follows a data asset until it is READY or FAILED. ${howItGoes}`,
   type: DataAsset,

@@ -5,8 +5,9 @@ import { agentIdOf, type Context, type RequestCost, requestIdOf, tokenOf } from 
 import { presentError } from "../errors.ts"
 import { operationsVary } from "../http/refusals.ts"
 import type { Live } from "../live/poller.ts"
+import type { Tasks } from "../live/tasks.ts"
 import type { Log } from "../log.ts"
-import { createTypeMemory } from "../node/memory.ts"
+import { createMemory } from "../memory.ts"
 import type { Caller, Upstream, UpstreamPool } from "../upstream/client.ts"
 import { UpstreamError } from "../upstream/error.ts"
 import { passesAfterMs } from "../upstream/retry.ts"
@@ -29,6 +30,7 @@ interface RequestState {
 }
 
 const longestOperationName = 100
+const mostTypes = 100_000
 
 /** With the value 1, the answer tells in `extensions.cost` what the request cost. */
 const costHeader = "x-upstream-cost"
@@ -42,9 +44,10 @@ export function useRequests(options: {
   log: Log
   pool: UpstreamPool
   live: Live
+  tasks: Tasks
   fallbackToken: string | undefined
 }): Plugin<Context> {
-  const { pool, live } = options
+  const { pool, live, tasks } = options
   const states = new WeakMap<Request, RequestState>()
   const stateOf = (request: Request): RequestState => {
     let state = states.get(request)
@@ -65,7 +68,7 @@ export function useRequests(options: {
     return state
   }
   const unrecognized = warnOnce(options.log)
-  const types = createTypeMemory()
+  const types = createMemory(mostTypes)
 
   const noteOperation = ({ args }: { args: ExecutionArgs }) => {
     const { request } = args.contextValue as Context
@@ -147,6 +150,23 @@ export function useRequests(options: {
           state.upstream = pool.forCaller(caller)
           Object.assign(context, { upstream: state.upstream }, initContextCache())
         },
+        finish: (key, wanted, work) =>
+          tasks.run(JSON.stringify([caller.token, key]), JSON.stringify(wanted), async (note) => {
+            const anew = () => ({ upstream: pool.forCaller(caller), ...initContextCache() })
+            const own: Context = {
+              ...(context as Context),
+              ...anew(),
+              renew() {
+                own.upstream.end()
+                Object.assign(own, anew())
+              },
+            }
+            try {
+              return await work(own, note)
+            } finally {
+              own.upstream.end()
+            }
+          }),
       })
     },
     onExecute: noteOperation,

@@ -65,7 +65,12 @@ export interface Following {
 }
 
 /** Subscribes over a real socket, as Ada unless `headers` say otherwise. */
-export async function follow(url: string, query: string, headers: Record<string, string> = {}): Promise<Following> {
+export async function follow(
+  url: string,
+  query: string,
+  headers: Record<string, string> = {},
+  variables?: Record<string, unknown>,
+): Promise<Following> {
   const leaving = new AbortController()
   onTestFinished(() => leaving.abort())
   const response = await fetch(`${url}/graphql`, {
@@ -76,7 +81,7 @@ export async function follow(url: string, query: string, headers: Record<string,
       authorization: `Bearer ${tokens.ada}`,
       ...headers,
     },
-    body: JSON.stringify({ query }),
+    body: JSON.stringify({ query, variables }),
     signal: leaving.signal,
   })
   const blocks = blocksOf(response)

@@ -1,0 +1,433 @@
+import { describe, expect, test } from "vitest"
+import { seed, tokens } from "../src/sandbox/seed.ts"
+import { startGateway, startGatewayOn } from "./support/gateway.ts"
+import { type Following, follow, pushedTime, untilLive } from "./support/live.ts"
+
+const input = { computationId: seed.runningAlignment, name: "Aligned", tags: ["aligned"], mount: "aligned" }
+const forGrace = { users: [{ email: "grace@example.org", role: "VIEWER" }] }
+const progress = `
+  computation { state outcome }
+  dataAsset { name state tags provenance { computation { id } } }
+  steps { step status failure { code message outcomeUnknown } }
+  complete
+  refusal { code message details }
+`
+
+/** A GraphQL literal of the value; texts in capitals are enum values. */
+function literal(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(literal).join(", ")}]`
+  if (typeof value === "object" && value !== null)
+    return `{${Object.entries(value).map(([key, inner]) => `${key}: ${literal(inner)}`)}}`
+  return typeof value === "string" && /^[A-Z_]+$/.test(value) ? value : JSON.stringify(value)
+}
+
+async function start(options: Parameters<typeof startGateway>[0] = {}) {
+  const time = pushedTime()
+  const world = await startGateway({ ...options, time })
+  const url = await world.gateway.listen()
+  return {
+    ...world,
+    time,
+    /** Subscribes, `runningAlignment` being what is captured unless `more` says otherwise. */
+    capture: (more: object = {}, selection = progress, accept = "", headers: Record<string, string> = {}) =>
+      follow(
+        url,
+        `subscription { captureResult(input: ${literal({ ...input, ...more })}${accept}) { ${selection} } }`,
+        headers,
+      ),
+    /**
+     * Lets so much time pass, once so many pollers wait. When a data asset has been read there are two: what the run was
+     * read by rests for five seconds.
+     */
+    async pass(seconds: number, waiting = 1) {
+      await time.waits(waiting)
+      world.sandbox.clock.advance(seconds)
+      time.push(seconds)
+    },
+    created: () => world.sandbox.requestsTo("POST /data_assets"),
+    shared: () => world.sandbox.requestsTo("POST /data_assets/*/permissions"),
+  }
+}
+
+const eventOf = async (capture: Following) => (await capture.next())?.data.captureResult
+
+/** The first event that fits; undefined if the stream completes before. */
+// biome-ignore lint/suspicious/noExplicitAny: events are as loosely typed as answers.
+async function until(capture: Following, fits: (event: Record<string, any>) => unknown) {
+  for (;;) {
+    const event = await eventOf(capture)
+    if (event === undefined || fits(event)) return event
+  }
+}
+
+describe("a result is captured when its run has ended", () => {
+  test("and shared, and followed until it is ready", async () => {
+    const { capture, pass, created, ask } = await start()
+    const following = await capture({ permissions: forGrace })
+    expect(await eventOf(following)).toEqual({
+      computation: { state: "RUNNING", outcome: "IN_PROGRESS" },
+      dataAsset: null,
+      steps: [],
+      complete: false,
+      refusal: null,
+    })
+    expect(created()).toEqual([])
+    await pass(700)
+    expect(await eventOf(following)).toMatchObject({
+      computation: { outcome: "SUCCEEDED" },
+      dataAsset: null,
+      steps: [],
+    })
+    const steps = [
+      { step: "CREATE", status: "DONE", failure: null },
+      { step: "SET_PERMISSIONS", status: "DONE", failure: null },
+    ]
+    expect(await eventOf(following)).toMatchObject({
+      dataAsset: {
+        name: "Aligned",
+        state: "DRAFT",
+        tags: ["aligned"],
+        provenance: { computation: { id: input.computationId } },
+      },
+      steps,
+      complete: false,
+    })
+    await pass(11, 2)
+    expect(await following.rest()).toMatchObject([
+      { data: { captureResult: { dataAsset: { state: "READY" }, steps, complete: true, refusal: null } } },
+    ])
+    expect(created()).toHaveLength(1)
+    const grace = { authorization: `Bearer ${tokens.grace}` }
+    const { data } = await ask('{ searchDataAssets(query: "name:Aligned") { nodes { name } } }', {}, grace)
+    expect(data.searchDataAssets.nodes).toEqual([{ name: "Aligned" }])
+  })
+
+  test("which costs one read of the run, a look, the creation, and one read of the data asset, if all goes at once", async () => {
+    const { capture, sandbox } = await start()
+    const following = await capture({ computationId: seed.countedCells }, "complete dataAsset { id name }")
+    await until(following, ({ dataAsset }) => dataAsset)
+    expect(sandbox.requests.map(({ method, path }) => `${method} ${path.split("/")[1]}`).slice(0, 3)).toEqual([
+      "GET computations",
+      "POST data_assets",
+      "POST data_assets",
+    ])
+    expect(sandbox.requestsTo("POST /data_assets/search")).toHaveLength(1)
+    following.leave()
+  })
+
+  test("each step having its whole time", async () => {
+    const { capture, pass, created } = await start({
+      sandbox: { latencyMs: 120 },
+      config: { requestDeadlineMs: 400 },
+    })
+    const following = await capture({ computationId: seed.countedCells, permissions: forGrace })
+    const event = await until(following, ({ steps }) => steps.length > 0)
+    expect(event.steps.map(({ status }: { status: string }) => status)).toEqual(["DONE", "DONE"])
+    await pass(11, 2)
+    expect((await until(following, ({ complete }) => complete)).complete).toBe(true)
+    expect(created()).toHaveLength(1)
+  })
+
+  test("although Code Ocean fails for a while", async () => {
+    const { capture, pass, sandbox, created } = await start()
+    const following = await capture()
+    await eventOf(following)
+    for (const hiccup of [{ status: 503 }, "reset", { status: 500 }] as const) {
+      sandbox.failNext("GET /computations/*", hiccup)
+      await pass(12)
+    }
+    await pass(700)
+    sandbox.failNext("GET /data_assets/*", { status: 503 }, 2)
+    await until(following, ({ dataAsset }) => dataAsset)
+    await pass(11, 2)
+    await pass(11)
+    expect((await until(following, ({ complete }) => complete)).dataAsset.state).toBe("READY")
+    expect(created()).toHaveLength(1)
+  })
+})
+
+describe("nothing is captured", () => {
+  test.each([
+    ["failed", seed.failedCount, "FAILED"],
+    ["was stopped", seed.stoppedCount, "STOPPED"],
+    ["says that it succeeded, but doesn't look like it", seed.hollowSuccess, "SUSPECT"],
+  ])("of a run that %s", async (_name, computationId, outcome) => {
+    const { capture, created, sandbox } = await start()
+    const events = await (await capture({ computationId })).rest()
+    expect(events.at(-1)?.data.captureResult).toMatchObject({
+      computation: { outcome },
+      dataAsset: null,
+      steps: [],
+      complete: false,
+      refusal: { code: "CONFLICT", message: expect.stringContaining(outcome), details: { outcome } },
+    })
+    expect(created()).toEqual([])
+    expect(sandbox.requests).toHaveLength(1)
+  })
+
+  test("of a run without results, as Code Ocean says itself", async () => {
+    const { capture } = await start()
+    const events = await (await capture({ computationId: seed.stoppedCount }, progress, ", accept: [STOPPED]")).rest()
+    expect(events.at(-1)).toMatchObject({
+      data: {
+        captureResult: { steps: [], refusal: { code: "BAD_USER_INPUT", message: "computation has no results" } },
+      },
+    })
+  })
+
+  test("of a run that isn't there, or that the caller may not see", async () => {
+    const { capture } = await start()
+    for (const computationId of ["00000000-0000-4000-8000-000000000000", seed.graceRun]) {
+      expect(await (await capture({ computationId })).rest()).toMatchObject([
+        { data: { captureResult: { computation: null, refusal: { code: "NOT_FOUND" } } } },
+      ])
+    }
+  })
+
+  test.each([
+    [{ name: " " }, "", /`name`/],
+    [{ permissions: { users: [forGrace.users[0], forGrace.users[0]] } }, "", /more than once/],
+    [{}, ", accept: []", /`accept`/],
+    [{}, ", accept: [SUCCEEDED, IN_PROGRESS]", /`accept`/],
+  ])("of input that can't be used: %j%s", async (more, accept, message) => {
+    const { capture, sandbox } = await start()
+    const [{ errors } = {}] = await (await capture(more, progress, accept)).rest()
+    expect(errors).toMatchObject([
+      {
+        message: expect.stringMatching(message),
+        extensions: { code: "BAD_USER_INPUT", requestId: expect.any(String) },
+      },
+    ])
+    expect(sandbox.requests).toEqual([])
+  })
+
+  test("by a token that may not", async () => {
+    const { capture } = await start()
+    const readOnly = { authorization: `Bearer ${tokens.readOnly}` }
+    const events = await (await capture({ computationId: seed.countedCells }, progress, "", readOnly)).rest()
+    expect(events.at(-1)?.data.captureResult.refusal.code).toBe("FORBIDDEN")
+  })
+})
+
+test("an outcome that is accepted is captured", async () => {
+  const { capture, pass, created } = await start()
+  const following = await capture({ computationId: seed.hollowSuccess }, progress, ", accept: [SUCCEEDED, SUSPECT]")
+  const event = await until(following, ({ steps, refusal }) => steps.length > 0 || refusal)
+  expect(event).toMatchObject({ computation: { outcome: "SUSPECT" }, refusal: null, steps: [{ status: "DONE" }] })
+  await pass(11, 2)
+  await following.rest()
+  expect(created()).toHaveLength(1)
+})
+
+test("permissions that are refused are a step that failed; the data asset is followed all the same", async () => {
+  const { capture, pass, sandbox } = await start()
+  sandbox.failNext("POST /data_assets/*/permissions", { status: 403, body: { message: "no sharing today" } })
+  const following = await capture({ computationId: seed.countedCells, permissions: forGrace })
+  await until(following, ({ dataAsset }) => dataAsset)
+  await pass(11, 2)
+  expect((await following.rest()).at(-1)?.data.captureResult).toMatchObject({
+    dataAsset: { state: "READY" },
+    steps: [
+      { step: "CREATE", status: "DONE" },
+      { step: "SET_PERMISSIONS", status: "FAILED", failure: { code: "FORBIDDEN", message: "no sharing today" } },
+    ],
+    complete: false,
+  })
+
+  // Subscribing again does what is left.
+  const again = await (await capture({ computationId: seed.countedCells, permissions: forGrace })).rest()
+  expect(again.at(-1)?.data.captureResult).toMatchObject({
+    steps: [
+      { step: "CREATE", status: "ALREADY_DONE" },
+      { step: "SET_PERMISSIONS", status: "DONE" },
+    ],
+    complete: true,
+  })
+})
+
+describe("a client that leaves", () => {
+  test("before the run has ended leaves nothing behind, and captures once when it is back", async () => {
+    const { capture, gateway, sandbox, time, created } = await start()
+    const gone = await capture()
+    await eventOf(gone)
+    await time.waits()
+    gone.leave()
+    await untilLive(gateway, { pollers: 0, listeners: 0, tasks: 0 })
+    sandbox.clock.advance(700)
+    time.push(700)
+    await untilLive(gateway, { resting: 0 })
+    expect(created()).toEqual([])
+    const back = await capture()
+    expect((await until(back, ({ dataAsset }) => dataAsset)).steps).toMatchObject([{ step: "CREATE", status: "DONE" }])
+    expect(created()).toHaveLength(1)
+  })
+
+  test.each([
+    ["as the process remembers it", false],
+    ["as another process finds it", true],
+  ])(
+    "in the middle of the creation doesn't cut it off, and goes on with the same data asset, %s",
+    async (_name, other) => {
+      const world = await start()
+      const hold = world.sandbox.hold()
+      const gone = await world.capture({ computationId: seed.countedCells, permissions: forGrace })
+      for (const path of [`/computations/${seed.countedCells}`, "/data_assets/search"]) {
+        expect((await hold.waitFor(1))[0]?.path).toBe(path)
+        hold.release()
+      }
+      expect((await hold.waitFor(1))[0]).toMatchObject({ method: "POST", path: "/data_assets" })
+      gone.leave()
+      await untilLive(world.gateway, { listeners: 0, tasks: 1 })
+      hold.end()
+      await untilLive(world.gateway, { pollers: 0, listeners: 0, tasks: 0 })
+      expect(world.created()).toMatchObject([{ aborted: false }])
+      expect(world.shared()).toHaveLength(1)
+
+      const again = { computationId: seed.countedCells, permissions: forGrace }
+      world.sandbox.clock.advance(11)
+      const back = other ? await another(world.sandbox.url, again) : await world.capture(again)
+      expect((await back.rest()).at(-1)?.data.captureResult).toMatchObject({
+        dataAsset: { name: "Aligned" },
+        steps: [
+          { step: "CREATE", status: "ALREADY_DONE" },
+          { step: "SET_PERMISSIONS", status: "DONE" },
+        ],
+        complete: true,
+      })
+      expect(world.created()).toHaveLength(1)
+      expect(world.sandbox.requestsTo("POST /data_assets/search")).toHaveLength(other ? 2 : 1)
+    },
+  )
+
+  test("is no reason for a stopping gateway to cut it off", async () => {
+    const { capture, sandbox, gateway, created } = await start()
+    const hold = sandbox.hold()
+    const gone = await capture({ computationId: seed.countedCells })
+    for (const _call of ["run", "search"]) {
+      await hold.waitFor(1)
+      hold.release()
+    }
+    await hold.waitFor(1)
+    gone.leave()
+    await untilLive(gateway, { listeners: 0 })
+    const closed = gateway.close()
+    hold.end()
+    expect(await closed).toBe(true)
+    expect(created()).toMatchObject([{ aborted: false }])
+  })
+})
+
+describe("two at once", () => {
+  test("who want the same make one data asset", async () => {
+    const { capture, pass, sandbox, created, shared } = await start()
+    const both = await Promise.all([1, 2].map(() => capture({ permissions: forGrace })))
+    for (const one of both) await eventOf(one)
+    await pass(700)
+    for (const one of both) {
+      const { steps } = await until(one, ({ dataAsset }) => dataAsset)
+      expect(steps.map(({ status }: { status: string }) => status)).toEqual(["DONE", "DONE"])
+    }
+    expect(created()).toHaveLength(1)
+    expect(shared()).toHaveLength(1)
+    expect(sandbox.requestsTo("GET /computations/*")).toHaveLength(2)
+  })
+
+  test("who want other permissions for it go one after the other", async () => {
+    const { capture, created, shared } = await start()
+    const everyone = { permissions: { everyone: "VIEWER" }, computationId: seed.countedCells }
+    const both = [await capture({ permissions: forGrace, computationId: seed.countedCells }), await capture(everyone)]
+    const steps = await Promise.all(both.map((one) => until(one, ({ dataAsset }) => dataAsset)))
+    expect(steps.map((event) => event.steps[0].status).sort()).toEqual(["ALREADY_DONE", "DONE"])
+    expect(created()).toHaveLength(1)
+    expect(shared()).toHaveLength(2)
+  })
+
+  test("of different callers have nothing to do with each other", async () => {
+    const { capture, created } = await start()
+    const grace = { authorization: `Bearer ${tokens.grace}` }
+    const hers = await capture({ computationId: seed.countedCells }, progress, "", grace)
+    const his = await capture({ computationId: seed.countedCells })
+    for (const one of [hers, his])
+      expect((await until(one, ({ dataAsset }) => dataAsset)).steps).toMatchObject([{ status: "DONE" }])
+    expect(created()).toHaveLength(2)
+  })
+})
+
+describe("where the answer to the creation is lost", () => {
+  test("a look tells that it happened", async () => {
+    const { capture, sandbox, created } = await start()
+    sandbox.failNext("POST /data_assets", { afterwards: "reset" })
+    const following = await capture({ computationId: seed.countedCells })
+    const event = await until(following, ({ dataAsset }) => dataAsset)
+    expect(event.steps).toMatchObject([{ step: "CREATE", status: "DONE" }])
+    expect(created()).toHaveLength(1)
+  })
+
+  test("and no look tells, it is said to be unknown, and never sent again", async () => {
+    const { capture, sandbox, created, gateway } = await start()
+    sandbox.failNext("POST /data_assets", "reset")
+    const events = await (await capture({ computationId: seed.countedCells })).rest()
+    expect(events.at(-1)).toMatchObject({
+      data: { captureResult: null },
+      errors: [
+        {
+          message: expect.stringContaining("unknown whether the change happened"),
+          path: ["captureResult"],
+          extensions: { code: "UPSTREAM_UNAVAILABLE", outcomeUnknown: true },
+        },
+      ],
+    })
+    expect(created()).toHaveLength(1)
+    await untilLive(gateway, { tasks: 0 })
+  })
+
+  test("one that was surely not made is just a failure", async () => {
+    const { capture, sandbox, created } = await start()
+    sandbox.failNext("POST /data_assets/search", { status: 500 })
+    const events = await (await capture({ computationId: seed.countedCells })).rest()
+    expect(events.at(-1)?.errors?.[0]?.extensions).toMatchObject({ code: "UPSTREAM_UNAVAILABLE" })
+    expect(events.at(-1)?.errors?.[0]?.extensions.outcomeUnknown).toBeUndefined()
+    expect(created()).toEqual([])
+  })
+})
+
+test("a data asset that was deleted is made again, and one that is deleted meanwhile is null", async () => {
+  const { capture, ask, pass, time, created } = await start()
+  const wanted = { computationId: seed.countedCells }
+  const first = await capture(wanted, "dataAsset { id }")
+  const { id } = (await until(first, ({ dataAsset }) => dataAsset)).dataAsset
+  await time.waits(2)
+  await ask(`mutation { deleteDataAsset(input: {id: "${id}"}) { __typename } }`)
+  await pass(5, 2)
+  expect((await first.rest()).at(-1)?.data.captureResult).toEqual({ dataAsset: null })
+  const second = await capture(wanted, "dataAsset { id }")
+  expect((await until(second, ({ dataAsset }) => dataAsset)).dataAsset.id).not.toBe(id)
+  expect(created()).toHaveLength(2)
+})
+
+test("60 captures opened and left, some before and some after their run's end, leave nothing behind", async () => {
+  const { capture, gateway, time, sandbox, created } = await start()
+  const waiting = await Promise.all(Array.from({ length: 30 }, (_, index) => capture({ name: `Waiting ${index}` })))
+  for (const one of waiting) await eventOf(one)
+  const captured = await Promise.all(
+    Array.from({ length: 30 }, (_, index) => capture({ name: `Captured ${index}`, computationId: seed.countedCells })),
+  )
+  for (const one of captured) await until(one, ({ dataAsset }) => dataAsset)
+  expect(gateway.live).toMatchObject({ listeners: 60, tasks: 0 })
+  for (const one of [...waiting, ...captured]) one.leave()
+  await untilLive(gateway, { pollers: 0, listeners: 0, tasks: 0 })
+  time.push(5)
+  expect(await time.waits(0)).toEqual([])
+  await untilLive(gateway, { resting: 0 })
+  expect(created()).toHaveLength(30)
+  expect(sandbox.requestsTo("GET /computations/*")).toHaveLength(2)
+})
+
+/** The same capture through a gateway of its own. */
+async function another(url: string, more: object): Promise<Following> {
+  const { gateway } = startGatewayOn(url)
+  return follow(
+    await gateway.listen(),
+    `subscription { captureResult(input: ${literal({ ...input, ...more })}) { ${progress} } }`,
+  )
+}
