@@ -159,7 +159,7 @@ export const settings: readonly Setting[] = [
     name: "INTROSPECTION",
     default: "",
     meaning:
-      "`true` or `false`: whether clients, GraphiQL among them, may ask for the schema. Unset, they may, and not in production.",
+      "`true` or `false`: whether anyone may ask for the schema: clients, GraphiQL, and routers by `_service`. Unset, they may, and not in production.",
   },
   {
     name: "SUGGESTIONS",

@@ -165,6 +165,16 @@ test.each([true, false])(
   },
 )
 
+test("without introspection the subgraph doesn't say it either, and resolves references all the same", async () => {
+  const { ask } = await startGateway({ config: { introspection: false } })
+  const { data, errors } = await ask("{ ...text } fragment text on Query { aliased: _service { sdl } }")
+  expect(data).toBeUndefined()
+  expect(errors).toMatchObject([{ extensions: { code: "GRAPHQL_VALIDATION_FAILED" } }])
+  expect(errors?.[0]?.message).toContain("INTROSPECTION=true")
+  const { data: found } = await ask(entities, { representations: [reference("Capsule", seed.cellCounter)] })
+  expect(found._entities).toHaveLength(1)
+})
+
 test("the entities are the types that implement Node, each with its key", () => {
   const nodes = schema.getPossibleTypes(schema.getType("Node") as GraphQLInterfaceType)
   const entities = (schema.getType("_Entity") as GraphQLUnionType).getTypes()

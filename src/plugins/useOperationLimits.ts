@@ -1,4 +1,11 @@
-import { type ExecutionArgs, GraphQLError, type GraphQLSchema, NoSchemaIntrospectionCustomRule } from "graphql"
+import {
+  type ASTVisitor,
+  type ExecutionArgs,
+  GraphQLError,
+  type GraphQLSchema,
+  NoSchemaIntrospectionCustomRule,
+  type ValidationContext,
+} from "graphql"
 import type { Plugin } from "graphql-yoga"
 import type { Context } from "../context.ts"
 import { createEstimator } from "../cost/estimate.ts"
@@ -49,7 +56,10 @@ export function useOperationLimits(options: {
       })
     },
     onValidate({ addValidationRule, validateFn, setValidationFn }) {
-      if (!introspection) addValidationRule(NoSchemaIntrospectionCustomRule)
+      if (!introspection) {
+        addValidationRule(NoSchemaIntrospectionCustomRule)
+        addValidationRule(noSubgraphSdl)
+      }
       if (!suggestions) {
         setValidationFn((schema, document, rules, typeInfo, validationOptions) =>
           validateFn(schema, document, rules, typeInfo, { ...validationOptions, hideSuggestions: true }),
@@ -65,6 +75,21 @@ export function useOperationLimits(options: {
       hideSuggestions(args)
       const refusal = refusalOf(args)
       if (refusal !== undefined) setResultAndStopExecution({ errors: [refusal] })
+    },
+  }
+}
+
+/** What federation calls `_service` tells as much as introspection does. */
+function noSubgraphSdl(context: ValidationContext): ASTVisitor {
+  return {
+    Field(node) {
+      if (node.name.value !== "_service" || context.getParentType() !== context.getSchema().getQueryType()) return
+      context.reportError(
+        new GraphQLError(
+          "The gateway doesn't tell its schema here: compose with its file schema.graphql, or set INTROSPECTION=true.",
+          { nodes: node },
+        ),
+      )
     },
   }
 }
