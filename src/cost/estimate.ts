@@ -363,6 +363,7 @@ function refusalOf(plan: Plan, variables: Variables, limit: number): GraphQLErro
       nodes: steps.at(-1)?.node,
       extensions: {
         code: "OPERATION_TOO_COSTLY" satisfies ErrorCode,
+        http: { spec: true, status: 400 },
         field,
         estimatedUpstreamCalls: estimated,
         limit,

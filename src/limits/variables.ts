@@ -1,4 +1,5 @@
-import { badUserInput } from "../errors.ts"
+import { GraphQLError } from "graphql"
+import type { ErrorCode } from "../errors.ts"
 import type { Limits } from "./limits.ts"
 
 /**
@@ -10,20 +11,18 @@ export function checkVariables(variables: Readonly<Record<string, unknown>>, lim
   const check = (name: string, value: unknown, level: number): void => {
     values += 1
     if (values > limits.variableValues) {
-      throw badUserInput(
+      throw refused(
         `The variables hold more than ${limits.variableValues} values, the most that are read. Send several requests.`,
       )
     }
     if (typeof value === "string") checkText(name, value)
     if (typeof value !== "object" || value === null) return
     if (level > limits.nesting) {
-      throw badUserInput(
-        `The variable ${quoted(name)} nests deeper than ${limits.nesting} levels, the most that are read.`,
-      )
+      throw refused(`The variable ${quoted(name)} nests deeper than ${limits.nesting} levels, the most that are read.`)
     }
     if (Array.isArray(value)) {
       if (value.length > limits.listEntries) {
-        throw badUserInput(
+        throw refused(
           `The variable ${quoted(name)} has a list of ${value.length} entries; at most ${limits.listEntries} are allowed. Send several requests.`,
         )
       }
@@ -46,12 +45,18 @@ const quoted = (name: string) => `\`$${name.slice(0, 100)}\``
 function checkKey(name: string, key: string): void {
   // As a key of an object that is made of it, it would change what the object is.
   if (key === "__proto__")
-    throw badUserInput(`The variable ${quoted(name)} has the key \`__proto__\`, which is taken from nobody.`)
+    throw refused(`The variable ${quoted(name)} has the key \`__proto__\`, which is taken from nobody.`)
   checkText(name, key)
 }
 
 function checkText(name: string, text: string): void {
   if (!text.isWellFormed()) {
-    throw badUserInput(`The variable ${quoted(name)} holds half of a character (a surrogate by itself): it is no text.`)
+    throw refused(`The variable ${quoted(name)} holds half of a character (a surrogate by itself): it is no text.`)
   }
+}
+
+function refused(message: string): GraphQLError {
+  return new GraphQLError(message, {
+    extensions: { code: "BAD_USER_INPUT" satisfies ErrorCode, http: { spec: true, status: 400 } },
+  })
 }

@@ -1,6 +1,7 @@
 import {
   type ASTVisitor,
   type ExecutionArgs,
+  type ExecutionResult,
   GraphQLError,
   type GraphQLSchema,
   NoSchemaIntrospectionCustomRule,
@@ -42,10 +43,6 @@ export function useOperationLimits(options: {
     return expected.calls > limits.estimatedCalls ? expected.refusal(limits.estimatedCalls) : undefined
   }
 
-  function hideSuggestions(args: ExecutionArgs): void {
-    if (!suggestions) args.hideSuggestions = true
-  }
-
   return {
     onParse({ parseFn, setParseFn }) {
       setParseFn((source, parseOptions) => {
@@ -61,20 +58,18 @@ export function useOperationLimits(options: {
         addValidationRule(noSubgraphSdl)
       }
       if (!suggestions) {
-        setValidationFn((schema, document, rules, typeInfo, validationOptions) =>
-          validateFn(schema, document, rules, typeInfo, { ...validationOptions, hideSuggestions: true }),
-        )
+        setValidationFn((schema, document, rules) => validateFn(schema, document, rules, { hideSuggestions: true }))
       }
     },
     onExecute({ args, setResultAndStopExecution }) {
-      hideSuggestions(args)
       const refusal = refusalOf(args)
       if (refusal !== undefined) setResultAndStopExecution({ errors: [refusal] })
+      else if (!suggestions) return { onExecuteDone: hideSuggestions }
     },
     onSubscribe({ args, setResultAndStopExecution }) {
-      hideSuggestions(args)
       const refusal = refusalOf(args)
       if (refusal !== undefined) setResultAndStopExecution({ errors: [refusal] })
+      else if (!suggestions) return { onSubscribeResult: hideSuggestions }
     },
   }
 }
@@ -93,3 +88,23 @@ function noSubgraphSdl(context: ValidationContext): ASTVisitor {
     },
   }
 }
+
+/** Enums suggest their values for variables whatever validation was told. Such errors are of the request: they have no path. */
+function hideSuggestions({
+  result,
+  setResult,
+}: {
+  result: object
+  setResult: (result: ExecutionResult) => void
+}): void {
+  const { errors } = result as ExecutionResult
+  if (!errors?.some(({ path, message }) => path === undefined && suggestion.test(message))) return
+  setResult({
+    ...result,
+    errors: errors.map(
+      ({ message, nodes, extensions }) => new GraphQLError(message.replace(suggestion, ""), { nodes, extensions }),
+    ),
+  })
+}
+
+const suggestion = / Did you mean [^?]*\?$/

@@ -1,0 +1,571 @@
+import * as fc from "fast-check"
+import {
+  type GraphQLArgument,
+  type GraphQLInputField,
+  type GraphQLInputType,
+  getIntrospectionQuery,
+  getNamedType,
+  getNullableType,
+  isInputObjectType,
+  isListType,
+  isNonNullType,
+  isObjectType,
+  parse,
+} from "graphql"
+import { describe, expect, test } from "vitest"
+import { readConfig } from "../src/config.ts"
+import { checkDocument, checkSource } from "../src/limits/document.ts"
+import type { Limits } from "../src/limits/limits.ts"
+import { seed, tokens } from "../src/sandbox/seed.ts"
+import { schema } from "../src/schema.ts"
+import { startGateway, type World } from "./support/gateway.ts"
+
+const CODEOCEAN_URL = "https://codeocean.example.org"
+const { limits } = readConfig({ CODEOCEAN_URL })
+const many = (count: number, make: (index: number) => string) =>
+  Array.from({ length: count }, (_, i) => make(i)).join(" ")
+const list = (count: number) => Array.from({ length: count }, (_, index) => `id-${index}`)
+
+/** How deep brackets nest in a value. */
+const deep = (levels: number): unknown => (levels === 0 ? "x" : [deep(levels - 1)])
+
+describe("an operation is answered up to its limit, and refused beyond without a call", () => {
+  // Each of them asks for something that costs a call: `inside` and `outside` differ by one.
+  const one = 'capsule(id: "1")'
+  const filtered = 'query ($v: JSON!) { searchCapsules(filters: [{key: "k", value: $v}]) { nodes { id } } }'
+  test.each<[keyof Limits, number, string, string, string, Record<string, unknown>?, Record<string, unknown>?]>([
+    ["tokens", 11, `{ ${one} { id } }`, `{ ${one} { id slug } }`, "11 tokens"],
+    ["nesting", 2, `{ ${one} { id } }`, `{ ${one} { releaseCapsule { id } } }`, "2 levels"],
+    [
+      "nesting",
+      3,
+      `{ ${one} { ...A } } fragment A on Capsule { id }`,
+      `{ ${one} { ...B } } fragment A on Capsule { id } fragment B on Capsule { ...A }`,
+      "3 levels",
+    ],
+    ["nesting", 4, filtered, filtered, "4 levels", { v: deep(4) }, { v: deep(5) }],
+    [
+      "selections",
+      7,
+      `{ ${one} { ...A ...A } } fragment A on Capsule { id slug }`,
+      `{ ${one} { ...A ...A slug } } fragment A on Capsule { id slug }`,
+      "8 selections",
+    ],
+    [
+      "repeatedFields",
+      2,
+      `{ ${one} { id id ...A } } fragment A on Capsule { id }`,
+      `{ ${one} { id id ...A } } fragment A on Capsule { id id }`,
+      "3 times",
+    ],
+    ["repeatedFields", 2, `{ ${one} { id } ${one} { id } }`, `{ ${one} { id slug } ${one} { id slug } }`, "3 times"],
+    [
+      "rootFields",
+      2,
+      `{ a: ${one} { id } b: ${one} { id } }`,
+      `{ a: ${one} { id } ...A } fragment A on Query { b: ${one} { id } c: ${one} { id } }`,
+      "3 fields at its root",
+    ],
+    [
+      "aliases",
+      2,
+      `{ a: ${one} { b: id } }`,
+      `{ a: ${one} { b: id ...A } } fragment A on Capsule { c: slug }`,
+      "3 aliases",
+    ],
+    [
+      "fragments",
+      1,
+      `{ ${one} { ...A } } fragment A on Capsule { id }`,
+      `{ ${one} { ...A ...B } } fragment A on Capsule { id } fragment B on Capsule { id }`,
+      "2 fragments",
+    ],
+    [
+      "directives",
+      2,
+      `{ ${one} { id @skip(if: false) slug @skip(if: false) } }`,
+      `{ ${one} { id @skip(if: false) slug @skip(if: false) ... @skip(if: true) { name } } }`,
+      "3 directives",
+    ],
+    [
+      "directivesInOnePlace",
+      1,
+      `{ ${one} { id @skip(if: false) slug @skip(if: false) } }`,
+      `{ ${one} { id @skip(if: false) @skip(if: false) } }`,
+      "2 directives in one place",
+    ],
+    [
+      "listEntries",
+      3,
+      '{ capsules(ids: ["1", "2", "3"]) { id } }',
+      '{ capsules(ids: ["1", "2", "3", "4"]) { id } }',
+      "4 entries",
+    ],
+    [
+      "listEntries",
+      3,
+      "query ($v: [ID!]!) { capsules(ids: $v) { id } }",
+      "query ($v: [ID!]!) { capsules(ids: $v) { id } }",
+      "`$v` has a list of 4 entries",
+      { v: list(3) },
+      { v: list(4) },
+    ],
+    [
+      "variableValues",
+      3,
+      "query ($v: [ID!]!) { capsules(ids: $v) { id } }",
+      "query ($v: [ID!]!) { capsules(ids: $v) { id } }",
+      "3 values",
+      { v: list(2) },
+      { v: list(3) },
+    ],
+  ])("%s, at %i: %s, but not %s", async (limit, most, inside, outside, asked, within, beyond) => {
+    const { ask, sandbox } = await startGateway({ config: { limits: { ...limits, [limit]: most } } })
+    const passed = await ask(inside, within)
+    expect(JSON.stringify(passed.errors ?? [])).not.toContain("the most")
+    expect(sandbox.requests.length + (passed.errors?.length ?? 0)).toBeGreaterThan(0)
+    const before = sandbox.requests.length
+    const { data, errors } = await ask(outside, beyond)
+    expect(data).toBeUndefined()
+    expect(errors).toHaveLength(1)
+    expect(errors?.[0]?.message).toContain(asked)
+    expect(errors?.[0]?.message).toContain(String(most))
+    expect(errors?.[0]?.extensions.code).toMatch(/^(BAD_USER_INPUT|GRAPHQL_PARSE_FAILED)$/)
+    expect(sandbox.requests).toHaveLength(before)
+  })
+
+  test("bodyBytes, declared or not", async () => {
+    const body = JSON.stringify({ query: `{ capsule(id: "${seed.cellCounter}") { name } }` })
+    const { gateway, sandbox } = await startGateway({ config: { limits: { ...limits, bodyBytes: body.length } } })
+    const url = await gateway.listen()
+    const headers = { "content-type": "application/json", authorization: `Bearer ${tokens.ada}` }
+    const send = async (text: string) => {
+      const chunked = { method: "POST", headers, body: new Blob([text]).stream(), duplex: "half" } as RequestInit
+      const answers = [
+        fetch(`${url}/graphql`, { method: "POST", headers, body: text }),
+        fetch(`${url}/graphql`, chunked),
+      ]
+      return (await Promise.all(answers)).map(({ status }) => status)
+    }
+    expect(await send(body)).toEqual([200, 200])
+    const before = sandbox.requests.length
+    expect(await send(`${body} `)).toEqual([413, 413])
+    expect(sandbox.requests).toHaveLength(before)
+  })
+
+  test("clients that take GraphQL's own media type get 400", async () => {
+    const { gateway } = await startGateway()
+    for (const query of [
+      `{ ${many(101, (index) => `a${index}: __typename`)} }`,
+      "{ searchCapsules(first: 1000) { nodes { log: appPanel { general { title } } computations { nodes { log } } } } }",
+    ]) {
+      const response = await gateway.fetch("http://gateway/graphql", {
+        method: "POST",
+        headers: { "content-type": "application/json", accept: "application/graphql-response+json" },
+        body: JSON.stringify({ query }),
+      })
+      expect(response.status).toBe(400)
+    }
+  })
+})
+
+describe("what people really send passes the limits as they are set", () => {
+  test.each([
+    [
+      "the introspection that GraphiQL and code generators send",
+      getIntrospectionQuery({
+        inputValueDeprecation: true,
+        directiveIsRepeatable: true,
+        oneOf: true,
+        specifiedByUrl: true,
+      }),
+    ],
+    [
+      "a hundred lookups by alias",
+      `{ ${many(100, (index) => `a${index}: capsule(id: "${index}") { ...F }`)} } fragment F on Capsule { id name }`,
+    ],
+    ["a thousand ids in the text", `{ capsules(ids: ${JSON.stringify(list(1000))}) { id } }`],
+    [
+      "a page of components with a fragment each, as Relay compiles them",
+      `{ searchCapsules { nodes { ${many(60, (index) => `...F${index}`)} } } } ${many(60, (index) => `fragment F${index} on Capsule { __typename id name appPanel { general { title } } }`)}`,
+    ],
+    [
+      "pages in pages",
+      `{ searchCapsules { edges { node { computations { edges { node { dataAssets { dataAsset { provenance { computation { dataAssets { dataAsset { provenance { capsule { name } } } } } } } } } } } } } } }`,
+    ],
+  ])("%s", async (_name, query) => {
+    checkSource(query, limits)
+    checkDocument(parse(query), limits)
+  })
+})
+
+describe("documents that multiply", () => {
+  const chain = (length: number, spreads: number) =>
+    `{ node(id: "1") { ...F0 } } ${many(length, (index) => `fragment F${index} on Node { ${many(spreads, () => `...F${index + 1}`)} }`)} fragment F${length} on Node { id }`
+
+  test.each([
+    ["exponential fragments", chain(60, 2), "more than a billion selections"],
+    ["exponential fragments that are ever so wide", chain(90, 40), "more than a billion selections"],
+    [
+      "exponential fragments by aliases",
+      `{ node(id: "1") { ...F0 } } ${many(40, (index) => `fragment F${index} on Computation { a: runnable { ... on Capsule { computations { nodes { ...F${index + 1} } } } } b: runnable { ... on Capsule { computations { nodes { ...F${index + 1} } } } } }`)} fragment F40 on Computation { id }`,
+      "levels",
+    ],
+    [
+      "exponential fragments that nobody spreads",
+      `{ __typename } ${many(50, (index) => `fragment F${index} on Node { ...F${index + 1} ...F${index + 1} }`)} fragment F50 on Node { id }`,
+      "more than a billion selections",
+    ],
+    [
+      "a second fragment of the same name",
+      `{ node(id: "1") { ...A } } fragment A on Node { ${many(600, () => "id")} } fragment A on Node { id }`,
+      "599 times",
+    ],
+    ["a fragment that spreads itself", '{ node(id: "1") { ...A } } fragment A on Node { id ...A }', "spreads itself"],
+    [
+      "fragments that spread each other",
+      '{ node(id: "1") { ...A } } fragment A on Node { ...B } fragment B on Node { ... on Capsule { ...C } } fragment C on Capsule { ...A }',
+      "spreads itself",
+    ],
+    [
+      "fragments in a circle that nobody spreads",
+      "{ __typename } fragment A on Node { ...B } fragment B on Node { ...A }",
+      "spreads itself",
+    ],
+    ["a long chain of fragments", chain(150, 1), "100 levels"],
+    ["the same field over and over", `{ ${many(600, () => 'capsule(id: "1") { id }')} }`, "1198 times"],
+    [
+      "the same field over and over, through fragments",
+      `{ ${many(60, (index) => `...F${index}`)} } ${many(60, (index) => `fragment F${index} on Query { capsule(id: "1") { ${many(9, () => "id")} } }`)}`,
+      "times",
+    ],
+    ["aliases without end", `{ ${many(2_000, (index) => `a${index}: __typename`)} }`, "2000 aliases"],
+    ["directives without end", `{ __typename ${"@skip(if: false) ".repeat(1_000)} }`, "1000 directives"],
+    ["unknown directives", `{ __typename ${many(11, (index) => `@d${index}`)} }`, "11 directives in one place"],
+  ])("are refused before validation begins: %s", (_name, query, asked) => {
+    expect(() => checkDocument(parse(query), limits)).toThrow(asked)
+  })
+
+  test.each([
+    [
+      "introspection into introspection",
+      `{ __schema { types { ${"fields { type { ".repeat(8)} name ${"} } ".repeat(8)} } } }`,
+    ],
+    [
+      "introspection of one type",
+      `{ __type(name: "Query") { ${"fields { type { ".repeat(8)} name ${"} } ".repeat(8)} } }`,
+    ],
+    [
+      "introspection through fragments",
+      `{ __schema { types { ...F0 } } } ${many(8, (index) => `fragment F${index} on __Type { fields { type { ...F${index + 1} } } }`)} fragment F8 on __Type { name }`,
+    ],
+    [
+      "introspection of interfaces' types",
+      `{ __schema { types { ${"possibleTypes { interfaces { ".repeat(6)} name ${"} } ".repeat(6)} } } }`,
+    ],
+  ])("are refused: %s", async (_name, query) => {
+    const { ask } = await startGateway()
+    const { data, errors } = await ask(query)
+    expect(data).toBeUndefined()
+    expect(errors?.[0]?.message).toContain("introspection depth")
+  })
+})
+
+/** A place in the schema that takes a list. */
+interface ListPlace {
+  /** The field with the argument. */
+  owner: string
+  field: string
+  argument: GraphQLArgument
+  /** The way from the argument's value to the list; empty: it is the list. */
+  way: readonly string[]
+}
+
+function listsIn(
+  type: GraphQLInputType,
+  way: readonly string[] = [],
+  seen: readonly string[] = [],
+): (readonly string[])[] {
+  const named = getNamedType(type)
+  const own = isListType(getNullableType(type)) ? [way] : []
+  if (!isInputObjectType(named) || seen.includes(named.name)) return own
+  const inner = Object.values(named.getFields()).flatMap((field: GraphQLInputField) =>
+    listsIn(field.type, [...way, field.name], [...seen, named.name]),
+  )
+  return [...own, ...inner]
+}
+
+const listPlaces: ListPlace[] = Object.values(schema.getTypeMap()).flatMap((type) =>
+  isObjectType(type) && !type.name.startsWith("__")
+    ? Object.values(type.getFields()).flatMap((field) =>
+        field.args.flatMap((argument) =>
+          listsIn(argument.type).map((way) => ({ owner: type.name, field: field.name, argument, way })),
+        ),
+      )
+    : [],
+)
+
+describe("every list in the schema is bounded", () => {
+  test("there are many", () => {
+    const named = listPlaces.map(({ owner, field, way }) => [owner, field, ...way].join("."))
+    expect(named.length).toBeGreaterThan(60)
+    expect(named).toEqual(
+      expect.arrayContaining([
+        "Query.nodes",
+        "Query._entities",
+        "Query.searchCapsules.values",
+        "Mutation.createDataAsset.input.resultsInfo.processes.parameters".replace(".input", ""),
+      ]),
+    )
+  })
+
+  /** An operation that gives this argument as `$value`, and the others that must be given. */
+  function operationOn({ owner, field: name, argument }: ListPlace): string {
+    const type = schema.getType(owner)
+    const field = isObjectType(type) ? type.getFields()[name] : undefined
+    const others = field!.args.filter(
+      (other) => other !== argument && isNonNullType(other.type) && other.defaultValue === undefined,
+    )
+    const all = [argument, ...others]
+    const call = `${name}(${all.map((arg) => `${arg.name}: $${arg.name}`).join(", ")}) { __typename }`
+    const variables = all.map((arg) => `$${arg.name}: ${arg.type}`).join(", ")
+    if (owner === "Mutation" || owner === "Subscription") return `${owner.toLowerCase()} (${variables}) { ${call} }`
+    return `query (${variables}) { ${owner === "Query" ? call : `node(id: "1") { ... on ${owner} { ${call} } }`} }`
+  }
+
+  test("whether it comes by a variable or is written into the document", async () => {
+    const { ask, sandbox } = await startGateway()
+    for (const place of listPlaces) {
+      const { argument, way } = place
+      const value = way.reduceRight<unknown>((inner, key) => ({ [key]: inner }), list(1001))
+      const operation = operationOn(place)
+      const written = JSON.stringify(value).replace(/"(\w+)":/g, "$1:")
+      const literal = operation
+        .replace(`($${argument.name}: ${argument.type}`, "($unused: Int")
+        .replace(`${argument.name}: $${argument.name}`, `${argument.name}: ${written}`)
+      const name = [place.owner, place.field, ...way].join(".")
+      for (const answer of [await ask(operation, { [argument.name]: value }), await ask(literal)]) {
+        expect(
+          answer.errors?.map(({ message }) => message),
+          name,
+        ).toEqual([expect.stringContaining("list of 1001 entries; at most 1000")])
+      }
+    }
+    expect(sandbox.requests).toHaveLength(0)
+  })
+})
+
+describe("variables", () => {
+  const query =
+    'query ($v: JSON!, $id: ID!) { searchCapsules(filters: [{key: "k", value: $v}]) { nodes { id } } capsule(id: $id) { id } }'
+
+  test.each([
+    ["half a character", { v: "a\ud800b", id: "1" }, "`$v` holds half of a character"],
+    ["half a character in a key", { v: { "\udc00": 1 }, id: "1" }, "`$v` holds half of a character"],
+    [
+      "the key __proto__",
+      { v: JSON.parse('{"a": [{"__proto__": {"polluted": true}}]}'), id: "1" },
+      "`$v` has the key `__proto__`",
+    ],
+    ["what nests too deep", { v: deep(101), id: "1" }, "`$v` nests deeper than 100 levels"],
+    [
+      "a long list in a variable that no operation names",
+      { v: "x", id: "1", other: list(1001) },
+      "`$other` has a list of 1001 entries",
+    ],
+    ["twenty thousand values", { v: Array.from({ length: 21 }, () => list(999)), id: "1" }, "more than 20000 values"],
+  ])("with %s are refused by their name, without a call", async (_name, variables, message) => {
+    const { ask, sandbox } = await startGateway()
+    const { errors } = await ask(query, variables)
+    expect(errors).toMatchObject([
+      { message: expect.stringContaining(message), extensions: { code: "BAD_USER_INPUT" } },
+    ])
+    expect(sandbox.requests).toHaveLength(0)
+    expect({}).not.toHaveProperty("polluted")
+  })
+
+  test("of a hundred thousand levels are refused, and don't overflow anything", async () => {
+    const { gateway, sandbox } = await startGateway()
+    const body = `{"query": ${JSON.stringify(query)}, "variables": {"id": "1", "v": ${"[".repeat(100_000)}${"]".repeat(100_000)}}}`
+    const response = await gateway.fetch("http://gateway/graphql", {
+      method: "POST",
+      headers: { "content-type": "application/json", authorization: `Bearer ${tokens.ada}` },
+      body,
+    })
+    expect((await response.json()).errors[0].extensions.code).toBe("BAD_USER_INPUT")
+    expect(sandbox.requests).toHaveLength(0)
+  })
+})
+
+const json = { "content-type": "application/json", authorization: `Bearer ${tokens.ada}` }
+
+async function post({ gateway }: World, body: string, headers: Record<string, string> = json) {
+  const response = await gateway.fetch("http://gateway/graphql", { method: "POST", headers, body })
+  return { status: response.status, text: await response.text() }
+}
+
+const lookup = `{ capsule(id: "${seed.cellCounter}") { name } }`
+
+describe("a request that is no single operation in JSON runs nothing", () => {
+  test.each([
+    ["a list of operations", JSON.stringify([{ query: lookup }, { query: lookup }]), {}],
+    ["an empty list", "[]", {}],
+    ["a form", `query=${encodeURIComponent(lookup)}`, { "content-type": "application/x-www-form-urlencoded" }],
+    [
+      "a form that says it is none of a foreign page's",
+      `query=${encodeURIComponent(lookup)}`,
+      { "content-type": "application/x-www-form-urlencoded", "apollo-require-preflight": "1" },
+    ],
+    [
+      "a multipart form",
+      `--x\r\nContent-Disposition: form-data; name="operations"\r\n\r\n${JSON.stringify({ query: lookup })}\r\n--x\r\nContent-Disposition: form-data; name="map"\r\n\r\n{}\r\n--x--\r\n`,
+      { "content-type": "multipart/form-data; boundary=x" },
+    ],
+    ["plain text", JSON.stringify({ query: lookup }), { "content-type": "text/plain" }],
+    ["no type", JSON.stringify({ query: lookup }), { "content-type": "" }],
+    ["another parameter", JSON.stringify({ query: lookup, other: 1 }), {}],
+    ["a parameter called __proto__", `{"query": ${JSON.stringify(lookup)}, "__proto__": {"variables": 1}}`, {}],
+  ])("%s", async (_name, body, headers) => {
+    const world = await startGateway()
+    const { status, text } = await post(world, body, { ...json, ...headers })
+    expect([400, 403, 415]).toContain(status)
+    expect(JSON.parse(text).errors[0].extensions.code).toMatch(/^(BAD_USER_INPUT|FORBIDDEN)$/)
+    expect(world.sandbox.requests).toHaveLength(0)
+  })
+
+  test.each(["query", "operationName", "variables", "extensions"])("%s of any odd type", async (parameter) => {
+    const world = await startGateway()
+    for (const value of [1, true, "x", "\ud800", [], [1], {}, { a: 1 }, [[]], 1e300]) {
+      const { text } = await post(world, JSON.stringify({ query: lookup, [parameter]: value }))
+      expect(text).not.toContain("INTERNAL_SERVER_ERROR")
+    }
+  })
+})
+
+describe("in production", () => {
+  const production = (env: Record<string, string> = {}) => {
+    const { introspection, suggestions } = readConfig({ CODEOCEAN_URL, NODE_ENV: "production", ...env })
+    return { introspection, suggestions }
+  }
+  const misspelt = [
+    ["{ capsul }", undefined],
+    ['{ capsule(idd: "1") { id } }', undefined],
+    ["{ searchCapsules(status: RELEAS) { nodes { id } } }", undefined],
+    ["{ ...F } fragment F on Capsul { id }", undefined],
+    ["query ($s: CapsuleStatus) { searchCapsules(status: $s) { nodes { id } } }", { s: "RELEAS" }],
+    ["query ($o: CapsuleOrderInput) { searchCapsules(orderBy: $o) { nodes { id } } }", { o: { feild: "NAME" } }],
+  ] as const
+
+  test("the schema can't be asked for, but for an object's type", async () => {
+    const { ask } = await startGateway({ config: production() })
+    for (const query of [
+      getIntrospectionQuery(),
+      '{ __type(name: "Query") { name } }',
+      "{ ...F } fragment F on Query { __schema { description } }",
+    ]) {
+      const { data, errors } = await ask(query)
+      expect(data).toBeUndefined()
+      expect(errors?.[0]?.message).toContain("introspection has been disabled")
+    }
+    expect(await ask("{ __typename }")).toEqual({ data: { __typename: "Query" } })
+  })
+
+  test("errors don't say what a misspelt name may have meant", async () => {
+    const { ask } = await startGateway({ config: production() })
+    for (const [query, variables] of misspelt) {
+      const answer = await ask(query, variables)
+      expect(answer.errors?.[0]?.extensions.code, query).toMatch(/^(BAD_USER_INPUT|GRAPHQL_VALIDATION_FAILED)$/)
+      expect(JSON.stringify(answer), query).not.toContain("Did you mean")
+    }
+  })
+
+  test("both can be had, and elsewhere both are had unless they are turned off", async () => {
+    const asked = production({ INTROSPECTION: "true", SUGGESTIONS: "true" })
+    for (const config of [asked, readConfig({ CODEOCEAN_URL })]) {
+      const { ask } = await startGateway({
+        config: { introspection: config.introspection, suggestions: config.suggestions },
+      })
+      expect((await ask(getIntrospectionQuery())).data.__schema.queryType.name).toBe("Query")
+      for (const [query, variables] of misspelt) {
+        expect(JSON.stringify(await ask(query, variables)), query).toContain("Did you mean")
+      }
+    }
+    expect(readConfig({ CODEOCEAN_URL, INTROSPECTION: "false", SUGGESTIONS: "false" })).toMatchObject({
+      introspection: false,
+      suggestions: false,
+    })
+  })
+})
+
+describe("variables of any shape, for any argument", () => {
+  const odd = fc.oneof(
+    fc.jsonValue({ maxDepth: 3 }),
+    fc.constantFrom<unknown>(
+      "",
+      "..",
+      "a/b",
+      "\ud800",
+      "\0",
+      "x".repeat(5_000),
+      "1970-01-01T00:00:00Z",
+      "2024-02-30T25:61:61Z",
+      Number.MAX_SAFE_INTEGER,
+      -1,
+      0.5,
+      1e308,
+      2 ** 53,
+      [],
+      [[]],
+      [null],
+      {},
+      { id: null },
+      { __typename: "Capsule" },
+      { id: {}, input: {} },
+      JSON.parse('{"__proto__": {"id": "1"}}'),
+      { constructor: { prototype: 1 } },
+      { toString: "x" },
+    ),
+  )
+
+  /** Something that fits a type more or less: with each level it may be anything. */
+  function valueFor(type: GraphQLInputType): fc.Arbitrary<unknown> {
+    const nullable = getNullableType(type)
+    const fitting: fc.Arbitrary<unknown> = isListType(nullable)
+      ? fc.array(fc.oneof(valueFor(nullable.ofType), odd), { maxLength: 3 })
+      : isInputObjectType(nullable)
+        ? fc.record(
+            Object.fromEntries(
+              Object.values(nullable.getFields()).map((field) => [field.name, fc.oneof(valueFor(field.type), odd)]),
+            ),
+            { requiredKeys: [] },
+          )
+        : fc.oneof(fc.string(), fc.integer(), fc.boolean(), odd)
+    return fc.oneof({ weight: 4, arbitrary: fitting }, { weight: 1, arbitrary: odd })
+  }
+
+  const roots = [schema.getQueryType(), schema.getMutationType()].flatMap((type) =>
+    Object.values(type?.getFields() ?? {}).map((field) => ({
+      kind: type === schema.getQueryType() ? "query" : "mutation",
+      field,
+    })),
+  )
+
+  test.each(
+    roots.filter(({ field }) => field.args.length > 0).map(({ kind, field }) => [kind, field.name, field] as const),
+  )("%s %s never answers with an internal error", async (kind, name, field) => {
+    const world = await startGateway()
+    const declared = field.args.map((arg) => `$${arg.name}: ${arg.type}`).join(", ")
+    const given = field.args.map((arg) => `${arg.name}: $${arg.name}`).join(", ")
+    const query = `${kind} (${declared}) { ${name}(${given}) { __typename } }`
+    const values = fc.record(Object.fromEntries(field.args.map((arg) => [arg.name, valueFor(arg.type)])), {
+      requiredKeys: [],
+    })
+    await fc.assert(
+      fc.asyncProperty(values, async (variables) => {
+        const answer = await world.ask(query, variables)
+        expect(JSON.stringify(answer)).not.toMatch(/INTERNAL_SERVER_ERROR|GRAPHQL_VALIDATION_FAILED/)
+      }),
+      { numRuns: 40 },
+    )
+  })
+})
