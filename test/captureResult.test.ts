@@ -353,10 +353,14 @@ describe("two at once", () => {
   })
 })
 
-describe("where the answer to the creation is lost", () => {
-  test("a look tells that it happened", async () => {
+describe("where the answer to the creation is missing", () => {
+  test.each([
+    ["lost", "reset"],
+    ["a failure", { status: 502 }],
+    ["unreadable", { status: 200, body: "<html>" }],
+  ] as const)("or %s, a look tells that it happened", async (_name, afterwards) => {
     const { capture, sandbox, created } = await start()
-    sandbox.failNext("POST /data_assets", { afterwards: "reset" })
+    sandbox.failNext("POST /data_assets", { afterwards })
     const following = await capture({ computationId: seed.countedCells })
     const event = await until(following, ({ dataAsset }) => dataAsset)
     expect(event.steps).toMatchObject([{ step: "CREATE", status: "DONE" }])

@@ -203,12 +203,13 @@ async function noted(context: Context, note: Note): Promise<rest.DataAsset | und
   return (await nullIfMissing(rest.getDataAsset(context.upstream, id))) ?? undefined
 }
 
-/** Sent once. If its answer is lost, a look tells whether it happened; where that is no help, the failure stays. */
+/** Sent once. Where the answer is lost or unreadable, a look tells what came of it; if it doesn't, the failure stays. */
 async function created(context: Context, wanted: Wanted): Promise<rest.DataAsset> {
   try {
     return await rest.createDataAsset(context.upstream, wanted.params)
   } catch (error) {
-    if (failureIn(error)?.outcomeUnknown !== true) throw error
+    const failure = failureIn(error)
+    if (failure?.outcomeUnknown !== true && failure?.code !== "UPSTREAM_INVALID_RESPONSE") throw error
     context.renew()
     const found = await earlierCapture(context, wanted).catch(() => undefined)
     if (found === undefined) throw error
