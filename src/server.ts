@@ -79,7 +79,7 @@ export function createGateway(
   const admission = createAdmission(config, lag.lagMs)
   const refusals = createRefusalLog(log)
   const permits = new WeakMap<IncomingMessage, Permit>()
-  let stopping = false
+  let closing: Promise<boolean> | undefined
 
   const yoga = createYoga({
     schema,
@@ -99,7 +99,7 @@ export function createGateway(
       useRequests({ endpoint, log, pool, live, tasks, fallbackToken: config.codeoceanToken }),
       useReadiness({
         probe: pool.probe,
-        problem: () => (stopping ? "The gateway is stopping." : admission.overload()),
+        problem: () => (closing ? "The gateway is stopping." : admission.overload()),
       }),
       // Before the checks on GraphQL requests: a browser's navigation is none.
       config.graphiql &&
@@ -147,11 +147,23 @@ export function createGateway(
         return
       }
       permits.set(request, permit)
+      // Node has noted it, and leaves the answer's body out.
+      if (request.method === "HEAD") request.method = "GET"
       // Not when the answer is made, but when it is sent: an answer that nobody reads takes its place.
       response.once("close", permit.leave)
     }
     yoga(request, response)
   })
+
+  async function close(): Promise<boolean> {
+    live.close()
+    const finished = await Promise.all([listener.close(), tasks.over(config.requestDeadlineMs)])
+    lag.close()
+    refusals.close()
+    await pool.close()
+    await yoga.dispose()
+    return finished.every(Boolean)
+  }
 
   return {
     fetch: async (url, init) => yoga.fetch(new URL(url), init ?? {}),
@@ -162,15 +174,9 @@ export function createGateway(
     get held() {
       return { ...admission.counts, ...listener.counts }
     },
-    async close() {
-      stopping = true
-      live.close()
-      const finished = await Promise.all([listener.close(), tasks.over(config.requestDeadlineMs)])
-      lag.close()
-      refusals.close()
-      await pool.close()
-      await yoga.dispose()
-      return finished.every(Boolean)
+    close() {
+      closing ??= close()
+      return closing
     },
   }
 }

@@ -77,6 +77,11 @@ test("HEAD is answered like GET, without a body", async () => {
     expect(statusOf(answer), path).toBe(200)
     expect(contentOf(answer)).toBe("")
   }
+  const headers = [`Authorization: Bearer ${tokens.ada}`]
+  const asked = await exchangeRaw(url, wire("HEAD /graphql?query={__typename} HTTP/1.1", headers))
+  expect(statusOf(asked)).toBe(200)
+  expect(asked).toMatch(/\r\ncontent-length: 31\r\n/i)
+  expect(contentOf(asked)).toBe("")
   const page = await exchangeRaw(url, wire("HEAD /graphql HTTP/1.1", ["Accept: text/html", "Sec-Fetch-Mode: navigate"]))
   expect(statusOf(page)).toBe(200)
   expect(contentOf(page)).toBe("")

@@ -15,9 +15,10 @@ export interface Expectation {
 // biome-ignore lint/suspicious/noExplicitAny: the wire's objects, of which this file picks what it needs.
 type Wire = any
 
+/** None of these has a run that goes on during the soak. */
 const capsuleIds = [
   seed.cellCounter,
-  seed.spikeSorting,
+  seed.driftCorrection,
   seed.privateNotebook,
   seed.discoverableAtlas,
   seed.graceNotebook,
@@ -45,50 +46,53 @@ export async function expectationsOf(url: string, token: string, run: string): P
       if (answer !== undefined && answer.status < 500 && answer.status !== 429) return answer
     }
   }
-  const read = async (path: string, call?: RestCall): Promise<Wire> => {
-    const { status, json } = await ask(path, call)
-    return status === 200 ? json : undefined
+
+  /** What the caller is answered; undefined when it is nothing. A refusal is noted under its place in the operation's data. */
+  async function read(methodAndPath: string, place?: string, forbidden: string[] = []): Promise<Wire> {
+    const { status, json } = await ask(methodAndPath)
+    if (status === 200) return json
+    if (place !== undefined && (status === 401 || status === 403)) forbidden.push(place)
+    return undefined
   }
 
-  async function capsule(id: string): Promise<Wire> {
-    const wire = await read(`GET /capsules/${id}`)
+  async function capsule(id: string, place: string, forbidden: string[]): Promise<Wire> {
+    const wire = await read(`GET /capsules/${id}`, place, forbidden)
     if (wire === undefined) return null
     const runs: Wire[] = await read(`GET /capsules/${id}/computations`)
     const newest = runs.toSorted((a, b) => b.created - a.created).slice(0, 3)
     const panel = await read(`GET /capsules/${id}/app_panel`)
+    const inputs: Promise<Wire>[] | undefined = panel?.data_assets?.map(async ({ id, mount }: Wire, at: number) => ({
+      mount,
+      dataAsset: await dataAsset(id, `${place}.appPanel.dataAssets.${at}.dataAsset`, forbidden),
+    }))
+    const parameters = panel?.parameters?.map(({ name }: Wire) => ({ name })) ?? null
     return {
       id,
       name: wire.name,
       slug: wire.slug,
       ownerEmail: wire.owner_email ?? null,
       computations: { nodes: newest.map(({ id, name, run_time }) => ({ id, name, runTime: run_time ?? null })) },
-      appPanel:
-        panel === undefined
-          ? null
-          : {
-              parameters: panel.parameters?.map(({ name }: Wire) => ({ name })) ?? null,
-              dataAssets:
-                panel.data_assets === undefined
-                  ? null
-                  : await Promise.all(
-                      panel.data_assets.map(async ({ id, mount }: Wire) => ({ mount, dataAsset: await dataAsset(id) })),
-                    ),
-            },
+      appPanel: panel === undefined ? null : { parameters, dataAssets: inputs ? await Promise.all(inputs) : null },
     }
   }
 
-  async function dataAsset(id: string): Promise<Wire> {
-    const wire = await read(`GET /data_assets/${id}`)
+  async function dataAsset(id: string, place: string, forbidden: string[]): Promise<Wire> {
+    const wire = await read(`GET /data_assets/${id}`, place, forbidden)
     if (wire === undefined) return null
     return { id, name: wire.name, mount: wire.mount, size: wire.size === undefined ? null : Number(wire.size) }
   }
 
-  const forbiddenAmong = async (field: string, ids: string[], path: string) => {
-    const statuses = await Promise.all(ids.map(async (id) => (await ask(`GET /${path}/${id}`)).status))
-    return ids.flatMap((_, at) => (statuses[at] === 401 || statuses[at] === 403 ? [`${field}.${at}`] : []))
+  async function lookup(
+    field: string,
+    ids: string[],
+    one: typeof capsule,
+  ): Promise<Pick<Expectation, "data" | "forbidden">> {
+    const forbidden: string[] = []
+    const objects = await Promise.all(ids.map((id, at) => one(id, `${field}.${at}`, forbidden)))
+    return { data: { [field]: objects }, forbidden }
   }
 
-  const found = await read("POST /capsules/search", { body: { query: "tag:ecephys", limit: 20 } })
+  const { json: found } = await ask("POST /capsules/search", { body: { query: "tag:ecephys", limit: 20 } })
   const { name } = await read(`GET /computations/${run}`)
   const reads: Omit<Expectation, "writes">[] = [
     {
@@ -99,15 +103,13 @@ export async function expectationsOf(url: string, token: string, run: string): P
         appPanel { parameters { name } dataAssets { mount dataAsset { id name mount size } } }
       } }`,
       variables: { ids: capsuleIds },
-      data: { capsules: await Promise.all(capsuleIds.map(capsule)) },
-      forbidden: await forbiddenAmong("capsules", capsuleIds, "capsules"),
+      ...(await lookup("capsules", capsuleIds, capsule)),
     },
     {
       name: "data assets",
       query: "query ($ids: [ID!]!) { dataAssets(ids: $ids) { id name mount size } }",
       variables: { ids: dataAssetIds },
-      data: { dataAssets: await Promise.all(dataAssetIds.map(dataAsset)) },
-      forbidden: await forbiddenAmong("dataAssets", dataAssetIds, "data_assets"),
+      ...(await lookup("dataAssets", dataAssetIds, dataAsset)),
     },
     {
       name: "a search",
