@@ -9,6 +9,7 @@ import { corsFor, setCorsHeaders } from "./http/cors.ts"
 import { createListener, type ListenerLimits } from "./http/listener.ts"
 import { answerPlainly, answerRefusal, createRefusalLog } from "./http/refusals.ts"
 import { createRoutes } from "./http/routes.ts"
+import { createDocumentCache, createRefusalCache } from "./limits/documentCache.ts"
 import { createLive, type LiveCounts, type Time } from "./live/poller.ts"
 import { createTasks } from "./live/tasks.ts"
 import type { Log } from "./log.ts"
@@ -93,6 +94,7 @@ export function createGateway(
     // useBodyLimit is the limit.
     maxRequestBodySize: false,
     multipart: false,
+    parserAndValidationCache: { documentCache: createDocumentCache(), errorCache: createRefusalCache() },
     cors: (request) => corsFor(request.headers.get("origin"), config.corsOrigins),
     plugins: [
       // First, so that every later refusal has its request id and its line in the log.

@@ -15,6 +15,7 @@ import {
 import { describe, expect, test } from "vitest"
 import { readConfig } from "../src/config.ts"
 import { checkDocument, checkSource } from "../src/limits/document.ts"
+import { createDocumentCache, createRefusalCache } from "../src/limits/documentCache.ts"
 import type { Limits } from "../src/limits/limits.ts"
 import { seed, tokens } from "../src/sandbox/seed.ts"
 import { schema } from "../src/schema.ts"
@@ -353,6 +354,19 @@ describe("every list in the schema is bounded", () => {
     }
     expect(sandbox.requests).toHaveLength(0)
   })
+})
+
+test("documents that were parsed take no more memory than they may, the newest of them kept", () => {
+  const documents = createDocumentCache()
+  const refusals = createRefusalCache()
+  const text = (index: number) => `{ ${many(9_000, () => "id")} a${index} }`
+  for (let index = 0; index < 30; index++) {
+    documents.set(text(index), parse(text(index)))
+    refusals.set(`${"x".repeat(1_000_000)} ${index}`, new Error("no"))
+  }
+  expect(documents.size).toBe(14)
+  expect(documents.has(text(29))).toBe(true)
+  expect(refusals.size).toBe(16)
 })
 
 describe("variables", () => {
