@@ -13,6 +13,7 @@ import { createDocumentCache, createRefusalCache } from "./limits/documentCache.
 import { createLive, type LiveCounts, type Time } from "./live/poller.ts"
 import { createTasks } from "./live/tasks.ts"
 import type { Log } from "./log.ts"
+import { misfitsIn } from "./persisted/manifest.ts"
 import { createPersistedOperations } from "./persisted/operations.ts"
 import { useBodyLimit } from "./plugins/useBodyLimit.ts"
 import { useCsrfPrevention } from "./plugins/useCsrfPrevention.ts"
@@ -74,6 +75,13 @@ export function createGateway(
     calls: config.limits.calls,
     sharedReads: config.upstreamSharedReads,
   })
+  const persisted = createPersistedOperations({
+    manifest: config.persistedOperations,
+    only: config.persistedOperationsOnly,
+  })
+  for (const misfit of misfitsIn(config.persistedOperations ?? new Map(), schema)) {
+    log.warn({ operation: misfit }, "a persisted operation doesn't fit the graph: it will be refused")
+  }
   const live = createLive(options.time)
   const tasks = createTasks()
   const lag = createLagMeter()
@@ -108,9 +116,7 @@ export function createGateway(
         useGraphiql({ endpoint, examples, ...(options.graphiqlToken && { token: options.graphiqlToken }) }),
       useCsrfPrevention(),
       useBodyLimit(config.limits.bodyBytes),
-      usePersistedOperations(
-        createPersistedOperations({ manifest: config.persistedOperations, only: config.persistedOperationsOnly }),
-      ),
+      usePersistedOperations(persisted),
       useOperationLimits({
         schema,
         limits: config.limits,

@@ -57,8 +57,10 @@ test("what graphql-codegen and relay-compiler write is strict TypeScript", { tim
   expect(await npmRun("check")).toBe("")
 })
 
-test("Apollo Client, urql and Relay fetch, paginate, refetch, and update their caches", { timeout }, async () => {
-  expect(await runTests("test")).toBe(14)
+test("Apollo Client, urql and Relay fetch, paginate, refetch, follow, and update their caches", {
+  timeout,
+}, async () => {
+  expect(await runTests("test")).toBe(15)
 })
 
 test("Apollo Client and urql send the hashes of a manifest's operations", { timeout }, async () => {

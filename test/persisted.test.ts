@@ -62,6 +62,15 @@ describe("an operation of the manifest", () => {
   })
 })
 
+test("an operation that the graph can't answer is named in the log at the start, and stops nothing", async () => {
+  const persistedOperations = new Map([...manifest, ["old", "{ capsule(id: 1) { color } }"]])
+  const { gateway, lines } = await startGateway({ config: { persistedOperations } })
+  expect(lines).toEqual([
+    expect.objectContaining({ level: "warn", operation: 'old: Cannot query field "color" on type "Capsule".' }),
+  ])
+  expect((await post(gateway, { documentId: sha256(nameOf), variables })).answer).toEqual(named)
+})
+
 describe("where only the manifest's operations are answered", () => {
   const config = { persistedOperations: manifest, persistedOperationsOnly: true }
 

@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs"
-import { parse } from "graphql"
+import { type GraphQLSchema, KnownDirectivesRule, parse, specifiedRules, validate } from "graphql"
 
 /** Documents by their ids: most often their SHA-256, in hexadecimal digits and without the prefix `sha256:`. */
 export type Manifest = ReadonlyMap<string, string>
@@ -28,6 +28,17 @@ export function readManifest(path: string): Manifest {
     manifest.set(bareId(id), document)
   }
   return manifest
+}
+
+/** Directives are left to the request: which there are depends on the settings. */
+const rules = specifiedRules.filter((rule) => rule !== KnownDirectivesRule)
+
+/** One sentence for each document that this graph can't answer: most likely an older or newer one could. */
+export function misfitsIn(manifest: Manifest, schema: GraphQLSchema): string[] {
+  return [...manifest].flatMap(([id, document]) => {
+    const [error] = validate(schema, parse(document), rules)
+    return error === undefined ? [] : [`${id}: ${error.message}`]
+  })
 }
 
 function objectIn(path: string): object {

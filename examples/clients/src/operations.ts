@@ -18,3 +18,9 @@ export const RenameRun = graphql(`
     }
   }
 `)
+
+export const RunState = graphql(`
+  subscription RunState($id: ID!) {
+    computation(id: $id) { id state runTime }
+  }
+`)

@@ -21,6 +21,8 @@ export function createUrqlClient({
     url,
     fetchOptions: { headers },
     preferGetMethod: false,
+    // Subscriptions come as server-sent events on the same address.
+    fetchSubscriptions: true,
     ...(fetch && { fetch }),
     exchanges: [
       cacheExchange({

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict"
 import { test } from "node:test"
 import type { CapsulePageQuery } from "../src/generated/graphql.ts"
-import { CapsulePage, RenameRun } from "../src/operations.ts"
+import { CapsulePage, RenameRun, RunState } from "../src/operations.ts"
 import { createUrqlClient } from "../src/urql.ts"
 import { countedFetch } from "./countedFetch.ts"
 
@@ -49,4 +49,19 @@ test("a run's new name is seen wherever the run is, without asking again", async
   assert.equal(data?.renameComputation?.__typename, "RenameComputationPayload")
   assert.equal(runs().find((run) => run?.id === id)?.name, name)
   assert.equal(sent.length, 2)
+})
+
+test("a run is followed until it ends", async () => {
+  const client = createUrqlClient()
+  const { data } = await client.query(CapsulePage, { first: 20 })
+  const [run] = capsulesOf(data).flatMap((capsule) => capsule?.computations?.nodes ?? [])
+  const states: unknown[] = []
+  await new Promise<void>((resolve, reject) => {
+    client.subscription(RunState, { id: run?.id ?? "" }).subscribe(({ data, error }) => {
+      if (error) reject(error)
+      states.push(data?.computation?.state)
+      if (data?.computation?.state === "COMPLETED") resolve()
+    })
+  })
+  assert.equal(states.at(-1), "COMPLETED")
 })
