@@ -1,10 +1,11 @@
 import {
+  type DirectiveNode,
   type DocumentNode,
   type FragmentDefinitionNode,
   GraphQLError,
   Kind,
   type SelectionSetNode,
-  visit,
+  type ValueNode,
 } from "graphql"
 import type { ErrorCode } from "../errors.ts"
 import type { Limits } from "./limits.ts"
@@ -58,11 +59,11 @@ export function checkDocument(document: DocumentNode, limits: Limits): void {
       throw tooMuch(`The operation has ${fields} fields at its root`, limits.rootFields, severalRequests)
     }
   }
-  const repeated = roots.reduce((sum, root) => sum + spreads.repeatedIn([root]), 0)
-  if (repeated > limits.repeatedFields) {
+  const comparisons = roots.reduce((sum, root) => sum + spreads.comparisonsIn([root]), 0)
+  if (comparisons > limits.comparisons) {
     throw tooMuch(
-      `The document selects ${repeated} times what the same selection already has`,
-      limits.repeatedFields,
+      `The document repeats fields in the same selection, which makes ${comparisons} pairs to compare`,
+      limits.comparisons,
       "Select each field once.",
     )
   }
@@ -76,17 +77,41 @@ function checkCounts(document: DocumentNode, limits: Limits): void {
   let directives = 0
   let directivesInOnePlace = 0
   let listEntries = 0
-  visit(document, {
-    enter(node) {
-      if (node.kind === Kind.FIELD && node.alias !== undefined) aliases += 1
-      else if (node.kind === Kind.FRAGMENT_DEFINITION) fragments += 1
-      else if (node.kind === Kind.LIST) listEntries = Math.max(listEntries, node.values.length)
-      if ("directives" in node && node.directives !== undefined) {
-        directives += node.directives.length
-        directivesInOnePlace = Math.max(directivesInOnePlace, node.directives.length)
+  const countValue = (value: ValueNode): void => {
+    if (value.kind === Kind.LIST) {
+      listEntries = Math.max(listEntries, value.values.length)
+      value.values.forEach(countValue)
+    } else if (value.kind === Kind.OBJECT) for (const field of value.fields) countValue(field.value)
+  }
+  const countDirectives = ({
+    directives: here = [],
+  }: {
+    readonly directives?: readonly DirectiveNode[] | undefined
+  }): void => {
+    directives += here.length
+    directivesInOnePlace = Math.max(directivesInOnePlace, here.length)
+    for (const { arguments: given = [] } of here) for (const { value } of given) countValue(value)
+  }
+  const countSelections = ({ selections }: SelectionSetNode): void => {
+    for (const selection of selections) {
+      countDirectives(selection)
+      if (selection.kind === Kind.FIELD) {
+        if (selection.alias !== undefined) aliases += 1
+        for (const { value } of selection.arguments ?? []) countValue(value)
       }
-    },
-  })
+      if (selection.kind !== Kind.FRAGMENT_SPREAD && selection.selectionSet) countSelections(selection.selectionSet)
+    }
+  }
+  for (const definition of document.definitions) {
+    countDirectives(definition)
+    if (definition.kind === Kind.FRAGMENT_DEFINITION) fragments += 1
+    if (!("selectionSet" in definition)) continue
+    countSelections(definition.selectionSet)
+    for (const variable of definition.variableDefinitions ?? []) {
+      countDirectives(variable)
+      if (variable.defaultValue) countValue(variable.defaultValue)
+    }
+  }
   const check = (asked: number, most: number, what: string, instead: string) => {
     if (asked > most) throw tooMuch(`The document has ${asked} ${what}`, most, instead)
   }
@@ -185,13 +210,13 @@ class Spreads {
     return fields
   }
 
-  /** How many fields there are beside the first with the same key, at every level. */
-  repeatedIn(sets: readonly SelectionSetNode[]): number {
-    let repeated = 0
+  /** How many pairs of fields with the same key there are, at every level. */
+  comparisonsIn(sets: readonly SelectionSetNode[]): number {
+    let comparisons = 0
     for (const places of this.fieldsOf(sets).values()) {
-      repeated += places.length - 1 + this.repeatedIn(places.flat())
+      comparisons += (places.length * (places.length - 1)) / 2 + this.comparisonsIn(places.flat())
     }
-    return repeated
+    return comparisons
   }
 }
 
