@@ -113,6 +113,21 @@ describe("with it", () => {
     await vi.waitFor(() => expect(lines.map(({ outcome }) => outcome)).toContain("cancelled"))
   })
 
+  test("a stopping gateway sends what it has begun to its last part", async () => {
+    const { gateway, sandbox } = await startGateway({ config })
+    const hold = sandbox.hold()
+    const following = follow(await gateway.listen(), panelLater)
+    await hold.waitFor(1)
+    hold.release()
+    const { next, rest } = await following
+    await next()
+    await hold.waitFor(1)
+    const closed = gateway.close()
+    hold.end()
+    expect(await rest()).toMatchObject([{ incremental: [{ path: ["capsule"] }], hasNext: false }])
+    expect(await closed).toBe(true)
+  })
+
   test("later parts have the request's deadline", async () => {
     const { gateway, sandbox } = await startGateway({ config: { ...config, requestDeadlineMs: 1_500 } })
     sandbox.failNext("GET /capsules/*/app_panel", "hang", 9)
