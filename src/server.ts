@@ -143,7 +143,7 @@ export function createGateway(
   const listener = createListener(listening, (request, response) => {
     const route = routeOf(request)
     if (typeof route === "object") {
-      answerPlainly(response, route)
+      answerPlainly(request, response, route)
       return
     }
     if (route === "operation") {

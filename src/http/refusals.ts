@@ -5,10 +5,15 @@ import type { Log } from "../log.ts"
 import type { Refusal } from "./admission.ts"
 
 /** Answers in a line of text what isn't GraphQL's. */
-export function answerPlainly(response: ServerResponse, answer: { status: number; message: string; allow?: string }) {
+export function answerPlainly(
+  request: IncomingMessage,
+  response: ServerResponse,
+  answer: { status: number; message: string; allow?: string },
+): void {
   send(response, answer.status, `${answer.message}\n`, {
     "content-type": "text/plain; charset=utf-8",
     "cache-control": "no-store",
+    "x-request-id": requestIdOf(request.headers["x-request-id"]),
     ...(answer.allow !== undefined && { allow: answer.allow }),
   })
 }
