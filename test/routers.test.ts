@@ -35,11 +35,11 @@ afterAll(() => gateway.close())
 const folder = await mkdtemp(join(tmpdir(), "supergraph-"))
 afterAll(() => rm(folder, { recursive: true }))
 const SUPERGRAPH = join(folder, "supergraph.graphql")
-const composed = start(["compose.js"], {
+const subgraphs = {
   GATEWAY_URL: `${await gateway.listen()}/graphql`,
   EXPERIMENTS_URL: await start(["experiments.js"], { PORT: "0" }).said(/experiments: (\S+)/),
-  SUPERGRAPH,
-})
+}
+const composed = start(["compose.js"], { ...subgraphs, SUPERGRAPH })
 if ((await composed.exited) !== 0) throw new Error(composed.output())
 
 async function startApollo(): Promise<string> {
@@ -62,6 +62,13 @@ async function freePort(): Promise<string> {
   await new Promise((resolve) => server.close(resolve))
   return String(port)
 }
+
+test("the composition is the same from the gateway's file, for a gateway that doesn't tell its schema", async () => {
+  const other = join(folder, "fromFile.graphql")
+  const composed = start(["compose.js"], { ...subgraphs, GATEWAY_SCHEMA: "../../schema.graphql", SUPERGRAPH: other })
+  expect(await composed.exited, composed.output()).toBe(0)
+  expect(await readFile(other, "utf8")).toBe(await readFile(SUPERGRAPH, "utf8"))
+})
 
 const [apollo, hive] = await Promise.all([startApollo(), startHive()])
 

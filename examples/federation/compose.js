@@ -1,14 +1,20 @@
-// Asks both subgraphs for their schemas and composes them into supergraph.graphql, which routers read.
-import { writeFile } from "node:fs/promises"
+// Composes the schemas of both subgraphs into supergraph.graphql, which routers read. Each is asked for its schema, unless a
+// file is named that holds it: a gateway in production doesn't tell.
+import { readFile, writeFile } from "node:fs/promises"
 import { composeServices } from "@apollo/composition"
 import { parse } from "graphql"
 
+const { GATEWAY_URL, GATEWAY_SCHEMA, EXPERIMENTS_URL } = process.env
 const subgraphs = [
-  { name: "codeocean", url: process.env.GATEWAY_URL ?? "http://127.0.0.1:4000/graphql" },
-  { name: "experiments", url: process.env.EXPERIMENTS_URL ?? "http://127.0.0.1:4010/" },
+  { name: "codeocean", url: GATEWAY_URL ?? "http://127.0.0.1:4000/graphql", file: GATEWAY_SCHEMA },
+  { name: "experiments", url: EXPERIMENTS_URL ?? "http://127.0.0.1:4010/" },
 ]
 
-async function withSchema({ name, url }) {
+async function withSchema({ name, url, file }) {
+  return { name, url, typeDefs: parse(file ? await readFile(file, "utf8") : await schemaFrom(name, url)) }
+}
+
+async function schemaFrom(name, url) {
   const response = await fetch(url, {
     method: "POST",
     headers: { "content-type": "application/json" },
@@ -16,7 +22,7 @@ async function withSchema({ name, url }) {
   })
   const { data, errors } = await response.json()
   if (errors) throw new Error(`${name} doesn't tell its schema: ${errors[0].message}`)
-  return { name, url, typeDefs: parse(data._service.sdl) }
+  return data._service.sdl
 }
 
 const { supergraphSdl, errors, hints } = composeServices(await Promise.all(subgraphs.map(withSchema)))
