@@ -12,7 +12,10 @@ export interface Config {
   logLevel: (typeof logLevels)[number]
   upstreamTimeoutMs: number
   upstreamConnections: number
+  upstreamQueue: number
   upstreamSharedReads: boolean
+  upstreamRetryPercent: number
+  upstreamBreakerCalls: number
   requestDeadlineMs: number
   /** The limits of what clients may ask at once; 0 sets none. */
   callerRequestsPerSecond: number
@@ -79,6 +82,24 @@ export const settings: readonly Setting[] = [
     name: "UPSTREAM_CONNECTIONS",
     default: "128",
     meaning: "The most calls to Code Ocean under way at once; more of them wait in line.",
+  },
+  {
+    name: "UPSTREAM_QUEUE",
+    default: "10000",
+    meaning:
+      "The most calls to Code Ocean that wait in line, half of them one caller's; callers take turns. 0 sets no limit.",
+  },
+  {
+    name: "UPSTREAM_RETRY_PERCENT",
+    default: "20",
+    meaning:
+      "How many repeats of failed reads there may be for a hundred calls, beside one a second and 50 saved up. 0: none at all.",
+  },
+  {
+    name: "UPSTREAM_BREAKER_CALLS",
+    default: "20",
+    meaning:
+      "When so many calls or more went to Code Ocean within ten seconds and more than half found it down, nothing is sent until it answers a probe. 0: calls are always sent.",
   },
   {
     name: "UPSTREAM_SHARED_READS",
@@ -253,6 +274,9 @@ const environment = z.object({
   LOG_LEVEL: z.enum(logLevels, `must be one of ${logLevels.join(", ")}`).default("info"),
   UPSTREAM_TIMEOUT_MS: wholeNumber(1, 3_600_000).prefault(defaultOf("UPSTREAM_TIMEOUT_MS")),
   UPSTREAM_CONNECTIONS: wholeNumber(1, 10_000).prefault(defaultOf("UPSTREAM_CONNECTIONS")),
+  UPSTREAM_QUEUE: wholeNumber(0, 1_000_000).prefault(defaultOf("UPSTREAM_QUEUE")),
+  UPSTREAM_RETRY_PERCENT: wholeNumber(0, 100).prefault(defaultOf("UPSTREAM_RETRY_PERCENT")),
+  UPSTREAM_BREAKER_CALLS: wholeNumber(0, 1_000_000).prefault(defaultOf("UPSTREAM_BREAKER_CALLS")),
   UPSTREAM_SHARED_READS: yesOrNo.default(true),
   REQUEST_DEADLINE_MS: wholeNumber(1, 3_600_000).prefault(defaultOf("REQUEST_DEADLINE_MS")),
   CALLER_REQUESTS_PER_SECOND: wholeNumber(0, 1_000_000).prefault(defaultOf("CALLER_REQUESTS_PER_SECOND")),
@@ -334,7 +358,10 @@ export function readConfig(record: Record<string, string | undefined>): Config {
     logLevel: data.LOG_LEVEL,
     upstreamTimeoutMs: data.UPSTREAM_TIMEOUT_MS,
     upstreamConnections: data.UPSTREAM_CONNECTIONS,
+    upstreamQueue: data.UPSTREAM_QUEUE,
     upstreamSharedReads: data.UPSTREAM_SHARED_READS,
+    upstreamRetryPercent: data.UPSTREAM_RETRY_PERCENT,
+    upstreamBreakerCalls: data.UPSTREAM_BREAKER_CALLS,
     requestDeadlineMs: data.REQUEST_DEADLINE_MS,
     callerRequestsPerSecond: data.CALLER_REQUESTS_PER_SECOND,
     callerConcurrentRequests: data.CALLER_CONCURRENT_REQUESTS,

@@ -45,6 +45,8 @@ const codeOfFailure: Readonly<Record<Exclude<UpstreamError["failure"], "status">
   unreachable: "UPSTREAM_UNAVAILABLE",
   lost: "UPSTREAM_UNAVAILABLE",
   invalid: "UPSTREAM_INVALID_RESPONSE",
+  suspended: "UPSTREAM_UNAVAILABLE",
+  crowded: "OVERLOADED",
   unsendable: "BAD_USER_INPUT",
   unauthenticated: "UNAUTHENTICATED",
   exhausted: "OPERATION_TOO_COSTLY",

@@ -73,7 +73,11 @@ export function createGateway(
     deadlineMs: config.requestDeadlineMs,
     connections: config.upstreamConnections,
     calls: config.limits.calls,
+    queue: config.upstreamQueue,
+    retryPercent: config.upstreamRetryPercent,
+    breakerCalls: config.upstreamBreakerCalls,
     sharedReads: config.upstreamSharedReads,
+    log,
   })
   const persisted = createPersistedOperations({
     manifest: config.persistedOperations,
@@ -108,7 +112,7 @@ export function createGateway(
       // First, so that every later refusal has its request id and its line in the log.
       useRequests({ endpoint, log, pool, live, tasks, fallbackToken: config.codeoceanToken }),
       useReadiness({
-        probe: pool.probe,
+        upstream: pool,
         problem: () => (closing ? "The gateway is stopping." : admission.overload()),
       }),
       // Before the checks on GraphQL requests: a browser's navigation is none.

@@ -1,24 +1,31 @@
 import { type Plugin, useReadinessCheck } from "graphql-yoga"
+import type { UpstreamPool } from "../upstream/client.ts"
 
 const rememberedForMs = 5_000
 
 /**
  * `/ready`: 200 while upstream answers, 503 while it doesn't or the gateway has a problem of its own. However often it is
- * asked, upstream is asked once in five seconds at the most.
+ * asked, upstream is asked once in five seconds at the most, and not at all while it is known to be down.
  * @param options.problem why the gateway itself isn't ready, if it isn't
  */
-export function useReadiness(options: { probe: () => Promise<boolean>; problem: () => string | undefined }): Plugin {
+export function useReadiness(options: {
+  upstream: Pick<UpstreamPool, "probe" | "circuit">
+  problem: () => string | undefined
+}): Plugin {
+  const { upstream } = options
   let asked: Promise<boolean> | undefined
   let askedAt = Number.NEGATIVE_INFINITY
   return useReadinessCheck({
     async check({ fetchAPI }) {
-      if (performance.now() - askedAt > rememberedForMs) {
+      const { circuit } = upstream
+      if (circuit === "closed" && performance.now() - askedAt > rememberedForMs) {
         askedAt = performance.now()
-        asked = options.probe()
+        asked = upstream.probe()
       }
-      const problem = options.problem() ?? ((await asked) ? undefined : "Code Ocean doesn't answer.")
+      const answers = () => (circuit === "closed" ? asked : false)
+      const problem = options.problem() ?? ((await answers()) ? undefined : "Code Ocean doesn't answer.")
       return fetchAPI.Response.json(
-        { ready: problem === undefined, ...(problem && { problem }) },
+        { ready: problem === undefined, circuit, ...(problem && { problem }) },
         { status: problem === undefined ? 200 : 503, headers: { "cache-control": "no-store" } },
       )
     },

@@ -2,6 +2,7 @@ import { Pool } from "undici"
 import packageJson from "../../package.json" with { type: "json" }
 import type { Log } from "../log.ts"
 import { type Answer, isObject, NotPromisedError } from "./answer.ts"
+import { createBreaker, suspended } from "./breaker.ts"
 import {
   createFilePools,
   createTurns,
@@ -15,9 +16,11 @@ import {
   type Wanted,
 } from "./download.ts"
 import { UpstreamError } from "./error.ts"
-import { ExchangeError, exchange, type Reply } from "./exchange.ts"
+import { ExchangeError, exchange, type HttpRequest, type Reply } from "./exchange.ts"
+import { RetryBudget } from "./retry.ts"
 import { fillRoute, UnsendableIdError } from "./route.ts"
 import { Flight, headerOf, type Outcome, SharedReads, type Waiter } from "./singleFlight.ts"
+import { Turns } from "./turns.ts"
 
 /** The oldest platform whose API this gateway speaks; an older one refuses by itself. */
 const minServerVersion = "4.6.0"
@@ -81,6 +84,8 @@ export interface UpstreamPool {
   forCaller(caller: Caller, options?: { readsOnce?: boolean }): Upstream
   /** Whether upstream answers at all, asked without a token and beside the callers' connections. */
   probe(): Promise<boolean>
+  /** `open` while upstream is known to be down, and nothing is sent but probes. */
+  readonly circuit: "closed" | "open"
   /** Closes every connection, cutting off what is under way. */
   close(): Promise<void>
 }
@@ -92,6 +97,9 @@ export interface UpstreamPool {
  * @param options.deadlineMs the longest that all calls for one request may take together
  * @param options.connections the most calls under way at once
  * @param options.calls the most calls for one request, repeats not counted
+ * @param options.queue the most calls that wait for one of these; 0 for any number
+ * @param options.retryPercent how many repeats there may be for a hundred calls
+ * @param options.breakerCalls of how many calls in ten seconds more than half must find upstream down; 0: nothing is held back
  * @param options.sharedReads whether equal reads of one caller are sent once
  */
 export function createUpstreamPool(options: {
@@ -100,7 +108,11 @@ export function createUpstreamPool(options: {
   deadlineMs: number
   connections: number
   calls: number
+  queue: number
+  retryPercent: number
+  breakerCalls: number
   sharedReads: boolean
+  log: Log
 }): UpstreamPool {
   const { origin, pathname } = options.url
   const base = `${pathname}api/v1/`
@@ -114,28 +126,53 @@ export function createUpstreamPool(options: {
     allowH2: false,
   }
   const pool = new Pool(origin, { ...settings, connections: options.connections })
-  const probePool = new Pool(origin, { ...settings, connections: 1 })
-  const reads = options.sharedReads ? new SharedReads() : undefined
+  const probePool = new Pool(origin, { ...settings, connections: 2 })
+  const probeRequest = {
+    method: "GET",
+    path: `${base}custom_metadata`,
+    headers: commonHeaders,
+    body: undefined,
+  } as const
+  const probe = () => exchange(probePool, probeRequest, Math.min(probeTimeoutMs, options.timeoutMs)).reply
   const files = createFilePools({ upstream: options.url, connectTimeoutMs: longestConnectMs, userAgent })
 
+  const turns = new Turns(options.connections, options.queue || Number.POSITIVE_INFINITY)
+  const breaker = createBreaker({ calls: options.breakerCalls || Number.POSITIVE_INFINITY, probe, log: options.log })
+  const budget = new RetryBudget(options.retryPercent)
+
+  async function send(flight: Flight, credential: string, request: HttpRequest): Promise<Reply> {
+    if (breaker.isOpen) throw suspended()
+    if (!turns.take()) await flight.stand(turns.wait(credential))
+    try {
+      return await breaker.send(() => flight.send(() => exchange(pool, request, options.timeoutMs)))
+    } finally {
+      turns.giveBack()
+    }
+  }
+
+  const shared: Shared = {
+    base,
+    files,
+    send,
+    budget,
+    fileBudget: new RetryBudget(options.retryPercent),
+    reads: options.sharedReads ? new SharedReads(budget) : undefined,
+  }
+
   return {
-    forCaller: (caller, { readsOnce = false } = {}) =>
-      upstreamFor(caller, { pool, files, base, reads }, { ...options, readsOnce }),
+    forCaller: (caller, { readsOnce = false } = {}) => upstreamFor(caller, shared, { ...options, readsOnce }),
     async probe() {
-      const request = {
-        method: "GET" as const,
-        path: `${base}custom_metadata`,
-        headers: commonHeaders,
-        body: undefined,
-      }
-      const attempt = exchange(probePool, request, probeTimeoutMs)
       try {
-        return (await attempt.reply).status < 500
+        return (await probe()).status < 500
       } catch {
         return false
       }
     },
+    get circuit() {
+      return breaker.isOpen ? "open" : "closed"
+    },
     async close() {
+      breaker.close()
       await Promise.all([pool.destroy(), probePool.destroy(), files.close()])
     },
   }
@@ -145,15 +182,19 @@ const commonHeaders = { accept: "application/json", "min-server-version": minSer
 
 /** What the calls of all requests have in common. */
 interface Shared {
-  pool: Pool
-  files: FilePools
   base: string
+  files: FilePools
+  /** Sends a call once, when upstream is there and it is the caller's turn. Rejects with ExchangeError. */
+  send(flight: Flight, credential: string, request: HttpRequest): Promise<Reply>
+  budget: RetryBudget
+  /** Files lie elsewhere: what happens there is no matter of upstream's. */
+  fileBudget: RetryBudget
   reads: SharedReads | undefined
 }
 
 function upstreamFor(
   caller: Caller,
-  { pool, files, base, reads }: Shared,
+  { base, files, send, budget, fileBudget, reads }: Shared,
   limits: { timeoutMs: number; deadlineMs: number; calls: number; readsOnce: boolean },
 ): Upstream {
   const deadline = performance.now() + limits.deadlineMs
@@ -195,7 +236,7 @@ function upstreamFor(
     count(endpoint)
     const body = wanted.body === undefined ? undefined : JSON.stringify(wanted.body)
     const request = { method, path, headers: body === undefined ? headers : sending, body }
-    const attempt = (flight: Flight) => flight.send(() => exchange(pool, request, limits.timeoutMs))
+    const attempt = (flight: Flight) => send(flight, token, request)
     const answered: Answered<T> = (outcome, fail) => {
       const { status } = outcome.reply
       if (status >= 200 && status < 300) return promised(wanted, outcome.reply, endpoint, isWrite, token, fail)
@@ -204,7 +245,7 @@ function upstreamFor(
     if (isWrite) {
       reads?.changed(token)
       try {
-        return await answerOf(new Flight(attempt, () => {}), endpoint, sentences, isWrite, answered)
+        return await answerOf(new Flight(attempt, budget), endpoint, sentences, isWrite, answered)
       } finally {
         reads?.changed(token)
       }
@@ -213,11 +254,8 @@ function upstreamFor(
   }
 
   /** An equal read's flight, or one of its own. */
-  function flightFor(
-    { method, path, body }: { method: string; path: string; body: string | undefined },
-    attempt: (flight: Flight) => Promise<Reply>,
-  ): Flight {
-    if (reads === undefined || overBecause !== undefined) return new Flight(attempt, () => {})
+  function flightFor({ method, path, body }: HttpRequest, attempt: (flight: Flight) => Promise<Reply>): Flight {
+    if (reads === undefined || overBecause !== undefined) return new Flight(attempt, budget)
     const now = performance.now()
     const key = `${token}\n${caller.agentId ?? ""}\n${method} ${path}\n${body ?? ""}`
     const underWay = reads.get(key, now)
@@ -246,7 +284,7 @@ function upstreamFor(
           throw error instanceof UpstreamError ? fail(error) : error
         }
       }
-      return answerOf(new Flight(attempt, () => {}), signedFile, fileSentences, false, answered)
+      return answerOf(new Flight(attempt, fileBudget), signedFile, fileSentences, false, answered)
     })
   }
 
@@ -302,6 +340,8 @@ function upstreamFor(
 
   /** One line in the log for each failed call. */
   function report(failure: UpstreamError, attempts: number, started: number): UpstreamError {
+    // That upstream is down is one line of its own, whatever fails for it.
+    if (failure.failure === "suspended") return failure
     const ordinary = failure.failure === "cancelled" || (failure.failure === "status" && (failure.status ?? 500) < 500)
     caller.log[ordinary ? "info" : "warn"](
       {
@@ -334,6 +374,13 @@ type Answered<T> = (outcome: Outcome & { reply: Reply }, fail: (failure: Upstrea
 
 type Sentences = Readonly<Record<"timeout" | "unreachable" | "lost" | "invalid", string>>
 
+/** What the gateway says of calls that it doesn't send. */
+const heldBack = {
+  suspended: "Code Ocean is down; the gateway asks every second whether it is back.",
+  crowded: "Too many calls to Code Ocean wait in line already: ask for less at once, or try again in a second.",
+  cancelled: "The request was cancelled.",
+}
+
 const sentences: Sentences = {
   timeout: "Code Ocean did not answer in time.",
   unreachable: "Code Ocean can't be reached.",
@@ -359,7 +406,11 @@ function pathOf(wanted: Call<unknown>, endpoint: string): string {
 /** Why a call got no answer, as the caller is told: a write that was sent may have happened all the same. */
 function unanswered(error: ExchangeError, endpoint: string, words: Sentences, isWrite: boolean): UpstreamError {
   const failure = error.kind === "broken" ? "invalid" : error.kind
-  return new UpstreamError(failure, endpoint, words[failure], { cause: error, outcomeUnknown: isWrite && error.sent })
+  return new UpstreamError(failure, endpoint, { ...heldBack, ...words }[failure], {
+    cause: error,
+    outcomeUnknown: isWrite && error.sent,
+    retryAfterSeconds: failure === "suspended" || failure === "crowded" ? 1 : undefined,
+  })
 }
 
 function promised<T>(

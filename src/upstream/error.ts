@@ -5,6 +5,8 @@
  * - `unreachable`: no connection could be made, so nothing was sent;
  * - `lost`: the connection ended before the answer began;
  * - `invalid`: an answer came that is not what the API promises;
+ * - `suspended`: upstream is down, and until it is back nothing is sent;
+ * - `crowded`: too many calls wait in line already, so nothing was sent;
  * - `unsendable`: an id can't be put into a path, so nothing was sent;
  * - `unauthenticated`: the caller brought no usable token, so nothing was sent;
  * - `exhausted`: the request has downloaded as much as one may, so nothing was sent;
@@ -16,6 +18,8 @@ export type UpstreamFailure =
   | "unreachable"
   | "lost"
   | "invalid"
+  | "suspended"
+  | "crowded"
   | "unsendable"
   | "unauthenticated"
   | "exhausted"

@@ -11,8 +11,11 @@ export interface Reply {
 
 /** An exchange that gave no whole answer, and how far it came. */
 export class ExchangeError extends Error {
-  /** `broken`: it began and broke off; `invalid`: it is no answer to use, and wouldn't be one the next time. */
-  readonly kind: "timeout" | "unreachable" | "lost" | "broken" | "invalid"
+  /**
+   * `broken`: it began and broke off; `invalid`: it is no answer to use, and wouldn't be one the next time; `suspended` and
+   * `crowded`: the gateway held it back, since upstream is down or too many wait; `cancelled`: nobody waits for it any more.
+   */
+  readonly kind: "timeout" | "unreachable" | "lost" | "broken" | "invalid" | "suspended" | "crowded" | "cancelled"
   /** Whether the request may have reached upstream. */
   readonly sent: boolean
   constructor(kind: ExchangeError["kind"], sent: boolean, message: string, cause?: unknown) {
@@ -20,6 +23,16 @@ export class ExchangeError extends Error {
     this.kind = kind
     this.sent = sent
   }
+}
+
+/** What is sent. */
+export interface HttpRequest {
+  /** Where to, for a pool of more than one place. */
+  origin?: string
+  method: Dispatcher.HttpMethod
+  path: string
+  headers: Record<string, string>
+  body: string | undefined
 }
 
 /** An exchange under way. */
@@ -37,22 +50,10 @@ export const largestAnswer = 32 * 1024 * 1024
  * This goes through the pool's `dispatch`, not its `request`: without a stream for each body, a page of a hundred small
  * answers costs the gateway about two thirds of the time.
  * `reply` rejects with ExchangeError.
- * @param request.origin where to, for a pool of more than one place
  * @param timeoutMs from being sent to the last byte; time spent in line for a connection doesn't count
  * @param cutAt cuts off a body of more bytes than this; without it, one of more than `largestAnswer` fails
  */
-export function exchange(
-  pool: Dispatcher,
-  request: {
-    origin?: string
-    method: Dispatcher.HttpMethod
-    path: string
-    headers: Record<string, string>
-    body: string | undefined
-  },
-  timeoutMs: number,
-  cutAt?: number,
-): Exchange {
+export function exchange(pool: Dispatcher, request: HttpRequest, timeoutMs: number, cutAt?: number): Exchange {
   let controller: Dispatcher.DispatchController | undefined
   let timer: NodeJS.Timeout | undefined
   let done = false
@@ -120,7 +121,7 @@ export function exchange(
     reply: promise,
     abort() {
       const sent = controller !== undefined
-      fail(new ExchangeError("timeout", sent, "given up"))
+      fail(new ExchangeError("cancelled", sent, "given up"))
       return sent
     },
   }

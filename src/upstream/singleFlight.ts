@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises"
 import { type Exchange, ExchangeError, type Reply } from "./exchange.ts"
-import { isPassing, parseRetryAfterMs, retryDelayMs } from "./retry.ts"
+import { isPassing, parseRetryAfterMs, type RetryBudget, retryDelayMs } from "./retry.ts"
+import type { Place } from "./turns.ts"
 
 /** What came of a call: an answer of whatever status, or why there is none, which is an ExchangeError or a bug. */
 export type Outcome =
@@ -25,17 +26,20 @@ export interface Waiter {
  */
 export class Flight {
   readonly #attempt: (flight: Flight) => Promise<Reply>
-  readonly #ended: () => void
-  readonly #waiters = new Set<Waiter>()
+  readonly #budget: RetryBudget
+  readonly #ended: (() => void) | undefined
+  #waiters: Waiter[] = []
   #attempts = 0
   #abort: (() => boolean) | undefined
 
   /**
    * @param attempt sends the call once, by way of `send`; rejects with ExchangeError
-   * @param ended called once, when nobody can join any more
+   * @param budget what repeats are paid from
+   * @param ended called when nobody may join any more
    */
-  constructor(attempt: (flight: Flight) => Promise<Reply>, ended: () => void) {
+  constructor(attempt: (flight: Flight) => Promise<Reply>, budget: RetryBudget, ended?: () => void) {
     this.#attempt = attempt
+    this.#budget = budget
     this.#ended = ended
   }
 
@@ -45,22 +49,31 @@ export class Flight {
   }
 
   join(waiter: Waiter): void {
-    this.#waiters.add(waiter)
-    if (this.#waiters.size === 1) void this.#fly()
+    this.#waiters.push(waiter)
+    if (this.#waiters.length === 1) void this.#fly()
   }
 
   /** Says whether, with the last one's leaving, a call was cut off that may have reached upstream. */
   leave(waiter: Waiter): boolean {
-    this.#waiters.delete(waiter)
-    if (this.#waiters.size > 0) return false
-    this.#ended()
+    this.#waiters.splice(this.#waiters.indexOf(waiter), 1)
+    if (this.#waiters.length > 0) return false
+    this.#ended?.()
     return this.#abort?.() ?? false
   }
 
-  /** Begins an exchange, which ends with the flight. Rejects with ExchangeError. */
+  /** Waits in line, as long as somebody waits for the call. Rejects with ExchangeError. */
+  stand({ turn, giveUp }: Place): Promise<void> {
+    this.#abort = () => {
+      giveUp()
+      return false
+    }
+    return turn
+  }
+
+  /** Begins an exchange, which ends when nobody waits for the call any more. Rejects with ExchangeError. */
   send(begin: () => Exchange): Promise<Reply> {
     const [first] = this.#waiters
-    if (first === undefined) return Promise.reject(new ExchangeError("timeout", false, "given up"))
+    if (first === undefined) return Promise.reject(new ExchangeError("cancelled", false, "given up"))
     const exchange = begin()
     this.#abort = exchange.abort
     first.called()
@@ -68,14 +81,14 @@ export class Flight {
   }
 
   async #fly(): Promise<void> {
+    this.#budget.earn()
     for (;;) {
       const outcome = await this.#outcome()
-      if (this.#waiters.size === 0) return
-      const delayMs = this.#delayMs(outcome)
-      this.#settle(outcome, performance.now() + (delayMs ?? Number.POSITIVE_INFINITY))
-      if (delayMs === undefined || this.#waiters.size === 0) return
-      await this.#pause(delayMs)
-      if (this.#waiters.size === 0) return
+      const nextAt = this.#nextAt(outcome)
+      this.#settle(outcome, nextAt)
+      if (this.#waiters.length === 0) return
+      await this.#pause(nextAt - performance.now())
+      if (this.#waiters.length === 0) return
     }
   }
 
@@ -89,21 +102,23 @@ export class Flight {
     }
   }
 
-  /** How long to wait for the next attempt; undefined when there is to be none. */
-  #delayMs({ reply, retryAfterMs, error }: Outcome): number | undefined {
+  /** When to try again, in milliseconds of performance.now(); Infinity for never. */
+  #nextAt({ reply, retryAfterMs, error }: Outcome): number {
     const passes = reply ? isPassing(reply.status) : error instanceof ExchangeError && passingKinds.has(error.kind)
-    if (!passes) return undefined
-    let latest = Number.NEGATIVE_INFINITY
-    for (const { repeats, deadline } of this.#waiters) if (repeats && deadline > latest) latest = deadline
-    return retryDelayMs(this.#attempts, latest - performance.now(), retryAfterMs)
+    if (!passes) return Number.POSITIVE_INFINITY
+    const now = performance.now()
+    const latest = Math.max(...this.#waiters.map(({ repeats, deadline }) => (repeats ? deadline : now)))
+    const delayMs = retryDelayMs(this.#attempts, latest - now, retryAfterMs)
+    return delayMs !== undefined && this.#budget.spend() ? now + delayMs : Number.POSITIVE_INFINITY
   }
 
   /** Tells all who don't wait for another attempt at that moment. */
   #settle(outcome: Outcome, nextAt: number): void {
-    const settled = [...this.#waiters].filter(({ repeats, deadline }) => !repeats || deadline <= nextAt)
-    for (const waiter of settled) this.#waiters.delete(waiter)
-    if (this.#waiters.size === 0) this.#ended()
-    for (const waiter of settled) waiter.settle(outcome)
+    const waiters = this.#waiters
+    const stays = ({ repeats, deadline }: Waiter) => repeats && deadline > nextAt
+    this.#waiters = nextAt === Number.POSITIVE_INFINITY ? [] : waiters.filter(stays)
+    if (this.#waiters.length === 0) this.#ended?.()
+    for (const waiter of waiters) if (!this.#waiters.includes(waiter)) waiter.settle(outcome)
   }
 
   async #pause(ms: number): Promise<void> {
@@ -139,6 +154,11 @@ interface Shared {
  */
 export class SharedReads {
   readonly #flights = new Map<string, Shared>()
+  readonly #budget: RetryBudget
+
+  constructor(budget: RetryBudget) {
+    this.#budget = budget
+  }
 
   /** The flight to join for this read, if there is one. */
   get(key: string, now: number): Flight | undefined {
@@ -148,7 +168,7 @@ export class SharedReads {
 
   /** A new flight, for others to join. */
   begin(credential: string, key: string, now: number, attempt: (flight: Flight) => Promise<Reply>): Flight {
-    const flight = new Flight(attempt, () => {
+    const flight = new Flight(attempt, this.#budget, () => {
       if (this.#flights.get(key)?.flight === flight) this.#flights.delete(key)
     })
     this.#flights.set(key, { credential, flight, since: now })

@@ -1,0 +1,287 @@
+import { describe, expect, onTestFinished, test, vi } from "vitest"
+import type { Config } from "../src/config.ts"
+import { seed, tokens } from "../src/sandbox/seed.ts"
+import { parseRetryAfterMs, RetryBudget } from "../src/upstream/retry.ts"
+import { type Result, startGateway, startGatewayOn } from "./support/gateway.ts"
+import { type OddAnswer, startOddUpstream } from "./support/oddUpstream.ts"
+
+const name = (id = "c1") => `{ capsule(id: "${id}") { name } }`
+const names = "query ($ids: [ID!]!) { capsules(ids: $ids) { name } }"
+const ids = (count: number) => ({ ids: Array.from({ length: count }, (_, index) => `id-${index}`) })
+const archive = `mutation { archiveCapsule(input: { id: "c1", archived: true }) { __typename } }`
+const codes = ({ errors }: Result) => errors?.map(({ extensions }) => extensions.code)
+
+type Manner = "reset" | "hang" | OddAnswer
+
+/** An upstream that is down in some manner until it is told to be up, and a gateway that notices after five calls. */
+async function startDown(down: Manner, config: Partial<Config> = {}) {
+  let manner: Manner | undefined = down
+  const upstream = await startOddUpstream((_request, response) => {
+    if (manner === "reset") response.socket!.resetAndDestroy()
+    else if (manner !== "hang") return manner ?? { body: { id: "c1", name: "Back" } }
+    return undefined
+  })
+  const world = startGatewayOn(upstream.url, {
+    config: { upstreamBreakerCalls: 5, upstreamTimeoutMs: down === "hang" ? 100 : 10_000, ...config },
+  })
+  const ready = async () => {
+    const response = await world.gateway.fetch("http://gateway/ready")
+    return { status: response.status, ...(await response.json()) }
+  }
+  const calls = () => upstream.requests.filter(({ path }) => path !== "/custom_metadata")
+  const up = () => {
+    manner = undefined
+  }
+  /** Asks until the gateway has noticed. */
+  const open = async () => {
+    await vi.waitFor(async () => {
+      await world.ask(names, ids(5))
+      expect((await ready()).circuit).toBe("open")
+    })
+  }
+  const closed = () => vi.waitFor(async () => expect((await ready()).circuit).toBe("closed"), 10_000)
+  return { ...world, upstream, calls, ready, up, open, closed }
+}
+
+const outages: [string, Manner][] = [
+  ["resets every connection", "reset"],
+  ["never answers", "hang"],
+  ["is behind a proxy that answers 502", { status: 502, body: "<html>Bad Gateway</html>" }],
+  ["is behind a proxy that answers 503", { status: 503 }],
+  ["is behind a proxy that answers 504", { status: 504 }],
+]
+
+describe("while Code Ocean is down", () => {
+  test.each(outages)(
+    "and %s, nothing is sent any more but probes; when it is back, calls go out again",
+    async (_how, manner) => {
+      const { ask, calls, up, open, closed } = await startDown(manner)
+      await open()
+      const sent = calls().length
+      const { errors } = await ask(name())
+      expect(errors).toMatchObject([
+        {
+          message: "Code Ocean is down; the gateway asks every second whether it is back.",
+          extensions: {
+            code: "UPSTREAM_UNAVAILABLE",
+            retryAfterSeconds: 1,
+            upstream: { endpoint: "GET /capsules/{id}" },
+          },
+        },
+      ])
+      expect(calls()).toHaveLength(sent)
+      up()
+      await closed()
+      expect(await ask(name())).toEqual({ data: { capsule: { name: "Back" } } })
+    },
+  )
+
+  test("and can't be reached at all, it is the same", async () => {
+    const { gateway, ask } = startGatewayOn("http://127.0.0.1:9", { config: { upstreamBreakerCalls: 5 } })
+    await ask(names, ids(5))
+    expect((await ask(name())).errors![0]!.message).toContain("is down")
+    expect(await (await gateway.fetch("http://gateway/ready")).json()).toMatchObject({ circuit: "open" })
+  })
+
+  test("a change is refused as one that did not happen", async () => {
+    const { ask, calls, open } = await startDown("reset")
+    await open()
+    const sent = calls().length
+    const { errors } = await ask(archive)
+    expect(errors![0]!.extensions.code).toBe("UPSTREAM_UNAVAILABLE")
+    expect(errors![0]!.extensions).not.toHaveProperty("outcomeUnknown")
+    expect(errors![0]!.message).not.toContain("unknown whether")
+    expect(calls()).toHaveLength(sent)
+  })
+
+  test("/ready says so, and asks it nothing of its own", async () => {
+    const { ready, open, upstream } = await startDown("reset")
+    await open()
+    const sent = upstream.requests.length
+    for (let times = 0; times < 20; times++) {
+      expect(await ready()).toEqual({
+        status: 503,
+        ready: false,
+        circuit: "open",
+        problem: "Code Ocean doesn't answer.",
+      })
+    }
+    // One probe may have come meanwhile.
+    expect(upstream.requests.length).toBeLessThan(sent + 3)
+  })
+
+  test("and back, the log has a line for each of both, and none for the calls that were held back", async () => {
+    const { ask, lines, up, open, closed } = await startDown("reset")
+    await open()
+    const before = lines.length
+    for (let times = 0; times < 10; times++) await ask(name())
+    const since = lines.slice(before).filter(({ msg }) => msg !== "request")
+    expect(since).toEqual([])
+    up()
+    await closed()
+    const told = lines
+      .map(({ level, msg }) => `${level}: ${msg}`)
+      .filter((line) => !line.includes("call failed") && !line.includes("request"))
+    expect(told).toEqual([
+      "warn: Code Ocean is down: no calls are sent until it answers again",
+      "info: Code Ocean answers again",
+    ])
+  })
+
+  test("calls go on where UPSTREAM_BREAKER_CALLS is 0", async () => {
+    const { ask, ready, calls } = await startDown("reset", { upstreamBreakerCalls: 0 })
+    await ask(names, ids(10))
+    const sent = calls().length
+    await ask(name())
+    expect(calls().length).toBeGreaterThan(sent)
+    expect((await ready()).circuit).toBe("closed")
+  })
+
+  test("the calls that wait in line fail at once, too", async () => {
+    const { ask, calls } = await startDown("hang", { upstreamConnections: 5 })
+    const { data, errors } = await ask(names, ids(100))
+    expect(data.capsules).toHaveLength(100)
+    expect(errors).toHaveLength(100)
+    expect(calls().length).toBeLessThan(50)
+  })
+})
+
+describe("it is no outage", () => {
+  const answers: [string, Manner][] = [
+    ...[400, 401, 403, 404, 409, 423, 429, 500].map((status): [string, Manner] => [`a ${status}`, { status }]),
+    ["a page", { body: "<html></html>" }],
+    ["a redirect", { status: 302, headers: { location: "/" } }],
+  ]
+  test.each(answers)("when every call is answered with %s", async (_what, answer) => {
+    const { ask, ready, calls } = await startDown(answer, { upstreamRetryPercent: 0 })
+    await ask(names, ids(20))
+    expect(calls()).toHaveLength(20)
+    await ask(name())
+    expect(calls()).toHaveLength(21)
+    expect((await ready()).circuit).toBe("closed")
+  })
+
+  test("when clients hang up", async () => {
+    const { gateway, ask, up, ready, calls } = await startDown("hang", { upstreamTimeoutMs: 10_000 })
+    const url = await gateway.listen()
+    for (let times = 1; times <= 10; times++) {
+      const leave = new AbortController()
+      const left = fetch(`${url}/graphql`, {
+        method: "POST",
+        headers: { "content-type": "application/json", authorization: `Bearer ${tokens.ada}` },
+        body: JSON.stringify({ query: name(`c${times}`) }),
+        signal: leave.signal,
+      }).catch(() => "left")
+      await vi.waitFor(() => expect(calls()).toHaveLength(times))
+      leave.abort()
+      expect(await left).toBe("left")
+    }
+    up()
+    expect((await ask(name())).data.capsule.name).toBe("Back")
+    expect((await ready()).circuit).toBe("closed")
+  })
+
+  test("when the storage of files is down", async () => {
+    const { ask, sandbox, gateway } = await startGateway({ config: { upstreamBreakerCalls: 5 } })
+    sandbox.failNext("GET /signed/*", { status: 503 }, 100)
+    const text = `{ computation(id: "${seed.sortedRun}") { file(path: "output") { text } } }`
+    for (let times = 0; times < 6; times++) expect((await ask(text)).errors).toHaveLength(1)
+    expect(await (await gateway.fetch("http://gateway/ready")).json()).toMatchObject({ circuit: "closed" })
+  })
+
+  test("when less than half of the calls fail", async () => {
+    const { ask, sandbox, gateway } = await startGateway({
+      config: { upstreamBreakerCalls: 5, upstreamRetryPercent: 0 },
+    })
+    for (let times = 0; times < 10; times++) {
+      sandbox.failNext("GET /capsules/*", { status: 503 }, 1)
+      await ask(names, ids(3))
+    }
+    expect(sandbox.requests).toHaveLength(30)
+    expect(await (await gateway.fetch("http://gateway/ready")).json()).toMatchObject({ circuit: "closed" })
+  })
+})
+
+describe("Code Ocean down when the gateway starts", () => {
+  test.each(outages)("(it %s): the gateway lives, isn't ready, and recovers by itself", async (_how, manner) => {
+    const { gateway, ready, up, ask } = await startDown(manner)
+    const url = await gateway.listen()
+    expect((await fetch(`${url}/health`)).status).toBe(200)
+    // A probe that hangs is given up, or this would never be answered.
+    expect((await ready()).status).toBe(503)
+    up()
+    const clock = performance.now.bind(performance)
+    const later = vi.spyOn(performance, "now").mockImplementation(() => clock() + 5_000)
+    onTestFinished(() => later.mockRestore())
+    expect(await ready()).toEqual({ status: 200, ready: true, circuit: "closed" })
+    expect((await ask(name())).data.capsule.name).toBe("Back")
+  })
+
+  test("a probe whose answer never ends is given up", async () => {
+    const upstream = await startOddUpstream((_request, response) => {
+      response.writeHead(200, { "content-type": "application/json" })
+      response.write(" ")
+      return undefined
+    })
+    const { gateway } = startGatewayOn(upstream.url, { config: { upstreamTimeoutMs: 100 } })
+    expect((await gateway.fetch("http://gateway/ready")).status).toBe(503)
+  })
+})
+
+describe("repeats", () => {
+  test("have one budget: an outage does not multiply what Code Ocean has to bear", async () => {
+    const { ask, calls } = await startDown({ status: 503 }, { upstreamBreakerCalls: 0 })
+    const answer = await ask(names, ids(400))
+    expect(answer.errors).toHaveLength(400)
+    expect(new Set(codes(answer))).toEqual(new Set(["UPSTREAM_UNAVAILABLE"]))
+    // All of them were sent before the first was repeated; 50 repeats were saved up, and each second earns one.
+    expect(calls().length).toBeGreaterThanOrEqual(400 + 50)
+    expect(calls().length).toBeLessThan(400 + 50 + 20)
+  })
+
+  test("that the budget doesn't have are not waited for: the failure is told at once, as what it is", async () => {
+    const { ask, calls } = await startDown(
+      { status: 429, headers: { "retry-after": "1" } },
+      { upstreamRetryPercent: 0 },
+    )
+    expect((await ask(name())).errors).toMatchObject([{ extensions: { code: "RATE_LIMITED", retryAfterSeconds: 1 } }])
+    expect(calls()).toHaveLength(1)
+  })
+
+  test("cost one each; a hundred calls earn the share, a second earns one, and fifty are saved at the most", () => {
+    let now = 0
+    const budget = new RetryBudget(20, () => now)
+    const left = () => {
+      let spent = 0
+      while (budget.spend()) spent += 1
+      return spent
+    }
+    expect(left()).toBe(50)
+    for (let calls = 0; calls < 101; calls++) budget.earn()
+    expect(left()).toBe(20)
+    now += 7_500
+    expect(left()).toBe(7)
+    now += 3_600_000
+    expect(left()).toBe(50)
+    for (let calls = 0; calls < 1000; calls++) budget.earn()
+    expect(left()).toBe(50)
+  })
+})
+
+describe("an absurd Retry-After", () => {
+  const day = 86_400
+  const absurd: [string, string][] = [
+    ["the moment in place of the seconds", "1893456000"],
+    ["more seconds than a number holds", "9".repeat(400)],
+    ["a date far away", "Fri, 31 Dec 9999 23:59:59 GMT"],
+  ]
+  test.each(absurd)("(%s) ends the read at once, and is told as a day", async (_what, header) => {
+    const { ask, calls } = await startDown({ status: 429, headers: { "retry-after": header } })
+    expect((await ask(name())).errors).toMatchObject([{ extensions: { code: "RATE_LIMITED", retryAfterSeconds: day } }])
+    expect(calls()).toHaveLength(1)
+  })
+
+  test.each(["-1", "1.5", "1e3", "soon", "", "NaN", "0x10", "Wed, 99 Oct 2015"])("(%j) is none", (header) => {
+    expect(parseRetryAfterMs(header) ?? 0).toBe(0)
+  })
+})
