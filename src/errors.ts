@@ -56,6 +56,8 @@ const codeOfFailure: Readonly<Record<Exclude<UpstreamError["failure"], "status">
 /** The code for a failed upstream call. */
 export function codeOf(error: UpstreamError): ErrorCode {
   if (error.failure !== "status") return codeOfFailure[error.failure]
+  // Whatever the status: the token is known, and may not do this.
+  if (error.lacksScope) return "FORBIDDEN"
   const status = error.status ?? 0
   return codeOfStatus[status] ?? (status >= 500 ? "UPSTREAM_UNAVAILABLE" : "UPSTREAM_INVALID_RESPONSE")
 }
@@ -191,6 +193,7 @@ function upstreamExtensions(error: UpstreamError): Record<string, unknown> {
   return {
     upstream: { endpoint: error.endpoint, ...(error.status === undefined ? {} : { status: error.status }) },
     ...(error.retryAfterSeconds === undefined ? {} : { retryAfterSeconds: error.retryAfterSeconds }),
+    ...(error.requiredScope === undefined ? {} : { requiredScope: error.requiredScope }),
     ...(error.outcomeUnknown ? { outcomeUnknown: true } : {}),
   }
 }

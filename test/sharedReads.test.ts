@@ -86,6 +86,20 @@ describe("equal reads of one caller at the same time", () => {
     expect(sandbox.requests).toHaveLength(1)
   })
 
+  test("are parsed once for all", async () => {
+    const parse = vi.spyOn(JSON, "parse")
+    onTestFinished(() => parse.mockRestore())
+    const { ask, sandbox } = await startGateway()
+    const hold = sandbox.hold()
+    const answers = Promise.all([ask(name), ask(name), ask(name)])
+    await hold.waitFor(1)
+    await ask("{ __typename }")
+    hold.end()
+    expect(await answers).toEqual([named, named, named])
+    // Only Code Ocean's own answer has the slug in it: nobody asked for that.
+    expect(parse.mock.calls.filter(([text]) => text.includes('"slug"'))).toHaveLength(1)
+  })
+
   test("carry the id of the request that asked first", async () => {
     const { ask, sandbox } = await startGateway()
     const hold = sandbox.hold()

@@ -19,6 +19,7 @@ import { UpstreamError } from "./error.ts"
 import { ExchangeError, exchange, type HttpRequest, type Reply } from "./exchange.ts"
 import { RetryBudget } from "./retry.ts"
 import { fillRoute, UnsendableIdError } from "./route.ts"
+import { scopeRefusal } from "./scope.ts"
 import { Flight, headerOf, type Outcome, SharedReads, type Waiter } from "./singleFlight.ts"
 import { Turns } from "./turns.ts"
 
@@ -240,7 +241,7 @@ function upstreamFor(
     const answered: Answered<T> = (outcome, fail) => {
       const { status } = outcome.reply
       if (status >= 200 && status < 300) return promised(wanted, outcome.reply, endpoint, isWrite, token, fail)
-      throw fail(refused(outcome.reply, endpoint, isWrite, token, outcome.retryAfterMs))
+      throw fail(refused(outcome.reply, route, endpoint, isWrite, token, outcome.retryAfterMs))
     }
     if (isWrite) {
       reads?.changed(token)
@@ -422,8 +423,8 @@ function promised<T>(
   report: (failure: UpstreamError) => UpstreamError,
 ): T {
   try {
-    const text = reply.body.toString()
-    return wanted.answer(text === "" ? undefined : parseJson(text))
+    reply.json ??= reply.body.length === 0 ? undefined : parseJson(reply.body.toString())
+    return wanted.answer(reply.json)
   } catch (error) {
     if (!(error instanceof NotPromisedError)) throw error
     // A write answered with 2xx has happened, whatever its body is; the sentence must not make anyone repeat it.
@@ -452,6 +453,7 @@ const redacted = "[redacted]"
 
 function refused(
   reply: Reply,
+  route: string,
   endpoint: string,
   isWrite: boolean,
   token: string,
@@ -465,7 +467,10 @@ function refused(
     })
   }
   const { message, data } = errorBody(reply, token)
-  return new UpstreamError("status", endpoint, message ?? `Code Ocean answered ${status}.`, {
+  const said = message ?? `Code Ocean answered ${status}.`
+  const scope = scopeRefusal(status, message, route, isWrite)
+  return new UpstreamError("status", endpoint, scope ? `${said} ${scope.sentence}` : said, {
+    ...scope,
     status,
     upstreamMessage: message,
     data,

@@ -30,6 +30,8 @@ interface Details {
   upstreamMessage?: string | undefined
   data?: unknown
   retryAfterSeconds?: number | undefined
+  requiredScope?: string | undefined
+  lacksScope?: boolean
   outcomeUnknown?: boolean
   cause?: unknown
 }
@@ -45,6 +47,9 @@ export class UpstreamError extends Error {
   /** What else upstream's error object held, such as `{datasets: [{id, name}]}`. */
   readonly data: unknown
   readonly retryAfterSeconds: number | undefined
+  /** The scope that the token needs, where it lacks it for certain (`lacksScope`) or perhaps. */
+  readonly requiredScope: string | undefined
+  readonly lacksScope: boolean
   /** True of a write that was sent and got no answer, or a 5xx: it may have happened. */
   readonly outcomeUnknown: boolean
 
@@ -57,6 +62,8 @@ export class UpstreamError extends Error {
     this.upstreamMessage = details.upstreamMessage
     this.data = details.data
     this.retryAfterSeconds = details.retryAfterSeconds
+    this.requiredScope = details.requiredScope
+    this.lacksScope = details.lacksScope ?? false
     this.outcomeUnknown = details.outcomeUnknown ?? false
   }
 }

@@ -5,6 +5,8 @@ export interface Reply {
   status: number
   headers: Record<string, string | string[] | undefined>
   body: Buffer
+  /** The body as JSON, once somebody has parsed it for all who share the answer. */
+  json?: unknown
   /** Whether the body was larger than was wanted; nothing of it is here then. */
   isCut: boolean
 }
