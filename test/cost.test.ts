@@ -298,6 +298,36 @@ describe("an operation's estimate", () => {
   })
 })
 
+describe("at their largest, requests that people really make pass the limit as it is set", () => {
+  test.each<[string, string, Record<string, unknown>]>([
+    ["the headline request, with three times its page", headline.replace("first: 50", "first: 150"), {}],
+    ["a thousand objects of any type", "query ($ids: [ID!]!) { nodes(ids: $ids) { id } }", { ids: ids(1000) }],
+    [
+      "an edit of a thousand data assets that shows them all",
+      'mutation ($ids: [ID!]) { updateDataAssets(input: {ids: $ids, addTags: ["a"]}) { ... on UpdateDataAssetsPayload { items { dataAsset { name } } } } }',
+      { ids: ids(1000) },
+    ],
+    [
+      "a small file of each of a thousand data assets",
+      '{ searchDataAssets(first: 1000) { nodes { file(path: "a.json") { json } } } }',
+      {},
+    ],
+    [
+      "what uses each of a thousand data assets",
+      "{ searchDataAssets(first: 1000) { nodes { attachedTo(first: 1) { nodes { id } } attachedToPipelines(first: 1) { nodes { id } } } } }",
+      {},
+    ],
+    [
+      "the deepest lineage, with its runs' logs",
+      '{ dataAsset(id: "1") { lineage(depth: 10) { nodes { node { ... on Computation { log } } } } } }',
+      {},
+    ],
+    ["the logs of a thousand runs", '{ capsule(id: "1") { computations(first: 1000) { nodes { log } } } }', {}],
+  ])("%s", (_name, query, variables) => {
+    expect(estimateOf(query, variables)).toBeLessThanOrEqual(limits.estimatedCalls)
+  })
+})
+
 const asking = { authorization: `Bearer ${tokens.ada}`, "x-upstream-cost": "1" }
 
 describe("an operation that is expected to cost too many calls", () => {
