@@ -133,7 +133,8 @@ export const settings: readonly Setting[] = [
   {
     name: "EVENT_LOOP_LAG_MS",
     default: "500",
-    meaning: "How late the gateway may steadily be with its work, in milliseconds, before it turns requests away.",
+    meaning:
+      "How late the gateway may be with its work, in milliseconds. When it is later, it takes half as many requests at once, and then more again as it catches up; others are turned away.",
   },
   { name: "CONNECTIONS", default: "10000", meaning: "The most connections of clients; others are closed at once." },
   {

@@ -3,7 +3,7 @@ import { createYoga, useExecutionCancellation } from "graphql-yoga"
 import { type Config, loopback } from "./config.ts"
 import { examples } from "./graphiql/examples.ts"
 import { useGraphiql } from "./graphiql/useGraphiql.ts"
-import { createAdmission, createLagMeter, type Permit } from "./http/admission.ts"
+import { createAdmission, measureLag, type Permit } from "./http/admission.ts"
 import { callerOf } from "./http/caller.ts"
 import { corsFor, setCorsHeaders } from "./http/cors.ts"
 import { createListener, type ListenerLimits } from "./http/listener.ts"
@@ -88,8 +88,8 @@ export function createGateway(
   }
   const live = createLive(options.time)
   const tasks = createTasks()
-  const lag = createLagMeter()
-  const admission = createAdmission(config, lag.lagMs)
+  const admission = createAdmission(config)
+  const lag = measureLag(admission.adapt)
   const refusals = createRefusalLog(log)
   const permits = new WeakMap<IncomingMessage, Permit>()
   let closing: Promise<boolean> | undefined
@@ -170,7 +170,7 @@ export function createGateway(
   async function close(): Promise<boolean> {
     live.close()
     const finished = await Promise.all([listener.close(), tasks.over(config.requestDeadlineMs)])
-    lag.close()
+    lag.stop()
     refusals.close()
     await pool.close()
     await yoga.dispose()

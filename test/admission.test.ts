@@ -66,11 +66,7 @@ describe("one caller's share", () => {
   test("after the seconds it was told, the caller is let in again, and not before", () => {
     let now = 0
     const limits = { callerConcurrentRequests: 0, callerSubscriptions: 0, concurrentRequests: 0, eventLoopLagMs: 0 }
-    const admission = createAdmission(
-      { ...limits, callerRequestsPerSecond: 2 },
-      () => 0,
-      () => now,
-    )
+    const admission = createAdmission({ ...limits, callerRequestsPerSecond: 2 }, () => now)
     const enter = () => admission.enter("ada")
     for (let times = 0; times < 20; times++) expect(enter().permit).toBeDefined()
     expect(enter().refusal?.retryAfterSeconds).toBe(1)
@@ -217,16 +213,13 @@ describe("callers without a token", () => {
 })
 
 test("however many callers there are, the memory of them is bounded, and who has a request under way isn't forgotten", () => {
-  const admission = createAdmission(
-    {
-      callerRequestsPerSecond: 1,
-      callerConcurrentRequests: 1,
-      callerSubscriptions: 0,
-      concurrentRequests: 0,
-      eventLoopLagMs: 0,
-    },
-    () => 0,
-  )
+  const admission = createAdmission({
+    callerRequestsPerSecond: 1,
+    callerConcurrentRequests: 1,
+    callerSubscriptions: 0,
+    concurrentRequests: 0,
+    eventLoopLagMs: 0,
+  })
   expect(admission.enter("busy").permit).toBeDefined()
   for (let caller = 0; caller < 30_000; caller++) admission.enter(String(caller)).permit?.leave()
   expect(admission.counts).toEqual({ requests: 1, subscriptions: 0, callers: 10_000 })
@@ -260,29 +253,42 @@ describe("when it is too much for the gateway as a whole", () => {
     await expect.poll(async () => (await fetch(`${url}/ready`)).status).toBe(200)
   })
 
-  test("when the event loop is late again and again it turns requests away, until it has caught up", async () => {
-    const { gateway } = await startGateway({ config: { eventLoopLagMs: 200 } })
+  test("when the event loop is late it takes fewer requests at once, and more again as it catches up", async () => {
+    const { gateway, sandbox } = await startGateway({ config: { eventLoopLagMs: 200 } })
     const ask = askerAt(await gateway.listen())
-    const block = () => {
-      const until = performance.now() + 500
-      while (performance.now() < until);
-    }
-    await ask("{ __typename }")
-    block()
+    const hold = sandbox.hold()
+    const underWay = Array.from({ length: 40 }, (_, at) => ask(`{ searchCapsules(first: ${at + 1}) { nodes { id } } }`))
+    await hold.waitFor(40)
     expect((await ask("{ __typename }")).status).toBe(200)
-
-    let refused: Answer | undefined
-    const asking = until(503, () => ask("{ __typename }")).then((answer) => {
-      refused = answer
-    })
-    while (refused === undefined) {
-      block()
-      await new Promise((resolve) => setImmediate(resolve))
-    }
-    await asking
+    const blockedUntil = performance.now() + 1_000
+    while (performance.now() < blockedUntil);
+    const refused = await ask("{ __typename }")
     expect(codeOf(refused)).toBe("OVERLOADED")
-    expect(refused.body.errors[0].message).toMatch(/^The gateway is \d+ ms late with its work, more than 200 ms/)
+    expect(refused.body.errors[0].message).toMatch(
+      /^The gateway was \d+ ms late with its work, more than 200 ms, and takes no more than \d\d requests at once/,
+    )
     await until(200, () => ask("{ __typename }"))
+    hold.end()
+    for (const answer of await Promise.all(underWay)) expect(answer.status).toBe(200)
+  })
+
+  test("a few requests are let in however late it is, and half as many each time that it is late again", () => {
+    const off = { callerRequestsPerSecond: 0, callerConcurrentRequests: 0, callerSubscriptions: 0 }
+    const admission = createAdmission({ ...off, concurrentRequests: 100, eventLoopLagMs: 500 })
+    const letIn = () => {
+      const permits = Array.from({ length: 200 }, () => admission.enter("ada").permit).filter((permit) => permit)
+      return { count: permits.length, leave: () => permits.forEach((permit) => void permit?.leave()) }
+    }
+    const counts: number[] = []
+    for (const lateMs of [0, 501, 501, 501, 501, 501, 0, 0, 500]) {
+      const { count, leave } = letIn()
+      counts.push(count)
+      admission.adapt(lateMs)
+      leave()
+    }
+    expect(counts).toEqual([100, 100, 50, 25, 13, 8, 8, 10, 13])
+    for (let times = 0; times < 20; times++) admission.adapt(0)
+    expect(letIn().count).toBe(100)
   })
 })
 

@@ -30,6 +30,8 @@ export interface Permit {
 export interface Admission {
   /** Looks at the numbers alone: a refusal costs next to nothing. */
   enter(caller: string): { permit: Permit; refusal?: never } | { permit?: never; refusal: Refusal }
+  /** Is told, ten times a second, how late the event loop is: when it is too late, fewer requests are let in at once. */
+  adapt(lateMs: number): void
   /** Why requests are turned away at the moment, whoever sends them; undefined when they aren't. */
   overload(): string | undefined
   /** For diagnostics. */
@@ -49,17 +51,17 @@ interface Caller {
   subscriptions: number
 }
 
-/**
- * @param lagMs how late the event loop is at the moment
- * @param now milliseconds that only ever grow
- */
-export function createAdmission(
-  limits: AdmissionLimits,
-  lagMs: () => number,
-  now: () => number = () => performance.now(),
-): Admission {
+/** So many requests are let in however late the event loop is: it may be late by something else than their number. */
+const leastRoom = 8
+
+/** @param now milliseconds that only ever grow */
+export function createAdmission(limits: AdmissionLimits, now: () => number = () => performance.now()): Admission {
   const callers = new Map<string, Caller>()
   const all = { requests: 0, subscriptions: 0 }
+  const mostRoom = limits.concurrentRequests || Number.POSITIVE_INFINITY
+  /** How many requests are let in at once: halved when the event loop is late, then growing again by a quarter at a time. */
+  let room = mostRoom
+  let lastLateMs = 0
   const msPerRequest = limits.callerRequestsPerSecond === 0 ? 0 : 1000 / limits.callerRequestsPerSecond
 
   /** The caller, moved to the end of the line of those who may be forgotten. */
@@ -80,14 +82,10 @@ export function createAdmission(
   }
 
   function overload(): string | undefined {
-    if (reached(all.requests, limits.concurrentRequests)) {
-      return `The gateway is at work on ${all.requests} requests, the most that it takes at once.`
-    }
-    const lag = lagMs()
-    if (limits.eventLoopLagMs > 0 && lag > limits.eventLoopLagMs) {
-      return `The gateway is ${Math.round(lag)} ms late with its work, more than ${limits.eventLoopLagMs} ms.`
-    }
-    return undefined
+    if (all.requests < room) return undefined
+    return room === mostRoom
+      ? `The gateway is at work on ${all.requests} requests, the most that it takes at once.`
+      : `The gateway was ${Math.round(lastLateMs)} ms late with its work, more than ${limits.eventLoopLagMs} ms, and takes no more than ${Math.floor(room)} requests at once until it has caught up.`
   }
 
   function refusalOf(caller: Caller): Refusal | undefined {
@@ -146,6 +144,12 @@ export function createAdmission(
       caller.paidUntil = Math.max(caller.paidUntil, now()) + msPerRequest
       return { permit: permitFor(caller) }
     },
+    adapt(lateMs) {
+      if (limits.eventLoopLagMs > 0 && lateMs > limits.eventLoopLagMs) {
+        lastLateMs = lateMs
+        room = Math.max(leastRoom, Math.min(room, all.requests) / 2)
+      } else room = Math.min(mostRoom, room * 1.25)
+    },
     overload,
     get counts() {
       return { ...all, callers: callers.size }
@@ -167,19 +171,14 @@ function again(problem: string, seconds: number): string {
 
 const lagMeasuredMs = 100
 
-/**
- * Measures how late the event loop is with its work: by as much as it was each of the last four times that it was looked at,
- * so that one long task alone, such as parsing a huge answer, is no lag.
- */
-export function createLagMeter(): { lagMs(): number; close(): void } {
-  const latest = [0, 0, 0, 0]
+/** Tells ten times a second how many milliseconds the event loop is late, until it is stopped. */
+export function measureLag(tell: (lateMs: number) => void): { stop(): void } {
   let due = performance.now() + lagMeasuredMs
   const timer = setInterval(() => {
     const now = performance.now()
-    latest.shift()
-    latest.push(Math.max(0, now - due))
+    tell(Math.max(0, now - due))
     due = now + lagMeasuredMs
   }, lagMeasuredMs)
   timer.unref()
-  return { lagMs: () => Math.min(...latest), close: () => clearInterval(timer) }
+  return { stop: () => clearInterval(timer) }
 }

@@ -12,6 +12,7 @@ const megabytes = ({ beforeBytes, afterBytes }: { beforeBytes: number; afterByte
 
 console.log(`
   answers                  ${report.answers} in ${report.seconds} s, ${report.withFaults} of them with fields lost to Code Ocean's faults
+  refused as overloaded    ${report.refused}
   wrong answers            ${report.wrongCount}
   calls to Code Ocean      ${report.upstreamCalls}
   mutations, writes sent   ${report.mutations}, ${report.writes}

@@ -11,6 +11,8 @@ export interface SoakReport {
   answers: number
   /** Of these, how many an upstream fault has left without some of their fields. */
   withFaults: number
+  /** Of these, how many the gateway has refused for having too much to do. */
+  refused: number
   /** Answers that were not what the caller must see: the first of them, and how many. */
   wrong: string[]
   wrongCount: number
@@ -51,7 +53,7 @@ export async function soak(seconds: number): Promise<SoakReport> {
 
   const wrong: string[] = []
   const times: number[] = []
-  const count = { wrong: 0, withFaults: 0, mutations: 0, writes: 0, calls: 0 }
+  const count = { wrong: 0, withFaults: 0, refused: 0, mutations: 0, writes: 0, calls: 0 }
 
   async function ask(token: string, expected: Expectation): Promise<void> {
     const { query, variables } = expected
@@ -64,6 +66,10 @@ export async function soak(seconds: number): Promise<SoakReport> {
     })
     const result = (await body.json()) as Parameters<typeof wrongIn>[0]
     times.push(performance.now() - started)
+    if (statusCode === 503 && result.errors?.[0]?.extensions.code === "OVERLOADED") {
+      count.refused += 1
+      return
+    }
     if (expected.writes) count.mutations += 1
     if (result.errors !== undefined && result.errors.length > expected.forbidden.length) count.withFaults += 1
     const problem = statusCode === 200 ? wrongIn(result, expected) : `status ${statusCode}`
@@ -114,6 +120,7 @@ export async function soak(seconds: number): Promise<SoakReport> {
     seconds,
     answers: times.length,
     withFaults: count.withFaults,
+    refused: count.refused,
     wrong,
     wrongCount: count.wrong,
     p50Ms: at(0.5),
@@ -162,7 +169,10 @@ async function startGateway(upstreamUrl: string) {
       CALLER_REQUESTS_PER_SECOND: "1000000",
     },
   })
-  const heard = async () => (await once(child, "message"))[0] as Reply
+  const ended = once(child, "exit").then(() => Promise.reject(new Error("the gateway's process has ended")))
+  // At its end it is meant to.
+  ended.catch(() => undefined)
+  const heard = async () => (await Promise.race([once(child, "message"), ended]))[0] as Reply
   const ask = (question: Question) => {
     const reply = heard()
     child.send(question)
