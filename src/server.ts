@@ -1,6 +1,7 @@
 import type { IncomingMessage } from "node:http"
 import { createYoga, useExecutionCancellation } from "graphql-yoga"
 import { type Config, loopback } from "./config.ts"
+import { useCompiledExecutor } from "./executor/useCompiledExecutor.ts"
 import { examples } from "./graphiql/examples.ts"
 import { useGraphiql } from "./graphiql/useGraphiql.ts"
 import { createAdmission, measureLag, type Permit } from "./http/admission.ts"
@@ -132,6 +133,7 @@ export function createGateway(
       // When the client leaves, resolvers stop; the upstream calls under way stop through the request's signal. Not so for
       // subscriptions, which useRequests ends: there the executor would keep something of each event until the last.
       { onExecute: useExecutionCancellation().onExecute },
+      config.compiledExecutor && useCompiledExecutor(),
     ],
   })
 

@@ -50,7 +50,10 @@ export async function startGateway(options: Options & { sandbox?: SandboxOptions
 export function startGatewayOn(url: string, options: Options = {}): Omit<World, "sandbox"> {
   const lines: Record<string, unknown>[] = []
   const log = createLog("debug", { write: (line) => void lines.push(JSON.parse(line)) })
-  const config = { ...readConfig({ CODEOCEAN_URL: url, PORT: "0" }), ...options.config }
+  const config = {
+    ...readConfig({ CODEOCEAN_URL: url, PORT: "0", COMPILED_EXECUTOR: process.env.COMPILED_EXECUTOR }),
+    ...options.config,
+  }
   const gateway = createGateway(config, log, options)
   onTestFinished(async () => {
     await gateway.close()
