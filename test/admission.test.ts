@@ -272,6 +272,23 @@ describe("when it is too much for the gateway as a whole", () => {
     for (const answer of await Promise.all(underWay)) expect(answer.status).toBe(200)
   })
 
+  test("of what is let in then, one caller can't take all", () => {
+    const off = { callerRequestsPerSecond: 0, callerConcurrentRequests: 0, callerSubscriptions: 0 }
+    const admission = createAdmission({ ...off, concurrentRequests: 1000, eventLoopLagMs: 500 })
+    const letIn = (caller: string, times: number) =>
+      Array.from({ length: times }, () => admission.enter(caller).permit).filter((permit) => permit !== undefined)
+    const heavy = letIn("heavy", 100)
+    admission.adapt(1_000)
+    expect(letIn("heavy", 10)).toHaveLength(0)
+    expect(letIn("light", 100)).toHaveLength(25)
+    for (const permit of heavy.slice(0, 60)) permit.leave()
+    expect(letIn("heavy", 10)).toHaveLength(0)
+    for (const permit of heavy.slice(60)) permit.leave()
+    expect(letIn("heavy", 100)).toHaveLength(25)
+    expect(letIn("light", 10)).toHaveLength(0)
+    expect(letIn("third", 100)).toHaveLength(17)
+  })
+
   test("a few requests are let in however late it is, and half as many each time that it is late again", () => {
     const off = { callerRequestsPerSecond: 0, callerConcurrentRequests: 0, callerSubscriptions: 0 }
     const admission = createAdmission({ ...off, concurrentRequests: 100, eventLoopLagMs: 500 })

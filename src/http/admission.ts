@@ -58,6 +58,8 @@ const leastRoom = 8
 export function createAdmission(limits: AdmissionLimits, now: () => number = () => performance.now()): Admission {
   const callers = new Map<string, Caller>()
   const all = { requests: 0, subscriptions: 0 }
+  /** How many callers have requests under way. */
+  let atWork = 0
   const mostRoom = limits.concurrentRequests || Number.POSITIVE_INFINITY
   /** How many requests are let in at once: halved when the event loop is late, then growing again by a quarter at a time. */
   let room = mostRoom
@@ -103,14 +105,21 @@ export function createAdmission(limits: AdmissionLimits, now: () => number = () 
     return undefined
   }
 
+  /** Of what room is left when it has shrunk, everybody at work has the same share: one caller can't keep the others out. */
+  const hasItsShare = (caller: Caller) => caller.requests >= room / Math.max(1, atWork)
+
+  function count(caller: Caller, what: "requests" | "subscriptions", change: 1 | -1) {
+    const before = caller.requests
+    caller[what] += change
+    all[what] += change
+    atWork += Math.sign(caller.requests) - Math.sign(before)
+  }
+
   function permitFor(caller: Caller): Permit {
-    caller.requests += 1
-    all.requests += 1
     let held: "requests" | "subscriptions" | undefined = "requests"
+    count(caller, held, 1)
     const leave = () => {
-      if (held === undefined) return
-      caller[held] -= 1
-      all[held] -= 1
+      if (held !== undefined) count(caller, held, -1)
       held = undefined
     }
     return {
@@ -124,8 +133,7 @@ export function createAdmission(limits: AdmissionLimits, now: () => number = () 
         if (held === "requests") {
           leave()
           held = "subscriptions"
-          caller.subscriptions += 1
-          all.subscriptions += 1
+          count(caller, held, 1)
         }
         return undefined
       },
@@ -134,11 +142,11 @@ export function createAdmission(limits: AdmissionLimits, now: () => number = () 
 
   return {
     enter(name) {
+      const caller = remember(name)
       const problem = overload()
-      if (problem !== undefined) {
+      if (problem !== undefined && (all.requests >= mostRoom || hasItsShare(caller))) {
         return { refusal: { status: 503, code: "OVERLOADED", message: again(problem, 1), retryAfterSeconds: 1 } }
       }
-      const caller = remember(name)
       const refusal = refusalOf(caller)
       if (refusal !== undefined) return { refusal }
       caller.paidUntil = Math.max(caller.paidUntil, now()) + msPerRequest
