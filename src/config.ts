@@ -18,6 +18,7 @@ export interface Config {
   upstreamBreakerCalls: number
   requestDeadlineMs: number
   compiledExecutor: boolean
+  bulkCapsuleReads: boolean
   /** The limits of what clients may ask at once; 0 sets none. */
   callerRequestsPerSecond: number
   callerConcurrentRequests: number
@@ -107,6 +108,12 @@ export const settings: readonly Setting[] = [
     default: "true",
     meaning:
       "`false` sends every read by itself. Otherwise equal reads of one caller that are under way at the same time are one call.",
+  },
+  {
+    name: "BULK_CAPSULE_READS",
+    default: "false",
+    meaning:
+      "`true` finds several capsules that are wanted at once by one search for their ids, and reads one by one only what the search doesn't find. A capsule that the caller may find but not open then comes as the search shows it.",
   },
   {
     name: "REQUEST_DEADLINE_MS",
@@ -287,6 +294,7 @@ const environment = z.object({
   UPSTREAM_BREAKER_CALLS: wholeNumber(0, 1_000_000).prefault(defaultOf("UPSTREAM_BREAKER_CALLS")),
   UPSTREAM_SHARED_READS: yesOrNo.default(true),
   REQUEST_DEADLINE_MS: wholeNumber(1, 3_600_000).prefault(defaultOf("REQUEST_DEADLINE_MS")),
+  BULK_CAPSULE_READS: yesOrNo.default(false),
   COMPILED_EXECUTOR: yesOrNo.default(true),
   CALLER_REQUESTS_PER_SECOND: wholeNumber(0, 1_000_000).prefault(defaultOf("CALLER_REQUESTS_PER_SECOND")),
   CALLER_CONCURRENT_REQUESTS: wholeNumber(0, 1_000_000).prefault(defaultOf("CALLER_CONCURRENT_REQUESTS")),
@@ -373,6 +381,7 @@ export function readConfig(record: Record<string, string | undefined>): Config {
     upstreamBreakerCalls: data.UPSTREAM_BREAKER_CALLS,
     requestDeadlineMs: data.REQUEST_DEADLINE_MS,
     compiledExecutor: data.COMPILED_EXECUTOR,
+    bulkCapsuleReads: data.BULK_CAPSULE_READS,
     callerRequestsPerSecond: data.CALLER_REQUESTS_PER_SECOND,
     callerConcurrentRequests: data.CALLER_CONCURRENT_REQUESTS,
     callerSubscriptions: data.CALLER_SUBSCRIPTIONS,

@@ -14,6 +14,8 @@ export interface Context extends YogaInitialContext {
   log: Log
   requestId: string
   cost: RequestCost
+  /** Whether capsules may be found by a search for their ids. */
+  bulkCapsuleReads: boolean
   /** Notes an enum value that the gateway doesn't know; each is logged once in the process's life. */
   unrecognized(enumName: string, value: string): void
   /** Of which type an id is; shared by all requests, since a type never changes and tells nobody what an object holds. */

@@ -77,6 +77,16 @@ export async function nullIfMissing<T>(lookup: T | Promise<T>): Promise<T | null
   }
 }
 
+/** For a search that only saves calls: where it is refused, or makes no sense, nothing is found. */
+export async function noneIfRefused<T>(search: Promise<T[]>): Promise<T[]> {
+  try {
+    return await search
+  } catch (error) {
+    if (error instanceof UpstreamError && (error.failure === "invalid" || (error.status ?? 500) < 500)) return []
+    throw error
+  }
+}
+
 const refusals: ReadonlySet<number> = new Set([400, 403, 404, 409, 423])
 
 const hidden: ReadonlySet<ErrorCode> = new Set(["UNAUTHENTICATED", "FORBIDDEN", "NOT_FOUND"])

@@ -18,15 +18,18 @@ import { text } from "./wire.ts"
 /**
  * One loader for each request: a key is fetched once, however often a query reaches it, and a key that fails, fails alone.
  * Upstream has no bulk reads, so each key is a call of its own and all keys of a wave are called side by side.
+ * @param find what can be had of several keys together, before the others are fetched
  */
 export function loaderByKey<T>(
   fetch: (context: Context, key: string) => Promise<T>,
+  find?: (context: Context, keys: readonly string[]) => Promise<ReadonlyMap<string, T>>,
 ): (context: Context) => DataLoader<string, T> {
   return createContextCache(
     (context: Context) =>
-      new DataLoader<string, T>((keys) =>
-        Promise.all(keys.map((key) => fetch(context, key).catch((error: Error) => error))),
-      ),
+      new DataLoader<string, T>(async (keys) => {
+        const found = keys.length > 1 ? await find?.(context, keys) : undefined
+        return Promise.all(keys.map((key) => found?.get(key) ?? fetch(context, key).catch((error: Error) => error)))
+      }),
   )
 }
 
@@ -37,26 +40,37 @@ export type Typed<T> = T & { __typename?: string }
  * A loader for objects of one GraphQL type by their id. What it fetched, or was primed with, knows its `__typename`, and the
  * gateway remembers it as that type.
  * @param options.fetchesOthers the fetch answers objects of another type too: what it brings is not remembered
+ * @param options.find objects of this type that can be had by fewer calls than one each; not all need to be among them
  */
 export function loaderById<T extends { id: string }>(
   typename: string,
   fetch: (context: Context, id: string) => Promise<T>,
-  { fetchesOthers = false } = {},
+  {
+    fetchesOthers = false,
+    find,
+  }: { fetchesOthers?: boolean; find?: (context: Context, ids: readonly string[]) => Promise<readonly T[]> } = {},
 ) {
-  const loader = loaderByKey(async (context, id) => {
-    const object = typed(typename, await fetch(context, id))
-    if (!fetchesOthers) context.types.remember(object.id, typename)
-    return object
-  })
+  const known = (context: Context, object: T) => {
+    context.types.remember(object.id, typename)
+    return typed(typename, object)
+  }
+  const loader = loaderByKey<Typed<T>>(
+    async (context, id) => {
+      const object = await fetch(context, id)
+      return fetchesOthers ? typed(typename, object) : known(context, object)
+    },
+    find &&
+      (async (context, ids) =>
+        new Map((await find(context, ids)).map((object) => [object.id, known(context, object)]))),
+  )
   return Object.assign(loader, {
     /** Takes objects that another call brought, so that they aren't fetched again. Answers them with their `__typename`. */
     prime(context: Context, objects: readonly T[]): Typed<T>[] {
       const loaded = loader(context)
       return objects.map((object) => {
-        const known = typed(typename, object)
-        loaded.prime(object.id, known)
-        context.types.remember(object.id, typename)
-        return known
+        const primed = known(context, object)
+        loaded.prime(object.id, primed)
+        return primed
       })
     },
     /** The object, or only its id and type where the query asks for nothing more: that costs no call. */

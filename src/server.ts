@@ -111,7 +111,15 @@ export function createGateway(
     cors: (request) => corsFor(request.headers.get("origin"), config.corsOrigins),
     plugins: [
       // First, so that every later refusal has its request id and its line in the log.
-      useRequests({ endpoint, log, pool, live, tasks, fallbackToken: config.codeoceanToken }),
+      useRequests({
+        endpoint,
+        log,
+        pool,
+        live,
+        tasks,
+        fallbackToken: config.codeoceanToken,
+        bulkCapsuleReads: config.bulkCapsuleReads,
+      }),
       useReadiness({
         upstream: pool,
         problem: () => (closing ? "The gateway is stopping." : admission.overload()),

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest"
 import { examples } from "../src/graphiql/examples.ts"
 import { seed } from "../src/sandbox/seed.ts"
+import { everyField } from "./support/everyField.ts"
 import { callsOf, startGateway } from "./support/gateway.ts"
 
 const headline = `
@@ -159,6 +160,78 @@ test("more than 1,000 ids are refused before anything is sent", async () => {
   expect(errors?.[0]?.extensions.code).toBe("BAD_USER_INPUT")
   expect(errors?.[0]?.message).toContain("1001")
   expect(sandbox.requests).toHaveLength(0)
+})
+
+describe("where capsules may be read in bulk", () => {
+  const config = { bulkCapsuleReads: true }
+  const capsules = `query ($ids: [ID!]!) { capsules(ids: $ids) { ${everyField("Capsule")} } }`
+  const some = [seed.cellCounter, seed.spikeSorting, seed.driftCorrection]
+
+  test("several that are wanted at once are one search, and the same to the last field", async () => {
+    const bulk = await startGateway({ config })
+    const single = await startGateway()
+    const answer = await bulk.ask(capsules, { ids: some })
+    expect(answer.errors).toBeUndefined()
+    expect(answer).toEqual(await single.ask(capsules, { ids: some }))
+    expect(callsOf(bulk.sandbox.requests)).toEqual({ "POST /capsules/search": 1 })
+    expect(single.sandbox.requests).toHaveLength(3)
+  })
+
+  test("a single one is read by itself", async () => {
+    const { ask, sandbox } = await startGateway({ config })
+    await ask(capsules, { ids: [seed.cellCounter] })
+    expect(callsOf(sandbox.requests)).toEqual({ [`GET /capsules/${seed.cellCounter}`]: 1 })
+  })
+
+  test("what the search doesn't find is read by itself: archived ones, pipelines, what isn't there", async () => {
+    const { ask, sandbox } = await startGateway({ config })
+    const others = [seed.archivedNotebook, seed.ecephysPipeline, "00000000-0000-4000-8000-000000000000"]
+    const { data, errors } = await ask("query ($ids: [ID!]!) { capsules(ids: $ids) { id } }", {
+      ids: [...some, ...others],
+    })
+    expect(errors).toBeUndefined()
+    expect(data.capsules.map((capsule: { id: string } | null) => capsule?.id ?? null)).toEqual([
+      ...some,
+      seed.archivedNotebook,
+      seed.ecephysPipeline,
+      null,
+    ])
+    expect(callsOf(sandbox.requests)).toEqual({
+      "POST /capsules/search": 1,
+      ...Object.fromEntries(others.map((id) => [`GET /capsules/${id}`, 1])),
+    })
+  })
+
+  test("an id that could be more than one term is never part of a search", async () => {
+    const { ask, sandbox } = await startGateway({ config })
+    await ask(capsules, { ids: [`${seed.cellCounter} name:a`, "*", seed.spikeSorting] })
+    expect(sandbox.requestsTo("POST /capsules/search")).toHaveLength(0)
+    expect(sandbox.requests).toHaveLength(3)
+  })
+
+  test("a search that is refused is made up for one by one; one that fails is not", async () => {
+    const { ask, sandbox } = await startGateway({ config })
+    sandbox.failNext("POST /capsules/search", { status: 400 })
+    expect((await ask(capsules, { ids: some })).errors).toBeUndefined()
+    expect(sandbox.requests).toHaveLength(4)
+    sandbox.failNext("POST /capsules/search", { status: 500 })
+    const { data, errors } = await ask(capsules, { ids: some })
+    expect(data.capsules).toEqual([null, null, null])
+    expect(errors?.map(({ extensions }) => extensions.upstream.endpoint)).toEqual(
+      Array(3).fill("POST /capsules/search"),
+    )
+    expect(sandbox.requests).toHaveLength(5)
+  })
+
+  test("150 are two searches", async () => {
+    const { ask, sandbox } = await startGateway({ config, sandbox: { generate: 150 } })
+    const { data } = await ask(`{ searchCapsules(first: 150, query: "tag:generated") { nodes { id } } }`)
+    const ids = data.searchCapsules.nodes.map(({ id }: { id: string }) => id)
+    const before = sandbox.requests.length
+    const answer = await ask("query ($ids: [ID!]!) { capsules(ids: $ids) { id name } }", { ids })
+    expect(answer.data.capsules.map(({ id }: { id: string }) => id)).toEqual(ids)
+    expect(sandbox.requests.slice(before).map(({ path }) => path)).toEqual(["/capsules/search", "/capsules/search"])
+  })
 })
 
 test("two requests never share what they loaded", async () => {

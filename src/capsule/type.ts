@@ -1,4 +1,5 @@
 import { builder } from "../builder.ts"
+import { noneIfRefused } from "../errors.ts"
 import { loaderById, type Typed } from "../loader.ts"
 import { Node } from "../node/type.ts"
 import * as rest from "../runnable/rest.ts"
@@ -8,6 +9,7 @@ import { connectionOf } from "../search/page.ts"
 /** Pipelines answer on the capsules' route too. */
 export const capsuleById = loaderById("Capsule", (context, id) => rest.getRunnable(context.upstream, "capsules", id), {
   fetchesOthers: true,
+  find: (context, ids) => noneIfRefused(rest.findCapsules(context.upstream, context.bulkCapsuleReads ? ids : [])),
 })
 
 export const Capsule = builder.objectRef<Typed<rest.Runnable>>("Capsule")

@@ -46,6 +46,7 @@ export function useRequests(options: {
   live: Live
   tasks: Tasks
   fallbackToken: string | undefined
+  bulkCapsuleReads: boolean
 }): Plugin<Context> {
   const { pool, live, tasks } = options
   const states = new WeakMap<Request, RequestState>()
@@ -137,6 +138,7 @@ export function useRequests(options: {
         log,
         requestId,
         cost: state.cost,
+        bulkCapsuleReads: options.bulkCapsuleReads,
         unrecognized,
         types,
         follow: ({ kind, id, read, slowestMs }) =>

@@ -78,6 +78,30 @@ export function searchRunnables(upstream: Upstream, kind: Kind, body: object): P
   return upstream.read({ method: "POST", route: `${kind}/search`, body, answer: aSearchAnswer<Runnable> })
 }
 
+/** What Code Ocean's ids look like: an id of another kind could be more than one term of a query. */
+const plainId = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/
+/** The most terms of one query. */
+const mostTerms = 100
+
+/**
+ * `POST /capsules/search` with a term for each id: those of the capsules that the search finds, each as whole as by itself;
+ * no archived ones and no pipelines. One call for each 100 ids, and none where fewer than two of them are Code Ocean's.
+ * Rejects with UpstreamError.
+ */
+export async function findCapsules(upstream: Upstream, ids: readonly string[]): Promise<Runnable[]> {
+  const plain = ids.filter((id) => plainId.test(id))
+  if (plain.length < 2) return []
+  const parts = Array.from({ length: Math.ceil(plain.length / mostTerms) }, (_, part) =>
+    plain.slice(part * mostTerms, (part + 1) * mostTerms),
+  )
+  const answers = await Promise.all(
+    parts.map((part) =>
+      searchRunnables(upstream, "capsules", { query: part.map((id) => `id:${id}`).join(" "), limit: part.length }),
+    ),
+  )
+  return answers.flatMap(({ results }) => results)
+}
+
 /**
  * `PATCH /{kind}/{id}/archive?archive=`: puts it into the archive, or takes it out. The answer has no body.
  * Rejects with UpstreamError: 403 when the caller may not.
