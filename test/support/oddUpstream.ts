@@ -23,6 +23,8 @@ export interface OddAnswer {
 export interface OddUpstream {
   url: string
   requests: OddRequest[]
+  /** How many connections are open. */
+  connections(): number
 }
 
 const base = "/api/v1"
@@ -46,6 +48,13 @@ export async function startOddUpstream(
       if (given !== undefined) send(response, given)
     })
   })
+  let connections = 0
+  server.on("connection", (socket) => {
+    connections += 1
+    socket.on("close", () => {
+      connections -= 1
+    })
+  })
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
   onTestFinished(
     () =>
@@ -54,7 +63,7 @@ export async function startOddUpstream(
         server.closeAllConnections()
       }),
   )
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, requests }
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, requests, connections: () => connections }
 }
 
 /** An upstream that answers each of these paths with its body, such as `{"/capsules/c1": {id: "c1"}}`, and 404 elsewhere. */
