@@ -5,11 +5,34 @@ import { notPromised } from "./wire.ts"
 
 const rfc3339 = /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:\d{2}))?$/
 
+const secondsOfDay = 86_400
+/** Until then a year has four digits. */
+const tenThousandYears = Date.UTC(10_000) / 1000
+const mostDays = 10_000
+const days = new Map<number, string>()
+const twoDigits = Array.from({ length: 60 }, (_, number) => String(number).padStart(2, "0"))
+
+/** What Date's own toISOString gives, which takes a fifth of the time of a large page: days are few, and remembered. */
+function isoText(epochSeconds: number): string {
+  const day = Math.floor(epochSeconds / secondsOfDay)
+  let text = days.get(day)
+  if (text === undefined) {
+    if (days.size === mostDays) days.clear()
+    text = new Date(day * secondsOfDay * 1000).toISOString().slice(0, "2026-08-20T".length)
+    days.set(day, text)
+  }
+  const second = epochSeconds % secondsOfDay
+  const minute = Math.floor(second / 60)
+  return `${text}${twoDigits[Math.floor(minute / 60)]}:${twoDigits[minute % 60]}:${twoDigits[second % 60]}.000Z`
+}
+
 builder.scalarType("DateTime", {
   description:
     "A moment, as ISO 8601 text in UTC: `2026-08-20T09:30:00.000Z`. As input, any offset will do, and a bare date means midnight UTC.",
   serialize: (epochSeconds) => {
-    const date = new Date(Number(epochSeconds) * 1000)
+    const seconds = Number(epochSeconds)
+    if (Number.isInteger(seconds) && seconds >= 0 && seconds < tenThousandYears) return isoText(seconds)
+    const date = new Date(seconds * 1000)
     if (Number.isNaN(date.getTime())) throw notPromised("time", "beyond what a date can be")
     return date.toISOString()
   },

@@ -1,5 +1,8 @@
+import * as fc from "fast-check"
+import type { GraphQLScalarType } from "graphql"
 import { describe, expect, test } from "vitest"
 import { seed } from "../src/sandbox/seed.ts"
+import { schema } from "../src/schema.ts"
 import { type Result, startGateway, startGatewayOn } from "./support/gateway.ts"
 import { startAnswering, startOddUpstream } from "./support/oddUpstream.ts"
 
@@ -719,6 +722,21 @@ describe("texts", () => {
     })
     expect((await startGatewayOn(upstream.url).ask(`{ capsule(id: "c1") { name } }`)).data.capsule.name).toBe("🔬 Zoë")
   })
+})
+
+test("any moment is written as Date itself writes it", () => {
+  const { serialize } = schema.getType("DateTime") as GraphQLScalarType
+  const tenThousandYears = 253_402_300_800
+  const moments = fc.oneof(
+    fc.integer({ min: 0, max: tenThousandYears + 10 }),
+    fc.integer({ min: -1e9, max: 2e9 }),
+    fc.double({ min: 0, max: 2e9, noNaN: true }),
+  )
+  const written = (seconds: number) => {
+    expect(serialize(seconds)).toBe(new Date(seconds * 1000).toISOString())
+  }
+  fc.assert(fc.property(moments, written), { numRuns: 12_000 })
+  for (const seconds of [0, 1, 86_399, 86_400, tenThousandYears - 1, tenThousandYears, -1]) written(seconds)
 })
 
 describe("a DateTime as input", () => {
