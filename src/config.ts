@@ -19,6 +19,7 @@ export interface Config {
   requestDeadlineMs: number
   compiledExecutor: boolean
   bulkCapsuleReads: boolean
+  plainPath: boolean
   /** The limits of what clients may ask at once; 0 sets none. */
   callerRequestsPerSecond: number
   callerConcurrentRequests: number
@@ -126,6 +127,12 @@ export const settings: readonly Setting[] = [
     default: "true",
     meaning:
       "`false` lets the server's general executor answer operations, in place of the gateway's own: the same answers at about twice the cost.",
+  },
+  {
+    name: "PLAIN_PATH",
+    default: "true",
+    meaning:
+      "`false` sends every request through the server's general machinery. Otherwise a POST of JSON takes a shorter path to the same checks and answers, at a fraction of the cost.",
   },
   {
     name: "CALLER_REQUESTS_PER_SECOND",
@@ -296,6 +303,7 @@ const environment = z.object({
   REQUEST_DEADLINE_MS: wholeNumber(1, 3_600_000).prefault(defaultOf("REQUEST_DEADLINE_MS")),
   BULK_CAPSULE_READS: yesOrNo.default(false),
   COMPILED_EXECUTOR: yesOrNo.default(true),
+  PLAIN_PATH: yesOrNo.default(true),
   CALLER_REQUESTS_PER_SECOND: wholeNumber(0, 1_000_000).prefault(defaultOf("CALLER_REQUESTS_PER_SECOND")),
   CALLER_CONCURRENT_REQUESTS: wholeNumber(0, 1_000_000).prefault(defaultOf("CALLER_CONCURRENT_REQUESTS")),
   CALLER_SUBSCRIPTIONS: wholeNumber(0, 1_000_000).prefault(defaultOf("CALLER_SUBSCRIPTIONS")),
@@ -382,6 +390,7 @@ export function readConfig(record: Record<string, string | undefined>): Config {
     requestDeadlineMs: data.REQUEST_DEADLINE_MS,
     compiledExecutor: data.COMPILED_EXECUTOR,
     bulkCapsuleReads: data.BULK_CAPSULE_READS,
+    plainPath: data.PLAIN_PATH,
     callerRequestsPerSecond: data.CALLER_REQUESTS_PER_SECOND,
     callerConcurrentRequests: data.CALLER_CONCURRENT_REQUESTS,
     callerSubscriptions: data.CALLER_SUBSCRIPTIONS,

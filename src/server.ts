@@ -1,4 +1,4 @@
-import type { IncomingMessage } from "node:http"
+import type { IncomingMessage, ServerResponse } from "node:http"
 import { createYoga, useExecutionCancellation } from "graphql-yoga"
 import { type Config, loopback } from "./config.ts"
 import { useCompiledExecutor } from "./executor/useCompiledExecutor.ts"
@@ -8,7 +8,9 @@ import { createAdmission, measureLag, type Permit } from "./http/admission.ts"
 import { callerOf } from "./http/caller.ts"
 import { corsFor, setCorsHeaders } from "./http/cors.ts"
 import { createListener, type ListenerLimits } from "./http/listener.ts"
+import { createPlainPath } from "./http/plain.ts"
 import { answerPlainly, answerRefusal, createRefusalLog } from "./http/refusals.ts"
+import { createRequests } from "./http/requests.ts"
 import { createRoutes } from "./http/routes.ts"
 import { createDocumentCache, createRefusalCache } from "./limits/documentCache.ts"
 import { createLive, type LiveCounts, type Time } from "./live/poller.ts"
@@ -93,6 +95,7 @@ export function createGateway(
   const lag = measureLag(admission.adapt)
   const refusals = createRefusalLog(log)
   const permits = new WeakMap<IncomingMessage, Permit>()
+  const requests = createRequests(log)
   let closing: Promise<boolean> | undefined
 
   const yoga = createYoga({
@@ -109,10 +112,13 @@ export function createGateway(
     multipart: false,
     parserAndValidationCache: { documentCache: createDocumentCache(), errorCache: createRefusalCache() },
     cors: (request) => corsFor(request.headers.get("origin"), config.corsOrigins),
+    // Of these, plain operations meet the hooks on parsing, validation, context and execution; what the others do to a request
+    // is done for those in http/plain.ts.
     plugins: [
       // First, so that every later refusal has its request id and its line in the log.
       useRequests({
         endpoint,
+        requests,
         log,
         pool,
         live,
@@ -145,6 +151,19 @@ export function createGateway(
     ],
   })
 
+  const setCors = (response: ServerResponse, origin: string | undefined) =>
+    setCorsHeaders(response, origin, config.corsOrigins)
+  const answerOperation = config.plainPath
+    ? createPlainPath({
+        endpoint,
+        largestBody: config.limits.bodyBytes,
+        yoga,
+        requests,
+        log,
+        documentOf: persisted.documentOf,
+        setCorsHeaders: setCors,
+      })
+    : yoga
   const routeOf = createRoutes(endpoint, config.codeoceanToken !== undefined && loopback.test(config.host))
   const listening = {
     ...patience,
@@ -164,7 +183,7 @@ export function createGateway(
       const { permit, refusal } = admission.enter(callerOf(request, config.trustedProxies))
       if (refusal !== undefined) {
         refusals.note(refusal)
-        setCorsHeaders(response, request.headers.origin, config.corsOrigins)
+        setCors(response, request.headers.origin)
         answerRefusal(request, response, refusal)
         return
       }
@@ -173,8 +192,8 @@ export function createGateway(
       if (request.method === "HEAD") request.method = "GET"
       // Not when the answer is made, but when it is sent: an answer that nobody reads takes its place.
       response.once("close", permit.leave)
-    }
-    yoga(request, response)
+      answerOperation(request, response)
+    } else yoga(request, response)
   })
 
   async function close(): Promise<boolean> {

@@ -429,6 +429,9 @@ describe("an address", () => {
     const secret = await startSecret()
     const address = `http://files.example:${secret.port}/?${signature}`
     const storage = await startStorage(() => {}, { addressOf: () => address })
+    const { ask, lines, gateway } = startGatewayOn(storage.url)
+    // Listening looks a name up too.
+    await gateway.listen()
     const found = ["93.184.215.14", "127.0.0.1"].map((place) => ({ address: place, family: 4 }))
     const lookup = vi.spyOn(dns, "lookup")
     lookup.mockImplementation(((_name: string, _options: object, callback: (...found: unknown[]) => void) =>
@@ -438,7 +441,6 @@ describe("an address", () => {
       lookup.mockRestore()
       syncBuiltinESMExports()
     })
-    const { ask, lines } = startGatewayOn(storage.url)
     expectRefusal(await ask(resultFile("text")), lines, address)
     expect(lookup.mock.calls.map(([name]) => name)).toEqual(["files.example"])
     expect(secret.visits()).toBe(0)

@@ -55,11 +55,12 @@ describe("equal reads of one caller at the same time", () => {
   }`
 
   test("are sent once, however many requests ask", async () => {
-    const { ask, sandbox } = await startGateway()
+    const { ask, sandbox, gateway } = await startGateway()
     const alone = await ask(nested)
     const calls = sandbox.requests.length
     const hold = sandbox.hold()
     const answers = Promise.all(Array.from({ length: 32 }, () => ask(nested)))
+    await vi.waitFor(() => expect(gateway.held.requests).toBe(32))
     await hold.waitFor(1)
     hold.end()
     for (const answer of await answers) expect(answer).toEqual(alone)

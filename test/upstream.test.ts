@@ -401,9 +401,12 @@ describe("time", () => {
   })
 })
 
-describe("a client that hangs up", () => {
-  async function overSocket(config: Parameters<typeof startGateway>[0] = {}) {
-    const world = await startGateway(config)
+describe.each([
+  ["on the plain path", true],
+  ["on Yoga's own", false],
+])("a client that hangs up, %s", (_path, plainPath) => {
+  async function overSocket({ config, ...options }: Parameters<typeof startGateway>[0] = {}) {
+    const world = await startGateway({ ...options, config: { ...config, plainPath } })
     const url = `${await world.gateway.listen()}/graphql`
     const leave = new AbortController()
     const asked = (query: string, variables?: object) =>

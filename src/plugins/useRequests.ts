@@ -1,9 +1,9 @@
 import { initContextCache } from "@pothos/core"
 import { type ExecutionArgs, type ExecutionResult, GraphQLError, getOperationAST } from "graphql"
 import type { Plugin, YogaInitialContext } from "graphql-yoga"
-import { agentIdOf, type Context, type RequestCost, requestIdOf, tokenOf } from "../context.ts"
-import { presentError } from "../errors.ts"
+import { agentIdOf, type Context, tokenOf } from "../context.ts"
 import { operationsVary } from "../http/refusals.ts"
+import type { Part, RequestState, Requests } from "../http/requests.ts"
 import type { Live } from "../live/poller.ts"
 import type { Tasks } from "../live/tasks.ts"
 import type { Log } from "../log.ts"
@@ -12,28 +12,8 @@ import type { Caller, Upstream, UpstreamPool } from "../upstream/client.ts"
 import { UpstreamError } from "../upstream/error.ts"
 import { passesAfterMs } from "../upstream/retry.ts"
 
-/** What the gateway knows of one HTTP request while it lasts. */
-interface RequestState {
-  requestId: string
-  log: Log
-  started: number
-  operationName?: string
-  upstream?: Upstream
-  cost: RequestCost
-  /** Whether the client wants to know the cost. */
-  showsCost: boolean
-  isSubscription: boolean
-  /** Set for an answer that comes in parts: how many have come. */
-  parts?: number
-  /** How many errors of each code the client got. */
-  errorCodes: Record<string, number>
-}
-
 const longestOperationName = 100
 const mostTypes = 100_000
-
-/** With the value 1, the answer tells in `extensions.cost` what the request cost. */
-const costHeader = "x-upstream-cost"
 
 /**
  * Gives each request its id, its log and its upstream, ends that with the request, presents errors to the client, and
@@ -41,6 +21,7 @@ const costHeader = "x-upstream-cost"
  */
 export function useRequests(options: {
   endpoint: string
+  requests: Requests
   log: Log
   pool: UpstreamPool
   live: Live
@@ -49,25 +30,7 @@ export function useRequests(options: {
   bulkCapsuleReads: boolean
 }): Plugin<Context> {
   const { pool, live, tasks } = options
-  const states = new WeakMap<Request, RequestState>()
-  const stateOf = (request: Request): RequestState => {
-    let state = states.get(request)
-    if (state === undefined) {
-      const requestId = requestIdOf(request.headers.get("x-request-id"))
-      const log = options.log.child({ requestId })
-      state = {
-        requestId,
-        log,
-        started: performance.now(),
-        isSubscription: false,
-        cost: { estimatedUpstreamCalls: null, upstreamCalls: 0, sharedCalls: 0 },
-        showsCost: /^(1|true)$/.test(request.headers.get(costHeader) ?? ""),
-        errorCodes: {},
-      }
-      states.set(request, state)
-    }
-    return state
-  }
+  const { stateOf, present, writeLine } = options.requests
   const unrecognized = warnOnce(options.log)
   const types = createMemory(mostTypes)
 
@@ -75,39 +38,6 @@ export function useRequests(options: {
     const { request } = args.contextValue as Context
     const name = getOperationAST(args.document, args.operationName)?.name?.value
     if (name !== undefined) stateOf(request).operationName = name.slice(0, longestOperationName)
-  }
-
-  function present<R extends Part>(state: RequestState, result: R): R {
-    if (result.incremental !== undefined) {
-      return { ...result, incremental: result.incremental.map((part) => present(state, part)) }
-    }
-    if (!result.errors?.length) return result
-    const errors = result.errors.map((error) => presentError(error, state.requestId, state.log))
-    for (const { extensions } of errors) {
-      const code = String(extensions.code)
-      state.errorCodes[code] = (state.errorCodes[code] ?? 0) + 1
-    }
-    return { ...result, errors }
-  }
-
-  function withCost<R extends ExecutionResult>({ showsCost, cost }: RequestState, result: R): R {
-    return showsCost ? { ...result, extensions: { ...result.extensions, cost: { ...cost } } } : result
-  }
-
-  function writeLine(state: RequestState, message: string, cut: string | undefined, more: object) {
-    const failed = Object.keys(state.errorCodes).length > 0
-    state.log.info(
-      {
-        operation: state.operationName,
-        durationMs: Math.round(performance.now() - state.started),
-        upstreamCalls: state.cost.upstreamCalls,
-        ...(state.cost.sharedCalls > 0 && { sharedCalls: state.cost.sharedCalls }),
-        outcome: cut ?? (failed ? "errors" : "ok"),
-        ...(failed && { errorCodes: state.errorCodes }),
-        ...more,
-      },
-      message,
-    )
   }
 
   return {
@@ -180,7 +110,7 @@ export function useRequests(options: {
     onResultProcess({ request, result, setResult, resultProcessor }) {
       const state = stateOf(request)
       if (isSingleResult(result)) {
-        setResult(withCost(state, present(state, result)))
+        setResult(present(state, result))
       } else if (isStream(result)) {
         if (resultProcessor === undefined) throw notAcceptable(state)
         state.parts = 0
@@ -191,7 +121,7 @@ export function useRequests(options: {
             const part = present(state, result)
             if (state.isSubscription && !isNews(part)) return undefined
             state.parts = (state.parts ?? 0) + 1
-            return withCost(state, part)
+            return part
           },
           ended(left) {
             state.upstream?.end()
@@ -239,11 +169,6 @@ async function readOnce<T>(
     signal.removeEventListener("abort", upstream.end)
     upstream.end()
   }
-}
-
-/** An answer, or one of the parts in which it comes; with `@defer` and `@stream` a part may hold several. */
-interface Part extends ExecutionResult {
-  incremental?: readonly Part[]
 }
 
 /**

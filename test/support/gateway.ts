@@ -20,7 +20,7 @@ type Anything = any
 export interface World {
   sandbox: Sandbox
   gateway: Gateway
-  /** Sends an operation as Ada, or with these headers instead of hers. */
+  /** Sends an operation over HTTP as Ada, or with these headers instead of hers. */
   ask(query: string, variables?: Record<string, unknown>, headers?: Record<string, string>): Promise<Result>
   /** The log's lines so far, parsed. */
   lines: Record<string, unknown>[]
@@ -50,16 +50,24 @@ export async function startGateway(options: Options & { sandbox?: SandboxOptions
 export function startGatewayOn(url: string, options: Options = {}): Omit<World, "sandbox"> {
   const lines: Record<string, unknown>[] = []
   const log = createLog("debug", { write: (line) => void lines.push(JSON.parse(line)) })
+  // From outside, so that a whole run of the tests can go the other way: `PLAIN_PATH=false npx vitest run`.
+  const { PLAIN_PATH, COMPILED_EXECUTOR } = process.env
   const config = {
-    ...readConfig({ CODEOCEAN_URL: url, PORT: "0", COMPILED_EXECUTOR: process.env.COMPILED_EXECUTOR }),
+    ...readConfig({ CODEOCEAN_URL: url, PORT: "0", PLAIN_PATH, COMPILED_EXECUTOR }),
     ...options.config,
   }
   const gateway = createGateway(config, log, options)
+  const { listen } = gateway
+  let listening: Promise<string> | undefined
+  gateway.listen = () => {
+    listening ??= listen()
+    return listening
+  }
   onTestFinished(async () => {
     await gateway.close()
   })
   const ask: World["ask"] = async (query, variables, headers = { authorization: `Bearer ${tokens.ada}` }) => {
-    const response = await gateway.fetch("http://gateway/graphql", {
+    const response = await fetch(`${await gateway.listen()}/graphql`, {
       method: "POST",
       headers: { "content-type": "application/json", ...headers },
       body: JSON.stringify({ query, variables }),

@@ -1,0 +1,104 @@
+import type { ExecutionResult } from "graphql"
+import { type RequestCost, requestIdOf } from "../context.ts"
+import { presentError } from "../errors.ts"
+import type { Log } from "../log.ts"
+import type { Upstream } from "../upstream/client.ts"
+
+/** What the gateway knows of one HTTP request while it lasts. */
+export interface RequestState {
+  requestId: string
+  log: Log
+  started: number
+  operationName?: string
+  upstream?: Upstream
+  cost: RequestCost
+  /** Whether the client wants to know the cost. */
+  showsCost: boolean
+  isSubscription: boolean
+  /** Set for an answer that comes in parts: how many have come. */
+  parts?: number
+  /** How many errors of each code the client got. */
+  errorCodes: Record<string, number>
+}
+
+/** An answer, or one of the parts in which it comes; with `@defer` and `@stream` a part may hold several. */
+export interface Part extends ExecutionResult {
+  incremental?: readonly Part[]
+}
+
+/** What is the same for every request, on whichever path it is answered. */
+export interface Requests {
+  stateOf(request: Headed): RequestState
+  /** The answer as its client may see it: errors presented and counted, the cost with it where that was asked for. */
+  present<R extends Part>(state: RequestState, result: R): R
+  /**
+   * Writes the request's line.
+   * @param cut why the answer didn't come as asked, if it didn't
+   */
+  writeLine(state: RequestState, message: string, cut: string | undefined, more: object): void
+}
+
+interface Headed {
+  headers: { get(name: string): string | null }
+}
+
+/** With the value 1, the answer tells in `extensions.cost` what the request cost. */
+const costHeader = "x-upstream-cost"
+
+export function createRequests(log: Log): Requests {
+  const states = new WeakMap<Headed, RequestState>()
+
+  function stateFor({ headers }: Headed): RequestState {
+    const requestId = requestIdOf(headers.get("x-request-id"))
+    return {
+      requestId,
+      log: log.child({ requestId }),
+      started: performance.now(),
+      isSubscription: false,
+      cost: { estimatedUpstreamCalls: null, upstreamCalls: 0, sharedCalls: 0 },
+      showsCost: /^(1|true)$/.test(headers.get(costHeader) ?? ""),
+      errorCodes: {},
+    }
+  }
+
+  function presentErrors<R extends Part>(state: RequestState, result: R): R {
+    if (result.incremental !== undefined) {
+      return { ...result, incremental: result.incremental.map((part) => presentErrors(state, part)) }
+    }
+    if (!result.errors?.length) return result
+    const errors = result.errors.map((error) => presentError(error, state.requestId, state.log))
+    for (const { extensions } of errors) {
+      const code = String(extensions.code)
+      state.errorCodes[code] = (state.errorCodes[code] ?? 0) + 1
+    }
+    return { ...result, errors }
+  }
+
+  return {
+    stateOf(request) {
+      const state = states.get(request) ?? stateFor(request)
+      states.set(request, state)
+      return state
+    },
+    present(state, result) {
+      const presented = presentErrors(state, result)
+      if (!state.showsCost) return presented
+      return { ...presented, extensions: { ...presented.extensions, cost: { ...state.cost } } }
+    },
+    writeLine(state, message, cut, more) {
+      const failed = Object.keys(state.errorCodes).length > 0
+      state.log.info(
+        {
+          operation: state.operationName,
+          durationMs: Math.round(performance.now() - state.started),
+          upstreamCalls: state.cost.upstreamCalls,
+          ...(state.cost.sharedCalls > 0 && { sharedCalls: state.cost.sharedCalls }),
+          outcome: cut ?? (failed ? "errors" : "ok"),
+          ...(failed && { errorCodes: state.errorCodes }),
+          ...more,
+        },
+        message,
+      )
+    },
+  }
+}
