@@ -18,16 +18,18 @@ import { text } from "./wire.ts"
 /**
  * One loader for each request: a key is fetched once, however often a query reaches it, and a key that fails, fails alone.
  * Upstream has no bulk reads, so each key is a call of its own and all keys of a wave are called side by side.
- * @param find what can be had of several keys together, before the others are fetched
+ * @param find what can be had of several keys together, before the others are fetched; undefined: nothing
  */
 export function loaderByKey<T>(
   fetch: (context: Context, key: string) => Promise<T>,
-  find?: (context: Context, keys: readonly string[]) => Promise<ReadonlyMap<string, T>>,
+  find?: (context: Context, keys: readonly string[]) => Promise<ReadonlyMap<string, T>> | undefined,
 ): (context: Context) => DataLoader<string, T> {
   return createContextCache(
     (context: Context) =>
       new DataLoader<string, T>(async (keys) => {
-        const found = keys.length > 1 ? await find?.(context, keys) : undefined
+        // Nothing is waited for that isn't there: callers take turns in the order in which their calls come.
+        const finding = keys.length > 1 ? find?.(context, keys) : undefined
+        const found = finding && (await finding)
         return Promise.all(keys.map((key) => found?.get(key) ?? fetch(context, key).catch((error: Error) => error)))
       }),
   )
@@ -48,7 +50,10 @@ export function loaderById<T extends { id: string }>(
   {
     fetchesOthers = false,
     find,
-  }: { fetchesOthers?: boolean; find?: (context: Context, ids: readonly string[]) => Promise<readonly T[]> } = {},
+  }: {
+    fetchesOthers?: boolean
+    find?: (context: Context, ids: readonly string[]) => Promise<readonly T[]> | undefined
+  } = {},
 ) {
   const known = (context: Context, object: T) => {
     context.types.remember(object.id, typename)
@@ -59,9 +64,8 @@ export function loaderById<T extends { id: string }>(
       const object = await fetch(context, id)
       return fetchesOthers ? typed(typename, object) : known(context, object)
     },
-    find &&
-      (async (context, ids) =>
-        new Map((await find(context, ids)).map((object) => [object.id, known(context, object)]))),
+    (context, ids) =>
+      find?.(context, ids)?.then((objects) => new Map(objects.map((object) => [object.id, known(context, object)]))),
   )
   return Object.assign(loader, {
     /** Takes objects that another call brought, so that they aren't fetched again. Answers them with their `__typename`. */
