@@ -88,7 +88,7 @@ export const settings: readonly Setting[] = [
   },
   {
     name: "UPSTREAM_QUEUE",
-    default: "10000",
+    default: "100000",
     meaning:
       "The most calls to Code Ocean that wait in line, half of them one caller's; callers take turns. 0 sets no limit.",
   },
@@ -136,24 +136,24 @@ export const settings: readonly Setting[] = [
   },
   {
     name: "CALLER_REQUESTS_PER_SECOND",
-    default: "100",
+    default: "1000",
     meaning:
       "How many requests a second one caller may send in the long run; ten times as many in one go. 0 sets no limit, here and in the five that follow. A caller is a token; those who bring none are told apart by their addresses.",
   },
   {
     name: "CALLER_CONCURRENT_REQUESTS",
-    default: "100",
+    default: "1000",
     meaning: "The most requests of one caller under way at once, subscriptions not counted.",
   },
   { name: "CALLER_SUBSCRIPTIONS", default: "250", meaning: "The most subscriptions that one caller may hold." },
   {
     name: "CONCURRENT_REQUESTS",
-    default: "1000",
+    default: "2000",
     meaning: "The most requests of all callers under way at once, subscriptions not counted; others are turned away.",
   },
   {
     name: "EVENT_LOOP_LAG_MS",
-    default: "500",
+    default: "2000",
     meaning:
       "How late the gateway may be with its work, in milliseconds. When it is later, it takes half as many requests at once, and then more again as it catches up; others are turned away.",
   },

@@ -333,22 +333,23 @@ const asking = { authorization: `Bearer ${tokens.ada}`, "x-upstream-cost": "1" }
 describe("an operation that is expected to cost too many calls", () => {
   test("is refused before the first of them, with its costliest field and a smaller request that would pass", async () => {
     const { ask, sandbox } = await startGateway()
-    const query = (first: number) => headline.replace("first: 50", `first: ${first}`)
+    const query = (first: number) =>
+      headline.replace("first: 50", `first: ${first}`).replace("computations(first: 5)", "computations(first: 50)")
     const { data, errors, extensions } = await ask(query(1000), {}, asking)
     expect(data).toBeUndefined()
     expect(errors).toHaveLength(1)
     expect(errors?.[0]?.message).toBe(
-      "This operation may cost 32001 calls to Code Ocean, and at most 5000 are allowed; the largest part is for `searchCapsules.nodes.computations.nodes.dataAssets.dataAsset`. `searchCapsules(first: 156)` would pass.",
+      "This operation may cost 257001 calls to Code Ocean, and at most 50000 are allowed; the largest part is for `searchCapsules.nodes.computations.nodes.dataAssets.dataAsset`. `searchCapsules(first: 194)` would pass.",
     )
     expect(errors?.[0]?.extensions).toMatchObject({
       code: "OPERATION_TOO_COSTLY",
       field: "searchCapsules.nodes.computations.nodes.dataAssets.dataAsset",
-      estimatedUpstreamCalls: 32001,
-      limit: 5000,
+      estimatedUpstreamCalls: 257001,
+      limit: 50000,
     })
-    expect(extensions.cost).toEqual({ estimatedUpstreamCalls: 32001, upstreamCalls: 0, sharedCalls: 0 })
+    expect(extensions.cost).toEqual({ estimatedUpstreamCalls: 257001, upstreamCalls: 0, sharedCalls: 0 })
     expect(sandbox.requests).toHaveLength(0)
-    expect((await ask(query(156))).errors ?? []).not.toContainEqual(
+    expect((await ask(query(194))).errors ?? []).not.toContainEqual(
       expect.objectContaining({ extensions: expect.objectContaining({ code: "OPERATION_TOO_COSTLY" }) }),
     )
   })

@@ -52,7 +52,7 @@ const table = {
   },
   estimatedCalls: {
     name: "OPERATION_ESTIMATED_CALLS",
-    default: 5_000,
+    default: 50_000,
     meaning:
       "The most calls to Code Ocean that an operation may be expected to make; one that is expected to make more is refused before the first.",
   },
