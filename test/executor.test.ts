@@ -221,6 +221,7 @@ test.each([
   ["introspection", "{ __schema { queryType { name } } }", undefined],
   ["a name that plain objects can't have", "{ __proto__: one }", undefined],
   ["an operation that isn't there", "query A { one } query B { two }", "C"],
+  ["an empty name", "{ one }", ""],
   ["variables that don't fit", "query ($v: Int!) { one @skip(if: false) two }", undefined],
 ])("%s is left to the executor behind it", async (_what, query, operationName) => {
   const { answer, isLeft } = await handOver(ask(query, { operationName }))

@@ -63,12 +63,12 @@ const fieldsKeptForEach = 8
 /** The most ways of leaving things out that are kept of an operation. */
 const selectionsKept = 32
 
-const operations = new WeakMap<DocumentNode, Map<string, Operation>>()
+const operations = new WeakMap<DocumentNode, Map<string | undefined, Operation>>()
 
 /**
  * The operation with this name, or the only one; undefined where there is none, or where it is for graphql-js: what only
  * it does (introspection, incremental delivery), and names that objects of the answer can't have as they are.
- * It is kept as long as the document, which the server keeps for each text that it has parsed.
+ * It is kept as long as the document, which the server keeps for each text that it has parsed, and has one schema for.
  */
 export function operationOf(
   schema: GraphQLSchema,
@@ -84,8 +84,8 @@ export function operationOf(
   return byName.size === 1 ? byName.values().next().value : undefined
 }
 
-function prepared(schema: GraphQLSchema, document: DocumentNode): Map<string, Operation> {
-  const byName = new Map<string, Operation>()
+function prepared(schema: GraphQLSchema, document: DocumentNode): Map<string | undefined, Operation> {
+  const byName = new Map<string | undefined, Operation>()
   const { isUnusual, conditions, fields } = surveyOf(document)
   if (isUnusual) return byName
   const fragments: Record<string, FragmentDefinitionNode> = Object.create(null)
@@ -112,7 +112,7 @@ function prepared(schema: GraphQLSchema, document: DocumentNode): Map<string, Op
       }
       return selection
     }
-    byName.set(definition.name?.value ?? "", { schema, definition, fragments, rootType, selectionFor })
+    byName.set(definition.name?.value, { schema, definition, fragments, rootType, selectionFor })
   }
   return byName
 }
