@@ -4,14 +4,12 @@ import { isPlausibleToken } from "./config.ts"
 import { badUserInput } from "./errors.ts"
 import type { Outcome, Reading } from "./live/poller.ts"
 import type { Note } from "./live/tasks.ts"
-import type { Log } from "./log.ts"
 import type { Memory } from "./memory.ts"
 import type { Caller, Upstream } from "./upstream/client.ts"
 
 /** What one GraphQL request carries. Loaders hang on it, so nothing outlives the request or crosses to another. */
 export interface Context extends YogaInitialContext {
   upstream: Upstream
-  log: Log
   requestId: string
   cost: RequestCost
   /** Whether capsules may be found by a search for their ids. */

@@ -1,11 +1,12 @@
 import type { IncomingMessage, ServerResponse } from "node:http"
 import { createYoga, useExecutionCancellation } from "graphql-yoga"
 import { type Config, loopback } from "./config.ts"
-import { useCompiledExecutor } from "./executor/useCompiledExecutor.ts"
+import { executeUsual, useCompiledExecutor } from "./executor/useCompiledExecutor.ts"
 import { examples } from "./graphiql/examples.ts"
 import { useGraphiql } from "./graphiql/useGraphiql.ts"
 import { createAdmission, measureLag, type Permit } from "./http/admission.ts"
 import { callerOf } from "./http/caller.ts"
+import { createContexts } from "./http/contexts.ts"
 import { corsFor, setCorsHeaders } from "./http/cors.ts"
 import { createListener, type ListenerLimits } from "./http/listener.ts"
 import { createPlainPath } from "./http/plain.ts"
@@ -13,6 +14,7 @@ import { answerPlainly, answerRefusal, createRefusalLog } from "./http/refusals.
 import { createRequests } from "./http/requests.ts"
 import { createRoutes } from "./http/routes.ts"
 import { createDocumentCache, createRefusalCache } from "./limits/documentCache.ts"
+import { createRefusalOf } from "./limits/operation.ts"
 import { createLive, type LiveCounts, type Time } from "./live/poller.ts"
 import { createTasks } from "./live/tasks.ts"
 import type { Log } from "./log.ts"
@@ -96,6 +98,16 @@ export function createGateway(
   const refusals = createRefusalLog(log)
   const permits = new WeakMap<IncomingMessage, Permit>()
   const requests = createRequests(log)
+  const fillContext = createContexts({
+    log,
+    pool,
+    live,
+    tasks,
+    fallbackToken: config.codeoceanToken,
+    bulkCapsuleReads: config.bulkCapsuleReads,
+  })
+  const refusalOf = createRefusalOf(schema, config.limits)
+  const documents = createDocumentCache()
   let closing: Promise<boolean> | undefined
 
   const yoga = createYoga({
@@ -110,22 +122,13 @@ export function createGateway(
     // useBodyLimit is the limit.
     maxRequestBodySize: false,
     multipart: false,
-    parserAndValidationCache: { documentCache: createDocumentCache(), errorCache: createRefusalCache() },
+    parserAndValidationCache: { documentCache: documents, errorCache: createRefusalCache() },
     cors: (request) => corsFor(request.headers.get("origin"), config.corsOrigins),
-    // Of these, plain operations meet the hooks on parsing, validation, context and execution; what the others do to a request
-    // is done for those in http/plain.ts.
+    // Of these, plain operations meet the hooks on parsing and validation, once for each text; what the others do to a request is
+    // done for those in http/plain.ts.
     plugins: [
       // First, so that every later refusal has its request id and its line in the log.
-      useRequests({
-        endpoint,
-        requests,
-        log,
-        pool,
-        live,
-        tasks,
-        fallbackToken: config.codeoceanToken,
-        bulkCapsuleReads: config.bulkCapsuleReads,
-      }),
+      useRequests({ endpoint, requests, fillContext, live }),
       useReadiness({
         upstream: pool,
         problem: () => (closing ? "The gateway is stopping." : admission.overload()),
@@ -137,8 +140,8 @@ export function createGateway(
       useBodyLimit(config.limits.bodyBytes),
       usePersistedOperations(persisted),
       useOperationLimits({
-        schema,
         limits: config.limits,
+        refusalOf,
         introspection: config.introspection,
         suggestions: config.suggestions,
       }),
@@ -157,8 +160,13 @@ export function createGateway(
     ? createPlainPath({
         endpoint,
         largestBody: config.limits.bodyBytes,
+        schema,
         yoga,
+        documents,
         requests,
+        fillContext,
+        refusalOf,
+        execute: config.compiledExecutor ? executeUsual : () => undefined,
         log,
         documentOf: persisted.documentOf,
         setCorsHeaders: setCors,

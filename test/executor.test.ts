@@ -165,7 +165,6 @@ test(
       const request = upstreamPool.forCaller(caller, { readsOnce: true })
       const contextValue: Partial<Context> = {
         upstream: request,
-        log,
         requestId,
         unrecognized() {},
         types: createMemory(1_000),

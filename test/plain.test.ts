@@ -173,8 +173,13 @@ test("only what is unusual reaches Yoga's own path", async () => {
   const plain = createPlainPath({
     endpoint: "/graphql",
     largestBody: 100,
+    schema,
     yoga: handler,
+    documents: new Map(),
     requests: createRequests(log),
+    fillContext: () => {},
+    refusalOf: () => undefined,
+    execute: () => undefined,
     log,
     documentOf: ({ query }) => query,
     setCorsHeaders: () => {},

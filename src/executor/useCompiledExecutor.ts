@@ -1,4 +1,4 @@
-import { getVariableValues } from "graphql"
+import { type ExecutionArgs, type ExecutionResult, getVariableValues } from "graphql"
 import type { Plugin } from "graphql-yoga"
 import { execute } from "./execute.ts"
 import { operationOf } from "./operation.ts"
@@ -10,17 +10,22 @@ import { operationOf } from "./operation.ts"
 export function useCompiledExecutor(): Plugin {
   return {
     onExecute({ executeFn, setExecuteFn }) {
-      setExecuteFn((args) => {
-        const { schema, document, operationName, variableValues, signal } = args as typeof args & {
-          signal?: AbortSignal
-        }
-        const operation = operationOf(schema, document, operationName)
-        if (operation === undefined) return executeFn(args)
-        const definitions = operation.definition.variableDefinitions ?? []
-        const variables = getVariableValues(schema, definitions, variableValues ?? {}, { maxErrors: 50 })
-        if (variables.coerced === undefined) return executeFn(args)
-        return execute(operation, variables.coerced, args, signal)
-      })
+      setExecuteFn(
+        (args: ExecutionArgs & { signal?: AbortSignal }) => executeUsual(args, args.signal) ?? executeFn(args),
+      )
     },
   }
+}
+
+/** The answer, or a promise of it; undefined where the operation isn't for this executor: nothing has happened then. */
+export function executeUsual(
+  args: ExecutionArgs,
+  signal: AbortSignal | undefined,
+): ExecutionResult | Promise<ExecutionResult> | undefined {
+  const { schema, document, operationName, variableValues } = args
+  const operation = operationOf(schema, document, operationName)
+  if (operation === undefined) return undefined
+  const definitions = operation.definition.variableDefinitions ?? []
+  const variables = getVariableValues(schema, definitions, variableValues ?? {}, { maxErrors: 50 })
+  return variables.coerced && execute(operation, variables.coerced, args, signal)
 }

@@ -1,9 +1,21 @@
 import type { IncomingMessage, ServerResponse } from "node:http"
 import { Readable } from "node:stream"
-import { type ExecutionResult, type GraphQLError, getOperationAST } from "graphql"
+import {
+  type DocumentNode,
+  type ExecutionArgs,
+  type ExecutionResult,
+  type GraphQLError,
+  type GraphQLSchema,
+  getOperationAST,
+  type OperationDefinitionNode,
+} from "graphql"
 import type { YogaServerInstance } from "graphql-yoga"
+import type { Context } from "../context.ts"
+import type { executeUsual } from "../executor/useCompiledExecutor.ts"
+import type { RefusalOf } from "../limits/operation.ts"
 import type { Log } from "../log.ts"
 import { isObject } from "../upstream/answer.ts"
+import type { FillContext } from "./contexts.ts"
 import { operationsVary } from "./refusals.ts"
 import type { RequestState, Requests } from "./requests.ts"
 
@@ -11,23 +23,33 @@ type Handler = (request: IncomingMessage, response: ServerResponse) => void
 
 /**
  * Answers plain operations on a shorter path than Yoga's: a POST of JSON with a declared length, as nearly every client sends
- * it. It runs the same plugins as far as they look at operations (parsing, limits, validation, context, execution), through
- * Yoga's own `getEnveloped`; of what Yoga does around them, building a Request and a Response costs several times what a
- * small operation does. Whatever is unusual goes to Yoga as if nothing had happened: other methods, types and lengths, a body
- * with anything unexpected in it, an operation that doesn't parse or validate, subscriptions, answers in parts.
+ * it. What Yoga does around an operation costs several times what a small one does: a Request and a Response are built, and
+ * every plugin is asked at every step. Here each text passes Yoga's plugins for parsing and validation once, and is known from
+ * then on; context, limits and execution are called as they are. Whatever is unusual goes to Yoga as if nothing had happened:
+ * other methods, types and lengths, a body with anything unexpected in it, an operation that doesn't parse or validate,
+ * subscriptions, answers in parts.
  */
 export function createPlainPath(options: {
   endpoint: string
   largestBody: number
+  schema: GraphQLSchema
   yoga: Handler & Pick<YogaServerInstance<object, object>, "getEnveloped">
+  /** The documents that Yoga has parsed, by their text. */
+  documents: { get(text: string): DocumentNode | undefined }
   requests: Requests
+  fillContext: FillContext
+  refusalOf: RefusalOf
+  /** Executes what it can; the rest is Yoga's, with all plugins. */
+  execute: typeof executeUsual
   log: Log
   /** The document that a body means; throws where it means none that is to be answered. */
   documentOf(body: Record<string, unknown>): unknown
   /** Adds what a page of another origin needs to read the answer. */
   setCorsHeaders(response: ServerResponse, origin: string | undefined): void
 }): Handler {
-  const { yoga, requests } = options
+  const { schema, yoga, documents, requests } = options
+  /** The documents that may be executed: whether one may depends on nothing but its text. */
+  const valid = new WeakSet<DocumentNode>()
 
   function isPlain({ method, url, headers }: IncomingMessage): boolean {
     return (
@@ -39,8 +61,19 @@ export function createPlainPath(options: {
     )
   }
 
+  /** The document of this text; undefined where it isn't to be executed here. */
+  function validDocument(query: string, params: object, request: PlainRequest): DocumentNode | undefined {
+    const known = documents.get(query)
+    if (known !== undefined && valid.has(known)) return known
+    const { parse, validate } = yoga.getEnveloped({ request, params })
+    const document = parse(query)
+    if (comesInParts.test(query) || validate(schema, document).length > 0) return undefined
+    valid.add(document)
+    return document
+  }
+
   /** The operation in a body, ready to be executed; undefined where there is anything unusual about it. */
-  function prepare(request: PlainRequest, req: IncomingMessage, body: Buffer) {
+  function prepare(request: PlainRequest, body: Buffer): Prepared | undefined {
     try {
       const params: unknown = JSON.parse(body.toString())
       if (!isObject(params) || !Object.keys(params).every((key) => parameters.has(key))) return undefined
@@ -49,23 +82,30 @@ export function createPlainPath(options: {
       if (typeof query !== "string" || (variables != null && !isObject(variables))) return undefined
       if (operationName != null && typeof operationName !== "string") return undefined
       if (params.extensions != null && !isObject(params.extensions)) return undefined
-      const enveloped = yoga.getEnveloped({ req, request, params: { query, variables, operationName } })
-      const document = enveloped.parse(query)
+      const document = validDocument(query, { query, variables, operationName }, request)
+      if (document === undefined) return undefined
       const operation = getOperationAST(document, operationName)
       if (operation == null || operation.operation === "subscription") return undefined
-      if (comesInParts.test(query)) return undefined
-      if (enveloped.validate(enveloped.schema, document).length > 0) return undefined
-      const { schema } = enveloped
-      return { enveloped, args: { schema, document, operationName, variableValues: variables } }
+      return { operation, args: { schema, document, operationName, variableValues: variables } }
     } catch {
       // Yoga comes to the same refusal, and words it.
       return undefined
     }
   }
 
-  async function resultOf({ enveloped, args }: NonNullable<ReturnType<typeof prepare>>): Promise<ExecutionResult> {
+  async function resultOf(
+    request: PlainRequest,
+    state: RequestState,
+    { operation, args }: Prepared,
+  ): Promise<ExecutionResult> {
     try {
-      return await enveloped.execute({ ...args, contextValue: await enveloped.contextFactory() })
+      const contextValue = { request } as unknown as Context
+      options.fillContext(contextValue, request, state)
+      requests.noteOperation(state, operation)
+      const refusal = options.refusalOf({ ...args, contextValue })
+      if (refusal !== undefined) return { errors: [refusal] }
+      const executed = { ...args, contextValue }
+      return await (options.execute(executed, request.signal) ?? yoga.getEnveloped(contextValue).execute(executed))
     } catch (error) {
       return { errors: [error as GraphQLError] }
     }
@@ -73,11 +113,12 @@ export function createPlainPath(options: {
 
   function send(state: RequestState, type: string, result: ExecutionResult, response: ServerResponse): number {
     const { status, headers } = statusOf(result, type)
-    const body = Buffer.from(JSON.stringify(withoutInternals(result)))
+    // As text, Node sends it together with the headers in one piece.
+    const body = JSON.stringify(withoutInternals(result))
     response.writeHead(status, {
       ...headers,
       "content-type": `${type}; charset=utf-8`,
-      "content-length": body.length,
+      "content-length": Buffer.byteLength(body),
       "cache-control": "private, no-store",
       vary: operationsVary,
       "x-request-id": state.requestId,
@@ -87,16 +128,16 @@ export function createPlainPath(options: {
   }
 
   async function answer(request: IncomingMessage, response: ServerResponse, type: string): Promise<void> {
-    const plain = new PlainRequest(request, response)
+    const plain = new PlainRequest(request, response, () => state.upstream?.end())
     const state = requests.stateOf(plain)
     const body = await bodyOf(request)
     if (body === undefined) return
-    const prepared = prepare(plain, request, body)
+    const prepared = prepare(plain, body)
     if (prepared === undefined) {
       yoga(Object.assign(request, { body: Readable.from([body]) }), response)
       return
     }
-    const result = await resultOf(prepared)
+    const result = await resultOf(plain, state, prepared)
     const hasLeft = plain.signal.aborted
     if (!hasLeft) options.setCorsHeaders(response, request.headers.origin)
     const status = hasLeft ? 200 : send(state, type, requests.present(state, result), response)
@@ -117,6 +158,11 @@ export function createPlainPath(options: {
   }
 }
 
+interface Prepared {
+  operation: OperationDefinitionNode
+  args: Pick<ExecutionArgs, "schema" | "document" | "operationName" | "variableValues">
+}
+
 const parameters: ReadonlySet<string> = new Set(["query", "variables", "operationName", "extensions", "documentId"])
 
 const comesInParts = /@(defer|stream)\b/
@@ -128,7 +174,7 @@ class PlainRequest {
   /** Aborted when the client leaves before its answer is sent. */
   readonly signal: AbortSignal
 
-  constructor(request: IncomingMessage, response: ServerResponse) {
+  constructor(request: IncomingMessage, response: ServerResponse, onLeft: () => void) {
     const controller = new AbortController()
     this.signal = controller.signal
     this.headers = {
@@ -138,7 +184,9 @@ class PlainRequest {
       },
     }
     response.once("close", () => {
-      if (!response.writableFinished) controller.abort()
+      if (response.writableFinished) return
+      controller.abort()
+      onLeft()
     })
   }
 }

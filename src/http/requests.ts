@@ -1,4 +1,4 @@
-import type { ExecutionResult } from "graphql"
+import type { ExecutionResult, OperationDefinitionNode } from "graphql"
 import { type RequestCost, requestIdOf } from "../context.ts"
 import { presentError } from "../errors.ts"
 import type { Log } from "../log.ts"
@@ -7,7 +7,7 @@ import type { Upstream } from "../upstream/client.ts"
 /** What the gateway knows of one HTTP request while it lasts. */
 export interface RequestState {
   requestId: string
-  log: Log
+  readonly log: Log
   started: number
   operationName?: string
   upstream?: Upstream
@@ -29,6 +29,8 @@ export interface Part extends ExecutionResult {
 /** What is the same for every request, on whichever path it is answered. */
 export interface Requests {
   stateOf(request: Headed): RequestState
+  /** Notes which operation is asked for, for the request's line. */
+  noteOperation(state: RequestState, operation: OperationDefinitionNode | null | undefined): void
   /** The answer as its client may see it: errors presented and counted, the cost with it where that was asked for. */
   present<R extends Part>(state: RequestState, result: R): R
   /**
@@ -38,21 +40,29 @@ export interface Requests {
   writeLine(state: RequestState, message: string, cut: string | undefined, more: object): void
 }
 
-interface Headed {
+/** What plugins look at of a request, whoever made it. */
+export interface Headed {
   headers: { get(name: string): string | null }
 }
 
 /** With the value 1, the answer tells in `extensions.cost` what the request cost. */
 const costHeader = "x-upstream-cost"
 
+const longestOperationName = 100
+
 export function createRequests(log: Log): Requests {
   const states = new WeakMap<Headed, RequestState>()
 
   function stateFor({ headers }: Headed): RequestState {
     const requestId = requestIdOf(headers.get("x-request-id"))
+    let own: Log | undefined
     return {
       requestId,
-      log: log.child({ requestId }),
+      // Most requests have nothing to say but their one line: a log for each would take longer than that.
+      get log() {
+        own ??= log.child({ requestId })
+        return own
+      },
       started: performance.now(),
       isSubscription: false,
       cost: { estimatedUpstreamCalls: null, upstreamCalls: 0, sharedCalls: 0 },
@@ -80,6 +90,9 @@ export function createRequests(log: Log): Requests {
       states.set(request, state)
       return state
     },
+    noteOperation(state, operation) {
+      state.operationName = operation?.name?.value.slice(0, longestOperationName)
+    },
     present(state, result) {
       const presented = presentErrors(state, result)
       if (!state.showsCost) return presented
@@ -87,8 +100,9 @@ export function createRequests(log: Log): Requests {
     },
     writeLine(state, message, cut, more) {
       const failed = Object.keys(state.errorCodes).length > 0
-      state.log.info(
+      log.info(
         {
+          requestId: state.requestId,
           operation: state.operationName,
           durationMs: Math.round(performance.now() - state.started),
           upstreamCalls: state.cost.upstreamCalls,

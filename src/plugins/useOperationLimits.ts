@@ -3,16 +3,14 @@ import {
   type ExecutionArgs,
   type ExecutionResult,
   GraphQLError,
-  type GraphQLSchema,
   NoSchemaIntrospectionCustomRule,
   type ValidationContext,
 } from "graphql"
 import type { Plugin } from "graphql-yoga"
 import type { Context } from "../context.ts"
-import { createEstimator } from "../cost/estimate.ts"
 import { checkDocument, checkSource } from "../limits/document.ts"
 import type { Limits } from "../limits/limits.ts"
-import { checkVariables } from "../limits/variables.ts"
+import type { RefusalOf } from "../limits/operation.ts"
 
 /**
  * Refuses operations that would cost the gateway or Code Ocean too much, at the first moment that tells: the text before it
@@ -21,27 +19,13 @@ import { checkVariables } from "../limits/variables.ts"
  * @param options.suggestions whether errors say what a misspelt name may have meant
  */
 export function useOperationLimits(options: {
-  schema: GraphQLSchema
   limits: Limits
+  refusalOf: RefusalOf
   introspection: boolean
   suggestions: boolean
 }): Plugin<Context> {
   const { limits, introspection, suggestions } = options
-  const estimate = createEstimator(options.schema)
-
-  /** Why an operation isn't executed; undefined: it is. */
-  function refusalOf(args: ExecutionArgs): GraphQLError | undefined {
-    const context = args.contextValue as Context
-    try {
-      checkVariables(args.variableValues ?? {}, limits)
-    } catch (error) {
-      if (error instanceof GraphQLError) return error
-      throw error
-    }
-    const expected = estimate(args.document, args.operationName ?? null, args.variableValues ?? {})
-    context.cost.estimatedUpstreamCalls = expected.calls
-    return expected.calls > limits.estimatedCalls ? expected.refusal(limits.estimatedCalls) : undefined
-  }
+  const refusalOf = (args: ExecutionArgs) => options.refusalOf({ ...args, contextValue: args.contextValue as Context })
 
   return {
     onParse({ parseFn, setParseFn }) {

@@ -1,19 +1,10 @@
-import { initContextCache } from "@pothos/core"
 import { type ExecutionArgs, type ExecutionResult, GraphQLError, getOperationAST } from "graphql"
 import type { Plugin, YogaInitialContext } from "graphql-yoga"
-import { agentIdOf, type Context, tokenOf } from "../context.ts"
+import type { Context } from "../context.ts"
+import type { FillContext } from "../http/contexts.ts"
 import { operationsVary } from "../http/refusals.ts"
 import type { Part, RequestState, Requests } from "../http/requests.ts"
 import type { Live } from "../live/poller.ts"
-import type { Tasks } from "../live/tasks.ts"
-import type { Log } from "../log.ts"
-import { createMemory } from "../memory.ts"
-import type { Caller, Upstream, UpstreamPool } from "../upstream/client.ts"
-import { UpstreamError } from "../upstream/error.ts"
-import { passesAfterMs } from "../upstream/retry.ts"
-
-const longestOperationName = 100
-const mostTypes = 100_000
 
 /**
  * Gives each request its id, its log and its upstream, ends that with the request, presents errors to the client, and
@@ -22,90 +13,33 @@ const mostTypes = 100_000
 export function useRequests(options: {
   endpoint: string
   requests: Requests
-  log: Log
-  pool: UpstreamPool
+  fillContext: FillContext
   live: Live
-  tasks: Tasks
-  fallbackToken: string | undefined
-  bulkCapsuleReads: boolean
 }): Plugin<Context> {
-  const { pool, live, tasks } = options
-  const { stateOf, present, writeLine } = options.requests
-  const unrecognized = warnOnce(options.log)
-  const types = createMemory(mostTypes)
+  const { live } = options
+  const { stateOf, present, writeLine, noteOperation } = options.requests
 
-  const noteOperation = ({ args }: { args: ExecutionArgs }) => {
-    const { request } = args.contextValue as Context
-    const name = getOperationAST(args.document, args.operationName)?.name?.value
-    if (name !== undefined) stateOf(request).operationName = name.slice(0, longestOperationName)
+  const note = ({ args: { document, operationName, contextValue } }: { args: ExecutionArgs }) => {
+    const state = stateOf((contextValue as Context).request)
+    noteOperation(state, getOperationAST(document, operationName))
+    return state
   }
 
   return {
     onRequest({ request }) {
       stateOf(request)
     },
-    onContextBuilding({ context, extendContext }) {
+    onContextBuilding({ context }) {
       const { request } = context as YogaInitialContext
       const state = stateOf(request)
-      const { requestId, log } = state
-      const caller: Caller = {
-        token: tokenOf(request.headers.get("authorization"), options.fallbackToken),
-        agentId: agentIdOf(request.headers.get("agent-id")),
-        requestId,
-        log,
-        called() {
-          state.cost.upstreamCalls += 1
-        },
-        shared() {
-          state.cost.sharedCalls += 1
-        },
-      }
-      const upstream = pool.forCaller(caller)
-      state.upstream = upstream
+      options.fillContext(context, request, state)
       request.signal.addEventListener("abort", () => state.upstream?.end(), { once: true })
-      extendContext({
-        upstream,
-        log,
-        requestId,
-        cost: state.cost,
-        bulkCapsuleReads: options.bulkCapsuleReads,
-        unrecognized,
-        types,
-        follow: ({ kind, id, read, slowestMs }) =>
-          live.follow(JSON.stringify([caller.token, kind, id]), {
-            read: (signal) => readOnce(pool.forCaller(caller, { readsOnce: true }), read, signal),
-            retryAfterMs: (error) => (error instanceof UpstreamError ? passesAfterMs(error) : undefined),
-            slowestMs,
-          }),
-        renew() {
-          state.upstream?.end()
-          state.upstream = pool.forCaller(caller)
-          Object.assign(context, { upstream: state.upstream }, initContextCache())
-        },
-        finish: (key, wanted, work) =>
-          tasks.run(JSON.stringify([caller.token, key]), JSON.stringify(wanted), async (note) => {
-            const anew = () => ({ upstream: pool.forCaller(caller), ...initContextCache() })
-            const own: Context = {
-              ...(context as Context),
-              ...anew(),
-              renew() {
-                own.upstream.end()
-                Object.assign(own, anew())
-              },
-            }
-            try {
-              return await work(own, note)
-            } finally {
-              own.upstream.end()
-            }
-          }),
-      })
     },
-    onExecute: noteOperation,
+    onExecute(payload) {
+      note(payload)
+    },
     onSubscribe(payload) {
-      noteOperation(payload)
-      const { request } = payload.args.contextValue as Context
-      stateOf(request).isSubscription = true
+      note(payload).isSubscription = true
     },
     onResultProcess({ request, result, setResult, resultProcessor }) {
       const state = stateOf(request)
@@ -153,21 +87,6 @@ export function useRequests(options: {
         writeLine(state, "request", request.signal.aborted ? "cancelled" : undefined, { status: response.status })
       }
     },
-  }
-}
-
-/** One read with an upstream of its own, which ends with it. */
-async function readOnce<T>(
-  upstream: Upstream,
-  read: (upstream: Upstream) => Promise<T>,
-  signal: AbortSignal,
-): Promise<T> {
-  signal.addEventListener("abort", upstream.end, { once: true })
-  try {
-    return await read(upstream)
-  } finally {
-    signal.removeEventListener("abort", upstream.end)
-    upstream.end()
   }
 }
 
@@ -232,19 +151,4 @@ function notAcceptable({ isSubscription }: RequestState): GraphQLError {
     ? "A subscription is answered with server-sent events: send `Accept: text/event-stream`."
     : "An answer to @defer or @stream comes in parts: send `Accept: multipart/mixed` or `text/event-stream`."
   return new GraphQLError(message, { extensions: { code: "BAD_USER_INPUT", http: { status: 406 } } })
-}
-
-const mostWarnings = 1000
-
-function warnOnce(log: Log): Context["unrecognized"] {
-  const seen = new Set<string>()
-  return (enumName, value) => {
-    const key = `${enumName} ${value.slice(0, 100)}`
-    if (seen.has(key) || seen.size >= mostWarnings) return
-    seen.add(key)
-    log.warn(
-      { enum: enumName, value: value.slice(0, 100) },
-      "Code Ocean sent an enum value that the gateway doesn't know",
-    )
-  }
 }

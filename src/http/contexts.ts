@@ -1,0 +1,120 @@
+import { initContextCache } from "@pothos/core"
+import type { YogaInitialContext } from "graphql-yoga"
+import { agentIdOf, type Context, tokenOf } from "../context.ts"
+import type { Live } from "../live/poller.ts"
+import type { Tasks } from "../live/tasks.ts"
+import type { Log } from "../log.ts"
+import { createMemory } from "../memory.ts"
+import type { Caller, Upstream, UpstreamPool } from "../upstream/client.ts"
+import { UpstreamError } from "../upstream/error.ts"
+import { passesAfterMs } from "../upstream/retry.ts"
+import type { Headed, RequestState } from "./requests.ts"
+
+const mostTypes = 100_000
+
+/**
+ * Puts into a context what resolvers find there, and gives the request's state its upstream. Throws a GraphQLError for
+ * headers that can't be used.
+ */
+export type FillContext = (context: object, request: Headed, state: RequestState) => void
+
+/** What the contexts of all requests have in common. */
+export function createContexts(options: {
+  log: Log
+  pool: UpstreamPool
+  live: Live
+  tasks: Tasks
+  fallbackToken: string | undefined
+  bulkCapsuleReads: boolean
+}): FillContext {
+  const { pool, live, tasks, bulkCapsuleReads } = options
+  const unrecognized = warnOnce(options.log)
+  const types = createMemory(mostTypes)
+
+  return (context, request, state) => {
+    const { requestId, cost } = state
+    const caller: Caller = {
+      token: tokenOf(request.headers.get("authorization"), options.fallbackToken),
+      agentId: agentIdOf(request.headers.get("agent-id")),
+      requestId,
+      get log() {
+        return state.log
+      },
+      called() {
+        cost.upstreamCalls += 1
+      },
+      shared() {
+        cost.sharedCalls += 1
+      },
+    }
+    const upstream = pool.forCaller(caller)
+    state.upstream = upstream
+    const own: Omit<Context, keyof YogaInitialContext> = {
+      upstream,
+      requestId,
+      cost,
+      bulkCapsuleReads,
+      unrecognized,
+      types,
+      follow: ({ kind, id, read, slowestMs }) =>
+        live.follow(JSON.stringify([caller.token, kind, id]), {
+          read: (signal) => readOnce(pool.forCaller(caller, { readsOnce: true }), read, signal),
+          retryAfterMs: (error) => (error instanceof UpstreamError ? passesAfterMs(error) : undefined),
+          slowestMs,
+        }),
+      renew() {
+        state.upstream?.end()
+        state.upstream = pool.forCaller(caller)
+        Object.assign(context, { upstream: state.upstream }, initContextCache())
+      },
+      finish: (key, wanted, work) =>
+        tasks.run(JSON.stringify([caller.token, key]), JSON.stringify(wanted), async (note) => {
+          const anew = () => ({ upstream: pool.forCaller(caller), ...initContextCache() })
+          const own: Context = {
+            ...(context as Context),
+            ...anew(),
+            renew() {
+              own.upstream.end()
+              Object.assign(own, anew())
+            },
+          }
+          try {
+            return await work(own, note)
+          } finally {
+            own.upstream.end()
+          }
+        }),
+    }
+    Object.assign(context, own)
+  }
+}
+
+/** One read with an upstream of its own, which ends with it. */
+async function readOnce<T>(
+  upstream: Upstream,
+  read: (upstream: Upstream) => Promise<T>,
+  signal: AbortSignal,
+): Promise<T> {
+  signal.addEventListener("abort", upstream.end, { once: true })
+  try {
+    return await read(upstream)
+  } finally {
+    signal.removeEventListener("abort", upstream.end)
+    upstream.end()
+  }
+}
+
+const mostWarnings = 1000
+
+function warnOnce(log: Log): Context["unrecognized"] {
+  const seen = new Set<string>()
+  return (enumName, value) => {
+    const key = `${enumName} ${value.slice(0, 100)}`
+    if (seen.has(key) || seen.size >= mostWarnings) return
+    seen.add(key)
+    log.warn(
+      { enum: enumName, value: value.slice(0, 100) },
+      "Code Ocean sent an enum value that the gateway doesn't know",
+    )
+  }
+}
