@@ -23,16 +23,79 @@ import { text } from "./wire.ts"
 export function loaderByKey<T>(
   fetch: (context: Context, key: string) => Promise<T>,
   find?: (context: Context, keys: readonly string[]) => Promise<ReadonlyMap<string, T>> | undefined,
-): (context: Context) => DataLoader<string, T> {
-  return createContextCache(
-    (context: Context) =>
-      new DataLoader<string, T>(async (keys) => {
+): (context: Context) => Loader<T> {
+  return createContextCache((context: Context) => {
+    const loaded = new Loaded<T>()
+    const loader = new DataLoader<string, T>(
+      async (keys) => {
         // Nothing is waited for that isn't there: callers take turns in the order in which their calls come.
         const finding = keys.length > 1 ? find?.(context, keys) : undefined
         const found = finding && (await finding)
         return Promise.all(keys.map((key) => found?.get(key) ?? fetch(context, key).catch((error: Error) => error)))
-      }),
-  )
+      },
+      { cacheMap: loaded },
+    )
+    return Object.assign(loader, { loaded })
+  })
+}
+
+type Loader<T> = DataLoader<string, T> & { loaded: Loaded<T> }
+
+/** What has come of a key, in the forms in which it was wanted. */
+interface Load<T> {
+  value?: T
+  promise?: Promise<T>
+  /** The same, with null for an object that doesn't exist. */
+  orNull?: Promise<T | null>
+}
+
+/**
+ * What one request's loader has, or waits for. The edges of a large answer lead to the same objects again and again: they
+ * share one promise, and need none for what is there.
+ */
+class Loaded<T> {
+  readonly #loads = new Map<string, Load<T>>()
+
+  /** The value, if it is there. */
+  value(key: string): T | undefined {
+    return this.#loads.get(key)?.value
+  }
+
+  /** @param promise what `get` gives for the key */
+  orNull(key: string, promise: Promise<T>): Promise<T | null> {
+    const load = this.#loads.get(key)
+    if (load === undefined) return nullIfMissing(promise)
+    load.orNull ??= nullIfMissing(promise)
+    return load.orNull
+  }
+
+  /** Takes a value that another call brought, unless there is one, or one is under way. */
+  prime(key: string, value: T): void {
+    if (!this.#loads.has(key)) this.#loads.set(key, { value })
+  }
+
+  get(key: string): Promise<T> | undefined {
+    const load = this.#loads.get(key)
+    if (load?.value !== undefined) load.promise ??= Promise.resolve(load.value)
+    return load?.promise
+  }
+
+  set(key: string, promise: Promise<T>): void {
+    const load: Load<T> = { promise }
+    this.#loads.set(key, load)
+    const keep = (value: T) => {
+      load.value = value
+    }
+    promise.then(keep, () => undefined)
+  }
+
+  delete(key: string): boolean {
+    return this.#loads.delete(key)
+  }
+
+  clear(): void {
+    this.#loads.clear()
+  }
 }
 
 /** A wire object that says which GraphQL type it is, so that it can stand where an interface is asked for. */
@@ -70,7 +133,7 @@ export function loaderById<T extends { id: string }>(
   return Object.assign(loader, {
     /** Takes objects that another call brought, so that they aren't fetched again. Answers them with their `__typename`. */
     prime(context: Context, objects: readonly T[]): Typed<T>[] {
-      const loaded = loader(context)
+      const { loaded } = loader(context)
       return objects.map((object) => {
         const primed = known(context, object)
         loaded.prime(object.id, primed)
@@ -79,7 +142,14 @@ export function loaderById<T extends { id: string }>(
     },
     /** The object, or only its id and type where the query asks for nothing more: that costs no call. */
     link(context: Context, id: string, info: GraphQLResolveInfo): Promise<T> | Typed<T> {
-      return asksOnlyForId(info, typename) ? typed(typename, { id } as T) : loader(context).load(id)
+      if (asksOnlyForId(context, info, typename)) return typed(typename, { id } as T)
+      const objects = loader(context)
+      return objects.loaded.value(id) ?? objects.loaded.get(id) ?? objects.load(id)
+    },
+    /** The same, with null for an object that doesn't exist. */
+    linkOrNull(context: Context, id: string, info: GraphQLResolveInfo): Promise<T | null> | Typed<T> {
+      const linked = this.link(context, id, info)
+      return linked instanceof Promise ? loader(context).loaded.orNull(id, linked) : linked
     },
   })
 }
@@ -89,8 +159,19 @@ function typed<T extends object>(typename: string, object: T): Typed<T> {
   return { ...object, __typename: typename }
 }
 
+/** What a request's selections ask for, by the nodes of the field: a list asks the same of all its items. */
+const onlyForId = createContextCache(() => new Map<GraphQLResolveInfo["fieldNodes"], Map<string, boolean>>())
+
 /** Whether a field's selections on this type, through all their fragments, hold nothing but `id` and `__typename`. */
-function asksOnlyForId(info: GraphQLResolveInfo, typename: string): boolean {
+function asksOnlyForId(context: Context, info: GraphQLResolveInfo, typename: string): boolean {
+  const byNodes = onlyForId(context)
+  const byType = byNodes.get(info.fieldNodes) ?? new Map<string, boolean>()
+  const asks = byType.get(typename) ?? findsOnlyId(info, typename)
+  byNodes.set(info.fieldNodes, byType.set(typename, asks))
+  return asks
+}
+
+function findsOnlyId(info: GraphQLResolveInfo, typename: string): boolean {
   const cheap = (selections: SelectionSetNode | undefined): boolean =>
     (selections?.selections ?? []).every((selection) => {
       if (isLeftOut(selection, info)) return true
@@ -121,8 +202,8 @@ export function linkAt<T extends { id: string }>(
   ...keys: [string, ...string[]]
 ) {
   const idAt = text(...keys)
-  return (parent: object, _args: object, context: Context, info: GraphQLResolveInfo): Promise<T | null> | null => {
+  return (parent: object, _args: object, context: Context, info: GraphQLResolveInfo): Promise<T | null> | T | null => {
     const id = idAt(parent)
-    return id === null ? null : nullIfMissing(loader.link(context, id, info) as Promise<T>)
+    return id === null ? null : loader.linkOrNull(context, id, info)
   }
 }
