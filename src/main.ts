@@ -1,3 +1,4 @@
+import { enableCompileCache } from "node:module"
 import packageJson from "../package.json" with { type: "json" }
 import { type Config, ConfigError, readConfig } from "./config.ts"
 import { createLog } from "./log.ts"
@@ -11,6 +12,8 @@ let stoppingSince: number | undefined
 for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => void stop(signal))
 log.info({ version: packageJson.version, node: process.version }, "starting")
 
+// What is loaded from here on is kept compiled for the next start. Where that can't be written, Node goes on without a word.
+enableCompileCache(new URL("../node_modules/.cache/compiled", import.meta.url).pathname)
 // The graph takes longer to load than all else: by now a signal is heard.
 const { createGateway } = await import("./server.ts")
 gateway = createGateway(config, log)
