@@ -126,7 +126,7 @@ export const settings: readonly Setting[] = [
     name: "COMPILED_EXECUTOR",
     default: "true",
     meaning:
-      "`false` lets the server's general executor answer operations, in place of the gateway's own: the same answers at about twice the cost.",
+      "`false` lets the server's general executor answer operations, in place of the gateway's own: the same answers at about one and a half times the cost.",
   },
   {
     name: "PLAIN_PATH",
