@@ -10,7 +10,11 @@ ENV NODE_ENV=production HOST=0.0.0.0
 COPY package.json ./
 COPY --from=packages /app/node_modules ./node_modules
 COPY src ./src
+# One start and stop, not as root: Node keeps what it compiled, for this user, and a container's first start finds it, on a
+# read-only file system too.
+RUN mkdir -p node_modules/.cache && chown node node_modules/.cache
 USER node
+RUN CODEOCEAN_URL=http://localhost timeout --preserve-status 5 node src/main.ts
 EXPOSE 4000
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=5s \
