@@ -5,7 +5,7 @@ import { badUserInput } from "./errors.ts"
 import type { Outcome, Reading } from "./live/poller.ts"
 import type { Note } from "./live/tasks.ts"
 import type { Memory } from "./memory.ts"
-import type { Caller, Upstream } from "./upstream/client.ts"
+import type { CallCounts, Caller, Upstream } from "./upstream/client.ts"
 
 /** What one GraphQL request carries. Loaders hang on it, so nothing outlives the request or crosses to another. */
 export interface Context extends YogaInitialContext {
@@ -35,13 +35,9 @@ export interface Context extends YogaInitialContext {
 }
 
 /** What a request costs in calls to Code Ocean. */
-export interface RequestCost {
+export interface RequestCost extends CallCounts {
   /** How many were expected; null: it was refused before anyone could tell. */
   estimatedUpstreamCalls: number | null
-  /** How many were sent for it, repeats included. */
-  upstreamCalls: number
-  /** How many were not, because an equal one of the same caller was under way. */
-  sharedCalls: number
 }
 
 /** An object that can be followed. */

@@ -161,7 +161,13 @@ test(
     })
     await compare({ schema, valuesFor }, async (run, args, weather, who) => {
       const requestId = `${weather}.${who}`
-      const caller = { token: { value: tokens.ada }, agentId: undefined, requestId, log, called() {}, shared() {} }
+      const caller = {
+        token: { value: tokens.ada },
+        agentId: undefined,
+        requestId,
+        log,
+        cost: { upstreamCalls: 0, sharedCalls: 0 },
+      }
       const request = upstreamPool.forCaller(caller, { readsOnce: true })
       const contextValue: Partial<Context> = {
         upstream: request,

@@ -494,7 +494,13 @@ describe("redirects between public places", () => {
     })
     const pools = { poolFor: () => agent, userAgent: "test", close: async () => {} }
     const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}/0?${signature}`
-    const reply = fetchFile(pools, address, { maxBytes: 100 }, 5_000, (begin) => begin().reply)
+    const reply = fetchFile(
+      pools,
+      address,
+      { maxBytes: 100 },
+      5_000,
+      (begin) => new Promise((answered, failed) => void begin({ answered, failed })),
+    )
     return { asked, reply }
   }
   const onward = (count: number) => (request: IncomingMessage, response: ServerResponse) => {

@@ -40,12 +40,7 @@ export function createContexts(options: {
       get log() {
         return state.log
       },
-      called() {
-        cost.upstreamCalls += 1
-      },
-      shared() {
-        cost.sharedCalls += 1
-      },
+      cost,
     }
     const upstream = pool.forCaller(caller)
     state.upstream = upstream
@@ -95,11 +90,12 @@ async function readOnce<T>(
   read: (upstream: Upstream) => Promise<T>,
   signal: AbortSignal,
 ): Promise<T> {
-  signal.addEventListener("abort", upstream.end, { once: true })
+  const end = () => upstream.end()
+  signal.addEventListener("abort", end, { once: true })
   try {
     return await read(upstream)
   } finally {
-    signal.removeEventListener("abort", upstream.end)
+    signal.removeEventListener("abort", end)
     upstream.end()
   }
 }

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises"
-import { CircuitState, circuitBreaker, handleWhen, SamplingBreaker } from "cockatiel"
+import { CircuitState, SamplingBreaker } from "cockatiel"
 import type { Log } from "../log.ts"
 import { ExchangeError, type Reply } from "./exchange.ts"
 
@@ -10,8 +10,9 @@ const probedEveryMs = 1_000
 export interface Breaker {
   /** Whether calls are held back; upstream is asked every second then whether it is back. */
   readonly isOpen: boolean
-  /** Sends a call, and notes whether it found upstream. Rejects with ExchangeError, `suspended` while calls are held back. */
-  send(call: () => Promise<Reply>): Promise<Reply>
+  /** To be told what came of each call that was sent. */
+  answered(reply: Reply): void
+  failed(error: ExchangeError): void
   close(): void
 }
 
@@ -23,47 +24,51 @@ export interface Breaker {
  */
 export function createBreaker(options: { calls: number; probe: () => Promise<Reply>; log: Log }): Breaker {
   const { log, probe } = options
-  const circuit = circuitBreaker(handleWhen(isAbsence).orWhenResult(isAbsent), {
-    // Only `recover` tries, in a time of its own.
-    halfOpenAfter: 0,
-    breaker: new SamplingBreaker({
-      threshold: 0.5,
-      duration: sampledMs,
-      minimumRps: options.calls / (sampledMs / 1000),
-    }),
+  const sample = new SamplingBreaker({
+    threshold: 0.5,
+    duration: sampledMs,
+    minimumRps: options.calls / (sampledMs / 1000),
   })
   const over = new AbortController()
   let isOpen = false
-  let recovering = false
-  const isSuspected = () => circuit.state !== CircuitState.Closed
-  circuit.onBreak(() => void recover())
+  /** From the moment that too many calls found nothing until a probe finds upstream: only probes count then. */
+  let isSuspected = false
+
+  function foundNothing() {
+    if (isSuspected || !sample.failure(CircuitState.Closed)) return
+    isSuspected = true
+    void recover()
+  }
 
   async function recover() {
-    if (recovering) return
-    recovering = true
-    while (isSuspected() && !over.signal.aborted) {
-      const found = await circuit.execute(probe).then(
-        (reply) => !isAbsent(reply),
-        () => false,
-      )
-      // Calls from before can end while the probe is under way, and their failures then count for more: it is sent again.
-      if (found) continue
+    while (!over.signal.aborted && !(await isFound())) {
       if (!isOpen) log.warn("Code Ocean is down: no calls are sent until it answers again")
       isOpen = true
       await sleep(probedEveryMs, undefined, { signal: over.signal, ref: false }).catch(() => undefined)
     }
     if (isOpen && !over.signal.aborted) log.info("Code Ocean answers again")
+    // What was counted before says nothing of now.
+    sample.success(CircuitState.HalfOpen)
+    isSuspected = false
     isOpen = false
-    recovering = false
   }
+
+  const isFound = () =>
+    probe().then(
+      (reply) => !isAbsent(reply),
+      () => false,
+    )
 
   return {
     get isOpen() {
       return isOpen
     },
-    send(call) {
-      if (isOpen) return Promise.reject(suspended())
-      return isSuspected() ? call() : circuit.execute(call)
+    answered(reply) {
+      if (isAbsent(reply)) foundNothing()
+      else if (!isSuspected) sample.success(CircuitState.Closed)
+    },
+    failed(error) {
+      if (absences.has(error.kind)) foundNothing()
     },
     close: () => over.abort(),
   }
@@ -71,16 +76,11 @@ export function createBreaker(options: { calls: number; probe: () => Promise<Rep
 
 const absences: ReadonlySet<ExchangeError["kind"]> = new Set(["unreachable", "timeout", "lost", "broken"])
 
-function isAbsence(error: unknown): boolean {
-  return error instanceof ExchangeError && absences.has(error.kind)
-}
-
 /** Why a call is held back. */
 export function suspended(): ExchangeError {
   return new ExchangeError("suspended", false, "upstream is down")
 }
 
-function isAbsent(reply: unknown): boolean {
-  const { status } = reply as Reply
+function isAbsent({ status }: Reply): boolean {
   return status === 502 || status === 503 || status === 504
 }

@@ -2,7 +2,7 @@ import { Pool } from "undici"
 import packageJson from "../../package.json" with { type: "json" }
 import type { Log } from "../log.ts"
 import { type Answer, isObject, NotPromisedError } from "./answer.ts"
-import { createBreaker, suspended } from "./breaker.ts"
+import { type Breaker, createBreaker, suspended } from "./breaker.ts"
 import {
   createFilePools,
   createTurns,
@@ -16,12 +16,12 @@ import {
   type Wanted,
 } from "./download.ts"
 import { UpstreamError } from "./error.ts"
-import { ExchangeError, exchange, type HttpRequest, type Reply } from "./exchange.ts"
+import { type Exchange, ExchangeError, exchange, type HttpRequest, type Receiver, type Reply } from "./exchange.ts"
 import { RetryBudget } from "./retry.ts"
 import { fillRoute, UnsendableIdError } from "./route.ts"
 import { scopeRefusal } from "./scope.ts"
 import { Flight, headerOf, type Outcome, SharedReads, type Waiter } from "./singleFlight.ts"
-import { Turns } from "./turns.ts"
+import { Turns, type Waiting } from "./turns.ts"
 
 /** The oldest platform whose API this gateway speaks; an older one refuses by itself. */
 const minServerVersion = "4.6.0"
@@ -73,10 +73,15 @@ export interface Caller {
   agentId: string | undefined
   requestId: string
   log: Log
-  /** Told of each call that is sent, repeats included. */
-  called(): void
-  /** Told of each call that isn't sent, because an equal one is under way. */
-  shared(): void
+  /** What is counted of its calls. */
+  cost: CallCounts
+}
+
+export interface CallCounts {
+  /** Those that were sent, repeats included. */
+  upstreamCalls: number
+  /** Those that weren't, because an equal one was under way. */
+  sharedCalls: number
 }
 
 /** The connections to one deployment, shared by all callers: it holds nothing of theirs. */
@@ -91,30 +96,31 @@ export interface UpstreamPool {
   close(): Promise<void>
 }
 
-/**
- * Opens the pool; connections are made when they are needed.
- * @param options.url the deployment's address; the API is expected under `api/v1/` below it
- * @param options.timeoutMs the longest that one call may take
- * @param options.deadlineMs the longest that all calls for one request may take together
- * @param options.connections the most calls under way at once
- * @param options.calls the most calls for one request, repeats not counted
- * @param options.queue the most calls that wait for one of these; 0 for any number
- * @param options.retryPercent how many repeats there may be for a hundred calls
- * @param options.breakerCalls of how many calls in ten seconds more than half must find upstream down; 0: nothing is held back
- * @param options.sharedReads whether equal reads of one caller are sent once
- */
-export function createUpstreamPool(options: {
+/** How calls are made. */
+export interface UpstreamOptions {
+  /** The deployment's address; the API is expected under `api/v1/` below it. */
   url: URL
+  /** The longest that one call may take. */
   timeoutMs: number
+  /** The longest that all calls for one request may take together. */
   deadlineMs: number
+  /** The most calls under way at once. */
   connections: number
+  /** The most calls for one request, repeats not counted. */
   calls: number
+  /** The most calls that wait for their turn; 0 for any number. */
   queue: number
+  /** How many repeats there may be for a hundred calls. */
   retryPercent: number
+  /** Of how many calls in ten seconds more than half must find upstream down; 0: nothing is held back. */
   breakerCalls: number
+  /** Whether equal reads of one caller are sent once. */
   sharedReads: boolean
   log: Log
-}): UpstreamPool {
+}
+
+/** Opens the pool; connections are made when they are needed. */
+export function createUpstreamPool(options: UpstreamOptions): UpstreamPool {
   const { origin, pathname } = options.url
   const base = `${pathname}api/v1/`
   const longestConnectMs = Math.min(connectTimeoutMs, options.timeoutMs)
@@ -134,34 +140,25 @@ export function createUpstreamPool(options: {
     headers: commonHeaders,
     body: undefined,
   } as const
-  const probe = () => exchange(probePool, probeRequest, Math.min(probeTimeoutMs, options.timeoutMs)).reply
+  const probe = () =>
+    new Promise<Reply>((answered, failed) => {
+      exchange(probePool, probeRequest, Math.min(probeTimeoutMs, options.timeoutMs), { answered, failed })
+    })
   const files = createFilePools({ upstream: options.url, connectTimeoutMs: longestConnectMs, userAgent })
-
-  const turns = new Turns(options.connections, options.queue || Number.POSITIVE_INFINITY)
   const breaker = createBreaker({ calls: options.breakerCalls || Number.POSITIVE_INFINITY, probe, log: options.log })
   const budget = new RetryBudget(options.retryPercent)
-
-  async function send(flight: Flight, credential: string, request: HttpRequest): Promise<Reply> {
-    if (breaker.isOpen) throw suspended()
-    if (!turns.take()) await flight.stand(turns.wait(credential))
-    try {
-      return await breaker.send(() => flight.send(() => exchange(pool, request, options.timeoutMs)))
-    } finally {
-      turns.giveBack()
-    }
-  }
-
   const shared: Shared = {
+    options,
     base,
+    line: { pool, turns: new Turns(options.connections, options.queue || Number.POSITIVE_INFINITY), breaker },
     files,
-    send,
     budget,
     fileBudget: new RetryBudget(options.retryPercent),
     reads: options.sharedReads ? new SharedReads(budget) : undefined,
   }
 
   return {
-    forCaller: (caller, { readsOnce = false } = {}) => upstreamFor(caller, shared, { ...options, readsOnce }),
+    forCaller: (caller, { readsOnce = false } = {}) => new RequestUpstream(caller, shared, readsOnce),
     async probe() {
       try {
         return (await probe()).status < 500
@@ -183,168 +180,321 @@ const commonHeaders = { accept: "application/json", "min-server-version": minSer
 
 /** What the calls of all requests have in common. */
 interface Shared {
+  options: UpstreamOptions
   base: string
+  line: Line
   files: FilePools
-  /** Sends a call once, when upstream is there and it is the caller's turn. Rejects with ExchangeError. */
-  send(flight: Flight, credential: string, request: HttpRequest): Promise<Reply>
   budget: RetryBudget
   /** Files lie elsewhere: what happens there is no matter of upstream's. */
   fileBudget: RetryBudget
   reads: SharedReads | undefined
 }
 
-function upstreamFor(
-  caller: Caller,
-  { base, files, send, budget, fileBudget, reads }: Shared,
-  limits: { timeoutMs: number; deadlineMs: number; calls: number; readsOnce: boolean },
-): Upstream {
-  const deadline = performance.now() + limits.deadlineMs
-  /** Ends one wait each, for what the request is over. */
-  const waits = new Set<() => void>()
-  let overBecause: "cancelled" | "timeout" | undefined
+/** What a call passes before it is sent. */
+interface Line {
+  pool: Pool
+  turns: Turns
+  breaker: Breaker
+}
 
-  const finish = (because: "cancelled" | "timeout") => {
-    if (overBecause !== undefined) return
-    overBecause = because
-    clearTimeout(timer)
-    for (const giveUp of waits) giveUp()
-  }
-  const timer = setTimeout(() => finish("timeout"), limits.deadlineMs)
-  // A request that was forgotten must not keep a stopping process alive.
-  timer.unref()
+/** One try to send a call: when upstream is there, and when it is the caller's turn. */
+class Attempt implements Exchange, Receiver, Waiting {
+  readonly #line: Line
+  readonly #flight: Flight
+  readonly #credential: string
+  readonly #request: HttpRequest
+  readonly #timeoutMs: number
 
-  const headers: Record<string, string> = { ...commonHeaders, "x-request-id": caller.requestId }
-  if ("value" in caller.token) headers.authorization = `Basic ${btoa(`${caller.token.value}:`)}`
-  if (caller.agentId !== undefined) headers["agent-id"] = caller.agentId
-  const sending = { ...headers, "content-type": "application/json" }
-  const token = "value" in caller.token ? caller.token.value : ""
-
-  let calls = 0
-
-  /** Shared calls count as well: whether a request is too costly must not depend on what else is under way. */
-  function count(endpoint: string): void {
-    calls += 1
-    if (calls <= limits.calls) return
-    const sentence = `This request has made ${limits.calls} calls to Code Ocean, the most that one may: ask for less of it at once, in several requests.`
-    throw new UpstreamError("exhausted", endpoint, sentence)
+  constructor(line: Line, flight: Flight, credential: string, request: HttpRequest, timeoutMs: number) {
+    this.#line = line
+    this.#flight = flight
+    this.#credential = credential
+    this.#request = request
+    this.#timeoutMs = timeoutMs
   }
 
-  async function call<T>(wanted: Call<T>, isWrite: boolean): Promise<T> {
-    const { method, route } = wanted
-    const endpoint = `${method} /${route}`
-    if ("missing" in caller.token) throw new UpstreamError("unauthenticated", endpoint, caller.token.missing)
-    const path = base + pathOf(wanted, endpoint)
-    count(endpoint)
-    const body = wanted.body === undefined ? undefined : JSON.stringify(wanted.body)
-    const request = { method, path, headers: body === undefined ? headers : sending, body }
-    const attempt = (flight: Flight) => send(flight, token, request)
-    const answered: Answered<T> = (outcome, fail) => {
-      const { status } = outcome.reply
-      if (status >= 200 && status < 300) return promised(wanted, outcome.reply, endpoint, isWrite, token, fail)
-      throw fail(refused(outcome.reply, route, endpoint, isWrite, token, outcome.retryAfterMs))
+  begin(): void {
+    const { turns, breaker } = this.#line
+    if (breaker.isOpen) this.#flight.failed(suspended())
+    else if (turns.take()) this.go()
+    else {
+      const full = turns.wait(this.#credential, this)
+      if (full === undefined) this.#flight.begun(this)
+      else this.#flight.failed(full)
     }
-    if (isWrite) {
-      reads?.changed(token)
-      try {
-        return await answerOf(new Flight(attempt, budget), endpoint, sentences, isWrite, answered)
-      } finally {
-        reads?.changed(token)
-      }
+  }
+
+  /** Gives up in line. */
+  abort(): boolean {
+    this.#line.turns.leave(this.#credential, this)
+    return false
+  }
+
+  go(): void {
+    const { pool, turns, breaker } = this.#line
+    if (breaker.isOpen) {
+      turns.giveBack()
+      this.#flight.failed(suspended())
+      return
     }
-    return answerOf(flightFor(request, attempt), endpoint, sentences, isWrite, answered)
+    this.#flight.sent()
+    this.#flight.begun(exchange(pool, this.#request, this.#timeoutMs, this))
   }
 
-  /** An equal read's flight, or one of its own. */
-  function flightFor({ method, path, body }: HttpRequest, attempt: (flight: Flight) => Promise<Reply>): Flight {
-    if (reads === undefined || overBecause !== undefined) return new Flight(attempt, budget)
-    const now = performance.now()
-    const key = `${token}\n${caller.agentId ?? ""}\n${method} ${path}\n${body ?? ""}`
-    const underWay = reads.get(key, now)
-    if (underWay === undefined) return reads.begin(token, key, now, attempt)
-    caller.shared()
-    return underWay
+  answered(reply: Reply): void {
+    this.#line.turns.giveBack()
+    this.#line.breaker.answered(reply)
+    this.#flight.answered(reply)
   }
 
-  const inTurn = createTurns()
-  let downloadedBytes = 0
+  failed(error: ExchangeError): void {
+    this.#line.turns.giveBack()
+    this.#line.breaker.failed(error)
+    this.#flight.failed(error)
+  }
+}
 
-  function download(address: string, wanted: Wanted): Promise<Download> {
-    return inTurn(async () => {
-      if (downloadedBytes >= mostDownloadedBytes) {
+/** The calls of one request. What they need beyond the caller is made with the first of them: many requests make none. */
+class RequestUpstream implements Upstream {
+  readonly #caller: Caller
+  readonly #shared: Shared
+  readonly #readsOnce: boolean
+  readonly #token: string
+  readonly #begun = performance.now()
+  /** What the request waits for, while it does. */
+  readonly #waits = new Set<{ giveUp(): void }>()
+  #headers: { withoutBody: Record<string, string>; withBody: Record<string, string> } | undefined
+  #timer: NodeJS.Timeout | undefined
+  #overBecause: "cancelled" | "timeout" | undefined
+  #calls = 0
+  #inTurn: ReturnType<typeof createTurns> | undefined
+  #downloadedBytes = 0
+
+  constructor(caller: Caller, shared: Shared, readsOnce: boolean) {
+    this.#caller = caller
+    this.#shared = shared
+    this.#readsOnce = readsOnce
+    this.#token = "value" in caller.token ? caller.token.value : ""
+  }
+
+  get caller(): Caller {
+    return this.#caller
+  }
+
+  get deadline(): number {
+    return this.#begun + this.#shared.options.deadlineMs
+  }
+
+  read<T>(call: Call<T>): Promise<T> {
+    try {
+      const { wanted, request } = this.#prepare(call, false)
+      return this.#answerOf(this.#flightFor(request), wanted)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
+  async write<T>(call: Call<T>): Promise<T> {
+    const { wanted, request } = this.#prepare(call, true)
+    const { reads, budget } = this.#shared
+    reads?.changed(this.#token)
+    try {
+      return await this.#answerOf(new Flight(this.#attemptOf(request), budget), wanted)
+    } finally {
+      reads?.changed(this.#token)
+    }
+  }
+
+  download(address: string, wanted: Wanted): Promise<Download> {
+    const { files, fileBudget, options } = this.#shared
+    this.#inTurn ??= createTurns()
+    return this.#inTurn(async () => {
+      if (this.#downloadedBytes >= mostDownloadedBytes) {
         const sentence = `This request has read ${mostDownloadedBytes} bytes of files, the most that one may: ask for the others in another request, or fetch them from their \`downloadUrl\`.`
         throw new UpstreamError("exhausted", signedFile, sentence)
       }
-      count(signedFile)
-      const attempt = (flight: Flight) =>
-        fetchFile(files, address, wanted, limits.timeoutMs, (begin) => flight.send(begin))
-      const answered: Answered<Download> = ({ reply }, fail) => {
-        downloadedBytes += reply.body.length
-        try {
-          return readDownload(reply, wanted)
-        } catch (error) {
-          throw error instanceof UpstreamError ? fail(error) : error
-        }
+      this.#count(signedFile)
+      const attempt = (flight: Flight) => {
+        const send = (begin: (receiver: Receiver) => Exchange) =>
+          new Promise<Reply>((answered, failed) => {
+            if (flight.isOver) {
+              failed(new ExchangeError("cancelled", false, "given up"))
+              return
+            }
+            flight.sent()
+            flight.begun(begin({ answered, failed }))
+          })
+        fetchFile(files, address, wanted, options.timeoutMs, send).then(
+          (reply) => flight.answered(reply),
+          (error: unknown) => flight.failed(error),
+        )
       }
-      return answerOf(new Flight(attempt, fileBudget), signedFile, fileSentences, false, answered)
+      return this.#answerOf<Download>(new Flight(attempt, fileBudget), {
+        endpoint: signedFile,
+        words: fileSentences,
+        isWrite: false,
+        answer: ({ reply }) => {
+          this.#downloadedBytes += reply.body.length
+          return readDownload(reply, wanted)
+        },
+      })
     })
   }
 
-  /**
-   * Waits for a call until this request is over.
-   * @param answered makes what is wanted of an answer; `fail` logs what is wrong with it
-   */
-  function answerOf<T>(
-    flight: Flight,
-    endpoint: string,
-    words: Sentences,
-    isWrite: boolean,
-    answered: Answered<T>,
-  ): Promise<T> {
-    const { promise, resolve, reject } = Promise.withResolvers<T>()
-    const started = performance.now()
-    const giveUp = () => {
-      waits.delete(giveUp)
-      const sent = flight.leave(waiter)
-      reject(report(over(endpoint, isWrite && sent), flight.attempts, started))
-    }
-    const waiter: Waiter = {
-      deadline,
-      repeats: !isWrite && !limits.readsOnce,
-      called: caller.called,
-      settle(outcome) {
-        waits.delete(giveUp)
-        const fail = (failure: UpstreamError) => report(failure, flight.attempts, started)
-        try {
-          if (outcome.reply !== undefined) resolve(answered(outcome, fail))
-          else if (outcome.error instanceof ExchangeError)
-            throw fail(unanswered(outcome.error, endpoint, words, isWrite))
-          else throw outcome.error
-        } catch (error) {
-          reject(error)
-        }
-      },
-    }
-    waits.add(giveUp)
-    if (overBecause === undefined) flight.join(waiter)
-    else giveUp()
-    return promise
+  end(): void {
+    this.#finish("cancelled")
+  }
+
+  /** It is waited for no more. */
+  forget(wait: { giveUp(): void }): void {
+    this.#waits.delete(wait)
   }
 
   /** Why nobody waits for a call any more. */
-  function over(endpoint: string, outcomeUnknown: boolean): UpstreamError {
-    return overBecause === "cancelled"
+  over(endpoint: string, outcomeUnknown: boolean): UpstreamError {
+    return this.#overBecause === "cancelled"
       ? new UpstreamError("cancelled", endpoint, "The request was cancelled.", { outcomeUnknown })
-      : new UpstreamError("timeout", endpoint, `The request's time, ${limits.deadlineMs} ms, is up.`, {
+      : new UpstreamError("timeout", endpoint, `The request's time, ${this.#shared.options.deadlineMs} ms, is up.`, {
           outcomeUnknown,
         })
   }
 
+  #finish(because: "cancelled" | "timeout"): void {
+    if (this.#overBecause !== undefined) return
+    this.#overBecause = because
+    clearTimeout(this.#timer)
+    for (const wait of this.#waits) wait.giveUp()
+  }
+
+  /** Shared calls count as well: whether a request is too costly must not depend on what else is under way. */
+  #count(endpoint: string): void {
+    const { calls } = this.#shared.options
+    this.#calls += 1
+    if (this.#calls <= calls) return
+    const sentence = `This request has made ${calls} calls to Code Ocean, the most that one may: ask for less of it at once, in several requests.`
+    throw new UpstreamError("exhausted", endpoint, sentence)
+  }
+
+  /** Throws UpstreamError for a call that isn't to be sent. */
+  #prepare<T>(call: Call<T>, isWrite: boolean): { wanted: Expected<T>; request: HttpRequest } {
+    const { method, route } = call
+    const { token } = this.#caller
+    const endpoint = `${method} /${route}`
+    if ("missing" in token) throw new UpstreamError("unauthenticated", endpoint, token.missing)
+    const path = this.#shared.base + pathOf(call, endpoint)
+    this.#count(endpoint)
+    const body = call.body === undefined ? undefined : JSON.stringify(call.body)
+    this.#headers ??= headersFor(this.#caller)
+    const headers = body === undefined ? this.#headers.withoutBody : this.#headers.withBody
+    const answer = (outcome: Answered) => meaningOf(outcome, call, endpoint, isWrite, this.#token)
+    return { wanted: { endpoint, words: sentences, isWrite, answer }, request: { method, path, headers, body } }
+  }
+
+  #attemptOf(request: HttpRequest): (flight: Flight) => void {
+    const { line, options } = this.#shared
+    return (flight) => new Attempt(line, flight, this.#token, request, options.timeoutMs).begin()
+  }
+
+  /** An equal read's flight, or one of its own. */
+  #flightFor(request: HttpRequest): Flight {
+    const { reads, budget } = this.#shared
+    if (reads === undefined || this.#overBecause !== undefined) return new Flight(this.#attemptOf(request), budget)
+    const now = performance.now()
+    const { method, path, body } = request
+    const key = `${this.#token}\n${this.#caller.agentId ?? ""}\n${method} ${path}\n${body ?? ""}`
+    const underWay = reads.get(key, now)
+    if (underWay === undefined) return reads.begin(this.#token, key, now, this.#attemptOf(request))
+    this.#caller.cost.sharedCalls += 1
+    return underWay
+  }
+
+  /** Waits for a call until this request is over. */
+  #answerOf<T>(flight: Flight, wanted: Expected<T>): Promise<T> {
+    const wait = new Wait(this, flight, wanted, !wanted.isWrite && !this.#readsOnce)
+    if (this.#timer === undefined) {
+      this.#timer = setTimeout(() => this.#finish("timeout"), this.deadline - performance.now())
+      // A request that was forgotten must not keep a stopping process alive.
+      this.#timer.unref()
+    }
+    this.#waits.add(wait)
+    if (this.#overBecause === undefined) flight.join(wait)
+    else wait.giveUp()
+    return wait.promise
+  }
+}
+
+function headersFor({ requestId, token, agentId }: Caller) {
+  const headers: Record<string, string> = { ...commonHeaders, "x-request-id": requestId }
+  if ("value" in token) headers.authorization = `Basic ${btoa(`${token.value}:`)}`
+  if (agentId !== undefined) headers["agent-id"] = agentId
+  return { withoutBody: headers, withBody: { ...headers, "content-type": "application/json" } }
+}
+
+/** What a request expects of a call. */
+interface Expected<T> {
+  endpoint: string
+  words: Sentences
+  isWrite: boolean
+  /** Makes what is wanted of the answer. Throws UpstreamError. */
+  answer(outcome: Answered): T
+}
+
+/** One request's wait for a call. */
+class Wait<T> implements Waiter {
+  readonly promise: Promise<T>
+  readonly repeats: boolean
+  readonly #request: RequestUpstream
+  readonly #flight: Flight
+  readonly #wanted: Expected<T>
+  readonly #started = performance.now()
+  #resolve!: (value: T) => void
+  #reject!: (error: unknown) => void
+
+  constructor(request: RequestUpstream, flight: Flight, wanted: Expected<T>, repeats: boolean) {
+    this.#request = request
+    this.#flight = flight
+    this.#wanted = wanted
+    this.repeats = repeats
+    this.promise = new Promise((resolve, reject) => {
+      this.#resolve = resolve
+      this.#reject = reject
+    })
+  }
+
+  get deadline(): number {
+    return this.#request.deadline
+  }
+
+  called(): void {
+    this.#request.caller.cost.upstreamCalls += 1
+  }
+
+  settle(outcome: Outcome): void {
+    this.#request.forget(this)
+    const { endpoint, words, isWrite } = this.#wanted
+    try {
+      if (outcome.reply !== undefined) this.#resolve(this.#wanted.answer(outcome))
+      else if (outcome.error instanceof ExchangeError) throw unanswered(outcome.error, endpoint, words, isWrite)
+      else throw outcome.error
+    } catch (error) {
+      this.#reject(error instanceof UpstreamError ? this.#reported(error) : error)
+    }
+  }
+
+  /** Ends the wait: the request is over. */
+  giveUp(): void {
+    const { endpoint, isWrite } = this.#wanted
+    this.#request.forget(this)
+    const sent = this.#flight.leave(this)
+    this.#reject(this.#reported(this.#request.over(endpoint, isWrite && sent)))
+  }
+
   /** One line in the log for each failed call. */
-  function report(failure: UpstreamError, attempts: number, started: number): UpstreamError {
+  #reported(failure: UpstreamError): UpstreamError {
     // That upstream is down is one line of its own, whatever fails for it.
     if (failure.failure === "suspended") return failure
     const ordinary = failure.failure === "cancelled" || (failure.failure === "status" && (failure.status ?? 500) < 500)
-    caller.log[ordinary ? "info" : "warn"](
+    this.#request.caller.log[ordinary ? "info" : "warn"](
       {
         endpoint: failure.endpoint,
         status: failure.status,
@@ -353,25 +503,19 @@ function upstreamFor(
         // Of a 5xx clients see our own sentence, so upstream's words are kept here.
         upstreamMessage: ordinary ? undefined : failure.upstreamMessage,
         outcomeUnknown: failure.outcomeUnknown || undefined,
-        attempts,
-        durationMs: Math.round(performance.now() - started),
+        attempts: this.#flight.attempts,
+        durationMs: Math.round(performance.now() - this.#started),
       },
       "upstream call failed",
     )
     return failure
   }
-
-  return {
-    read: (wanted) => call(wanted, false),
-    write: (wanted) => call(wanted, true),
-    download,
-    end: () => finish("cancelled"),
-  }
 }
 
 const longestType = 100
 
-type Answered<T> = (outcome: Outcome & { reply: Reply }, fail: (failure: UpstreamError) => UpstreamError) => T
+/** An answer of whatever status. */
+type Answered = Outcome & { reply: Reply }
 
 type Sentences = Readonly<Record<"timeout" | "unreachable" | "lost" | "invalid", string>>
 
@@ -414,28 +558,28 @@ function unanswered(error: ExchangeError, endpoint: string, words: Sentences, is
   })
 }
 
-function promised<T>(
-  wanted: Call<T>,
-  reply: Reply,
+/** What an answer means. Throws UpstreamError. */
+function meaningOf<T>(
+  { reply, retryAfterMs }: Answered,
+  call: Call<T>,
   endpoint: string,
   isWrite: boolean,
   token: string,
-  report: (failure: UpstreamError) => UpstreamError,
 ): T {
+  if (reply.status < 200 || reply.status >= 300)
+    throw refused(reply, call.route, endpoint, isWrite, token, retryAfterMs)
   try {
     reply.json ??= reply.body.length === 0 ? undefined : parseJson(reply.body.toString())
-    return wanted.answer(reply.json)
+    return call.answer(reply.json)
   } catch (error) {
     if (!(error instanceof NotPromisedError)) throw error
     // A write answered with 2xx has happened, whatever its body is; the sentence must not make anyone repeat it.
     const sentence = isWrite ? "Code Ocean did it, but answered something unreadable." : sentences.invalid
     const type = textWithout(token, headerOf(reply, "content-type") ?? "no content type").slice(0, longestType)
-    throw report(
-      new UpstreamError("invalid", endpoint, sentence, {
-        status: reply.status,
-        cause: new Error(`${error.message} (${type}, ${reply.body.length} bytes)`),
-      }),
-    )
+    throw new UpstreamError("invalid", endpoint, sentence, {
+      status: reply.status,
+      cause: new Error(`${error.message} (${type}, ${reply.body.length} bytes)`),
+    })
   }
 }
 

@@ -2,7 +2,7 @@ import { lookup } from "node:dns"
 import { BlockList, isIP, isIPv6, type LookupFunction } from "node:net"
 import { Agent, buildConnector, type Dispatcher, Pool } from "undici"
 import { UpstreamError } from "./error.ts"
-import { type Exchange, ExchangeError, exchange, type Reply } from "./exchange.ts"
+import { type Exchange, ExchangeError, exchange, type Receiver, type Reply } from "./exchange.ts"
 
 /*
  * Signed addresses: files lie in a storage that is not Code Ocean's API, and whoever holds the address may read the file.
@@ -75,7 +75,7 @@ export async function fetchFile(
   address: string,
   wanted: Wanted,
   timeoutMs: number,
-  send: (begin: () => Exchange) => Promise<Reply>,
+  send: (begin: (receiver: Receiver) => Exchange) => Promise<Reply>,
 ): Promise<Reply> {
   const range: Record<string, string> = wanted.fromEnd ? { range: `bytes=-${wanted.maxBytes}` } : {}
   const sent = { ...headers, "user-agent": pools.userAgent, ...range }
@@ -83,11 +83,11 @@ export async function fetchFile(
   let url = checked(URL.parse(address))
   for (let redirects = 0; ; redirects++) {
     const reply = await unlessRefused(
-      send(() => {
+      send((receiver) => {
         const { origin, pathname, search } = url
         const leftMs = Math.max(1, timeoutMs - (redirects > 0 ? performance.now() - started : 0))
         const request = { origin, method: "GET" as const, path: pathname + search, headers: sent, body: undefined }
-        return exchange(pools.poolFor(url, redirects === 0), request, leftMs, wanted.maxBytes)
+        return exchange(pools.poolFor(url, redirects === 0), request, leftMs, receiver, wanted.maxBytes)
       }),
     )
     const { location } = reply.headers

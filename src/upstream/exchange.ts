@@ -39,9 +39,14 @@ export interface HttpRequest {
 
 /** An exchange under way. */
 export interface Exchange {
-  reply: Promise<Reply>
-  /** Ends it at once: `reply` rejects. Says whether the request may have reached upstream. */
+  /** Ends it at once: its receiver is told so. Says whether the request may have reached upstream. */
   abort(): boolean
+}
+
+/** Whoever sent a request: told once what came of it, perhaps before it knows that the exchange is under way. */
+export interface Receiver {
+  answered(reply: Reply): void
+  failed(error: ExchangeError): void
 }
 
 /** The largest answer that is read, in bytes: 32 MiB, some twenty times the largest page that upstream is known to give. */
@@ -51,81 +56,106 @@ export const largestAnswer = 32 * 1024 * 1024
  * Sends one request and collects its answer. Redirects are answers like any other.
  * This goes through the pool's `dispatch`, not its `request`: without a stream for each body, a page of a hundred small
  * answers costs the gateway about two thirds of the time.
- * `reply` rejects with ExchangeError.
  * @param timeoutMs from being sent to the last byte; time spent in line for a connection doesn't count
  * @param cutAt cuts off a body of more bytes than this; without it, one of more than `largestAnswer` fails
  */
-export function exchange(pool: Dispatcher, request: HttpRequest, timeoutMs: number, cutAt?: number): Exchange {
-  let controller: Dispatcher.DispatchController | undefined
-  let timer: NodeJS.Timeout | undefined
-  let done = false
-  let status: number | undefined
-  let headers: Reply["headers"] = {}
-  let size = 0
-  const chunks: Buffer[] = []
-  const { promise, resolve, reject } = Promise.withResolvers<Reply>()
+export function exchange(
+  pool: Dispatcher,
+  request: HttpRequest,
+  timeoutMs: number,
+  receiver: Receiver,
+  cutAt?: number,
+): Exchange {
+  const collecting = new Collecting(timeoutMs, receiver, cutAt)
+  pool.dispatch(request, collecting)
+  return collecting
+}
 
-  const fail = (error: Error) => {
-    if (done) return
-    done = true
-    clearTimeout(timer)
-    reject(error)
-    controller?.abort(error)
+/**
+ * An answer while it comes in. There are as many of these as there are calls under way, and the garbage collector copies
+ * each of them while it waits: one object is half of what functions for each step would be.
+ */
+class Collecting implements Dispatcher.DispatchHandler, Exchange {
+  readonly #timeoutMs: number
+  readonly #receiver: Receiver
+  readonly #cutAt: number | undefined
+  #controller: Dispatcher.DispatchController | undefined
+  #timer: NodeJS.Timeout | undefined
+  #done = false
+  #status = 0
+  #headers: Reply["headers"] = {}
+  #size = 0
+  #chunks: Buffer[] = []
+
+  constructor(timeoutMs: number, receiver: Receiver, cutAt: number | undefined) {
+    this.#timeoutMs = timeoutMs
+    this.#receiver = receiver
+    this.#cutAt = cutAt
   }
-  const finish = (body: Buffer, isCut: boolean) => {
-    if (done) return
-    done = true
-    clearTimeout(timer)
-    resolve({ status: status ?? 0, headers, body, isCut })
+
+  abort(): boolean {
+    const sent = this.#controller !== undefined
+    this.#fail(new ExchangeError("cancelled", sent, "given up"))
+    return sent
   }
-  const largest = cutAt ?? largestAnswer
-  const tooLarge = () => {
-    if (cutAt === undefined) {
-      fail(new ExchangeError("invalid", true, `an answer of more than ${largest} bytes`))
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller
+    if (this.#done) controller.abort(new Error("given up before it was sent"))
+    else this.#timer = setTimeout(Collecting.#timedOut, this.#timeoutMs, this)
+  }
+
+  onResponseStart(_controller: unknown, status: number, headers: Reply["headers"]): void {
+    if (status < 200) return
+    this.#status = status
+    this.#headers = headers
+    if (Number(headers["content-length"]) > this.#largest) this.#tooLarge()
+  }
+
+  onResponseData(_controller: unknown, chunk: Buffer): void {
+    this.#size += chunk.length
+    if (this.#size > this.#largest) this.#tooLarge()
+    else if (!this.#done) this.#chunks.push(chunk)
+  }
+
+  onResponseEnd(): void {
+    this.#finish(this.#chunks.length === 1 ? (this.#chunks[0] as Buffer) : Buffer.concat(this.#chunks), false)
+  }
+
+  onResponseError(_controller: unknown, error: Error): void {
+    this.#fail(explain(error, this.#controller !== undefined, this.#status > 0))
+  }
+
+  get #largest(): number {
+    return this.#cutAt ?? largestAnswer
+  }
+
+  static #timedOut(collecting: Collecting): void {
+    collecting.#fail(new ExchangeError("timeout", true, `no whole answer within ${collecting.#timeoutMs} ms`))
+  }
+
+  #tooLarge(): void {
+    if (this.#cutAt === undefined) {
+      this.#fail(new ExchangeError("invalid", true, `an answer of more than ${largestAnswer} bytes`))
       return
     }
-    finish(Buffer.alloc(0), true)
-    controller?.abort(new Error("cut off"))
+    this.#finish(Buffer.alloc(0), true)
+    this.#controller?.abort(new Error("cut off"))
   }
 
-  pool.dispatch(request, {
-    onRequestStart(started) {
-      controller = started
-      if (done) {
-        started.abort(new Error("given up before it was sent"))
-        return
-      }
-      timer = setTimeout(
-        () => fail(new ExchangeError("timeout", true, `no whole answer within ${timeoutMs} ms`)),
-        timeoutMs,
-      )
-    },
-    onResponseStart(_controller, statusCode, responseHeaders) {
-      if (statusCode < 200) return
-      status = statusCode
-      headers = responseHeaders
-      if (Number(responseHeaders["content-length"]) > largest) tooLarge()
-    },
-    onResponseData(_controller, chunk) {
-      size += chunk.length
-      if (size > largest) tooLarge()
-      else if (!done) chunks.push(chunk)
-    },
-    onResponseEnd() {
-      finish(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks), false)
-    },
-    onResponseError(_controller, error) {
-      fail(explain(error, controller !== undefined, status !== undefined))
-    },
-  })
+  #fail(error: ExchangeError): void {
+    if (this.#done) return
+    this.#done = true
+    clearTimeout(this.#timer)
+    this.#controller?.abort(error)
+    this.#receiver.failed(error)
+  }
 
-  return {
-    reply: promise,
-    abort() {
-      const sent = controller !== undefined
-      fail(new ExchangeError("cancelled", sent, "given up"))
-      return sent
-    },
+  #finish(body: Buffer, isCut: boolean): void {
+    if (this.#done) return
+    this.#done = true
+    clearTimeout(this.#timer)
+    this.#receiver.answered({ status: this.#status, headers: this.#headers, body, isCut })
   }
 }
 

@@ -1,7 +1,5 @@
-import { setTimeout as sleep } from "node:timers/promises"
-import { type Exchange, ExchangeError, type Reply } from "./exchange.ts"
+import { type Exchange, ExchangeError, type Receiver, type Reply } from "./exchange.ts"
 import { isPassing, parseRetryAfterMs, type RetryBudget, retryDelayMs } from "./retry.ts"
-import type { Place } from "./turns.ts"
 
 /** What came of a call: an answer of whatever status, or why there is none, which is an ExchangeError or a bug. */
 export type Outcome =
@@ -24,20 +22,20 @@ export interface Waiter {
  * A call from its first attempt to the answer that needs no repeat, and those who wait for it. Each of them can leave
  * without harm to the others; with the last one it ends.
  */
-export class Flight {
-  readonly #attempt: (flight: Flight) => Promise<Reply>
+export class Flight implements Receiver {
+  readonly #attempt: (flight: Flight) => void
   readonly #budget: RetryBudget
   readonly #ended: (() => void) | undefined
-  #waiters: Waiter[] = []
+  #waiters: readonly Waiter[] = []
   #attempts = 0
-  #abort: (() => boolean) | undefined
+  #underWay: Exchange | undefined
 
   /**
-   * @param attempt sends the call once, by way of `send`; rejects with ExchangeError
+   * @param attempt tries the call once: tells `sent` of each request, and the flight what came of it
    * @param budget what repeats are paid from
    * @param ended called when nobody may join any more
    */
-  constructor(attempt: (flight: Flight) => Promise<Reply>, budget: RetryBudget, ended?: () => void) {
+  constructor(attempt: (flight: Flight) => void, budget: RetryBudget, ended?: () => void) {
     this.#attempt = attempt
     this.#budget = budget
     this.#ended = ended
@@ -48,58 +46,55 @@ export class Flight {
     return this.#attempts
   }
 
+  /** Whether nobody waits for the call any more. */
+  get isOver(): boolean {
+    return this.#waiters.length === 0
+  }
+
   join(waiter: Waiter): void {
-    this.#waiters.push(waiter)
-    if (this.#waiters.length === 1) void this.#fly()
+    this.#waiters = [...this.#waiters, waiter]
+    if (this.#waiters.length > 1) return
+    this.#budget.earn()
+    this.#begin()
   }
 
   /** Says whether, with the last one's leaving, a call was cut off that may have reached upstream. */
   leave(waiter: Waiter): boolean {
-    this.#waiters.splice(this.#waiters.indexOf(waiter), 1)
-    if (this.#waiters.length > 0) return false
+    this.#waiters = this.#waiters.filter((other) => other !== waiter)
+    if (!this.isOver) return false
     this.#ended?.()
-    return this.#abort?.() ?? false
+    return this.#underWay?.abort() ?? false
   }
 
-  /** Waits in line, as long as somebody waits for the call. Rejects with ExchangeError. */
-  stand({ turn, giveUp }: Place): Promise<void> {
-    this.#abort = () => {
-      giveUp()
-      return false
-    }
-    return turn
+  /** Notes what has begun, to end it when nobody waits for the call any more. */
+  begun(underWay: Exchange): void {
+    this.#underWay = underWay
   }
 
-  /** Begins an exchange, which ends when nobody waits for the call any more. Rejects with ExchangeError. */
-  send(begin: () => Exchange): Promise<Reply> {
-    const [first] = this.#waiters
-    if (first === undefined) return Promise.reject(new ExchangeError("cancelled", false, "given up"))
-    const exchange = begin()
-    this.#abort = exchange.abort
-    first.called()
-    return exchange.reply
+  /** Notes a request that is sent. */
+  sent(): void {
+    this.#waiters[0]?.called()
   }
 
-  async #fly(): Promise<void> {
-    this.#budget.earn()
-    for (;;) {
-      const outcome = await this.#outcome()
-      const nextAt = this.#nextAt(outcome)
-      this.#settle(outcome, nextAt)
-      if (this.#waiters.length === 0) return
-      await this.#pause(nextAt - performance.now())
-      if (this.#waiters.length === 0) return
-    }
+  answered(reply: Reply): void {
+    this.#tried({ reply, retryAfterMs: parseRetryAfterMs(headerOf(reply, "retry-after")) })
   }
 
-  async #outcome(): Promise<Outcome> {
+  failed(error: unknown): void {
+    this.#tried({ error })
+  }
+
+  #begin(): void {
     this.#attempts += 1
-    try {
-      const reply = await this.#attempt(this)
-      return { reply, retryAfterMs: parseRetryAfterMs(headerOf(reply, "retry-after")) }
-    } catch (error) {
-      return { error }
-    }
+    this.#attempt(this)
+  }
+
+  #tried(outcome: Outcome): void {
+    this.#underWay = undefined
+    if (this.isOver) return
+    const nextAt = this.#nextAt(outcome)
+    this.#settle(outcome, nextAt)
+    if (!this.isOver) this.#pause(nextAt - performance.now())
   }
 
   /** When to try again, in milliseconds of performance.now(); Infinity for never. */
@@ -117,17 +112,18 @@ export class Flight {
     const waiters = this.#waiters
     const stays = ({ repeats, deadline }: Waiter) => repeats && deadline > nextAt
     this.#waiters = nextAt === Number.POSITIVE_INFINITY ? [] : waiters.filter(stays)
-    if (this.#waiters.length === 0) this.#ended?.()
+    if (this.isOver) this.#ended?.()
     for (const waiter of waiters) if (!this.#waiters.includes(waiter)) waiter.settle(outcome)
   }
 
-  async #pause(ms: number): Promise<void> {
-    const over = new AbortController()
-    this.#abort = () => {
-      over.abort()
-      return false
+  #pause(ms: number): void {
+    const timer = setTimeout(() => this.#begin(), ms)
+    this.#underWay = {
+      abort() {
+        clearTimeout(timer)
+        return false
+      },
     }
-    await sleep(ms, undefined, { signal: over.signal }).catch(() => undefined)
   }
 }
 
@@ -167,7 +163,7 @@ export class SharedReads {
   }
 
   /** A new flight, for others to join. */
-  begin(credential: string, key: string, now: number, attempt: (flight: Flight) => Promise<Reply>): Flight {
+  begin(credential: string, key: string, now: number, attempt: (flight: Flight) => void): Flight {
     const flight = new Flight(attempt, this.#budget, () => {
       if (this.#flights.get(key)?.flight === flight) this.#flights.delete(key)
     })

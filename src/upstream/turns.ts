@@ -1,10 +1,9 @@
 import { ExchangeError } from "./exchange.ts"
 
-/** A wait for a turn. */
-export interface Place {
-  /** Resolves when it is its turn. Rejects with ExchangeError when the line is full, or the wait was given up. */
-  turn: Promise<void>
-  giveUp(): void
+/** Who waits for a turn. */
+export interface Waiting {
+  /** It has its turn, to be given back. */
+  go(): void
 }
 
 /**
@@ -16,7 +15,8 @@ export class Turns {
   #free: number
   #waiting = 0
   /** The calls of each caller that wait, in the order of their turns; the first caller's first is next. */
-  readonly #lines = new Map<string, Set<() => void>>()
+  readonly #lines = new Map<string, Set<Waiting>>()
+  #isCalling = false
 
   /**
    * @param atOnce how many may be under way
@@ -34,46 +34,45 @@ export class Turns {
     return true
   }
 
-  wait(caller: string): Place {
-    const { promise: turn, resolve, reject } = Promise.withResolvers<void>()
+  /** Puts it in its caller's line, until it is told to go; why not, when the line is full. */
+  wait(caller: string, waiting: Waiting): ExchangeError | undefined {
     const line = this.#lines.get(caller) ?? new Set()
     // No line may be longer than the room that is left: so one caller has half of it at the most, and there is always some.
     if (line.size >= this.#most - this.#waiting) {
-      reject(new ExchangeError("crowded", false, `${this.#waiting} calls wait, ${line.size} of them the caller's`))
-      return { turn, giveUp() {} }
+      return new ExchangeError("crowded", false, `${this.#waiting} calls wait, ${line.size} of them the caller's`)
     }
     if (line.size === 0) this.#lines.set(caller, line)
-    line.add(resolve)
+    line.add(waiting)
     this.#waiting += 1
-    return {
-      turn,
-      giveUp: () => {
-        if (!this.#leave(caller, line, resolve)) return
-        reject(new ExchangeError("cancelled", false, "given up in line"))
-      },
-    }
+    return undefined
+  }
+
+  /** Leaves the line before it has its turn. */
+  leave(caller: string, waiting: Waiting): void {
+    if (!this.#lines.get(caller)?.delete(waiting)) return
+    this.#waiting -= 1
+    if (this.#lines.get(caller)?.size === 0) this.#lines.delete(caller)
   }
 
   giveBack(): void {
-    const [next] = this.#lines
-    if (next === undefined) {
-      this.#free += 1
-      return
-    }
-    const [caller, line] = next
-    const [go] = line as Set<() => void> & [() => void]
-    this.#leave(caller, line, go)
+    this.#free += 1
+    // Whoever goes may give back at once, and is followed by the next one then, not called by it.
+    if (this.#isCalling) return
+    this.#isCalling = true
+    while (this.#free > 0 && this.#waiting > 0) this.#callNext()
+    this.#isCalling = false
+  }
+
+  #callNext(): void {
+    const [first] = this.#lines
+    const [caller, line] = first as [string, Set<Waiting>]
+    const [next] = line as Set<Waiting> & [Waiting]
+    this.leave(caller, next)
     if (line.size > 0) {
       this.#lines.delete(caller)
       this.#lines.set(caller, line)
     }
-    go()
-  }
-
-  #leave(caller: string, line: Set<() => void>, go: () => void): boolean {
-    if (!line.delete(go)) return false
-    this.#waiting -= 1
-    if (line.size === 0) this.#lines.delete(caller)
-    return true
+    this.#free -= 1
+    next.go()
   }
 }
