@@ -28,12 +28,13 @@ export function wireEnum<Value extends string>(
     context.unrecognized(name, raw)
     return unrecognized
   }
-  const at =
-    (key: string) =>
-    (parent: object, _args: object, context: Context): string | null => {
-      const raw = text(key)(parent)
+  const at = (key: string) => {
+    const rawAt = text(key)
+    return (parent: object, _args: object, context: Context): string | null => {
+      const raw = rawAt(parent)
       return raw === null ? null : read(raw, context)
     }
+  }
   return {
     ref,
     /** The value as GraphQL has it; what nobody knows is UNRECOGNIZED, and logged once. */
@@ -41,13 +42,14 @@ export function wireEnum<Value extends string>(
     /** A resolver for the value under this key; null where there is none. */
     at,
     /** A resolver for a value that the API always sends. */
-    always:
-      (key: string) =>
-      (parent: object, args: object, context: Context): string => {
-        const value = at(key)(parent, args, context)
+    always(key: string) {
+      const valueAt = at(key)
+      return (parent: object, args: object, context: Context): string => {
+        const value = valueAt(parent, args, context)
         if (value === null) throw notPromised(key, "missing")
         return value
-      },
+      }
+    },
     /** The value as upstream takes it. Throws BAD_USER_INPUT for UNRECOGNIZED. */
     toWire(value: string | null | undefined): string | undefined {
       if (value === unrecognized) throw badUserInput(`UNRECOGNIZED is no ${name} that can be sent: give another.`)

@@ -4,20 +4,29 @@ export interface Memory {
   remember(key: string, value: string): void
 }
 
-/** A memory that forgets what nobody has touched for longest, once it holds more than so many keys. */
+/**
+ * A memory of so many keys at the most. When it is full it forgets those that nobody has touched for longest, up to half of
+ * them at once, so that a key that is remembered again and again costs a look and nothing more.
+ */
 export function createMemory(most: number): Memory {
-  // A Map keeps the order in which its keys were set, so the first is the one that was touched longest ago.
-  const values = new Map<string, string>()
-  return {
+  let recent = new Map<string, string>()
+  let before = new Map<string, string>()
+  const memory: Memory = {
     get(key) {
-      const value = values.get(key)
-      if (value !== undefined) this.remember(key, value)
-      return value
+      const value = recent.get(key)
+      if (value !== undefined) return value
+      const older = before.get(key)
+      if (older !== undefined) memory.remember(key, older)
+      return older
     },
     remember(key, value) {
-      values.delete(key)
-      values.set(key, value)
-      if (values.size > most) values.delete(values.keys().next().value as string)
+      if (recent.get(key) === value) return
+      if (recent.size >= most / 2) {
+        before = recent
+        recent = new Map()
+      }
+      recent.set(key, value)
     },
   }
+  return memory
 }

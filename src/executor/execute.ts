@@ -20,7 +20,7 @@ import {
 } from "graphql"
 import { inspect } from "graphql/jsutils/inspect.js"
 import type { Operation, SelectedField } from "./operation.ts"
-import { type Thenable, Unfinished } from "./unfinished.ts"
+import { type Recovery, type Thenable, Unfinished } from "./unfinished.ts"
 
 type Data = Record<string, unknown>
 type Path = GraphQLResolveInfo["path"]
@@ -33,6 +33,8 @@ interface Run {
   context: unknown
   variables: Variables
   errors: Errors
+  /** The arguments of the fields that have any: the same for all objects of a list. */
+  args: Map<SelectedField, Record<string, unknown>>
   /** Nobody waits for the answer any more: nothing further is begun. */
   isOver: boolean
 }
@@ -65,7 +67,7 @@ export function execute(
 ): ExecutionResult | Promise<ExecutionResult> {
   signal?.throwIfAborted()
   const { rootValue, contextValue: context } = args
-  const run: Run = { operation, rootValue, context, variables, errors: new Errors(), isOver: false }
+  const run: Run = { operation, rootValue, context, variables, errors: new Errors(), args: new Map(), isOver: false }
   const answer = (data: unknown) => {
     const { all: errors } = run.errors
     return (errors.length === 0 ? { data } : { errors, data }) as ExecutionResult
@@ -122,12 +124,13 @@ function executeFields(
   const data: Data = {}
   let unfinished: Unfinished | undefined
   for (const field of fields) {
-    const path: Path = { prev: parentPath, key: field.key, typename: field.parentType.name }
+    // What can have nothing below it needs no place of its own, unless it fails.
+    const path = field.isLeaf ? undefined : pathOf(field, parentPath)
     try {
-      const value = executeField(run, field, source, path)
+      const value = executeField(run, field, source, parentPath, path)
       if (isThenable(value)) {
         unfinished ??= new Unfinished(data)
-        unfinished.await(field.key, value, failing(run, field, field.definition.type, path))
+        unfinished.await(field.key, value, new Failing(run, field, field.definition.type, parentPath, path))
       } else data[field.key] = value
     } catch (error) {
       // What has begun beside it is waited for, so that its errors come too.
@@ -141,22 +144,37 @@ function executeFields(
 /** Most fields have no arguments: they share these. */
 const noArguments = Object.freeze({})
 
-function executeField(run: Run, field: SelectedField, source: unknown, path: Path): unknown {
+function executeField(
+  run: Run,
+  field: SelectedField,
+  source: unknown,
+  parentPath: Path | undefined,
+  path: Path | undefined,
+): unknown {
   if (run.isOver) return null
-  const { definition, nodes } = field
+  const { definition } = field
   try {
-    const args = definition.args.length === 0 ? noArguments : getArgumentValues(definition, nodes[0]!, run.variables)
-    const info = infoOf(run, field, path)
-    const value = field.resolve(source, args, run.context, info)
+    const info = new Info(run, field, parentPath, path)
+    const value = field.resolve(source, argumentsOf(run, field), run.context, info)
     return isThenable(value)
-      ? completeLater(run, field, field.complete, info, path, value)
-      : field.complete(run, field, info, path, value)
+      ? completeLater(run, field, field.complete, info, path as Path, value)
+      : field.complete(run, field, info, path as Path, value)
   } catch (error) {
-    return failed(run, field, definition.type, path, error)
+    return failed(run, field, definition.type, path ?? pathOf(field, parentPath), error)
   }
 }
 
-// This and `failing` stand apart because a function that makes a closure anywhere pays for it on every way through.
+function argumentsOf(run: Run, field: SelectedField): Record<string, unknown> {
+  const { args } = field.definition
+  if (args.length === 0) return noArguments
+  const known = run.args.get(field)
+  if (known !== undefined) return known
+  const given = getArgumentValues(field.definition, field.nodes[0]!, run.variables)
+  run.args.set(field, given)
+  return given
+}
+
+// This stands apart because a function that makes a closure anywhere pays for it on every way through.
 function completeLater(
   run: Run,
   field: SelectedField,
@@ -168,23 +186,84 @@ function completeLater(
   return value.then((there) => complete(run, field, info, path, there))
 }
 
-function failing(run: Run, field: SelectedField, type: GraphQLOutputType, path: Path): (error: unknown) => null {
-  return (error) => failed(run, field, type, path, error)
+function pathOf(field: SelectedField, prev: Path | undefined): Path {
+  return { prev, key: field.key, typename: field.parentType.name }
 }
 
-function infoOf(run: Run, field: SelectedField, path: Path): GraphQLResolveInfo {
-  const { schema, fragments, definition: operation } = run.operation
-  return {
-    fieldName: field.definition.name,
-    fieldNodes: field.nodes,
-    returnType: field.definition.type,
-    parentType: field.parentType,
-    path,
-    schema,
-    fragments,
-    rootValue: run.rootValue,
-    operation,
-    variableValues: run.variables,
+/** What becomes of a place whose value fails after all. */
+class Failing implements Recovery {
+  private readonly run: Run
+  private readonly field: SelectedField
+  private readonly type: GraphQLOutputType
+  private readonly parentPath: Path | undefined
+  private readonly path: Path | undefined
+
+  constructor(
+    run: Run,
+    field: SelectedField,
+    type: GraphQLOutputType,
+    parentPath: Path | undefined,
+    path: Path | undefined,
+  ) {
+    this.run = run
+    this.field = field
+    this.type = type
+    this.parentPath = parentPath
+    this.path = path
+  }
+
+  recover(error: unknown): null {
+    return failed(this.run, this.field, this.type, this.path ?? pathOf(this.field, this.parentPath), error)
+  }
+}
+
+/**
+ * What a resolver is told of its field. Nearly all of it is the same for all objects of a list, so there is one of these for
+ * each field of each object that holds no more than where it is; the rest is looked up when somebody wants it.
+ */
+class Info implements GraphQLResolveInfo {
+  private readonly run: Run
+  private readonly field: SelectedField
+  private readonly parentPath: Path | undefined
+  private ownPath: Path | undefined
+
+  constructor(run: Run, field: SelectedField, parentPath: Path | undefined, path: Path | undefined) {
+    this.run = run
+    this.field = field
+    this.parentPath = parentPath
+    this.ownPath = path
+  }
+
+  get fieldName() {
+    return this.field.definition.name
+  }
+  get fieldNodes() {
+    return this.field.nodes
+  }
+  get returnType() {
+    return this.field.definition.type
+  }
+  get parentType() {
+    return this.field.parentType
+  }
+  get path() {
+    this.ownPath ??= pathOf(this.field, this.parentPath)
+    return this.ownPath
+  }
+  get schema() {
+    return this.run.operation.schema
+  }
+  get fragments() {
+    return this.run.operation.fragments
+  }
+  get rootValue() {
+    return this.run.rootValue
+  }
+  get operation() {
+    return this.run.operation.definition
+  }
+  get variableValues() {
+    return this.run.variables
   }
 }
 
@@ -257,7 +336,7 @@ function completeList(itemType: GraphQLOutputType): Complete {
           : complete(run, field, info, itemPath, item)
         if (isThenable(completed)) {
           unfinished ??= new Unfinished(items)
-          unfinished.await(index, completed, failing(run, field, itemType, itemPath))
+          unfinished.await(index, completed, new Failing(run, field, itemType, path, itemPath))
         } else items[index] = completed
       } catch (error) {
         items[index] = failed(run, field, itemType, itemPath, error)

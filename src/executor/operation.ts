@@ -11,8 +11,10 @@ import {
   type GraphQLSchema,
   GraphQLSkipDirective,
   getDirectiveValues,
+  getNullableType,
   type InlineFragmentNode,
   isAbstractType,
+  isLeafType,
   Kind,
   type OperationDefinitionNode,
   type SelectionSetNode,
@@ -44,6 +46,8 @@ export interface SelectedField {
   readonly definition: GraphQLField<unknown, unknown>
   readonly resolve: GraphQLFieldResolver<unknown, unknown>
   readonly complete: Complete
+  /** Whether its value is a scalar or an enum's value: it has nothing below it. */
+  readonly isLeaf: boolean
   /** What is selected of its value. */
   readonly selection: Selection
 }
@@ -164,6 +168,7 @@ function rootSelection(
               definition,
               resolve: definition.resolve ?? defaultFieldResolver,
               complete: completeAs(definition.type),
+              isLeaf: isLeafType(getNullableType(definition.type)),
               selection: selectionOf(nodes.flatMap(({ selectionSet }) => selectionSet ?? [])),
             })
           }
