@@ -12,6 +12,8 @@ export interface Context extends YogaInitialContext {
   upstream: Upstream
   requestId: string
   cost: RequestCost
+  /** What `oncePerRequest` has made. */
+  made: Map<unknown, unknown>
   /** Whether capsules may be found by a search for their ids. */
   bulkCapsuleReads: boolean
   /** Notes an enum value that the gateway doesn't know; each is logged once in the process's life. */
@@ -32,6 +34,21 @@ export interface Context extends YogaInitialContext {
    * @param wanted who wants the same of it meanwhile shares the outcome
    */
   finish<T>(key: readonly string[], wanted: unknown, work: (context: Context, note: Note) => Promise<T>): Promise<T>
+}
+
+/**
+ * Makes something once for each request. It is kept on the context, not in a WeakMap beside it: what a WeakMap of old age
+ * leads to is collected only with the old, so every request and all that it had loaded would outlive it by seconds.
+ */
+export function oncePerRequest<T>(make: (context: Context) => T): (context: Context) => T {
+  return (context) => {
+    let made = context.made.get(make)
+    if (made === undefined) {
+      made = make(context)
+      context.made.set(make, made)
+    }
+    return made as T
+  }
 }
 
 /** What a request costs in calls to Code Ocean. */

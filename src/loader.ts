@@ -1,4 +1,3 @@
-import { createContextCache } from "@pothos/core"
 import DataLoader from "dataloader"
 import {
   type FieldNode,
@@ -11,7 +10,7 @@ import {
   type NamedTypeNode,
   type SelectionSetNode,
 } from "graphql"
-import type { Context } from "./context.ts"
+import { type Context, oncePerRequest } from "./context.ts"
 import { nullIfMissing } from "./errors.ts"
 import { text } from "./wire.ts"
 
@@ -24,7 +23,7 @@ export function loaderByKey<T>(
   fetch: (context: Context, key: string) => Promise<T>,
   find?: (context: Context, keys: readonly string[]) => Promise<ReadonlyMap<string, T>> | undefined,
 ): (context: Context) => Loader<T> {
-  return createContextCache((context: Context) => {
+  return oncePerRequest((context: Context) => {
     const loaded = new Loaded<T>()
     const loader = new DataLoader<string, T>(
       async (keys) => {
@@ -160,7 +159,7 @@ function typed<T extends object>(typename: string, object: T): Typed<T> {
 }
 
 /** What a request's selections ask for, by the nodes of the field: a list asks the same of all its items. */
-const onlyForId = createContextCache(() => new Map<GraphQLResolveInfo["fieldNodes"], Map<string, boolean>>())
+const onlyForId = oncePerRequest(() => new Map<GraphQLResolveInfo["fieldNodes"], Map<string, boolean>>())
 
 /** Whether a field's selections on this type, through all their fragments, hold nothing but `id` and `__typename`. */
 function asksOnlyForId(context: Context, info: GraphQLResolveInfo, typename: string): boolean {

@@ -172,6 +172,7 @@ test(
       const contextValue: Partial<Context> = {
         upstream: request,
         requestId,
+        made: new Map(),
         unrecognized() {},
         types: createMemory(1_000),
       }

@@ -1,7 +1,6 @@
-import { createContextCache } from "@pothos/core"
 import { builder } from "../builder.ts"
 import { Capsule, capsuleById } from "../capsule/type.ts"
-import type { Context } from "../context.ts"
+import { type Context, oncePerRequest } from "../context.ts"
 import { cost, link, listOf } from "../cost/cost.ts"
 import { DataAsset, dataAssetById } from "../dataAsset/type.ts"
 import { wireEnum } from "../enums.ts"
@@ -47,7 +46,7 @@ function createdOf(computation: rest.Computation): number {
 }
 
 /** What a request has learnt of which run belongs to what; upstream's computations don't say it themselves. */
-const runnables = createContextCache(() => new WeakMap<rest.Computation, RunnableKey>())
+const runnables = oncePerRequest(() => new Map<rest.Computation, RunnableKey>())
 
 /** Notes for the length of the request that this object is a run of that capsule or pipeline. */
 export function rememberRunnable(context: Context, computation: rest.Computation, runnable: RunnableKey): void {

@@ -10,22 +10,26 @@ import { operationOf } from "./operation.ts"
 export function useCompiledExecutor(): Plugin {
   return {
     onExecute({ executeFn, setExecuteFn }) {
-      setExecuteFn(
-        (args: ExecutionArgs & { signal?: AbortSignal }) => executeUsual(args, args.signal) ?? executeFn(args),
-      )
+      setExecuteFn((args: ExecutionArgs & { signal?: AbortSignal }) => {
+        args.signal?.throwIfAborted()
+        return executeUsual(args, args) ?? executeFn(args)
+      })
     },
   }
 }
 
-/** The answer, or a promise of it; undefined where the operation isn't for this executor: nothing has happened then. */
+/**
+ * The answer, or a promise of it; undefined where the operation isn't for this executor: nothing has happened then.
+ * @param request its signal is looked at only where something has to be waited for
+ */
 export function executeUsual(
   args: ExecutionArgs,
-  signal: AbortSignal | undefined,
+  request: { readonly signal?: AbortSignal },
 ): ExecutionResult | Promise<ExecutionResult> | undefined {
   const { schema, document, operationName, variableValues } = args
   const operation = operationOf(schema, document, operationName)
   if (operation === undefined) return undefined
   const definitions = operation.definition.variableDefinitions ?? []
   const variables = getVariableValues(schema, definitions, variableValues ?? {}, { maxErrors: 50 })
-  return variables.coerced && execute(operation, variables.coerced, args, signal)
+  return variables.coerced && execute(operation, variables.coerced, args, request)
 }

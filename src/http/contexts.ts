@@ -1,4 +1,3 @@
-import { initContextCache } from "@pothos/core"
 import type { YogaInitialContext } from "graphql-yoga"
 import { agentIdOf, type Context, tokenOf } from "../context.ts"
 import type { Live } from "../live/poller.ts"
@@ -33,21 +32,18 @@ export function createContexts(options: {
 
   return (context, request, state) => {
     const { requestId, cost } = state
-    const caller: Caller = {
-      token: tokenOf(request.headers.get("authorization"), options.fallbackToken),
-      agentId: agentIdOf(request.headers.get("agent-id")),
-      requestId,
-      get log() {
-        return state.log
-      },
-      cost,
-    }
+    const caller = new RequestCaller(
+      tokenOf(request.headers.get("authorization"), options.fallbackToken),
+      agentIdOf(request.headers.get("agent-id")),
+      state,
+    )
     const upstream = pool.forCaller(caller)
     state.upstream = upstream
     const own: Omit<Context, keyof YogaInitialContext> = {
       upstream,
       requestId,
       cost,
+      made: new Map(),
       bulkCapsuleReads,
       unrecognized,
       types,
@@ -60,11 +56,11 @@ export function createContexts(options: {
       renew() {
         state.upstream?.end()
         state.upstream = pool.forCaller(caller)
-        Object.assign(context, { upstream: state.upstream }, initContextCache())
+        Object.assign(context, { upstream: state.upstream, made: new Map() })
       },
       finish: (key, wanted, work) =>
         tasks.run(JSON.stringify([caller.token, key]), JSON.stringify(wanted), async (note) => {
-          const anew = () => ({ upstream: pool.forCaller(caller), ...initContextCache() })
+          const anew = () => ({ upstream: pool.forCaller(caller), made: new Map() })
           const own: Context = {
             ...(context as Context),
             ...anew(),
@@ -81,6 +77,28 @@ export function createContexts(options: {
         }),
     }
     Object.assign(context, own)
+  }
+}
+
+class RequestCaller implements Caller {
+  readonly token: Caller["token"]
+  readonly agentId: Caller["agentId"]
+  readonly #state: RequestState
+
+  constructor(token: Caller["token"], agentId: Caller["agentId"], state: RequestState) {
+    this.token = token
+    this.agentId = agentId
+    this.#state = state
+  }
+
+  get requestId() {
+    return this.#state.requestId
+  }
+  get log() {
+    return this.#state.log
+  }
+  get cost() {
+    return this.#state.cost
   }
 }
 

@@ -105,7 +105,7 @@ export function createPlainPath(options: {
       const refusal = options.refusalOf({ ...args, contextValue })
       if (refusal !== undefined) return { errors: [refusal] }
       const executed = { ...args, contextValue }
-      return await (options.execute(executed, request.signal) ?? yoga.getEnveloped(contextValue).execute(executed))
+      return await (options.execute(executed, request) ?? yoga.getEnveloped(contextValue).execute(executed))
     } catch (error) {
       return { errors: [error as GraphQLError] }
     }
@@ -129,7 +129,7 @@ export function createPlainPath(options: {
 
   async function answer(request: IncomingMessage, response: ServerResponse, type: string): Promise<void> {
     const plain = new PlainRequest(request, response, () => state.upstream?.end())
-    const state = requests.stateOf(plain)
+    const state = requests.begin(plain)
     const body = await bodyOf(request)
     if (body === undefined) return
     const prepared = prepare(plain, body)
@@ -138,7 +138,7 @@ export function createPlainPath(options: {
       return
     }
     const result = await resultOf(plain, state, prepared)
-    const hasLeft = plain.signal.aborted
+    const { hasLeft } = plain
     if (!hasLeft) options.setCorsHeaders(response, request.headers.origin)
     const status = hasLeft ? 200 : send(state, type, requests.present(state, result), response)
     state.upstream?.end()
@@ -171,12 +171,11 @@ const comesInParts = /@(defer|stream)\b/
 class PlainRequest {
   readonly method = "POST"
   readonly headers: { get(name: string): string | null }
-  /** Aborted when the client leaves before its answer is sent. */
-  readonly signal: AbortSignal
+  /** Whether the client has left before its answer was sent. */
+  hasLeft = false
+  #controller: AbortController | undefined
 
   constructor(request: IncomingMessage, response: ServerResponse, onLeft: () => void) {
-    const controller = new AbortController()
-    this.signal = controller.signal
     this.headers = {
       get(name) {
         const value = request.headers[name.toLowerCase()]
@@ -185,9 +184,17 @@ class PlainRequest {
     }
     response.once("close", () => {
       if (response.writableFinished) return
-      controller.abort()
+      this.hasLeft = true
+      this.#controller?.abort()
       onLeft()
     })
+  }
+
+  /** Aborted when the client has left. Made when somebody looks at it: what is answered at once needs none. */
+  get signal(): AbortSignal {
+    this.#controller ??= new AbortController()
+    if (this.hasLeft) this.#controller.abort()
+    return this.#controller.signal
   }
 }
 
@@ -203,6 +210,7 @@ function bodyOf(request: IncomingMessage): Promise<Buffer | undefined> {
 
 /** Which of the two types of JSON the client takes first; undefined when none of them is plainly meant. */
 function answerTypeFor(accept = "*/*"): string | undefined {
+  if (accept === "*/*" || accept === "application/json") return "application/json"
   for (const item of accept.toLowerCase().split(",")) {
     const [type = "", ...parameters] = item.split(";").map((part) => part.trim())
     if (parameters.some((parameter) => parameter.startsWith("charset") && parameter !== "charset=utf-8"))

@@ -28,6 +28,9 @@ export interface Part extends ExecutionResult {
 
 /** What is the same for every request, on whichever path it is answered. */
 export interface Requests {
+  /** The state of a request that was just received. */
+  begin(request: Headed): RequestState
+  /** The state of a request that may be known already. */
   stateOf(request: Headed): RequestState
   /** Notes which operation is asked for, for the request's line. */
   noteOperation(state: RequestState, operation: OperationDefinitionNode | null | undefined): void
@@ -50,26 +53,38 @@ const costHeader = "x-upstream-cost"
 
 const longestOperationName = 100
 
+// A class, since an object that is written with a getter takes V8 as long as all else that is done for a small request.
+class State implements RequestState {
+  readonly requestId: string
+  readonly showsCost: boolean
+  readonly started = performance.now()
+  readonly cost: RequestCost = { estimatedUpstreamCalls: null, upstreamCalls: 0, sharedCalls: 0 }
+  readonly errorCodes: Record<string, number> = {}
+  operationName?: string
+  upstream?: Upstream
+  isSubscription = false
+  parts?: number
+  readonly #common: Log
+  #log: Log | undefined
+
+  constructor(log: Log, requestId: string, showsCost: boolean) {
+    this.#common = log
+    this.requestId = requestId
+    this.showsCost = showsCost
+  }
+
+  /** Most requests have nothing to say but their one line: a log for each would take longer than that. */
+  get log(): Log {
+    this.#log ??= this.#common.child({ requestId: this.requestId })
+    return this.#log
+  }
+}
+
 export function createRequests(log: Log): Requests {
   const states = new WeakMap<Headed, RequestState>()
 
-  function stateFor({ headers }: Headed): RequestState {
-    const requestId = requestIdOf(headers.get("x-request-id"))
-    let own: Log | undefined
-    return {
-      requestId,
-      // Most requests have nothing to say but their one line: a log for each would take longer than that.
-      get log() {
-        own ??= log.child({ requestId })
-        return own
-      },
-      started: performance.now(),
-      isSubscription: false,
-      cost: { estimatedUpstreamCalls: null, upstreamCalls: 0, sharedCalls: 0 },
-      showsCost: /^(1|true)$/.test(headers.get(costHeader) ?? ""),
-      errorCodes: {},
-    }
-  }
+  const begin = ({ headers }: Headed) =>
+    new State(log, requestIdOf(headers.get("x-request-id")), /^(1|true)$/.test(headers.get(costHeader) ?? ""))
 
   function presentErrors<R extends Part>(state: RequestState, result: R): R {
     if (result.incremental !== undefined) {
@@ -85,8 +100,9 @@ export function createRequests(log: Log): Requests {
   }
 
   return {
+    begin,
     stateOf(request) {
-      const state = states.get(request) ?? stateFor(request)
+      const state = states.get(request) ?? begin(request)
       states.set(request, state)
       return state
     },

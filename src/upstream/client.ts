@@ -68,13 +68,13 @@ export interface Upstream {
 /** On whose behalf the calls of one request are made. */
 export interface Caller {
   /** A token, or a sentence that says why there is none. */
-  token: { value: string } | { missing: string }
+  readonly token: { value: string } | { missing: string }
   /** Names the agent that acts for the caller; handed on as it came. */
-  agentId: string | undefined
-  requestId: string
-  log: Log
+  readonly agentId: string | undefined
+  readonly requestId: string
+  readonly log: Log
   /** What is counted of its calls. */
-  cost: CallCounts
+  readonly cost: CallCounts
 }
 
 export interface CallCounts {
@@ -262,7 +262,7 @@ class RequestUpstream implements Upstream {
   readonly #token: string
   readonly #begun = performance.now()
   /** What the request waits for, while it does. */
-  readonly #waits = new Set<{ giveUp(): void }>()
+  #waits: Set<{ giveUp(): void }> | undefined
   #headers: { withoutBody: Record<string, string>; withBody: Record<string, string> } | undefined
   #timer: NodeJS.Timeout | undefined
   #overBecause: "cancelled" | "timeout" | undefined
@@ -347,7 +347,7 @@ class RequestUpstream implements Upstream {
 
   /** It is waited for no more. */
   forget(wait: { giveUp(): void }): void {
-    this.#waits.delete(wait)
+    this.#waits?.delete(wait)
   }
 
   /** Why nobody waits for a call any more. */
@@ -363,7 +363,7 @@ class RequestUpstream implements Upstream {
     if (this.#overBecause !== undefined) return
     this.#overBecause = because
     clearTimeout(this.#timer)
-    for (const wait of this.#waits) wait.giveUp()
+    for (const wait of this.#waits ?? []) wait.giveUp()
   }
 
   /** Shared calls count as well: whether a request is too costly must not depend on what else is under way. */
@@ -416,6 +416,7 @@ class RequestUpstream implements Upstream {
       // A request that was forgotten must not keep a stopping process alive.
       this.#timer.unref()
     }
+    this.#waits ??= new Set()
     this.#waits.add(wait)
     if (this.#overBecause === undefined) flight.join(wait)
     else wait.giveUp()
