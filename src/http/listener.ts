@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
 import type { AddressInfo } from "node:net"
 import { setTimeout as sleep } from "node:timers/promises"
+import { Bag, type Baggable } from "../bag.ts"
 
 /** How long clients may take, in milliseconds, and how many may be connected. */
 export interface ListenerLimits {
@@ -32,6 +33,12 @@ export interface Listener {
   readonly counts: { connections: number; answers: number }
 }
 
+interface Answer extends Baggable {
+  response: ServerResponse
+  /** Since when it has had bytes waiting for its client. */
+  waitingSince: number | undefined
+}
+
 /** How long a stopping gateway goes on listening while it has requests under way, so that whoever asks hears of it. */
 const stillListeningMs = 5_000
 /** How long it waits for requests that are on their way on connections that are already there. */
@@ -42,8 +49,8 @@ export function createListener(
   limits: ListenerLimits,
   handle: (request: IncomingMessage, response: ServerResponse) => void,
 ): Listener {
-  /** The answers that aren't sent yet, and since when each had bytes waiting for its client. */
-  const open = new Map<ServerResponse, number | undefined>()
+  /** The answers that aren't sent yet. */
+  const open = new Bag<Answer>()
   let connections = 0
   let stopping = false
   let onEmpty = () => {}
@@ -58,9 +65,10 @@ export function createListener(
       joinDuplicateHeaders: true,
     },
     (request, response) => {
-      open.set(response, undefined)
+      const answer: Answer = { response, bagged: undefined, waitingSince: undefined }
+      open.add(answer)
       response.once("close", () => {
-        open.delete(response)
+        open.delete(answer)
         if (open.size === 0) onEmpty()
       })
       if (stopping) response.setHeader("connection", "close")
@@ -78,9 +86,10 @@ export function createListener(
   /** Node bounds how slowly a request may come, but not how slowly its answer may be read. */
   const checking = setInterval(() => {
     const now = performance.now()
-    for (const [response, waitingSince = now] of open) {
+    for (const answer of open) {
+      const { response, waitingSince = now } = answer
       if (now - waitingSince > limits.takingMs) response.destroy()
-      else open.set(response, response.writableLength > 0 ? waitingSince : undefined)
+      else answer.waitingSince = response.writableLength > 0 ? waitingSince : undefined
     }
   }, limits.checkedMs)
   checking.unref()
@@ -106,7 +115,7 @@ export function createListener(
     },
     async close() {
       stopping = true
-      for (const response of open.keys()) if (!response.headersSent) response.setHeader("connection", "close")
+      for (const { response } of open) if (!response.headersSent) response.setHeader("connection", "close")
       server.closeIdleConnections()
       await emptied(Math.min(stillListeningMs, limits.stoppingMs))
       const closed = new Promise<void>((resolve) => void server.close(() => resolve()))

@@ -1,5 +1,6 @@
 import { Pool } from "undici"
 import packageJson from "../../package.json" with { type: "json" }
+import { Bag, type Baggable } from "../bag.ts"
 import type { Log } from "../log.ts"
 import { type Answer, isObject, NotPromisedError } from "./answer.ts"
 import { type Breaker, createBreaker, suspended } from "./breaker.ts"
@@ -199,6 +200,7 @@ interface Line {
 
 /** One try to send a call: when upstream is there, and when it is the caller's turn. */
 class Attempt implements Exchange, Receiver, Waiting {
+  place: number | undefined
   readonly #line: Line
   readonly #flight: Flight
   readonly #credential: string
@@ -262,7 +264,7 @@ class RequestUpstream implements Upstream {
   readonly #token: string
   readonly #begun = performance.now()
   /** What the request waits for, while it does. */
-  #waits: Set<{ giveUp(): void }> | undefined
+  #waits: Bag<Ending> | undefined
   #headers: { withoutBody: Record<string, string>; withBody: Record<string, string> } | undefined
   #timer: NodeJS.Timeout | undefined
   #overBecause: "cancelled" | "timeout" | undefined
@@ -346,7 +348,7 @@ class RequestUpstream implements Upstream {
   }
 
   /** It is waited for no more. */
-  forget(wait: { giveUp(): void }): void {
+  forget(wait: Ending): void {
     this.#waits?.delete(wait)
   }
 
@@ -416,7 +418,7 @@ class RequestUpstream implements Upstream {
       // A request that was forgotten must not keep a stopping process alive.
       this.#timer.unref()
     }
-    this.#waits ??= new Set()
+    this.#waits ??= new Bag()
     this.#waits.add(wait)
     if (this.#overBecause === undefined) flight.join(wait)
     else wait.giveUp()
@@ -431,6 +433,11 @@ function headersFor({ requestId, token, agentId }: Caller) {
   return { withoutBody: headers, withBody: { ...headers, "content-type": "application/json" } }
 }
 
+/** A wait that the end of its request ends. */
+interface Ending extends Baggable {
+  giveUp(): void
+}
+
 /** What a request expects of a call. */
 interface Expected<T> {
   endpoint: string
@@ -441,7 +448,8 @@ interface Expected<T> {
 }
 
 /** One request's wait for a call. */
-class Wait<T> implements Waiter {
+class Wait<T> implements Waiter, Ending {
+  bagged: number | undefined
   readonly promise: Promise<T>
   readonly repeats: boolean
   readonly #request: RequestUpstream

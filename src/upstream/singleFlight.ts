@@ -149,7 +149,8 @@ interface Shared {
  * change of the same caller: whoever reads after a change sees it.
  */
 export class SharedReads {
-  readonly #flights = new Map<string, Shared>()
+  /** By key. An object and no Map, for the reason that bag.ts gives. */
+  readonly #flights: Record<string, Shared> = Object.create(null)
   readonly #budget: RetryBudget
 
   constructor(budget: RetryBudget) {
@@ -158,21 +159,21 @@ export class SharedReads {
 
   /** The flight to join for this read, if there is one. */
   get(key: string, now: number): Flight | undefined {
-    const known = this.#flights.get(key)
+    const known = this.#flights[key]
     return known !== undefined && now - known.since < joinableForMs ? known.flight : undefined
   }
 
   /** A new flight, for others to join. */
   begin(credential: string, key: string, now: number, attempt: (flight: Flight) => void): Flight {
     const flight = new Flight(attempt, this.#budget, () => {
-      if (this.#flights.get(key)?.flight === flight) this.#flights.delete(key)
+      if (this.#flights[key]?.flight === flight) delete this.#flights[key]
     })
-    this.#flights.set(key, { credential, flight, since: now })
+    this.#flights[key] = { credential, flight, since: now }
     return flight
   }
 
   /** To be told when a change of this caller begins and when it ends: what is under way is not for those who come later. */
   changed(credential: string): void {
-    for (const [key, entry] of this.#flights) if (entry.credential === credential) this.#flights.delete(key)
+    for (const key in this.#flights) if (this.#flights[key]?.credential === credential) delete this.#flights[key]
   }
 }

@@ -1,9 +1,21 @@
 import { ExchangeError } from "./exchange.ts"
+import { Queue, type Queued } from "./queue.ts"
 
 /** Who waits for a turn. */
-export interface Waiting {
+export interface Waiting extends Queued {
   /** It has its turn, to be given back. */
   go(): void
+}
+
+/** The calls of one caller that wait, in their order. */
+class Line extends Queue<Waiting> implements Queued {
+  readonly caller: string
+  place: number | undefined
+
+  constructor(caller: string) {
+    super()
+    this.caller = caller
+  }
 }
 
 /**
@@ -14,8 +26,9 @@ export class Turns {
   readonly #most: number
   #free: number
   #waiting = 0
-  /** The calls of each caller that wait, in the order of their turns; the first caller's first is next. */
-  readonly #lines = new Map<string, Set<Waiting>>()
+  readonly #lines = new Map<string, Line>()
+  /** The same lines in the order of their turns. */
+  readonly #order = new Queue<Line>()
   #isCalling = false
 
   /**
@@ -36,22 +49,28 @@ export class Turns {
 
   /** Puts it in its caller's line, until it is told to go; why not, when the line is full. */
   wait(caller: string, waiting: Waiting): ExchangeError | undefined {
-    const line = this.#lines.get(caller) ?? new Set()
+    const line = this.#lines.get(caller) ?? new Line(caller)
     // No line may be longer than the room that is left: so one caller has half of it at the most, and there is always some.
     if (line.size >= this.#most - this.#waiting) {
       return new ExchangeError("crowded", false, `${this.#waiting} calls wait, ${line.size} of them the caller's`)
     }
-    if (line.size === 0) this.#lines.set(caller, line)
-    line.add(waiting)
+    if (line.size === 0) {
+      this.#lines.set(caller, line)
+      this.#order.push(line)
+    }
+    line.push(waiting)
     this.#waiting += 1
     return undefined
   }
 
   /** Leaves the line before it has its turn. */
   leave(caller: string, waiting: Waiting): void {
-    if (!this.#lines.get(caller)?.delete(waiting)) return
+    const line = this.#lines.get(caller)
+    if (!line?.delete(waiting)) return
     this.#waiting -= 1
-    if (this.#lines.get(caller)?.size === 0) this.#lines.delete(caller)
+    if (line.size > 0) return
+    this.#lines.delete(caller)
+    this.#order.delete(line)
   }
 
   giveBack(): void {
@@ -64,14 +83,11 @@ export class Turns {
   }
 
   #callNext(): void {
-    const [first] = this.#lines
-    const [caller, line] = first as [string, Set<Waiting>]
-    const [next] = line as Set<Waiting> & [Waiting]
-    this.leave(caller, next)
-    if (line.size > 0) {
-      this.#lines.delete(caller)
-      this.#lines.set(caller, line)
-    }
+    const line = this.#order.shift() as Line
+    const next = line.shift() as Waiting
+    this.#waiting -= 1
+    if (line.size > 0) this.#order.push(line)
+    else this.#lines.delete(line.caller)
     this.#free -= 1
     next.go()
   }
