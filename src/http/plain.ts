@@ -93,11 +93,12 @@ export function createPlainPath(options: {
     }
   }
 
-  async function resultOf(
+  /** A promise only where something has to be waited for. Neither throws nor rejects. */
+  function resultOf(
     request: PlainRequest,
     state: RequestState,
     { operation, args }: Prepared,
-  ): Promise<ExecutionResult> {
+  ): ExecutionResult | Promise<ExecutionResult> {
     try {
       const contextValue = { request } as unknown as Context
       options.fillContext(contextValue, request, state)
@@ -105,9 +106,11 @@ export function createPlainPath(options: {
       const refusal = options.refusalOf({ ...args, contextValue })
       if (refusal !== undefined) return { errors: [refusal] }
       const executed = { ...args, contextValue }
-      return await (options.execute(executed, request) ?? yoga.getEnveloped(contextValue).execute(executed))
+      const result: ExecutionResult | Promise<ExecutionResult> =
+        options.execute(executed, request) ?? yoga.getEnveloped(contextValue).execute(executed)
+      return "then" in result ? result.catch(refused) : result
     } catch (error) {
-      return { errors: [error as GraphQLError] }
+      return refused(error)
     }
   }
 
@@ -127,22 +130,29 @@ export function createPlainPath(options: {
     return status
   }
 
-  async function answer(request: IncomingMessage, response: ServerResponse, type: string): Promise<void> {
-    const plain = new PlainRequest(request, response, () => state.upstream?.end())
-    const state = requests.begin(plain)
-    const body = await bodyOf(request)
-    if (body === undefined) return
+  /** Answers at once what can be: a promise only where something has to be waited for. */
+  function answer(
+    request: IncomingMessage,
+    plain: PlainRequest,
+    state: RequestState,
+    body: Buffer,
+    response: ServerResponse,
+    type: string,
+  ): void | Promise<void> {
     const prepared = prepare(plain, body)
     if (prepared === undefined) {
       yoga(Object.assign(request, { body: Readable.from([body]) }), response)
       return
     }
-    const result = await resultOf(plain, state, prepared)
-    const { hasLeft } = plain
-    if (!hasLeft) options.setCorsHeaders(response, request.headers.origin)
-    const status = hasLeft ? 200 : send(state, type, requests.present(state, result), response)
-    state.upstream?.end()
-    requests.writeLine(state, "request", hasLeft ? "cancelled" : undefined, { status })
+    const respond = (result: ExecutionResult) => {
+      const { hasLeft } = plain
+      if (!hasLeft) options.setCorsHeaders(response, request.headers.origin)
+      const status = hasLeft ? 200 : send(state, type, requests.present(state, result), response)
+      state.upstream?.end()
+      requests.writeLine(state, "request", hasLeft ? "cancelled" : undefined, { status })
+    }
+    const result = resultOf(plain, state, prepared)
+    return "then" in result ? result.then(respond) : respond(result)
   }
 
   return (request, response) => {
@@ -151,11 +161,24 @@ export function createPlainPath(options: {
       yoga(request, response)
       return
     }
-    answer(request, response, type).catch((error: unknown) => {
+    const giveUp = (error: unknown) => {
       options.log.error({ err: error }, "unexpected error")
       response.destroy()
+    }
+    const plain = new PlainRequest(request, response, () => state.upstream?.end())
+    const state = requests.begin(plain)
+    readBody(request, (body) => {
+      try {
+        answer(request, plain, state, body, response, type)?.catch(giveUp)
+      } catch (error) {
+        giveUp(error)
+      }
     })
   }
+}
+
+function refused(error: unknown): ExecutionResult {
+  return { errors: [error as GraphQLError] }
 }
 
 interface Prepared {
@@ -198,14 +221,11 @@ class PlainRequest {
   }
 }
 
-/** The whole body; undefined when the client left before its end. */
-function bodyOf(request: IncomingMessage): Promise<Buffer | undefined> {
-  return new Promise((resolve) => {
-    const chunks: Buffer[] = []
-    request.on("data", (chunk: Buffer) => chunks.push(chunk))
-    request.once("end", () => resolve(chunks.length === 1 ? chunks[0] : Buffer.concat(chunks)))
-    request.once("close", () => resolve(undefined))
-  })
+/** Hands on the whole body; nothing, when the client leaves before its end. */
+function readBody(request: IncomingMessage, then: (body: Buffer) => void): void {
+  const chunks: Buffer[] = []
+  request.on("data", (chunk: Buffer) => chunks.push(chunk))
+  request.on("end", () => then(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks)))
 }
 
 /** Which of the two types of JSON the client takes first; undefined when none of them is plainly meant. */
