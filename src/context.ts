@@ -69,14 +69,12 @@ export interface Subject<T> {
 const howToAuthenticate =
   "Send a Code Ocean access token: `Authorization: Bearer <token>`, or Basic with the token as user name."
 
-/**
- * Reads the caller's token from `Authorization: Bearer <token>` or Basic `<token>:`.
- * @param fallback the gateway's own token for callers who bring none
- */
-export function tokenOf(authorization: string | null, fallback: string | undefined): Caller["token"] {
-  if (authorization === null) {
-    return fallback === undefined ? { missing: howToAuthenticate } : { value: fallback }
-  }
+/** What callers have who bring none. */
+export const noToken: Caller["token"] = { missing: howToAuthenticate }
+
+/** Reads the caller's token from `Authorization: Bearer <token>` or Basic `<token>:`. */
+export function tokenOf(authorization: string | null | undefined): Caller["token"] {
+  if (authorization == null) return noToken
   const [, scheme = "", credentials = ""] = /^(\S+) +(\S+) *$/.exec(authorization) ?? []
   const token =
     scheme.toLowerCase() === "bearer"

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http"
 import { createYoga, useExecutionCancellation } from "graphql-yoga"
 import { type Config, loopback } from "./config.ts"
+import { tokenOf } from "./context.ts"
 import { executeUsual, useCompiledExecutor } from "./executor/useCompiledExecutor.ts"
 import { examples } from "./graphiql/examples.ts"
 import { useGraphiql } from "./graphiql/useGraphiql.ts"
@@ -188,7 +189,8 @@ export function createGateway(
       return
     }
     if (route === "operation") {
-      const { permit, refusal } = admission.enter(callerOf(request, config.trustedProxies))
+      const token = tokenOf(request.headers.authorization)
+      const { permit, refusal } = admission.enter(callerOf(request, token, config.trustedProxies))
       if (refusal !== undefined) {
         refusals.note(refusal)
         setCors(response, request.headers.origin)
@@ -200,7 +202,7 @@ export function createGateway(
       if (request.method === "HEAD") request.method = "GET"
       // Not when the answer is made, but when it is sent: an answer that nobody reads takes its place.
       response.once("close", permit.leave)
-      answerOperation(request, response)
+      answerOperation(request, response, token)
     } else yoga(request, response)
   })
 

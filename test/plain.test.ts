@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo } from "node:net"
 import { createSchema, createYoga } from "graphql-yoga"
 import { describe, expect, onTestFinished, test } from "vitest"
+import { noToken } from "../src/context.ts"
 import { createPlainPath } from "../src/http/plain.ts"
 import { createRequests } from "../src/http/requests.ts"
 import { createLog } from "../src/log.ts"
@@ -184,7 +185,7 @@ test("only what is unusual reaches Yoga's own path", async () => {
     documentOf: ({ query }) => query,
     setCorsHeaders: () => {},
   })
-  const server = createServer(plain)
+  const server = createServer((request, response) => plain(request, response, noToken))
   await new Promise<void>((resolve) => void server.listen(0, "127.0.0.1", resolve))
   onTestFinished(() => void server.close())
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/graphql`

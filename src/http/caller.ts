@@ -1,7 +1,7 @@
 import { hash } from "node:crypto"
 import type { IncomingMessage } from "node:http"
 import { isIPv6 } from "node:net"
-import { tokenOf } from "../context.ts"
+import type { Caller } from "../upstream/client.ts"
 
 /**
  * A name for whoever sends the request, to count by: a digest of the token that it brings; without a usable one, the
@@ -9,8 +9,7 @@ import { tokenOf } from "../context.ts"
  * @param trustedProxies how many proxies stand before the gateway, each adding the address it was called from to
  *   X-Forwarded-For; what stands there beyond them anyone may have written
  */
-export function callerOf(request: IncomingMessage, trustedProxies: number): string {
-  const token = tokenOf(request.headers.authorization ?? null, undefined)
+export function callerOf(request: IncomingMessage, token: Caller["token"], trustedProxies: number): string {
   if ("value" in token) return hash("sha256", token.value)
   const hops = String(request.headers["x-forwarded-for"] ?? "").split(",")
   const forwarded = trustedProxies > 0 ? hops.at(-trustedProxies)?.trim() : undefined

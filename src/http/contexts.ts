@@ -1,5 +1,5 @@
 import type { YogaInitialContext } from "graphql-yoga"
-import { agentIdOf, type Context, tokenOf } from "../context.ts"
+import { agentIdOf, type Context, noToken, tokenOf } from "../context.ts"
 import type { Live } from "../live/poller.ts"
 import type { Tasks } from "../live/tasks.ts"
 import type { Log } from "../log.ts"
@@ -30,13 +30,14 @@ export function createContexts(options: {
   const unrecognized = warnOnce(options.log)
   const types = createMemory(mostTypes)
 
+  /** What callers have who bring no token. */
+  const fallback = options.fallbackToken === undefined ? noToken : { value: options.fallbackToken }
+
   return (context, request, state) => {
     const { requestId, cost } = state
-    const caller = new RequestCaller(
-      tokenOf(request.headers.get("authorization"), options.fallbackToken),
-      agentIdOf(request.headers.get("agent-id")),
-      state,
-    )
+    const token = request.token ?? tokenOf(request.headers.get("authorization"))
+    const agentId = agentIdOf(request.headers.get("agent-id"))
+    const caller = new RequestCaller(token === noToken ? fallback : token, agentId, state)
     const upstream = pool.forCaller(caller)
     state.upstream = upstream
     const own: Omit<Context, keyof YogaInitialContext> = {

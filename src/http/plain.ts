@@ -15,6 +15,7 @@ import type { executeUsual } from "../executor/useCompiledExecutor.ts"
 import type { RefusalOf } from "../limits/operation.ts"
 import type { Log } from "../log.ts"
 import { isObject } from "../upstream/answer.ts"
+import type { Caller } from "../upstream/client.ts"
 import type { FillContext } from "./contexts.ts"
 import { operationsVary } from "./refusals.ts"
 import type { RequestState, Requests } from "./requests.ts"
@@ -46,7 +47,7 @@ export function createPlainPath(options: {
   documentOf(body: Record<string, unknown>): unknown
   /** Adds what a page of another origin needs to read the answer. */
   setCorsHeaders(response: ServerResponse, origin: string | undefined): void
-}): Handler {
+}): (request: IncomingMessage, response: ServerResponse, token: Caller["token"]) => void {
   const { schema, yoga, documents, requests } = options
   /** The documents that may be executed: whether one may depends on nothing but its text. */
   const valid = new WeakSet<DocumentNode>()
@@ -155,7 +156,7 @@ export function createPlainPath(options: {
     return "then" in result ? result.then(respond) : respond(result)
   }
 
-  return (request, response) => {
+  return (request, response, token) => {
     const type = isPlain(request) ? answerTypeFor(request.headers.accept) : undefined
     if (type === undefined) {
       yoga(request, response)
@@ -165,7 +166,7 @@ export function createPlainPath(options: {
       options.log.error({ err: error }, "unexpected error")
       response.destroy()
     }
-    const plain = new PlainRequest(request, response, () => state.upstream?.end())
+    const plain = new PlainRequest(request, response, token, () => state.upstream?.end())
     const state = requests.begin(plain)
     readBody(request, (body) => {
       try {
@@ -194,11 +195,13 @@ const comesInParts = /@(defer|stream)\b/
 class PlainRequest {
   readonly method = "POST"
   readonly headers: { get(name: string): string | null }
+  readonly token: Caller["token"]
   /** Whether the client has left before its answer was sent. */
   hasLeft = false
   #controller: AbortController | undefined
 
-  constructor(request: IncomingMessage, response: ServerResponse, onLeft: () => void) {
+  constructor(request: IncomingMessage, response: ServerResponse, token: Caller["token"], onLeft: () => void) {
+    this.token = token
     this.headers = {
       get(name) {
         const value = request.headers[name.toLowerCase()]

@@ -2,7 +2,7 @@ import type { ExecutionResult, OperationDefinitionNode } from "graphql"
 import { type RequestCost, requestIdOf } from "../context.ts"
 import { presentError } from "../errors.ts"
 import type { Log } from "../log.ts"
-import type { Upstream } from "../upstream/client.ts"
+import type { Caller, Upstream } from "../upstream/client.ts"
 
 /** What the gateway knows of one HTTP request while it lasts. */
 export interface RequestState {
@@ -46,6 +46,8 @@ export interface Requests {
 /** What plugins look at of a request, whoever made it. */
 export interface Headed {
   headers: { get(name: string): string | null }
+  /** What is in its Authorization header, if that was read already. */
+  token?: Caller["token"]
 }
 
 /** With the value 1, the answer tells in `extensions.cost` what the request cost. */
