@@ -14,9 +14,9 @@ COPY src ./src
 # read-only file system too.
 RUN mkdir -p node_modules/.cache && chown node node_modules/.cache
 USER node
-RUN CODEOCEAN_URL=http://localhost timeout --preserve-status 5 node src/main.ts
+RUN CODEOCEAN_URL=http://localhost timeout --preserve-status 5 node --max-semi-space-size=128 src/main.ts
 EXPOSE 4000
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=5s \
   CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT || 4000}/health`).then((answer) => process.exit(answer.ok ? 0 : 1), () => process.exit(1))"]
-CMD ["node", "src/main.ts"]
+CMD ["node", "--max-semi-space-size=128", "src/main.ts"]

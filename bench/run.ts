@@ -4,6 +4,7 @@ import { statSync } from "node:fs"
 import { type AddressInfo, createServer } from "node:net"
 import { setTimeout as sleep } from "node:timers/promises"
 import { isDeepStrictEqual, parseArgs } from "node:util"
+import packageJson from "../package.json" with { type: "json" }
 import type { Load, Loaded } from "./load.ts"
 import { growth, type Query, queries } from "./queries.ts"
 import { type Cell, report } from "./report.ts"
@@ -21,6 +22,8 @@ const { values: options } = parseArgs({
 
 /** The gateway as `npm start` runs it in production, its limits on, but those on one caller's haste too high to be met. */
 const gateway = { CALLER_REQUESTS_PER_SECOND: "1000000", EVENT_LOOP_LAG_MS: "60000" }
+
+const gatewayFlags = packageJson.scripts.start.match(/--max-\S+/g) ?? []
 
 /** The query as this server takes it; undefined where its graph can't answer such a one. */
 function wordedFor(server: string, query: Query): (Query & { asOurs?: (answer: unknown) => unknown }) | undefined {
@@ -108,7 +111,11 @@ async function startServer(name: string, upstreamUrl: string): Promise<Server> {
     UPSTREAM_URL: upstreamUrl,
     ...(name === "gateway" && { CODEOCEAN_URL: upstreamUrl, ...gateway }),
   }
-  const child = start(name === "gateway" ? "../src/main.ts" : `servers/${name}.ts`, env, ["--import", here("probe.ts")])
+  const flags = ["--import", here("probe.ts")]
+  const child =
+    name === "gateway"
+      ? start("../src/main.ts", env, [...flags, ...gatewayFlags])
+      : start(`servers/${name}.ts`, env, flags)
   for (;;) {
     const response = await post(url, typename).catch(() => undefined)
     if (response?.ok) break

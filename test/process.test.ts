@@ -1,6 +1,8 @@
 import { once } from "node:events"
+import { readFileSync } from "node:fs"
 import { createServer } from "node:net"
 import { expect, onTestFinished, test } from "vitest"
+import packageJson from "../package.json" with { type: "json" }
 import { examples } from "../src/graphiql/examples.ts"
 import { seed, tokens } from "../src/sandbox/seed.ts"
 import { startSandbox } from "../src/sandbox/server.ts"
@@ -112,6 +114,14 @@ test("npm start hands the signal on, and leaves no process behind", async () => 
   child.kill("SIGTERM")
   await exited
   await expect.poll(() => fetch(url).catch(() => "gone"), { timeout: 10_000 }).toBe("gone")
+})
+
+test("the image starts the gateway with the flags of npm start", () => {
+  const flags = packageJson.scripts.start.match(/--max-\S+/g) ?? []
+  const image = readFileSync(new URL("../Dockerfile", import.meta.url), "utf8")
+  const command = JSON.parse(/^CMD (\[.*\])$/m.exec(image)?.[1] ?? "[]")
+  expect(flags).toHaveLength(1)
+  expect(command).toEqual(["node", ...flags, "src/main.ts"])
 })
 
 test("the demo answers all of GraphiQL's examples, and stops when told", async () => {
