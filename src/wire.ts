@@ -36,6 +36,7 @@ export function texts(...keys: [string, ...string[]]): Resolver<string[] | null>
     const value = present(parent, keys)
     if (value === null) return null
     if (!Array.isArray(value)) throw notPromised(keys[0], "no list")
+    if (value.every((item) => typeof item === "string")) return value
     return value.filter((item) => item !== null).map((item) => asText(item, keys[0]) as string)
   }
 }

@@ -5,7 +5,11 @@ import {
   type ExecutionResult,
   execute,
   type GraphQLError,
-  type GraphQLSchema,
+  type GraphQLFieldResolver,
+  GraphQLObjectType,
+  type GraphQLResolveInfo,
+  GraphQLSchema,
+  GraphQLString,
   parse,
   validate,
 } from "graphql"
@@ -257,6 +261,25 @@ test("when nobody waits any more, the change under way is the last", async () =>
   resolve(1)
   await new Promise((done) => setImmediate(done))
   expect(began).toEqual(["first"])
+})
+
+const resolvers: Record<string, GraphQLFieldResolver<unknown, unknown>> = {
+  "four parameters": (_source, _args, _context, info) => info.fieldName,
+  "a rest": (...all) => all[3].fieldName,
+  "a rest behind another": (_source, ...rest) => rest[2].fieldName,
+  "a default before it": (_source, _args = {}, _context = {}, info = undefined as never) => info.fieldName,
+  "its arguments": function () {
+    // biome-ignore lint/complexity/noArguments: it is what is tested.
+    return arguments[3].fieldName
+  },
+  "a bound function": ((_source: unknown, _args: unknown, _context: unknown, info: GraphQLResolveInfo) =>
+    info.fieldName).bind(undefined),
+}
+
+test.each(Object.entries(resolvers))("a resolver gets the field's info by %s", async (_way, resolve) => {
+  const query = new GraphQLObjectType({ name: "Query", fields: { name: { type: GraphQLString, resolve } } })
+  const args = { schema: new GraphQLSchema({ query }), document: parse("{ alias: name }") }
+  expect(await handOver(args)).toEqual({ answer: { data: { alias: "name" } }, isLeft: false })
 })
 
 test("an operation with more conditions and fields than are kept has its right answer all the same", async () => {

@@ -155,7 +155,7 @@ function executeField(
   if (run.isOver) return null
   const { definition } = field
   try {
-    const info = new Info(run, field, parentPath, path)
+    const info = field.wantsInfo ? new Info(run, field, parentPath, path) : noInfo
     const value = field.resolve(source, argumentsOf(run, field), run.context, info)
     return isThenable(value)
       ? completeLater(run, field, field.complete, info, path as Path, value)
@@ -217,6 +217,9 @@ class Failing implements Recovery {
     return failed(this.run, this.field, this.type, this.path ?? pathOf(this.field, this.parentPath), error)
   }
 }
+
+/** For resolvers that don't look at it. */
+const noInfo = undefined as unknown as GraphQLResolveInfo
 
 /**
  * What a resolver is told of its field. Nearly all of it is the same for all objects of a list, so there is one of these for

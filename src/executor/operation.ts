@@ -48,6 +48,8 @@ export interface SelectedField {
   readonly complete: Complete
   /** Whether its value is a scalar or an enum's value: it has nothing below it. */
   readonly isLeaf: boolean
+  /** Whether anybody looks at the field's info: not so for a leaf whose resolver has no parameter for it. */
+  readonly wantsInfo: boolean
   /** What is selected of its value. */
   readonly selection: Selection
 }
@@ -140,6 +142,17 @@ function surveyOf(document: DocumentNode) {
   return { isUnusual, fields, conditions: [...conditions] }
 }
 
+/**
+ * Whether a resolver may look at its fourth argument, as its text says: it has four parameters, or takes arguments in a way
+ * that its length doesn't show.
+ */
+function looksAtInfo(resolve: GraphQLFieldResolver<unknown, unknown>): boolean {
+  if (resolve.length > 3) return true
+  const text = Function.prototype.toString.call(resolve)
+  const parameters = text.slice(0, text.search(/\)|=>/))
+  return /\.\.\.|=/.test(parameters) || /\barguments\b|\[native code\]/.test(text)
+}
+
 const nothing: Selection = { fieldsOf: () => [] }
 
 function rootSelection(
@@ -161,14 +174,17 @@ function rootSelection(
             const name = (nodes[0] as FieldNode).name.value
             const definition = name === TypeNameMetaFieldDef.name ? TypeNameMetaFieldDef : type.getFields()[name]
             if (definition === undefined) continue
+            const resolve = definition.resolve ?? defaultFieldResolver
+            const isLeaf = isLeafType(getNullableType(definition.type))
             fields.push({
               key,
               nodes,
               parentType: type,
               definition,
-              resolve: definition.resolve ?? defaultFieldResolver,
+              resolve,
               complete: completeAs(definition.type),
-              isLeaf: isLeafType(getNullableType(definition.type)),
+              isLeaf,
+              wantsInfo: !isLeaf || looksAtInfo(resolve),
               selection: selectionOf(nodes.flatMap(({ selectionSet }) => selectionSet ?? [])),
             })
           }
