@@ -410,14 +410,19 @@ class RequestUpstream implements Upstream {
     return underWay
   }
 
+  #startTimer(): void {
+    const leftMs = this.deadline - performance.now()
+    if (leftMs <= 0) this.#finish("timeout")
+    if (this.#overBecause !== undefined) return
+    this.#timer = setTimeout(() => this.#finish("timeout"), leftMs)
+    // A request that was forgotten must not keep a stopping process alive.
+    this.#timer.unref()
+  }
+
   /** Waits for a call until this request is over. */
   #answerOf<T>(flight: Flight, wanted: Expected<T>): Promise<T> {
     const wait = new Wait(this, flight, wanted, !wanted.isWrite && !this.#readsOnce)
-    if (this.#timer === undefined) {
-      this.#timer = setTimeout(() => this.#finish("timeout"), this.deadline - performance.now())
-      // A request that was forgotten must not keep a stopping process alive.
-      this.#timer.unref()
-    }
+    if (this.#timer === undefined) this.#startTimer()
     this.#waits ??= new Bag()
     this.#waits.add(wait)
     if (this.#overBecause === undefined) flight.join(wait)

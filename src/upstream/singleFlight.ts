@@ -26,8 +26,9 @@ export class Flight implements Receiver {
   readonly #attempt: (flight: Flight) => void
   readonly #budget: RetryBudget
   readonly #ended: (() => void) | undefined
-  #waiters: readonly Waiter[] = []
+  #waiters: Waiter[] = []
   #attempts = 0
+  #isTrying = false
   #underWay: Exchange | undefined
 
   /**
@@ -52,7 +53,7 @@ export class Flight implements Receiver {
   }
 
   join(waiter: Waiter): void {
-    this.#waiters = [...this.#waiters, waiter]
+    this.#waiters.push(waiter)
     if (this.#waiters.length > 1) return
     this.#budget.earn()
     this.#begin()
@@ -66,9 +67,9 @@ export class Flight implements Receiver {
     return this.#underWay?.abort() ?? false
   }
 
-  /** Notes what has begun, to end it when nobody waits for the call any more. */
+  /** Notes what has begun, to end it when nobody waits for the call any more. It may be over already. */
   begun(underWay: Exchange): void {
-    this.#underWay = underWay
+    if (this.#isTrying) this.#underWay = underWay
   }
 
   /** Notes a request that is sent. */
@@ -86,10 +87,12 @@ export class Flight implements Receiver {
 
   #begin(): void {
     this.#attempts += 1
+    this.#isTrying = true
     this.#attempt(this)
   }
 
   #tried(outcome: Outcome): void {
+    this.#isTrying = false
     this.#underWay = undefined
     if (this.isOver) return
     const nextAt = this.#nextAt(outcome)

@@ -78,8 +78,11 @@ export class Turns {
     // Whoever goes may give back at once, and is followed by the next one then, not called by it.
     if (this.#isCalling) return
     this.#isCalling = true
-    while (this.#free > 0 && this.#waiting > 0) this.#callNext()
-    this.#isCalling = false
+    try {
+      while (this.#free > 0 && this.#waiting > 0) this.#callNext()
+    } finally {
+      this.#isCalling = false
+    }
   }
 
   #callNext(): void {
