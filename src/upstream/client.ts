@@ -2,8 +2,9 @@ import { Pool } from "undici"
 import packageJson from "../../package.json" with { type: "json" }
 import { Bag, type Baggable } from "../bag.ts"
 import type { Log } from "../log.ts"
-import { type Answer, isObject, NotPromisedError } from "./answer.ts"
-import { type Breaker, createBreaker, suspended } from "./breaker.ts"
+import type { Answer } from "./answer.ts"
+import { Attempt, type Line } from "./attempt.ts"
+import { createBreaker } from "./breaker.ts"
 import {
   createFilePools,
   createTurns,
@@ -18,11 +19,11 @@ import {
 } from "./download.ts"
 import { UpstreamError } from "./error.ts"
 import { type Exchange, ExchangeError, exchange, type HttpRequest, type Receiver, type Reply } from "./exchange.ts"
+import { type Answered, meaningOf, type Sentences, sentences, unanswered } from "./meaning.ts"
 import { RetryBudget } from "./retry.ts"
 import { fillRoute, UnsendableIdError } from "./route.ts"
-import { scopeRefusal } from "./scope.ts"
-import { Flight, headerOf, type Outcome, SharedReads, type Waiter } from "./singleFlight.ts"
-import { Turns, type Waiting } from "./turns.ts"
+import { Flight, type Outcome, SharedReads, type Waiter } from "./singleFlight.ts"
+import { Turns } from "./turns.ts"
 
 /** The oldest platform whose API this gateway speaks; an older one refuses by itself. */
 const minServerVersion = "4.6.0"
@@ -189,71 +190,6 @@ interface Shared {
   /** Files lie elsewhere: what happens there is no matter of upstream's. */
   fileBudget: RetryBudget
   reads: SharedReads | undefined
-}
-
-/** What a call passes before it is sent. */
-interface Line {
-  pool: Pool
-  turns: Turns
-  breaker: Breaker
-}
-
-/** One try to send a call: when upstream is there, and when it is the caller's turn. */
-class Attempt implements Exchange, Receiver, Waiting {
-  place: number | undefined
-  readonly #line: Line
-  readonly #flight: Flight
-  readonly #credential: string
-  readonly #request: HttpRequest
-  readonly #timeoutMs: number
-
-  constructor(line: Line, flight: Flight, credential: string, request: HttpRequest, timeoutMs: number) {
-    this.#line = line
-    this.#flight = flight
-    this.#credential = credential
-    this.#request = request
-    this.#timeoutMs = timeoutMs
-  }
-
-  begin(): void {
-    const { turns, breaker } = this.#line
-    if (breaker.isOpen) this.#flight.failed(suspended())
-    else if (turns.take()) this.go()
-    else {
-      const full = turns.wait(this.#credential, this)
-      if (full === undefined) this.#flight.begun(this)
-      else this.#flight.failed(full)
-    }
-  }
-
-  /** Gives up in line. */
-  abort(): boolean {
-    this.#line.turns.leave(this.#credential, this)
-    return false
-  }
-
-  go(): void {
-    const { pool, turns, breaker } = this.#line
-    if (breaker.isOpen) {
-      turns.giveBack()
-      this.#flight.failed(suspended())
-      return
-    }
-    this.#flight.sent()
-    this.#flight.begun(exchange(pool, this.#request, this.#timeoutMs, this))
-  }
-
-  answered(reply: Reply): void {
-    this.#line.turns.giveBack()
-    this.#line.breaker.answered(reply)
-    this.#flight.answered(reply)
-  }
-
-  failed(error: ExchangeError): void {
-    this.#line.turns.giveBack()
-    this.#line.breaker.failed(error)
-    this.#flight.failed(error)
-  }
 }
 
 /** The calls of one request. What they need beyond the caller is made with the first of them: many requests make none. */
@@ -526,27 +462,6 @@ class Wait<T> implements Waiter, Ending {
   }
 }
 
-const longestType = 100
-
-/** An answer of whatever status. */
-type Answered = Outcome & { reply: Reply }
-
-type Sentences = Readonly<Record<"timeout" | "unreachable" | "lost" | "invalid", string>>
-
-/** What the gateway says of calls that it doesn't send. */
-const heldBack = {
-  suspended: "Code Ocean is down; the gateway asks every second whether it is back.",
-  crowded: "Too many calls to Code Ocean wait in line already: ask for less at once, or try again in a second.",
-  cancelled: "The request was cancelled.",
-}
-
-const sentences: Sentences = {
-  timeout: "Code Ocean did not answer in time.",
-  unreachable: "Code Ocean can't be reached.",
-  lost: "The connection to Code Ocean ended before it answered.",
-  invalid: "Code Ocean's answer is not what its API promises.",
-}
-
 function pathOf(wanted: Call<unknown>, endpoint: string): string {
   try {
     const path = fillRoute(wanted.route, wanted.ids ?? {})
@@ -560,116 +475,6 @@ function pathOf(wanted: Call<unknown>, endpoint: string): string {
     if (error instanceof UnsendableIdError) throw new UpstreamError("unsendable", endpoint, error.message)
     throw error
   }
-}
-
-/** Why a call got no answer, as the caller is told: a write that was sent may have happened all the same. */
-function unanswered(error: ExchangeError, endpoint: string, words: Sentences, isWrite: boolean): UpstreamError {
-  const failure = error.kind === "broken" ? "invalid" : error.kind
-  return new UpstreamError(failure, endpoint, { ...heldBack, ...words }[failure], {
-    cause: error,
-    outcomeUnknown: isWrite && error.sent,
-    retryAfterSeconds: failure === "suspended" || failure === "crowded" ? 1 : undefined,
-  })
-}
-
-/** What an answer means. Throws UpstreamError. */
-function meaningOf<T>(
-  { reply, retryAfterMs }: Answered,
-  call: Call<T>,
-  endpoint: string,
-  isWrite: boolean,
-  token: string,
-): T {
-  if (reply.status < 200 || reply.status >= 300)
-    throw refused(reply, call.route, endpoint, isWrite, token, retryAfterMs)
-  try {
-    reply.json ??= reply.body.length === 0 ? undefined : parseJson(reply.body.toString())
-    return call.answer(reply.json)
-  } catch (error) {
-    if (!(error instanceof NotPromisedError)) throw error
-    // A write answered with 2xx has happened, whatever its body is; the sentence must not make anyone repeat it.
-    const sentence = isWrite ? "Code Ocean did it, but answered something unreadable." : sentences.invalid
-    const type = textWithout(token, headerOf(reply, "content-type") ?? "no content type").slice(0, longestType)
-    throw new UpstreamError("invalid", endpoint, sentence, {
-      status: reply.status,
-      cause: new Error(`${error.message} (${type}, ${reply.body.length} bytes)`),
-    })
-  }
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    // The parser's own message quotes the body, which may hold what no log should.
-    throw new NotPromisedError("no JSON")
-  }
-}
-
-const longestMessage = 2_000
-const redacted = "[redacted]"
-
-function refused(
-  reply: Reply,
-  route: string,
-  endpoint: string,
-  isWrite: boolean,
-  token: string,
-  retryAfterMs: number | undefined,
-): UpstreamError {
-  const { status } = reply
-  if (status < 400) {
-    return new UpstreamError("invalid", endpoint, sentences.invalid, {
-      status,
-      cause: new Error("a redirect or another answer that no call of the API gives; is CODEOCEAN_URL right?"),
-    })
-  }
-  const { message, data } = errorBody(reply, token)
-  const said = message ?? `Code Ocean answered ${status}.`
-  const scope = scopeRefusal(status, message, route, isWrite)
-  return new UpstreamError("status", endpoint, scope ? `${said} ${scope.sentence}` : said, {
-    ...scope,
-    status,
-    upstreamMessage: message,
-    data,
-    retryAfterSeconds: retryAfterMs === undefined ? undefined : Math.ceil(retryAfterMs / 1000),
-    // A server that failed may have failed after the change, and a proxy knows only that it lost the answer.
-    outcomeUnknown: isWrite && status >= 500,
-  })
-}
-
-/**
- * What an error's body says, the token struck out: its `message`, and its other keys as `data`. A list of problems
- * becomes `{errors}`; anything else (a proxy's page) is left aside.
- */
-function errorBody(reply: Reply, token: string): { message?: string; data?: unknown } {
-  try {
-    const body: unknown = JSON.parse(reply.body.toString())
-    const { message, ...rest } = Array.isArray(body) ? { message: undefined, errors: body } : isObject(body) ? body : {}
-    return {
-      ...(typeof message === "string" &&
-        message !== "" && { message: textWithout(token, message).slice(0, longestMessage) }),
-      ...(Object.keys(rest).length > 0 && { data: valueWithout(token, rest) }),
-    }
-  } catch {
-    // No JSON, or JSON nested so deep that nobody could make use of it.
-    return {}
-  }
-}
-
-/** The text with the token struck out: some servers repeat it in what they say. */
-function textWithout(token: string, text: string): string {
-  return text.replaceAll(token, redacted).replaceAll(btoa(`${token}:`), redacted)
-}
-
-/** The JSON value with the token struck out of all its texts, keys too. */
-function valueWithout(token: string, value: unknown): unknown {
-  if (typeof value === "string") return textWithout(token, value)
-  if (Array.isArray(value)) return value.map((item) => valueWithout(token, item))
-  if (!isObject(value)) return value
-  return Object.fromEntries(
-    Object.entries(value).map(([key, inner]) => [textWithout(token, key), valueWithout(token, inner)]),
-  )
 }
 
 function causeOf(error: Error): string | undefined {
