@@ -1,5 +1,5 @@
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
-import type { AddressInfo } from "node:net"
+import { createServer, IncomingMessage, ServerResponse } from "node:http"
+import { type AddressInfo, Socket } from "node:net"
 import { createSchema, createYoga } from "graphql-yoga"
 import { describe, expect, onTestFinished, test } from "vitest"
 import { noToken } from "../src/context.ts"
@@ -159,10 +159,10 @@ describe("an answer is the same on the plain path as on Yoga's own, with the sam
   })
 })
 
-test("only what is unusual reaches Yoga's own path", async () => {
-  const schema = createSchema({ typeDefs: "type Query { a: Int }", resolvers: { Query: { a: () => 1 } } })
+/** The path by itself, before Yoga, on a graph of one field. */
+function plainPath(a: () => number, reached: string[] = []) {
+  const schema = createSchema({ typeDefs: "type Query { a: Int }", resolvers: { Query: { a } } })
   const yoga = createYoga({ schema, logging: false })
-  const reached: string[] = []
   const handler = Object.assign(
     (request: IncomingMessage, response: ServerResponse) => {
       reached.push(String(request.headers["x-name"]))
@@ -171,7 +171,7 @@ test("only what is unusual reaches Yoga's own path", async () => {
     { getEnveloped: yoga.getEnveloped },
   )
   const log = createLog("silent")
-  const plain = createPlainPath({
+  return createPlainPath({
     endpoint: "/graphql",
     largestBody: 100,
     schema,
@@ -185,6 +185,11 @@ test("only what is unusual reaches Yoga's own path", async () => {
     documentOf: ({ query }) => query,
     setCorsHeaders: () => {},
   })
+}
+
+test("only what is unusual reaches Yoga's own path", async () => {
+  const reached: string[] = []
+  const plain = plainPath(() => 1, reached)
   const server = createServer((request, response) => plain(request, response, noToken))
   await new Promise<void>((resolve) => void server.listen(0, "127.0.0.1", resolve))
   onTestFinished(() => void server.close())
@@ -203,3 +208,21 @@ test("only what is unusual reaches Yoga's own path", async () => {
   await ask("invalid", json({ query: "{ b }" }))
   expect(reached).toEqual(["of no declared length", "larger than allowed", "invalid"])
 })
+
+test.each([true, false])(
+  "nothing is executed for a client that left before its request was read (left: %s)",
+  async (left) => {
+    let executed = 0
+    const plain = plainPath(() => ++executed)
+    const body = Buffer.from(json({ query: "{ a }" }))
+    const headers = { "content-type": "application/json", "content-length": String(body.length) }
+    const request = Object.assign(new IncomingMessage(new Socket()), { method: "POST", url: "/graphql", headers })
+    const response = new ServerResponse(request)
+    plain(request, response, noToken)
+    if (left) response.emit("close")
+    request.push(body)
+    request.push(null)
+    await new Promise((done) => setImmediate(done))
+    expect(executed).toBe(left ? 0 : 1)
+  },
+)

@@ -106,6 +106,8 @@ export function createPlainPath(options: {
       requests.noteOperation(state, operation)
       const refusal = options.refusalOf({ ...args, contextValue })
       if (refusal !== undefined) return { errors: [refusal] }
+      // Nothing is begun for a client that has left, least of all a change.
+      if (request.hasLeft) return { data: null }
       const executed = { ...args, contextValue }
       const result: ExecutionResult | Promise<ExecutionResult> =
         options.execute(executed, request) ?? yoga.getEnveloped(contextValue).execute(executed)
