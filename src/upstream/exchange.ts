@@ -73,7 +73,7 @@ export function exchange(
 
 /**
  * An answer while it comes in. There are as many of these as there are calls under way, and the garbage collector copies
- * each of them while it waits: one object is half of what functions for each step would be.
+ * each of them while it waits: one object is less to copy than a function for each step.
  */
 class Collecting implements Dispatcher.DispatchHandler, Exchange {
   readonly #timeoutMs: number
@@ -165,4 +165,10 @@ function explain(error: Error, sent: boolean, answerBegan: boolean): ExchangeErr
     return new ExchangeError("invalid", true, "an answer that is not HTTP", error)
   if (answerBegan) return new ExchangeError("broken", true, "an answer that broke off", error)
   return new ExchangeError("lost", true, "the connection ended before an answer", error)
+}
+
+/** The first value of an answer's header; its name in lower case. */
+export function headerOf(reply: Reply, name: string): string | undefined {
+  const value = reply.headers[name]
+  return Array.isArray(value) ? value[0] : value
 }

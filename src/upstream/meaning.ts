@@ -1,9 +1,9 @@
 import { isObject, NotPromisedError } from "./answer.ts"
 import type { Call } from "./client.ts"
 import { UpstreamError } from "./error.ts"
-import type { ExchangeError, Reply } from "./exchange.ts"
+import { type ExchangeError, headerOf, type Reply } from "./exchange.ts"
 import { scopeRefusal } from "./scope.ts"
-import { headerOf, type Outcome } from "./singleFlight.ts"
+import type { Outcome } from "./singleFlight.ts"
 
 const longestType = 100
 

@@ -1,4 +1,4 @@
-import { type Exchange, ExchangeError, type Receiver, type Reply } from "./exchange.ts"
+import { type Exchange, ExchangeError, headerOf, type Receiver, type Reply } from "./exchange.ts"
 import { isPassing, parseRetryAfterMs, type RetryBudget, retryDelayMs } from "./retry.ts"
 
 /** What came of a call: an answer of whatever status, or why there is none, which is an ExchangeError or a bug. */
@@ -131,12 +131,6 @@ export class Flight implements Receiver {
 }
 
 const passingKinds: ReadonlySet<ExchangeError["kind"]> = new Set(["unreachable", "lost", "broken"])
-
-/** The first value of an answer's header; its name in lower case. */
-export function headerOf(reply: Reply, name: string): string | undefined {
-  const value = reply.headers[name]
-  return Array.isArray(value) ? value[0] : value
-}
 
 /** A call that has been under way for longer may be one that hangs: who comes then does better to send it anew. */
 const joinableForMs = 1_000
