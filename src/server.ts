@@ -1,16 +1,15 @@
 import type { IncomingMessage, ServerResponse } from "node:http"
 import { createYoga, useExecutionCancellation } from "graphql-yoga"
 import { type Config, loopback } from "./config.ts"
-import { tokenOf } from "./context.ts"
 import { executeUsual, useCompiledExecutor } from "./executor/useCompiledExecutor.ts"
 import { examples } from "./graphiql/examples.ts"
 import { useGraphiql } from "./graphiql/useGraphiql.ts"
 import { createAdmission, measureLag, type Permit } from "./http/admission.ts"
-import { callerOf } from "./http/caller.ts"
+import { createSenders } from "./http/caller.ts"
 import { createContexts } from "./http/contexts.ts"
 import { corsFor, setCorsHeaders } from "./http/cors.ts"
 import { createListener, type ListenerLimits } from "./http/listener.ts"
-import { createPlainPath } from "./http/plain.ts"
+import { createPlainPath, type OperationHandler } from "./http/plain.ts"
 import { answerPlainly, answerRefusal, createRefusalLog } from "./http/refusals.ts"
 import { createRequests } from "./http/requests.ts"
 import { createRoutes } from "./http/routes.ts"
@@ -97,6 +96,8 @@ export function createGateway(
   const admission = createAdmission(config)
   const lag = measureLag(admission.adapt)
   const refusals = createRefusalLog(log)
+  const senderOf = createSenders(config.trustedProxies)
+  /** Of the requests that Yoga answers. */
   const permits = new WeakMap<IncomingMessage, Permit>()
   const requests = createRequests(log)
   const fillContext = createContexts({
@@ -157,12 +158,17 @@ export function createGateway(
 
   const setCors = (response: ServerResponse, origin: string | undefined) =>
     setCorsHeaders(response, origin, config.corsOrigins)
+  const askYoga: OperationHandler = (request, response, _token, permit) => {
+    permits.set(request, permit)
+    yoga(request, response)
+  }
   const answerOperation = config.plainPath
     ? createPlainPath({
         endpoint,
         largestBody: config.limits.bodyBytes,
         schema,
         yoga,
+        askYoga,
         documents,
         requests,
         fillContext,
@@ -172,7 +178,7 @@ export function createGateway(
         documentOf: persisted.documentOf,
         setCorsHeaders: setCors,
       })
-    : yoga
+    : askYoga
   const routeOf = createRoutes(endpoint, config.codeoceanToken !== undefined && loopback.test(config.host))
   const listening = {
     ...patience,
@@ -189,20 +195,19 @@ export function createGateway(
       return
     }
     if (route === "operation") {
-      const token = tokenOf(request.headers.authorization)
-      const { permit, refusal } = admission.enter(callerOf(request, token, config.trustedProxies))
+      const { token, name } = senderOf(request)
+      const { permit, refusal } = admission.enter(name)
       if (refusal !== undefined) {
         refusals.note(refusal)
         setCors(response, request.headers.origin)
         answerRefusal(request, response, refusal)
         return
       }
-      permits.set(request, permit)
       // Node has noted it, and leaves the answer's body out.
       if (request.method === "HEAD") request.method = "GET"
       // Not when the answer is made, but when it is sent: an answer that nobody reads takes its place.
-      response.once("close", permit.leave)
-      answerOperation(request, response, token)
+      response.on("close", () => permit.leave())
+      answerOperation(request, response, token, permit)
     } else yoga(request, response)
   })
 

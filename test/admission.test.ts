@@ -1,5 +1,7 @@
 import { once } from "node:events"
+import { Agent, request } from "node:http"
 import { createConnection } from "node:net"
+import { json } from "node:stream/consumers"
 import { describe, expect, onTestFinished, test } from "vitest"
 import { createAdmission } from "../src/http/admission.ts"
 import { seed, tokens } from "../src/sandbox/seed.ts"
@@ -61,6 +63,29 @@ describe("one caller's share", () => {
     const asBasic = await until(429, () => ask(capsule, { authorization: `Basic ${btoa(`${tokens.ada}:`)}` }))
     expect(codeOf(asBasic)).toBe("RATE_LIMITED")
     expect((await ask(capsule, { authorization: `Bearer ${tokens.grace}` })).status).toBe(200)
+  })
+
+  test("callers who share a connection, as behind a proxy, are told apart", async () => {
+    const { gateway } = await startGateway({ config: { callerRequestsPerSecond: 1 } })
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+    onTestFinished(() => agent.destroy())
+    const url = `${await gateway.listen()}/graphql`
+    const sockets = new Set<unknown>()
+    const ask = async (authorization?: string): Promise<Answer> => {
+      const headers = { "content-type": "application/json", ...(authorization && { authorization }) }
+      const sent = request(url, { method: "POST", agent, headers }).end(JSON.stringify({ query: capsule }))
+      const [response] = await once(sent, "response")
+      sockets.add(sent.socket)
+      return { status: response.statusCode, headers: response.headers, body: await json(response) }
+    }
+    const [ada, grace] = [`Bearer ${tokens.ada}`, `Bearer ${tokens.grace}`]
+    await until(429, () => ask(ada))
+    expect(codeOf(await ask())).toBe("UNAUTHENTICATED")
+    expect((await ask(grace)).body.data.capsule).not.toBeNull()
+    expect((await ask(ada)).status).toBe(429)
+    expect(codeOf(await ask(`${grace}:`))).toBe("UNAUTHENTICATED")
+    expect((await ask(grace)).body.data.capsule).not.toBeNull()
+    expect(sockets.size).toBe(1)
   })
 
   test("after the seconds it was told, the caller is let in again, and not before", () => {
@@ -212,7 +237,7 @@ describe("callers without a token", () => {
   })
 })
 
-test("however many callers there are, the memory of them is bounded, and who has a request under way isn't forgotten", () => {
+test("however many callers there are, the memory of them is bounded, and who has a request under way, or was here just now, isn't forgotten", () => {
   const admission = createAdmission({
     callerRequestsPerSecond: 1,
     callerConcurrentRequests: 1,
@@ -221,9 +246,16 @@ test("however many callers there are, the memory of them is bounded, and who has
     eventLoopLagMs: 0,
   })
   expect(admission.enter("busy").permit).toBeDefined()
-  for (let caller = 0; caller < 30_000; caller++) admission.enter(String(caller)).permit?.leave()
-  expect(admission.counts).toEqual({ requests: 1, subscriptions: 0, callers: 10_000 })
+  const send = (name: string) => admission.enter(name).permit?.leave()
+  for (let caller = 0; caller < 30_000; caller++) send(String(caller))
+  for (let times = 0; times < 20; times++) send("hasty")
+  for (let caller = 30_000; caller < 35_000; caller++) send(String(caller))
+  const { callers, ...underWay } = admission.counts
+  expect(callers).toBeGreaterThan(5_000)
+  expect(callers).toBeLessThanOrEqual(10_000)
+  expect(underWay).toEqual({ requests: 1, subscriptions: 0 })
   expect(admission.enter("busy").refusal?.message).toContain("under way")
+  expect(admission.enter("hasty").refusal?.message).toContain("faster")
 })
 
 describe("when it is too much for the gateway as a whole", () => {

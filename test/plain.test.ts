@@ -163,19 +163,16 @@ describe("an answer is the same on the plain path as on Yoga's own, with the sam
 function plainPath(a: () => number, reached: string[] = []) {
   const schema = createSchema({ typeDefs: "type Query { a: Int }", resolvers: { Query: { a } } })
   const yoga = createYoga({ schema, logging: false })
-  const handler = Object.assign(
-    (request: IncomingMessage, response: ServerResponse) => {
-      reached.push(String(request.headers["x-name"]))
-      yoga(request, response)
-    },
-    { getEnveloped: yoga.getEnveloped },
-  )
   const log = createLog("silent")
-  return createPlainPath({
+  const path = createPlainPath({
     endpoint: "/graphql",
     largestBody: 100,
     schema,
-    yoga: handler,
+    yoga,
+    askYoga(request, response) {
+      reached.push(String(request.headers["x-name"]))
+      yoga(request, response)
+    },
     documents: new Map(),
     requests: createRequests(log),
     fillContext: () => {},
@@ -185,12 +182,14 @@ function plainPath(a: () => number, reached: string[] = []) {
     documentOf: ({ query }) => query,
     setCorsHeaders: () => {},
   })
+  const permit = { subscribe: () => undefined, leave() {} }
+  return (request: IncomingMessage, response: ServerResponse) => path(request, response, noToken, permit)
 }
 
 test("only what is unusual reaches Yoga's own path", async () => {
   const reached: string[] = []
   const plain = plainPath(() => 1, reached)
-  const server = createServer((request, response) => plain(request, response, noToken))
+  const server = createServer(plain)
   await new Promise<void>((resolve) => void server.listen(0, "127.0.0.1", resolve))
   onTestFinished(() => void server.close())
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/graphql`
@@ -218,7 +217,7 @@ test.each([true, false])(
     const headers = { "content-type": "application/json", "content-length": String(body.length) }
     const request = Object.assign(new IncomingMessage(new Socket()), { method: "POST", url: "/graphql", headers })
     const response = new ServerResponse(request)
-    plain(request, response, noToken)
+    plain(request, response)
     if (left) response.emit("close")
     request.push(body)
     request.push(null)

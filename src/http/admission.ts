@@ -45,6 +45,8 @@ const burstSeconds = 10
 const mostCallers = 10_000
 
 interface Caller {
+  /** When it last sent a request. */
+  seenAt: number
   /** When the caller's requests so far will have been sent at the limit's own pace: a bucket of tokens in one number. */
   paidUntil: number
   requests: number
@@ -66,21 +68,21 @@ export function createAdmission(limits: AdmissionLimits, now: () => number = () 
   let lastLateMs = 0
   const msPerRequest = limits.callerRequestsPerSecond === 0 ? 0 : 1000 / limits.callerRequestsPerSecond
 
-  /** The caller, moved to the end of the line of those who may be forgotten. */
-  function remember(name: string): Caller {
-    const caller = callers.get(name) ?? { paidUntil: 0, requests: 0, subscriptions: 0 }
-    callers.delete(name)
-    callers.set(name, caller)
-    if (callers.size > mostCallers) forgetTheLongestAway()
+  function callerNamed(name: string): Caller {
+    let caller = callers.get(name)
+    if (caller === undefined) {
+      if (callers.size >= mostCallers) forgetTheLongestAway()
+      caller = { seenAt: 0, paidUntil: 0, requests: 0, subscriptions: 0 }
+      callers.set(name, caller)
+    }
     return caller
   }
 
+  /** Of those who have nothing under way, the half that has been away for longest. */
   function forgetTheLongestAway() {
-    for (const [name, { requests, subscriptions }] of callers) {
-      if (requests > 0 || subscriptions > 0) continue
-      callers.delete(name)
-      return
-    }
+    const idle = [...callers].filter(([, { requests, subscriptions }]) => requests === 0 && subscriptions === 0)
+    idle.sort(([, a], [, b]) => a.seenAt - b.seenAt)
+    for (const [name] of idle.slice(0, Math.ceil(idle.length / 2))) callers.delete(name)
   }
 
   function overload(): string | undefined {
@@ -90,11 +92,11 @@ export function createAdmission(limits: AdmissionLimits, now: () => number = () 
       : `The gateway was ${Math.round(lastLateMs)} ms late with its work, more than ${limits.eventLoopLagMs} ms, and takes no more than ${Math.floor(room)} requests at once until it has caught up.`
   }
 
-  function refusalOf(caller: Caller): Refusal | undefined {
+  function refusalOf(caller: Caller, at: number): Refusal | undefined {
     if (reached(caller.requests, limits.callerConcurrentRequests)) {
       return limited(`${caller.requests} requests of yours are under way, the most that one caller may have at once.`)
     }
-    const waitMs = caller.paidUntil + msPerRequest - burstSeconds * 1000 - now()
+    const waitMs = caller.paidUntil + msPerRequest - burstSeconds * 1000 - at
     if (msPerRequest > 0 && waitMs > 0) {
       const rate = limits.callerRequestsPerSecond
       return limited(
@@ -115,42 +117,47 @@ export function createAdmission(limits: AdmissionLimits, now: () => number = () 
     atWork += Math.sign(caller.requests) - Math.sign(before)
   }
 
-  function permitFor(caller: Caller): Permit {
-    let held: "requests" | "subscriptions" | undefined = "requests"
-    count(caller, held, 1)
-    const leave = () => {
-      if (held !== undefined) count(caller, held, -1)
-      held = undefined
+  class Place implements Permit {
+    readonly #caller: Caller
+    #held: "requests" | "subscriptions" | undefined = "requests"
+
+    constructor(caller: Caller) {
+      this.#caller = caller
+      count(caller, "requests", 1)
     }
-    return {
-      leave,
-      subscribe() {
-        if (reached(caller.subscriptions, limits.callerSubscriptions)) {
-          return limited(
-            `You hold ${caller.subscriptions} subscriptions, the most that one caller may: close one first.`,
-          )
-        }
-        if (held === "requests") {
-          leave()
-          held = "subscriptions"
-          count(caller, held, 1)
-        }
-        return undefined
-      },
+
+    subscribe(): Refusal | undefined {
+      const { subscriptions } = this.#caller
+      if (reached(subscriptions, limits.callerSubscriptions)) {
+        return limited(`You hold ${subscriptions} subscriptions, the most that one caller may: close one first.`)
+      }
+      if (this.#held === "requests") {
+        this.leave()
+        this.#held = "subscriptions"
+        count(this.#caller, this.#held, 1)
+      }
+      return undefined
+    }
+
+    leave(): void {
+      if (this.#held !== undefined) count(this.#caller, this.#held, -1)
+      this.#held = undefined
     }
   }
 
   return {
     enter(name) {
-      const caller = remember(name)
+      const caller = callerNamed(name)
+      const at = now()
+      caller.seenAt = at
       const problem = overload()
       if (problem !== undefined && (all.requests >= mostRoom || hasItsShare(caller))) {
         return { refusal: { status: 503, code: "OVERLOADED", message: again(problem, 1), retryAfterSeconds: 1 } }
       }
-      const refusal = refusalOf(caller)
+      const refusal = refusalOf(caller, at)
       if (refusal !== undefined) return { refusal }
-      caller.paidUntil = Math.max(caller.paidUntil, now()) + msPerRequest
-      return { permit: permitFor(caller) }
+      caller.paidUntil = Math.max(caller.paidUntil, at) + msPerRequest
+      return { permit: new Place(caller) }
     },
     adapt(lateMs) {
       if (limits.eventLoopLagMs > 0 && lateMs > limits.eventLoopLagMs) {

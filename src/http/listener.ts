@@ -67,7 +67,7 @@ export function createListener(
     (request, response) => {
       const answer: Answer = { response, bagged: undefined, waitingSince: undefined }
       open.add(answer)
-      response.once("close", () => {
+      response.on("close", () => {
         open.delete(answer)
         if (open.size === 0) onEmpty()
       })

@@ -16,11 +16,18 @@ import type { RefusalOf } from "../limits/operation.ts"
 import type { Log } from "../log.ts"
 import { isObject } from "../upstream/answer.ts"
 import type { Caller } from "../upstream/client.ts"
+import type { Permit } from "./admission.ts"
 import type { FillContext } from "./contexts.ts"
 import { operationsVary } from "./refusals.ts"
 import type { RequestState, Requests } from "./requests.ts"
 
-type Handler = (request: IncomingMessage, response: ServerResponse) => void
+/** Answers a request for an operation that was let in. */
+export type OperationHandler = (
+  request: IncomingMessage,
+  response: ServerResponse,
+  token: Caller["token"],
+  permit: Permit,
+) => void
 
 /**
  * Answers plain operations on a shorter path than Yoga's: a POST of JSON with a declared length, as nearly every client sends
@@ -34,7 +41,9 @@ export function createPlainPath(options: {
   endpoint: string
   largestBody: number
   schema: GraphQLSchema
-  yoga: Handler & Pick<YogaServerInstance<object, object>, "getEnveloped">
+  yoga: Pick<YogaServerInstance<object, object>, "getEnveloped">
+  /** Answers what is unusual. */
+  askYoga: OperationHandler
   /** The documents that Yoga has parsed, by their text. */
   documents: { get(text: string): DocumentNode | undefined }
   requests: Requests
@@ -47,8 +56,8 @@ export function createPlainPath(options: {
   documentOf(body: Record<string, unknown>): unknown
   /** Adds what a page of another origin needs to read the answer. */
   setCorsHeaders(response: ServerResponse, origin: string | undefined): void
-}): (request: IncomingMessage, response: ServerResponse, token: Caller["token"]) => void {
-  const { schema, yoga, documents, requests } = options
+}): OperationHandler {
+  const { schema, yoga, askYoga, documents, requests } = options
   /** The documents that may be executed: whether one may depends on nothing but its text. */
   const valid = new WeakSet<DocumentNode>()
 
@@ -141,10 +150,11 @@ export function createPlainPath(options: {
     body: Buffer,
     response: ServerResponse,
     type: string,
+    permit: Permit,
   ): void | Promise<void> {
     const prepared = prepare(plain, body)
     if (prepared === undefined) {
-      yoga(Object.assign(request, { body: Readable.from([body]) }), response)
+      askYoga(Object.assign(request, { body: Readable.from([body]) }), response, plain.token, permit)
       return
     }
     const respond = (result: ExecutionResult) => {
@@ -158,10 +168,10 @@ export function createPlainPath(options: {
     return "then" in result ? result.then(respond) : respond(result)
   }
 
-  return (request, response, token) => {
+  return (request, response, token, permit) => {
     const type = isPlain(request) ? answerTypeFor(request.headers.accept) : undefined
     if (type === undefined) {
-      yoga(request, response)
+      askYoga(request, response, token, permit)
       return
     }
     const giveUp = (error: unknown) => {
@@ -172,7 +182,7 @@ export function createPlainPath(options: {
     const state = requests.begin(plain)
     readBody(request, (body) => {
       try {
-        answer(request, plain, state, body, response, type)?.catch(giveUp)
+        answer(request, plain, state, body, response, type, permit)?.catch(giveUp)
       } catch (error) {
         giveUp(error)
       }
@@ -210,7 +220,7 @@ class PlainRequest {
         return value === undefined ? null : String(value)
       },
     }
-    response.once("close", () => {
+    response.on("close", () => {
       if (response.writableFinished) return
       this.hasLeft = true
       this.#controller?.abort()
