@@ -113,6 +113,8 @@ const headline = `{
   }
 }`
 
+const two = "query ($a: ID!, $b: ID!) { a: capsule(id: $a) { name } b: capsule(id: $b) { name } }"
+
 describe("an operation's estimate", () => {
   test.each<[string, string, Record<string, unknown>, number]>([
     ["nothing for nothing", "{ __typename }", {}, 0],
@@ -124,6 +126,9 @@ describe("an operation's estimate", () => {
       {},
       1,
     ],
+    ["a call for a lookup of whichever id", "query ($a: ID!) { capsule(id: $a) { name } }", { a: "1" }, 1],
+    ["one for ids that turn out the same", two, { a: "1", b: "1" }, 1],
+    ["two for ids that turn out different", two, { a: "1", b: "2" }, 2],
     ["each for the same id of two types", '{ capsule(id: "1") { name } dataAsset(id: "1") { name } }', {}, 2],
     [
       "one for each different id",

@@ -127,7 +127,8 @@ function planOf(
     ),
   )
   const switchedBy = withDefaults(defaults, variables)
-  let dependsOnVariables = false
+  let idsAreConstant = true
+  let isConstantOtherwise = true
   const callsPerRequest = new Set<string>()
   const branches = new Map<string, Branch | null>()
   const numbers = new Map<SelectionSetNode, number>()
@@ -190,7 +191,11 @@ function planOf(
     if (callsItself === undefined && below.length === 0) return undefined
     const readers = new Map<string, (variables: Variables) => unknown>()
     for (const path of [cost.per?.argument, cost.items?.argument, cost.byId]) {
-      if (path !== undefined) readers.set(path, argumentAt(field, node, path))
+      if (path === undefined) continue
+      const { read, isConstant } = argumentAt(field, node, path)
+      readers.set(path, read)
+      if (path === cost.byId) idsAreConstant &&= isConstant
+      else isConstantOtherwise &&= isConstant
     }
     return {
       key,
@@ -204,22 +209,32 @@ function planOf(
   }
 
   /** Reads an argument, or a field of an input (`input.ids`); undefined where it isn't given. */
-  function argumentAt(field: GraphQLField<unknown, unknown>, node: FieldNode, path: string) {
+  function argumentAt(
+    field: GraphQLField<unknown, unknown>,
+    node: FieldNode,
+    path: string,
+  ): { read: (variables: Variables) => unknown; isConstant: boolean } {
     const [name = "", ...keys] = path.split(".")
     const value: ValueNode | undefined = node.arguments?.find((argument) => argument.name.value === name)?.value
     const byDefault = field.args.find((argument) => argument.name === name)?.defaultValue
     if (value !== undefined && holdsVariable(value)) {
-      dependsOnVariables = true
-      return (variables: Variables) => dig(valueFromASTUntyped(value, variables) ?? byDefault, keys)
+      const read = (variables: Variables) => dig(valueFromASTUntyped(value, variables) ?? byDefault, keys)
+      return { read, isConstant: false }
     }
     const constant = dig(value === undefined ? byDefault : valueFromASTUntyped(value), keys)
-    return () => constant
+    return { read: () => constant, isConstant: true }
   }
 
   const rootType = schema.getRootType(operation.operation) as GraphQLObjectType
   const root = branchOf(rootType, [operation.selectionSet]) ?? { steps: [], sharedCalls: 0 }
+  const [lookup, another] = root.steps.filter(({ cost }) => cost.byId !== undefined)
+  if (lookup !== undefined && another === undefined && !lookup.isList) {
+    // One object by its id costs the same, whichever it is.
+    lookup.cost = { ...lookup.cost, byId: undefined }
+    idsAreConstant = true
+  }
   const plan: Plan = { root, callsPerRequest: callsPerRequest.size, defaults, constant: undefined }
-  if (!dependsOnVariables) plan.constant = new Calculation(plan, {}).total()
+  if (idsAreConstant && isConstantOtherwise) plan.constant = new Calculation(plan, {}).total()
   return plan
 }
 
