@@ -35,8 +35,13 @@ interface Run {
   errors: Errors
   /** The arguments of the fields that have any: the same for all objects of a list. */
   args: Map<SelectedField, Record<string, unknown>>
-  /** Nobody waits for the answer any more: nothing further is begun. */
-  isOver: boolean
+  asker: Asker
+}
+
+/** Who waits for an answer. */
+export interface Asker {
+  /** Nobody waits any more: nothing further is begun. */
+  readonly hasLeft: boolean
 }
 
 /** The errors of one execution. What goes wrong below a place that has become null is no news. */
@@ -57,16 +62,16 @@ class Errors {
  * Executes an operation as graphql-js does, to the byte: the same data, errors and order of calls. It is faster because what
  * depends on the operation alone stands ready, and because values that are there are never waited for: where a field that
  * can't be null takes along a parent that still waits for others, its error can stand earlier among the errors.
- * Once the request's signal is aborted no further resolver is called; the promise then rejects with the signal's reason, at once.
+ * Once the asker has left no further resolver is called, and what the answer has then is nobody's business.
  */
 export function execute(
   operation: Operation,
   variables: Variables,
   args: ExecutionArgs,
-  request: { readonly signal?: AbortSignal },
+  asker: Asker,
 ): ExecutionResult | Promise<ExecutionResult> {
   const { rootValue, contextValue: context } = args
-  const run: Run = { operation, rootValue, context, variables, errors: new Errors(), args: new Map(), isOver: false }
+  const run: Run = { operation, rootValue, context, variables, errors: new Errors(), args: new Map(), asker }
   const answer = (data: unknown) => {
     const { all: errors } = run.errors
     return (errors.length === 0 ? { data } : { errors, data }) as ExecutionResult
@@ -78,27 +83,15 @@ export function execute(
   try {
     const data = executeRoot(run)
     if (!isThenable(data)) return answer(data)
-    const answered = Promise.resolve(data).then(answer, failure)
-    const { signal } = request
-    return signal === undefined ? answered : unlessAborted(signal, run, answered)
+    return new Promise((resolve) => {
+      data.then(
+        (there) => resolve(answer(there)),
+        (error) => resolve(failure(error)),
+      )
+    })
   } catch (error) {
     return failure(error)
   }
-}
-
-function unlessAborted<T>(signal: AbortSignal, run: Run, answered: Promise<T>): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const leave = () => {
-      run.isOver = true
-      reject(signal.reason)
-    }
-    if (signal.aborted) leave()
-    signal.addEventListener("abort", leave, { once: true })
-    answered.then((answer) => {
-      signal.removeEventListener("abort", leave)
-      resolve(answer)
-    })
-  })
 }
 
 function executeRoot(run: Run): Data | Unfinished | Promise<Data> {
@@ -152,7 +145,7 @@ function executeField(
   parentPath: Path | undefined,
   path: Path | undefined,
 ): unknown {
-  if (run.isOver) return null
+  if (run.asker.hasLeft) return null
   const { definition } = field
   try {
     const info = field.wantsInfo ? new Info(run, field, parentPath, path) : noInfo

@@ -103,7 +103,7 @@ export function createPlainPath(options: {
     }
   }
 
-  /** A promise only where something has to be waited for. Neither throws nor rejects. */
+  /** A promise only where something has to be waited for. Never throws. */
   function resultOf(
     request: PlainRequest,
     state: RequestState,
@@ -116,11 +116,9 @@ export function createPlainPath(options: {
       const refusal = options.refusalOf({ ...args, contextValue })
       if (refusal !== undefined) return { errors: [refusal] }
       // Nothing is begun for a client that has left, least of all a change.
-      if (request.hasLeft) return { data: null }
+      if (request.hasLeft) return nothing
       const executed = { ...args, contextValue }
-      const result: ExecutionResult | Promise<ExecutionResult> =
-        options.execute(executed, request) ?? yoga.getEnveloped(contextValue).execute(executed)
-      return "then" in result ? result.catch(refused) : result
+      return options.execute(executed, request) ?? yoga.getEnveloped(contextValue).execute(executed)
     } catch (error) {
       return refused(error)
     }
@@ -157,7 +155,10 @@ export function createPlainPath(options: {
       askYoga(Object.assign(request, { body: Readable.from([body]) }), response, plain.token, permit)
       return
     }
+    let isOver = false
     const respond = (result: ExecutionResult) => {
+      if (isOver) return
+      isOver = true
       const { hasLeft } = plain
       if (!hasLeft) options.setCorsHeaders(response, request.headers.origin)
       const status = hasLeft ? 200 : send(state, type, requests.present(state, result), response)
@@ -165,7 +166,9 @@ export function createPlainPath(options: {
       requests.writeLine(state, "request", hasLeft ? "cancelled" : undefined, { status })
     }
     const result = resultOf(plain, state, prepared)
-    return "then" in result ? result.then(respond) : respond(result)
+    if (!("then" in result)) return respond(result)
+    plain.onLeft = () => respond(nothing)
+    return result.then(respond, (error) => respond(refused(error)))
   }
 
   return (request, response, token, permit) => {
@@ -178,7 +181,7 @@ export function createPlainPath(options: {
       options.log.error({ err: error }, "unexpected error")
       response.destroy()
     }
-    const plain = new PlainRequest(request, response, token, () => state.upstream?.end())
+    const plain = new PlainRequest(request, response, token)
     const state = requests.begin(plain)
     readBody(request, (body) => {
       try {
@@ -193,6 +196,9 @@ export function createPlainPath(options: {
 function refused(error: unknown): ExecutionResult {
   return { errors: [error as GraphQLError] }
 }
+
+/** What those get who have left. */
+const nothing: ExecutionResult = { data: null }
 
 interface Prepared {
   operation: OperationDefinitionNode
@@ -210,9 +216,11 @@ class PlainRequest {
   readonly token: Caller["token"]
   /** Whether the client has left before its answer was sent. */
   hasLeft = false
+  /** Told when it leaves. */
+  onLeft: (() => void) | undefined
   #controller: AbortController | undefined
 
-  constructor(request: IncomingMessage, response: ServerResponse, token: Caller["token"], onLeft: () => void) {
+  constructor(request: IncomingMessage, response: ServerResponse, token: Caller["token"]) {
     this.token = token
     this.headers = {
       get(name) {
@@ -224,7 +232,7 @@ class PlainRequest {
       if (response.writableFinished) return
       this.hasLeft = true
       this.#controller?.abort()
-      onLeft()
+      this.onLeft?.()
     })
   }
 
