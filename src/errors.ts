@@ -68,13 +68,15 @@ export function badUserInput(message: string): GraphQLError {
 }
 
 /** For a lookup by id: an object that doesn't exist is null; every other failure stays one. */
-export async function nullIfMissing<T>(lookup: T | Promise<T>): Promise<T | null> {
-  try {
-    return await lookup
-  } catch (error) {
-    if (error instanceof UpstreamError && error.failure === "status" && codeOf(error) === "NOT_FOUND") return null
-    throw error
-  }
+export function nullIfMissing<T>(lookup: Promise<T>): Promise<T | null>
+export function nullIfMissing<T>(lookup: T | Promise<T>): T | Promise<T | null>
+export function nullIfMissing<T>(lookup: T | Promise<T>): T | Promise<T | null> {
+  return lookup instanceof Promise ? lookup.catch(nullForMissing) : lookup
+}
+
+function nullForMissing(error: unknown): null {
+  if (error instanceof UpstreamError && error.failure === "status" && codeOf(error) === "NOT_FOUND") return null
+  throw error
 }
 
 /** For a search that only saves calls: where it is refused, or makes no sense, nothing is found. */

@@ -14,31 +14,36 @@ import { type Context, oncePerRequest } from "./context.ts"
 import { nullIfMissing } from "./errors.ts"
 import { text } from "./wire.ts"
 
+/** What can be had of several keys together, by fewer calls than one each; not all need to be among it. */
+type Find<T> = (keys: readonly string[]) => Promise<ReadonlyMap<string, T>>
+
 /**
  * One loader for each request: a key is fetched once, however often a query reaches it, and a key that fails, fails alone.
- * Upstream has no bulk reads, so each key is a call of its own and all keys of a wave are called side by side.
- * @param find what can be had of several keys together, before the others are fetched; undefined: nothing
+ * Upstream has no bulk reads, so each key is a call of its own, made as soon as it is asked for.
+ * @param finderFor what finds several keys together, before the others are fetched; undefined: nothing does
  */
 export function loaderByKey<T>(
   fetch: (context: Context, key: string) => Promise<T>,
-  find?: (context: Context, keys: readonly string[]) => Promise<ReadonlyMap<string, T>> | undefined,
+  finderFor?: (context: Context) => Find<T> | undefined,
 ): (context: Context) => Loader<T> {
-  return oncePerRequest((context: Context) => {
-    const loaded = new Loaded<T>()
-    const loader = new DataLoader<string, T>(
-      async (keys) => {
-        // Nothing is waited for that isn't there: callers take turns in the order in which their calls come.
-        const finding = keys.length > 1 ? find?.(context, keys) : undefined
-        const found = finding && (await finding)
-        return Promise.all(keys.map((key) => found?.get(key) ?? fetch(context, key).catch((error: Error) => error)))
-      },
-      { cacheMap: loaded },
-    )
-    return Object.assign(loader, { loaded })
+  return oncePerRequest((context) => {
+    const fetchOne = (key: string) => fetch(context, key)
+    const find = finderFor?.(context)
+    return new Loader(find === undefined ? fetchOne : together(fetchOne, find))
   })
 }
 
-type Loader<T> = DataLoader<string, T> & { loaded: Loaded<T> }
+/** Gathers the keys of a wave, to find several together. */
+function together<T>(fetch: (key: string) => Promise<T>, find: Find<T>): (key: string) => Promise<T> {
+  const loader = new DataLoader<string, T>(
+    async (keys) => {
+      const found = keys.length > 1 ? await find(keys) : undefined
+      return Promise.all(keys.map((key) => found?.get(key) ?? fetch(key).catch((error: Error) => error)))
+    },
+    { cache: false },
+  )
+  return (key) => loader.load(key)
+}
 
 /** What has come of a key, in the forms in which it was wanted. */
 interface Load<T> {
@@ -49,23 +54,31 @@ interface Load<T> {
 }
 
 /**
- * What one request's loader has, or waits for. The edges of a large answer lead to the same objects again and again: they
- * share one promise, and need none for what is there.
+ * What one request has, or waits for. The edges of a large answer lead to the same objects again and again: they share one
+ * promise, and need none for what is there.
  */
-class Loaded<T> {
+class Loader<T> {
+  readonly #fetch: (key: string) => Promise<T>
   readonly #loads = new Map<string, Load<T>>()
+
+  constructor(fetch: (key: string) => Promise<T>) {
+    this.#fetch = fetch
+  }
+
+  load(key: string): Promise<T> {
+    return this.#promiseOf(this.#loadOf(key), key)
+  }
+
+  /** The same, with null for an object that doesn't exist. */
+  loadOrNull(key: string): Promise<T | null> {
+    const load = this.#loadOf(key)
+    load.orNull ??= nullIfMissing(this.#promiseOf(load, key))
+    return load.orNull
+  }
 
   /** The value, if it is there. */
   value(key: string): T | undefined {
     return this.#loads.get(key)?.value
-  }
-
-  /** @param promise what `get` gives for the key */
-  orNull(key: string, promise: Promise<T>): Promise<T | null> {
-    const load = this.#loads.get(key)
-    if (load === undefined) return nullIfMissing(promise)
-    load.orNull ??= nullIfMissing(promise)
-    return load.orNull
   }
 
   /** Takes a value that another call brought, unless there is one, or one is under way. */
@@ -73,27 +86,35 @@ class Loaded<T> {
     if (!this.#loads.has(key)) this.#loads.set(key, { value })
   }
 
-  get(key: string): Promise<T> | undefined {
-    const load = this.#loads.get(key)
-    if (load?.value !== undefined) load.promise ??= Promise.resolve(load.value)
-    return load?.promise
+  /** Forgets it: the next one who asks fetches it anew. */
+  clear(key: string): this {
+    this.#loads.delete(key)
+    return this
   }
 
-  set(key: string, promise: Promise<T>): void {
-    const load: Load<T> = { promise }
-    this.#loads.set(key, load)
-    const keep = (value: T) => {
-      load.value = value
-    }
-    promise.then(keep, () => undefined)
-  }
-
-  delete(key: string): boolean {
-    return this.#loads.delete(key)
-  }
-
-  clear(): void {
+  clearAll(): void {
     this.#loads.clear()
+  }
+
+  #loadOf(key: string): Load<T> {
+    let load = this.#loads.get(key)
+    if (load === undefined) {
+      load = {}
+      this.#loads.set(key, load)
+    }
+    return load
+  }
+
+  #promiseOf(load: Load<T>, key: string): Promise<T> {
+    load.promise ??= load.value === undefined ? this.#begin(load, key) : Promise.resolve(load.value)
+    return load.promise
+  }
+
+  #begin(load: Load<T>, key: string): Promise<T> {
+    return this.#fetch(key).then((value) => {
+      load.value = value
+      return value
+    })
   }
 }
 
@@ -104,17 +125,17 @@ export type Typed<T> = T & { __typename?: string }
  * A loader for objects of one GraphQL type by their id. What it fetched, or was primed with, knows its `__typename`, and the
  * gateway remembers it as that type.
  * @param options.fetchesOthers the fetch answers objects of another type too: what it brings is not remembered
- * @param options.find objects of this type that can be had by fewer calls than one each; not all need to be among them
+ * @param options.finderFor what finds several of them together; undefined: nothing does
  */
 export function loaderById<T extends { id: string }>(
   typename: string,
   fetch: (context: Context, id: string) => Promise<T>,
   {
     fetchesOthers = false,
-    find,
+    finderFor,
   }: {
     fetchesOthers?: boolean
-    find?: (context: Context, ids: readonly string[]) => Promise<readonly T[]> | undefined
+    finderFor?: (context: Context) => ((ids: readonly string[]) => Promise<readonly T[]>) | undefined
   } = {},
 ) {
   const known = (context: Context, object: T) => {
@@ -122,17 +143,17 @@ export function loaderById<T extends { id: string }>(
     return typed(typename, object)
   }
   const loader = loaderByKey<Typed<T>>(
-    async (context, id) => {
-      const object = await fetch(context, id)
-      return fetchesOthers ? typed(typename, object) : known(context, object)
+    (context, id) =>
+      fetch(context, id).then((object) => (fetchesOthers ? typed(typename, object) : known(context, object))),
+    (context) => {
+      const find = finderFor?.(context)
+      return find && (async (ids) => new Map((await find(ids)).map((object) => [object.id, known(context, object)])))
     },
-    (context, ids) =>
-      find?.(context, ids)?.then((objects) => new Map(objects.map((object) => [object.id, known(context, object)]))),
   )
   return Object.assign(loader, {
     /** Takes objects that another call brought, so that they aren't fetched again. Answers them with their `__typename`. */
     prime(context: Context, objects: readonly T[]): Typed<T>[] {
-      const { loaded } = loader(context)
+      const loaded = loader(context)
       return objects.map((object) => {
         const primed = known(context, object)
         loaded.prime(object.id, primed)
@@ -143,12 +164,12 @@ export function loaderById<T extends { id: string }>(
     link(context: Context, id: string, info: GraphQLResolveInfo): Promise<T> | Typed<T> {
       if (asksOnlyForId(context, info, typename)) return typed(typename, { id } as T)
       const objects = loader(context)
-      return objects.loaded.value(id) ?? objects.loaded.get(id) ?? objects.load(id)
+      return objects.value(id) ?? objects.load(id)
     },
     /** The same, with null for an object that doesn't exist. */
     linkOrNull(context: Context, id: string, info: GraphQLResolveInfo): Promise<T | null> | Typed<T> {
       const linked = this.link(context, id, info)
-      return linked instanceof Promise ? loader(context).loaded.orNull(id, linked) : linked
+      return linked instanceof Promise ? loader(context).loadOrNull(id) : linked
     },
   })
 }

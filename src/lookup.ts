@@ -1,6 +1,5 @@
 import { builder, type ObjectType } from "./builder.ts"
 import { cost } from "./cost/cost.ts"
-import { nullIfMissing } from "./errors.ts"
 import { mostListEntries } from "./limits/limits.ts"
 import type { loaderById } from "./loader.ts"
 
@@ -17,7 +16,7 @@ export function defineLookups<T extends { id: string }>(lookup: {
       description: "The one with this id; null: there is none. One call.",
       extensions: cost({ calls: 1, byId: "id" }),
       args: { id: t.arg.id({ required: true, description: "Code Ocean's own id." }) },
-      resolve: (_root, { id }, context) => nullIfMissing(lookup.loader(context).load(id)) as never,
+      resolve: (_root, { id }, context) => lookup.loader(context).loadOrNull(id) as never,
     }),
   )
   builder.queryField(lookup.many, (t) =>
@@ -28,7 +27,8 @@ export function defineLookups<T extends { id: string }>(lookup: {
       extensions: cost({ calls: 1, byId: "ids", items: { argument: "ids", assumed: 0 } }),
       args: { ids: t.arg.idList({ required: true, description: "Code Ocean's own ids." }) },
       resolve: (_root, { ids }, context) => {
-        return ids.map((id) => nullIfMissing(lookup.loader(context).load(id))) as never
+        const loader = lookup.loader(context)
+        return ids.map((id) => loader.loadOrNull(id)) as never
       },
     }),
   )

@@ -9,8 +9,8 @@ import { connectionOf } from "../search/page.ts"
 /** Pipelines answer on the capsules' route too. */
 export const capsuleById = loaderById("Capsule", (context, id) => rest.getRunnable(context.upstream, "capsules", id), {
   fetchesOthers: true,
-  find: (context, ids) =>
-    context.bulkCapsuleReads ? noneIfRefused(rest.findCapsules(context.upstream, ids)) : undefined,
+  finderFor: ({ bulkCapsuleReads, upstream }) =>
+    bulkCapsuleReads ? (ids) => noneIfRefused(rest.findCapsules(upstream, ids)) : undefined,
 })
 
 export const Capsule = builder.objectRef<Typed<rest.Runnable>>("Capsule")
