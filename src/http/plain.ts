@@ -156,7 +156,7 @@ export function createPlainPath(options: {
       return
     }
     let isOver = false
-    const respond = (result: ExecutionResult) => {
+    const respond = (result = nothing) => {
       if (isOver) return
       isOver = true
       const { hasLeft } = plain
@@ -167,7 +167,7 @@ export function createPlainPath(options: {
     }
     const result = resultOf(plain, state, prepared)
     if (!("then" in result)) return respond(result)
-    plain.onLeft = () => respond(nothing)
+    plain.onLeft = respond
     return result.then(respond, (error) => respond(refused(error)))
   }
 
