@@ -12,8 +12,8 @@ export interface Context extends YogaInitialContext {
   upstream: Upstream
   requestId: string
   cost: RequestCost
-  /** What `oncePerRequest` has made. */
-  made: Map<unknown, unknown>
+  /** What `oncePerRequest` has made, if anything. */
+  made: Map<unknown, unknown> | undefined
   /** Whether capsules may be found by a search for their ids. */
   bulkCapsuleReads: boolean
   /** Notes an enum value that the gateway doesn't know; each is logged once in the process's life. */
@@ -42,6 +42,7 @@ export interface Context extends YogaInitialContext {
  */
 export function oncePerRequest<T>(make: (context: Context) => T): (context: Context) => T {
   return (context) => {
+    context.made ??= new Map()
     let made = context.made.get(make)
     if (made === undefined) {
       made = make(context)

@@ -176,7 +176,7 @@ test(
       const contextValue: Partial<Context> = {
         upstream: request,
         requestId,
-        made: new Map(),
+        made: undefined,
         unrecognized() {},
         types: createMemory(1_000),
       }

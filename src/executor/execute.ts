@@ -34,7 +34,7 @@ interface Run {
   variables: Variables
   errors: Errors
   /** The arguments of the fields that have any: the same for all objects of a list. */
-  args: Map<SelectedField, Record<string, unknown>>
+  args: Map<SelectedField, Record<string, unknown>> | undefined
   asker: Asker
 }
 
@@ -47,10 +47,11 @@ export interface Asker {
 /** The errors of one execution. What goes wrong below a place that has become null is no news. */
 class Errors {
   readonly all: GraphQLError[] = []
-  readonly #places = new Set<Path | undefined>()
+  #places: Set<Path | undefined> | undefined
 
   /** @param place the path of what has become null; undefined for the whole answer */
   add(error: GraphQLError, place: Path | undefined): void {
+    this.#places ??= new Set()
     for (let path = place; path !== undefined; path = path.prev) if (this.#places.has(path)) return
     if (this.#places.has(undefined)) return
     this.#places.add(place)
@@ -71,7 +72,7 @@ export function execute(
   asker: Asker,
 ): ExecutionResult | Promise<ExecutionResult> {
   const { rootValue, contextValue: context } = args
-  const run: Run = { operation, rootValue, context, variables, errors: new Errors(), args: new Map(), asker }
+  const run: Run = { operation, rootValue, context, variables, errors: new Errors(), args: undefined, asker }
   const answer = (data: unknown) => {
     const { all: errors } = run.errors
     return (errors.length === 0 ? { data } : { errors, data }) as ExecutionResult
@@ -161,6 +162,7 @@ function executeField(
 function argumentsOf(run: Run, field: SelectedField): Record<string, unknown> {
   const { args } = field.definition
   if (args.length === 0) return noArguments
+  run.args ??= new Map()
   const known = run.args.get(field)
   if (known !== undefined) return known
   const given = getArgumentValues(field.definition, field.nodes[0]!, run.variables)

@@ -44,7 +44,7 @@ export function createContexts(options: {
       upstream,
       requestId,
       cost,
-      made: new Map(),
+      made: undefined,
       bulkCapsuleReads,
       unrecognized,
       types,
@@ -57,11 +57,11 @@ export function createContexts(options: {
       renew() {
         state.upstream?.end()
         state.upstream = pool.forCaller(caller)
-        Object.assign(context, { upstream: state.upstream, made: new Map() })
+        Object.assign(context, { upstream: state.upstream, made: undefined })
       },
       finish: (key, wanted, work) =>
         tasks.run(JSON.stringify([caller.token, key]), JSON.stringify(wanted), async (note) => {
-          const anew = () => ({ upstream: pool.forCaller(caller), made: new Map() })
+          const anew = () => ({ upstream: pool.forCaller(caller), made: undefined })
           const own: Context = {
             ...(context as Context),
             ...anew(),

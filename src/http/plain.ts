@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from "node:http"
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http"
 import { Readable } from "node:stream"
 import {
   type DocumentNode,
@@ -124,18 +124,18 @@ export function createPlainPath(options: {
     }
   }
 
-  function send(state: RequestState, type: string, result: ExecutionResult, response: ServerResponse): number {
+  function send(state: RequestState, type: AnswerType, result: ExecutionResult, response: ServerResponse): number {
     const { status, headers } = statusOf(result, type)
     // As text, Node sends it together with the headers in one piece.
     const body = JSON.stringify(withoutInternals(result))
-    response.writeHead(status, {
-      ...headers,
-      "content-type": `${type}; charset=utf-8`,
+    const own = {
+      "content-type": contentTypes[type],
       "content-length": Buffer.byteLength(body),
       "cache-control": "private, no-store",
       vary: operationsVary,
       "x-request-id": state.requestId,
-    })
+    }
+    response.writeHead(status, headers === undefined ? own : { ...headers, ...own })
     response.end(body)
     return status
   }
@@ -147,7 +147,7 @@ export function createPlainPath(options: {
     state: RequestState,
     body: Buffer,
     response: ServerResponse,
-    type: string,
+    type: AnswerType,
     permit: Permit,
   ): void | Promise<void> {
     const prepared = prepare(plain, body)
@@ -209,10 +209,24 @@ const parameters: ReadonlySet<string> = new Set(["query", "variables", "operatio
 
 const comesInParts = /@(defer|stream)\b/
 
+/** A request's headers, as plugins ask for them. */
+class PlainHeaders {
+  readonly #headers: IncomingHttpHeaders
+
+  constructor(headers: IncomingHttpHeaders) {
+    this.#headers = headers
+  }
+
+  get(name: string): string | null {
+    const value = this.#headers[name.toLowerCase()]
+    return value === undefined ? null : String(value)
+  }
+}
+
 /** What plugins look at of a request. */
 class PlainRequest {
   readonly method = "POST"
-  readonly headers: { get(name: string): string | null }
+  readonly headers: PlainHeaders
   readonly token: Caller["token"]
   /** Whether the client has left before its answer was sent. */
   hasLeft = false
@@ -222,12 +236,7 @@ class PlainRequest {
 
   constructor(request: IncomingMessage, response: ServerResponse, token: Caller["token"]) {
     this.token = token
-    this.headers = {
-      get(name) {
-        const value = request.headers[name.toLowerCase()]
-        return value === undefined ? null : String(value)
-      },
-    }
+    this.headers = new PlainHeaders(request.headers)
     response.on("close", () => {
       if (response.writableFinished) return
       this.hasLeft = true
@@ -251,8 +260,15 @@ function readBody(request: IncomingMessage, then: (body: Buffer) => void): void 
   request.on("end", () => then(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks)))
 }
 
+const contentTypes = {
+  "application/json": "application/json; charset=utf-8",
+  "application/graphql-response+json": "application/graphql-response+json; charset=utf-8",
+}
+
+type AnswerType = keyof typeof contentTypes
+
 /** Which of the two types of JSON the client takes first; undefined when none of them is plainly meant. */
-function answerTypeFor(accept = "*/*"): string | undefined {
+function answerTypeFor(accept = "*/*"): AnswerType | undefined {
   if (accept === "*/*" || accept === "application/json") return "application/json"
   for (const item of accept.toLowerCase().split(",")) {
     const [type = "", ...parameters] = item.split(";").map((part) => part.trim())
@@ -266,13 +282,13 @@ function answerTypeFor(accept = "*/*"): string | undefined {
 }
 
 /** The status and headers that errors ask for, by the rules of GraphQL over HTTP. */
-function statusOf({ errors = [] }: ExecutionResult, type: string) {
+function statusOf({ errors }: ExecutionResult, type: AnswerType) {
   let status: number | undefined
-  const headers: Record<string, string> = {}
-  for (const { extensions } of errors) {
+  let headers: Record<string, string> | undefined
+  for (const { extensions } of errors ?? []) {
     const http = extensions.http as GraphQLError["extensions"]["http"] & { spec?: boolean }
     if (http === undefined) continue
-    Object.assign(headers, http.headers)
+    if (http.headers !== undefined) headers = { ...headers, ...http.headers }
     // Those who take plain JSON expect 200 for what the specification calls a GraphQL request's own errors.
     if (type === "application/json" && http.spec) continue
     status = Math.max(status ?? 0, http.status ?? 0)

@@ -17,8 +17,8 @@ export interface RequestState {
   isSubscription: boolean
   /** Set for an answer that comes in parts: how many have come. */
   parts?: number
-  /** How many errors of each code the client got. */
-  errorCodes: Record<string, number>
+  /** How many errors of each code the client got, if any. */
+  errorCodes: Record<string, number> | undefined
 }
 
 /** An answer, or one of the parts in which it comes; with `@defer` and `@stream` a part may hold several. */
@@ -53,6 +53,8 @@ export interface Headed {
 /** With the value 1, the answer tells in `extensions.cost` what the request cost. */
 const costHeader = "x-upstream-cost"
 
+const isYes = (value: string | null) => value === "1" || value === "true"
+
 const longestOperationName = 100
 
 // A class, since an object that is written with a getter takes V8 as long as all else that is done for a small request.
@@ -61,7 +63,7 @@ class State implements RequestState {
   readonly showsCost: boolean
   readonly started = performance.now()
   readonly cost: RequestCost = { estimatedUpstreamCalls: null, upstreamCalls: 0, sharedCalls: 0 }
-  readonly errorCodes: Record<string, number> = {}
+  errorCodes: Record<string, number> | undefined
   operationName?: string
   upstream?: Upstream
   isSubscription = false
@@ -86,7 +88,7 @@ export function createRequests(log: Log): Requests {
   const states = new WeakMap<Headed, RequestState>()
 
   const begin = ({ headers }: Headed) =>
-    new State(log, requestIdOf(headers.get("x-request-id")), /^(1|true)$/.test(headers.get(costHeader) ?? ""))
+    new State(log, requestIdOf(headers.get("x-request-id")), isYes(headers.get(costHeader)))
 
   function presentErrors<R extends Part>(state: RequestState, result: R): R {
     if (result.incremental !== undefined) {
@@ -94,6 +96,7 @@ export function createRequests(log: Log): Requests {
     }
     if (!result.errors?.length) return result
     const errors = result.errors.map((error) => presentError(error, state.requestId, state.log))
+    state.errorCodes ??= {}
     for (const { extensions } of errors) {
       const code = String(extensions.code)
       state.errorCodes[code] = (state.errorCodes[code] ?? 0) + 1
@@ -117,16 +120,16 @@ export function createRequests(log: Log): Requests {
       return { ...presented, extensions: { ...presented.extensions, cost: { ...state.cost } } }
     },
     writeLine(state, message, cut, more) {
-      const failed = Object.keys(state.errorCodes).length > 0
+      const { errorCodes } = state
       log.info(
         {
           requestId: state.requestId,
           operation: state.operationName,
           durationMs: Math.round(performance.now() - state.started),
           upstreamCalls: state.cost.upstreamCalls,
-          ...(state.cost.sharedCalls > 0 && { sharedCalls: state.cost.sharedCalls }),
-          outcome: cut ?? (failed ? "errors" : "ok"),
-          ...(failed && { errorCodes: state.errorCodes }),
+          sharedCalls: state.cost.sharedCalls || undefined,
+          outcome: cut ?? (errorCodes === undefined ? "ok" : "errors"),
+          errorCodes,
           ...more,
         },
         message,

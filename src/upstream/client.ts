@@ -201,7 +201,7 @@ class RequestUpstream implements Upstream {
   readonly #begun = performance.now()
   /** What the request waits for, while it does. */
   #waits: Bag<Ending> | undefined
-  #headers: { withoutBody: Record<string, string>; withBody: Record<string, string> } | undefined
+  #headers: Record<string, string> | undefined
   #timer: NodeJS.Timeout | undefined
   #overBecause: "cancelled" | "timeout" | undefined
   #calls = 0
@@ -323,7 +323,7 @@ class RequestUpstream implements Upstream {
     this.#count(endpoint)
     const body = call.body === undefined ? undefined : JSON.stringify(call.body)
     this.#headers ??= headersFor(this.#caller)
-    const headers = body === undefined ? this.#headers.withoutBody : this.#headers.withBody
+    const headers = body === undefined ? this.#headers : { ...this.#headers, "content-type": "application/json" }
     const answer = (outcome: Answered) => meaningOf(outcome, call, endpoint, isWrite, this.#token)
     return { wanted: { endpoint, words: sentences, isWrite, answer }, request: { method, path, headers, body } }
   }
@@ -371,7 +371,7 @@ function headersFor({ requestId, token, agentId }: Caller) {
   const headers: Record<string, string> = { ...commonHeaders, "x-request-id": requestId }
   if ("value" in token) headers.authorization = `Basic ${btoa(`${token.value}:`)}`
   if (agentId !== undefined) headers["agent-id"] = agentId
-  return { withoutBody: headers, withBody: { ...headers, "content-type": "application/json" } }
+  return headers
 }
 
 /** A wait that the end of its request ends. */

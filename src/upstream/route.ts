@@ -11,10 +11,27 @@ const longestId = 256
  * character or half a surrogate pair.
  */
 export function fillRoute(template: string, ids: Readonly<Record<string, string>>): string {
-  return template.replace(/\{(\w+)\}/g, (_placeholder, name: string) => encodeId(ids[name] ?? ""))
+  const encoded = (part: string, index: number) => (index % 2 === 0 ? part : encodeId(ids[part] ?? ""))
+  return partsOf(template).map(encoded).join("")
 }
 
+/** The gateway's own templates, of which there are a few dozen: text and names by turns. */
+const known = new Map<string, readonly string[]>()
+
+function partsOf(template: string): readonly string[] {
+  let parts = known.get(template)
+  if (parts === undefined) {
+    parts = template.split(/\{(\w+)\}/)
+    known.set(template, parts)
+  }
+  return parts
+}
+
+/** What most ids are made of; it means nothing else in a path. */
+const plainId = /^[\w-]{1,256}$/
+
 function encodeId(id: string): string {
+  if (plainId.test(id)) return id
   if (id === "") throw new UnsendableIdError("An id must not be empty.")
   if (id.length > longestId) {
     throw new UnsendableIdError(`An id has at most ${longestId} characters; this one has ${id.length}.`)
