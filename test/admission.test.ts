@@ -1,9 +1,10 @@
 import { once } from "node:events"
-import { Agent, request } from "node:http"
+import { Agent, type IncomingMessage, request } from "node:http"
 import { createConnection } from "node:net"
 import { json } from "node:stream/consumers"
-import { describe, expect, onTestFinished, test } from "vitest"
+import { describe, expect, onTestFinished, test, vi } from "vitest"
 import { createAdmission } from "../src/http/admission.ts"
+import { createSenders } from "../src/http/caller.ts"
 import { seed, tokens } from "../src/sandbox/seed.ts"
 import { startGateway } from "./support/gateway.ts"
 import { follow } from "./support/live.ts"
@@ -256,6 +257,24 @@ test("however many callers there are, the memory of them is bounded, and who has
   expect(underWay).toEqual({ requests: 1, subscriptions: 0 })
   expect(admission.enter("busy").refusal?.message).toContain("under way")
   expect(admission.enter("hasty").refusal?.message).toContain("faster")
+})
+
+test("what was read of a header is kept for a minute, of a thousand headers at the most", () => {
+  vi.useFakeTimers()
+  onTestFinished(() => void vi.useRealTimers())
+  const senderOf = createSenders(0)
+  const tokenIn = (authorization: string) => senderOf({ headers: { authorization } } as IncomingMessage).token
+  const token = tokenIn("Bearer ada")
+  expect(token).toEqual({ value: "ada" })
+  vi.advanceTimersByTime(59_000)
+  expect(tokenIn("Bearer ada")).toBe(token)
+  vi.advanceTimersByTime(1_000)
+  const anew = tokenIn("Bearer ada")
+  expect(anew).toEqual(token)
+  expect(anew).not.toBe(token)
+  for (let other = 0; other < 1_000; other++) tokenIn(`Bearer ${other}`)
+  expect(tokenIn("Bearer 999")).toBe(tokenIn("Bearer 999"))
+  expect(tokenIn("Bearer ada")).not.toBe(anew)
 })
 
 describe("when it is too much for the gateway as a whole", () => {

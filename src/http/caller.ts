@@ -1,6 +1,6 @@
 import { hash } from "node:crypto"
 import type { IncomingMessage } from "node:http"
-import { isIPv6, type Socket } from "node:net"
+import { isIPv6 } from "node:net"
 import { tokenOf } from "../context.ts"
 import type { Caller } from "../upstream/client.ts"
 
@@ -13,14 +13,25 @@ export interface Sender {
   name: string
 }
 
+const mostKnown = 1_000
+/** Tokens are secrets: none is kept for longer than this without being sent again. */
+const knownForMs = 60_000
+
 /**
  * Tells who sends a request.
  * @param trustedProxies how many proxies stand before the gateway, each adding the address it was called from to
  *   X-Forwarded-For; what stands there beyond them anyone may have written
  */
 export function createSenders(trustedProxies: number): (request: IncomingMessage) => Sender {
-  /** Who sent the last request on a connection that brought a token: nearly always the next one is from them too. */
-  const last = new WeakMap<Socket, Sender & { authorization: string }>()
+  /** Those who brought a token lately, by their Authorization header: to read it anew takes as long as a small request. */
+  const known = new Map<string, Sender>()
+
+  function remember(authorization: string, sender: Sender) {
+    if (known.size === 0) setTimeout(() => known.clear(), knownForMs).unref()
+    const [oldest = ""] = known.size < mostKnown ? [] : known.keys()
+    known.delete(oldest)
+    known.set(authorization, sender)
+  }
 
   function nameOf(request: IncomingMessage): string {
     const hops = String(request.headers["x-forwarded-for"] ?? "").split(",")
@@ -29,14 +40,13 @@ export function createSenders(trustedProxies: number): (request: IncomingMessage
   }
 
   return (request) => {
-    const { socket, headers } = request
-    const { authorization } = headers
-    const before = last.get(socket)
-    if (before !== undefined && before.authorization === authorization) return before
+    const { authorization } = request.headers
+    const before = authorization && known.get(authorization)
+    if (before) return before
     const token = tokenOf(authorization)
     if (authorization === undefined || "missing" in token) return { token, name: nameOf(request) }
-    const sender = { authorization, token, name: hash("sha256", token.value) }
-    last.set(socket, sender)
+    const sender = { token, name: hash("sha256", token.value) }
+    remember(authorization, sender)
     return sender
   }
 }
