@@ -9,9 +9,9 @@ const censor = "[redacted]"
  * The gateway's log: one JSON object a line. Nothing logs headers or bodies; should a line ever carry a credential under
  * one of these keys, or an object that does, it is struck out here.
  * @param level the least severe lines to write
- * @param destination where they go; standard output unless a test listens
+ * @param destination where they go: a file descriptor, standard output's unless a test listens, or a stream
  */
-export function createLog(level: string, destination?: DestinationStream): Log {
+export function createLog(level: string, destination: number | DestinationStream = 1): Log {
   const options = {
     level,
     base: undefined,
@@ -19,7 +19,24 @@ export function createLog(level: string, destination?: DestinationStream): Log {
     // Pino's own redaction would take as long as all else in writing a line.
     formatters: { level: (label: string) => ({ level: label }), log: censored },
   }
-  return pino(options, destination ?? pino.destination({ dest: 1, sync: false, minLength: gathered, periodicFlush }))
+  if (typeof destination !== "number") return pino(options, destination)
+  const file = pino.destination({
+    dest: destination,
+    sync: false,
+    minLength: gathered,
+    periodicFlush,
+    maxLength: mostWaiting,
+  })
+  const log = pino(options, file)
+  let dropped = 0
+  file.on("drop", () => {
+    dropped += 1
+  })
+  file.on("drain", () => {
+    if (dropped > 0) log.warn({ dropped }, "lines are missing: whoever reads the log was too slow")
+    dropped = 0
+  })
+  return log
 }
 
 /** The time of day as a line has it. Written out once for each millisecond: that takes longer than half of the rest of a line. */
@@ -39,6 +56,8 @@ function createTimestamp(): () => string {
 /** Lines are written together: after so many bytes, or so many milliseconds. At the process's end all are written. */
 const gathered = 4096
 const periodicFlush = 100
+/** The most bytes that wait for a reader who is slow, or hangs: requests don't wait for the log, and it must not fill the memory. */
+const mostWaiting = 16 * 1024 * 1024
 
 function censored(line: Record<string, unknown>): Record<string, unknown> {
   if (isPlain(line)) return line

@@ -1,4 +1,7 @@
-import { expect, test } from "vitest"
+import { spawn } from "node:child_process"
+import type { Socket } from "node:net"
+import { createInterface } from "node:readline"
+import { expect, onTestFinished, test } from "vitest"
 import { createLog } from "../src/log.ts"
 
 function written(line: object): Record<string, unknown> {
@@ -28,4 +31,26 @@ test("an error comes with its message and its stack", () => {
   expect(written({ err: new TypeError("no such thing") })).toMatchObject({
     err: { type: "TypeError", message: "no such thing", stack: expect.stringContaining("log.test.ts") },
   })
+})
+
+test("a reader who is too slow takes a bounded amount of memory, and is told how many lines are missing", async () => {
+  expect.assertions(3)
+  const reader = spawn("cat", { stdio: ["pipe", "pipe", "inherit"] })
+  onTestFinished(() => void reader.kill("SIGKILL"))
+  const { fd } = (reader.stdin as unknown as Socket & { _handle: { fd: number } })._handle
+  const log = createLog("info", fd)
+  const text = "x".repeat(1_000)
+  const written = 20_000
+  for (let number = 0; number < written; number++) log.info({ text }, "a line")
+  let read = 0
+  for await (const line of createInterface({ input: reader.stdout })) {
+    const { msg, dropped } = JSON.parse(line)
+    if (msg === "a line") read += 1
+    else {
+      expect(msg).toContain("lines are missing")
+      expect(dropped).toBeGreaterThan(1_000)
+      expect(read + dropped).toBe(written)
+      return
+    }
+  }
 })
