@@ -20,7 +20,7 @@ import {
 } from "graphql"
 import { inspect } from "graphql/jsutils/inspect.js"
 import type { Operation, SelectedField } from "./operation.ts"
-import { type Recovery, type Thenable, Unfinished } from "./unfinished.ts"
+import { type Course, isThenable, type Thenable, Unfinished } from "./unfinished.ts"
 
 type Data = Record<string, unknown>
 type Path = GraphQLResolveInfo["path"]
@@ -123,9 +123,12 @@ function executeFields(
     const path = field.isLeaf ? undefined : pathOf(field, parentPath)
     try {
       const value = executeField(run, field, source, parentPath, path)
-      if (isThenable(value)) {
+      if (value instanceof Coming) {
         unfinished ??= new Unfinished(data)
-        unfinished.await(field.key, value, new Failing(run, field, field.definition.type, parentPath, path))
+        unfinished.await(field.key, value.promise, new FieldCourse(run, field, value.info, parentPath, path))
+      } else if (isThenable(value)) {
+        unfinished ??= new Unfinished(data)
+        unfinished.awaitCompleted(field.key, value, new FieldCourse(run, field, noInfo, parentPath, path))
       } else data[field.key] = value
     } catch (error) {
       // What has begun beside it is waited for, so that its errors come too.
@@ -136,9 +139,21 @@ function executeFields(
   return unfinished ?? data
 }
 
+/** What a resolver has promised. */
+class Coming {
+  readonly promise: Thenable
+  readonly info: GraphQLResolveInfo
+
+  constructor(promise: Thenable, info: GraphQLResolveInfo) {
+    this.promise = promise
+    this.info = info
+  }
+}
+
 /** Most fields have no arguments: they share these. */
 const noArguments = Object.freeze({})
 
+/** The field's completed value, a promise of it, or what is still to be completed. */
 function executeField(
   run: Run,
   field: SelectedField,
@@ -151,9 +166,7 @@ function executeField(
   try {
     const info = field.wantsInfo ? new Info(run, field, parentPath, path) : noInfo
     const value = field.resolve(source, argumentsOf(run, field), run.context, info)
-    return isThenable(value)
-      ? completeLater(run, field, field.complete, info, path as Path, value)
-      : field.complete(run, field, info, path as Path, value)
+    return isThenable(value) ? new Coming(value, info) : field.complete(run, field, info, path as Path, value)
   } catch (error) {
     return failed(run, field, definition.type, path ?? pathOf(field, parentPath), error)
   }
@@ -170,46 +183,64 @@ function argumentsOf(run: Run, field: SelectedField): Record<string, unknown> {
   return given
 }
 
-// This stands apart because a function that makes a closure anywhere pays for it on every way through.
-function completeLater(
-  run: Run,
-  field: SelectedField,
-  complete: Complete,
-  info: GraphQLResolveInfo,
-  path: Path,
-  value: Thenable,
-): Thenable {
-  return value.then((there) => complete(run, field, info, path, there))
-}
-
 function pathOf(field: SelectedField, prev: Path | undefined): Path {
   return { prev, key: field.key, typename: field.parentType.name }
 }
 
-/** What becomes of a place whose value fails after all. */
-class Failing implements Recovery {
+/** What becomes of a field whose value is still to come. */
+class FieldCourse implements Course {
   private readonly run: Run
   private readonly field: SelectedField
-  private readonly type: GraphQLOutputType
+  private readonly info: GraphQLResolveInfo
   private readonly parentPath: Path | undefined
   private readonly path: Path | undefined
 
   constructor(
     run: Run,
     field: SelectedField,
-    type: GraphQLOutputType,
+    info: GraphQLResolveInfo,
     parentPath: Path | undefined,
     path: Path | undefined,
   ) {
     this.run = run
     this.field = field
-    this.type = type
+    this.info = info
     this.parentPath = parentPath
     this.path = path
   }
 
+  complete(value: unknown): unknown {
+    return this.field.complete(this.run, this.field, this.info, this.path as Path, value)
+  }
+
   recover(error: unknown): null {
-    return failed(this.run, this.field, this.type, this.path ?? pathOf(this.field, this.parentPath), error)
+    const { run, field } = this
+    return failed(run, field, field.definition.type, this.path ?? pathOf(field, this.parentPath), error)
+  }
+}
+
+/** What becomes of a list's item that is still to come. */
+class ItemCourse implements Course {
+  private readonly run: Run
+  private readonly field: SelectedField
+  private readonly info: GraphQLResolveInfo
+  private readonly path: Path
+  private readonly type: GraphQLOutputType
+
+  constructor(run: Run, field: SelectedField, info: GraphQLResolveInfo, path: Path, type: GraphQLOutputType) {
+    this.run = run
+    this.field = field
+    this.info = info
+    this.path = path
+    this.type = type
+  }
+
+  complete(value: unknown): unknown {
+    return completeAs(this.type)(this.run, this.field, this.info, this.path, value)
+  }
+
+  recover(error: unknown): null {
+    return failed(this.run, this.field, this.type, this.path, error)
   }
 }
 
@@ -330,12 +361,15 @@ function completeList(itemType: GraphQLOutputType): Complete {
       const itemPath: Path = { prev: path, key: index, typename: undefined }
       const item: unknown = list[index]
       try {
-        const completed = isThenable(item)
-          ? completeLater(run, field, complete, info, itemPath, item)
-          : complete(run, field, info, itemPath, item)
+        if (isThenable(item)) {
+          unfinished ??= new Unfinished(items)
+          unfinished.await(index, item, new ItemCourse(run, field, info, itemPath, itemType))
+          continue
+        }
+        const completed = complete(run, field, info, itemPath, item)
         if (isThenable(completed)) {
           unfinished ??= new Unfinished(items)
-          unfinished.await(index, completed, new Failing(run, field, itemType, path, itemPath))
+          unfinished.awaitCompleted(index, completed, new ItemCourse(run, field, info, itemPath, itemType))
         } else items[index] = completed
       } catch (error) {
         items[index] = failed(run, field, itemType, itemPath, error)
@@ -434,10 +468,6 @@ function possibleType(
 
 function nameOf({ parentType, definition }: SelectedField): string {
   return `${parentType.name}.${definition.name}`
-}
-
-function isThenable(value: unknown): value is Thenable {
-  return typeof value === "object" && value !== null && typeof (value as Thenable).then === "function"
 }
 
 function isIterable(value: unknown): value is Iterable<unknown> {

@@ -3,9 +3,15 @@ export interface Thenable {
   then(finish: (value: unknown) => unknown, fail?: (error: unknown) => unknown): Thenable
 }
 
-/** What is put in the place of a value that fails. */
-export interface Recovery {
-  /** What this throws fails the whole, at once. */
+export function isThenable(value: unknown): value is Thenable {
+  return typeof value === "object" && value !== null && typeof (value as Thenable).then === "function"
+}
+
+/** What becomes of a value that is still to come. */
+export interface Course {
+  /** What is put in its place, or a promise of that; throws where it fails. */
+  complete(value: unknown): unknown
+  /** What is put in its place when it fails. What this throws fails the whole, at once. */
   recover(error: unknown): unknown
 }
 
@@ -24,13 +30,20 @@ export class Unfinished {
     this.values = values as Record<string | number, unknown>
   }
 
-  /** Keeps a place for a value until it comes. */
-  await(key: string | number, value: Thenable | Unfinished, recovery: Recovery): void {
+  /** Keeps a place for a value until it comes and is completed. */
+  await(key: string | number, value: Thenable, course: Course): void {
+    whenThere(value, this.keep(key, course))
+  }
+
+  /** Keeps a place for what is completed already, as soon as all of it is there. */
+  awaitCompleted(key: string | number, value: Thenable | Unfinished, course: Course): void {
+    this.keep(key, course).follow(value)
+  }
+
+  private keep(key: string | number, course: Course): Place {
     this.missing += 1
     this.values[key] = undefined
-    const place = new Place(this, key, recovery)
-    if (value instanceof Unfinished) value.tellTo(place)
-    else whenSettled(value, place)
+    return new Place(this, key, course)
   }
 
   /** It has failed, but is to end only when all that is under way has come. */
@@ -73,7 +86,14 @@ export class Unfinished {
   }
 }
 
-// This stands apart because a function that makes a closure anywhere pays for it on every way through.
+// These stand apart because a function that makes a closure anywhere pays for it on every way through.
+function whenThere(value: Thenable, place: Place): void {
+  value.then(
+    (there) => place.complete(there),
+    (error) => place.fail(error),
+  )
+}
+
 function whenSettled(value: Thenable, listener: Listener): void {
   value.then(
     (there) => listener.finish(there),
@@ -90,12 +110,29 @@ interface Listener {
 class Place implements Listener {
   private readonly whole: Unfinished
   private readonly key: string | number
-  private readonly recovery: Recovery
+  private readonly course: Course
 
-  constructor(whole: Unfinished, key: string | number, recovery: Recovery) {
+  constructor(whole: Unfinished, key: string | number, course: Course) {
     this.whole = whole
     this.key = key
-    this.recovery = recovery
+    this.course = course
+  }
+
+  complete(value: unknown): void {
+    let completed: unknown
+    try {
+      completed = this.course.complete(value)
+    } catch (error) {
+      this.fail(error)
+      return
+    }
+    if (isThenable(completed)) this.follow(completed)
+    else this.finish(completed)
+  }
+
+  follow(value: Thenable | Unfinished): void {
+    if (value instanceof Unfinished) value.tellTo(this)
+    else whenSettled(value, this)
   }
 
   finish(value: unknown): void {
@@ -105,7 +142,7 @@ class Place implements Listener {
   fail(cause: unknown): void {
     let instead: unknown
     try {
-      instead = this.recovery.recover(cause)
+      instead = this.course.recover(cause)
     } catch (error) {
       this.whole.fail(error)
       return
