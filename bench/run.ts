@@ -249,5 +249,5 @@ try {
   await main()
 } finally {
   ending = true
-  for (const child of children) child.kill()
+  for (const child of children) child.kill("SIGKILL")
 }
