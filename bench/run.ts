@@ -249,5 +249,7 @@ try {
   await main()
 } finally {
   ending = true
-  for (const child of children) child.kill("SIGKILL")
+  for (const child of children) child.kill()
+  // After much load Hive Gateway doesn't end by that.
+  setTimeout(() => children.forEach((child) => void child.kill("SIGKILL")), 2_000).unref()
 }
