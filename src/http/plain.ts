@@ -245,7 +245,7 @@ class PlainRequest {
     })
   }
 
-  /** Aborted when the client has left. Made when somebody looks at it: what is answered at once needs none. */
+  /** Aborted when the client has left. Made when somebody looks at it: the compiled executor asks for `hasLeft` instead. */
   get signal(): AbortSignal {
     this.#controller ??= new AbortController()
     if (this.hasLeft) this.#controller.abort()
