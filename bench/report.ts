@@ -1,5 +1,6 @@
 import { cpus } from "node:os"
 import type { Query } from "./queries.ts"
+import { estimate, isSlower, median, tolerance } from "./statistics.ts"
 
 /** One server under one query in one round. */
 export interface Cell {
@@ -18,15 +19,58 @@ export interface Cell {
   busy: number
 }
 
-const median = (numbers: number[]): number => {
-  const sorted = numbers.toSorted((a, b) => a - b)
-  const middle = sorted.length / 2
-  return ((sorted[Math.floor(middle - 0.5)] ?? 0) + (sorted[Math.floor(middle)] ?? 0)) / 2
-}
-
 const short = (number: number) => (number >= 100 ? number.toFixed(0) : number.toPrecision(number >= 10 ? 3 : 2))
 
 const row = (cells: readonly string[]) => `| ${cells.join(" | ")} |`
+
+const header = () => {
+  const [cpu] = cpus()
+  const options = process.argv.length > 2 ? ` -- ${process.argv.slice(2).join(" ")}` : ""
+  return `${new Date().toISOString().slice(0, 10)}, Node ${process.version}, ${cpus().length} cores (${cpu?.model.trim()}), \`npm run bench${options}\``
+}
+
+const only = (cells: readonly Cell[], server: string, query: string) =>
+  cells.filter((cell) => cell.server === server && cell.query === query)
+
+/** CPU milliseconds an operation over all measurements of one round; undefined if there are none. */
+function cpuMsOf(cells: readonly Cell[], server: string, query: string): number | undefined {
+  const own = only(cells, server, query)
+  const operations = own.reduce((sum, cell) => sum + cell.operations, 0)
+  return operations === 0 ? undefined : own.reduce((sum, cell) => sum + cell.cpuMs * cell.operations, 0) / operations
+}
+
+/** Within each round, so that what slowed the machine down in one slowed both down. */
+const ratiosOf = (rounds: readonly (readonly Cell[])[], server: string, base: string, query: string) =>
+  rounds.map((cells) => (cpuMsOf(cells, server, query) ?? 0) / (cpuMsOf(cells, base, query) ?? Number.NaN))
+
+/** The first server against the second, as Markdown, and the names of the queries on which it is slower. */
+export function comparison(
+  rounds: readonly (readonly Cell[])[],
+  [server = "", base = ""]: readonly string[],
+  asked: readonly Query[],
+): { text: string; slower: string[] } {
+  const slower: string[] = []
+  const columns = [
+    `${server} CPU ms`,
+    `${base} CPU ms`,
+    "ratio",
+    "95 % confidence interval",
+    "least to most",
+    "verdict",
+  ]
+  const lines = [header(), "", row(["query", ...columns]), row(["---", ...Array(5).fill("---:"), "---"])]
+  for (const { name: query } of asked) {
+    const cpuMs = (of: string) => short(median(rounds.map((cells) => cpuMsOf(cells, of, query) ?? Number.NaN)))
+    const { ratio, low, high, least, most } = estimate(ratiosOf(rounds, server, base, query))
+    const verdict = isSlower({ low }) ? "SLOWER" : "not slower"
+    if (isSlower({ low })) slower.push(query)
+    const range = (from: number, to: number) => `${from.toFixed(3)} to ${to.toFixed(3)}`
+    const cells = [cpuMs(server), cpuMs(base), ratio.toFixed(3), range(low, high), range(least, most), verdict]
+    lines.push(row([query, ...cells]))
+  }
+  lines.push("", `SLOWER: the whole confidence interval is above ${tolerance}.`)
+  return { text: lines.join("\n"), slower }
+}
 
 /** The tables, as Markdown. */
 export function report(
@@ -35,24 +79,20 @@ export function report(
   asked: readonly Query[],
 ): string {
   const names = servers.map(({ name }) => name)
-  const find = (cells: readonly Cell[], server: string, query: string) =>
-    cells.find((cell) => cell.server === server && cell.query === query)
-  const of = (server: string, query: string) => rounds.flatMap((cells) => find(cells, server, query) ?? [])
-  /** Within each round, so that what slowed the machine down in one slowed both down. */
-  const ratios = (server: string, query: string) =>
-    rounds.map((cells) => (find(cells, server, query)?.cpuMs ?? 0) / (find(cells, "limit", query)?.cpuMs ?? Number.NaN))
-  const [cpu] = cpus()
+  const base = names.includes("limit") ? "limit" : (names[0] ?? "")
+  const of = (server: string, query: string) => rounds.flatMap((cells) => only(cells, server, query))
+  const ratios = (server: string, query: string) => ratiosOf(rounds, server, base, query)
   const lines = [
-    `${new Date().toISOString().slice(0, 10)}, Node ${process.version}, ${cpus().length} cores (${cpu?.model.trim()}), \`npm run bench${process.argv.length > 2 ? ` -- ${process.argv.slice(2).join(" ")}` : ""}\``,
+    header(),
     "",
-    row(["CPU an operation, as a ratio to `limit`", ...asked.map(({ name }) => name)]),
+    row([`CPU an operation, as a ratio to \`${base}\``, ...asked.map(({ name }) => name)]),
     row(["---", ...asked.map(() => "---:")]),
   ]
   for (const name of names) {
     const own = asked.map((query) =>
       of(name, query.name).length === 0
         ? ""
-        : name === "limit"
+        : name === base
           ? `${short(median(of(name, query.name).map(({ cpuMs }) => cpuMs)))} ms`
           : median(ratios(name, query.name)).toFixed(2),
     )

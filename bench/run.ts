@@ -3,27 +3,17 @@ import { once } from "node:events"
 import { statSync } from "node:fs"
 import { type AddressInfo, createServer } from "node:net"
 import { setTimeout as sleep } from "node:timers/promises"
-import { isDeepStrictEqual, parseArgs } from "node:util"
-import packageJson from "../package.json" with { type: "json" }
+import { fileURLToPath, pathToFileURL } from "node:url"
+import { isDeepStrictEqual } from "node:util"
 import type { Load, Loaded } from "./load.ts"
-import { growth, type Query, queries } from "./queries.ts"
-import { type Cell, report } from "./report.ts"
+import { OptionError, type Options, readOptions } from "./options.ts"
+import { type Query, queries } from "./queries.ts"
+import { type Cell, comparison, report } from "./report.ts"
+import { type Checkout, checkOut, checkoutAt } from "./revision.ts"
 import { hiveQueries } from "./servers/hive.queries.ts"
-
-const { values: options } = parseArgs({
-  options: {
-    servers: { type: "string", default: "limit,gateway,mercurius,apollo,yoga,hive" },
-    queries: { type: "string", default: queries.map(({ name }) => name).join() },
-    rounds: { type: "string", default: "5" },
-    seconds: { type: "string", default: "1" },
-    soak: { type: "string" },
-  },
-})
 
 /** The gateway as `npm start` runs it in production, its limits on, but those on one caller's haste too high to be met. */
 const gateway = { CALLER_REQUESTS_PER_SECOND: "1000000", EVENT_LOOP_LAG_MS: "60000" }
-
-const gatewayFlags = packageJson.scripts.start.match(/--max-\S+/g) ?? []
 
 /** The query as this server takes it; undefined where its graph can't answer such a one. */
 function wordedFor(server: string, query: Query): (Query & { asOurs?: (answer: unknown) => unknown }) | undefined {
@@ -32,7 +22,7 @@ function wordedFor(server: string, query: Query): (Query & { asOurs?: (answer: u
   return own && { ...query, ...own }
 }
 
-const here = (path: string) => new URL(path, import.meta.url).pathname
+const here = (path: string) => fileURLToPath(new URL(path, import.meta.url))
 const tokens = Array.from({ length: 64 }, (_, n) => `cop_bench_${n}`)
 const atOnce = 32
 
@@ -46,7 +36,11 @@ interface Server {
 }
 
 interface Bench {
+  options: Options
+  /** Where the gateways are that are measured, by server. */
+  gateways: ReadonlyMap<string, Checkout>
   upstream: ChildProcess
+  upstreamUrl: string
   client: ChildProcess
   /** How long the right answer is, in bytes, by server and query. */
   sizes: Map<string, number>
@@ -61,22 +55,30 @@ function installPeers(): void {
   execFileSync("npm", ["ci", ...options], { cwd: here("."), stdio: ["ignore", 2, 2] })
 }
 
-const children: ChildProcess[] = []
-let ending = false
+const children = new Set<ChildProcess>()
 
 function start(path: string, env: Record<string, string>, execArgv: string[] = []): ChildProcess {
-  const child = fork(here(path), {
+  const child = fork(path, {
     env: { ...process.env, NODE_ENV: "production", ...env },
     execArgv,
     stdio: ["ignore", "ignore", 2, "ipc"],
   })
-  children.push(child)
+  children.add(child)
   child.once("exit", () => {
-    if (ending) return
+    if (!children.has(child)) return
     console.error(`${path} ended by itself`)
-    process.exit(1)
+    process.exit(2)
   })
   return child
+}
+
+async function stop(child: ChildProcess): Promise<void> {
+  children.delete(child)
+  child.kill()
+  // After much load Hive Gateway doesn't end by that.
+  const deadline = setTimeout(() => child.kill("SIGKILL"), 2_000)
+  await once(child, "exit")
+  clearTimeout(deadline)
 }
 
 async function freePort(): Promise<string> {
@@ -102,23 +104,26 @@ const post = (url: string, { query, variables }: Query) =>
 
 const typename = queries.find(({ name }) => name === "Q4") as Query
 
-async function startServer(name: string, upstreamUrl: string): Promise<Server> {
+async function startServer(name: string, { gateways, upstreamUrl, options }: Bench): Promise<Server> {
   const port = await freePort()
   const url = `http://127.0.0.1:${port}`
   const begun = performance.now()
+  const checkout = gateways.get(name)
   const env = {
     PORT: port,
     UPSTREAM_URL: upstreamUrl,
-    ...(name === "gateway" && { CODEOCEAN_URL: upstreamUrl, ...gateway }),
+    ...(checkout && { CODEOCEAN_URL: upstreamUrl, ...gateway }),
+    // The one revision would otherwise find its code compiled, the other not; and both use the same folder for that.
+    ...(options.compare !== undefined && { NODE_DISABLE_COMPILE_CACHE: "1" }),
   }
-  const flags = ["--import", here("probe.ts")]
-  const child =
-    name === "gateway"
-      ? start("../src/main.ts", env, [...flags, ...gatewayFlags])
-      : start(`servers/${name}.ts`, env, flags)
+  const probe = ["--import", pathToFileURL(here("probe.ts")).href]
+  const child = checkout
+    ? start(checkout.main, env, [...probe, ...checkout.flags])
+    : start(here(`servers/${name}.ts`), env, probe)
   for (;;) {
     const response = await post(url, typename).catch(() => undefined)
     if (response?.ok) break
+    if (performance.now() - begun > 30_000) throw new Error(`${name} didn't answer ${typename.what} within 30 seconds`)
     await sleep(5)
   }
   return { name, url, process: child, startMs: performance.now() - begun }
@@ -130,13 +135,8 @@ function comparable(answer: unknown): unknown {
 }
 
 /** Asks every server every query, and throws unless all give the same data for the fewest calls. */
-async function check(
-  servers: readonly Server[],
-  asked: readonly Query[],
-  upstream: ChildProcess,
-): Promise<Map<string, number>> {
-  const sizes = new Map<string, number>()
-  for (const query of asked) {
+async function check(servers: readonly Server[], { options, upstream, sizes }: Bench): Promise<void> {
+  for (const query of options.queries) {
     let expected: unknown
     for (const server of servers) {
       const worded = wordedFor(server.name, query)
@@ -159,11 +159,15 @@ async function check(
       sizes.set(`${server.name} ${query.name}`, Buffer.byteLength(text))
     }
   }
-  return sizes
 }
 
 /** Lets the client ask the server one query for a while. */
-async function measure(server: Server, query: Query, { upstream, client, sizes }: Bench): Promise<Cell | undefined> {
+async function measure(
+  server: Server,
+  query: Query,
+  seconds: number,
+  { upstream, client, sizes }: Bench,
+): Promise<Cell | undefined> {
   const worded = wordedFor(server.name, query)
   if (worded === undefined) return undefined
   const load: Load = {
@@ -172,7 +176,7 @@ async function measure(server: Server, query: Query, { upstream, client, sizes }
     tokens: query.equal ? tokens.slice(0, 1) : tokens,
     atOnce,
     inWaves: query.equal ?? false,
-    seconds: Number(options.seconds),
+    seconds,
     least: atOnce,
     bytes: sizes.get(`${server.name} ${query.name}`) ?? 0,
   }
@@ -194,32 +198,70 @@ async function measure(server: Server, query: Query, { upstream, client, sizes }
   }
 }
 
+/** Every query on every server, each time in the order in which the servers are given. */
+async function measureAll(order: readonly Server[], seconds: number, bench: Bench): Promise<Cell[]> {
+  const cells: Cell[] = []
+  for (const query of bench.options.queries) {
+    for (const server of order) {
+      const cell = await measure(server, query, seconds, bench)
+      if (cell !== undefined) cells.push(cell)
+    }
+  }
+  return cells
+}
+
+const rotated = <T>(list: readonly T[], by: number): T[] => list.map((_, n) => list[(n + by) % list.length] as T)
+
 /** Rounds of every query and server, so that what slows the machine down for a while slows all of them down. */
-async function compare(servers: readonly Server[], asked: readonly Query[], bench: Bench): Promise<void> {
+async function measureRounds(names: readonly string[], bench: Bench): Promise<void> {
+  const { rounds: count, seconds, queries: asked } = bench.options
+  const servers: Server[] = []
+  for (const name of names) servers.push(await startServer(name, bench))
+  await check(servers, bench)
   const rounds: Cell[][] = []
   // The first round warms everything up, and counts for nothing.
-  for (let round = 0; round <= Number(options.rounds); round++) {
-    const cells: Cell[] = []
-    for (const query of asked) {
-      for (let n = 0; n < servers.length; n++) {
-        const cell = await measure(servers[(n + round) % servers.length] as Server, query, bench)
-        if (cell !== undefined) cells.push(cell)
-      }
-    }
+  for (let round = 0; round <= count; round++) {
+    const cells = await measureAll(rotated(servers, round), seconds, bench)
     if (round > 0) rounds.push(cells)
-    console.error(round === 0 ? "All give the same answers, and are warm." : `Round ${round} of ${options.rounds}.`)
+    console.error(round === 0 ? "All give the same answers, and are warm." : `Round ${round} of ${count}.`)
   }
   if (rounds.length > 0) console.log(report(rounds, servers, asked))
 }
 
+/**
+ * Rounds of every query and server as well, but each with servers newly started, since two processes that run the same code
+ * can differ for as long as they live; and each server's turn in two halves, first and last, so that neither has the better time.
+ */
+async function compare(names: readonly string[], bench: Bench): Promise<boolean> {
+  const { rounds: count, seconds, queries: asked } = bench.options
+  const rounds: Cell[][] = []
+  let servers: Server[] = []
+  for (let round = 1; round <= count; round++) {
+    servers = []
+    for (const name of rotated(names, round)) servers.push(await startServer(name, bench))
+    await check(servers, bench)
+    await measureAll(servers, seconds / 2, bench)
+    rounds.push(await measureAll([...servers, ...servers.toReversed()], seconds / 2, bench))
+    await Promise.all(servers.map((server) => stop(server.process)))
+    console.error(`Round ${round} of ${count}.`)
+  }
+  const compared = comparison(rounds, names, asked)
+  console.log(compared.text)
+  if (names.length > 2) console.log(`\n${report(rounds, servers, asked)}`)
+  return compared.slower.length > 0
+}
+
 /** Every query in turn, for so many minutes; the memory is noted each minute. */
-async function soak(server: Server, asked: readonly Query[], bench: Bench, minutes: number): Promise<void> {
+async function soak(minutes: number, bench: Bench): Promise<void> {
+  const { queries: asked, seconds } = bench.options
+  const server = await startServer("gateway", bench)
+  await check([server], bench)
   console.log("| minute | operations | RSS MB |\n| ---: | ---: | ---: |")
   for (let minute = 1; minute <= minutes; minute++) {
     const end = performance.now() + 60_000
     const cells: Cell[] = []
     while (performance.now() < end) {
-      for (const query of asked) cells.push((await measure(server, query, bench)) as Cell)
+      for (const query of asked) cells.push((await measure(server, query, seconds, bench)) as Cell)
     }
     const operations = cells.reduce((sum, cell) => sum + cell.operations, 0)
     console.log(`| ${minute} | ${operations} | ${cells.at(-1)?.rssMb.toFixed(0)} |`)
@@ -227,29 +269,40 @@ async function soak(server: Server, asked: readonly Query[], bench: Bench, minut
 }
 
 async function main(): Promise<void> {
-  const names = options.soak === undefined ? options.servers.split(",") : ["gateway"]
-  const known = [...queries, ...growth]
-  const asked = options.queries.split(",").map((name) => {
-    const query = known.find((one) => one.name === name)
-    if (query === undefined) throw new Error(`no query ${name}: there are ${known.map((one) => one.name).join(", ")}`)
-    return query
-  })
-  if (names.some((name) => name !== "limit" && name !== "gateway")) installPeers()
+  const options = readOptions(process.argv.slice(2))
+  const { compare: revision } = options
+  const repository = here("..")
+  const names = [...options.servers]
+  const gateways = new Map([["gateway", checkoutAt(repository)]])
+  if (revision !== undefined) {
+    const other = checkOut(revision, repository)
+    console.log(`gateway@${revision} is commit ${other.commit}.\n`)
+    gateways.set(`gateway@${revision}`, other)
+    names.unshift(...gateways.keys())
+  }
+  if (names.some((name) => name !== "limit" && !gateways.has(name))) installPeers()
   const upstreamPort = await freePort()
-  const upstream = start("upstream.ts", { PORT: upstreamPort })
+  const upstream = start(here("upstream.ts"), { PORT: upstreamPort })
   await once(upstream, "message")
-  const servers: Server[] = []
-  for (const name of names) servers.push(await startServer(name, `http://127.0.0.1:${upstreamPort}`))
-  const bench = { upstream, client: start("load.ts", {}), sizes: await check(servers, asked, upstream) }
-  if (options.soak === undefined) await compare(servers, asked, bench)
-  else await soak(servers[0] as Server, asked, bench, Number(options.soak))
+  const upstreamUrl = `http://127.0.0.1:${upstreamPort}`
+  const bench = { options, gateways, upstream, upstreamUrl, client: start(here("load.ts"), {}), sizes: new Map() }
+  if (options.soak !== undefined) await soak(options.soak, bench)
+  else if (revision !== undefined) process.exitCode = (await compare([...new Set(names)], bench)) ? 1 : 0
+  else await measureRounds(names, bench)
 }
 
+// What is to be tidied up is tidied up on exit, and a signal would otherwise end the process without one.
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+  process.once(signal, () => {
+    children.clear()
+    process.exit(2)
+  })
+}
 try {
   await main()
+} catch (error) {
+  console.error(error instanceof OptionError ? error.message : error)
+  process.exitCode = 2
 } finally {
-  ending = true
-  for (const child of children) child.kill()
-  // After much load Hive Gateway doesn't end by that.
-  setTimeout(() => children.forEach((child) => void child.kill("SIGKILL")), 2_000).unref()
+  await Promise.all([...children].map(stop))
 }

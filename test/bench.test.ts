@@ -1,9 +1,170 @@
-import { execFile } from "node:child_process"
+import { execFile, execFileSync, spawn } from "node:child_process"
+import { once } from "node:events"
+import { mkdtempSync, readdirSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import { promisify } from "node:util"
-import { expect, test } from "vitest"
+import { expect, onTestFinished, test } from "vitest"
+import { readOptions } from "../bench/options.ts"
+import { queries } from "../bench/queries.ts"
+import { type Cell, comparison } from "../bench/report.ts"
+import { estimate, tQuantile } from "../bench/statistics.ts"
+
+/** Runs the benchmark with a folder for temporary files of its own. */
+function bench(...options: string[]) {
+  const temporary = mkdtempSync(join(tmpdir(), "bench-test-"))
+  onTestFinished(() => rmSync(temporary, { recursive: true, force: true }))
+  const child = spawn(process.execPath, ["bench/run.ts", ...options], { env: { ...process.env, TMPDIR: temporary } })
+  let output = ""
+  for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk) => (output += chunk))
+  const ended = once(child, "close").then(([code]) => code as number)
+  return { child, temporary, ended, output: () => output }
+}
+
+const git = (...args: string[]) => execFileSync("git", args, { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] })
+
+function isRepository(): boolean {
+  try {
+    return git("rev-parse", "--verify", "HEAD") !== ""
+  } catch {
+    return false
+  }
+}
+
+/** What rounds would have measured: CPU milliseconds an operation of this checkout and of another revision. */
+function rounds(pairs: readonly (readonly [number, number])[]): Cell[][] {
+  const cell = (server: string, cpuMs: number): Cell => ({
+    server,
+    query: "Q4",
+    operations: 100,
+    seconds: 1,
+    p50: 1,
+    p99: 1,
+    cpuMs,
+    rssMb: 100,
+    calls: 0,
+    busy: 0,
+  })
+  return pairs.map(([now, then]) => [cell("gateway", now), cell("gateway@main", then)])
+}
+
+const compared = (pairs: readonly (readonly [number, number])[]) =>
+  comparison(
+    rounds(pairs),
+    ["gateway", "gateway@main"],
+    queries.filter(({ name }) => name === "Q4"),
+  )
 
 test("the benchmark still runs: its queries, hand-written server and checks fit the gateway", async () => {
   const options = ["--servers", "limit,gateway", "--rounds", "0", "--seconds", "0"]
   const { stderr } = await promisify(execFile)(process.execPath, ["bench/run.ts", ...options])
   expect(stderr).toContain("All give the same answers")
 }, 60_000)
+
+test.runIf(isRepository())(
+  "a comparison with HEAD measures both, says so in its exit code, and leaves no worktree behind",
+  async () => {
+    const options = ["--rounds", "2", "--seconds", "0.05", "--queries", "Q4"]
+    const { temporary, ended, output } = bench("--compare", "HEAD", ...options)
+    // Two rounds that short may by chance be called slower: then the exit code must say the same.
+    const code = await ended
+    expect(output()).toContain("| Q4 |")
+    expect(code).toBe(/\| SLOWER \|/.test(output()) ? 1 : 0)
+    expect(readdirSync(temporary)).toEqual([])
+    expect(git("worktree", "list")).not.toContain(temporary)
+  },
+  60_000,
+)
+
+test.runIf(isRepository())(
+  "a comparison that is interrupted leaves no worktree behind",
+  async () => {
+    const { child, temporary, ended, output } = bench("--compare", "HEAD", "--queries", "Q4")
+    while (!output().includes("is commit")) await once(child.stdout, "data")
+    expect(readdirSync(temporary)).not.toEqual([])
+    child.kill("SIGINT")
+    expect(await ended).toBe(2)
+    expect(readdirSync(temporary)).toEqual([])
+    expect(git("worktree", "list")).not.toContain(temporary)
+  },
+  60_000,
+)
+
+test.runIf(isRepository())("a comparison with an unknown revision names it and exits with 2", async () => {
+  const { ended, output } = bench("--compare", "no-such-revision")
+  expect(await ended).toBe(2)
+  expect(output()).toContain('--compare: no revision "no-such-revision"')
+  expect(output()).not.toContain("    at ")
+})
+
+test("the quantiles of Student's t are those of the printed tables", () => {
+  const known = { 1: 12.706, 2: 4.303, 8: 2.306, 30: 2.042, 40: 2.021, 60: 2.0, 120: 1.98, 1000: 1.962 }
+  for (const [degrees, quantile] of Object.entries(known)) expect(tQuantile(Number(degrees))).toBeCloseTo(quantile, 3)
+})
+
+test("a confidence interval is the one computed by hand", () => {
+  // The logarithms are -0.1, 0 and 0.1: their mean is 0, their standard deviation 0.1, and t is 4.3027.
+  const { ratio, low, high, least, most } = estimate([Math.exp(-0.1), 1, Math.exp(0.1)])
+  expect(ratio).toBeCloseTo(1, 10)
+  expect(Math.log(high)).toBeCloseTo((4.3027 * 0.1) / Math.sqrt(3), 10)
+  expect(Math.log(low)).toBeCloseTo((-4.3027 * 0.1) / Math.sqrt(3), 10)
+  expect(least).toBe(Math.exp(-0.1))
+  expect(most).toBe(Math.exp(0.1))
+})
+
+test("a single round has no confidence interval", () => {
+  expect(() => estimate([1])).toThrow("at least 2")
+})
+
+test("a server that takes 8 % more in every round is called slower, however much the rounds differ", () => {
+  const { slower, text } = compared([1, 1.5, 0.7, 2, 1.1].map((cpuMs, n) => [cpuMs * (1.08 + n / 500), cpuMs]))
+  expect(slower).toEqual(["Q4"])
+  expect(text).toMatch(/\| Q4 \|.* SLOWER \|/)
+})
+
+test("a server that takes the same, now a little more and now a little less, isn't called slower", () => {
+  const { slower, text } = compared([1.02, 0.97, 1.04, 0.99, 1.01].map((ratio) => [ratio, 1]))
+  expect(slower).toEqual([])
+  expect(text).toMatch(/\| Q4 \|.* not slower \|/)
+})
+
+test("a server that takes 8 % more on average isn't called slower while that may be chance", () => {
+  expect(compared([1.3, 0.9, 1.2, 0.95, 1.1].map((ratio) => [ratio, 1])).slower).toEqual([])
+})
+
+test("a difference within the tolerance isn't called slower, however certain it is", () => {
+  expect(compared([1.02, 1.021, 1.02, 1.019].map((ratio) => [ratio, 1])).slower).toEqual([])
+})
+
+test("measurements of one round count by their operations", () => {
+  const [first = [], second = []] = rounds([
+    [2, 1],
+    [2, 1],
+  ])
+  const more = first.map((cell) => ({ ...cell, operations: 300, cpuMs: 1 }))
+  const { text } = comparison([[...first, ...more], second], ["gateway", "gateway@main"], [queries[3]!])
+  expect(text).toContain("1.250 to 2.000")
+})
+
+test("a comparison has its own defaults", () => {
+  const options = readOptions(["--compare", "main"])
+  expect(options).toMatchObject({ compare: "main", servers: ["gateway"], rounds: 9, seconds: 1 })
+  expect(options.queries.map(({ name }) => name)).toEqual(["Q1", "Q2", "Q3", "Q4"])
+})
+
+test.each([
+  [["--compare", "main", "--rounds", "1"], /--rounds .* at least 2 .*"1"/],
+  [["--rounds", "many"], /--rounds .*"many"/],
+  [["--rounds", "1.5"], /--rounds .*"1.5"/],
+  [["--seconds=-1"], /--seconds .*"-1"/],
+  [["--seconds", ""], /--seconds .*""/],
+  [["--soak", "long"], /--soak .*"long"/],
+  [["--servers", "limit,gatewy"], /--servers: no server "gatewy". There are limit, gateway/],
+  [["--servers", ","], /--servers is empty/],
+  [["--queries", "Q1,Q99"], /--queries: no query "Q99". There are Q1, /],
+  [["--compare", ""], /--compare is empty/],
+  [["--compare", "main", "--soak", "1"], /--compare and --soak/],
+  [["--compair", "main"], /--compair/],
+])("the options %j are refused by name", (args, message) => {
+  expect(() => readOptions(args)).toThrow(message)
+})
