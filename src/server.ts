@@ -130,7 +130,7 @@ export function createGateway(
     // done for those in http/plain.ts.
     plugins: [
       // First, so that every later refusal has its request id and its line in the log.
-      useRequests({ endpoint, requests, fillContext, live }),
+      useRequests({ endpoint, requests, fillContext, live, largestAnswer: config.limits.responseBytes }),
       useReadiness({
         upstream: pool,
         problem: () => (closing ? "The gateway is stopping." : admission.overload()),
@@ -152,7 +152,7 @@ export function createGateway(
       // When the client leaves, resolvers stop; the upstream calls under way stop through the request's signal. Not so for
       // subscriptions, which useRequests ends: there the executor would keep something of each event until the last.
       { onExecute: useExecutionCancellation().onExecute },
-      config.compiledExecutor && useCompiledExecutor(),
+      config.compiledExecutor && useCompiledExecutor(config.limits.responseBytes),
     ],
   })
 
@@ -166,6 +166,7 @@ export function createGateway(
     ? createPlainPath({
         endpoint,
         largestBody: config.limits.bodyBytes,
+        largestAnswer: config.limits.responseBytes,
         schema,
         yoga,
         askYoga,

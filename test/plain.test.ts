@@ -167,6 +167,7 @@ function plainPath(a: () => number, reached: string[] = []) {
   const path = createPlainPath({
     endpoint: "/graphql",
     largestBody: 100,
+    largestAnswer: 1_000,
     schema,
     yoga,
     askYoga(request, response) {

@@ -286,7 +286,7 @@ Computation.implement({
     log: t.string({
       description:
         "What it wrote to its console, which is its result file `output`; null: there is none (yet). At most 1 MiB; a larger one only with `tail`, which then reads no more than its last 1 MiB. Two calls, three where the last lines are very long; none for a run that left no results.",
-      extensions: cost({ calls: 3 }),
+      extensions: cost({ calls: 3, bytes: 8_192 }),
       args: { tail: t.arg.int({ description: "How many of the last lines; by default the whole log." }) },
       resolve: (computation, { tail }, context) =>
         bool("has_results")(computation) === false

@@ -19,6 +19,8 @@ export interface Cost {
   oncePerRequest?: string
   /** No call is made where nothing but `id` and `__typename` is selected. */
   idsAreFree?: true
+  /** About how many bytes its value usually takes in an answer, where that isn't usual for its type. */
+  bytes?: number
   /** How many items it answers: in its own list, or in those lists of its object that declare nothing themselves. */
   items?: Count
 }
@@ -43,11 +45,20 @@ export function costOf(field: { extensions: Readonly<{ cost?: unknown }> }): Cos
   return field.extensions.cost as Cost | undefined
 }
 
+/** Whether a field can make calls. */
+export function makesCalls(field: { extensions: Readonly<{ cost?: unknown }> }): boolean {
+  const { calls, oncePerObject, oncePerRequest } = costOf(field) ?? {}
+  return (calls ?? oncePerObject ?? oncePerRequest) !== undefined
+}
+
 /** A field that makes one call. */
 export const oneCall = cost({ calls: 1 })
 
 /** A field that links to an object: a call, unless only the object's id is asked for. */
 export const link = cost({ calls: 1, idsAreFree: true })
+
+/** A text that people write at length, such as a description. */
+export const longText = cost({ bytes: 400 })
 
 /** A list that another call brought along, with so many items as a rule. */
 export const listOf = (assumed: number) => cost({ items: { assumed } })

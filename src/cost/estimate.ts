@@ -20,7 +20,10 @@ import {
   visit,
 } from "graphql"
 import type { ErrorCode } from "../errors.ts"
-import { type Cost, type Count, costOf } from "./cost.ts"
+import { fieldOf } from "../executor/operation.ts"
+import { leastBytesOfCall } from "../limits/responseSize.ts"
+import { bytesOfKey, bytesOfLeaf, bytesOfObject, introspectionItems, placeOf } from "./answerBytes.ts"
+import { type Cost, type Count, costOf, makesCalls } from "./cost.ts"
 
 type Variables = Readonly<Record<string, unknown>>
 
@@ -37,13 +40,19 @@ interface Step {
   given: (argument: string, variables: Variables) => unknown
   /** What is selected of the answer, for each type that it can be. */
   below: Branch[]
+  /** What it counts of the answer's size itself, in bytes, without what is below it. */
+  bytes: number
 }
 
-/** The steps on an object of one type. */
+/** What is selected on an object of one type. */
 interface Branch {
   steps: Step[]
   /** How many calls the steps share, each made once for an object. */
   sharedCalls: number
+  /** About how many bytes of an answer the object takes, without what is below its steps. */
+  bytes: number
+  /** How many more it takes for each item of those lists that declare nothing themselves. */
+  bytesOfItem: number
 }
 
 /** All that an operation's cost depends on, but its variables. */
@@ -54,14 +63,20 @@ interface Plan {
   /** The variables' defaults. */
   defaults: Variables
   /** The cost where it depends on no variable. */
-  constant: number | undefined
+  constant: Expected | undefined
 }
 
-/** How many calls to Code Ocean an operation is expected to make. */
-export interface Estimate {
+/** What is expected of an operation: calls to Code Ocean, and about how many bytes of answer. */
+interface Expected {
   calls: number
-  /** Why so many are refused: names the costliest field, and a smaller request that would pass. */
-  refusal(limit: number): GraphQLError
+  bytes: number
+}
+
+type Measure = keyof Expected
+
+export interface Estimate extends Expected {
+  /** Why it is refused for one of the two: names the costliest field, and a smaller request that would pass. */
+  refusal(measure: Measure, limit: number): GraphQLError
 }
 
 export type Estimator = (document: DocumentNode, operationName: string | null, variables: Variables) => Estimate
@@ -72,6 +87,7 @@ export type Estimator = (document: DocumentNode, operationName: string | null, v
  */
 export function createEstimator(schema: GraphQLSchema): Estimator {
   const known = new WeakMap<DocumentNode, { switches: readonly string[]; plans: Map<string, Plan> }>()
+  const itemsOfIntrospection = introspectionItems(schema)
   return (document, operationName, variables) => {
     let entry = known.get(document)
     if (entry === undefined) {
@@ -82,20 +98,35 @@ export function createEstimator(schema: GraphQLSchema): Estimator {
     const key = [operationName, ...switches.map((name) => settingOf(variables[name]))].join(" ")
     let plan = plans.get(key)
     if (plan === undefined) {
-      plan = planOf(schema, document, operationName, variables)
+      plan = planOf(schema, itemsOfIntrospection, document, operationName, variables)
       // Somebody who tries all combinations of many switches must not fill the memory.
       if (plans.size >= mostPlans) plans.clear()
       plans.set(key, plan)
     }
-    const made = plan
-    return {
-      calls: made.constant ?? new Calculation(made, variables).total(),
-      refusal: (limit) => refusalOf(made, variables, limit),
-    }
+    return new PlannedEstimate(plan, variables)
   }
 }
 
 const mostPlans = 16
+
+class PlannedEstimate implements Estimate {
+  readonly calls: number
+  readonly bytes: number
+  readonly #plan: Plan
+  readonly #variables: Variables
+
+  constructor(plan: Plan, variables: Variables) {
+    const { calls, bytes } = plan.constant ?? new Calculation(plan, variables).total()
+    this.calls = calls
+    this.bytes = bytes
+    this.#plan = plan
+    this.#variables = variables
+  }
+
+  refusal(measure: Measure, limit: number): GraphQLError {
+    return refusalOf(this.#plan, this.#variables, measure, limit)
+  }
+}
 
 const settingOf = (value: unknown) => (typeof value === "boolean" || value === undefined ? String(value) : "other")
 
@@ -112,6 +143,7 @@ function switchesIn(document: DocumentNode): string[] {
 
 function planOf(
   schema: GraphQLSchema,
+  itemsOfIntrospection: ReadonlyMap<string, number>,
   document: DocumentNode,
   operationName: string | null,
   variables: Variables,
@@ -130,7 +162,7 @@ function planOf(
   let idsAreConstant = true
   let isConstantOtherwise = true
   const callsPerRequest = new Set<string>()
-  const branches = new Map<string, Branch | null>()
+  const branches = new Map<string, Branch>()
   const numbers = new Map<SelectionSetNode, number>()
 
   /** The selected fields of an object of this type by their key in the answer, as an executor collects them. */
@@ -158,37 +190,63 @@ function planOf(
     return fields
   }
 
-  /** The steps for these selections; null where none of them costs anything. */
-  function branchOf(type: GraphQLObjectType, sets: readonly SelectionSetNode[]): Branch | null {
+  function branchOf(type: GraphQLObjectType, sets: readonly SelectionSetNode[]): Branch {
     const id = `${type.name} ${sets.map((set) => numberOf(numbers, set)).join(" ")}`
     const before = branches.get(id)
     if (before !== undefined) return before
     const shared = new Set<string>()
-    const steps: Step[] = []
+    const branch: Branch = { steps: [], sharedCalls: 0, bytes: bytesOfObject, bytesOfItem: 0 }
     for (const [key, nodes] of collect(type, sets)) {
-      const step = stepOf(type, key, nodes)
-      if (step === undefined) continue
-      steps.push(step)
-      if (step.cost.oncePerObject !== undefined) shared.add(step.cost.oncePerObject)
-      if (step.cost.oncePerRequest !== undefined) callsPerRequest.add(step.cost.oncePerRequest)
+      const field = fieldOf(schema, type, (nodes[0] as FieldNode).name.value)
+      if (field === undefined) continue
+      branch.bytes += bytesOfKey(key)
+      const step = stepOf(field, key, nodes)
+      if (step === undefined) addBytes(branch, type, field, nodes)
+      else {
+        branch.steps.push(step)
+        if (step.cost.oncePerObject !== undefined) shared.add(step.cost.oncePerObject)
+        if (step.cost.oncePerRequest !== undefined) callsPerRequest.add(step.cost.oncePerRequest)
+      }
     }
-    const branch = steps.length === 0 ? null : { steps, sharedCalls: shared.size }
+    branch.sharedCalls = shared.size
     branches.set(id, branch)
     return branch
   }
 
-  function stepOf(type: GraphQLObjectType, key: string, nodes: readonly FieldNode[]): Step | undefined {
+  /** Adds what a field that costs no calls takes in an answer, with all that is below it. */
+  function addBytes(
+    branch: Branch,
+    type: GraphQLObjectType,
+    field: GraphQLField<unknown, unknown>,
+    nodes: readonly FieldNode[],
+  ): void {
+    const sets = nodes.flatMap(({ selectionSet }) => selectionSet ?? [])
+    if (sets.length === 0) {
+      branch.bytes += bytesOfLeaf(field)
+      return
+    }
+    const items = costOf(field)?.items?.assumed ?? itemsOfIntrospection.get(placeOf(type, field))
+    const isList = isListType(getNullableType(field.type))
+    const below = objectTypes(schema, getNamedType(field.type)).map((one) => {
+      const { bytes, bytesOfItem } = branchOf(one, sets)
+      return bytes + bytesOfItem * (isList ? 1 : (items ?? 1))
+    })
+    const most = Math.max(0, ...below)
+    if (!isList) branch.bytes += most
+    else if (items === undefined) branch.bytesOfItem += most
+    else branch.bytes += most * items
+  }
+
+  function stepOf(field: GraphQLField<unknown, unknown>, key: string, nodes: readonly FieldNode[]): Step | undefined {
     const [node] = nodes as [FieldNode]
-    const field = type.getFields()[node.name.value]
-    if (field === undefined) return undefined
     const cost = costOf(field) ?? {}
     const named = getNamedType(field.type)
     const sets = nodes.flatMap(({ selectionSet }) => selectionSet ?? [])
     const types = objectTypes(schema, named)
     if (cost.idsAreFree && types.every((one) => [...collect(one, sets).values()].every(isOnlyId))) return undefined
-    const below = types.map((one) => branchOf(one, sets)).filter((branch) => branch !== null)
-    const callsItself = cost.calls ?? cost.oncePerObject ?? cost.oncePerRequest
-    if (callsItself === undefined && below.length === 0) return undefined
+    const below = types.map((one) => branchOf(one, sets))
+    const callsItself = makesCalls(field)
+    if (!callsItself && below.every(({ steps }) => steps.length === 0)) return undefined
     const readers = new Map<string, (variables: Variables) => unknown>()
     for (const path of [cost.per?.argument, cost.items?.argument, cost.byId]) {
       if (path === undefined) continue
@@ -205,6 +263,7 @@ function planOf(
       typeName: named.name,
       given: (argument, variables) => readers.get(argument)?.(variables),
       below,
+      bytes: (sets.length === 0 ? bytesOfLeaf(field) : 0) + (callsItself ? leastBytesOfCall : 0),
     }
   }
 
@@ -226,7 +285,7 @@ function planOf(
   }
 
   const rootType = schema.getRootType(operation.operation) as GraphQLObjectType
-  const root = branchOf(rootType, [operation.selectionSet]) ?? { steps: [], sharedCalls: 0 }
+  const root = branchOf(rootType, [operation.selectionSet])
   const [lookup, another] = root.steps.filter(({ cost }) => cost.byId !== undefined)
   if (lookup !== undefined && another === undefined && !lookup.isList) {
     // One object by its id costs the same, whichever it is.
@@ -296,6 +355,7 @@ class Calculation {
   readonly cap: Cap
   /** What one object costs: fragments can lead to the same selections in many ways. */
   readonly known = new Map<Branch, number>()
+  readonly #knownBytes = new Map<Branch, number>()
 
   constructor(plan: Plan, variables: Variables, cap = uncapped) {
     this.plan = plan
@@ -303,9 +363,31 @@ class Calculation {
     this.cap = cap
   }
 
-  total(): number {
+  total(): Expected {
     const { root, callsPerRequest } = this.plan
-    return this.#callsOf(root, 1) + callsPerRequest + this.callsById(root.steps)
+    const calls = this.#callsOf(root, 1) + callsPerRequest + this.callsById(root.steps)
+    return { calls, bytes: this.#bytesOf(root, 1) }
+  }
+
+  #bytesOf(branch: Branch, above: number): number {
+    let bytes = this.#knownBytes.get(branch)
+    if (bytes === undefined) {
+      bytes = branch.bytes + branch.bytesOfItem * above
+      for (const step of branch.steps) bytes += this.bytesBelow(step, above, branch === this.plan.root)
+      this.#knownBytes.set(branch, bytes)
+    }
+    return bytes
+  }
+
+  /** What a field's value takes. Pages further down are seldom full, so they count as long as they usually are. */
+  bytesBelow(step: Step, above: number, isRoot: boolean): number {
+    const { below, bytes, cost, isList } = step
+    if (below.length === 0) return bytes
+    const assumed = cost.items?.assumed ?? Number.POSITIVE_INFINITY
+    const items = (others: number) => Math.min(this.items(step, others), isRoot ? Number.POSITIVE_INFINITY : assumed)
+    const times = isList ? items(above) : 1
+    const inside = isList ? 1 : items(1)
+    return bytes + times * Math.max(0, ...below.map((branch) => this.#bytesOf(branch, inside)))
   }
 
   /** @param above how many items a list has that declares nothing itself */
@@ -366,29 +448,31 @@ class Calculation {
   }
 }
 
-function refusalOf(plan: Plan, variables: Variables, limit: number): GraphQLError {
+function refusalOf(plan: Plan, variables: Variables, measure: Measure, limit: number): GraphQLError {
   const calculation = new Calculation(plan, variables)
-  const estimated = calculation.total()
-  const steps = costliest(calculation)
+  const estimated = Math.ceil(calculation.total()[measure])
+  const steps = costliest(calculation, measure)
   const field = steps.map(({ key }) => key).join(".")
-  const passes = (cap: Cap) => new Calculation(plan, variables, cap).total() <= limit
-  return new GraphQLError(
-    `This operation may cost ${estimated} calls to Code Ocean, and at most ${limit} are allowed; the largest part is for \`${field}\`. ${smaller(steps, passes)}`,
-    {
-      nodes: steps.at(-1)?.node,
-      extensions: {
-        code: "OPERATION_TOO_COSTLY" satisfies ErrorCode,
-        http: { spec: true, status: 400 },
-        field,
-        estimatedUpstreamCalls: estimated,
-        limit,
-      },
+  const passes = (cap: Cap) => new Calculation(plan, variables, cap).total()[measure] <= limit
+  const largest = steps.length === 0 ? "" : `; the largest part is for \`${field}\``
+  const problem =
+    measure === "calls"
+      ? `This operation may cost ${estimated} calls to Code Ocean, and at most ${limit} are allowed`
+      : `The answer to this operation may take ${estimated} bytes, and at most ${limit} are allowed`
+  return new GraphQLError(`${problem}${largest}. ${smaller(steps, passes)}`, {
+    nodes: steps.at(-1)?.node,
+    extensions: {
+      code: "OPERATION_TOO_COSTLY" satisfies ErrorCode,
+      http: { spec: true, status: 400 },
+      ...(steps.length > 0 && { field }),
+      [measure === "calls" ? "estimatedUpstreamCalls" : "estimatedBytes"]: estimated,
+      limit,
     },
-  )
+  })
 }
 
-/** The way to the field that most calls are made for. */
-function costliest(calculation: Calculation): Step[] {
+/** The path to the field that takes most of an estimate. */
+function costliest(calculation: Calculation, measure: Measure): Step[] {
   const way: Step[] = []
   let branches: readonly Branch[] = [calculation.plan.root]
   let above = 1
@@ -397,10 +481,15 @@ function costliest(calculation: Calculation): Step[] {
       .flatMap(({ steps }) => steps)
       .map((step) => {
         const shared = step.cost.oncePerObject === undefined ? 0 : 1
-        const own = calculation.own(step) + calculation.callsById([step]) + shared
-        const below = calculation.below(step, above)
-        return { step, own, below }
+        return measure === "calls"
+          ? {
+              step,
+              own: calculation.own(step) + calculation.callsById([step]) + shared,
+              below: calculation.below(step, above),
+            }
+          : { step, own: 0, below: calculation.bytesBelow(step, above, way.length === 0) }
       })
+    if (costs.length === 0) return way
     const { step, own, below } = costs.reduce((a, b) => (b.own + b.below > a.own + a.below ? b : a))
     way.push(step)
     if (own >= below) return way

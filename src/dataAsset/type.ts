@@ -1,7 +1,7 @@
 import { builder } from "../builder.ts"
 import { Capsule, CapsuleConnection, capsuleById } from "../capsule/type.ts"
 import { Computation, computationById, rememberRunnable } from "../computation/type.ts"
-import { type Count, cost, link, listOf } from "../cost/cost.ts"
+import { type Count, cost, link, listOf, longText } from "../cost/cost.ts"
 import { CustomMetadataEntry } from "../customMetadata/type.ts"
 import { wireEnum } from "../enums.ts"
 import { nullIfMissing } from "../errors.ts"
@@ -163,7 +163,11 @@ DataAsset.implement({
       description: "Bytes; 0 while it is new, null where nobody counted.",
       resolve: text("size", "sizeInBytes"),
     }),
-    description: t.string({ description: "Free text; may hold Markdown.", resolve: text("description") }),
+    description: t.string({
+      description: "Free text; may hold Markdown.",
+      extensions: longText,
+      resolve: text("description"),
+    }),
     tags: t.stringList({ description: "Keywords.", resolve: texts("tags", "keywords") }),
     nextflowProfile: t.string({
       description: "The Nextflow profile of the run that made it.",

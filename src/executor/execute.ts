@@ -19,6 +19,16 @@ import {
   locatedError,
 } from "graphql"
 import { inspect } from "graphql/jsutils/inspect.js"
+import {
+  bytesOfError,
+  type Changes,
+  leastBytesOfValue,
+  mostErrors,
+  othersLeftOut,
+  roughSize,
+  tooCostly,
+  tooLarge,
+} from "../limits/responseSize.ts"
 import type { Operation, SelectedField } from "./operation.ts"
 import { type Course, isThenable, type Thenable, Unfinished } from "./unfinished.ts"
 
@@ -36,6 +46,15 @@ interface Run {
   /** The arguments of the fields that have any: the same for all objects of a list. */
   args: Map<SelectedField, Record<string, unknown>> | undefined
   asker: Asker
+  /** About how many bytes the answer has so far, and how many it may have. */
+  size: number
+  readonly mostBytes: number
+  /** Why the answer is given up; no further resolver is called then. */
+  stopped: GraphQLError | undefined
+  /** Called once when the answer is given up while it is waited for. */
+  onStopped: (() => void) | undefined
+  /** The mutation's fields that were begun. */
+  begun: number
 }
 
 /** Who waits for an answer. */
@@ -44,10 +63,18 @@ export interface Asker {
   readonly hasLeft: boolean
 }
 
+/** An operation with more failing fields than this is given up. */
+const mostFailures = 50_000
+
 /** The errors of one execution. What goes wrong below a place that has become null is no news. */
 class Errors {
   readonly all: GraphQLError[] = []
+  leftOut = 0
   #places: Set<Path | undefined> | undefined
+
+  get isFull(): boolean {
+    return this.all.length >= mostErrors
+  }
 
   /** @param place the path of what has become null; undefined for the whole answer */
   add(error: GraphQLError, place: Path | undefined): void {
@@ -64,35 +91,74 @@ class Errors {
  * depends on the operation alone stands ready, and because values that are there are never waited for: where a field that
  * can't be null takes along a parent that still waits for others, its error can stand earlier among the errors.
  * Once the asker has left no further resolver is called, and what the answer has then is nobody's business.
+ * @param mostBytes an answer that becomes larger than about this is given up, at once: it is null with one error
  */
 export function execute(
   operation: Operation,
   variables: Variables,
   args: ExecutionArgs,
   asker: Asker,
+  mostBytes: number,
 ): ExecutionResult | Promise<ExecutionResult> {
   const { rootValue, contextValue: context } = args
-  const run: Run = { operation, rootValue, context, variables, errors: new Errors(), args: undefined, asker }
-  const answer = (data: unknown) => {
-    const { all: errors } = run.errors
-    return (errors.length === 0 ? { data } : { errors, data }) as ExecutionResult
-  }
-  const failure = (error: unknown) => {
-    run.errors.add(error as GraphQLError, undefined)
-    return answer(null)
+  const run: Run = {
+    operation,
+    rootValue,
+    context,
+    variables,
+    errors: new Errors(),
+    args: undefined,
+    asker,
+    size: 0,
+    mostBytes,
+    stopped: undefined,
+    onStopped: undefined,
+    begun: 0,
   }
   try {
     const data = executeRoot(run)
-    if (!isThenable(data)) return answer(data)
+    if (!isThenable(data)) return answerOf(run, data)
     return new Promise((resolve) => {
+      run.onStopped = () => resolve(answerOf(run, null))
       data.then(
-        (there) => resolve(answer(there)),
-        (error) => resolve(failure(error)),
+        (there) => resolve(answerOf(run, there)),
+        (error) => resolve(failureOf(run, error)),
       )
+      if (run.stopped !== undefined) run.onStopped()
     })
   } catch (error) {
-    return failure(error)
+    return failureOf(run, error)
   }
+}
+
+function answerOf({ errors: { all: errors, leftOut }, stopped }: Run, data: unknown): ExecutionResult {
+  if (stopped !== undefined) return { errors: [stopped], data: null }
+  if (errors.length === 0) return { data } as ExecutionResult
+  return { errors: leftOut === 0 ? errors : [...errors, othersLeftOut(leftOut)], data } as ExecutionResult
+}
+
+function failureOf(run: Run, error: unknown): ExecutionResult {
+  run.errors.add(error as GraphQLError, undefined)
+  return answerOf(run, null)
+}
+
+/** Gives the answer up when it has become too large. */
+function checkSize(run: Run): void {
+  if (run.size > run.mostBytes && run.stopped === undefined) stop(run, tooLarge(run.mostBytes, changesOf(run)))
+}
+
+function stop(run: Run, error: GraphQLError): void {
+  run.stopped = error
+  run.onStopped?.()
+}
+
+function changesOf({ operation, variables, begun }: Run): Changes | undefined {
+  if (operation.definition.operation !== "mutation") return undefined
+  const keys = operation
+    .selectionFor(variables)
+    .fieldsOf(operation.rootType)
+    .map(({ key }) => key)
+  return { begun: keys.slice(0, begun), notBegun: keys.slice(begun) }
 }
 
 function executeRoot(run: Run): Data | Unfinished | Promise<Data> {
@@ -106,7 +172,12 @@ function executeRoot(run: Run): Data | Unfinished | Promise<Data> {
 /** A mutation's fields: each begins when the one before has wholly ended. */
 async function executeOneByOne(run: Run, fields: readonly SelectedField[], source: unknown): Promise<Data> {
   const data: Data = {}
-  for (const field of fields) Object.assign(data, await executeFields(run, [field], source, undefined))
+  for (const field of fields) {
+    checkSize(run)
+    if (run.stopped !== undefined) break
+    run.begun += 1
+    Object.assign(data, await executeFields(run, [field], source, undefined))
+  }
   return data
 }
 
@@ -119,6 +190,7 @@ function executeFields(
   const data: Data = {}
   let unfinished: Unfinished | undefined
   for (const field of fields) {
+    run.size += field.bytes
     // What can have nothing below it needs no place of its own, unless it fails.
     const path = field.isLeaf ? undefined : pathOf(field, parentPath)
     try {
@@ -136,6 +208,7 @@ function executeFields(
       throw error
     }
   }
+  checkSize(run)
   return unfinished ?? data
 }
 
@@ -161,7 +234,7 @@ function executeField(
   parentPath: Path | undefined,
   path: Path | undefined,
 ): unknown {
-  if (run.asker.hasLeft) return null
+  if (run.asker.hasLeft || run.stopped !== undefined) return null
   const { definition } = field
   try {
     const info = field.wantsInfo ? new Info(run, field, parentPath, path) : noInfo
@@ -299,11 +372,25 @@ class Info implements GraphQLResolveInfo {
 
 /** Where the type allows null, the error is noted; where not, it is the parent's. */
 function failed(run: Run, field: SelectedField, type: GraphQLOutputType, path: Path, cause: unknown): null {
+  if (run.errors.isFull) return leftOut(run, type)
+  run.size += bytesOfError
   const error = locatedError(cause, field.nodes, pathArray(path))
   if (isNonNullType(type)) throw error
   run.errors.add(error, path)
   return null
 }
+
+/** An error costs many times what its field does, so of those that won't be shown none is made. */
+function leftOut(run: Run, type: GraphQLOutputType): null {
+  if (isNonNullType(type)) throw notShown
+  run.errors.leftOut += 1
+  if (run.errors.leftOut > mostFailures && run.stopped === undefined) {
+    stop(run, tooCostly(`More than ${mostFailures} fields of this operation fail.`, changesOf(run)))
+  }
+  return null
+}
+
+const notShown = new GraphQLError("More fields failed than an answer shows.")
 
 function pathArray(path: Path): (string | number)[] {
   const keys: (string | number)[] = []
@@ -355,6 +442,9 @@ function completeList(itemType: GraphQLOutputType): Complete {
       throw new GraphQLError(`Expected Iterable, but did not find one for field "${nameOf(field)}".`)
     }
     const list = Array.isArray(value) ? value : Array.from(value)
+    run.size += list.length * leastBytesOfValue
+    checkSize(run)
+    if (run.stopped !== undefined) return []
     const items = new Array<unknown>(list.length)
     let unfinished: Unfinished | undefined
     for (let index = 0; index < items.length; index++) {
@@ -381,12 +471,14 @@ function completeList(itemType: GraphQLOutputType): Complete {
 
 function completeLeaf(type: GraphQLLeafType): Complete {
   const asIs = type === GraphQLString || type === GraphQLID ? "string" : type === GraphQLBoolean ? "boolean" : undefined
-  return (_run, _field, _info, _path, value) => {
+  return (run, _field, _info, _path, value) => {
+    if (typeof value === "string") run.size += value.length
     // What these types would return unchanged, which most values are.
     if (typeof value === asIs) return value
     if (value === null || value === undefined) return null
     if (value instanceof Error) throw value
     const serialized = type.serialize(value)
+    if (typeof serialized === "object" && serialized !== null) run.size += roughSize(serialized, run.mostBytes)
     if (serialized === null || serialized === undefined) {
       throw new Error(
         `Expected \`${inspect(type)}.serialize(${inspect(value)})\` to return non-nullable value, returned: ${inspect(serialized)}`,

@@ -17,11 +17,15 @@ import {
   isLeafType,
   Kind,
   type OperationDefinitionNode,
+  SchemaMetaFieldDef,
   type SelectionSetNode,
+  TypeMetaFieldDef,
   TypeNameMetaFieldDef,
   typeFromAST,
   visit,
 } from "graphql"
+import { makesCalls } from "../cost/cost.ts"
+import { leastBytesOfCall, leastBytesOfValue } from "../limits/responseSize.ts"
 import { type Complete, completeAs } from "./execute.ts"
 
 type Variables = Readonly<Record<string, unknown>>
@@ -52,6 +56,8 @@ export interface SelectedField {
   readonly wantsInfo: boolean
   /** What is selected of its value. */
   readonly selection: Selection
+  /** What it counts of the answer's size, in bytes, beside the text in its value. */
+  readonly bytes: number
 }
 
 /** What is selected of an object, whose type is known only when it is there. */
@@ -72,8 +78,8 @@ const selectionsKept = 32
 const operations = new WeakMap<DocumentNode, Map<string | undefined, Operation>>()
 
 /**
- * The operation with this name, or the only one; undefined where there is none, or where it is for graphql-js: what only
- * it does (introspection, incremental delivery), and names that objects of the answer can't have as they are.
+ * The operation with this name, or the only one; undefined where there is none, or where it is for graphql-js: incremental
+ * delivery, which only it does, and names that objects of the answer can't have as they are.
  * It is kept as long as the document, which the server keeps for each text that it has parsed, and has one schema for.
  */
 export function operationOf(
@@ -130,9 +136,9 @@ function surveyOf(document: DocumentNode) {
   /** The variables that decide, in `@skip` and `@include`, whether something is left out. */
   const conditions = new Set<string>()
   visit(document, {
-    Field({ name, alias }) {
+    Field({ alias }) {
       fields += 1
-      if (alias?.value === "__proto__" || (name.value.startsWith("__") && name.value !== "__typename")) isUnusual = true
+      if (alias?.value === "__proto__") isUnusual = true
     },
     Directive({ name, arguments: given = [] }) {
       if (name.value === "defer" || name.value === "stream") isUnusual = true
@@ -151,6 +157,20 @@ function looksAtInfo(resolve: GraphQLFieldResolver<unknown, unknown>): boolean {
   const text = Function.prototype.toString.call(resolve)
   const parameters = text.slice(0, text.search(/\)|=>/))
   return /\.\.\.|=/.test(parameters) || /\barguments\b|\[native code\]/.test(text)
+}
+
+/** The definition of a field of this type, introspection's included. */
+export function fieldOf(
+  schema: GraphQLSchema,
+  type: GraphQLObjectType,
+  name: string,
+): GraphQLField<unknown, unknown> | undefined {
+  if (name === TypeNameMetaFieldDef.name) return TypeNameMetaFieldDef
+  if (type === schema.getQueryType()) {
+    if (name === SchemaMetaFieldDef.name) return SchemaMetaFieldDef
+    if (name === TypeMetaFieldDef.name) return TypeMetaFieldDef
+  }
+  return type.getFields()[name]
 }
 
 const nothing: Selection = { fieldsOf: () => [] }
@@ -172,7 +192,7 @@ function rootSelection(
           fields = []
           for (const [key, nodes] of collect(type, sets)) {
             const name = (nodes[0] as FieldNode).name.value
-            const definition = name === TypeNameMetaFieldDef.name ? TypeNameMetaFieldDef : type.getFields()[name]
+            const definition = fieldOf(schema, type, name)
             if (definition === undefined) continue
             const resolve = definition.resolve ?? defaultFieldResolver
             const isLeaf = isLeafType(getNullableType(definition.type))
@@ -186,6 +206,7 @@ function rootSelection(
               isLeaf,
               wantsInfo: !isLeaf || looksAtInfo(resolve),
               selection: selectionOf(nodes.flatMap(({ selectionSet }) => selectionSet ?? [])),
+              bytes: makesCalls(definition) ? leastBytesOfCall : Math.max(leastBytesOfValue, key.length + 8),
             })
           }
           byType.set(type, fields)

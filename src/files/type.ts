@@ -250,7 +250,7 @@ File.implement({
     text: t.string({
       description:
         "The file's whole content, for small files of UTF-8 text. A larger file, or one that is no text, is an error. Two calls: for its address, and for the file.",
-      extensions: cost({ calls: 1, oncePerObject: "urls" }),
+      extensions: cost({ calls: 1, oncePerObject: "urls", bytes: 8_192 }),
       args: {
         maxBytes: t.arg.int({
           required: true,
@@ -270,7 +270,7 @@ File.implement({
     json: t.field({
       type: "JSON",
       description: `The file's content, parsed, for JSON files of at most ${mostBytes} bytes. A larger file, or one that is no JSON, is an error. Two calls: for its address, and for the file.`,
-      extensions: cost({ calls: 1, oncePerObject: "urls" }),
+      extensions: cost({ calls: 1, oncePerObject: "urls", bytes: 2_048 }),
       resolve: (file, _args, context) => jsonOf(context, file),
     }),
   }),

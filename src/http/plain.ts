@@ -13,6 +13,7 @@ import type { YogaServerInstance } from "graphql-yoga"
 import type { Context } from "../context.ts"
 import type { executeUsual } from "../executor/useCompiledExecutor.ts"
 import type { RefusalOf } from "../limits/operation.ts"
+import { allChanges, tooLarge } from "../limits/responseSize.ts"
 import type { Log } from "../log.ts"
 import { isObject } from "../upstream/answer.ts"
 import type { Caller } from "../upstream/client.ts"
@@ -40,6 +41,8 @@ export type OperationHandler = (
 export function createPlainPath(options: {
   endpoint: string
   largestBody: number
+  /** The most bytes of an answer. */
+  largestAnswer: number
   schema: GraphQLSchema
   yoga: Pick<YogaServerInstance<object, object>, "getEnveloped">
   /** Answers what is unusual. */
@@ -118,19 +121,32 @@ export function createPlainPath(options: {
       // Nothing is begun for a client that has left, least of all a change.
       if (request.hasLeft) return nothing
       const executed = { ...args, contextValue }
-      return options.execute(executed, request) ?? yoga.getEnveloped(contextValue).execute(executed)
+      return (
+        options.execute(executed, request, options.largestAnswer) ?? yoga.getEnveloped(contextValue).execute(executed)
+      )
     } catch (error) {
       return refused(error)
     }
   }
 
-  function send(state: RequestState, type: AnswerType, result: ExecutionResult, response: ServerResponse): number {
+  function send(
+    state: RequestState,
+    type: AnswerType,
+    result: ExecutionResult,
+    response: ServerResponse,
+    operation: OperationDefinitionNode,
+  ): number {
     const { status, headers } = statusOf(result, type)
     // As text, Node sends it together with the headers in one piece.
     const body = JSON.stringify(withoutInternals(result))
+    const size = Buffer.byteLength(body)
+    if (size > options.largestAnswer && result.data != null) {
+      const error = tooLarge(options.largestAnswer, allChanges(operation))
+      return send(state, type, requests.present(state, { errors: [error], data: null }), response, operation)
+    }
     const own = {
       "content-type": contentTypes[type],
-      "content-length": Buffer.byteLength(body),
+      "content-length": size,
       "cache-control": "private, no-store",
       vary: operationsVary,
       "x-request-id": state.requestId,
@@ -161,7 +177,7 @@ export function createPlainPath(options: {
       isOver = true
       const { hasLeft } = plain
       if (!hasLeft) options.setCorsHeaders(response, request.headers.origin)
-      const status = hasLeft ? 200 : send(state, type, requests.present(state, result), response)
+      const status = hasLeft ? 200 : send(state, type, requests.present(state, result), response, prepared.operation)
       state.upstream?.end()
       requests.writeLine(state, "request", hasLeft ? "cancelled" : undefined, { status })
     }

@@ -1,6 +1,7 @@
 import type { ExecutionResult, OperationDefinitionNode } from "graphql"
 import { type RequestCost, requestIdOf } from "../context.ts"
 import { presentError } from "../errors.ts"
+import { mostErrors, othersLeftOut } from "../limits/responseSize.ts"
 import type { Log } from "../log.ts"
 import type { Caller, Upstream } from "../upstream/client.ts"
 
@@ -10,6 +11,7 @@ export interface RequestState {
   readonly log: Log
   started: number
   operationName?: string
+  operation?: OperationDefinitionNode | null | undefined
   upstream?: Upstream
   cost: RequestCost
   /** Whether the client wants to know the cost. */
@@ -65,6 +67,7 @@ class State implements RequestState {
   readonly cost: RequestCost = { estimatedUpstreamCalls: null, upstreamCalls: 0, sharedCalls: 0 }
   errorCodes: Record<string, number> | undefined
   operationName?: string
+  operation?: OperationDefinitionNode | null | undefined
   upstream?: Upstream
   isSubscription = false
   parts?: number
@@ -95,7 +98,10 @@ export function createRequests(log: Log): Requests {
       return { ...result, incremental: result.incremental.map((part) => presentErrors(state, part)) }
     }
     if (!result.errors?.length) return result
-    const errors = result.errors.map((error) => presentError(error, state.requestId, state.log))
+    const left = result.errors.length - mostErrors
+    // One more may stand for those that the executor has left out.
+    const shown = left > 1 ? [...result.errors.slice(0, mostErrors), othersLeftOut(left)] : result.errors
+    const errors = shown.map((error) => presentError(error, state.requestId, state.log))
     state.errorCodes ??= {}
     for (const { extensions } of errors) {
       const code = String(extensions.code)
@@ -112,6 +118,7 @@ export function createRequests(log: Log): Requests {
       return state
     },
     noteOperation(state, operation) {
+      state.operation = operation
       state.operationName = operation?.name?.value.slice(0, longestOperationName)
     },
     present(state, result) {

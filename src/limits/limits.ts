@@ -16,6 +16,11 @@ const table = {
     meaning:
       "How deep braces, brackets and parentheses may nest in a document, selections through all their fragments, and values in variables.",
   },
+  depth: {
+    name: "OPERATION_DEPTH",
+    default: 25,
+    meaning: "How many fields may nest in one another in a document, through all its fragments.",
+  },
   selections: {
     name: "OPERATION_SELECTIONS",
     default: 10_000,
@@ -37,7 +42,7 @@ const table = {
   directives: { name: "OPERATION_DIRECTIVES", default: 200, meaning: "The most directives in a document." },
   directivesInOnePlace: {
     name: "OPERATION_DIRECTIVES_IN_ONE_PLACE",
-    default: 10,
+    default: 5,
     meaning: "The most directives on one field, fragment, variable or operation.",
   },
   variableValues: {
@@ -61,6 +66,12 @@ const table = {
     default: 5_000,
     meaning:
       "The most calls to Code Ocean that an operation may really make, repeats after failures not counted; fields that need more are refused.",
+  },
+  responseBytes: {
+    name: "RESPONSE_BYTES",
+    default: 32 * 1024 * 1024,
+    meaning:
+      "The largest answer in bytes. An operation that is expected to give a larger one is refused before its first call; one that does give it gets an error in its place. While an answer is made, a value counts 16 bytes at the least, and a field that can make calls 512.",
   },
 } as const satisfies Record<string, { name: string; default: number; meaning: string }>
 

@@ -22,6 +22,7 @@ export function createRefusalOf(schema: GraphQLSchema, limits: Limits): RefusalO
     }
     const expected = estimate(document, operationName ?? null, variables)
     contextValue.cost.estimatedUpstreamCalls = expected.calls
-    return expected.calls > limits.estimatedCalls ? expected.refusal(limits.estimatedCalls) : undefined
+    if (expected.calls > limits.estimatedCalls) return expected.refusal("calls", limits.estimatedCalls)
+    return expected.bytes > limits.responseBytes ? expected.refusal("bytes", limits.responseBytes) : undefined
   }
 }

@@ -4,6 +4,7 @@ import type { Context } from "../context.ts"
 import type { FillContext } from "../http/contexts.ts"
 import { operationsVary } from "../http/refusals.ts"
 import type { Part, RequestState, Requests } from "../http/requests.ts"
+import { allChanges, isLargerThan, tooLarge } from "../limits/responseSize.ts"
 import type { Live } from "../live/poller.ts"
 
 /**
@@ -15,9 +16,20 @@ export function useRequests(options: {
   requests: Requests
   fillContext: FillContext
   live: Live
+  /** The most bytes of an answer, or of one of its parts. */
+  largestAnswer: number
 }): Plugin<Context> {
-  const { live } = options
-  const { stateOf, present, writeLine, noteOperation } = options.requests
+  const { live, largestAnswer } = options
+  const { stateOf, writeLine, noteOperation } = options.requests
+
+  function present<R extends Part>(state: RequestState, result: R): R {
+    const { present } = options.requests
+    const presented = present(state, result)
+    if (presented.data == null && presented.incremental === undefined) return presented
+    if (!isLargerThan(largestAnswer, presented)) return presented
+    const error = tooLarge(largestAnswer, allChanges(state.operation))
+    return present(state, { ...result, errors: [error], data: null, incremental: undefined })
+  }
 
   const note = ({ args: { document, operationName, contextValue } }: { args: ExecutionArgs }) => {
     const state = stateOf((contextValue as Context).request)

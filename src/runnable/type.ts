@@ -4,7 +4,7 @@ import { builder } from "../builder.ts"
 import { Capsule, capsuleById } from "../capsule/type.ts"
 import { ComputationConnection, ComputationFilterInput, computationPage } from "../computation/type.ts"
 import type { Context } from "../context.ts"
-import { cost, link, oneCall } from "../cost/cost.ts"
+import { cost, link, longText, oneCall } from "../cost/cost.ts"
 import { wireEnum } from "../enums.ts"
 import { nullIfMissing } from "../errors.ts"
 import { linkAt, type Typed } from "../loader.ts"
@@ -149,7 +149,11 @@ Runnable.implement({
       description: "When anyone last opened it.",
       resolve: time("last_accessed"),
     }),
-    description: t.string({ description: "Free text; may hold Markdown.", resolve: text("description") }),
+    description: t.string({
+      description: "Free text; may hold Markdown.",
+      extensions: longText,
+      resolve: text("description"),
+    }),
     field: t.string({ description: "The field of research.", resolve: text("field") }),
     tags: t.stringList({ description: "Keywords.", resolve: texts("tags", "keywords") }),
     clonedFromUrl: t.string({

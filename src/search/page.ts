@@ -1,5 +1,5 @@
 import { builder, type ObjectType } from "../builder.ts"
-import type { Count } from "../cost/cost.ts"
+import { type Count, cost } from "../cost/cost.ts"
 import { badUserInput } from "../errors.ts"
 import type { SearchAnswer } from "../upstream/answer.ts"
 import { decodeCursor, encodeCursor, hash } from "./cursor.ts"
@@ -185,6 +185,7 @@ export function connectionOf<T>(name: string, node: ObjectType<T>) {
       cursor: t.string({
         nullable: false,
         description: "Pass it as `after` to go on behind this item.",
+        extensions: cost({ bytes: 300 }),
         resolve: ({ page, index }) => page.cursorAt(index),
       }),
       node: t.field({

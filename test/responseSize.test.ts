@@ -1,0 +1,246 @@
+import { describe, expect, test } from "vitest"
+import { readConfig } from "../src/config.ts"
+import { tokens } from "../src/sandbox/seed.ts"
+import { type Result, startGateway, startGatewayOn } from "./support/gateway.ts"
+import { type OddRequest, startOddUpstream } from "./support/oddUpstream.ts"
+
+const { limits } = readConfig({ CODEOCEAN_URL: "https://codeocean.example.org" })
+const aliases = (count: number, selection: string) =>
+  Array.from({ length: count }, (_, index) => `a${index}: ${selection}`).join(" ")
+
+/** An upstream whose capsules all hold this, and which does whatever it is told to. */
+function startFilled(more: (id: string) => object, page = 1000) {
+  const capsule = (id: string) => ({ id, name: "n", slug: "1", owner: "o", status: "release", created: 1, ...more(id) })
+  return startOddUpstream(({ method, path }: OddRequest) => {
+    if (method === "PATCH" || method === "DELETE") return { status: 204 }
+    if (path.startsWith("/capsules/search")) {
+      return { body: { has_more: false, results: Array.from({ length: page }, (_, index) => capsule(`c${index}`)) } }
+    }
+    if (path.startsWith("/computations/"))
+      return { body: { id: path.slice(14), name: "r", state: "running", created: 1 } }
+    return { body: capsule(path.slice("/capsules/".length)) }
+  })
+}
+
+const ways: [string, object][] = [
+  ["the plain path", {}],
+  ["Yoga's path", { plainPath: false }],
+  ["graphql-js's executor", { plainPath: false, compiledExecutor: false }],
+]
+
+function expectTooLarge({ data, errors }: Result, most: number) {
+  expect(data).toBeNull()
+  expect(errors).toHaveLength(1)
+  expect(errors?.[0]?.extensions.code).toBe("OPERATION_TOO_COSTLY")
+  expect(errors?.[0]?.message).toMatch(`The answer is larger than ${most} bytes, the most that one may be.`)
+}
+
+describe("an operation whose answer is expected to be too large is refused before its first call", () => {
+  test.each([
+    ["many aliases of a long text", `{ searchCapsules(first: 1000) { nodes { ${aliases(100, "description")} } } }`],
+    ["the same by edges", `{ searchCapsules(first: 1000) { edges { node { ${aliases(100, "description")} } } } }`],
+    ["many pages", `{ ${aliases(90, "searchDataAssets(first: 1000) { nodes { name description mount tags } }")} }`],
+    ["cursors", `{ ${aliases(60, "searchDataAssets(first: 1000) { edges { cursor b: cursor } }")} }`],
+  ])("%s", async (_what, query) => {
+    const { ask, sandbox } = await startGateway()
+    const { data, errors } = await ask(query)
+    expect(data).toBeUndefined()
+    expect(errors?.[0]?.message).toMatch(/^The answer to this operation may take \d+ bytes, and at most 33554432 are/)
+    expect(errors?.[0]?.extensions).toMatchObject({ code: "OPERATION_TOO_COSTLY", limit: limits.responseBytes })
+    expect(sandbox.requests).toEqual([])
+  })
+
+  test("aliases of the schema", async () => {
+    const { ask } = await startGateway({ config: { limits: { ...limits, responseBytes: 10_000_000 } } })
+    const fields = aliases(7, "fields { name description args { name description } }")
+    const { data, errors } = await ask(`{ ${aliases(60, `__schema { types { ${fields} } }`)} }`)
+    expect(data).toBeUndefined()
+    expect(errors?.[0]?.message).toMatch(/^The answer to this operation may take \d+ bytes, and at most 10000000 are/)
+  })
+
+  test("says which smaller one would pass, and that one does", async () => {
+    const { ask, sandbox } = await startGateway()
+    const query = (first: number) => `{ searchCapsules(first: ${first}) { nodes { ${aliases(100, "description")} } } }`
+    const { errors } = await ask(query(1000))
+    const [, passing] = /`searchCapsules\(first: (\d+)\)` would pass/.exec(errors?.[0]?.message ?? "") ?? []
+    expect(Number(passing)).toBeGreaterThan(500)
+    expect((await ask(query(Number(passing) + 1))).errors).toHaveLength(1)
+    expect(sandbox.requests).toHaveLength(0)
+    expect((await ask(query(Number(passing)))).errors).toBeUndefined()
+  })
+
+  test("a page at its largest, with all that a table shows of it, passes", async () => {
+    const { ask } = await startGateway()
+    const fields = "id name status owner slug created lastAccessed description field tags versions { majorVersion doi }"
+    const page = `searchCapsules(first: 1000) { edges { cursor node { ${fields} } } pageInfo { endCursor hasNextPage } }`
+    expect((await ask(`{ ${page} }`)).errors).toBeUndefined()
+    expect((await ask(`{ ${aliases(10, page)} }`)).errors).toBeUndefined()
+  })
+})
+
+describe.each(ways)("on %s, an answer that turns out too large is an error in its place", (_way, config) => {
+  const most = 100_000
+  const small = { ...config, limits: { ...limits, responseBytes: most } }
+
+  test.each<[string, (id: string) => object, string]>([
+    [
+      "by many values of one long text",
+      () => ({ name: "x".repeat(200) }),
+      "{ searchCapsules(first: 800) { nodes { name } } }",
+    ],
+    [
+      "by characters that JSON writes as six",
+      () => ({ name: "\u0001".repeat(80) }),
+      "{ searchCapsules(first: 300) { nodes { name } } }",
+    ],
+    [
+      "by characters of three bytes",
+      () => ({ name: "語".repeat(150) }),
+      "{ searchCapsules(first: 300) { nodes { name } } }",
+    ],
+    ["by long lists", () => ({ tags: Array(500).fill("t") }), "{ searchCapsules(first: 300) { nodes { tags } } }"],
+    [
+      "by lists of objects",
+      () => ({ versions: Array(100).fill({ major_version: 1 }) }),
+      "{ searchCapsules(first: 300) { nodes { versions { majorVersion } } } }",
+    ],
+  ])("%s", async (_by, more, query) => {
+    const { url } = await startFilled(more)
+    const { ask, gateway } = startGatewayOn(url, { config: small })
+    expectTooLarge(await ask(query), most)
+    expect((await ask('{ capsule(id: "c1") { name } }')).errors).toBeUndefined()
+    expect(gateway.held).toMatchObject({ requests: 0 })
+  })
+
+  test("and says of a change that it was made", async () => {
+    const { url, requests } = await startFilled(() => ({ description: "x".repeat(most) }))
+    const { ask } = startGatewayOn(url, { config: small })
+    const change = (key: string, id: string) =>
+      `${key}: archiveCapsule(input: {id: "${id}", archived: true}) { ... on ArchiveCapsulePayload { capsule { description } } }`
+    const result = await ask(`mutation { ${change("first", "c1")} }`)
+    expectTooLarge(result, most)
+    expect(result.errors?.[0]?.message).toContain("The change was made, or refused by Code Ocean: `first`.")
+    expect(result.errors?.[0]?.message).toContain("Don't send it again")
+    expect(requests.filter(({ method }) => method === "PATCH")).toHaveLength(1)
+  })
+
+  test("a schema that is asked for again and again", async () => {
+    const { url } = await startFilled(() => ({}))
+    const { ask } = startGatewayOn(url, { config: { ...config, limits: { ...limits, responseBytes: 60_000 } } })
+    // Wider than types are on average, so that the estimate passes it.
+    const query = `{ ${aliases(12, '__type(name: "Capsule") { fields { name description type { fields { name description } } } }')} }`
+    expectTooLarge(await ask(query), 60_000)
+  })
+})
+
+test("changes that were not begun when an answer became too large are named, and aren't sent", async () => {
+  const most = 100_000
+  const { url, requests } = await startFilled((id) => ({ description: id === "c2" ? "x".repeat(most) : "" }))
+  const { ask } = startGatewayOn(url, { config: { limits: { ...limits, responseBytes: most } } })
+  const changes = ["c1", "c2", "c3"].map(
+    (id) =>
+      `${id}: archiveCapsule(input: {id: "${id}", archived: true}) { ... on ArchiveCapsulePayload { capsule { description } } }`,
+  )
+  const result = await ask(`mutation { ${changes.join(" ")} }`)
+  expectTooLarge(result, most)
+  expect(result.errors?.[0]?.message).toContain("refused by Code Ocean: `c1`, `c2`. Not begun: `c3`.")
+  expect(requests.filter(({ method }) => method === "PATCH").map(({ path }) => path)).toHaveLength(2)
+})
+
+test("calls under way are cut off when an answer has become too large", async () => {
+  const most = 100_000
+  let cut = 0
+  const { url } = await startOddUpstream(({ path }, response) => {
+    if (path.startsWith("/capsules/slow")) {
+      response.on("close", () => {
+        cut += 1
+      })
+      return undefined
+    }
+    return { body: { id: "c1", name: "x".repeat(most) } }
+  })
+  const { ask } = startGatewayOn(url, { config: { limits: { ...limits, responseBytes: most } } })
+  expectTooLarge(
+    await ask(
+      '{ a: capsule(id: "slow1") { name } b: capsule(id: "slow2") { name } c: capsule(id: "c1") { name d: name } }',
+    ),
+    most,
+  )
+  await expect.poll(() => cut).toBe(2)
+})
+
+test("four hundred and ninety aliases of a thousand long texts end in an error, not in a broken connection", async () => {
+  const { url } = await startFilled(() => ({ name: "x".repeat(2_000) }))
+  const { ask, gateway } = startGatewayOn(url)
+  expectTooLarge(
+    await ask(`{ searchCapsules(first: 1000) { nodes { ${aliases(490, "name")} } } }`),
+    limits.responseBytes,
+  )
+  const health = await fetch(`${await gateway.listen()}/health`)
+  expect(health.status).toBe(200)
+})
+
+test("an event of a subscription that is too large is an error, and the stream goes on to its end", async () => {
+  const most = 10_000
+  const { url } = await startOddUpstream(() => ({
+    body: { id: "r1", name: "x".repeat(most), state: "completed", created: 1 },
+  }))
+  const { gateway } = startGatewayOn(url, { config: { limits: { ...limits, responseBytes: most } } })
+  const response = await gateway.fetch("http://gateway/graphql", {
+    method: "POST",
+    headers: { authorization: `Bearer ${tokens.ada}`, "content-type": "application/json", accept: "text/event-stream" },
+    body: JSON.stringify({ query: 'subscription { computation(id: "r1") { name } }' }),
+  })
+  const text = await response.text()
+  expect(text).toContain("OPERATION_TOO_COSTLY")
+  expect(text).toContain("event: complete")
+  expect(text.length).toBeLessThan(most)
+})
+
+test("a part of an answer in parts that is too large is an error", async () => {
+  const most = 10_000
+  const { url } = await startFilled(() => ({ description: "x".repeat(most) }))
+  const { gateway } = startGatewayOn(url, {
+    config: { limits: { ...limits, responseBytes: most }, incrementalDelivery: true },
+  })
+  const response = await gateway.fetch("http://gateway/graphql", {
+    method: "POST",
+    headers: { authorization: `Bearer ${tokens.ada}`, "content-type": "application/json", accept: "multipart/mixed" },
+    body: JSON.stringify({ query: '{ capsule(id: "c1") { name ... @defer { description } } }' }),
+  })
+  const text = await response.text()
+  expect(text).toContain("OPERATION_TOO_COSTLY")
+  expect(text.length).toBeLessThan(most)
+})
+
+describe.each(ways)("on %s, an answer with very many errors", (_way, config) => {
+  test("keeps a thousand of them, and says how many more there were", async () => {
+    const { url } = await startFilled(() => ({ created: "never" }))
+    const { ask } = startGatewayOn(url, { config })
+    const { data, errors } = await ask(
+      `{ searchCapsules(first: 1000) { nodes { id ${aliases(3, "computations(first: 0) { nodes { id } }")} } } }`,
+    )
+    expect(data.searchCapsules.nodes).toHaveLength(1000)
+    expect(errors).toHaveLength(1001)
+    expect(errors?.[1000]?.message).toMatch(/^2000 more errors are left out here: an answer holds 1000\./)
+  })
+})
+
+test("an operation of which nearly everything fails is given up", async () => {
+  const { url } = await startFilled(() => ({ last_accessed: "never" }))
+  const { ask } = startGatewayOn(url)
+  const { data, errors } = await ask(`{ searchCapsules(first: 1000) { nodes { ${aliases(200, "lastAccessed")} } } }`)
+  expect(data).toBeNull()
+  expect(errors).toHaveLength(1)
+  expect(errors?.[0]?.message).toMatch("More than 50000 fields of this operation fail.")
+  expect(errors?.[0]?.extensions.code).toBe("OPERATION_TOO_COSTLY")
+})
+
+test("a hundred thousand fields that can make calls are refused, though they would find their answers without", async () => {
+  const { ask, sandbox } = await startGateway()
+  const { errors } = await ask(
+    `{ searchCapsules(first: 1000) { nodes { ${aliases(100, "computations(first: 0) { nodes { id } }")} } } }`,
+  )
+  expect(errors?.[0]?.extensions.code).toBe("OPERATION_TOO_COSTLY")
+  expect(sandbox.requests).toEqual([])
+})
