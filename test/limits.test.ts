@@ -47,6 +47,20 @@ describe("an operation is answered up to its limit, and refused beyond without a
     ],
     ["nesting", 4, filtered, filtered, "4 levels", { v: deep(4) }, { v: deep(5) }],
     [
+      "depth",
+      2,
+      `{ ${one} { id ... { ...A } } } fragment A on Capsule { slug }`,
+      `{ ${one} { ...A } } fragment A on Capsule { releaseCapsule { id } }`,
+      "3 fields in one another",
+    ],
+    [
+      "depth",
+      2,
+      `{ ${one} { id } }`,
+      `{ ${one} { id } } fragment A on Capsule { releaseCapsule { releaseCapsule { id } } }`,
+      "3 fields in one another",
+    ],
+    [
       "selections",
       7,
       `{ ${one} { ...A ...A } } fragment A on Capsule { id slug }`,
@@ -354,6 +368,75 @@ describe("every list in the schema is bounded", () => {
       }
     }
     expect(sandbox.requests).toHaveLength(0)
+  })
+})
+
+describe("brackets are counted before a document is parsed", () => {
+  const open = "{ a ".repeat(limits.nesting)
+  const notDeep = { ...limits, nesting: 2 }
+
+  test.each([
+    ["a comment that closes them", `#}}}}\n{ a { #}}\r b { c } } }`],
+    ["a string that closes them", '{ a(b: "}}}") { c { d } } }'],
+    ["a string with an escaped quote before what closes them", '{ a(b: "\\"}}}") { c { d } } }'],
+    ["a block string that closes them", '{ a(b: """ "}}} \\"""}} """) { c { d } } }'],
+    ["a string that ends with its line, where the parser gives up", '{ a(b: "}}\n{{{{'],
+  ])("whatever %s", (_what, text) => {
+    expect(() => checkSource(text, notDeep)).toThrow("deeper than 2 levels")
+  })
+
+  test.each([
+    ["comments", "{ a #{{{\n }"],
+    ["strings", '{ a(b: "{{{ \\" {{") }'],
+    ["block strings", '{ a(b: """{{{ " \\""" {{""") }'],
+  ])("but not those in %s", (_what, text) => {
+    expect(() => checkSource(text, notDeep)).not.toThrow()
+  })
+
+  test("so that a comment doesn't let the parser descend without end", async () => {
+    const { ask } = await startGateway()
+    const { errors } = await ask(`#${"}".repeat(100_000)}\n${open.repeat(90)}`)
+    expect(errors).toHaveLength(1)
+    expect(errors?.[0]?.extensions.code).toBe("GRAPHQL_PARSE_FAILED")
+    expect(errors?.[0]?.message).toContain("levels")
+  })
+})
+
+describe("an error's location in a long document costs nobody else's time", () => {
+  const unknown = many(95, (index) => `x${index}`)
+
+  test.each([
+    ["half a million line breaks before a hundred errors", `${"\n".repeat(450_000)}{ ${unknown} }`],
+    ["half a million carriage returns", `${"\r".repeat(450_000)}{ ${unknown} }`],
+    ["half a million commas", `${",".repeat(450_000)}{ ${unknown} }`],
+    [
+      "half a million line breaks before a thousand errors of a page",
+      `${"\n".repeat(450_000)}{ searchCapsules(first: 1000) { nodes { ${many(20, (index) => `a${index}: computations(first: 0) { nodes { id } }`)} } } }`,
+    ],
+  ])("%s", async (_what, query) => {
+    const { ask, gateway } = await startGateway({ sandbox: { generate: 300 } })
+    const url = await gateway.listen()
+    const answer = ask(query)
+    let slowestMs = 0
+    let answered = false
+    void answer.finally(() => {
+      answered = true
+    })
+    while (!answered) {
+      const begun = performance.now()
+      expect((await fetch(`${url}/health`)).status).toBe(200)
+      slowestMs = Math.max(slowestMs, performance.now() - begun)
+    }
+    expect(slowestMs).toBeLessThan(2_000)
+    const { errors } = await answer
+    expect(errors?.length).toBeGreaterThan(1)
+    expect(errors?.[0]).not.toHaveProperty("locations")
+  })
+
+  test("is still told for documents that people write", async () => {
+    const { ask } = await startGateway()
+    const { errors } = await ask(`${"\n".repeat(900)}{ nothing }`)
+    expect(errors).toMatchObject([{ locations: [{ line: 901, column: 3 }] }])
   })
 })
 

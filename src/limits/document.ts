@@ -11,22 +11,72 @@ import type { ErrorCode } from "../errors.ts"
 import type { Limits } from "./limits.ts"
 
 /**
- * Refuses a document that nests too deep, before it is parsed: the parser descends once for each level. Strings and comments
- * may hold brackets too; counting them as well only makes the limit a little stricter for them.
+ * Refuses a document that nests too deep, before it is parsed: the parser calls itself once for each level. Brackets in
+ * comments and strings are no levels, so they are skipped as the lexer skips them.
  */
 export function checkSource(source: string, { nesting }: Limits): void {
   let depth = 0
   for (let index = 0; index < source.length; index++) {
-    const character = source[index]
-    if (character === "{" || character === "[" || character === "(") {
-      depth += 1
-      if (depth > nesting) {
-        throw new GraphQLError(`The document nests deeper than ${nesting} levels, the most that are read.`, {
-          extensions: { code: "GRAPHQL_PARSE_FAILED", http: { spec: true, status: 400 } },
-        })
-      }
-    } else if (character === "}" || character === "]" || character === ")") depth -= 1
+    switch (source[index]) {
+      case "{":
+      case "[":
+      case "(":
+        depth += 1
+        if (depth > nesting) {
+          throw new GraphQLError(`The document nests deeper than ${nesting} levels, the most that are read.`, {
+            extensions: { code: "GRAPHQL_PARSE_FAILED", http: { spec: true, status: 400 } },
+          })
+        }
+        break
+      case "}":
+      case "]":
+      case ")":
+        depth -= 1
+        break
+      case "#":
+        index = endOfLine(source, index)
+        break
+      case '"':
+        index = source.startsWith('"""', index) ? endOfBlockString(source, index + 3) : endOfString(source, index + 1)
+    }
   }
+}
+
+function endOfLine(source: string, from: number): number {
+  let end = from
+  while (end < source.length && source[end] !== "\n" && source[end] !== "\r") end += 1
+  return end
+}
+
+/** Where the closing quote is, or else the line's end, where the lexer gives up. */
+function endOfString(source: string, from: number): number {
+  let end = from
+  while (end < source.length && source[end] !== '"' && source[end] !== "\n" && source[end] !== "\r") {
+    end += source[end] === "\\" ? 2 : 1
+  }
+  return end
+}
+
+function endOfBlockString(source: string, from: number): number {
+  let end = source.indexOf('"""', from)
+  while (end > 0 && source[end - 1] === "\\") end = source.indexOf('"""', end + 3)
+  return end < 0 ? source.length : end + 2
+}
+
+/** Documents of more characters or lines than this are parsed without locations. */
+const mostLocatedCharacters = 100_000
+const mostLocatedLines = 1_000
+
+/**
+ * Whether errors can say where in this document they are. graphql-js counts the lines before a location anew for each
+ * error: with a megabyte of line breaks that takes 0.1 s each.
+ */
+export function isLocatable(source: string): boolean {
+  if (source.length > mostLocatedCharacters) return false
+  let lines = 1
+  for (let index = source.indexOf("\n"); index >= 0; index = source.indexOf("\n", index + 1)) lines += 1
+  for (let index = source.indexOf("\r"); index >= 0; index = source.indexOf("\r", index + 1)) lines += 1
+  return lines <= mostLocatedLines
 }
 
 /**
@@ -39,13 +89,22 @@ export function checkDocument(document: DocumentNode, limits: Limits): void {
   const fragments = document.definitions.filter((definition) => definition.kind === Kind.FRAGMENT_DEFINITION)
   const spreads = new Spreads(fragments, limits)
   const roots = operations.map(({ selectionSet }) => selectionSet)
-  let selections = roots.reduce((sum, root) => sum + spreads.extentOf(root).selections, 0)
+  const extents = roots.map((root) => spreads.extentOf(root))
   // Validation looks at fragments that no operation spreads as well.
   for (const fragment of fragments) {
     if (spreads.knows(fragment)) continue
     roots.push(fragment.selectionSet)
-    selections += spreads.extentOf(fragment.selectionSet).selections
+    extents.push(spreads.extentOf(fragment.selectionSet))
   }
+  const depth = extents.reduce((deepest, extent) => Math.max(deepest, extent.fields), 0)
+  if (depth > limits.depth) {
+    throw tooMuch(
+      `The document nests ${depth} fields in one another, fragments counted`,
+      limits.depth,
+      "Ask for what is further in by a second request.",
+    )
+  }
+  const selections = extents.reduce((sum, extent) => sum + extent.selections, 0)
   if (selections > limits.selections) {
     throw tooMuch(
       `The document has ${selections < 1e9 ? selections : "more than a billion"} selections, those of a fragment counted as often as it is spread`,
@@ -129,6 +188,8 @@ interface Extent {
   selections: number
   /** Levels of selections and fragments. */
   depth: number
+  /** The most fields that nest in one another. */
+  fields: number
 }
 
 class Spreads {
@@ -151,17 +212,17 @@ class Spreads {
   /** Each fragment is looked into once, however often it is spread. Throws for a cycle, and for what nests too deep. */
   extentOf(set: SelectionSetNode, level = 1): Extent {
     this.#checkDepth(level)
-    let selections = 0
-    let depth = 0
+    const extent: Extent = { selections: 0, depth: 1, fields: 0 }
     for (const selection of set.selections) {
       const inner =
         selection.kind === Kind.FRAGMENT_SPREAD
           ? this.#extentOfFragment(selection.name.value, level)
           : selection.selectionSet && this.extentOf(selection.selectionSet, level + 1)
-      selections += 1 + (inner?.selections ?? 0)
-      depth = Math.max(depth, inner?.depth ?? 0)
+      extent.selections += 1 + (inner?.selections ?? 0)
+      extent.depth = Math.max(extent.depth, 1 + (inner?.depth ?? 0))
+      extent.fields = Math.max(extent.fields, (selection.kind === Kind.FIELD ? 1 : 0) + (inner?.fields ?? 0))
     }
-    return { selections, depth: depth + 1 }
+    return extent
   }
 
   #extentOfFragment(name: string, level: number): Extent | undefined {

@@ -1,4 +1,4 @@
-import type { DocumentNode } from "graphql"
+import { type DocumentNode, visit } from "graphql"
 import { LRUCache } from "lru-cache"
 
 /** About how much memory documents that were parsed may take together, in bytes; what was asked for longest ago goes first. */
@@ -13,7 +13,7 @@ const bytesPerToken = 500
 export function createDocumentCache(): LRUCache<string, DocumentNode> {
   return new LRUCache({
     maxSize: mostBytes,
-    sizeCalculation: (document, text) => text.length + tokensIn(document) * bytesPerToken,
+    sizeCalculation: (document, text) => text.length + (tokensIn(document) || nodesIn(document)) * bytesPerToken,
   })
 }
 
@@ -22,8 +22,19 @@ export function createRefusalCache(): LRUCache<string, Error> {
   return new LRUCache({ maxSize: mostBytes / 4, sizeCalculation: (_error, text) => text.length + bytesPerToken })
 }
 
+/** 0 for a document that was parsed without locations: its tokens aren't kept. */
 function tokensIn({ loc }: DocumentNode): number {
   let tokens = 0
   for (let token = loc?.startToken ?? null; token !== null; token = token.next) tokens += 1
   return tokens
+}
+
+function nodesIn(document: DocumentNode): number {
+  let nodes = 0
+  visit(document, {
+    enter() {
+      nodes += 1
+    },
+  })
+  return nodes
 }

@@ -8,7 +8,7 @@ import {
 } from "graphql"
 import type { Plugin } from "graphql-yoga"
 import type { Context } from "../context.ts"
-import { checkDocument, checkSource } from "../limits/document.ts"
+import { checkDocument, checkSource, isLocatable } from "../limits/document.ts"
 import type { Limits } from "../limits/limits.ts"
 import type { RefusalOf } from "../limits/operation.ts"
 
@@ -30,8 +30,13 @@ export function useOperationLimits(options: {
   return {
     onParse({ parseFn, setParseFn }) {
       setParseFn((source, parseOptions) => {
-        checkSource(String(source.body ?? source), limits)
-        const document = parseFn(source, { ...parseOptions, maxTokens: limits.tokens })
+        const text = String(source.body ?? source)
+        checkSource(text, limits)
+        const document = parseFn(source, {
+          ...parseOptions,
+          maxTokens: limits.tokens,
+          noLocation: !isLocatable(text),
+        })
         checkDocument(document, limits)
         return document
       })
