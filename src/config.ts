@@ -1,6 +1,7 @@
 import { z } from "zod"
 import { type Limits, limitSettings, limitsFrom } from "./limits/limits.ts"
 import { type Manifest, readManifest } from "./persisted/manifest.ts"
+import { trimEnd } from "./text.ts"
 
 /** What the gateway needs to know to run. Times are milliseconds. */
 export interface Config {
@@ -249,7 +250,9 @@ const upstreamUrl = z
       return z.NEVER
     }
     // People copy the address with or without the API's own path: both mean the same deployment.
-    url.pathname = url.pathname.replace(/(\/api\/v1)?\/*$/, "/")
+    const apiPath = "/api/v1"
+    const path = trimEnd(url.pathname, "/")
+    url.pathname = `${path.endsWith(apiPath) ? path.slice(0, -apiPath.length) : path}/`
     return url
   })
 

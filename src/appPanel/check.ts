@@ -112,7 +112,7 @@ function labelOf(parameter: PanelParameter): string {
 }
 
 function refuse(name: string, problem: string): never {
-  throw badUserInput(`Parameter ${quoted(name)} ${problem.replace(/[^.]$/, "$&.")}`)
+  throw badUserInput(`Parameter ${quoted(name)} ${problem.endsWith(".") ? problem : `${problem}.`}`)
 }
 
 function quoted(text: string): string {

@@ -78,8 +78,16 @@ function directivesOf(text: string): readonly ConstDirectiveNode[] {
 
 /** The printed document with an empty line before each description but the first of a block, as `printSchema` has it. */
 function laidOut(document: DocumentNode): string {
-  const text = print(document)
-    .replaceAll(/^ *""".*?"""$/gms, "\n$&")
+  const lines: string[] = []
+  let isDescription = false
+  for (const line of print(document).split("\n")) {
+    const quotes = line.split('"""').length - 1
+    if (quotes > 0 && !isDescription) lines.push("")
+    if (quotes === 1) isDescription = !isDescription
+    lines.push(line)
+  }
+  const text = lines
+    .join("\n")
     .replaceAll(/([{(])\n\n/g, "$1\n")
     .replaceAll(/\n{3,}/g, "\n\n")
   return `${text.trim()}\n`

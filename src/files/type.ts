@@ -3,6 +3,7 @@ import type { Context } from "../context.ts"
 import { cost } from "../cost/cost.ts"
 import { badUserInput, nullIfMissing } from "../errors.ts"
 import { loaderByKey } from "../loader.ts"
+import { trim } from "../text.ts"
 import type { Wanted } from "../upstream/download.ts"
 import { text } from "../wire.ts"
 import * as rest from "./rest.ts"
@@ -50,19 +51,15 @@ const downloadByFile = loaderByKey(async (context, key) => {
 
 /** The folder at this path; slashes at its ends make no difference. */
 export function folderAt(owner: rest.FileOwner, path: string): FolderPlace {
-  return { __typename: "Folder", owner, path: trimmed(path) }
+  return { __typename: "Folder", owner, path: trim(path, "/") }
 }
 
 /** The file at this path. Throws BAD_USER_INPUT for an empty path. */
 export function fileAt(owner: rest.FileOwner, path: string): FilePlace {
-  const file = trimmed(path)
+  const file = trim(path, "/")
   if (file === "")
     throw badUserInput("`path` is empty: name a file, such as `processing.json` or `figures/overview.csv`.")
   return { __typename: "File", owner, path: file }
-}
-
-function trimmed(path: string): string {
-  return path.replace(/^\/+|\/+$/g, "")
 }
 
 function nameOf({ path }: Place): string {
@@ -73,7 +70,7 @@ async function entriesOf(context: Context, folder: FolderPlace): Promise<(Folder
   const items = await itemsByFolder(context).load(keyOf(folder))
   if (items === null) return null
   return items.map((item) => {
-    const path = trimmed(item.path || `${folder.path}/${item.name}`)
+    const path = trim(item.path || `${folder.path}/${item.name}`, "/")
     return item.type === "folder"
       ? { __typename: "Folder", owner: folder.owner, path }
       : { __typename: "File", owner: folder.owner, path, size: item.size }

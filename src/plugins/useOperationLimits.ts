@@ -87,13 +87,17 @@ function hideSuggestions({
   setResult: (result: ExecutionResult) => void
 }): void {
   const { errors } = result as ExecutionResult
-  if (!errors?.some(({ path, message }) => path === undefined && suggestion.test(message))) return
+  if (!errors?.some(({ path, message }) => path === undefined && withoutSuggestion(message) !== message)) return
   setResult({
     ...result,
     errors: errors.map(
-      ({ message, nodes, extensions }) => new GraphQLError(message.replace(suggestion, ""), { nodes, extensions }),
+      ({ message, nodes, extensions }) => new GraphQLError(withoutSuggestion(message), { nodes, extensions }),
     ),
   })
 }
 
-const suggestion = / Did you mean [^?]*\?$/
+/** The message holds what the client sent, which may hold these words many times: the suggestion is the last of them. */
+function withoutSuggestion(message: string): string {
+  const at = message.endsWith("?") ? message.lastIndexOf(" Did you mean ") : -1
+  return at < 0 ? message : message.slice(0, at)
+}

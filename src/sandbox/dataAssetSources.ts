@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto"
 import { findReadable } from "./attachments.ts"
-import { resultsOf, sizeOf } from "./files.ts"
+import { resultsOf, sizeOf, trimSlashes } from "./files.ts"
 import { type Call, optionalText, readObject, refuse, requiredText } from "./route.ts"
 import {
   type Computation,
@@ -151,7 +151,7 @@ function fromComputation(call: Call, given: Fields): Made {
   const { record, parent } = findRun(call, requiredText(given, "id"))
   const now = computationNow(call.world, record)
   if (!now.has_results) return refuse(400, "computation has no results")
-  const folder = (optionalText(given, "path") ?? "").replace(/^\/+|\/+$/g, "")
+  const folder = trimSlashes(optionalText(given, "path") ?? "")
   const prefix = folder === "" ? "" : `${folder}/`
   const files: Files = {}
   for (const [path, content] of Object.entries(resultsOf(call.world, now.id)))

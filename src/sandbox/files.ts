@@ -13,10 +13,19 @@ export function sizeOf(content: FileContent): number {
   return typeof content === "string" ? Buffer.byteLength(content) : content.size
 }
 
+/** The path without slashes at its ends. */
+export function trimSlashes(path: string): string {
+  let start = 0
+  let end = path.length
+  while (path[start] === "/") start += 1
+  while (end > start && path[end - 1] === "/") end -= 1
+  return path.slice(start, end)
+}
+
 /** The folder at `{path}` of the body, folders first; an empty path is the root. 404 when there is no such folder. */
 export function listFolder(files: Files, body: unknown): Answer {
   if (!isObject(body) || typeof (body.path ?? "") !== "string") return refuse(400, "invalid request body")
-  const folder = ((body.path ?? "") as string).replace(/^\/+|\/+$/g, "")
+  const folder = trimSlashes((body.path ?? "") as string)
   const prefix = folder === "" ? "" : `${folder}/`
   const items = new Map<string, { name: string; path: string; type: string; size?: number }>()
   for (const [path, content] of Object.entries(files)) {

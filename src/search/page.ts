@@ -121,7 +121,9 @@ function markOf(id: string): string {
 }
 
 function marksIn(seen: string): string[] {
-  return seen.match(new RegExp(`.{${markLength}}`, "g")) ?? []
+  return Array.from({ length: seen.length / markLength }, (_, index) =>
+    seen.slice(index * markLength, (index + 1) * markLength),
+  )
 }
 
 /**

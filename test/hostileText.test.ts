@@ -1,0 +1,86 @@
+import type { IncomingMessage } from "node:http"
+import { isScalarType } from "graphql"
+import { expect, test } from "vitest"
+import { isPlausibleToken, readConfig } from "../src/config.ts"
+import { agentIdOf, requestIdOf, tokenOf } from "../src/context.ts"
+import { fileAt, folderAt } from "../src/files/type.ts"
+import { createSenders } from "../src/http/caller.ts"
+import { createRoutes } from "../src/http/routes.ts"
+import { seed } from "../src/sandbox/seed.ts"
+import { schema } from "../src/schema.ts"
+import { decodeCursor } from "../src/search/cursor.ts"
+import { trim, trimEnd } from "../src/text.ts"
+import { parseRetryAfterMs } from "../src/upstream/retry.ts"
+import { fillRoute } from "../src/upstream/route.ts"
+import { scopeRefusal } from "../src/upstream/scope.ts"
+import { startGateway } from "./support/gateway.ts"
+import { hostileTexts } from "./support/hostileTexts.ts"
+
+const mebibyte = 1024 * 1024
+const texts = Object.values(hostileTexts(mebibyte))
+const owner = { kind: "data_assets", id: "1" } as const
+const dateTime = schema.getType("DateTime")
+
+const request = (headers: Record<string, string>, url = "/graphql") =>
+  ({ method: "POST", url, headers, socket: { remoteAddress: "127.0.0.1" } }) as unknown as IncomingMessage
+
+const functions: Record<string, (text: string) => unknown> = {
+  trim: (text) => trim(`a${text}/b`, "/"),
+  trimEnd: (text) => trimEnd(`${text}/b`, "/"),
+  fileAt: (text) => fileAt(owner, `a${text}`),
+  folderAt: (text) => folderAt(owner, text),
+  tokenOf,
+  "tokenOf Basic": (text) => tokenOf(`Basic ${text}`),
+  agentIdOf,
+  requestIdOf,
+  isPlausibleToken,
+  "readConfig's address": (text) => readConfig({ CODEOCEAN_URL: `http://127.0.0.1/${text.slice(-100_000)}` }),
+  decodeCursor: (text) => decodeCursor("search", text),
+  fillRoute: (text) => fillRoute("capsules/{id}", { id: text }),
+  DateTime: (text) => isScalarType(dateTime) && dateTime.parseValue(text),
+  parseRetryAfterMs,
+  scopeRefusal: (text) => scopeRefusal(403, text, text, true),
+  "createRoutes' path": (text) => createRoutes("/graphql", false)(request({}, text)),
+  "createRoutes' asset": (text) => createRoutes("/graphql", false)(request({}, `/graphql/graphiql/a/${text}.js `)),
+  "createRoutes' host": (text) => createRoutes("/graphql", true)(request({ host: text })),
+  "createSenders' proxies": (text) => createSenders(1)(request({ "x-forwarded-for": text })),
+}
+
+test("functions that hold patterns are done with a mebibyte of any hostile text at once", () => {
+  const slow: string[] = []
+  const started = performance.now()
+  for (const [name, run] of Object.entries(functions)) {
+    const startedOne = performance.now()
+    for (const text of texts) {
+      try {
+        run(text)
+      } catch {
+        // A refusal is an answer: what counts here is how long it takes.
+      }
+      if (performance.now() - started > 10_000) throw new Error(`${name} takes for ever`)
+    }
+    if (performance.now() - startedOne > 1_000) slow.push(name)
+  }
+  expect(slow).toEqual([])
+  expect(performance.now() - started).toBeLessThan(2_000)
+})
+
+test.each([
+  [
+    "an enum's value that holds the words of a suggestion many times, where suggestions are hidden",
+    "query ($text: CapsuleStatus) { searchCapsules(status: $text) { nodes { id } } }",
+    " Did you mean ".repeat(16_000),
+  ],
+  [
+    "a path with a hundred thousand slashes in its middle",
+    `query ($text: String!) { dataAsset(id: "${seed.exampleReference}") { files(path: $text) { path } } }`,
+    `a${"/".repeat(100_000)}b`,
+  ],
+])("%s doesn't keep others from their answers", async (_name, query, text) => {
+  const { gateway, ask } = await startGateway({ config: { suggestions: false } })
+  const url = await gateway.listen()
+  const started = performance.now()
+  const [answer] = await Promise.all([ask(query, { text }), fetch(`${url}/health`)])
+  expect(performance.now() - started).toBeLessThan(2_000)
+  expect(JSON.stringify(answer)).not.toContain("INTERNAL_SERVER_ERROR")
+})

@@ -1,0 +1,108 @@
+import { readdir, readFile } from "node:fs/promises"
+import { checkSync } from "recheck"
+import { parseSync, Visitor } from "vite"
+import { expect, test } from "vitest"
+
+const source = new URL("../src/", import.meta.url)
+
+/** Patterns that are put together when the program runs, each with the reason why no foreign text is in it. */
+const computed = new Map([
+  [
+    "http/routes.ts",
+    "The pattern holds the gateway's own endpoint; it is anchored, and each part ends at a slash or dot.",
+  ],
+])
+
+interface Found {
+  file: string
+  /** The pattern and its flags; undefined where they are known only when the program runs. */
+  pattern?: string
+  flags?: string
+  text: string
+}
+
+/** Every pattern in a source file: literals, and whatever is made by `RegExp` or by the text methods that call it. */
+function patternsIn(file: string, code: string): Found[] {
+  const { program, errors } = parseSync(file, code)
+  if (errors.length > 0) throw new Error(`${file}: ${errors[0]?.message}`)
+  const found: Found[] = []
+  const textOf = ({ start, end }: { start: number; end: number }) => code.slice(start, end)
+  const makes = (node: { start: number; end: number }, args: readonly { type: string; value?: unknown }[]) => {
+    const [pattern, flags] = args.map(({ value }) => value)
+    const isConstant = typeof pattern === "string" && (args.length < 2 || typeof flags === "string")
+    found.push({ file, text: textOf(node), ...(isConstant && { pattern, flags: String(flags ?? "") }) })
+  }
+  new Visitor({
+    Literal(node) {
+      if ("regex" in node) found.push({ file, text: node.raw ?? "", ...node.regex })
+    },
+    NewExpression(node) {
+      if (textOf(node.callee) === "RegExp") makes(node, node.arguments as never)
+    },
+    CallExpression(node) {
+      const { callee } = node
+      if (textOf(callee) === "RegExp") makes(node, node.arguments as never)
+      if (callee.type !== "MemberExpression" || callee.property.type !== "Identifier") return
+      const isText = ["Literal", "TemplateLiteral"].includes(node.arguments[0]?.type ?? "")
+      const isPattern = node.arguments[0] !== undefined && "regex" in node.arguments[0]
+      if (["match", "matchAll", "search"].includes(callee.property.name) && isText && !isPattern) {
+        makes(node, node.arguments as never)
+      }
+    },
+  }).visit(program)
+  return found
+}
+
+/** The patterns whose time grows faster than the text, each with how fast. */
+function slow(found: readonly Found[]): string[] {
+  return found.flatMap(({ file, pattern, flags, text }) => {
+    if (pattern === undefined) return []
+    const result = checkSync(pattern, flags ?? "")
+    return result.status === "safe"
+      ? []
+      : [`${file}: ${text} (${result.status === "vulnerable" ? result.complexity.summary : result.status})`]
+  })
+}
+
+async function patternsOfSource(): Promise<Found[]> {
+  const files = (await readdir(source, { recursive: true })).filter((file) => /\.[jt]s$/.test(file))
+  return (
+    await Promise.all(files.map(async (file) => patternsIn(file, await readFile(new URL(file, source), "utf8"))))
+  ).flat()
+}
+
+test("every pattern in the source takes time in proportion to the text that it is given", async () => {
+  const found = await patternsOfSource()
+  expect(found.length).toBeGreaterThan(40)
+  expect(slow(found)).toEqual([])
+}, 60_000)
+
+test("no pattern is made of text that is known only when the program runs, but for those that say why", async () => {
+  const files = (await patternsOfSource()).filter(({ pattern }) => pattern === undefined).map(({ file }) => file)
+  expect(files).toEqual([...computed.keys()])
+})
+
+test.each([
+  ["/^\\/+|\\/+$/g", "2nd degree polynomial"],
+  ["/ Did you mean [^?]*\\?$/", "2nd degree polynomial"],
+  ["/(a+)+$/", "exponential"],
+  ["/^(a|a)*$/", "exponential"],
+  ["/\\s+$/", "2nd degree polynomial"],
+  ['new RegExp("(a*)*b")', "exponential"],
+  ['text.search("\\\\s+$")', "2nd degree polynomial"],
+])("%s is found, and found to be slow: %s", (pattern, complexity) => {
+  const found = patternsIn("example.ts", `export const found = (text: string): unknown => ${pattern}`)
+  expect(slow(found)).toEqual([`example.ts: ${pattern} (${complexity})`])
+})
+
+test.each(["new RegExp(`a` + text)", "RegExp(text)", 'new RegExp("a", text)', "text.match(`a`)"])(
+  "%s is found to be made when the program runs",
+  (expression) => {
+    const found = patternsIn("example.ts", `export const found = (text: string) => ${expression}`)
+    expect(found.map(({ pattern }) => pattern)).toEqual([undefined])
+  },
+)
+
+test.each(["/^\\d{1,15}$/", "/[^\\n]*\\n|[^\\n]+$/g", "/^(\\S+) +(\\S+) *$/"])("%s is found to be quick", (pattern) => {
+  expect(slow(patternsIn("example.ts", `export const found = ${pattern}`))).toEqual([])
+})
