@@ -164,7 +164,7 @@ export function presentError(error: unknown, requestId: string, log: Log): Graph
   }
   if (cause instanceof GraphQLError) {
     const { extensions } = cause
-    return new GraphQLError(cause.message, {
+    return new GraphQLError(shortened(cause.message), {
       ...place,
       extensions: { ...extensions, code: publicCode(extensions.code), requestId },
     })
@@ -175,6 +175,18 @@ export function presentError(error: unknown, requestId: string, log: Log): Graph
     extensions: { code: "INTERNAL_SERVER_ERROR" satisfies ErrorCode, requestId },
   })
 }
+
+/**
+ * A message with its middle left out where it is long: GraphQL's own quote values whole, a megabyte in each of fifty errors,
+ * and say before and after them what is wrong.
+ */
+function shortened(message: string): string {
+  if (message.length <= mostMessage) return message
+  const half = mostMessage / 2
+  return `${message.slice(0, half).toWellFormed()} … ${message.slice(-half).toWellFormed()}`
+}
+
+const mostMessage = 4_000
 
 function rootCause(error: unknown): unknown {
   return error instanceof GraphQLError && error.originalError != null ? rootCause(error.originalError) : error

@@ -127,6 +127,15 @@ describe("an operation is answered up to its limit, and refused beyond without a
       { v: list(4) },
     ],
     [
+      "listEntries",
+      3,
+      filtered,
+      filtered,
+      "`$v` has an object of 4 keys",
+      { v: { ...list(3) } },
+      { v: { ...list(4) } },
+    ],
+    [
       "variableValues",
       3,
       "query ($v: [ID!]!) { capsules(ids: $v) { id } }",
@@ -399,6 +408,29 @@ describe("brackets are counted before a document is parsed", () => {
     expect(errors).toHaveLength(1)
     expect(errors?.[0]?.extensions.code).toBe("GRAPHQL_PARSE_FAILED")
     expect(errors?.[0]?.message).toContain("levels")
+  })
+})
+
+describe("an error that quotes what was sent is short, whoever words it", () => {
+  const long = "x".repeat(100_000)
+  const search = "query ($f: [SearchFilterInput!]) { searchCapsules(filters: $f) { nodes { id } } }"
+  test.each<[string, string, Record<string, unknown>]>([
+    ["an unknown field", `{ ${long} }`, {}],
+    ["an unknown type", `query ($a: ${long}) { __typename @skip(if: $a) }`, {}],
+    ["an enum's value", "query ($s: CapsuleStatus) { searchCapsules(status: $s) { nodes { id } } }", { s: long }],
+    ["a number", `{ searchCapsules(first: ${"9".repeat(100_000)}) { nodes { id } } }`, {}],
+    [
+      "unknown keys beside a long value",
+      search,
+      { f: [{ key: long, ...Object.fromEntries(list(60).map((id) => [id, 1])) }] },
+    ],
+  ])("%s", async (_what, query, variables) => {
+    for (const suggestions of [true, false]) {
+      const { ask } = await startGateway({ config: { suggestions } })
+      const { errors } = await ask(query, variables)
+      expect(errors?.length).toBeGreaterThan(0)
+      for (const { message } of errors ?? []) expect(message.length).toBeLessThan(4_100)
+    }
   })
 })
 

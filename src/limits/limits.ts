@@ -53,7 +53,8 @@ const table = {
   listEntries: {
     name: "OPERATION_LIST_ENTRIES",
     default: 1_000,
-    meaning: "The most entries in any list of an operation or its variables, such as `ids`.",
+    meaning:
+      "The most entries in any list of an operation or its variables, such as `ids`, and the most keys of an object in variables.",
   },
   estimatedCalls: {
     name: "OPERATION_ESTIMATED_CALLS",

@@ -29,7 +29,13 @@ export function checkVariables(variables: Readonly<Record<string, unknown>>, lim
       for (const entry of value) check(name, entry, level + 1)
       return
     }
-    for (const key of Object.keys(value)) {
+    const keys = Object.keys(value)
+    if (keys.length > limits.listEntries) {
+      throw refused(
+        `The variable ${quoted(name)} has an object of ${keys.length} keys; at most ${limits.listEntries} are allowed.`,
+      )
+    }
+    for (const key of keys) {
       checkKey(name, key)
       check(name, (value as Record<string, unknown>)[key], level + 1)
     }
