@@ -90,6 +90,7 @@ export function useRequests(options: {
         headers.set("x-accel-buffering", "no")
       }
       headers.set("x-request-id", state.requestId)
+      headers.set("x-content-type-options", "nosniff")
       if (state.parts === undefined) state.upstream?.end()
       if (!headers.has("cache-control")) headers.set("cache-control", "private, no-store")
       const { pathname } = new URL(request.url)
