@@ -28,6 +28,7 @@ export interface Config {
   concurrentRequests: number
   eventLoopLagMs: number
   connections: number
+  addressConnections: number
   keepAliveMs: number
   trustedProxies: number
   graphiql: boolean
@@ -139,7 +140,7 @@ export const settings: readonly Setting[] = [
     name: "CALLER_REQUESTS_PER_SECOND",
     default: "1000",
     meaning:
-      "How many requests a second one caller may send in the long run; ten times as many in one go. 0 sets no limit, here and in the five that follow. A caller is a token; those who bring none are told apart by their addresses.",
+      "How many requests a second one caller may send in the long run; ten times as many in one go. 0 sets no limit, here and in the six that follow. A caller is a token; those who bring none are told apart by their addresses.",
   },
   {
     name: "CALLER_CONCURRENT_REQUESTS",
@@ -158,7 +159,18 @@ export const settings: readonly Setting[] = [
     meaning:
       "How late the gateway may be with its work, in milliseconds. When it is later, it takes half as many requests at once, and then more again as it catches up; others are turned away.",
   },
-  { name: "CONNECTIONS", default: "10000", meaning: "The most connections of clients; others are closed at once." },
+  {
+    name: "CONNECTIONS",
+    default: "10000",
+    meaning:
+      "The most connections of clients. When there are as many, a new one takes the place of the one that has waited longest for a request of its client, or is closed at once if none does.",
+  },
+  {
+    name: "ADDRESS_CONNECTIONS",
+    default: "1000",
+    meaning:
+      "The most connections from one address (in IPv6 from one network of 64 bits), with the same rule. Not counted with `TRUSTED_PROXIES`; a load balancer without that setting is one address: set it, or 0 here for no limit.",
+  },
   {
     name: "KEEP_ALIVE_MS",
     default: "75000",
@@ -313,6 +325,7 @@ const environment = z.object({
   CONCURRENT_REQUESTS: wholeNumber(0, 1_000_000).prefault(defaultOf("CONCURRENT_REQUESTS")),
   EVENT_LOOP_LAG_MS: wholeNumber(0, 3_600_000).prefault(defaultOf("EVENT_LOOP_LAG_MS")),
   CONNECTIONS: wholeNumber(0, 1_000_000).prefault(defaultOf("CONNECTIONS")),
+  ADDRESS_CONNECTIONS: wholeNumber(0, 1_000_000).prefault(defaultOf("ADDRESS_CONNECTIONS")),
   KEEP_ALIVE_MS: wholeNumber(1, 3_600_000).prefault(defaultOf("KEEP_ALIVE_MS")),
   TRUSTED_PROXIES: wholeNumber(0, 10).prefault(defaultOf("TRUSTED_PROXIES")),
   GRAPHIQL: yesOrNo.optional(),
@@ -400,6 +413,7 @@ export function readConfig(record: Record<string, string | undefined>): Config {
     concurrentRequests: data.CONCURRENT_REQUESTS,
     eventLoopLagMs: data.EVENT_LOOP_LAG_MS,
     connections: data.CONNECTIONS,
+    addressConnections: data.ADDRESS_CONNECTIONS,
     keepAliveMs: data.KEEP_ALIVE_MS,
     trustedProxies: data.TRUSTED_PROXIES,
     graphiql: data.GRAPHIQL ?? data.NODE_ENV !== "production",

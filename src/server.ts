@@ -1,16 +1,19 @@
 import type { IncomingMessage, ServerResponse } from "node:http"
+import { Readable } from "node:stream"
 import { createYoga, useExecutionCancellation } from "graphql-yoga"
 import { type Config, loopback } from "./config.ts"
 import { executeUsual, useCompiledExecutor } from "./executor/useCompiledExecutor.ts"
 import { examples } from "./graphiql/examples.ts"
 import { useGraphiql } from "./graphiql/useGraphiql.ts"
 import { createAdmission, measureLag, type Permit } from "./http/admission.ts"
-import { createSenders } from "./http/caller.ts"
+import { type Bodies, bodyTimes, hasBody } from "./http/body.ts"
+import { createAddressOf, createSenders } from "./http/caller.ts"
 import { createContexts } from "./http/contexts.ts"
 import { corsFor, setCorsHeaders } from "./http/cors.ts"
 import { createListener, type ListenerLimits } from "./http/listener.ts"
+import { measureMemory } from "./http/memoryPressure.ts"
 import { createPlainPath, type OperationHandler } from "./http/plain.ts"
-import { answerPlainly, answerRefusal, createRefusalLog } from "./http/refusals.ts"
+import { answerPlainly, answerRefusal, createRefusalLog, type Refusal } from "./http/refusals.ts"
 import { createRequests } from "./http/requests.ts"
 import { createRoutes } from "./http/routes.ts"
 import { createDocumentCache, createRefusalCache } from "./limits/documentCache.ts"
@@ -33,8 +36,11 @@ import { createUpstreamPool } from "./upstream/client.ts"
 
 const endpoint = "/graphql"
 
-/** Times in milliseconds that suit any client that isn't stuck: a mebibyte takes 60 s at 140 kbit/s. */
-const patience = { headersMs: 20_000, requestMs: 60_000, takingMs: 60_000, checkedMs: 5_000 }
+/** Times in milliseconds that suit any client that isn't stuck. */
+const patience = { headersMs: 10_000, ...bodyTimes, takingMs: 60_000, checkedMs: 1_000 }
+
+/** Descriptors for the log, the process's own and whatever else is open for a moment, beside the connections to Code Ocean. */
+const ownDescriptors = 100
 
 /** A gateway, listening or not. */
 export interface Gateway {
@@ -53,6 +59,9 @@ export interface Gateway {
     connections: number
     /** Answers that aren't sent yet, of whatever. */
     answers: number
+    /** Requests whose bodies aren't whole yet, and the bytes that there are of them. */
+    halfSent: number
+    halfSentBytes: number
   }
   /**
    * Stops being ready, completes all subscriptions, lets the requests in flight finish, each within the request deadline,
@@ -94,9 +103,11 @@ export function createGateway(
   const live = createLive(options.time)
   const tasks = createTasks()
   const admission = createAdmission(config)
-  const lag = measureLag(admission.adapt)
+  const memory = measureMemory()
+  const lag = measureLag(log, (lateMs) => admission.adapt(lateMs, memory.shortage()))
   const refusals = createRefusalLog(log)
-  const senderOf = createSenders(config.trustedProxies)
+  const addressOf = createAddressOf(config.trustedProxies)
+  const senderOf = createSenders(addressOf)
   /** Of the requests that Yoga answers. */
   const permits = new WeakMap<IncomingMessage, Permit>()
   const requests = createRequests(log)
@@ -158,14 +169,14 @@ export function createGateway(
 
   const setCors = (response: ServerResponse, origin: string | undefined) =>
     setCorsHeaders(response, origin, config.corsOrigins)
-  const askYoga: OperationHandler = (request, response, _token, permit) => {
+  const askYoga: OperationHandler = (request, response, _token, permit, body) => {
     permits.set(request, permit)
+    if (body !== undefined) Object.assign(request, { body: Readable.from([body]) })
     yoga(request, response)
   }
   const answerOperation = config.plainPath
     ? createPlainPath({
         endpoint,
-        largestBody: config.limits.bodyBytes,
         largestAnswer: config.limits.responseBytes,
         schema,
         yoga,
@@ -185,37 +196,77 @@ export function createGateway(
     ...patience,
     keepAliveMs: config.keepAliveMs,
     connections: config.connections,
+    addressConnections: config.addressConnections,
+    reservedDescriptors: config.upstreamConnections + ownDescriptors,
+    trustedProxies: config.trustedProxies,
+    largestBody: config.limits.bodyBytes,
     // Requests end themselves at their deadline: they get a moment more to say so.
     stoppingMs: config.requestDeadlineMs + 1_000,
     ...options.patience,
   }
-  const listener = createListener(listening, (request, response) => {
+  function refuse(request: IncomingMessage, response: ServerResponse, refusal: Refusal) {
+    refusals.note(refusal)
+    setCors(response, request.headers.origin)
+    answerRefusal(request, response, refusal)
+  }
+
+  /** Refuses what the client has done wrong: that counts as a request of the caller's. */
+  function refuseAsked(request: IncomingMessage, response: ServerResponse, refusal: Refusal) {
+    const { permit, refusal: earlier = refusal } = admission.enter(senderOf(request).name)
+    permit?.leave()
+    refuse(request, response, earlier)
+  }
+
+  function handle(request: IncomingMessage, response: ServerResponse, bodies: Bodies) {
     const route = routeOf(request)
-    if (typeof route === "object") {
-      answerPlainly(request, response, route)
+    if (route !== "operation") {
+      bodies.discard(request, response)
+      if (route === "other") yoga(request, response)
+      else answerPlainly(request, response, route)
       return
     }
-    if (route === "operation") {
-      const { token, name } = senderOf(request)
+    const { token, name } = senderOf(request)
+    if (request.method !== "POST" || !hasBody(request)) {
+      bodies.discard(request, response)
+      letIn(undefined)
+      return
+    }
+    const mistake = bodies.refusalOf(request)
+    const refusal = mistake === undefined ? admission.refusalOf(name) : undefined
+    if (mistake !== undefined || refusal !== undefined) {
+      bodies.discard(request, response)
+      if (mistake !== undefined) refuseAsked(request, response, mistake)
+      else if (refusal !== undefined) refuse(request, response, refusal)
+    } else bodies.read(request, response, letIn)
+
+    function letIn(body: Buffer | undefined) {
       const { permit, refusal } = admission.enter(name)
       if (refusal !== undefined) {
-        refusals.note(refusal)
-        setCors(response, request.headers.origin)
-        answerRefusal(request, response, refusal)
+        refuse(request, response, refusal)
         return
       }
       // Node has noted it, and leaves the answer's body out.
       if (request.method === "HEAD") request.method = "GET"
       // Not when the answer is made, but when it is sent: an answer that nobody reads takes its place.
       response.on("close", () => permit.leave())
-      answerOperation(request, response, token, permit)
-    } else yoga(request, response)
-  })
+      const encoding = body && request.headers["content-encoding"]
+      if (encoding === undefined) answerOperation(request, response, token, permit, body)
+      else {
+        bodies.decode(response, body as Buffer, encoding, (decoded) => {
+          if ("status" in decoded) refuse(request, response, decoded)
+          else answerOperation(request, response, token, permit, decoded)
+        })
+      }
+    }
+  }
+
+  const listener = createListener(listening, { log, addressOf, refuse: refuseAsked, handle })
 
   async function close(): Promise<boolean> {
     live.close()
     const finished = await Promise.all([listener.close(), tasks.over(config.requestDeadlineMs)])
     lag.stop()
+    memory.stop()
     refusals.close()
     await pool.close()
     await yoga.dispose()

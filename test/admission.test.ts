@@ -4,7 +4,8 @@ import { createConnection } from "node:net"
 import { json } from "node:stream/consumers"
 import { describe, expect, onTestFinished, test, vi } from "vitest"
 import { createAdmission } from "../src/http/admission.ts"
-import { createSenders } from "../src/http/caller.ts"
+import { createAddressOf, createSenders } from "../src/http/caller.ts"
+import { createMemoryPressure } from "../src/http/memoryPressure.ts"
 import { seed, tokens } from "../src/sandbox/seed.ts"
 import { startGateway } from "./support/gateway.ts"
 import { follow } from "./support/live.ts"
@@ -259,10 +260,137 @@ test("however many callers there are, the memory of them is bounded, and who has
   expect(admission.enter("hasty").refusal?.message).toContain("faster")
 })
 
+describe("tokens that somebody makes up by the thousand", () => {
+  const limits = {
+    callerRequestsPerSecond: 10,
+    callerConcurrentRequests: 0,
+    callerSubscriptions: 1,
+    concurrentRequests: 0,
+    eventLoopLagMs: 0,
+  }
+
+  function admissionAt(start: number) {
+    const clock = { now: start }
+    const admission = createAdmission(limits, () => clock.now)
+    const send = (name: string) => {
+      const { permit, refusal } = admission.enter(name)
+      permit?.leave()
+      return refusal?.code ?? "in"
+    }
+    return { admission, clock, send }
+  }
+
+  test("don't give anybody a new share, however many there are", () => {
+    const { admission, clock, send } = admissionAt(0)
+    for (let times = 0; times < 100; times++) expect(send("hasty")).toBe("in")
+    expect(send("hasty")).toBe("RATE_LIMITED")
+    for (let made = 0; made < 100_000; made++) {
+      clock.now += 0.05
+      send(`made up ${made}`)
+    }
+    // Five seconds have passed, of which each gives ten requests.
+    const again = Array.from({ length: 100 }, () => send("hasty"))
+    expect(again.filter((outcome) => outcome === "in").length).toBe(50)
+    expect(admission.counts.callers).toBeLessThanOrEqual(10_000)
+  })
+
+  test("share one share when there is no room for more callers, and those who are known keep theirs", () => {
+    const { admission, clock, send } = admissionAt(0)
+    expect(send("known")).toBe("in")
+    for (let made = 0; made < 9_999; made++) for (let times = 0; times < 2; times++) send(`made up ${made}`)
+    expect(admission.counts.callers).toBe(10_000)
+    const newcomers = Array.from({ length: 1_000 }, (_, made) => send(`newcomer ${made}`))
+    expect(newcomers.filter((outcome) => outcome === "in")).toHaveLength(100)
+    expect(Array.from({ length: 99 }, () => send("known"))).toEqual(Array(99).fill("in"))
+    clock.now += 11_000
+    for (let made = 0; made < 1_000; made++) expect(send(`later ${made}`)).toBe("in")
+    expect(admission.counts.callers).toBeLessThanOrEqual(10_000)
+  })
+
+  test("don't make the gateway forget who holds a subscription", () => {
+    const { admission, clock, send } = admissionAt(0)
+    const { permit } = admission.enter("following")
+    expect(permit?.subscribe()).toBeUndefined()
+    for (let made = 0; made < 50_000; made++) {
+      clock.now += 1_000
+      expect(send(`made up ${made}`)).toBe("in")
+    }
+    expect(admission.enter("following").permit?.subscribe()?.code).toBe("RATE_LIMITED")
+  })
+})
+
+test("a look at whether a request would be let in costs its caller nothing, and makes nobody known", () => {
+  const limits = { callerConcurrentRequests: 0, callerSubscriptions: 0, concurrentRequests: 0, eventLoopLagMs: 0 }
+  const admission = createAdmission({ ...limits, callerRequestsPerSecond: 1 }, () => 0)
+  for (let times = 0; times < 100; times++) expect(admission.refusalOf("ada")).toBeUndefined()
+  expect(admission.counts.callers).toBe(0)
+  for (let times = 0; times < 10; times++) expect(admission.enter("ada").permit).toBeDefined()
+  expect(admission.refusalOf("ada")?.code).toBe("RATE_LIMITED")
+})
+
+test("a refused body counts as a request, so that nobody sends such ones without end", async () => {
+  const { gateway } = await startGateway({ config: { callerRequestsPerSecond: 1 } })
+  const ask = askerAt(await gateway.listen())
+  const refused = await ask("{ __typename }", { "content-encoding": "lzma" })
+  expect(refused.status).toBe(415)
+  expect((await until(429, () => ask("{ __typename }", { "content-encoding": "lzma" }))).status).toBe(429)
+})
+
+describe("when memory is short", () => {
+  test("one request at a time is let in, and others are told to come back", () => {
+    const off = { callerRequestsPerSecond: 0, callerConcurrentRequests: 0, callerSubscriptions: 0 }
+    const admission = createAdmission({ ...off, concurrentRequests: 0, eventLoopLagMs: 0 })
+    const before = admission.enter("ada")
+    admission.adapt(0, "No memory.")
+    expect(admission.overload()).toBe("No memory.")
+    expect(admission.enter("grace").refusal).toMatchObject({
+      status: 503,
+      code: "OVERLOADED",
+      message: "No memory. Try again in 1 s.",
+      retryAfterSeconds: 1,
+    })
+    before.permit?.leave()
+    expect(admission.enter("grace").permit).toBeDefined()
+    expect(admission.enter("ada").permit).toBeUndefined()
+    admission.adapt(0)
+    expect(admission.overload()).toBeUndefined()
+    expect(admission.enter("ada").permit).toBeDefined()
+  })
+
+  test("a heap full of garbage isn't short, one that stays full after a collection is, until there is clearly enough", () => {
+    const pressure = createMemoryPressure(() => {})
+    const shortAt = (heap: number) => pressure.look({ heap, container: 0 }, 0) !== undefined
+    expect(shortAt(0.95)).toBe(false)
+    pressure.collected({ heap: 0.4, container: 0 }, 0)
+    expect(shortAt(0.95)).toBe(false)
+    pressure.collected({ heap: 0.86, container: 0 }, 0)
+    expect([0.84, 0.86, 0.82, 0.81].map(shortAt)).toEqual([false, true, true, true])
+    expect(pressure.look({ heap: 0.81, container: 0 }, 0)).toMatch(/^The gateway has 81 % of its memory in use/)
+    expect([0.79, 0.84].map(shortAt)).toEqual([false, false])
+  })
+
+  test("the memory of the container counts as the heap does", () => {
+    const pressure = createMemoryPressure(() => {})
+    const shortAt = (container: number) => pressure.look({ heap: 0.1, container }, 0) !== undefined
+    expect([0.84, 0.86, 0.81, 0.79].map(shortAt)).toEqual([false, true, true, false])
+  })
+
+  test("garbage is collected, less and less often, since nobody else would make V8 do it", () => {
+    let collections = 0
+    const pressure = createMemoryPressure(() => {
+      collections += 1
+    })
+    pressure.collected({ heap: 0.9, container: 0 }, 0)
+    for (let at = 0; at <= 600_000; at += 100) pressure.look({ heap: 0.9, container: 0 }, at)
+    expect(collections).toBeGreaterThan(10)
+    expect(collections).toBeLessThan(15)
+  })
+})
+
 test("what was read of a header is kept for a minute, of a thousand headers at the most", () => {
   vi.useFakeTimers()
   onTestFinished(() => void vi.useRealTimers())
-  const senderOf = createSenders(0)
+  const senderOf = createSenders(createAddressOf(0))
   const tokenIn = (authorization: string) => senderOf({ headers: { authorization } } as IncomingMessage).token
   const token = tokenIn("Bearer ada")
   expect(token).toEqual({ value: "ada" })

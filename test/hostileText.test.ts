@@ -4,7 +4,7 @@ import { expect, test } from "vitest"
 import { isPlausibleToken, readConfig } from "../src/config.ts"
 import { agentIdOf, requestIdOf, tokenOf } from "../src/context.ts"
 import { fileAt, folderAt } from "../src/files/type.ts"
-import { createSenders } from "../src/http/caller.ts"
+import { createAddressOf, createSenders } from "../src/http/caller.ts"
 import { createRoutes } from "../src/http/routes.ts"
 import { seed } from "../src/sandbox/seed.ts"
 import { schema } from "../src/schema.ts"
@@ -43,7 +43,7 @@ const functions: Record<string, (text: string) => unknown> = {
   "createRoutes' path": (text) => createRoutes("/graphql", false)(request({}, text)),
   "createRoutes' asset": (text) => createRoutes("/graphql", false)(request({}, `/graphql/graphiql/a/${text}.js `)),
   "createRoutes' host": (text) => createRoutes("/graphql", true)(request({ host: text })),
-  "createSenders' proxies": (text) => createSenders(1)(request({ "x-forwarded-for": text })),
+  "createSenders' proxies": (text) => createSenders(createAddressOf(1))(request({ "x-forwarded-for": text })),
 }
 
 test("functions that hold patterns are done with a mebibyte of any hostile text at once", () => {

@@ -141,6 +141,33 @@ describe("answers are for their caller alone: no cache keeps them", () => {
   })
 })
 
+test.each<[string, string, RequestInit]>([
+  ["an answer", "/graphql", post({ query: "{__typename}" })],
+  ["an answer of Yoga's", "/graphql?query={__typename}", { headers: { authorization: `Bearer ${tokens.ada}` } }],
+  ["an error", "/graphql", post("{")],
+  ["a refused body", "/graphql", post("{}", { "content-encoding": "lzma" })],
+  [
+    "events",
+    "/graphql",
+    post(
+      { query: `subscription { computation(id: "${seed.runningAlignment}") { state } }` },
+      { accept: "text/event-stream" },
+    ),
+  ],
+  ["GraphiQL's page", "/graphql", { headers: { accept: "text/html" } }],
+  ["an asset that isn't there", "/graphql/graphiql/x/y.js", {}],
+  ["a preflight", "/graphql", { method: "OPTIONS" }],
+  ["another method", "/graphql", { method: "PUT" }],
+  ["another path", "/elsewhere", {}],
+  ["health", "/health", {}],
+  ["readiness", "/ready", {}],
+])("a browser takes %s for nothing else than it says", async (_name, path, init) => {
+  const { gateway } = await startGateway()
+  const response = await fetch((await gateway.listen()) + path, init)
+  expect(response.headers.get("x-content-type-options")).toBe("nosniff")
+  await response.body?.cancel()
+})
+
 describe("the log", () => {
   test("has one line for each request, with its operation, duration, upstream calls and outcome", async () => {
     const { ask, lines } = await startGateway()

@@ -1,4 +1,5 @@
-import type { ErrorCode } from "../errors.ts"
+import type { Log } from "../log.ts"
+import { guarded, type Refusal } from "./refusals.ts"
 
 /** What one caller, and all together, may ask of the gateway at once. 0 sets no limit. */
 export interface AdmissionLimits {
@@ -11,14 +12,6 @@ export interface AdmissionLimits {
   eventLoopLagMs: number
 }
 
-/** A request that isn't let in. */
-export interface Refusal {
-  status: 429 | 503
-  code: ErrorCode & ("RATE_LIMITED" | "OVERLOADED")
-  message: string
-  retryAfterSeconds: number
-}
-
 /** A request that is let in. */
 export interface Permit {
   /** Makes a subscription of the request, which is counted apart from then on; a refusal if the caller holds too many. */
@@ -28,10 +21,16 @@ export interface Permit {
 }
 
 export interface Admission {
+  /** Why a request of this caller's would be refused now. Counts nothing. */
+  refusalOf(caller: string): Refusal | undefined
   /** Looks at the numbers alone: a refusal costs next to nothing. */
   enter(caller: string): { permit: Permit; refusal?: never } | { permit?: never; refusal: Refusal }
-  /** Is told, ten times a second, how late the event loop is: when it is too late, fewer requests are let in at once. */
-  adapt(lateMs: number): void
+  /**
+   * To be called ten times a second.
+   * @param lateMs how late the event loop is; when it is too late, fewer requests are let in at once
+   * @param shortage a sentence that says how little memory is left; while there is one, requests are let in one at a time
+   */
+  adapt(lateMs: number, shortage?: string): void
   /** Why requests are turned away at the moment, whoever sends them; undefined when they aren't. */
   overload(): string | undefined
   /** For diagnostics. */
@@ -41,12 +40,12 @@ export interface Admission {
 /** How many seconds' worth of requests a caller may send in one go, after a pause. */
 const burstSeconds = 10
 
-/** Beyond this many callers, those who have been away for longest are forgotten: they begin anew. */
+/** Beyond this many callers, new ones share one entry, unless others are forgotten whose next request would be let in anyway. */
 const mostCallers = 10_000
+/** How many entries are looked at for one to forget, for each new caller. */
+const lookedAt = 16
 
 interface Caller {
-  /** When it last sent a request. */
-  seenAt: number
   /** When the caller's requests so far will have been sent at the limit's own pace: a bucket of tokens in one number. */
   paidUntil: number
   requests: number
@@ -66,33 +65,62 @@ export function createAdmission(limits: AdmissionLimits, now: () => number = () 
   /** How many requests are let in at once: halved when the event loop is late, then growing again by a quarter at a time. */
   let room = mostRoom
   let lastLateMs = 0
+  let shortage: string | undefined
+  /** Whoever is new when there is no room for another caller. */
+  const overflow: Caller = { paidUntil: 0, requests: 0, subscriptions: 0 }
+  /** Where the search for callers to forget goes on. */
+  let looking = callers.entries()
   const msPerRequest = limits.callerRequestsPerSecond === 0 ? 0 : 1000 / limits.callerRequestsPerSecond
 
-  function callerNamed(name: string): Caller {
+  function callerNamed(name: string, at: number): Caller {
     let caller = callers.get(name)
     if (caller === undefined) {
-      if (callers.size >= mostCallers) forgetTheLongestAway()
-      caller = { seenAt: 0, paidUntil: 0, requests: 0, subscriptions: 0 }
+      if (callers.size >= mostCallers) forgetSome(at)
+      if (callers.size >= mostCallers) return overflow
+      caller = { paidUntil: 0, requests: 0, subscriptions: 0 }
       callers.set(name, caller)
     }
     return caller
   }
 
-  /** Of those who have nothing under way, the half that has been away for longest. */
-  function forgetTheLongestAway() {
-    const idle = [...callers].filter(([, { requests, subscriptions }]) => requests === 0 && subscriptions === 0)
-    idle.sort(([, a], [, b]) => a.seenAt - b.seenAt)
-    for (const [name] of idle.slice(0, Math.ceil(idle.length / 2))) callers.delete(name)
+  /** Forgets callers who lose nothing by that: they have nothing under way, and may send as many requests as a new one. */
+  function forgetSome(at: number) {
+    for (let times = 0; times < lookedAt; times++) {
+      const { value, done } = looking.next()
+      if (done) {
+        looking = callers.entries()
+        return
+      }
+      const [name, { requests, subscriptions, paidUntil }] = value
+      if (requests === 0 && subscriptions === 0 && paidUntil <= at) callers.delete(name)
+    }
   }
 
   function overload(): string | undefined {
+    if (shortage !== undefined) return shortage
     if (all.requests < room) return undefined
     return room === mostRoom
       ? `The gateway is at work on ${all.requests} requests, the most that it takes at once.`
       : `The gateway was ${Math.round(lastLateMs)} ms late with its work, more than ${limits.eventLoopLagMs} ms, and takes no more than ${Math.floor(room)} requests at once until it has caught up.`
   }
 
-  function refusalOf(caller: Caller, at: number): Refusal | undefined {
+  /** @param caller undefined for one who isn't known */
+  function refusalFor(caller: Caller | undefined, at: number): Refusal | undefined {
+    const problem = overload()
+    if (problem !== undefined && !hasRoomFor(caller)) {
+      return { status: 503, code: "OVERLOADED", message: again(problem, 1), retryAfterSeconds: 1 }
+    }
+    return caller && limitedFor(caller, at)
+  }
+
+  /** Whether a request may enter all the same while others are turned away. */
+  function hasRoomFor(caller: Caller | undefined): boolean {
+    // Nothing else could free any memory, so waiting would help nobody.
+    if (shortage !== undefined) return all.requests === 0
+    return all.requests < mostRoom && (caller === undefined || !hasItsShare(caller))
+  }
+
+  function limitedFor(caller: Caller, at: number): Refusal | undefined {
     if (reached(caller.requests, limits.callerConcurrentRequests)) {
       return limited(`${caller.requests} requests of yours are under way, the most that one caller may have at once.`)
     }
@@ -146,20 +174,17 @@ export function createAdmission(limits: AdmissionLimits, now: () => number = () 
   }
 
   return {
+    refusalOf: (name) => refusalFor(callers.get(name), now()),
     enter(name) {
-      const caller = callerNamed(name)
       const at = now()
-      caller.seenAt = at
-      const problem = overload()
-      if (problem !== undefined && (all.requests >= mostRoom || hasItsShare(caller))) {
-        return { refusal: { status: 503, code: "OVERLOADED", message: again(problem, 1), retryAfterSeconds: 1 } }
-      }
-      const refusal = refusalOf(caller, at)
+      const caller = callerNamed(name, at)
+      const refusal = refusalFor(caller, at)
       if (refusal !== undefined) return { refusal }
       caller.paidUntil = Math.max(caller.paidUntil, at) + msPerRequest
       return { permit: new Place(caller) }
     },
-    adapt(lateMs) {
+    adapt(lateMs, short) {
+      shortage = short
       if (limits.eventLoopLagMs > 0 && lateMs > limits.eventLoopLagMs) {
         lastLateMs = lateMs
         room = Math.max(leastRoom, Math.min(room, all.requests) / 2)
@@ -187,13 +212,15 @@ function again(problem: string, seconds: number): string {
 const lagMeasuredMs = 100
 
 /** Tells ten times a second how many milliseconds the event loop is late, until it is stopped. */
-export function measureLag(tell: (lateMs: number) => void): { stop(): void } {
+export function measureLag(log: Log, tell: (lateMs: number) => void): { stop(): void } {
   let due = performance.now() + lagMeasuredMs
-  const timer = setInterval(() => {
+  const measure = guarded(log, () => {
     const now = performance.now()
-    tell(Math.max(0, now - due))
+    const lateMs = Math.max(0, now - due)
     due = now + lagMeasuredMs
-  }, lagMeasuredMs)
+    tell(lateMs)
+  })
+  const timer = setInterval(measure, lagMeasuredMs)
   timer.unref()
   return { stop: () => clearInterval(timer) }
 }

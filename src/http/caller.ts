@@ -1,6 +1,6 @@
 import { hash } from "node:crypto"
 import type { IncomingMessage } from "node:http"
-import { isIPv6 } from "node:net"
+import { isIPv6, type Socket } from "node:net"
 import { tokenOf } from "../context.ts"
 import type { Caller } from "../upstream/client.ts"
 
@@ -18,11 +18,24 @@ const mostKnown = 1_000
 const knownForMs = 60_000
 
 /**
- * Tells who sends a request.
+ * Tells the address that a connection or a request comes from.
  * @param trustedProxies how many proxies stand before the gateway, each adding the address it was called from to
  *   X-Forwarded-For; what stands there beyond them anyone may have written
  */
-export function createSenders(trustedProxies: number): (request: IncomingMessage) => Sender {
+export function createAddressOf(
+  trustedProxies: number,
+): (request: IncomingMessage | undefined, socket: Socket) => string {
+  return (request, socket) => {
+    const hops = String(request?.headers["x-forwarded-for"] ?? "").split(",")
+    const forwarded = trustedProxies > 0 ? hops.at(-trustedProxies)?.trim() : undefined
+    return network(forwarded || (socket.remoteAddress ?? ""))
+  }
+}
+
+/** Tells who sends a request. */
+export function createSenders(
+  addressOf: (request: IncomingMessage, socket: Socket) => string,
+): (request: IncomingMessage) => Sender {
   /** Those who brought a token lately, by their Authorization header: to read it anew takes as long as a small request. */
   const known = new Map<string, Sender>()
 
@@ -33,18 +46,12 @@ export function createSenders(trustedProxies: number): (request: IncomingMessage
     known.set(authorization, sender)
   }
 
-  function nameOf(request: IncomingMessage): string {
-    const hops = String(request.headers["x-forwarded-for"] ?? "").split(",")
-    const forwarded = trustedProxies > 0 ? hops.at(-trustedProxies)?.trim() : undefined
-    return network(forwarded || (request.socket.remoteAddress ?? ""))
-  }
-
   return (request) => {
     const { authorization } = request.headers
     const before = authorization && known.get(authorization)
     if (before) return before
     const token = tokenOf(authorization)
-    if (authorization === undefined || "missing" in token) return { token, name: nameOf(request) }
+    if (authorization === undefined || "missing" in token) return { token, name: addressOf(request, request.socket) }
     const sender = { token, name: hash("sha256", token.value) }
     remember(authorization, sender)
     return sender

@@ -1,22 +1,32 @@
+import { readFileSync } from "node:fs"
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
-import type { AddressInfo } from "node:net"
+import type { AddressInfo, Socket } from "node:net"
 import { setTimeout as sleep } from "node:timers/promises"
 import { Bag, type Baggable } from "../bag.ts"
+import type { Log } from "../log.ts"
+import { type Bodies, type BodyTimes, createBodies } from "./body.ts"
+import { createConnections } from "./connections.ts"
+import { answerRefusal, guarded, noteUnexpected, type Refusal } from "./refusals.ts"
 
 /** How long clients may take, in milliseconds, and how many may be connected. */
-export interface ListenerLimits {
+export interface ListenerLimits extends BodyTimes {
   /** For a request's line and headers. */
   headersMs: number
-  /** For a whole request, body included. */
-  requestMs: number
   /** To take what of an answer was written for them. */
   takingMs: number
   /** Between two requests on one connection. */
   keepAliveMs: number
-  /** How often those four are looked at. */
+  /** How often those are looked at. */
   checkedMs: number
   /** Connections at once; 0 sets no limit. */
   connections: number
+  /** Connections of one address at once; 0 sets no limit. */
+  addressConnections: number
+  /** So many descriptors are to be left for everything else than connections of clients. */
+  reservedDescriptors: number
+  trustedProxies: number
+  /** The largest body, in bytes. */
+  largestBody: number
   /** How long requests under way may take when the gateway stops. */
   stoppingMs: number
 }
@@ -29,8 +39,8 @@ export interface Listener {
    * idle connections at once. Resolves with whether all of them did finish.
    */
   close(): Promise<boolean>
-  /** For diagnostics: connections, and answers that aren't sent yet. */
-  readonly counts: { connections: number; answers: number }
+  /** For diagnostics: connections, answers that aren't sent yet, and requests whose bodies aren't whole yet. */
+  readonly counts: { connections: number; answers: number; halfSent: number; halfSentBytes: number }
 }
 
 interface Answer extends Baggable {
@@ -39,59 +49,125 @@ interface Answer extends Baggable {
   waitingSince: number | undefined
 }
 
+/** What answers requests, and is given what it needs to read their bodies. */
+export type Handler = (request: IncomingMessage, response: ServerResponse, bodies: Bodies) => void
+
 /** How long a stopping gateway goes on listening while it has requests under way, so that whoever asks hears of it. */
 const stillListeningMs = 5_000
 /** How long it waits for requests that are on their way on connections that are already there. */
 const onTheirWayMs = 500
 
-/** HTTP over sockets, with a bound on whatever a client can keep busy by being slow. */
+/**
+ * HTTP over sockets, with a bound on whatever a client can keep busy by being slow.
+ * @param options.refuse answers a request whose body isn't read to its end
+ */
 export function createListener(
   limits: ListenerLimits,
-  handle: (request: IncomingMessage, response: ServerResponse) => void,
+  options: {
+    log: Log
+    addressOf: (request: IncomingMessage | undefined, socket: Socket) => string
+    refuse(request: IncomingMessage, response: ServerResponse, refusal: Refusal): void
+    handle: Handler
+  },
 ): Listener {
+  const { log } = options
   /** The answers that aren't sent yet. */
   const open = new Bag<Answer>()
-  let connections = 0
+  const connectionLimit = connectionLimitOf(limits)
+  const connections = createConnections({ ...limits, connections: connectionLimit.most }, options.addressOf)
+  const bodies = createBodies({
+    largestBody: limits.largestBody,
+    times: limits,
+    connections,
+    refuse: options.refuse,
+    fail,
+  })
   let stopping = false
   let onEmpty = () => {}
+
+  /** An exception that nothing was to throw is the failure of its own request. */
+  function fail(error: unknown, response: ServerResponse) {
+    noteUnexpected(log, error)
+    try {
+      if (response.headersSent) response.destroy()
+      else answerRefusal(response.req, response, unexpected)
+    } catch {
+      response.destroy()
+    }
+  }
+
+  function begin(request: IncomingMessage, response: ServerResponse) {
+    const connection = connections.of(request)
+    const answer: Answer = { response, bagged: undefined, waitingSince: undefined }
+    open.add(answer)
+    connection.answers += 1
+    connections.update(connection)
+    response.on("close", () => {
+      open.delete(answer)
+      connection.answers -= 1
+      connections.update(connection)
+      if (open.size === 0) onEmpty()
+    })
+    try {
+      if (stopping) response.setHeader("connection", "close")
+      options.handle(request, response, bodies)
+    } catch (error) {
+      fail(error, response)
+    }
+  }
+
+  let toldAt = Number.NEGATIVE_INFINITY
+  function noteDescriptors(more: object) {
+    const now = performance.now()
+    if (now - toldAt < toldEveryMs) return
+    toldAt = now
+    log.error(
+      { connections: connections.count, ...more },
+      "out of file descriptors: connections of clients are closed or wait; raise the limit (ulimit -n), or lower CONNECTIONS",
+    )
+  }
 
   const server = createServer(
     {
       headersTimeout: limits.headersMs,
-      requestTimeout: limits.requestMs,
+      // For whatever is sent of a request after its headers, wanted or not. Bodies that are wanted are ended before.
+      requestTimeout: limits.headersMs + 2 * limits.bodyMs,
       keepAliveTimeout: limits.keepAliveMs,
       connectionsCheckingInterval: limits.checkedMs,
       // Of two Authorization headers Node would take the first and drop the other; joined, they are none.
       joinDuplicateHeaders: true,
     },
-    (request, response) => {
-      const answer: Answer = { response, bagged: undefined, waitingSince: undefined }
-      open.add(answer)
-      response.on("close", () => {
-        open.delete(answer)
-        if (open.size === 0) onEmpty()
-      })
-      if (stopping) response.setHeader("connection", "close")
-      handle(request, response)
-    },
+    begin,
   )
-  if (limits.connections > 0) server.maxConnections = limits.connections
+  // Whoever asks first may have to hear a refusal: whether the body is wanted is said when it is.
+  server.on("checkContinue", begin)
   server.on("connection", (socket) => {
-    connections += 1
-    socket.once("close", () => {
-      connections -= 1
-    })
+    try {
+      if (connectionLimit.isByDescriptors && connections.count >= connectionLimit.most) noteDescriptors({})
+      connections.open(socket)
+    } catch (error) {
+      noteUnexpected(log, error)
+      socket.destroy()
+    }
+  })
+  // Without a listener, an error in accepting a connection would end the process.
+  server.on("error", (error: NodeJS.ErrnoException) => {
+    if (!server.listening) return
+    if (error.code === "EMFILE" || error.code === "ENFILE") guarded(log, () => noteDescriptors({ code: error.code }))()
+    else noteUnexpected(log, error)
   })
 
   /** Node bounds how slowly a request may come, but not how slowly its answer may be read. */
-  const checking = setInterval(() => {
+  const check = guarded(log, () => {
     const now = performance.now()
     for (const answer of open) {
       const { response, waitingSince = now } = answer
       if (now - waitingSince > limits.takingMs) response.destroy()
       else answer.waitingSince = response.writableLength > 0 ? waitingSince : undefined
     }
-  }, limits.checkedMs)
+    bodies.check()
+  })
+  const checking = setInterval(check, limits.checkedMs)
   checking.unref()
 
   /** Resolves when no answer is open, or when the time is up. */
@@ -128,8 +204,37 @@ export function createListener(
       return finished
     },
     get counts() {
-      return { connections, answers: open.size }
+      return { connections: connections.count, answers: open.size, ...bodies.counts }
     },
+  }
+}
+
+const unexpected: Refusal = {
+  status: 500,
+  code: "INTERNAL_SERVER_ERROR",
+  message: "Unexpected error. The gateway's log has the details.",
+}
+
+const toldEveryMs = 10_000
+
+/**
+ * How many connections there may be: fewer than are configured where the process may not open as many descriptors. Node closes
+ * what it can't accept without a word, and without a descriptor left no call to Code Ocean could be sent either.
+ */
+function connectionLimitOf({ connections, reservedDescriptors }: ListenerLimits) {
+  const descriptors = descriptorLimit()
+  const possible = Math.max(Math.floor(descriptors / 3), descriptors - reservedDescriptors)
+  const isByDescriptors = possible < (connections || Number.POSITIVE_INFINITY)
+  return { most: isByDescriptors ? possible : connections, isByDescriptors }
+}
+
+/** The most descriptors that the process may have open; infinite where the system doesn't tell. */
+function descriptorLimit(): number {
+  try {
+    const [, limit] = /^Max open files +(\d+)/m.exec(readFileSync("/proc/self/limits", "utf8")) ?? []
+    return limit === undefined ? Number.POSITIVE_INFINITY : Number(limit)
+  } catch {
+    return Number.POSITIVE_INFINITY
   }
 }
 

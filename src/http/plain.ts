@@ -1,5 +1,4 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http"
-import { Readable } from "node:stream"
 import {
   type DocumentNode,
   type ExecutionArgs,
@@ -18,29 +17,29 @@ import type { Log } from "../log.ts"
 import { isObject } from "../upstream/answer.ts"
 import type { Caller } from "../upstream/client.ts"
 import type { Permit } from "./admission.ts"
+import { isPlainJson } from "./contentType.ts"
 import type { FillContext } from "./contexts.ts"
 import { operationsVary } from "./refusals.ts"
 import type { RequestState, Requests } from "./requests.ts"
 
-/** Answers a request for an operation that was let in. */
+/** Answers a request for an operation that was let in. A body was read and decoded already; a request may have none. */
 export type OperationHandler = (
   request: IncomingMessage,
   response: ServerResponse,
   token: Caller["token"],
   permit: Permit,
+  body: Buffer | undefined,
 ) => void
 
 /**
- * Answers plain operations on a shorter path than Yoga's: a POST of JSON with a declared length, as nearly every client sends
- * it. What Yoga does around an operation costs several times what a small one does: a Request and a Response are built, and
+ * Answers plain operations on a shorter path than Yoga's: a POST of JSON, as nearly every client sends it. What Yoga does around an operation costs several times what a small one does: a Request and a Response are built, and
  * every plugin is asked at every step. Here each text passes Yoga's plugins for parsing and validation once, and is known from
  * then on; context, limits and execution are called as they are. Whatever is unusual goes to Yoga as if nothing had happened:
- * other methods, types and lengths, a body with anything unexpected in it, an operation that doesn't parse or validate,
+ * other methods and types, a body with anything unexpected in it, an operation that doesn't parse or validate,
  * subscriptions, answers in parts.
  */
 export function createPlainPath(options: {
   endpoint: string
-  largestBody: number
   /** The most bytes of an answer. */
   largestAnswer: number
   schema: GraphQLSchema
@@ -65,13 +64,7 @@ export function createPlainPath(options: {
   const valid = new WeakSet<DocumentNode>()
 
   function isPlain({ method, url, headers }: IncomingMessage): boolean {
-    return (
-      method === "POST" &&
-      url === options.endpoint &&
-      /^application\/json(; ?charset=utf-8)?$/i.test(headers["content-type"] ?? "") &&
-      headers["content-encoding"] === undefined &&
-      Number(headers["content-length"] ?? Number.NaN) <= options.largestBody
-    )
+    return method === "POST" && url === options.endpoint && isPlainJson(headers["content-type"])
   }
 
   /** The document of this text; undefined where it isn't to be executed here. */
@@ -150,6 +143,7 @@ export function createPlainPath(options: {
       "cache-control": "private, no-store",
       vary: operationsVary,
       "x-request-id": state.requestId,
+      "x-content-type-options": "nosniff",
     }
     response.writeHead(status, headers === undefined ? own : { ...headers, ...own })
     response.end(body)
@@ -168,7 +162,7 @@ export function createPlainPath(options: {
   ): void | Promise<void> {
     const prepared = prepare(plain, body)
     if (prepared === undefined) {
-      askYoga(Object.assign(request, { body: Readable.from([body]) }), response, plain.token, permit)
+      askYoga(request, response, plain.token, permit, body)
       return
     }
     let isOver = false
@@ -187,25 +181,23 @@ export function createPlainPath(options: {
     return result.then(respond, (error) => respond(refused(error)))
   }
 
-  return (request, response, token, permit) => {
-    const type = isPlain(request) ? answerTypeFor(request.headers.accept) : undefined
-    if (type === undefined) {
-      askYoga(request, response, token, permit)
+  return (request, response, token, permit, body) => {
+    const type = body !== undefined && isPlain(request) ? answerTypeFor(request.headers.accept) : undefined
+    if (body === undefined || type === undefined) {
+      askYoga(request, response, token, permit, body)
       return
     }
     const giveUp = (error: unknown) => {
       options.log.error({ err: error }, "unexpected error")
       response.destroy()
     }
-    const plain = new PlainRequest(request, response, token)
-    const state = requests.begin(plain)
-    readBody(request, (body) => {
-      try {
-        answer(request, plain, state, body, response, type, permit)?.catch(giveUp)
-      } catch (error) {
-        giveUp(error)
-      }
-    })
+    try {
+      const plain = new PlainRequest(request, response, token, giveUp)
+      const state = requests.begin(plain)
+      answer(request, plain, state, body, response, type, permit)?.catch(giveUp)
+    } catch (error) {
+      giveUp(error)
+    }
   }
 }
 
@@ -250,14 +242,23 @@ class PlainRequest {
   onLeft: (() => void) | undefined
   #controller: AbortController | undefined
 
-  constructor(request: IncomingMessage, response: ServerResponse, token: Caller["token"]) {
+  constructor(
+    request: IncomingMessage,
+    response: ServerResponse,
+    token: Caller["token"],
+    giveUp: (error: unknown) => void,
+  ) {
     this.token = token
     this.headers = new PlainHeaders(request.headers)
     response.on("close", () => {
       if (response.writableFinished) return
       this.hasLeft = true
-      this.#controller?.abort()
-      this.onLeft?.()
+      try {
+        this.#controller?.abort()
+        this.onLeft?.()
+      } catch (error) {
+        giveUp(error)
+      }
     })
   }
 
@@ -267,13 +268,6 @@ class PlainRequest {
     if (this.hasLeft) this.#controller.abort()
     return this.#controller.signal
   }
-}
-
-/** Hands on the whole body; nothing, when the client leaves before its end. */
-function readBody(request: IncomingMessage, then: (body: Buffer) => void): void {
-  const chunks: Buffer[] = []
-  request.on("data", (chunk: Buffer) => chunks.push(chunk))
-  request.on("end", () => then(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks)))
 }
 
 const contentTypes = {
