@@ -5,6 +5,8 @@ export interface Query {
   query: string
   variables?: Record<string, unknown>
   calls: number
+  /** About how many the gateway answers in a second: a comparison counts requests, since seconds differ by the machine's load. */
+  perSecond: number
   /** All 32 requests come from one caller at the same moment, and the next 32 when all are answered. */
   equal?: true
 }
@@ -32,10 +34,11 @@ export const queries: readonly Query[] = [
     query: "query ($id: ID!) { capsule(id: $id) { id name status owner slug created } }",
     variables: { id: idOf("capsule", 7) },
     calls: 1,
+    perSecond: 10000,
   },
-  { name: "Q2", what: "50 capsules, 5 runs each, 2 of 40 data assets a run", query: nested, calls: 91 },
-  { name: "Q3", what: "1,000 capsules, ten fields", query: wide(1000), calls: 1 },
-  { name: "Q4", what: "`{ __typename }`", query: "{ __typename }", calls: 0 },
+  { name: "Q2", what: "50 capsules, 5 runs each, 2 of 40 data assets a run", query: nested, calls: 91, perSecond: 150 },
+  { name: "Q3", what: "1,000 capsules, ten fields", query: wide(1000), calls: 1, perSecond: 120 },
+  { name: "Q4", what: "`{ __typename }`", query: "{ __typename }", calls: 0, perSecond: 20000 },
   {
     name: "Q5",
     what: "the capsule page that GraphiQL opens with",
@@ -50,6 +53,7 @@ export const queries: readonly Query[] = [
   }
 }`,
     calls: 141,
+    perSecond: 110,
   },
   {
     name: "Q6",
@@ -59,8 +63,16 @@ export const queries: readonly Query[] = [
 }`,
     variables: { input: { id: idOf("capsule", 7), archived: true } },
     calls: 2,
+    perSecond: 7000,
   },
-  { name: "Q2=", what: "Q2, 32 equal ones of one caller at once", query: nested, calls: 91, equal: true },
+  {
+    name: "Q2=",
+    what: "Q2, 32 equal ones of one caller at once",
+    query: nested,
+    calls: 91,
+    perSecond: 500,
+    equal: true,
+  },
 ]
 
 /** The same fields on pages of three sizes: what a node costs should not depend on the page. */
@@ -69,4 +81,5 @@ export const growth: readonly Query[] = [100, 300, 1000].map((first) => ({
   what: `${first} capsules, ten fields`,
   query: wide(first),
   calls: 1,
+  perSecond: Math.round(120_000 / first),
 }))

@@ -26,6 +26,10 @@ const here = (path: string) => fileURLToPath(new URL(path, import.meta.url))
 const tokens = Array.from({ length: 64 }, (_, n) => `cop_bench_${n}`)
 const atOnce = 32
 
+/** In a comparison: how often the two take their turns there and back, and how much of a measurement goes before it unmeasured. */
+const turns = 2
+const warmUp = 2
+
 /** A server under measurement. */
 interface Server {
   name: string
@@ -135,8 +139,8 @@ function comparable(answer: unknown): unknown {
 }
 
 /** Asks every server every query, and throws unless all give the same data for the fewest calls. */
-async function check(servers: readonly Server[], { options, upstream, sizes }: Bench): Promise<void> {
-  for (const query of options.queries) {
+async function check(servers: readonly Server[], asked: readonly Query[], { upstream, sizes }: Bench): Promise<void> {
+  for (const query of asked) {
     let expected: unknown
     for (const server of servers) {
       const worded = wordedFor(server.name, query)
@@ -161,11 +165,11 @@ async function check(servers: readonly Server[], { options, upstream, sizes }: B
   }
 }
 
-/** Lets the client ask the server one query for a while. */
+/** Lets the client ask the server one query for so long, and at least so often. */
 async function measure(
   server: Server,
   query: Query,
-  seconds: number,
+  { seconds, least }: Pick<Load, "seconds" | "least">,
   { upstream, client, sizes }: Bench,
 ): Promise<Cell | undefined> {
   const worded = wordedFor(server.name, query)
@@ -177,7 +181,7 @@ async function measure(
     atOnce,
     inWaves: query.equal ?? false,
     seconds,
-    least: atOnce,
+    least,
     bytes: sizes.get(`${server.name} ${query.name}`) ?? 0,
   }
   await ask(upstream)
@@ -198,18 +202,6 @@ async function measure(
   }
 }
 
-/** Every query on every server, each time in the order in which the servers are given. */
-async function measureAll(order: readonly Server[], seconds: number, bench: Bench): Promise<Cell[]> {
-  const cells: Cell[] = []
-  for (const query of bench.options.queries) {
-    for (const server of order) {
-      const cell = await measure(server, query, seconds, bench)
-      if (cell !== undefined) cells.push(cell)
-    }
-  }
-  return cells
-}
-
 const rotated = <T>(list: readonly T[], by: number): T[] => list.map((_, n) => list[(n + by) % list.length] as T)
 
 /** Rounds of every query and server, so that what slows the machine down for a while slows all of them down. */
@@ -217,11 +209,17 @@ async function measureRounds(names: readonly string[], bench: Bench): Promise<vo
   const { rounds: count, seconds, queries: asked } = bench.options
   const servers: Server[] = []
   for (const name of names) servers.push(await startServer(name, bench))
-  await check(servers, bench)
+  await check(servers, asked, bench)
   const rounds: Cell[][] = []
   // The first round warms everything up, and counts for nothing.
   for (let round = 0; round <= count; round++) {
-    const cells = await measureAll(rotated(servers, round), seconds, bench)
+    const cells: Cell[] = []
+    for (const query of asked) {
+      for (const server of rotated(servers, round)) {
+        const cell = await measure(server, query, { seconds, least: atOnce }, bench)
+        if (cell !== undefined) cells.push(cell)
+      }
+    }
     if (round > 0) rounds.push(cells)
     console.error(round === 0 ? "All give the same answers, and are warm." : `Round ${round} of ${count}.`)
   }
@@ -229,20 +227,35 @@ async function measureRounds(names: readonly string[], bench: Bench): Promise<vo
 }
 
 /**
- * Rounds of every query and server as well, but each with servers newly started, since two processes that run the same code
- * can differ for as long as they live; and each server's turn in two halves, first and last, so that neither has the better time.
+ * Rounds of every query and server as well, but with new processes each time: two that run the same code can differ for as long
+ * as they live, the more so if they answer several queries. They take short turns, and answer equally many requests before and
+ * while they are measured: how fast code is depends on how often it ran. The bench's README has what that is worth.
  */
 async function compare(names: readonly string[], bench: Bench): Promise<boolean> {
   const { rounds: count, seconds, queries: asked } = bench.options
   const rounds: Cell[][] = []
   let servers: Server[] = []
   for (let round = 1; round <= count; round++) {
-    servers = []
-    for (const name of rotated(names, round)) servers.push(await startServer(name, bench))
-    await check(servers, bench)
-    await measureAll(servers, seconds / 2, bench)
-    rounds.push(await measureAll([...servers, ...servers.toReversed()], seconds / 2, bench))
-    await Promise.all(servers.map((server) => stop(server.process)))
+    const cells: Cell[] = []
+    for (const query of asked) {
+      servers = []
+      for (const name of rotated(names, round)) servers.push(await startServer(name, bench))
+      await check(servers, [query], bench)
+      const operations = (share: number) => ({
+        seconds: 0,
+        least: Math.max(atOnce, Math.ceil(share * seconds * query.perSecond)),
+      })
+      for (const server of servers) await measure(server, query, operations(warmUp), bench)
+      const thereAndBack = [...servers, ...servers.toReversed()]
+      for (let n = 0; n < turns; n++) {
+        for (const server of thereAndBack) {
+          const cell = await measure(server, query, operations(1 / turns / 2), bench)
+          if (cell !== undefined) cells.push(cell)
+        }
+      }
+      await Promise.all(servers.map((server) => stop(server.process)))
+    }
+    rounds.push(cells)
     console.error(`Round ${round} of ${count}.`)
   }
   const compared = comparison(rounds, names, asked)
@@ -255,13 +268,13 @@ async function compare(names: readonly string[], bench: Bench): Promise<boolean>
 async function soak(minutes: number, bench: Bench): Promise<void> {
   const { queries: asked, seconds } = bench.options
   const server = await startServer("gateway", bench)
-  await check([server], bench)
+  await check([server], asked, bench)
   console.log("| minute | operations | RSS MB |\n| ---: | ---: | ---: |")
   for (let minute = 1; minute <= minutes; minute++) {
     const end = performance.now() + 60_000
     const cells: Cell[] = []
     while (performance.now() < end) {
-      for (const query of asked) cells.push((await measure(server, query, seconds, bench)) as Cell)
+      for (const query of asked) cells.push((await measure(server, query, { seconds, least: atOnce }, bench)) as Cell)
     }
     const operations = cells.reduce((sum, cell) => sum + cell.operations, 0)
     console.log(`| ${minute} | ${operations} | ${cells.at(-1)?.rssMb.toFixed(0)} |`)
