@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process"
 import { ConfigError, readConfig } from "./config.ts"
 import { createLog } from "./log.ts"
+import { Output } from "./output.ts"
 import { tokens } from "./sandbox/seed.ts"
 import { SandboxOptionsError, sandboxOptions, startSandbox } from "./sandbox/server.ts"
 import { createGateway } from "./server.ts"
@@ -18,7 +19,8 @@ const config = await orExit(() =>
     CODEOCEAN_TOKEN: undefined,
   }),
 )
-const gateway = createGateway(config, createLog(config.logLevel), { graphiqlToken: tokens.ada })
+const output = new Output(1)
+const gateway = createGateway(config, createLog(config.logLevel, output), { graphiqlToken: tokens.ada })
 
 const url = await orExit(() => gateway.listen())
 console.log(`
@@ -41,6 +43,7 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
   process.once(signal, async () => {
     await gateway.close()
     await sandbox.close()
+    await output.flush(1_000)
     process.exit(0)
   })
 }

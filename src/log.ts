@@ -1,41 +1,38 @@
 import { type DestinationStream, type Logger, pino } from "pino"
+import { Output } from "./output.ts"
 
 export type Log = Logger
 
-const secret: ReadonlySet<string> = new Set(["token", "authorization", "headers"])
-const censor = "[redacted]"
+const toldAgainAfterMs = 60_000
 
 /**
- * The gateway's log: one JSON object a line. Nothing logs headers or bodies; should a line ever carry a credential under
- * one of these keys, or an object that does, it is struck out here.
+ * The gateway's log: one JSON object a line, of some 8 KiB at the most. Nothing logs headers or bodies; should a line ever
+ * hold a credential under a key that says so, it is redacted here. To log never throws.
  * @param level the least severe lines to write
- * @param destination where they go: a file descriptor, standard output's unless a test listens, or a stream
+ * @param destination where they go, if not to standard output
  */
-export function createLog(level: string, destination: number | DestinationStream = 1): Log {
-  const options = {
-    level,
-    base: undefined,
-    timestamp: createTimestamp(),
-    // Pino's own redaction would take as long as all else in writing a line.
-    formatters: { level: (label: string) => ({ level: label }), log: censored },
+export function createLog(level: string, destination: Output | DestinationStream = new Output(1)): Log {
+  const log = pino(
+    {
+      level,
+      base: undefined,
+      timestamp: createTimestamp(),
+      // Pino's own redaction would take as long as all else in writing a line.
+      formatters: { level: (label: string) => ({ level: label }), log: loggable },
+      serializers: { err: (value: unknown) => value },
+    },
+    destination,
+  )
+  if (destination instanceof Output) {
+    const stderr = new Output(2)
+    let toldAt = Number.NEGATIVE_INFINITY
+    destination.onFailing = (cause) => {
+      if (performance.now() - toldAt < toldAgainAfterMs) return
+      toldAt = performance.now()
+      stderr.write(`The log can't be written: ${cause}. The gateway goes on without it, and tries again.\n`)
+    }
+    destination.onDropped = (dropped) => log.warn({ dropped }, "lines are missing: they could not be written in time")
   }
-  if (typeof destination !== "number") return pino(options, destination)
-  const file = pino.destination({
-    dest: destination,
-    sync: false,
-    minLength: gathered,
-    periodicFlush,
-    maxLength: mostWaiting,
-  })
-  const log = pino(options, file)
-  let dropped = 0
-  file.on("drop", () => {
-    dropped += 1
-  })
-  file.on("drain", () => {
-    if (dropped > 0) log.warn({ dropped }, "lines are missing: whoever reads the log was too slow")
-    dropped = 0
-  })
   return log
 }
 
@@ -53,32 +50,113 @@ function createTimestamp(): () => string {
   }
 }
 
-/** Lines are written together: after so many bytes, or so many milliseconds. At the process's end all are written. */
-const gathered = 4096
-const periodicFlush = 100
-/** The most bytes that wait for a reader who is slow, or hangs: requests don't wait for the log, and it must not fill the memory. */
-const mostWaiting = 16 * 1024 * 1024
+/** A text that a line may hold, and a stack, in bytes of JSON. */
+const longestText = 1_000
+const longestStack = 4_000
+/** All the texts of a line together. */
+const longestLine = 7_000
+const mostKeys = 50
+const deepest = 4
+const cut = "…"
+const censor = "[redacted]"
 
-function censored(line: Record<string, unknown>): Record<string, unknown> {
-  if (isPlain(line)) return line
-  const safe = withoutSecrets(line)
-  for (const [key, value] of Object.entries(safe)) {
-    if (typeof value === "object" && value !== null && !(value instanceof Error)) safe[key] = withoutSecrets(value)
+const secretKey = /token|authorization|headers|cookie|password|secret|credential|api_?key/i
+/** Which of the keys that lines are made with are secret. */
+const known = new Map<string, boolean>()
+
+function isSecret(key: string): boolean {
+  let secret = known.get(key)
+  if (secret === undefined) {
+    secret = secretKey.test(key)
+    if (known.size < 1_000) known.set(key, secret)
   }
-  return safe
+  return secret
 }
 
-/** Whether there is nothing in the line that could be or hold a credential: so it is with nearly all. */
+function loggable(line: Record<string, unknown>): Record<string, unknown> {
+  try {
+    return isPlain(line) ? line : objectFrom(line, { left: longestLine }, 0)
+  } catch {
+    // A getter that throws, or a Proxy.
+    return { unreadable: true }
+  }
+}
+
+/** Whether there is nothing in the line that could be or hold a credential, nor a long text: so it is with nearly all. */
 function isPlain(line: Record<string, unknown>): boolean {
   for (const key in line) {
     const value = line[key]
-    if (secret.has(key) || (typeof value === "object" && value !== null)) return false
+    if (typeof value === "string") {
+      if (value.length > longestText / longestEscape) return false
+    } else if (typeof value === "object" && value !== null) return false
+    if (isSecret(key)) return false
   }
   return true
 }
 
-function withoutSecrets(object: object): Record<string, unknown> {
-  const safe: Record<string, unknown> = { ...object }
-  for (const key of secret) if (key in safe) safe[key] = censor
+/** How many bytes the text of a line may still take. */
+interface Room {
+  left: number
+}
+
+/** What a line may hold of an object: a copy, since the object is somebody else's. */
+function objectFrom(object: object, room: Room, depth: number): Record<string, unknown> {
+  const safe: Record<string, unknown> = {}
+  let keys = 0
+  for (const [key, value] of Object.entries(object)) {
+    keys += 1
+    if (keys > mostKeys || room.left <= 0) {
+      safe[cut] = cut
+      break
+    }
+    const name = textFrom(key, longestText, room)
+    safe[name] = secretKey.test(key) ? censor : valueFrom(value, room, depth)
+  }
   return safe
 }
+
+function valueFrom(value: unknown, room: Room, depth: number): unknown {
+  if (typeof value === "string") return textFrom(value, longestText, room)
+  if (typeof value === "bigint") return textFrom(String(value), longestText, room)
+  room.left -= mostDigits
+  if (typeof value !== "object" || value === null) return value
+  if (value instanceof Error) return errorFrom(value, room)
+  if (depth === deepest) return cut
+  if (Array.isArray(value)) {
+    const items = value.slice(0, mostKeys).map((item) => (room.left > 0 ? valueFrom(item, room, depth + 1) : cut))
+    return value.length > mostKeys ? [...items, cut] : items
+  }
+  if ("toJSON" in value && typeof value.toJSON === "function") return valueFrom(value.toJSON(), room, depth + 1)
+  return objectFrom(value, room, depth + 1)
+}
+
+/** An error's other properties are left aside: some libraries hang whole requests on them. */
+function errorFrom(error: Error & { code?: unknown }, room: Room): Record<string, unknown> {
+  const causes = [error]
+  for (let { cause } = error; cause instanceof Error && causes.length < deepest; { cause } = cause) causes.push(cause)
+  return {
+    type: textFrom(String(error.constructor?.name ?? error.name), 100, room),
+    code: typeof error.code === "string" ? textFrom(error.code, 100, room) : undefined,
+    message: textFrom(causes.map(({ message }) => message).join(": "), longestText, room),
+    stack: textFrom(causes.map(({ stack }) => stack).join("\ncaused by: "), longestStack, room),
+  }
+}
+
+/** JSON writes some characters as six. */
+const longestEscape = 6
+const mostDigits = 24
+
+/** As much of a text as there is room for, in bytes of JSON. */
+function textFrom(text: string, longest: number, room: Room): string {
+  const most = Math.max(0, Math.min(longest, room.left))
+  let kept = text.slice(0, most)
+  let bytes = sizeOf(kept)
+  while (bytes > most) {
+    kept = kept.slice(0, Math.floor((kept.length * most) / bytes))
+    bytes = sizeOf(kept)
+  }
+  room.left -= bytes
+  return kept.length < text.length ? kept + cut : kept
+}
+
+const sizeOf = (text: string) => Buffer.byteLength(JSON.stringify(text)) - 2

@@ -1,22 +1,30 @@
 import { enableCompileCache } from "node:module"
+import { setTimeout as sleep } from "node:timers/promises"
 import packageJson from "../package.json" with { type: "json" }
 import { type Config, ConfigError, readConfig } from "./config.ts"
 import { createLog } from "./log.ts"
+import { Output } from "./output.ts"
 import type { Gateway } from "./server.ts"
 
+/** How long a stopping gateway waits: for what outlasts the requests' deadline, and for the reader of its log. */
+const closingMs = 5_000
+const flushingMs = 2_000
+
 const config = configOrExit()
-const log = createLog(config.logLevel)
+const output = new Output(1)
+const log = createLog(config.logLevel, output)
 let gateway: Gateway | undefined
 let stoppingSince: number | undefined
 
 for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => void stop(signal))
+
 log.info({ version: packageJson.version, node: process.version }, "starting")
 
 // What is loaded from here on is kept compiled for the next start. Where that can't be written, Node goes on without a word.
 enableCompileCache(new URL("../node_modules/.cache/compiled", import.meta.url).pathname)
 // The graph takes longer to load than all else: by now a signal is heard.
 const { createGateway } = await import("./server.ts")
-gateway = createGateway(config, log)
+gateway = createGateway(config, log, { logFailure: () => output.failure })
 try {
   const url = await gateway.listen()
   log.info({ url: `${url}/graphql`, upstream: config.codeoceanUrl.origin, graphiql: config.graphiql }, "listening")
@@ -26,7 +34,7 @@ try {
     `can't listen on ${config.host}:${config.port}: is the port taken? Set PORT or HOST.`,
   )
   await gateway.close()
-  process.exit(1)
+  await exit(1)
 }
 
 /** The first signal stops the gateway without losing a request, a second one at once. */
@@ -34,14 +42,33 @@ async function stop(signal: string): Promise<void> {
   if (stoppingSince === undefined) {
     stoppingSince = performance.now()
     log.info({ signal }, "stopping")
-    const finished = (await gateway?.close()) ?? true
+    const finished = await closed()
     log.info({ finished }, finished ? "stopped" : "stopped with requests unfinished")
-    process.exit(0)
+    await exit(0)
   }
   // A terminal sends Ctrl+C to npm too, which hands it on: that is no second one.
   if (performance.now() - stoppingSince < 1_000) return
   log.warn({ signal }, "stopped at once")
-  process.exit(1)
+  await exit(1)
+}
+
+/** Closes the gateway within a bounded time, and tells whether all requests were finished. */
+async function closed(): Promise<boolean> {
+  try {
+    const tooLate = sleep(config.requestDeadlineMs + closingMs, false)
+    return await Promise.race([gateway?.close() ?? true, tooLate])
+  } catch (error) {
+    log.error({ err: error }, "the gateway could not be closed")
+    return false
+  }
+}
+
+/** Ends the process once its log is written, if somebody takes it. */
+async function exit(code: number): Promise<never> {
+  await output.flush(flushingMs)
+  // Node would wait for the write: nothing else ends a process with one that hangs.
+  if (output.isWriting) process.kill(process.pid, "SIGKILL")
+  process.exit(code)
 }
 
 function configOrExit(): Config {

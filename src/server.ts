@@ -74,12 +74,18 @@ export interface Gateway {
  * Puts the gateway together.
  * @param options.graphiqlToken preset in GraphiQL, for everyone who opens it: for the demo alone
  * @param options.time what subscriptions are timed by, if not by the clock
+ * @param options.logFailure why the log can't be written at present, if it can't
  * @param options.patience how long clients may take, if not as long as usual
  */
 export function createGateway(
   config: Config,
   log: Log,
-  options: { graphiqlToken?: string; time?: Time; patience?: Partial<ListenerLimits> } = {},
+  options: {
+    graphiqlToken?: string
+    time?: Time
+    logFailure?: () => string | undefined
+    patience?: Partial<ListenerLimits>
+  } = {},
 ): Gateway {
   const pool = createUpstreamPool({
     url: config.codeoceanUrl,
@@ -145,6 +151,7 @@ export function createGateway(
       useReadiness({
         upstream: pool,
         problem: () => (closing ? "The gateway is stopping." : admission.overload()),
+        logFailure: options.logFailure ?? (() => undefined),
       }),
       // Before the checks on GraphQL requests: a browser's navigation is none.
       config.graphiql &&

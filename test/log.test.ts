@@ -3,6 +3,7 @@ import type { Socket } from "node:net"
 import { createInterface } from "node:readline"
 import { expect, onTestFinished, test } from "vitest"
 import { createLog } from "../src/log.ts"
+import { Output } from "../src/output.ts"
 
 function written(line: object): Record<string, unknown> {
   const lines: string[] = []
@@ -38,7 +39,7 @@ test("a reader who is too slow takes a bounded amount of memory, and is told how
   const reader = spawn("cat", { stdio: ["pipe", "pipe", "inherit"] })
   onTestFinished(() => void reader.kill("SIGKILL"))
   const { fd } = (reader.stdin as unknown as Socket & { _handle: { fd: number } })._handle
-  const log = createLog("info", fd)
+  const log = createLog("info", new Output(fd))
   const text = "x".repeat(1_000)
   const written = 20_000
   for (let number = 0; number < written; number++) log.info({ text }, "a line")
