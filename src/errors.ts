@@ -1,5 +1,5 @@
 import { GraphQLError } from "graphql"
-import type { Log } from "./log.ts"
+import type { LineLog } from "./log.ts"
 import { NotPromisedError } from "./upstream/answer.ts"
 import { UpstreamError } from "./upstream/error.ts"
 
@@ -143,7 +143,7 @@ export function failureIn(error: unknown): Failure | undefined {
  * The error as clients may see it: deliberate errors as they are, failed upstream calls by the tables above, single values
  * that upstream doesn't promise as UPSTREAM_INVALID_RESPONSE, and anything else, which is a bug of ours, masked and logged.
  */
-export function presentError(error: unknown, requestId: string, log: Log): GraphQLError {
+export function presentError(error: unknown, requestId: string, log: LineLog): GraphQLError {
   const place =
     error instanceof GraphQLError
       ? { nodes: error.nodes, source: error.source, positions: error.positions, path: error.path }
@@ -169,7 +169,8 @@ export function presentError(error: unknown, requestId: string, log: Log): Graph
       extensions: { ...extensions, code: publicCode(extensions.code), requestId },
     })
   }
-  log.error({ err: cause, path: place.path?.join(".") }, "unexpected error")
+  // The client left before its request was read, or while it was worked on: nobody will see the answer.
+  log[isAbort(cause) ? "debug" : "error"]({ err: cause, path: place.path?.join(".") }, "unexpected error")
   return new GraphQLError(`Unexpected error. Its details are in the gateway's log under request id ${requestId}.`, {
     ...place,
     extensions: { code: "INTERNAL_SERVER_ERROR" satisfies ErrorCode, requestId },
@@ -187,6 +188,12 @@ function shortened(message: string): string {
 }
 
 const mostMessage = 4_000
+
+function isAbort(error: unknown): boolean {
+  if (!(error instanceof Error)) return false
+  const { code } = error as NodeJS.ErrnoException
+  return error.name === "AbortError" || (code === "ECONNRESET" && error.message === "aborted")
+}
 
 function rootCause(error: unknown): unknown {
   return error instanceof GraphQLError && error.originalError != null ? rootCause(error.originalError) : error

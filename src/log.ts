@@ -50,6 +50,62 @@ function createTimestamp(): () => string {
   }
 }
 
+type Write = (line: object, message: string) => void
+
+/** What is logged on behalf of one request. */
+export interface LineLog {
+  debug: Write
+  warn: Write
+  error: Write
+}
+
+const mostLines = 20
+const renewedAfterMs = 60_000
+
+/**
+ * The lines of one request beside its own: at most twenty a minute, since one request may fail in thousands of places. A
+ * subscription may last for hours, so it gets another twenty every minute.
+ */
+export class RequestLog implements LineLog {
+  /** How many lines were left out. */
+  leftOut = 0
+  readonly #log: Log
+  readonly #requestId: string
+  #lines = 0
+  #renewedAt = performance.now()
+
+  constructor(log: Log, requestId: string) {
+    this.#log = log
+    this.#requestId = requestId
+  }
+
+  debug(line: object, message: string): void {
+    this.#write("debug", line, message)
+  }
+
+  warn(line: object, message: string): void {
+    this.#write("warn", line, message)
+  }
+
+  error(line: object, message: string): void {
+    this.#write("error", line, message)
+  }
+
+  #write(level: keyof LineLog, line: object, message: string): void {
+    if (!this.#log.isLevelEnabled(level)) return
+    if (this.#lines === mostLines && performance.now() - this.#renewedAt > renewedAfterMs) {
+      this.#lines = 0
+      this.#renewedAt = performance.now()
+    }
+    if (this.#lines === mostLines) {
+      this.leftOut += 1
+      return
+    }
+    this.#lines += 1
+    this.#log[level]({ requestId: this.#requestId, ...line }, message)
+  }
+}
+
 /** A text that a line may hold, and a stack, in bytes of JSON. */
 const longestText = 1_000
 const longestStack = 4_000

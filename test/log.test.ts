@@ -28,6 +28,59 @@ test("a line that carries a credential, or an object that does, has it struck ou
   expect(line.caller.token).toBe("cop_3")
 })
 
+test("a credential is struck out at any depth, in lists, in errors' properties, and under any usual name", () => {
+  const error = Object.assign(new Error("it failed"), {
+    code: "E_FAILED",
+    headers: { authorization: "cop_1" },
+    response: { request: { Authorization: "cop_2" } },
+  })
+  const line = {
+    err: error,
+    again: { error },
+    caller: { session: { accessToken: "cop_3", list: [{ CODEOCEAN_TOKEN: "cop_4" }, [{ cookie: "cop_5" }]] } },
+    codeoceanToken: "cop_6",
+    map: new Map([["token", "cop_7"]]),
+    config: { apiKey: "cop_8", toJSON: () => ({ password: "cop_9" }) },
+  }
+  const text = JSON.stringify(written(line))
+  expect(text).not.toContain("cop_")
+  expect(text).toContain("E_FAILED")
+})
+
+test("no text breaks a line, and no line is longer than 8 KiB", () => {
+  const texts: unknown[] = [
+    "first\nsecond\r\u2028third",
+    "\u0000".repeat(100_000),
+    "\ud800".repeat(100_000),
+    "é".repeat(100_000),
+    new Error("long ".repeat(100_000)),
+    Array.from({ length: 10_000 }, (_, at) => `text ${at}`),
+    Object.fromEntries(Array.from({ length: 10_000 }, (_, at) => [`key ${at}`.repeat(100), at])),
+    Array(50).fill(Array(50).fill(Array(50).fill(Number.MIN_VALUE))),
+  ]
+  for (const text of texts) {
+    const lines: string[] = []
+    createLog("info", { write: (line) => void lines.push(line) }).info({ text, more: text, err: text }, "something")
+    expect(lines).toHaveLength(1)
+    expect(lines[0]).toMatch(/^\{[^\n\r]*\}\n$/)
+    expect(Buffer.byteLength(lines[0] ?? "")).toBeLessThan(8 * 1024)
+    expect(JSON.parse(lines[0] ?? "")).toMatchObject({ msg: "something" })
+  }
+})
+
+test("an object that can't be read doesn't keep its line from being written", () => {
+  const hostile = new Proxy(new Error(), {
+    get() {
+      throw new Error("not to be read")
+    },
+  })
+  const circular: Record<string, unknown> = {}
+  circular.self = circular
+  for (const line of [{ err: hostile }, { value: hostile }, circular, { value: 1n }]) {
+    expect(written(line)).toMatchObject({ msg: "something happened" })
+  }
+})
+
 test("an error comes with its message and its stack", () => {
   expect(written({ err: new TypeError("no such thing") })).toMatchObject({
     err: { type: "TypeError", message: "no such thing", stack: expect.stringContaining("log.test.ts") },

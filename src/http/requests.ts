@@ -2,13 +2,16 @@ import type { ExecutionResult, OperationDefinitionNode } from "graphql"
 import { type RequestCost, requestIdOf } from "../context.ts"
 import { presentError } from "../errors.ts"
 import { mostErrors, othersLeftOut } from "../limits/responseSize.ts"
-import type { Log } from "../log.ts"
+import { type LineLog, type Log, RequestLog } from "../log.ts"
 import type { Caller, Upstream } from "../upstream/client.ts"
 
 /** What the gateway knows of one HTTP request while it lasts. */
 export interface RequestState {
   requestId: string
-  readonly log: Log
+  /** For what happens in the request; the request's own line goes to the gateway's log. */
+  readonly log: LineLog
+  /** How many lines its log has left out, if any. */
+  readonly linesLeftOut: number | undefined
   started: number
   operationName?: string
   operation?: OperationDefinitionNode | null | undefined
@@ -72,7 +75,7 @@ class State implements RequestState {
   isSubscription = false
   parts?: number
   readonly #common: Log
-  #log: Log | undefined
+  #log: RequestLog | undefined
 
   constructor(log: Log, requestId: string, showsCost: boolean) {
     this.#common = log
@@ -81,9 +84,13 @@ class State implements RequestState {
   }
 
   /** Most requests have nothing to say but their one line: a log for each would take longer than that. */
-  get log(): Log {
-    this.#log ??= this.#common.child({ requestId: this.requestId })
+  get log(): LineLog {
+    this.#log ??= new RequestLog(this.#common, this.requestId)
     return this.#log
+  }
+
+  get linesLeftOut(): number | undefined {
+    return this.#log?.leftOut || undefined
   }
 }
 
@@ -137,6 +144,7 @@ export function createRequests(log: Log): Requests {
           sharedCalls: state.cost.sharedCalls || undefined,
           outcome: cut ?? (errorCodes === undefined ? "ok" : "errors"),
           errorCodes,
+          linesLeftOut: state.linesLeftOut,
           ...more,
         },
         message,

@@ -1,7 +1,7 @@
 import { Pool } from "undici"
 import packageJson from "../../package.json" with { type: "json" }
 import { Bag, type Baggable } from "../bag.ts"
-import type { Log } from "../log.ts"
+import type { LineLog, Log } from "../log.ts"
 import type { Answer } from "./answer.ts"
 import { Attempt, type Line } from "./attempt.ts"
 import { createBreaker } from "./breaker.ts"
@@ -74,7 +74,7 @@ export interface Caller {
   /** Names the agent that acts for the caller; handed on as it came. */
   readonly agentId: string | undefined
   readonly requestId: string
-  readonly log: Log
+  readonly log: LineLog
   /** What is counted of its calls. */
   readonly cost: CallCounts
 }
@@ -439,12 +439,12 @@ class Wait<T> implements Waiter, Ending {
     this.#reject(this.#reported(this.#request.over(endpoint, isWrite && sent)))
   }
 
-  /** One line in the log for each failed call. */
+  /** One line in the log for each failed call; an ordinary answer such as 404 is none that anybody has to see. */
   #reported(failure: UpstreamError): UpstreamError {
     // That upstream is down is one line of its own, whatever fails for it.
     if (failure.failure === "suspended") return failure
     const ordinary = failure.failure === "cancelled" || (failure.failure === "status" && (failure.status ?? 500) < 500)
-    this.#request.caller.log[ordinary ? "info" : "warn"](
+    this.#request.caller.log[ordinary ? "debug" : "warn"](
       {
         endpoint: failure.endpoint,
         status: failure.status,
