@@ -106,6 +106,26 @@ export class RequestLog implements LineLog {
   }
 }
 
+const mostErrors = 5
+const errorsPeriodMs = 10_000
+
+/** Logs errors that may come in any number: five in ten seconds, and of more than that how many. */
+export function createErrorLog(log: Log): (level: "warn" | "error", error: unknown, message: string) => void {
+  let lines = 0
+  let leftOut = 0
+  const begin = () => {
+    if (leftOut > 0) log.error({ linesLeftOut: leftOut }, "more errors came than were logged")
+    lines = 0
+    leftOut = 0
+  }
+  return (level, error, message) => {
+    if (lines === 0) setTimeout(begin, errorsPeriodMs).unref()
+    lines += 1
+    if (lines > mostErrors) leftOut += 1
+    else log[level]({ err: error }, message)
+  }
+}
+
 /** A text that a line may hold, and a stack, in bytes of JSON. */
 const longestText = 1_000
 const longestStack = 4_000

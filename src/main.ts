@@ -2,7 +2,7 @@ import { enableCompileCache } from "node:module"
 import { setTimeout as sleep } from "node:timers/promises"
 import packageJson from "../package.json" with { type: "json" }
 import { type Config, ConfigError, readConfig } from "./config.ts"
-import { createLog } from "./log.ts"
+import { createErrorLog, createLog } from "./log.ts"
 import { Output } from "./output.ts"
 import type { Gateway } from "./server.ts"
 
@@ -14,9 +14,23 @@ const config = configOrExit()
 const output = new Output(1)
 const log = createLog(config.logLevel, output)
 let gateway: Gateway | undefined
+let isListening = false
 let stoppingSince: number | undefined
 
 for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => void stop(signal))
+
+// An error in one request must not end the others: this is for those that no other guard has caught.
+const logError = createErrorLog(log)
+for (const event of ["uncaughtException", "unhandledRejection"] as const) {
+  process.on(event, (error: unknown) => {
+    logError("error", error, isListening ? "uncaught error: the gateway goes on" : "the gateway can't start")
+    if (!isListening) void exit(1)
+  })
+}
+// Node itself writes warnings to standard error, and waits there for whoever reads it.
+process.removeAllListeners("warning")
+const logWarning = createErrorLog(log)
+process.on("warning", (warning) => logWarning("warn", warning, "a warning of Node's"))
 
 log.info({ version: packageJson.version, node: process.version }, "starting")
 
@@ -27,6 +41,7 @@ const { createGateway } = await import("./server.ts")
 gateway = createGateway(config, log, { logFailure: () => output.failure })
 try {
   const url = await gateway.listen()
+  isListening = true
   log.info({ url: `${url}/graphql`, upstream: config.codeoceanUrl.origin, graphiql: config.graphiql }, "listening")
 } catch (error) {
   log.fatal(
@@ -58,7 +73,7 @@ async function closed(): Promise<boolean> {
     const tooLate = sleep(config.requestDeadlineMs + closingMs, false)
     return await Promise.race([gateway?.close() ?? true, tooLate])
   } catch (error) {
-    log.error({ err: error }, "the gateway could not be closed")
+    logError("error", error, "the gateway could not be closed")
     return false
   }
 }

@@ -1,7 +1,7 @@
 import { once } from "node:events"
 import { connect } from "node:net"
 import { expect, onTestFinished, test, vi } from "vitest"
-import { createLog, RequestLog } from "../src/log.ts"
+import { createErrorLog, createLog, RequestLog } from "../src/log.ts"
 import { startGatewayOn } from "./support/gateway.ts"
 import { type OddAnswer, startOddUpstream } from "./support/oddUpstream.ts"
 
@@ -58,6 +58,19 @@ test("a request that lasts for hours gets new lines every minute", () => {
   expect(lines).toHaveLength(40)
   expect(lines).toContainEqual(expect.objectContaining({ requestId: "r1", number: 0, level: "warn" }))
   expect(requestLog.leftOut).toBe(60)
+})
+
+test("of errors that come in any number, five in ten seconds are logged, and the others counted", () => {
+  vi.useFakeTimers()
+  onTestFinished(() => void vi.useRealTimers())
+  const { lines, log } = memoryLog()
+  const logError = createErrorLog(log)
+  for (let number = 0; number < 100; number++) logError("error", new Error("one of many"), "it failed")
+  expect(lines).toHaveLength(5)
+  vi.advanceTimersByTime(10_000)
+  expect(lines.slice(5)).toMatchObject([{ level: "error", linesLeftOut: 95 }])
+  logError("warn", new Error("another one"), "it failed")
+  expect(lines.slice(6)).toMatchObject([{ level: "warn", err: { message: "another one" } }])
 })
 
 test("no line is longer than 8 KiB, however long the texts are that clients and upstream send", async () => {

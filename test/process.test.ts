@@ -101,6 +101,49 @@ test("a second signal stops a gateway at once, whatever is under way", async () 
   expect(await answer).toBe("cut off")
 })
 
+test("errors that nothing catches end no gateway, and take a few bounded lines of its log", async () => {
+  const sandbox = await startSandbox()
+  onTestFinished(() => sandbox.close())
+  const { child, said, exited, output } = run(
+    process.execPath,
+    ["--import", "./test/support/uncaught.ts", "src/main.ts"],
+    { PORT: "0", CODEOCEAN_URL: sandbox.url },
+  )
+  const url = await said(/"url":"([^"]+)"/)
+  child.kill("SIGUSR2")
+  await said(/uncaught error/)
+  expect(await ask(url, `{ capsule(id: "${seed.cellCounter}") { name } }`)).toEqual({
+    data: { capsule: { name: "Cell Counter" } },
+  })
+  await said(/"msg":"request"/)
+  child.kill("SIGTERM")
+  expect(await exited).toBe(0)
+  const lines = output()
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line))
+  const uncaught = lines.filter(({ msg }) => msg.startsWith("uncaught error"))
+  expect(uncaught).toHaveLength(5)
+  expect(uncaught).toContainEqual(
+    expect.objectContaining({
+      level: "error",
+      err: expect.objectContaining({ type: "TypeError", message: "rejected" }),
+    }),
+  )
+  expect(lines.filter(({ msg }) => msg === "a warning of Node's")).toHaveLength(1)
+  for (const line of uncaught) expect(JSON.stringify(line).length).toBeLessThan(8 * 1024)
+})
+
+test("a gateway that fails while it starts says why and exits with 1", async () => {
+  const breaking = "process.on('newListener', (name) => name === 'warning' && delete globalThis.WeakMap)"
+  const { exited, output } = run(process.execPath, ["--import", `data:text/javascript,${breaking}`, "src/main.ts"], {
+    PORT: "0",
+    CODEOCEAN_URL: "http://127.0.0.1:9",
+  })
+  expect(await exited).toBe(1)
+  expect(output()).toContain("WeakMap is not defined")
+})
+
 test("a gateway told to stop while it starts exits with 0", async () => {
   const { child, said, exited } = gateway({ CODEOCEAN_URL: "http://127.0.0.1:9" })
   await said(/starting/)
