@@ -245,6 +245,19 @@ const yesOrNo = z.enum(["true", "false"], "must be true or false").transform((va
 /** Names by which only programs on this machine reach it. */
 export const loopback = /^(localhost|127\.\d{1,3}\.\d{1,3}\.\d{1,3}|\[::1\])$/
 
+/** Whether only programs on this machine can connect to the gateway. */
+export function listensLocally({ host }: Pick<Config, "host">): boolean {
+  return host === "::1" || loopback.test(host)
+}
+
+/** Sentences about settings that can be meant as they are, and are dangerous if they aren't. */
+export function warningsOf(config: Config): string[] {
+  if (config.codeoceanToken === undefined || listensLocally(config)) return []
+  return [
+    `CODEOCEAN_TOKEN is set and HOST is ${config.host}: everyone who reaches port ${config.port} acts as that token. Unless that is meant, remove CODEOCEAN_TOKEN or set HOST=127.0.0.1.`,
+  ]
+}
+
 const upstreamUrl = z
   .string("is required: the address of Code Ocean, such as https://codeocean.example.org")
   .transform((value, context) => {

@@ -1,7 +1,7 @@
 import { enableCompileCache } from "node:module"
 import { setTimeout as sleep } from "node:timers/promises"
 import packageJson from "../package.json" with { type: "json" }
-import { type Config, ConfigError, readConfig } from "./config.ts"
+import { type Config, ConfigError, readConfig, warningsOf } from "./config.ts"
 import { createErrorLog, createLog } from "./log.ts"
 import { Output } from "./output.ts"
 import type { Gateway } from "./server.ts"
@@ -33,6 +33,7 @@ const logWarning = createErrorLog(log)
 process.on("warning", (warning) => logWarning("warn", warning, "a warning of Node's"))
 
 log.info({ version: packageJson.version, node: process.version }, "starting")
+for (const warning of warningsOf(config)) log.warn(warning)
 
 // What is loaded from here on is kept compiled for the next start. Where that can't be written, Node goes on without a word.
 enableCompileCache(new URL("../node_modules/.cache/compiled", import.meta.url).pathname)

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http"
 import { Readable } from "node:stream"
 import { createYoga, useExecutionCancellation } from "graphql-yoga"
-import { type Config, loopback } from "./config.ts"
+import { type Config, listensLocally } from "./config.ts"
 import { executeUsual, useCompiledExecutor } from "./executor/useCompiledExecutor.ts"
 import { examples } from "./graphiql/examples.ts"
 import { useGraphiql } from "./graphiql/useGraphiql.ts"
@@ -198,7 +198,7 @@ export function createGateway(
         setCorsHeaders: setCors,
       })
     : askYoga
-  const routeOf = createRoutes(endpoint, config.codeoceanToken !== undefined && loopback.test(config.host))
+  const routeOf = createRoutes(endpoint, config.codeoceanToken !== undefined && listensLocally(config))
   const listening = {
     ...patience,
     keepAliveMs: config.keepAliveMs,

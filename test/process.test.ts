@@ -144,6 +144,15 @@ test("a gateway that fails while it starts says why and exits with 1", async () 
   expect(output()).toContain("WeakMap is not defined")
 })
 
+test("a gateway that anyone may reach, with a token for all, warns of it once at the start", async () => {
+  const env = { CODEOCEAN_URL: "http://127.0.0.1:9", CODEOCEAN_TOKEN: "cop_everyones", HOST: "0.0.0.0" }
+  const { said, output } = gateway(env)
+  await said(/listening/)
+  expect(output().match(/"level":"warn"/g)).toHaveLength(1)
+  expect(output()).toMatch(/CODEOCEAN_TOKEN is set and HOST is 0\.0\.0\.0/)
+  expect(output()).not.toContain("cop_everyones")
+})
+
 test("a gateway told to stop while it starts exits with 0", async () => {
   const { child, said, exited } = gateway({ CODEOCEAN_URL: "http://127.0.0.1:9" })
   await said(/starting/)
