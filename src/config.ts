@@ -64,7 +64,7 @@ export const settings: readonly Setting[] = [
     name: "CODEOCEAN_TOKEN",
     default: "",
     meaning:
-      "An access token for callers who bring none. Leave it empty unless everyone who can reach the gateway may act as this token. While `HOST` is this machine's own address, it is only for requests to `localhost` and such, so that no web page can have it by a name that leads here.",
+      "An access token for callers who bring none. Leave it empty unless everyone who can reach the gateway may act as this token; with another `HOST` than this machine's own, the start warns of that. While `HOST` is this machine's own address, it is only for requests to `localhost` and such, so that no web page can have it by a name that leads here.",
   },
   {
     name: "CODEOCEAN_TOKEN_IN_PRODUCTION",
