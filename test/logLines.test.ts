@@ -1,5 +1,6 @@
 import { once } from "node:events"
 import { connect } from "node:net"
+import { setTimeout as sleep } from "node:timers/promises"
 import { expect, onTestFinished, test, vi } from "vitest"
 import { createErrorLog, createLog, RequestLog } from "../src/log.ts"
 import { startGatewayOn } from "./support/gateway.ts"
@@ -111,6 +112,8 @@ for (const [how, head] of [
       const socket = connect(Number(new URL(url).port), "127.0.0.1")
       socket.write(`POST ${path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: ${type}\r\n${head}`)
       await vi.waitFor(() => expect(gateway.held.answers).toBe(1))
+      // By then its body is being read.
+      await sleep(50)
       socket.destroy()
       await once(socket, "close")
       await vi.waitFor(() => expect(gateway.held.answers).toBe(0))
