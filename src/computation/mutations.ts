@@ -1,4 +1,5 @@
 import { checkAgainstPanel, checkValues, type GivenParameters, type GivenProcess } from "../appPanel/check.ts"
+import { patternsOf } from "../appPanel/pattern.ts"
 import { appPanelOf } from "../appPanel/type.ts"
 import { DataAssetAttachmentInput, defineAttachmentMutations, wireAttachments } from "../attachment/mutations.ts"
 import { builder, type InputFields } from "../builder.ts"
@@ -63,7 +64,7 @@ async function run(context: Context, kind: Kind, id: string, input: RunInput, pr
   const dataAssets = input.dataAssets?.length ? wireAttachments("dataAssets", input.dataAssets) : undefined
   if (input.checkParameters) {
     const panel = await appPanelOf(context, kind, id, input.version ?? undefined)
-    if (panel !== null) checkAgainstPanel(panel, input, processes)
+    if (panel !== null) checkAgainstPanel(panel, input, processes, patternsOf(context))
   }
   const started = await rest.runComputation(context.upstream, {
     ...(kind === "capsules" ? { capsule_id: id } : { pipeline_id: id }),
