@@ -23,6 +23,7 @@ export function createLog(level: string, destination: Output | DestinationStream
     },
     destination,
   )
+  limitSevere(log)
   if (destination instanceof Output) {
     const stderr = new Output(2)
     let toldAt = Number.NEGATIVE_INFINITY
@@ -106,23 +107,45 @@ export class RequestLog implements LineLog {
   }
 }
 
+const limitPeriodMs = 10_000
+
+/** Tells of each line whether it may be written: so many may in ten seconds. After these, `tell` is told how many more came. */
+function createLineLimit(most: number, tell: (leftOut: number) => void): () => boolean {
+  let lines = 0
+  const begin = () => {
+    const leftOut = lines - most
+    lines = 0
+    if (leftOut > 0) tell(leftOut)
+  }
+  return () => {
+    if (lines === 0) setTimeout(begin, limitPeriodMs).unref()
+    lines += 1
+    return lines <= most
+  }
+}
+
+const leftOutMessage = "more came than were logged"
+/** Of all requests together, in ten seconds: whoever finds what makes the gateway or upstream fail can repeat it. */
+const mostSevere = 1_000
+/** Of what nothing has caught. */
 const mostErrors = 5
-const errorsPeriodMs = 10_000
+
+function limitSevere(log: Log): void {
+  const { warn } = log
+  const mayWrite = createLineLimit(mostSevere, (linesLeftOut) => warn.call(log, { linesLeftOut }, leftOutMessage))
+  for (const level of ["warn", "error"] as const) {
+    const write: (...line: Parameters<Write>) => void = log[level].bind(log)
+    log[level] = (...line: unknown[]) => {
+      if (mayWrite()) write(...(line as Parameters<Write>))
+    }
+  }
+}
 
 /** Logs errors that may come in any number: five in ten seconds, and of more than that how many. */
 export function createErrorLog(log: Log): (level: "warn" | "error", error: unknown, message: string) => void {
-  let lines = 0
-  let leftOut = 0
-  const begin = () => {
-    if (leftOut > 0) log.error({ linesLeftOut: leftOut }, "more errors came than were logged")
-    lines = 0
-    leftOut = 0
-  }
+  const mayWrite = createLineLimit(mostErrors, (linesLeftOut) => log.error({ linesLeftOut }, leftOutMessage))
   return (level, error, message) => {
-    if (lines === 0) setTimeout(begin, errorsPeriodMs).unref()
-    lines += 1
-    if (lines > mostErrors) leftOut += 1
-    else log[level]({ err: error }, message)
+    if (mayWrite()) log[level]({ err: error }, message)
   }
 }
 

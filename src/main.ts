@@ -7,7 +7,7 @@ import { Output } from "./output.ts"
 import type { Gateway } from "./server.ts"
 
 /** How long a stopping gateway waits: for what outlasts the requests' deadline, and for the reader of its log. */
-const closingMs = 5_000
+const closingMs = 7_000
 const flushingMs = 2_000
 
 const config = configOrExit()

@@ -74,6 +74,24 @@ test("of errors that come in any number, five in ten seconds are logged, and the
   expect(lines.slice(6)).toMatchObject([{ level: "warn", err: { message: "another one" } }])
 })
 
+test("of warnings and errors of all requests together, a thousand in ten seconds are logged, and the others counted", () => {
+  vi.useFakeTimers()
+  onTestFinished(() => void vi.useRealTimers())
+  const { lines, log } = memoryLog()
+  for (let number = 0; number < 600; number++) {
+    const requestLog = new RequestLog(log, `r${number}`)
+    requestLog.warn({}, "it failed")
+    requestLog.error({}, "it failed")
+    log.info({}, "request")
+  }
+  expect(lines.filter(({ level }) => level === "info")).toHaveLength(600)
+  expect(lines).toHaveLength(1_600)
+  vi.advanceTimersByTime(10_000)
+  expect(lines.slice(1_600)).toMatchObject([{ level: "warn", linesLeftOut: 200 }])
+  log.error({}, "it failed")
+  expect(lines).toHaveLength(1_602)
+})
+
 test("no line is longer than 8 KiB, however long the texts are that clients and upstream send", async () => {
   const long = "\u0001".repeat(100_000)
   const upstream = await startOddUpstream(() => ({ status: 500, body: { message: long } }))
