@@ -1,15 +1,17 @@
-import { randomUUID } from "node:crypto"
+import { hash, randomUUID } from "node:crypto"
 import type { YogaInitialContext } from "graphql-yoga"
 import { isPlausibleToken } from "./config.ts"
 import { badUserInput } from "./errors.ts"
 import type { Outcome, Reading } from "./live/poller.ts"
 import type { Note } from "./live/tasks.ts"
 import type { Memory } from "./memory.ts"
-import type { CallCounts, Caller, Upstream } from "./upstream/client.ts"
+import type { CallCounts, Caller, Token, Upstream } from "./upstream/client.ts"
 
 /** What one GraphQL request carries. Loaders hang on it, so nothing outlives the request or crosses to another. */
 export interface Context extends YogaInitialContext {
   upstream: Upstream
+  /** On whose behalf it is answered. */
+  caller: Caller
   requestId: string
   cost: RequestCost
   /** What `oncePerRequest` has made, if anything. */
@@ -17,8 +19,11 @@ export interface Context extends YogaInitialContext {
   /** Whether capsules may be found by a search for their ids. */
   bulkCapsuleReads: boolean
   /** Notes an enum value that the gateway doesn't know; each is logged once in the process's life. */
-  unrecognized(enumName: string, value: string): void
-  /** Of which type an id is; shared by all requests, since a type never changes and tells nobody what an object holds. */
+  unrecognized(caller: Caller, enumName: string, value: string): void
+  /**
+   * Of which type an id is, by the caller's `key`: a type never changes, but what a lookup costs must not tell anyone what others
+   * have looked up.
+   */
   types: Memory
   /** Follows an object until it is final, together with the caller's other subscriptions to it. */
   follow<T>(subject: Subject<T>): AsyncIterableIterator<Outcome<T>>
@@ -71,10 +76,10 @@ const howToAuthenticate =
   "Send a Code Ocean access token: `Authorization: Bearer <token>`, or Basic with the token as user name."
 
 /** What callers have who bring none. */
-export const noToken: Caller["token"] = { missing: howToAuthenticate }
+export const noToken: Token = { missing: howToAuthenticate }
 
 /** Reads the caller's token from `Authorization: Bearer <token>` or Basic `<token>:`. */
-export function tokenOf(authorization: string | null | undefined): Caller["token"] {
+export function tokenOf(authorization: string | null | undefined): Token {
   if (authorization == null) return noToken
   const [, scheme = "", credentials = ""] = /^(\S+) +(\S+) *$/.exec(authorization) ?? []
   const token =
@@ -90,6 +95,11 @@ export function tokenOf(authorization: string | null | undefined): Caller["token
     }
   }
   return { value: token }
+}
+
+/** What stands for a token wherever something is kept for longer than its request. */
+export function digestOf(token: string): string {
+  return hash("sha256", token)
 }
 
 function userNameOf(credentials: string): string | undefined {

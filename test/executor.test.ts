@@ -168,6 +168,8 @@ test(
       const requestId = `${weather}.${who}`
       const caller = {
         token: { value: tokens.ada },
+        name: "ada",
+        key: "ada",
         agentId: undefined,
         requestId,
         log,
@@ -176,6 +178,7 @@ test(
       const request = upstreamPool.forCaller(caller, { readsOnce: true })
       const contextValue: Partial<Context> = {
         upstream: request,
+        caller,
         requestId,
         made: undefined,
         unrecognized() {},

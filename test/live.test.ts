@@ -223,7 +223,7 @@ describe("calls", () => {
     const { follow, time, sandbox, gateway } = await startLive()
     const first = await follow(stateOf(seed.runningAlignment), { "x-request-id": "first", "agent-id": "helper" })
     await first.next()
-    const second = await follow(stateOf(seed.runningAlignment), { "x-request-id": "second" })
+    const second = await follow(stateOf(seed.runningAlignment), { "x-request-id": "second", "agent-id": "helper" })
     await second.next()
     first.leave()
     await untilLive(gateway, { listeners: 1 })
@@ -231,7 +231,7 @@ describe("calls", () => {
     await time.waits()
     expect(sandbox.requests.map(({ headers }) => [headers["x-request-id"], headers["agent-id"]])).toEqual([
       ["first", "helper"],
-      ["second", undefined],
+      ["second", "helper"],
     ])
   })
 })

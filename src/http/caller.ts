@@ -1,12 +1,11 @@
-import { hash } from "node:crypto"
 import type { IncomingMessage } from "node:http"
 import { isIPv6, type Socket } from "node:net"
-import { tokenOf } from "../context.ts"
-import type { Caller } from "../upstream/client.ts"
+import { digestOf, tokenOf } from "../context.ts"
+import type { Token } from "../upstream/client.ts"
 
 /** Whoever sends a request. */
 export interface Sender {
-  token: Caller["token"]
+  token: Token
   /**
    * What to count by: a digest of the token that the request brings; without a usable one, the address that it comes from.
    */
@@ -52,7 +51,8 @@ export function createSenders(
     if (before) return before
     const token = tokenOf(authorization)
     if (authorization === undefined || "missing" in token) return { token, name: addressOf(request, request.socket) }
-    const sender = { token, name: hash("sha256", token.value) }
+    token.digest = digestOf(token.value)
+    const sender = { token, name: token.digest }
     remember(authorization, sender)
     return sender
   }

@@ -1,11 +1,12 @@
 import type { YogaInitialContext } from "graphql-yoga"
-import { agentIdOf, type Context, noToken, tokenOf } from "../context.ts"
+import { agentIdOf, type Context, digestOf, noToken, tokenOf } from "../context.ts"
 import type { Live } from "../live/poller.ts"
 import type { Tasks } from "../live/tasks.ts"
 import type { Log } from "../log.ts"
 import { createMemory } from "../memory.ts"
-import type { Caller, Upstream, UpstreamPool } from "../upstream/client.ts"
+import type { Caller, Token, Upstream, UpstreamPool } from "../upstream/client.ts"
 import { UpstreamError } from "../upstream/error.ts"
+import { createRedaction } from "../upstream/redaction.ts"
 import { passesAfterMs } from "../upstream/retry.ts"
 import type { Headed, RequestState } from "./requests.ts"
 
@@ -31,7 +32,7 @@ export function createContexts(options: {
   const types = createMemory(mostTypes)
 
   /** What callers have who bring no token. */
-  const fallback = options.fallbackToken === undefined ? noToken : { value: options.fallbackToken }
+  const fallback: Token = options.fallbackToken === undefined ? noToken : { value: options.fallbackToken }
 
   return (context, request, state) => {
     const { requestId, cost } = state
@@ -42,6 +43,7 @@ export function createContexts(options: {
     state.upstream = upstream
     const own: Omit<Context, keyof YogaInitialContext> = {
       upstream,
+      caller,
       requestId,
       cost,
       made: undefined,
@@ -49,7 +51,7 @@ export function createContexts(options: {
       unrecognized,
       types,
       follow: ({ kind, id, read, slowestMs }) =>
-        live.follow(JSON.stringify([caller.token, kind, id]), {
+        live.follow(JSON.stringify([caller.key, kind, id]), {
           read: (signal) => readOnce(pool.forCaller(caller, { readsOnce: true }), read, signal),
           retryAfterMs: (error) => (error instanceof UpstreamError ? passesAfterMs(error) : undefined),
           slowestMs,
@@ -60,7 +62,8 @@ export function createContexts(options: {
         Object.assign(context, { upstream: state.upstream, made: undefined })
       },
       finish: (key, wanted, work) =>
-        tasks.run(JSON.stringify([caller.token, key]), JSON.stringify(wanted), async (note) => {
+        // The owner of the token must not do the same twice at once, whichever agents act, but agents share no outcome.
+        tasks.run(caller.name, JSON.stringify(key), JSON.stringify([caller.key, wanted]), async (note) => {
           const anew = () => ({ upstream: pool.forCaller(caller), made: undefined })
           const own: Context = {
             ...(context as Context),
@@ -82,16 +85,28 @@ export function createContexts(options: {
 }
 
 class RequestCaller implements Caller {
-  readonly token: Caller["token"]
+  readonly token: Token
   readonly agentId: Caller["agentId"]
   readonly #state: RequestState
+  #key: string | undefined
 
-  constructor(token: Caller["token"], agentId: Caller["agentId"], state: RequestState) {
+  constructor(token: Token, agentId: Caller["agentId"], state: RequestState) {
     this.token = token
     this.agentId = agentId
     this.#state = state
   }
 
+  /** Where nobody has read the header before, the digest is computed when it is first asked for: many requests make no call. */
+  get name() {
+    if ("missing" in this.token) return ""
+    this.token.digest ??= digestOf(this.token.value)
+    return this.token.digest
+  }
+  /** A digest has a length of its own, so no two callers come to the same. */
+  get key() {
+    this.#key ??= this.agentId === undefined ? this.name : `${this.name} ${this.agentId}`
+    return this.#key
+  }
   get requestId() {
     return this.#state.requestId
   }
@@ -123,13 +138,12 @@ const mostWarnings = 1000
 
 function warnOnce(log: Log): Context["unrecognized"] {
   const seen = new Set<string>()
-  return (enumName, value) => {
-    const key = `${enumName} ${value.slice(0, 100)}`
-    if (seen.has(key) || seen.size >= mostWarnings) return
+  return ({ token }, enumName, sent) => {
+    if (seen.size >= mostWarnings) return
+    const value = ("value" in token ? createRedaction(token.value)(sent) : sent).slice(0, 100)
+    const key = `${enumName} ${value}`
+    if (seen.has(key)) return
     seen.add(key)
-    log.warn(
-      { enum: enumName, value: value.slice(0, 100) },
-      "Code Ocean sent an enum value that the gateway doesn't know",
-    )
+    log.warn({ enum: enumName, value }, "Code Ocean sent an enum value that the gateway doesn't know")
   }
 }

@@ -8,12 +8,13 @@ const mostRemembered = 1000
 /** Work that is finished even if nobody waits for it any more. */
 export interface Tasks {
   /**
-   * Does the work, one at a time for each key: it begins when what was begun under the key before is over. Whoever wants
-   * the same as the last one that was begun, and isn't over, shares its outcome.
+   * Does the work, one at a time for each key of a caller: it begins when what was begun under the key before is over. Whoever
+   * wants the same as the last one that was begun, and isn't over, shares its outcome.
+   * @param caller on whose behalf: nobody waits for another caller's work or shares it
    * @param key what must not be worked on twice at once
    * @param wanted what is wanted of it
    */
-  run<T>(key: string, wanted: string, work: (note: Note) => Promise<T>): Promise<T>
+  run<T>(caller: string, key: string, wanted: string, work: (note: Note) => Promise<T>): Promise<T>
   /** Resolves when all work is over, or so many milliseconds have passed, with whether it is over. */
   over(withinMs: number): Promise<boolean>
   /** Keys that are worked on. */
@@ -31,19 +32,20 @@ export function createTasks(): Tasks {
   const notes = createMemory(mostRemembered)
 
   return {
-    run<T>(key: string, wanted: string, work: (note: Note) => Promise<T>) {
-      const before = latest.get(key)
+    run<T>(caller: string, key: string, wanted: string, work: (note: Note) => Promise<T>) {
+      const callersKey = `${caller}\n${key}`
+      const before = latest.get(callersKey)
       if (before?.wanted === wanted) return before.outcome as Promise<T>
-      // A key may hold a token, and notes are kept for longer than anyone who has it is there.
+      // Keys may be long, and notes are kept for longer than anyone waits for the work.
       const name = hash(key, 43)
-      const note: Note = { read: () => notes.get(name), write: (text) => notes.remember(name, text) }
+      const note: Note = { read: () => notes.get(caller, name), write: (text) => notes.remember(caller, name, text) }
       const outcome = Promise.resolve(before?.outcome)
         .catch(() => undefined)
         .then(() => work(note))
         .finally(() => {
-          if (latest.get(key)?.outcome === outcome) latest.delete(key)
+          if (latest.get(callersKey)?.outcome === outcome) latest.delete(callersKey)
         })
-      latest.set(key, { wanted, outcome })
+      latest.set(callersKey, { wanted, outcome })
       return outcome
     },
     async over(withinMs) {

@@ -13,7 +13,7 @@ import { Node } from "./type.ts"
 
 /** The object with this id, of whatever type; null where there is none. */
 function nodeById(context: Context, id: string): Promise<Found | null> {
-  const known = nodeLoaders.get(context.types.get(id) ?? "")
+  const known = nodeLoaders.get(context.types.get(context.caller.key, id) ?? "")
   return known === undefined ? probe(context, id) : nullIfMissing(known(context).load(id))
 }
 
@@ -28,7 +28,7 @@ async function probe(context: Context, id: string): Promise<Found | null> {
   for (const answer of [pipeline, computation, dataAsset]) if (answer.status === "fulfilled") return answer.value
   // Pipelines answer as capsules too: a capsule is only what the pipelines' route doesn't have.
   if (capsule.status === "fulfilled" && pipeline.status === "rejected" && isRefusal(pipeline.reason)) {
-    context.types.remember(capsule.value.id, "Capsule")
+    context.types.remember(context.caller.key, capsule.value.id, "Capsule")
     return capsule.value
   }
   let forbidden: unknown
@@ -52,7 +52,7 @@ function hasCode(error: unknown, ...codes: ErrorCode[]): boolean {
 }
 
 const howMany =
-  "One call where the gateway knows of which type the id is, else four at once: one for each type it can be"
+  "One call where the caller has met the id before, so that the gateway knows its type, else four at once: one for each type it can be"
 
 builder.queryField("node", (t) =>
   t.field({

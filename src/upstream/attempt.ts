@@ -1,6 +1,6 @@
 import type { Pool } from "undici"
 import { type Breaker, suspended } from "./breaker.ts"
-import { type Exchange, type ExchangeError, exchange, type HttpRequest, type Receiver, type Reply } from "./exchange.ts"
+import { type Exchange, ExchangeError, exchange, type HttpRequest, type Receiver, type Reply } from "./exchange.ts"
 import type { Flight } from "./singleFlight.ts"
 import type { Turns, Waiting } from "./turns.ts"
 
@@ -16,14 +16,15 @@ export class Attempt implements Exchange, Receiver, Waiting {
   place: number | undefined
   readonly #line: Line
   readonly #flight: Flight
-  readonly #credential: string
+  readonly #caller: string
   readonly #request: HttpRequest
   readonly #timeoutMs: number
+  #hasTurn = false
 
-  constructor(line: Line, flight: Flight, credential: string, request: HttpRequest, timeoutMs: number) {
+  constructor(line: Line, flight: Flight, caller: string, request: HttpRequest, timeoutMs: number) {
     this.#line = line
     this.#flight = flight
-    this.#credential = credential
+    this.#caller = caller
     this.#request = request
     this.#timeoutMs = timeoutMs
   }
@@ -33,7 +34,7 @@ export class Attempt implements Exchange, Receiver, Waiting {
     if (breaker.isOpen) this.#flight.failed(suspended())
     else if (turns.take()) this.go()
     else {
-      const full = turns.wait(this.#credential, this)
+      const full = turns.wait(this.#caller, this)
       if (full === undefined) this.#flight.begun(this)
       else this.#flight.failed(full)
     }
@@ -41,30 +42,41 @@ export class Attempt implements Exchange, Receiver, Waiting {
 
   /** Gives up in line. */
   abort(): boolean {
-    this.#line.turns.leave(this.#credential, this)
+    this.#line.turns.leave(this.#caller, this)
     return false
   }
 
+  /** Never throws: whoever gave back the turn has nothing to do with this call. */
   go(): void {
-    const { pool, turns, breaker } = this.#line
+    const { pool, breaker } = this.#line
+    this.#hasTurn = true
     if (breaker.isOpen) {
-      turns.giveBack()
-      this.#flight.failed(suspended())
+      this.failed(suspended())
       return
     }
-    this.#flight.sent()
-    this.#flight.begun(exchange(pool, this.#request, this.#timeoutMs, this))
+    try {
+      this.#flight.sent()
+      this.#flight.begun(exchange(pool, this.#request, this.#timeoutMs, this))
+    } catch (error) {
+      this.failed(error)
+    }
   }
 
   answered(reply: Reply): void {
-    this.#line.turns.giveBack()
+    this.#giveBack()
     this.#line.breaker.answered(reply)
     this.#flight.answered(reply)
   }
 
-  failed(error: ExchangeError): void {
-    this.#line.turns.giveBack()
-    this.#line.breaker.failed(error)
+  failed(error: unknown): void {
+    this.#giveBack()
+    if (error instanceof ExchangeError) this.#line.breaker.failed(error)
     this.#flight.failed(error)
+  }
+
+  #giveBack(): void {
+    if (!this.#hasTurn) return
+    this.#hasTurn = false
+    this.#line.turns.giveBack()
   }
 }

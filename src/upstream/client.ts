@@ -1,3 +1,4 @@
+import { validateHeaderValue } from "node:http"
 import { Pool } from "undici"
 import packageJson from "../../package.json" with { type: "json" }
 import { Bag, type Baggable } from "../bag.ts"
@@ -67,10 +68,22 @@ export interface Upstream {
   end(): void
 }
 
+/** A token, or a sentence that says why there is none. */
+export type Token =
+  | {
+      value: string
+      /** Its SHA-256, once somebody has computed it. */
+      digest?: string
+    }
+  | { missing: string }
+
 /** On whose behalf the calls of one request are made. */
 export interface Caller {
-  /** A token, or a sentence that says why there is none. */
-  readonly token: { value: string } | { missing: string }
+  readonly token: Token
+  /** Stands for the token where calls are counted: its digest, no secret. */
+  readonly name: string
+  /** Stands for the token and the agent together: who shares a read, a poll or a task with whom. No secret either. */
+  readonly key: string
   /** Names the agent that acts for the caller; handed on as it came. */
   readonly agentId: string | undefined
   readonly requestId: string
@@ -235,11 +248,11 @@ class RequestUpstream implements Upstream {
   async write<T>(call: Call<T>): Promise<T> {
     const { wanted, request } = this.#prepare(call, true)
     const { reads, budget } = this.#shared
-    reads?.changed(this.#token)
+    reads?.changed(this.#caller.name, performance.now())
     try {
       return await this.#answerOf(new Flight(this.#attemptOf(request), budget), wanted)
     } finally {
-      reads?.changed(this.#token)
+      reads?.changed(this.#caller.name, performance.now())
     }
   }
 
@@ -330,7 +343,7 @@ class RequestUpstream implements Upstream {
 
   #attemptOf(request: HttpRequest): (flight: Flight) => void {
     const { line, options } = this.#shared
-    return (flight) => new Attempt(line, flight, this.#token, request, options.timeoutMs).begin()
+    return (flight) => new Attempt(line, flight, this.#caller.name, request, options.timeoutMs).begin()
   }
 
   /** An equal read's flight, or one of its own. */
@@ -339,9 +352,9 @@ class RequestUpstream implements Upstream {
     if (reads === undefined || this.#overBecause !== undefined) return new Flight(this.#attemptOf(request), budget)
     const now = performance.now()
     const { method, path, body } = request
-    const key = `${this.#token}\n${this.#caller.agentId ?? ""}\n${method} ${path}\n${body ?? ""}`
+    const key = `${this.#caller.key}\n${method} ${path}\n${body ?? ""}`
     const underWay = reads.get(key, now)
-    if (underWay === undefined) return reads.begin(this.#token, key, now, this.#attemptOf(request))
+    if (underWay === undefined) return reads.begin(this.#caller.name, key, now, this.#attemptOf(request))
     this.#caller.cost.sharedCalls += 1
     return underWay
   }
@@ -367,7 +380,10 @@ class RequestUpstream implements Upstream {
   }
 }
 
+/** Throws for what can't be sent: a request that undici itself refuses takes its connection out of service for ever. */
 function headersFor({ requestId, token, agentId }: Caller) {
+  validateHeaderValue("x-request-id", requestId)
+  if (agentId !== undefined) validateHeaderValue("agent-id", agentId)
   const headers: Record<string, string> = { ...commonHeaders, "x-request-id": requestId }
   if ("value" in token) headers.authorization = `Basic ${btoa(`${token.value}:`)}`
   if (agentId !== undefined) headers["agent-id"] = agentId
@@ -391,6 +407,7 @@ interface Expected<T> {
 /** One request's wait for a call. */
 class Wait<T> implements Waiter, Ending {
   bagged: number | undefined
+  place: number | undefined
   readonly promise: Promise<T>
   readonly repeats: boolean
   readonly #request: RequestUpstream
@@ -427,7 +444,7 @@ class Wait<T> implements Waiter, Ending {
       else if (outcome.error instanceof ExchangeError) throw unanswered(outcome.error, endpoint, words, isWrite)
       else throw outcome.error
     } catch (error) {
-      this.#reject(error instanceof UpstreamError ? this.#reported(error) : error)
+      this.#fail(error)
     }
   }
 
@@ -436,13 +453,23 @@ class Wait<T> implements Waiter, Ending {
     const { endpoint, isWrite } = this.#wanted
     this.#request.forget(this)
     const sent = this.#flight.leave(this)
-    this.#reject(this.#reported(this.#request.over(endpoint, isWrite && sent)))
+    this.#fail(this.#request.over(endpoint, isWrite && sent))
+  }
+
+  /** Never throws: others wait for the same call, and are told after this one. */
+  #fail(error: unknown): void {
+    this.#reject(error)
+    try {
+      if (error instanceof UpstreamError) this.#report(error)
+    } catch {
+      // A log that can't be written to is no reason to fail anybody's call.
+    }
   }
 
   /** One line in the log for each failed call; an ordinary answer such as 404 is none that anybody has to see. */
-  #reported(failure: UpstreamError): UpstreamError {
+  #report(failure: UpstreamError): void {
     // That upstream is down is one line of its own, whatever fails for it.
-    if (failure.failure === "suspended") return failure
+    if (failure.failure === "suspended") return
     const ordinary = failure.failure === "cancelled" || (failure.failure === "status" && (failure.status ?? 500) < 500)
     this.#request.caller.log[ordinary ? "debug" : "warn"](
       {
@@ -458,7 +485,6 @@ class Wait<T> implements Waiter, Ending {
       },
       "upstream call failed",
     )
-    return failure
   }
 }
 

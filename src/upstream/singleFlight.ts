@@ -8,6 +8,8 @@ export type Outcome =
 
 /** Somebody who waits for a call. */
 export interface Waiter {
+  /** Where it stands among those who wait; the flight writes it down here. */
+  place: number | undefined
   /** Until when it waits, in milliseconds of performance.now(). */
   readonly deadline: number
   /** Whether it would rather wait for a repeat than hear of a failure that passes. */
@@ -26,7 +28,12 @@ export class Flight implements Receiver {
   readonly #attempt: (flight: Flight) => void
   readonly #budget: RetryBudget
   readonly #ended: (() => void) | undefined
-  #waiters: Waiter[] = []
+  /** In the order in which they joined; those who left are undefined. */
+  #waiters: (Waiter | undefined)[] = []
+  /** How many still wait. */
+  #count = 0
+  /** Where the one stands who has waited longest. */
+  #first = 0
   #attempts = 0
   #isTrying = false
   #underWay: Exchange | undefined
@@ -49,20 +56,31 @@ export class Flight implements Receiver {
 
   /** Whether nobody waits for the call any more. */
   get isOver(): boolean {
-    return this.#waiters.length === 0
+    return this.#count === 0
   }
 
   join(waiter: Waiter): void {
-    this.#waiters.push(waiter)
-    if (this.#waiters.length > 1) return
+    waiter.place = this.#waiters.push(waiter) - 1
+    this.#count += 1
+    if (this.#count > 1) return
     this.#budget.earn()
     this.#begin()
   }
 
   /** Says whether, with the last one's leaving, a call was cut off that may have reached upstream. */
   leave(waiter: Waiter): boolean {
-    this.#waiters = this.#waiters.filter((other) => other !== waiter)
-    if (!this.isOver) return false
+    const { place } = waiter
+    if (place !== undefined && this.#waiters[place] === waiter) {
+      this.#waiters[place] = undefined
+      waiter.place = undefined
+      this.#count -= 1
+    }
+    if (!this.isOver) {
+      while (this.#waiters[this.#first] === undefined) this.#first += 1
+      return false
+    }
+    this.#waiters = []
+    this.#first = 0
     this.#ended?.()
     return this.#underWay?.abort() ?? false
   }
@@ -74,7 +92,7 @@ export class Flight implements Receiver {
 
   /** Notes a request that is sent. */
   sent(): void {
-    this.#waiters[0]?.called()
+    this.#waiters[this.#first]?.called()
   }
 
   answered(reply: Reply): void {
@@ -88,16 +106,22 @@ export class Flight implements Receiver {
   #begin(): void {
     this.#attempts += 1
     this.#isTrying = true
-    this.#attempt(this)
+    try {
+      this.#attempt(this)
+    } catch (error) {
+      // A bug, or a request that can't be sent. It may come from a timer, where nobody else would catch it.
+      this.failed(error)
+    }
   }
 
   #tried(outcome: Outcome): void {
+    if (!this.#isTrying) return
     this.#isTrying = false
     this.#underWay = undefined
     if (this.isOver) return
     const nextAt = this.#nextAt(outcome)
     this.#settle(outcome, nextAt)
-    if (!this.isOver) this.#pause(nextAt - performance.now())
+    if (!this.isOver) this.#pause(Math.max(0, nextAt - performance.now()))
   }
 
   /** When to try again, in milliseconds of performance.now(); Infinity for never. */
@@ -105,7 +129,8 @@ export class Flight implements Receiver {
     const passes = reply ? isPassing(reply.status) : error instanceof ExchangeError && passingKinds.has(error.kind)
     if (!passes) return Number.POSITIVE_INFINITY
     const now = performance.now()
-    const latest = Math.max(...this.#waiters.map(({ repeats, deadline }) => (repeats ? deadline : now)))
+    let latest = now
+    for (const waiter of this.#waiters) if (waiter?.repeats && waiter.deadline > latest) latest = waiter.deadline
     const delayMs = retryDelayMs(this.#attempts, latest - now, retryAfterMs)
     return delayMs !== undefined && this.#budget.spend() ? now + delayMs : Number.POSITIVE_INFINITY
   }
@@ -113,10 +138,23 @@ export class Flight implements Receiver {
   /** Tells all who don't wait for another attempt at that moment. */
   #settle(outcome: Outcome, nextAt: number): void {
     const waiters = this.#waiters
-    const stays = ({ repeats, deadline }: Waiter) => repeats && deadline > nextAt
-    this.#waiters = nextAt === Number.POSITIVE_INFINITY ? [] : waiters.filter(stays)
+    this.#waiters = []
+    this.#count = 0
+    this.#first = 0
+    if (nextAt < Number.POSITIVE_INFINITY) {
+      for (const [index, waiter] of waiters.entries()) {
+        if (!waiter?.repeats || waiter.deadline <= nextAt) continue
+        waiters[index] = undefined
+        waiter.place = this.#waiters.push(waiter) - 1
+        this.#count += 1
+      }
+    }
     if (this.isOver) this.#ended?.()
-    for (const waiter of waiters) if (!this.#waiters.includes(waiter)) waiter.settle(outcome)
+    for (const waiter of waiters) {
+      if (waiter === undefined) continue
+      waiter.place = undefined
+      waiter.settle(outcome)
+    }
   }
 
   #pause(ms: number): void {
@@ -136,7 +174,7 @@ const passingKinds: ReadonlySet<ExchangeError["kind"]> = new Set(["unreachable",
 const joinableForMs = 1_000
 
 interface Shared {
-  credential: string
+  caller: string
   flight: Flight
   since: number
 }
@@ -149,6 +187,13 @@ export class SharedReads {
   /** By key. An object and no Map, for the reason that bag.ts gives. */
   readonly #flights: Record<string, Shared> = Object.create(null)
   readonly #budget: RetryBudget
+  /**
+   * When each caller last changed something, of those who did so lately: reads that are older than `joinableForMs` aren't
+   * joined anyway. Two maps by turns, so that a change costs the same however many callers and reads there are.
+   */
+  #changes = new Map<string, number>()
+  #changesBefore = new Map<string, number>()
+  #changesSince = Number.NEGATIVE_INFINITY
 
   constructor(budget: RetryBudget) {
     this.#budget = budget
@@ -157,20 +202,30 @@ export class SharedReads {
   /** The flight to join for this read, if there is one. */
   get(key: string, now: number): Flight | undefined {
     const known = this.#flights[key]
-    return known !== undefined && now - known.since < joinableForMs ? known.flight : undefined
+    if (known === undefined || now - known.since >= joinableForMs) return undefined
+    const changedAt = this.#changes.get(known.caller) ?? this.#changesBefore.get(known.caller)
+    return changedAt === undefined || known.since > changedAt ? known.flight : undefined
   }
 
-  /** A new flight, for others to join. */
-  begin(credential: string, key: string, now: number, attempt: (flight: Flight) => void): Flight {
+  /**
+   * A new flight, for others to join.
+   * @param caller whose changes end the sharing
+   */
+  begin(caller: string, key: string, now: number, attempt: (flight: Flight) => void): Flight {
     const flight = new Flight(attempt, this.#budget, () => {
       if (this.#flights[key]?.flight === flight) delete this.#flights[key]
     })
-    this.#flights[key] = { credential, flight, since: now }
+    this.#flights[key] = { caller, flight, since: now }
     return flight
   }
 
   /** To be told when a change of this caller begins and when it ends: what is under way is not for those who come later. */
-  changed(credential: string): void {
-    for (const key in this.#flights) if (this.#flights[key]?.credential === credential) delete this.#flights[key]
+  changed(caller: string, now: number): void {
+    if (now - this.#changesSince >= joinableForMs) {
+      this.#changesBefore = now - this.#changesSince < 2 * joinableForMs ? this.#changes : new Map()
+      this.#changes = new Map()
+      this.#changesSince = now
+    }
+    this.#changes.set(caller, now)
   }
 }
