@@ -188,9 +188,18 @@ function createPoller<T>(time: Time, forget: () => void): Poller<T> {
 
   function begin(task: (signal: AbortSignal) => Promise<void>) {
     doing?.abort()
-    doing = new AbortController()
+    const doingThis = new AbortController()
+    doing = doingThis
     polling = task === poll
-    void task(doing.signal)
+    task(doingThis.signal).catch((error: unknown) => {
+      if (doingThis.signal.aborted) return
+      // Nobody awaits the task. What it throws is this object's failure, and its listeners' to hear.
+      if (task === rest) forget()
+      else {
+        publish({ error })
+        end()
+      }
+    })
   }
 
   function end() {

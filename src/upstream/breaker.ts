@@ -37,20 +37,26 @@ export function createBreaker(options: { calls: number; probe: () => Promise<Rep
   function foundNothing() {
     if (isSuspected || !sample.failure(CircuitState.Closed)) return
     isSuspected = true
-    void recover()
+    recover()
+      // Whatever it was, calls must not be held back for ever: the next failures begin it anew.
+      .catch((error: unknown) => log.error({ err: error }, "unexpected error"))
+      .catch(() => undefined)
   }
 
   async function recover() {
-    while (!over.signal.aborted && !(await isFound())) {
-      if (!isOpen) log.warn("Code Ocean is down: no calls are sent until it answers again")
-      isOpen = true
-      await sleep(probedEveryMs, undefined, { signal: over.signal, ref: false }).catch(() => undefined)
+    try {
+      while (!over.signal.aborted && !(await isFound())) {
+        if (!isOpen) log.warn("Code Ocean is down: no calls are sent until it answers again")
+        isOpen = true
+        await sleep(probedEveryMs, undefined, { signal: over.signal, ref: false }).catch(() => undefined)
+      }
+      if (isOpen && !over.signal.aborted) log.info("Code Ocean answers again")
+    } finally {
+      // What was counted before says nothing of now.
+      sample.success(CircuitState.HalfOpen)
+      isSuspected = false
+      isOpen = false
     }
-    if (isOpen && !over.signal.aborted) log.info("Code Ocean answers again")
-    // What was counted before says nothing of now.
-    sample.success(CircuitState.HalfOpen)
-    isSuspected = false
-    isOpen = false
   }
 
   const isFound = () =>

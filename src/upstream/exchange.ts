@@ -7,8 +7,17 @@ export interface Reply {
   body: Buffer
   /** The body as JSON, once somebody has parsed it for all who share the answer. */
   json?: unknown
+  /** What the body says of an error, once somebody has read it for all who share the answer: they have the same token. */
+  error?: ErrorBody
   /** Whether the body was larger than was wanted; nothing of it is here then. */
   isCut: boolean
+}
+
+/** What an error's body says. */
+export interface ErrorBody {
+  message?: string
+  /** What else it holds. */
+  data?: unknown
 }
 
 /** An exchange that gave no whole answer, and how far it came. */
@@ -46,7 +55,8 @@ export interface Exchange {
 /** Whoever sent a request: told once what came of it, perhaps before it knows that the exchange is under way. */
 export interface Receiver {
   answered(reply: Reply): void
-  failed(error: ExchangeError): void
+  /** An ExchangeError, or what undici says of a request that can't be written as HTTP: a bug of ours. */
+  failed(error: Error): void
 }
 
 /** The largest answer that is read, in bytes: 32 MiB, some twenty times the largest page that upstream is known to give. */
@@ -143,7 +153,7 @@ class Collecting implements Dispatcher.DispatchHandler, Exchange {
     this.#controller?.abort(new Error("cut off"))
   }
 
-  #fail(error: ExchangeError): void {
+  #fail(error: Error): void {
     if (this.#done) return
     this.#done = true
     clearTimeout(this.#timer)
@@ -159,7 +169,9 @@ class Collecting implements Dispatcher.DispatchHandler, Exchange {
   }
 }
 
-function explain(error: Error, sent: boolean, answerBegan: boolean): ExchangeError {
+function explain(error: Error, sent: boolean, answerBegan: boolean): Error {
+  // Nothing that passes, and no sign that upstream is down.
+  if (error instanceof errors.InvalidArgumentError) return error
   if (!sent) return new ExchangeError("unreachable", false, "no connection", error)
   if (error instanceof errors.HTTPParserError || error instanceof errors.HeadersOverflowError)
     return new ExchangeError("invalid", true, "an answer that is not HTTP", error)

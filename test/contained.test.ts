@@ -1,0 +1,319 @@
+import { describe, expect, onTestFinished, test } from "vitest"
+import { createLive, type Reading, type Source, type Time } from "../src/live/poller.ts"
+import { createTasks } from "../src/live/tasks.ts"
+import { createLog } from "../src/log.ts"
+import { type Call, type Caller, createUpstreamPool, type UpstreamOptions } from "../src/upstream/client.ts"
+import { UpstreamError } from "../src/upstream/error.ts"
+import { parseRetryAfterMs, RetryBudget } from "../src/upstream/retry.ts"
+import { Flight } from "../src/upstream/singleFlight.ts"
+import { startGatewayOn } from "./support/gateway.ts"
+import { pushedTime } from "./support/live.ts"
+import { type OddAnswer, startOddUpstream } from "./support/oddUpstream.ts"
+import { watchProcess } from "./support/unnoticed.ts"
+
+const silent = createLog("silent")
+const bug = new TypeError("a bug")
+const failing = (): never => {
+  throw bug
+}
+
+/** A pool for one call at a time on an upstream that answers this, by the number of the request. */
+async function startPool(answer: (count: number) => OddAnswer | undefined, options: Partial<UpstreamOptions> = {}) {
+  const upstream = await startOddUpstream(() => answer(upstream.requests.length))
+  const pool = createUpstreamPool({
+    url: new URL(`${upstream.url}/`),
+    timeoutMs: 5_000,
+    deadlineMs: 20_000,
+    connections: 1,
+    calls: 1_000_000,
+    queue: 0,
+    retryPercent: 20,
+    breakerCalls: 0,
+    sharedReads: true,
+    log: silent,
+    ...options,
+  })
+  onTestFinished(() => pool.close())
+  const callerWith = (odd: Partial<Caller> = {}): Caller => ({
+    token: { value: "ada" },
+    name: "ada",
+    key: "ada",
+    agentId: undefined,
+    requestId: "request",
+    log: silent,
+    cost: { upstreamCalls: 0, sharedCalls: 0 },
+    ...odd,
+  })
+  return { pool, upstream, callerWith }
+}
+
+const capsule = (id = "c1"): Call<unknown> => ({
+  method: "GET",
+  route: "capsules/{id}",
+  ids: { id },
+  answer: (body) => body,
+})
+
+/** A count of calls that can't be counted up from the given time on. */
+const uncountable = (from: number) => {
+  let counted = 0
+  return {
+    sharedCalls: 0,
+    get upstreamCalls() {
+      return 0
+    },
+    set upstreamCalls(_count: number) {
+      counted += 1
+      if (counted >= from) throw bug
+    },
+  }
+}
+
+const unwritable = { child: failing, info: failing, warn: failing, error: failing } as never
+
+describe("what is thrown for one call", () => {
+  const kinds: [
+    string,
+    { caller?: Partial<Caller>; call?: Partial<Call<unknown>>; first?: OddAnswer; error: unknown },
+  ][] = [
+    ["an answer's reader that throws", { call: { answer: failing }, error: bug }],
+    ["a body that is no JSON", { call: { method: "POST", body: 1n }, error: expect.any(TypeError) }],
+    ["an Agent-Id that no header may hold", { caller: { agentId: "a\nb" }, error: expect.any(Error) }],
+    ["a request id that no header may hold", { caller: { requestId: "a\nb" }, error: expect.any(Error) }],
+    ["a token beyond Latin-1", { caller: { token: { value: "\u{1f512}" } }, error: expect.any(Error) }],
+    ["a count of calls that throws", { caller: { cost: uncountable(1) }, error: bug }],
+    [
+      "a count of calls that throws when the call is repeated, from a timer",
+      { caller: { cost: uncountable(2) }, first: { status: 503 }, error: bug },
+    ],
+    [
+      "a log that can't be written to",
+      { caller: { log: unwritable }, first: { status: 404 }, error: expect.any(UpstreamError) },
+    ],
+    [
+      "a Retry-After of no time at all",
+      { first: { status: 400, headers: { "retry-after": "\u00ff" } }, error: expect.any(UpstreamError) },
+    ],
+  ]
+  for (const kind of ["read", "write"] as const) {
+    // Changes aren't repeated.
+    const those = kinds.filter(([what]) => kind === "read" || !what.includes("repeated"))
+    test.each(those)(`fails that ${kind} alone, and gives its place back: %s`, async (_what, odd) => {
+      watchProcess()
+      const { pool, callerWith, upstream } = await startPool((count) =>
+        count === 1 && odd.first ? odd.first : { body: { id: "c1" } },
+      )
+      const request = pool.forCaller(callerWith(odd.caller))
+      await expect(request[kind]({ ...capsule(), ...odd.call })).rejects.toEqual(odd.error)
+      expect(upstream.requests.length).toBeLessThanOrEqual(1)
+      // There is one place in all.
+      expect(await pool.forCaller(callerWith()).read(capsule())).toEqual({ id: "c1" })
+      request.end()
+    })
+  }
+
+  test("doesn't keep others who wait for the same call from its answer", async () => {
+    watchProcess()
+    const { pool, callerWith } = await startPool(() => ({ status: 404, body: { message: "none" } }))
+    const waiting = [unwritable, silent, unwritable, silent].map((log) =>
+      pool.forCaller(callerWith({ log })).read(capsule()),
+    )
+    for (const answer of await Promise.allSettled(waiting)) {
+      expect(answer).toMatchObject({ status: "rejected", reason: { status: 404 } })
+    }
+  })
+
+  test("doesn't keep those in line behind it", async () => {
+    watchProcess()
+    const { pool, callerWith } = await startPool(() => ({ body: { id: "c1" } }))
+    const answers = [undefined, uncountable(1), uncountable(1), undefined].map((cost, index) =>
+      pool.forCaller(callerWith({ ...(cost && { cost }), name: `caller ${index}` })).read(capsule(`c${index}`)),
+    )
+    const outcomes = await Promise.allSettled(answers)
+    expect(outcomes.map(({ status }) => status)).toEqual(["fulfilled", "rejected", "rejected", "fulfilled"])
+  })
+
+  test("doesn't hold calls back for ever where it was the watch on upstream", async () => {
+    watchProcess()
+    const { pool, callerWith } = await startPool((count) => (count <= 4 ? { status: 503 } : { body: { id: "c1" } }), {
+      breakerCalls: 2,
+      retryPercent: 0,
+      log: unwritable,
+    })
+    for (const id of ["c1", "c2", "c3"]) {
+      await pool
+        .forCaller(callerWith())
+        .read(capsule(id))
+        .catch(() => undefined)
+    }
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(pool.circuit).toBe("closed")
+    expect(await pool.forCaller(callerWith()).read(capsule("c9"))).toEqual({ id: "c1" })
+  })
+
+  test("is the download's own where its address or its count is odd", async () => {
+    watchProcess()
+    const { pool, callerWith, upstream } = await startPool(() => ({ body: "text" }))
+    const wanted = { maxBytes: 10 }
+    for (const address of [
+      "",
+      "no address",
+      "ftp://example.org/x",
+      "http://a:b@example.org/",
+      `${upstream.url}/\u{1f512}`,
+    ]) {
+      await pool
+        .forCaller(callerWith())
+        .download(address, wanted)
+        .catch(() => undefined)
+    }
+    const request = pool.forCaller(callerWith({ cost: uncountable(1) }))
+    const outcomes = await Promise.allSettled(
+      Array.from({ length: 20 }, () => request.download(`${upstream.url}/file`, wanted)),
+    )
+    expect(new Set(outcomes.map(({ status }) => status))).toEqual(new Set(["rejected"]))
+    const { bytes } = await pool.forCaller(callerWith()).download(`${upstream.url}/file`, wanted)
+    expect(bytes?.toString()).toBe("text")
+  })
+})
+
+describe("what is thrown while an object is followed", () => {
+  const fine: Source<unknown> = {
+    read: async () => ({ value: { id: "c1" }, stage: "running", isFinal: true }),
+    retryAfterMs: () => undefined,
+    slowestMs: 30_000,
+  }
+  const circular: Record<string, unknown> = {}
+  circular.self = circular
+  const reading = (value: unknown): Reading<unknown> => ({ value, stage: "running", isFinal: false })
+  const kinds: [string, Partial<Source<unknown>>, Partial<Time>][] = [
+    ["a read that throws at once", { read: failing }, {}],
+    ["a read that rejects", { read: () => Promise.reject(bug) }, {}],
+    ["a read of nothing", { read: async () => undefined as never }, {}],
+    ["a value that can't be written out", { read: async () => reading(circular) }, {}],
+    ["a value of another kind than JSON", { read: async () => reading({ odd: 1n }) }, {}],
+    ["a failure that can't be told to pass or not", { read: () => Promise.reject(bug), retryAfterMs: failing }, {}],
+    ["a clock that throws", {}, { now: failing }],
+    ["a wait that throws", { read: async () => reading({ id: "c1" }) }, { sleep: failing }],
+    ["a wait that rejects", { read: async () => reading({ id: "c1" }) }, { sleep: () => Promise.reject(bug) }],
+  ]
+  test.each(kinds)("ends that alone, with an error: %s", async (_what, source, time) => {
+    watchProcess()
+    const live = createLive({ ...pushedTime(), ...time })
+    onTestFinished(() => live.close())
+    const heard: unknown[] = []
+    for await (const outcome of live.follow("odd", { ...fine, ...source })) heard.push(outcome)
+    expect(heard.at(-1)).toEqual({ error: expect.any(TypeError) })
+    expect(live.counts).toMatchObject({ pollers: 0, listeners: 0 })
+  })
+
+  test("doesn't keep others from following other objects", async () => {
+    watchProcess()
+    const live = createLive(pushedTime())
+    onTestFinished(() => live.close())
+    for await (const _ of live.follow("odd", { ...fine, read: failing }));
+    const heard: unknown[] = []
+    for await (const outcome of live.follow("fine", fine)) heard.push(outcome)
+    expect(heard).toEqual([{ value: { id: "c1" }, isFinal: true }])
+  })
+})
+
+test("what work throws that outlives its request is the failure of those who want it, and the next one begins", async () => {
+  watchProcess()
+  const tasks = createTasks()
+  const odd = [tasks.run("ada", "key", "this", failing), tasks.run("ada", "key", "this", failing)]
+  for (const outcome of odd) await expect(outcome).rejects.toBe(bug)
+  expect(await tasks.run("ada", "key", "that", async () => "done")).toBe("done")
+  expect(tasks.count).toBe(0)
+})
+
+describe("a call that very many wait for", () => {
+  const many = 50_000
+
+  test("is given up by all of them in no time", async () => {
+    watchProcess()
+    const { pool, callerWith, upstream } = await startPool(() => undefined)
+    const request = pool.forCaller(callerWith())
+    const other = pool.forCaller(callerWith())
+    const stays = other.read(capsule())
+    const waiting = Array.from({ length: many }, () => request.read(capsule()))
+    const settled = Promise.allSettled(waiting)
+    await new Promise((resolve) => setImmediate(resolve))
+    const begun = performance.now()
+    request.end()
+    const outcomes = await settled
+    expect(performance.now() - begun).toBeLessThan(2_000)
+    expect(outcomes.every(({ status }) => status === "rejected")).toBe(true)
+    other.end()
+    await expect(stays).rejects.toMatchObject({ failure: "cancelled" })
+    expect(upstream.requests.length).toBeLessThanOrEqual(1)
+  })
+
+  test("is repeated for all of them, and then answered", async () => {
+    watchProcess()
+    let sent = 0
+    const attempt = (flight: Flight) => {
+      sent += 1
+      flight.answered({ status: sent === 1 ? 503 : 200, headers: {}, body: Buffer.alloc(0), isCut: false })
+    }
+    const flight = new Flight((flight) => void setImmediate(attempt, flight), new RetryBudget(20))
+    const statuses = Array.from({ length: 4 * many }, () => {
+      return new Promise<number | undefined>((settled) => {
+        flight.join({
+          place: undefined,
+          deadline: performance.now() + 60_000,
+          repeats: true,
+          called() {},
+          received() {},
+          settle: ({ reply }) => settled(reply?.status),
+        })
+      })
+    })
+    expect(new Set(await Promise.all(statuses))).toEqual(new Set([200]))
+    expect(sent).toBe(2)
+  })
+})
+
+test("a change costs the same however many reads of others are under way", async () => {
+  watchProcess()
+  const { pool, callerWith } = await startPool(() => undefined, { deadlineMs: 60_000 })
+  const others = pool.forCaller(callerWith({ name: "others", key: "others" }))
+  const settled = Promise.allSettled(Array.from({ length: 20_000 }, (_, index) => others.read(capsule(`c${index}`))))
+  const begun = performance.now()
+  const changing = pool.forCaller(callerWith())
+  const changes = Array.from({ length: 2_000 }, () =>
+    changing.write({ method: "PATCH", route: "capsules/{id}/archive", ids: { id: "c1" }, answer: () => undefined }),
+  )
+  changing.end()
+  await Promise.allSettled(changes)
+  expect(performance.now() - begun).toBeLessThan(2_000)
+  others.end()
+  await settled
+})
+
+describe("a Retry-After beyond what a timer can wait", () => {
+  const huge = [
+    "99999999999",
+    "9".repeat(400),
+    "2147484",
+    "-1",
+    "1e99",
+    "Infinity",
+    "NaN",
+    "Fri, 31 Dec 9999 23:59:59 GMT",
+    "+275760-09-13",
+  ]
+
+  test.each(huge)("is a finite time, a day at the most: %s", (header) => {
+    const ms = parseRetryAfterMs(header)
+    expect(ms === undefined || (ms >= 0 && ms <= 86_400_000)).toBe(true)
+  })
+
+  test("doesn't have a read sent again at once, however long the deadline is", async () => {
+    const upstream = await startOddUpstream(() => ({ status: 429, headers: { "retry-after": "99999999999" } }))
+    const { ask } = startGatewayOn(upstream.url, { config: { requestDeadlineMs: 3_600_000 } })
+    const { errors } = await ask(`{ capsule(id: "c1") { name } }`)
+    expect(errors).toMatchObject([{ extensions: { code: "RATE_LIMITED", retryAfterSeconds: 86_400 } }])
+    expect(upstream.requests).toHaveLength(1)
+  })
+})
