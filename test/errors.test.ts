@@ -471,13 +471,13 @@ describe("an answer that is not what the API promises", () => {
     expect(codes(answer)).toEqual(["UPSTREAM_INVALID_RESPONSE"])
   })
 
-  test("an object nested a hundred thousand deep costs no more than its own field", async () => {
+  test("an object nested a hundred thousand deep costs no more than its own lookup", async () => {
     const deep = `{"id":"c1","name":"Deep","tags":${"[".repeat(100_000)}${"]".repeat(100_000)}}`
     const upstream = await startOddUpstream(({ path }) => (path === "/capsules/c2" ? small : { body: deep }))
     const answer = await startGatewayOn(upstream.url).ask(
       `{ odd: capsule(id: "c1") { name tags } neighbour: capsule(id: "c2") { name } }`,
     )
-    expect(answer.data).toEqual({ odd: { name: "Deep", tags: null }, neighbour: { name: "Small" } })
+    expect(answer.data).toEqual({ odd: null, neighbour: { name: "Small" } })
     expect(codes(answer)).toEqual(["UPSTREAM_INVALID_RESPONSE"])
   })
 })

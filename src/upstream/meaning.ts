@@ -1,7 +1,9 @@
 import { isObject, NotPromisedError } from "./answer.ts"
 import type { Call } from "./client.ts"
 import { UpstreamError } from "./error.ts"
-import { type ExchangeError, headerOf, type Reply } from "./exchange.ts"
+import { type ErrorBody, type ExchangeError, headerOf, type Reply } from "./exchange.ts"
+import { parseJson } from "./json.ts"
+import { createRedaction } from "./redaction.ts"
 import { scopeRefusal } from "./scope.ts"
 import type { Outcome } from "./singleFlight.ts"
 
@@ -53,7 +55,7 @@ export function meaningOf<T>(
     if (!(error instanceof NotPromisedError)) throw error
     // A write answered with 2xx has happened, whatever its body is; the sentence must not make anyone repeat it.
     const sentence = isWrite ? "Code Ocean did it, but answered something unreadable." : sentences.invalid
-    const type = textWithout(token, headerOf(reply, "content-type") ?? "no content type").slice(0, longestType)
+    const type = createRedaction(token)(headerOf(reply, "content-type") ?? "no content type").slice(0, longestType)
     throw new UpstreamError("invalid", endpoint, sentence, {
       status: reply.status,
       cause: new Error(`${error.message} (${type}, ${reply.body.length} bytes)`),
@@ -61,17 +63,11 @@ export function meaningOf<T>(
   }
 }
 
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    // The parser's own message quotes the body, which may hold what no log should.
-    throw new NotPromisedError("no JSON")
-  }
-}
-
 const longestMessage = 2_000
-const redacted = "[redacted]"
+/** The largest body of an error that is looked at, in bytes. */
+const largestErrorBody = 1024 * 1024
+/** The most that is handed on of an error's data, in characters of JSON. */
+const largestData = 16 * 1024
 
 function refused(
   reply: Reply,
@@ -88,7 +84,8 @@ function refused(
       cause: new Error("a redirect or another answer that no call of the API gives; is CODEOCEAN_URL right?"),
     })
   }
-  const { message, data } = errorBody(reply, token)
+  reply.error ??= errorBody(reply, token)
+  const { message, data } = reply.error
   const said = message ?? `Code Ocean answered ${status}.`
   const scope = scopeRefusal(status, message, route, isWrite)
   return new UpstreamError("status", endpoint, scope ? `${said} ${scope.sentence}` : said, {
@@ -103,35 +100,30 @@ function refused(
 }
 
 /**
- * What an error's body says, the token struck out: its `message`, and its other keys as `data`. A list of problems
- * becomes `{errors}`; anything else (a proxy's page) is left aside.
+ * What an error's body says, the token struck out: its `message`, and its other keys as `data`, unless they are too much. A list
+ * of problems becomes `{errors}`; anything else (a proxy's page) is left aside.
  */
-function errorBody(reply: Reply, token: string): { message?: string; data?: unknown } {
+function errorBody(reply: Reply, token: string): ErrorBody {
+  if (reply.body.length > largestErrorBody) return {}
+  let body: unknown
   try {
-    const body: unknown = JSON.parse(reply.body.toString())
-    const { message, ...rest } = Array.isArray(body) ? { message: undefined, errors: body } : isObject(body) ? body : {}
-    return {
-      ...(typeof message === "string" &&
-        message !== "" && { message: textWithout(token, message).slice(0, longestMessage) }),
-      ...(Object.keys(rest).length > 0 && { data: valueWithout(token, rest) }),
-    }
+    body = parseJson(reply.body.toString())
   } catch {
-    // No JSON, or JSON nested so deep that nobody could make use of it.
     return {}
+  }
+  const { message, ...rest } = Array.isArray(body) ? { message: undefined, errors: body } : isObject(body) ? body : {}
+  const redact = createRedaction(token)
+  const isData = Object.keys(rest).length > 0 && JSON.stringify(rest).length <= largestData
+  return {
+    ...(typeof message === "string" && message !== "" && { message: redact(message).slice(0, longestMessage) }),
+    ...(isData && { data: valueWithout(redact, rest) }),
   }
 }
 
-/** The text with the token struck out: some servers repeat it in what they say. */
-function textWithout(token: string, text: string): string {
-  return text.replaceAll(token, redacted).replaceAll(btoa(`${token}:`), redacted)
-}
-
 /** The JSON value with the token struck out of all its texts, keys too. */
-function valueWithout(token: string, value: unknown): unknown {
-  if (typeof value === "string") return textWithout(token, value)
-  if (Array.isArray(value)) return value.map((item) => valueWithout(token, item))
+function valueWithout(redact: (text: string) => string, value: unknown): unknown {
+  if (typeof value === "string") return redact(value)
+  if (Array.isArray(value)) return value.map((item) => valueWithout(redact, item))
   if (!isObject(value)) return value
-  return Object.fromEntries(
-    Object.entries(value).map(([key, inner]) => [textWithout(token, key), valueWithout(token, inner)]),
-  )
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [redact(key), valueWithout(redact, inner)]))
 }

@@ -64,7 +64,7 @@ function isBase64(code: number): boolean {
 
 const percentEscapes = /%[0-9a-f]{2}/gi
 const jsonEscapes = /\\u00[0-9a-f]{2}|\\["\\/]/gi
-const allEscapes = new RegExp(`${percentEscapes.source}|${jsonEscapes.source}`, "gi")
+const allEscapes = /%[0-9a-f]{2}|\\u00[0-9a-f]{2}|\\["\\/]/gi
 
 /** In which ways the text may be written with escapes. A token may itself hold what looks like one, so each way is tried. */
 function escapesIn(text: string): RegExp[] {

@@ -1,0 +1,177 @@
+import { describe, expect, test } from "vitest"
+import { createRedaction } from "../src/upstream/redaction.ts"
+import { startGatewayOn } from "./support/gateway.ts"
+import { follow } from "./support/live.ts"
+import { type OddAnswer, startOddUpstream } from "./support/oddUpstream.ts"
+import { watchProcess } from "./support/unnoticed.ts"
+
+/** Lists in lists, so many levels of them. */
+const lists = (levels: number) => "[".repeat(levels) + "]".repeat(levels)
+/** Objects in objects. */
+const objects = (levels: number) => `${'{"a":'.repeat(levels - 1)}{}${"}".repeat(levels - 1)}`
+/** An asset whose custom metadata holds this JSON. */
+const assetWith = (json: string) =>
+  `{"id":"d1","name":"Odd","state":"ready","type":"dataset","custom_metadata":{"k":${json}}}`
+const metadata = `{ dataAsset(id: "d1") { name customMetadata { key value } } }`
+const as = (token: string) => ({ authorization: `Bearer ${token}` })
+
+/** A subscription's minutes pass at once: upstream may have been spoilt by a proxy, and is asked again for a while. */
+const hastyTime = {
+  now: () => performance.now() * 1e6,
+  sleep: () => new Promise<void>((resolve) => setImmediate(resolve)),
+}
+
+async function startAnsweringAll(answer: () => OddAnswer) {
+  const upstream = await startOddUpstream(answer)
+  return { ...startGatewayOn(upstream.url), upstream }
+}
+
+describe("JSON that nests deep", () => {
+  test.each([
+    ["lists", lists],
+    ["objects", objects],
+    ["lists behind many wide ones", (levels: number) => `[${`${lists(3)},`.repeat(500)}${lists(levels - 1)}]`],
+    ["objects before a long text of brackets", (levels: number) => `[${objects(levels - 1)},"${"[{".repeat(1000)}"]`],
+  ])("is passed on up to 200 levels, and fails its call beyond them: %s", async (_what, json) => {
+    watchProcess()
+    let levels = 198
+    const { ask } = await startAnsweringAll(() => ({ body: assetWith(json(levels)) }))
+    expect((await ask(metadata)).data.dataAsset.customMetadata[0].key).toBe("k")
+    for (levels of [199, 3_000, 100_000]) {
+      const { data, errors } = await ask(metadata)
+      expect(data).toEqual({ dataAsset: null })
+      expect(errors).toMatchObject([{ extensions: { code: "UPSTREAM_INVALID_RESPONSE" } }])
+    }
+  })
+
+  test("doesn't count brackets in texts", async () => {
+    const { ask } = await startAnsweringAll(() => ({ body: assetWith(JSON.stringify('[{\\"['.repeat(1000))) }))
+    expect((await ask(metadata)).errors).toBeUndefined()
+  })
+
+  test("ends a subscription to the object with an error, and no other request", async () => {
+    watchProcess()
+    const upstream = await startOddUpstream(() => ({ body: assetWith(lists(3_000)) }))
+    const { gateway } = startGatewayOn(upstream.url, { time: hastyTime })
+    const stream = await follow(await gateway.listen(), `subscription { dataAsset(id: "d1") { name } }`)
+    const [event, ...more] = await stream.rest()
+    expect(event?.errors).toMatchObject([{ extensions: { code: "UPSTREAM_INVALID_RESPONSE" } }])
+    expect(more).toEqual([])
+    expect(gateway.live).toMatchObject({ pollers: 0, listeners: 0 })
+  })
+
+  test("in a search fails the search, and in an error's body leaves the error what it is", async () => {
+    watchProcess()
+    const { ask } = await startAnsweringAll(() => ({ status: 400, body: `{"message":"no","more":${lists(3_000)}}` }))
+    const { errors } = await ask("{ searchCapsules { nodes { id } } }")
+    expect(errors).toMatchObject([{ message: "Code Ocean answered 400.", extensions: { code: "BAD_USER_INPUT" } }])
+    const found = await startAnsweringAll(() => ({
+      body: `{"has_more":false,"results":[{"id":"c1","x":${lists(300)}}]}`,
+    }))
+    expect((await found.ask("{ searchCapsules { nodes { id } } }")).errors).toMatchObject([
+      { extensions: { code: "UPSTREAM_INVALID_RESPONSE" } },
+    ])
+  })
+
+  test("that answers a change says that the change has happened", async () => {
+    const { ask } = await startAnsweringAll(() => ({ body: assetWith(lists(3_000)) }))
+    const { errors } = await ask(
+      `mutation { createDataAsset(input: { name: "n", tags: [], mount: "m", source: { aws: { bucket: "b" } } }) { __typename } }`,
+    )
+    expect(errors?.[0]?.message).toBe("Code Ocean did it, but answered something unreadable.")
+  })
+})
+
+describe("what an error says beside its message", () => {
+  const archive = `mutation { archiveCapsule(input: { id: "c1", archived: true }) { ... on MutationRefused { message details } } }`
+  const refusal = async (body: object) => {
+    const { ask } = await startAnsweringAll(() => ({ status: 409, body }))
+    return (await ask(archive)).data.archiveCapsule
+  }
+
+  test("is handed on up to 16,384 characters of JSON, and left out beyond", async () => {
+    const small = { datasets: ["x".repeat(16_384 - '{"datasets":[""]}'.length)] }
+    expect(await refusal({ message: "In use.", ...small })).toEqual({ message: "In use.", details: small })
+    const large = { datasets: ["x".repeat(16_385 - '{"datasets":[""]}'.length)] }
+    expect(await refusal({ message: "In use.", ...large })).toEqual({ message: "In use.", details: null })
+  })
+
+  test("is left out with the message where the whole is larger than a mebibyte", async () => {
+    expect(await refusal({ message: "x".repeat(1024 * 1024) })).toEqual({
+      message: "Code Ocean answered 409.",
+      details: null,
+    })
+  })
+})
+
+describe("a token in what upstream says", () => {
+  // Every character that some encoding writes otherwise.
+  const token = `cop_a+b/c?d>e~f%41g"h\\i'j&k=l`
+  const base64 = (text: string) => Buffer.from(text).toString("base64")
+  const hex = (text: string, prefix: string) =>
+    [...text].map((letter) => prefix + letter.charCodeAt(0).toString(16).padStart(2, "0")).join("")
+  const forms: [string, string][] = [
+    ["plain", token],
+    ["percent-encoded", encodeURIComponent(token)],
+    ["percent-encoded through and through, in small letters", hex(token, "%")],
+    ["with JSON's escapes", JSON.stringify(token).slice(1, -1)],
+    ["with JSON's escapes, slashes too", JSON.stringify(token).slice(1, -1).replaceAll("/", "\\/")],
+    ["with JSON's escapes through and through", hex(token, "\\u00")],
+    ["in Base64", base64(token)],
+    ["in Base64 without padding", base64(token).replaceAll("=", "")],
+    ["in Base64 with its colon", base64(`${token}:`)],
+    ["in Base64 with its colon, without padding", base64(`${token}:`).replaceAll("=", "")],
+    ["in Base64 with a password", base64(`${token}:secret`)],
+    ["in URL-safe Base64", Buffer.from(`${token}:`).toString("base64url")],
+    ["in URL-safe Base64 without the colon", Buffer.from(token).toString("base64url")],
+    ["in percent-encoded Base64", encodeURIComponent(base64(`${token}:`))],
+  ]
+
+  test.each(forms)("is struck out %s", (_form, form) => {
+    const redact = createRedaction(token)
+    expect(redact(`(${form}) and (${form})`)).toBe("([redacted]) and ([redacted])")
+    expect(redact(form)).toBe("[redacted]")
+  })
+
+  test.each(["cop_0123456789abcdef", "cop_0123456789abcdefg", "cop_0123456789abcdefgh", "ab", "a"])(
+    "is struck out whatever its length: %s",
+    (short) => {
+      const redact = createRedaction(short)
+      for (const form of [short, base64(short), base64(`${short}:`), Buffer.from(`${short}:`).toString("base64url")]) {
+        expect(redact(`<${form}>`)).toBe("<[redacted]>")
+      }
+    },
+  )
+
+  test("leaves a text without it as it is, escapes and all", () => {
+    const text = `100 % of "\\u0041\\/%2F" \\ %zz`
+    expect(createRedaction(token)(text)).toBe(text)
+  })
+
+  test("doesn't come to the client or into the log by a message, data, their keys, or the content type", async () => {
+    const all = forms.map(([, form]) => form)
+    const answers: OddAnswer[] = [
+      { status: 400, body: { message: all.join(" "), [all[0]!]: all, deep: [{ [all[7]!]: all }] } },
+      { status: 500, body: { message: all.join(" ") } },
+      { body: [], headers: { "content-type": `text/x; t=${encodeURIComponent(token)}; ${base64(token)}` } },
+      { body: { id: "c1", name: "Odd", status: `${token} ${base64(`${token}:`)}` } },
+    ]
+    const upstream = await startOddUpstream(() => answers[upstream.requests.length - 1]!)
+    const { ask, lines } = startGatewayOn(upstream.url, { config: { upstreamRetryPercent: 0 } })
+    const archive = `mutation { archiveCapsule(input: { id: "c1", archived: true }) { ... on MutationRefused { message details } } }`
+    const seen = [await ask(archive, {}, as(token))]
+    for (let times = 1; times < answers.length; times++) {
+      seen.push(await ask(`{ capsule(id: "c1") { id status } }`, {}, as(token)))
+    }
+    const text = JSON.stringify([seen, lines])
+    expect(text.match(/\[redacted\]/g)!.length).toBeGreaterThan(40)
+    for (const form of all) expect(text).not.toContain(JSON.stringify(form).slice(1, -1))
+  })
+
+  test("is looked for in time that grows with the text alone", () => {
+    const redact = createRedaction(`${"a".repeat(1_000)}%`)
+    const begun = performance.now()
+    for (const text of ["a".repeat(1024 * 1024), "%61".repeat(300_000), "YWFh".repeat(262_144)]) redact(text)
+    expect(performance.now() - begun).toBeLessThan(2_000)
+  })
+})
