@@ -1,6 +1,6 @@
 import type { Attachment } from "../attachment/rest.ts"
 import type { Kind } from "../runnable/rest.ts"
-import { aListOf, anIdentified, nothing } from "../upstream/answer.ts"
+import { aListOf, anIdentified, nothing, theOne } from "../upstream/answer.ts"
 import type { Upstream } from "../upstream/client.ts"
 
 /** One run, or one cloud workstation session. Upstream doesn't say of what: that is known only from where it was listed. */
@@ -50,7 +50,7 @@ export interface Process {
  * Rejects with UpstreamError: 404 when there is none, 403 when the caller may not see it.
  */
 export function getComputation(upstream: Upstream, id: string): Promise<Computation> {
-  return upstream.read({ method: "GET", route: "computations/{id}", ids: { id }, answer: anIdentified<Computation> })
+  return upstream.read({ method: "GET", route: "computations/{id}", ids: { id }, answer: theOne<Computation>(id) })
 }
 
 /**

@@ -1,4 +1,4 @@
-import { anIdentified, aSearchAnswer, nothing, type SearchAnswer } from "../upstream/answer.ts"
+import { anIdentified, aSearchAnswer, nothing, type SearchAnswer, theOne } from "../upstream/answer.ts"
 import type { Upstream } from "../upstream/client.ts"
 
 /** Files with a name, metadata and a history. Times are epoch seconds, sizes bytes (a number, or its digits as text). */
@@ -58,7 +58,7 @@ export interface ContainedDataAsset {
  * Rejects with UpstreamError: 404 when there is none, 403 when the caller may not see it.
  */
 export function getDataAsset(upstream: Upstream, id: string): Promise<DataAsset> {
-  return upstream.read({ method: "GET", route: "data_assets/{id}", ids: { id }, answer: anIdentified<DataAsset> })
+  return upstream.read({ method: "GET", route: "data_assets/{id}", ids: { id }, answer: theOne<DataAsset>(id) })
 }
 
 /** `POST /data_assets/search`: one page of a search; `body` is the search on the wire, paging included. */
@@ -144,7 +144,7 @@ export function updateDataAsset(upstream: Upstream, id: string, update: DataAsse
     route: "data_assets/{id}",
     ids: { id },
     body: update,
-    answer: anIdentified<DataAsset>,
+    answer: theOne<DataAsset>(id),
   })
 }
 

@@ -1,4 +1,4 @@
-import { anIdentified, anObject, aSearchAnswer, nothing, type SearchAnswer } from "../upstream/answer.ts"
+import { anObject, aSearchAnswer, nothing, type SearchAnswer, theOne } from "../upstream/answer.ts"
 import type { Upstream } from "../upstream/client.ts"
 
 /** Capsules and pipelines are the same objects, on two routes with the same endpoints. */
@@ -67,7 +67,7 @@ export interface Article {
  * Rejects with UpstreamError: 404 when there is none, 403 when the caller may not see it.
  */
 export function getRunnable(upstream: Upstream, kind: Kind, id: string): Promise<Runnable> {
-  return upstream.read({ method: "GET", route: `${kind}/{id}`, ids: { id }, answer: anIdentified<Runnable> })
+  return upstream.read({ method: "GET", route: `${kind}/{id}`, ids: { id }, answer: theOne<Runnable>(id) })
 }
 
 /**
@@ -85,7 +85,7 @@ const mostTerms = 100
 
 /**
  * `POST /capsules/search` with a term for each id: those of the capsules that the search finds, each as whole as by itself;
- * no archived ones and no pipelines. One call for each 100 ids, and none where fewer than two of them are Code Ocean's.
+ * no archived ones and no pipelines, and nothing else that it may find. One call for each 100 ids, and none where fewer than two of them are Code Ocean's.
  * Rejects with UpstreamError.
  */
 export async function findCapsules(upstream: Upstream, ids: readonly string[]): Promise<Runnable[]> {
@@ -99,7 +99,8 @@ export async function findCapsules(upstream: Upstream, ids: readonly string[]): 
       searchRunnables(upstream, "capsules", { query: part.map((id) => `id:${id}`).join(" "), limit: part.length }),
     ),
   )
-  return answers.flatMap(({ results }) => results)
+  const wanted = new Set(plain)
+  return answers.flatMap(({ results }) => results).filter(({ id }) => wanted.has(id))
 }
 
 /**

@@ -23,7 +23,21 @@ export function anIdentified<T extends { id: string }>(body: unknown): T {
   return object as T
 }
 
-/** A list of such objects. `null` counts as empty: that is how some servers write a list without items. */
+/**
+ * The object with this id, for calls that ask for one by its id: an answer for another one must not pass as this one. Ids are
+ * compared as Code Ocean compares them, whatever the case of their letters, and an object's `slug` is another id of its.
+ */
+export function theOne<T extends { id: string }>(id: string): Answer<T> {
+  return (body) => {
+    const object = anIdentified<T & { slug?: unknown }>(body)
+    if (object.id !== id && object.id.toLowerCase() !== id.toLowerCase() && object.slug !== id) {
+      throw new NotPromisedError("an object with another id")
+    }
+    return object
+  }
+}
+
+/** A list of what the item promises. `null` counts as empty: that is how some servers write a list without items. */
 export function aListOf<T>(item: Answer<T>): Answer<T[]> {
   return (body) => {
     if (body === null) return []
