@@ -62,6 +62,10 @@ export class Attempt implements Exchange, Receiver, Waiting {
     }
   }
 
+  received(bytes: number): void {
+    this.#flight.received(bytes)
+  }
+
   answered(reply: Reply): void {
     this.#giveBack()
     this.#line.breaker.answered(reply)

@@ -31,6 +31,8 @@ const minServerVersion = "4.6.0"
 const userAgent = `${packageJson.name}/${packageJson.version}`
 const connectTimeoutMs = 5_000
 const probeTimeoutMs = 2_000
+/** The most bytes that upstream's answers may bring to one request together: some hundred of the largest pages. */
+const mostReceivedBytes = 128 * 1024 * 1024
 
 /** One call to the API. */
 export interface Call<T> {
@@ -220,6 +222,7 @@ class RequestUpstream implements Upstream {
   #calls = 0
   #inTurn: ReturnType<typeof createTurns> | undefined
   #downloadedBytes = 0
+  #receivedBytes = 0
 
   constructor(caller: Caller, shared: Shared, readsOnce: boolean) {
     this.#caller = caller
@@ -301,20 +304,29 @@ class RequestUpstream implements Upstream {
     this.#waits?.delete(wait)
   }
 
-  /** Why nobody waits for a call any more. */
-  over(endpoint: string, outcomeUnknown: boolean): UpstreamError {
-    return this.#overBecause === "cancelled"
-      ? new UpstreamError("cancelled", endpoint, "The request was cancelled.", { outcomeUnknown })
-      : new UpstreamError("timeout", endpoint, `The request's time, ${this.#shared.options.deadlineMs} ms, is up.`, {
-          outcomeUnknown,
-        })
+  /** Counts what upstream's answers bring. Beyond the limit no read is waited for any more. */
+  received(bytes: number): void {
+    this.#receivedBytes += bytes
+    if (this.#receivedBytes <= mostReceivedBytes) return
+    // Changes are waited for: of one that is cut off, nobody knows whether it has happened.
+    for (const wait of this.#waits ?? []) if (wait.isRead) wait.giveUp("exhausted")
+  }
+
+  /** What to say of a call that nobody waits for any more. */
+  over(because: Over, endpoint: string, outcomeUnknown: boolean): UpstreamError {
+    const sentence = {
+      cancelled: "The request was cancelled.",
+      timeout: `The request's time, ${this.#shared.options.deadlineMs} ms, is up.`,
+      exhausted: tooMuchReceived,
+    }[because]
+    return new UpstreamError(because, endpoint, sentence, { outcomeUnknown })
   }
 
   #finish(because: "cancelled" | "timeout"): void {
     if (this.#overBecause !== undefined) return
     this.#overBecause = because
     clearTimeout(this.#timer)
-    for (const wait of this.#waits ?? []) wait.giveUp()
+    for (const wait of this.#waits ?? []) wait.giveUp(because)
   }
 
   /** Shared calls count as well: whether a request is too costly must not depend on what else is under way. */
@@ -334,6 +346,7 @@ class RequestUpstream implements Upstream {
     if ("missing" in token) throw new UpstreamError("unauthenticated", endpoint, token.missing)
     const path = this.#shared.base + pathOf(call, endpoint)
     this.#count(endpoint)
+    if (this.#receivedBytes >= mostReceivedBytes) throw new UpstreamError("exhausted", endpoint, tooMuchReceived)
     const body = call.body === undefined ? undefined : JSON.stringify(call.body)
     this.#headers ??= headersFor(this.#caller)
     const headers = body === undefined ? this.#headers : { ...this.#headers, "content-type": "application/json" }
@@ -375,7 +388,7 @@ class RequestUpstream implements Upstream {
     this.#waits ??= new Bag()
     this.#waits.add(wait)
     if (this.#overBecause === undefined) flight.join(wait)
-    else wait.giveUp()
+    else wait.giveUp(this.#overBecause)
     return wait.promise
   }
 }
@@ -392,8 +405,15 @@ function headersFor({ requestId, token, agentId }: Caller) {
 
 /** A wait that the end of its request ends. */
 interface Ending extends Baggable {
-  giveUp(): void
+  /** Whether it waits for a read of upstream's. */
+  readonly isRead: boolean
+  giveUp(because: Over): void
 }
+
+/** Why a request waits no longer. */
+type Over = "cancelled" | "timeout" | "exhausted"
+
+const tooMuchReceived = `Code Ocean's answers to this request have come to ${mostReceivedBytes} bytes, the most that one may bring: ask for less of it at once, in several requests.`
 
 /** What a request expects of a call. */
 interface Expected<T> {
@@ -414,6 +434,7 @@ class Wait<T> implements Waiter, Ending {
   readonly #flight: Flight
   readonly #wanted: Expected<T>
   readonly #started = performance.now()
+  #received = 0
   #resolve!: (value: T) => void
   #reject!: (error: unknown) => void
 
@@ -432,6 +453,15 @@ class Wait<T> implements Waiter, Ending {
     return this.#request.deadline
   }
 
+  get isRead(): boolean {
+    return !this.#wanted.isWrite && this.#wanted.endpoint !== signedFile
+  }
+
+  received(bytes: number): void {
+    this.#received += bytes
+    this.#request.received(bytes)
+  }
+
   called(): void {
     this.#request.caller.cost.upstreamCalls += 1
   }
@@ -440,8 +470,12 @@ class Wait<T> implements Waiter, Ending {
     this.#request.forget(this)
     const { endpoint, words, isWrite } = this.#wanted
     try {
-      if (outcome.reply !== undefined) this.#resolve(this.#wanted.answer(outcome))
-      else if (outcome.error instanceof ExchangeError) throw unanswered(outcome.error, endpoint, words, isWrite)
+      if (outcome.reply !== undefined) {
+        // Whether a request gets too much must not depend on whom it shares its calls with.
+        const shared = outcome.reply.body.length - this.#received
+        if (shared > 0 && this.isRead) this.#request.received(shared)
+        this.#resolve(this.#wanted.answer(outcome))
+      } else if (outcome.error instanceof ExchangeError) throw unanswered(outcome.error, endpoint, words, isWrite)
       else throw outcome.error
     } catch (error) {
       this.#fail(error)
@@ -449,11 +483,11 @@ class Wait<T> implements Waiter, Ending {
   }
 
   /** Ends the wait: the request is over. */
-  giveUp(): void {
+  giveUp(because: Over): void {
     const { endpoint, isWrite } = this.#wanted
     this.#request.forget(this)
     const sent = this.#flight.leave(this)
-    this.#fail(this.#request.over(endpoint, isWrite && sent))
+    this.#fail(this.#request.over(because, endpoint, isWrite && sent))
   }
 
   /** Never throws: others wait for the same call, and are told after this one. */

@@ -9,7 +9,7 @@
  * - `crowded`: too many calls wait in line already, so nothing was sent;
  * - `unsendable`: an id can't be put into a path, so nothing was sent;
  * - `unauthenticated`: the caller brought no usable token, so nothing was sent;
- * - `exhausted`: the request has downloaded as much as one may, so nothing was sent;
+ * - `exhausted`: the request has made as many calls, or got as many bytes, as one may;
  * - `cancelled`: nobody waits for the answer any more.
  */
 export type UpstreamFailure =

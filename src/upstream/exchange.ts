@@ -54,6 +54,8 @@ export interface Exchange {
 
 /** Whoever sent a request: told once what came of it, perhaps before it knows that the exchange is under way. */
 export interface Receiver {
+  /** So many bytes of the answer have come. */
+  received?(bytes: number): void
   answered(reply: Reply): void
   /** An ExchangeError, or what undici says of a request that can't be written as HTTP: a bug of ours. */
   failed(error: Error): void
@@ -125,7 +127,8 @@ class Collecting implements Dispatcher.DispatchHandler, Exchange {
   onResponseData(_controller: unknown, chunk: Buffer): void {
     this.#size += chunk.length
     if (this.#size > this.#largest) this.#tooLarge()
-    else if (!this.#done) this.#chunks.push(chunk)
+    else this.#receiver.received?.(chunk.length)
+    if (!this.#done) this.#chunks.push(chunk)
   }
 
   onResponseEnd(): void {

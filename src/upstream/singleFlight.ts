@@ -16,6 +16,8 @@ export interface Waiter {
   readonly repeats: boolean
   /** Told of each time that the call is sent, while it is the one who has waited longest. */
   called(): void
+  /** Told how many bytes of an answer have come, while it is the one who has waited longest. */
+  received(bytes: number): void
   /** Told what came of the call, once, unless it left before. */
   settle(outcome: Outcome): void
 }
@@ -93,6 +95,11 @@ export class Flight implements Receiver {
   /** Notes a request that is sent. */
   sent(): void {
     this.#waiters[this.#first]?.called()
+  }
+
+  /** Notes bytes of an answer that have come. */
+  received(bytes: number): void {
+    this.#waiters[this.#first]?.received(bytes)
   }
 
   answered(reply: Reply): void {
