@@ -632,7 +632,7 @@ describe("a storage", () => {
     expect(most).toBe(8)
   })
 
-  test("brings one request no more than some 32 MiB", async () => {
+  test("brings one request no more than some 24 MiB", async () => {
     const content = "x".repeat(1024 * 1024)
     const files = Array.from({ length: 60 }, (_, index) => ({ name: `${index}.txt` }))
     const storage = await startStorage((_request, response) => response.end(content), { files })
@@ -641,8 +641,8 @@ describe("a storage", () => {
       `{ computation(id: "c1") { results { entries { ... on File { text(maxBytes: 1048576) } } } } }`,
     )
     const texts = (result.data.computation.results.entries as { text: string | null }[]).filter(({ text }) => text)
-    expect(texts.length).toBeGreaterThanOrEqual(32)
-    expect(texts.length).toBeLessThanOrEqual(39)
+    expect(texts.length).toBeGreaterThanOrEqual(24)
+    expect(texts.length).toBeLessThanOrEqual(31)
     expect(new Set(codes(result))).toEqual(new Set(["OPERATION_TOO_COSTLY"]))
     expect(result.errors).toHaveLength(60 - texts.length)
     expect(storage.reads()).toHaveLength(texts.length)

@@ -24,8 +24,11 @@ export interface Wanted {
 /** What was read of a file, or, where it is larger than `maxBytes`, nothing but its size (undefined: the storage doesn't say). */
 export type Download = { bytes: Buffer; isWhole: boolean } | { bytes: undefined; size: number | undefined }
 
-/** The most bytes that the downloads of one request may bring together, give or take those that end at the same time. */
-export const mostDownloadedBytes = 32 * 1024 * 1024
+/**
+ * The most bytes that the downloads of one request may bring together, and up to seven files more that end at the same time.
+ * All of them fit into an answer of the largest size, so that a request for too many files gets some of them.
+ */
+export const mostDownloadedBytes = 24 * 1024 * 1024
 
 const mostRedirects = 3
 const mostAtOnce = 8
