@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest"
 import { type LineageAsset, lineageGraph } from "../src/sandbox/lineage.ts"
 import { seed } from "../src/sandbox/seed.ts"
-import { callsOf, startGateway, type World } from "./support/gateway.ts"
+import { callsOf, startGateway, startGatewayOn, type World } from "./support/gateway.ts"
+import { startOddUpstream } from "./support/oddUpstream.ts"
 
 const count = 1000
 const graph = new Map(lineageGraph(count).map((asset) => [asset.id, asset]))
@@ -161,4 +162,27 @@ test("the capsules and pipelines that use a data asset are found by its id, and 
   ])
   expect(data.dataAsset.attachedToPipelines.nodes).toEqual([])
   expect(sandbox.requests).toHaveLength(4)
+})
+
+test("what came of a data asset is found in no time where thousands of results have the same many inputs", async () => {
+  const inputs = ["d1", ...Array.from({ length: 50 }, (_, index) => `input-${index}`)]
+  const page = Array.from({ length: 1000 }, (_, index) => ({
+    id: `result-${index}`,
+    type: "result",
+    state: "ready",
+    provenance: { data_assets: inputs },
+  }))
+  const upstream = await startOddUpstream(({ path }) =>
+    path === "/data_assets/search"
+      ? { body: { has_more: true, next_token: String(upstream.requests.length), results: page } }
+      : { body: { id: path.split("/")[2], state: "ready", type: "dataset" } },
+  )
+  const { ask, gateway } = startGatewayOn(upstream.url)
+  const answer = ask(`{ dataAsset(id: "d1") { lineage(depth: 1, direction: DOWN) { truncated } } }`)
+  for (let asked = false; !asked; asked = upstream.requests.length > 20) {
+    const begun = performance.now()
+    expect((await fetch(`${await gateway.listen()}/health`)).status).toBe(200)
+    expect(performance.now() - begun).toBeLessThan(2_000)
+  }
+  expect(await answer).toEqual({ data: { dataAsset: { lineage: { truncated: true } } } })
 })

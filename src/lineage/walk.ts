@@ -172,7 +172,11 @@ const offspring = loaderByKey(async (context): Promise<Offspring> => {
       const answer = await searchDataAssets(context.upstream, body)
       for (const asset of dataAssetById.prime(context, answer.results)) {
         const { inputs, contained } = originOf(asset)
-        for (const id of new Set([...inputs, ...contained])) byInput.set(id, [...(byInput.get(id) ?? []), asset])
+        for (const id of new Set([...inputs, ...contained])) {
+          const known = byInput.get(id)
+          if (known === undefined) byInput.set(id, [asset])
+          else known.push(asset)
+        }
       }
       if (answer.has_more !== true || answer.next_token == null) return
       next_token = answer.next_token
