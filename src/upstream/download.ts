@@ -3,6 +3,7 @@ import { BlockList, isIP, isIPv6, type LookupFunction } from "node:net"
 import { Agent, buildConnector, type Dispatcher, Pool } from "undici"
 import { UpstreamError } from "./error.ts"
 import { type Exchange, ExchangeError, exchange, type Receiver, type Reply } from "./exchange.ts"
+import { Queue, type Queued } from "./queue.ts"
 
 /*
  * Signed addresses: files lie in a storage that is not Code Ocean's API, and whoever holds the address may read the file.
@@ -136,16 +137,16 @@ export const fileSentences = {
 /** Lets a few of one request's downloads go at once, so that no request takes all connections; the others wait their turn. */
 export function createTurns(): <T>(work: () => Promise<T>) => Promise<T> {
   let free = mostAtOnce
-  const waiting: (() => void)[] = []
+  const waiting = new Queue<Queued & { go(): void }>()
   return async (work) => {
     if (free > 0) free -= 1
-    else await new Promise<void>((resolve) => waiting.push(resolve))
+    else await new Promise<void>((go) => waiting.push({ place: undefined, go }))
     try {
       return await work()
     } finally {
       const next = waiting.shift()
       if (next === undefined) free += 1
-      else next()
+      else next.go()
     }
   }
 }
