@@ -76,8 +76,11 @@ export function useRequests(options: {
             else writeLine(state, "request", left ? "cancelled" : undefined, { status: 200, parts: state.parts })
           },
         })
-        request.signal.addEventListener("abort", () => void stream.return(), { once: true })
-        if (request.signal.aborted) void stream.return()
+        const leave = () => {
+          stream.return().catch((error: unknown) => state.log.error({ err: error }, "unexpected error"))
+        }
+        request.signal.addEventListener("abort", leave, { once: true })
+        if (request.signal.aborted) leave()
         setResult(stream as AsyncIterable<ExecutionResult>)
       }
     },
