@@ -227,6 +227,43 @@ test("what work throws that outlives its request is the failure of those who wan
   expect(tasks.count).toBe(0)
 })
 
+test("work that outlives its request is bounded for each caller, and others are not kept from theirs", async () => {
+  watchProcess()
+  const tasks = createTasks()
+  let finish = () => {}
+  const finished = new Promise<void>((resolve) => {
+    finish = resolve
+  })
+  const begin = (caller: string, index: number) => tasks.run(caller, `key ${index % 10}`, `${index}`, () => finished)
+  const begun = Array.from({ length: 1_000 }, (_, index) => begin("ada", index))
+  await expect(begin("ada", 1_000)).rejects.toMatchObject({ extensions: { code: "RATE_LIMITED" } })
+  const other = begin("grace", 0)
+  finish()
+  await Promise.all([...begun, other])
+  await begin("ada", 1_001)
+  expect(tasks.count).toBe(0)
+})
+
+test("objects that nobody follows any more don't fill the memory, however many clients come and go", async () => {
+  watchProcess()
+  const live = createLive(pushedTime())
+  onTestFinished(() => live.close())
+  const source: Source<unknown> = {
+    read: async () => ({ value: { id: "c1" }, stage: "running", isFinal: false }),
+    retryAfterMs: () => undefined,
+    slowestMs: 30_000,
+  }
+  const stays = live.follow("stays", source)
+  await stays.next()
+  for (let index = 0; index < 25_000; index++) {
+    const followed = live.follow(`object ${index}`, source)
+    await followed.next()
+    await followed.return?.()
+  }
+  expect(live.counts).toMatchObject({ pollers: 1, listeners: 1 })
+  expect(live.counts.resting).toBeLessThanOrEqual(10_000)
+})
+
 describe("a call that very many wait for", () => {
   const many = 50_000
 

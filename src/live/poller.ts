@@ -7,6 +7,9 @@ const growth = 1.5
 /** How long an object is followed on that can't be read, in milliseconds. */
 const patienceMs = 5 * 60_000
 
+/** With so many objects or more, those that nobody follows any more are forgotten. */
+const mostRemembered = 10_000
+
 /** Where pollers have their time from. */
 export interface Time {
   /** Milliseconds that only ever grow. */
@@ -74,12 +77,28 @@ export function createLive(time: Time = realTime): Live {
   const pollers = new Map<string, Poller<unknown>>()
   let listeners = 0
   let closed = false
+  let forgetAt = mostRemembered
+
+  /** Clients who come and go must not fill the memory with what they have left. */
+  function forgetResting() {
+    for (const [key, poller] of pollers) {
+      if (poller.polling) continue
+      poller.close()
+      pollers.delete(key)
+    }
+    // Not with each of the next ones, should most of these be followed.
+    forgetAt = Math.max(mostRemembered, 2 * pollers.size)
+  }
 
   /** The key says what is followed, so whoever shares it follows the same type. */
   function join<T>(key: string, listener: Listener<T>): Poller<T> {
     let poller = pollers.get(key) as Poller<T> | undefined
     if (poller === undefined) {
-      poller = createPoller<T>(time, () => pollers.delete(key))
+      if (pollers.size >= forgetAt) forgetResting()
+      poller = createPoller<T>(time, () => {
+        // It may have been forgotten, and another one begun.
+        if (pollers.get(key) === poller) pollers.delete(key)
+      })
       pollers.set(key, poller as Poller<unknown>)
     }
     listeners += 1
