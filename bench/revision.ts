@@ -54,7 +54,11 @@ export function checkOut(revision: string, repository: string): Checkout & { com
   } else {
     console.error(`Installing the packages of ${revision}.`)
     const options = ["--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund"]
-    execFileSync("npm", ["ci", ...options], { cwd: folder, stdio: ["ignore", 2, 2] })
+    try {
+      execFileSync("npm", ["ci", ...options], { cwd: folder, stdio: ["ignore", 2, 2] })
+    } catch {
+      throw new OptionError(`--compare: npm ci failed for revision "${revision}". What it printed is above.`)
+    }
   }
   try {
     return { ...checkoutAt(folder), commit: commit.slice(0, 12) }
