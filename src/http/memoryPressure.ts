@@ -7,7 +7,7 @@ import { runInNewContext } from "node:vm"
 export interface MemoryReading {
   /** Of V8's old generation, garbage included that isn't collected yet. */
   heap: number
-  /** Of the memory that the container may have; 0 outside of one. */
+  /** Of the memory that the container may have, or that the machine has. */
   container: number
 }
 
@@ -66,7 +66,7 @@ export function createMemoryPressure(collect: () => void): MemoryPressure {
 export function measureMemory(): { shortage(): string | undefined; stop(): void } {
   const oldGeneration = getHeapStatistics().heap_size_limit - youngGeneration()
   const constrained = process.constrainedMemory()
-  const container = constrained > 0 && constrained < totalmem() ? constrained : Number.POSITIVE_INFINITY
+  const container = constrained > 0 ? Math.min(constrained, totalmem()) : totalmem()
   let collectGarbage: (() => void) | undefined
   const pressure = createMemoryPressure(() => {
     if (collectGarbage === undefined) {
@@ -99,9 +99,8 @@ export function measureMemory(): { shortage(): string | undefined; stop(): void 
   }
 }
 
-/** What of the container's memory is in use, and not merely kept by V8 for later. */
+/** What of the memory is in use by this process, and not merely kept by V8 for later. */
 function containerShare(container: number): number {
-  if (container === Number.POSITIVE_INFINITY) return 0
   try {
     const { rss, heapTotal, heapUsed } = process.memoryUsage()
     return (rss - (heapTotal - heapUsed)) / container
