@@ -37,7 +37,14 @@ import { createUpstreamPool } from "./upstream/client.ts"
 const endpoint = "/graphql"
 
 /** Times in milliseconds that suit any client that isn't stuck. */
-const patience = { headersMs: 10_000, ...bodyTimes, takingMs: 60_000, checkedMs: 1_000 }
+const patience = {
+  headersMs: 10_000,
+  ...bodyTimes,
+  takingMs: 60_000,
+  takingGraceMs: 5_000,
+  waitingBytes: 256 * 1024 * 1024,
+  checkedMs: 1_000,
+}
 
 /** Descriptors for the log, the process's own and whatever else is open for a moment, beside the connections to Code Ocean. */
 const ownDescriptors = 100
@@ -224,6 +231,8 @@ export function createGateway(
     refuse(request, response, earlier)
   }
 
+  const refusalOfCaller = (request: IncomingMessage) => admission.refusalOf(senderOf(request).name)
+
   function handle(request: IncomingMessage, response: ServerResponse, bodies: Bodies) {
     const route = routeOf(request)
     if (route !== "operation") {
@@ -238,13 +247,12 @@ export function createGateway(
       letIn(undefined)
       return
     }
-    const mistake = bodies.refusalOf(request)
-    const refusal = mistake === undefined ? admission.refusalOf(name) : undefined
-    if (mistake !== undefined || refusal !== undefined) {
+    const mistake = bodies.mistakeIn(request)
+    if (mistake === undefined) bodies.read(request, response, letIn)
+    else {
       bodies.discard(request, response)
-      if (mistake !== undefined) refuseAsked(request, response, mistake)
-      else if (refusal !== undefined) refuse(request, response, refusal)
-    } else bodies.read(request, response, letIn)
+      refuseAsked(request, response, mistake)
+    }
 
     function letIn(body: Buffer | undefined) {
       const { permit, refusal } = admission.enter(name)
@@ -267,7 +275,13 @@ export function createGateway(
     }
   }
 
-  const listener = createListener(listening, { log, addressOf, refuse: refuseAsked, handle })
+  const listener = createListener(listening, {
+    log,
+    addressOf,
+    refuse: refuseAsked,
+    refusalOf: refusalOfCaller,
+    handle,
+  })
 
   async function close(): Promise<boolean> {
     live.close()

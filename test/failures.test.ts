@@ -23,6 +23,8 @@ async function listening(handle: Handler, refuse: () => void = boom) {
       ...bodyTimes,
       bodyMs: 200,
       takingMs: 1_000,
+      takingGraceMs: 1_000,
+      waitingBytes: 1_000_000,
       keepAliveMs: 1_000,
       checkedMs: 50,
       connections: 100,
@@ -36,6 +38,7 @@ async function listening(handle: Handler, refuse: () => void = boom) {
       log: createLog("debug", { write: (line) => void lines.push(JSON.parse(line)) }),
       addressOf: () => "somewhere",
       refuse,
+      refusalOf: () => undefined,
       handle: (request, response, bodies) =>
         request.url === "/fine" ? void response.end("fine") : handle(request, response, bodies),
     },

@@ -306,7 +306,10 @@ describe("health and readiness", () => {
   })
 
   test("a stopping gateway waits no longer than a request may take", async () => {
-    const { gateway, sandbox } = await startGateway({ config: { requestDeadlineMs: 300 } })
+    const { gateway, sandbox } = await startGateway({
+      config: { requestDeadlineMs: 300 },
+      patience: { bodyGraceMs: 10_000 },
+    })
     const url = await gateway.listen()
     const { port } = new URL(url)
     // A client that never finishes sending its request is in flight for ever.

@@ -66,7 +66,7 @@ describe("clients who are too slow are closed, a hundred at once, and leave noth
   })
 
   test("those who don't read their answers", async () => {
-    const world = await startGateway({ patience })
+    const world = await startGateway({ patience: { ...patience, takingMs: 2_000 } })
     const url = await world.gateway.listen()
     const description = "x".repeat(900_000)
     const mutation = "mutation ($input: UpdateDataAssetInput!) { updateDataAsset(input: $input) { __typename } }"
@@ -86,6 +86,29 @@ describe("clients who are too slow are closed, a hundred at once, and leave noth
     await expect.poll(() => held().requests === 10 && held().answers >= crowd, { timeout: 15_000 }).toBe(true)
     await untilNothingIsHeld(world)
   })
+})
+
+test("when too much waits for clients who don't read, the answers that have waited longest are given up", async () => {
+  const impatient = { takingMs: 60_000, takingGraceMs: 200, waitingBytes: 12_000_000, checkedMs: 50 }
+  const world = await startGateway({ patience: impatient })
+  const url = await world.gateway.listen()
+  const description = "x".repeat(900_000)
+  const mutation = "mutation ($input: UpdateDataAssetInput!) { updateDataAsset(input: $input) { __typename } }"
+  await world.ask(mutation, { input: { id: seed.cellImages, description } })
+  const aliases = Array.from({ length: 10 }, (_, at) => `a${at}: dataAsset(id: "${seed.cellImages}") { description }`)
+  const sockets = await connectAll(url, 3)
+  for (const [at, socket] of sockets.entries()) {
+    socket.pause()
+    socket.write(operation(`{ ${aliases.join(" ")} }`))
+    await expect.poll(() => world.gateway.held.answers).toBe(at + 1)
+    await world.ask("{ __typename }")
+  }
+  await expect.poll(() => world.gateway.held.answers, { timeout: 5_000 }).toBeLessThan(3)
+  const last = sockets[2] as Socket
+  let answer = ""
+  last.on("data", (chunk) => (answer += chunk))
+  last.resume()
+  await expect.poll(() => answer.length, { timeout: 10_000 }).toBeGreaterThan(9_000_000)
 })
 
 describe("clients who hang up, a hundred at once, leave nothing open", () => {

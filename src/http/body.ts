@@ -37,8 +37,8 @@ const leastPieceBytes = 64
 export type Ending = "slow" | "crowded" | "large" | "pieces"
 
 export interface Bodies {
-  /** What is wrong with a request whose body isn't read yet, as far as the headers tell. */
-  refusalOf(request: IncomingMessage): Refusal | undefined
+  /** What is wrong with a body that isn't read yet, as far as the headers tell. */
+  mistakeIn(request: IncomingMessage): Refusal | undefined
   /** Reads the whole body, if the client sends it: calls back once, with the body or a refusal, or never if the client leaves. */
   read(request: IncomingMessage, response: ServerResponse, whole: (body: Buffer) => void): void
   /** Reads what may come of a body that nobody wants, so that the connection can be used again. */
@@ -68,6 +68,8 @@ export function hasBody({ headers }: IncomingMessage): boolean {
  * Reads the bodies of requests, before anything else is held for them. A client that sends only half of a request, or does so
  * slowly, takes none of the places that requests have: what it does take is bounded for each address and for all of them.
  * @param options.refuse answers a request whose body isn't read to its end
+ * @param options.refusalOf why a request would be refused now, if it would be: asked only if its body doesn't come with its
+ *   headers, since it is looked at again when the body is whole
  * @param options.fail answers a request whose handler has thrown
  */
 export function createBodies(options: {
@@ -75,6 +77,7 @@ export function createBodies(options: {
   times: BodyTimes
   connections: Connections
   refuse(request: IncomingMessage, response: ServerResponse, refusal: Refusal): void
+  refusalOf(request: IncomingMessage): Refusal | undefined
   fail(error: unknown, response: ServerResponse): void
 }): Bodies {
   const { largestBody, connections, refuse, fail } = options
@@ -102,12 +105,13 @@ export function createBodies(options: {
   let bytes = 0
   /** Those whose headers were read just now: nearly all are whole in a moment, and counting those would cost more. */
   let fresh: HalfSent[] = []
+  let spare: HalfSent[] = []
   const decode = createDecoder(largestBody)
 
   class HalfSent implements Body {
     readonly request: IncomingMessage
     readonly response: ServerResponse
-    readonly #whole: ((body: Buffer) => void) | undefined
+    #whole: ((body: Buffer) => void) | undefined
     /** The first piece, or all of them, joined as they come: many small ones take far more memory than their bytes. */
     #buffer: Buffer | undefined
     size = 0
@@ -200,6 +204,13 @@ export function createBodies(options: {
       }
     }
 
+    /** Answers it without the rest, which is read all the same. */
+    turnAway(refusal: Refusal): void {
+      this.#whole = undefined
+      this.#keep(undefined)
+      refuse(this.request, this.response, refusal)
+    }
+
     /** Its client has left. */
     drop(): void {
       this.isOver = true
@@ -210,6 +221,8 @@ export function createBodies(options: {
 
   function count(body: HalfSent) {
     const { request } = body
+    const refusal = body.isWanted ? options.refusalOf(request) : undefined
+    if (refusal !== undefined) body.turnAway(refusal)
     const connection = connections.of(request)
     const address = connections.addressOf(request, connection)
     const link = new Link(body)
@@ -241,7 +254,8 @@ export function createBodies(options: {
 
   function countFresh() {
     const begun = fresh
-    fresh = []
+    fresh = spare
+    spare = begun
     for (const body of begun) {
       if (body.isOver || body.request.complete || body.request.destroyed) continue
       try {
@@ -250,6 +264,7 @@ export function createBodies(options: {
         fail(error, body.response)
       }
     }
+    begun.length = 0
   }
 
   function endHeaviest() {
@@ -266,24 +281,34 @@ export function createBodies(options: {
     if (fresh.push(body) === 1) setImmediate(countFresh)
   }
 
+  function discard(request: IncomingMessage, response: ServerResponse) {
+    if (!hasBody(request)) return
+    // Its client may send the body all the same or leave it out, and nothing tells which: what comes next may be either.
+    if (request.headers.expect !== undefined) response.setHeader("connection", "close")
+    begin(request, new HalfSent(request, response, undefined))
+  }
+
   return {
-    refusalOf({ headers }) {
+    mistakeIn({ headers }) {
       if (Number(headers["content-length"] ?? 0) > largestBody) return endings.large
       const encoding = headers["content-encoding"]
       if (encoding !== undefined && !isEncoding(encoding)) return unknownEncoding
       return undefined
     },
     read(request, response, whole) {
-      // Sent only now, so that a client who waits for this needn't send a body that is refused.
-      if (request.headers.expect !== undefined && request.httpVersionMinor > 0) response.writeContinue()
+      if (request.headers.expect !== undefined) {
+        // Its client waits for this before it sends a body, which need not be sent to be refused.
+        const refusal = options.refusalOf(request)
+        if (refusal !== undefined) {
+          discard(request, response)
+          refuse(request, response, refusal)
+          return
+        }
+        if (request.httpVersionMinor > 0) response.writeContinue()
+      }
       begin(request, new HalfSent(request, response, whole))
     },
-    discard(request, response) {
-      if (!hasBody(request)) return
-      // Its client may send the body all the same or leave it out, and nothing tells which: what comes next may be either.
-      if (request.headers.expect !== undefined) response.setHeader("connection", "close")
-      begin(request, new HalfSent(request, response, undefined))
-    },
+    discard,
     decode(response, body, encoding, then) {
       decode(body, encoding, {
         isWanted: () => !response.destroyed,

@@ -14,6 +14,10 @@ export interface ListenerLimits extends BodyTimes {
   headersMs: number
   /** To take what of an answer was written for them. */
   takingMs: number
+  /** After which an answer that isn't taken may be given up, when too much waits to be taken. */
+  takingGraceMs: number
+  /** The most bytes of answers that wait to be taken; beyond that, those are given up that have waited longest. */
+  waitingBytes: number
   /** Between two requests on one connection. */
   keepAliveMs: number
   /** How often those are looked at. */
@@ -60,6 +64,7 @@ const onTheirWayMs = 500
 /**
  * HTTP over sockets, with a bound on whatever a client can keep busy by being slow.
  * @param options.refuse answers a request whose body isn't read to its end
+ * @param options.refusalOf why a request would be refused now, if it would be
  */
 export function createListener(
   limits: ListenerLimits,
@@ -67,6 +72,7 @@ export function createListener(
     log: Log
     addressOf: (request: IncomingMessage | undefined, socket: Socket) => string
     refuse(request: IncomingMessage, response: ServerResponse, refusal: Refusal): void
+    refusalOf(request: IncomingMessage): Refusal | undefined
     handle: Handler
   },
 ): Listener {
@@ -80,6 +86,7 @@ export function createListener(
     times: limits,
     connections,
     refuse: options.refuse,
+    refusalOf: options.refusalOf,
     fail,
   })
   let stopping = false
@@ -160,10 +167,24 @@ export function createListener(
   /** Node bounds how slowly a request may come, but not how slowly its answer may be read. */
   const check = guarded(log, () => {
     const now = performance.now()
+    let waitingBytes = 0
+    const waiting: Answer[] = []
     for (const answer of open) {
       const { response, waitingSince = now } = answer
       if (now - waitingSince > limits.takingMs) response.destroy()
-      else answer.waitingSince = response.writableLength > 0 ? waitingSince : undefined
+      else {
+        answer.waitingSince = response.writableLength > 0 ? waitingSince : undefined
+        waitingBytes += response.writableLength
+        if (now - waitingSince >= limits.takingGraceMs) waiting.push(answer)
+      }
+    }
+    if (waitingBytes > limits.waitingBytes) {
+      waiting.sort((a, b) => (a.waitingSince ?? now) - (b.waitingSince ?? now))
+      for (const { response } of waiting) {
+        if (waitingBytes <= limits.waitingBytes) break
+        waitingBytes -= response.writableLength
+        response.destroy()
+      }
     }
     bodies.check()
   })
