@@ -314,7 +314,7 @@ describe("a call that very many wait for", () => {
 test("a change costs the same however many reads of others are under way", async () => {
   watchProcess()
   const { pool, callerWith } = await startPool(() => undefined, { deadlineMs: 60_000 })
-  const others = pool.forCaller(callerWith({ name: "others", key: "others" }))
+  const others = pool.forCaller(callerWith({ token: { value: "others" }, name: "others", key: "others" }))
   const settled = Promise.allSettled(Array.from({ length: 20_000 }, (_, index) => others.read(capsule(`c${index}`))))
   const begun = performance.now()
   const changing = pool.forCaller(callerWith())
