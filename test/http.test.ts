@@ -322,6 +322,30 @@ describe("health and readiness", () => {
   })
 })
 
+test.each([
+  ["variables=x", 400],
+  ["extensions={", 400],
+  ["variables={}&extensions=null", 200],
+  ["variables=", 200],
+])("a GET with %s is %i", async (parameters, status) => {
+  const { gateway, lines } = await startGateway()
+  const headers = { authorization: `Bearer ${tokens.ada}`, accept: "application/json" }
+  const response = await fetch(`${await gateway.listen()}/graphql?query={__typename}&${parameters}`, { headers })
+  expect(response.status).toBe(status)
+  const { errors } = await response.json()
+  if (status === 400) expect(errors[0].message).toContain(`parameter "${parameters.split("=")[0]}" is no JSON`)
+  expect(lines.filter(({ level }) => level === "error")).toEqual([])
+})
+
+test("an address that is longer than the headers may be is refused by HTTP itself", async () => {
+  const { gateway } = await startGateway()
+  const url = await gateway.listen()
+  const headers = { authorization: `Bearer ${tokens.ada}` }
+  const address = (length: number) => `${url}/graphql?query={__typename}&more=${"x".repeat(length)}`
+  expect((await fetch(address(15_000), { headers })).status).toBe(200)
+  expect((await fetch(address(17_000), { headers })).status).toBe(431)
+})
+
 test("paths that aren't the gateway's are 404", async () => {
   const { gateway } = await startGateway()
   for (const path of ["/", "/api/v1/capsules", "/graphql/nothing", "/graphql/graphiql/../../package.json"]) {

@@ -12,7 +12,7 @@ const readable: ReadonlySet<string> = new Set(["application/json", "application/
 /**
  * Refuses requests that a page of any origin could make a browser send unasked: forms, and GETs without a header of their
  * own. The library decides; here its refusal gets a sentence that says what to do. Forms run nothing even with the header.
- * Other types and charsets than are read are refused here too.
+ * Other types and charsets than are read, and parameters of a GET that are no JSON, are refused here too.
  */
 export function useCsrfPrevention(): Plugin {
   const { onRequestParse } = useCSRFPrevention({ requestHeaders: proofs })
@@ -46,7 +46,22 @@ export function useCsrfPrevention(): Plugin {
           "A GET carries its operation in the address: leave its Content-Type out, or send application/json.",
         )
       }
+      if (method === "GET") for (const name of ["variables", "extensions"]) checkJson(name, payload.url.searchParams)
     },
+  }
+}
+
+/** Yoga takes text that is no JSON here for a failure of its own. */
+function checkJson(name: string, parameters: URLSearchParams): void {
+  try {
+    JSON.parse(parameters.get(name) || "null")
+  } catch {
+    throw new GraphQLError(
+      `The address's parameter "${name}" is no JSON: write it as a JSON object, encoded for an address.`,
+      {
+        extensions: { code: "BAD_USER_INPUT", http: { status: 400 } },
+      },
+    )
   }
 }
 
