@@ -87,13 +87,23 @@ export const FailureType = builder.objectRef<Failure>("Failure").implement({
   }),
 })
 
+/** The first of the texts that stands there a second time. */
+export function firstRepeated(texts: readonly string[]): string | undefined {
+  const seen = new Set<string>()
+  for (const text of texts) {
+    if (seen.has(text)) return text
+    seen.add(text)
+  }
+  return undefined
+}
+
 /**
  * Throws BAD_USER_INPUT unless there are ids, each of them once.
  * @param field the input field they stand in
  */
 export function checkIds(field: string, ids: readonly string[]): void {
   if (ids.length === 0) throw badUserInput(`\`${field}\` is empty: name at least one.`)
-  const repeated = ids.find((id, index) => ids.indexOf(id) !== index)
+  const repeated = firstRepeated(ids)
   if (repeated !== undefined) {
     throw badUserInput(`\`${field}\` names ${JSON.stringify(repeated.slice(0, 100))} more than once: name each once.`)
   }

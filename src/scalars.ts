@@ -1,6 +1,7 @@
 import { GraphQLError, Kind, type ValueNode, valueFromASTUntyped } from "graphql"
 import { builder } from "./builder.ts"
 import { badUserInput } from "./errors.ts"
+import { longest } from "./limits/textLengths.ts"
 import { notPromised } from "./wire.ts"
 
 const rfc3339 = /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:\d{2}))?$/
@@ -37,6 +38,9 @@ builder.scalarType("DateTime", {
     return date.toISOString()
   },
   parseValue: (value) => {
+    if (typeof value === "string" && value.length > longest.dateTime) {
+      throw badUserInput(`A DateTime has at most ${longest.dateTime} characters; this one has ${value.length}.`)
+    }
     const milliseconds = typeof value === "string" && rfc3339.test(value) ? Date.parse(value) : Number.NaN
     if (Number.isNaN(milliseconds) || !isDay(String(value).slice(0, 10))) {
       throw badUserInput("A DateTime is ISO 8601 text such as 2026-08-20T09:30:00Z or 2026-08-20.")

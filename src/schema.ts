@@ -16,6 +16,7 @@ import "./pipeline/mutations.ts"
 import "./live/captureResult.ts"
 import "./live/subscriptions.ts"
 import { builder } from "./builder.ts"
+import { limitTexts } from "./limits/textLengths.ts"
 
 builder.queryType({ description: "What can be asked. Everything is read with the caller's own access token." })
 builder.mutationType({
@@ -28,4 +29,4 @@ builder.subscriptionType({
 })
 
 /** The whole graph. */
-export const schema = builder.toSchema()
+export const schema = limitTexts(builder.toSchema())

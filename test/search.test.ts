@@ -220,7 +220,7 @@ describe("a cursor", () => {
     ["garbage", () => "Zm9vOmJhcg=="],
     ["of a later gateway", (cursor: string) => cursor.replace(/^1/, "2")],
     ["of a list of runs", () => "1.abcdefghijklmnop.WzEsImEiXQ"],
-    ["enormous", (cursor: string) => cursor + "x".repeat(100_000)],
+    ["enormous", (cursor: string) => cursor + "x".repeat(5_000)],
   ])("that is %s is refused, and nothing is sent", async (_name, change) => {
     const world = await startGateway(generated)
     const cursor = change(await cursorOf(world))

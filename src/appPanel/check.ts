@@ -1,4 +1,5 @@
 import { badUserInput } from "../errors.ts"
+import { firstRepeated } from "../mutation.ts"
 import type { Patterns } from "./pattern.ts"
 import type { AppPanel, PanelParameter } from "./rest.ts"
 
@@ -13,25 +14,10 @@ export interface GivenProcess extends GivenParameters {
   name: string
 }
 
-const longestValue = 4096
-
-/**
- * Throws BAD_USER_INPUT, with the parameter's name, for what no panel would take: a value of over 4,096 characters, or a
- * named parameter given twice.
- */
-export function checkValues({ parameters, namedParameters }: GivenParameters): void {
-  const tooLong = (name: string, value: string) => {
-    if (value.length > longestValue) {
-      refuse(name, `has a value of ${value.length} characters; Code Ocean takes at most ${longestValue}`)
-    }
-  }
-  for (const [index, value] of (parameters ?? []).entries()) tooLong(`number ${index + 1}`, value)
-  const names = new Set<string>()
-  for (const { paramName, value } of namedParameters ?? []) {
-    tooLong(paramName, value)
-    if (names.has(paramName)) refuse(paramName, "is given twice: give each once")
-    names.add(paramName)
-  }
+/** Throws BAD_USER_INPUT, with the parameter's name, for what no panel would take: a named parameter given twice. */
+export function checkValues({ namedParameters }: GivenParameters): void {
+  const twice = firstRepeated((namedParameters ?? []).map(({ paramName }) => paramName))
+  if (twice !== undefined) refuse(twice, "is given twice: give each once")
 }
 
 /**

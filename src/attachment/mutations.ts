@@ -4,6 +4,7 @@ import { link } from "../cost/cost.ts"
 import { DataAssetSearchInput, findDataAssets, mostFound } from "../dataAsset/queries.ts"
 import { DataAsset, dataAssetById } from "../dataAsset/type.ts"
 import { badUserInput } from "../errors.ts"
+import { atMost, longest } from "../limits/textLengths.ts"
 import { linkAt } from "../loader.ts"
 import { capitalized, checkIds, defineMutation } from "../mutation.ts"
 import { bool, text } from "../wire.ts"
@@ -13,7 +14,10 @@ export const DataAssetAttachmentInput = builder.inputType("DataAssetAttachmentIn
   description: "A data asset, and where to mount it.",
   fields: (t) => ({
     id: t.id({ required: true, description: "The data asset's id." }),
-    mount: t.string({ description: "The folder to mount it in; by default the data asset's own." }),
+    mount: t.string({
+      description: "The folder to mount it in; by default the data asset's own.",
+      extensions: atMost(longest.path),
+    }),
   }),
 })
 

@@ -6,7 +6,8 @@ import { builder, type InputFields } from "../builder.ts"
 import type { Context } from "../context.ts"
 import { link } from "../cost/cost.ts"
 import { badUserInput, nullIfMissing } from "../errors.ts"
-import { capitalized, defineMutation } from "../mutation.ts"
+import { atMost, longest } from "../limits/textLengths.ts"
+import { capitalized, defineMutation, firstRepeated } from "../mutation.ts"
 import type { Kind } from "../runnable/rest.ts"
 import * as rest from "./rest.ts"
 import { Computation, computationById, forgetComputations, rememberRunnable } from "./type.ts"
@@ -15,7 +16,11 @@ const NamedParameterInput = builder.inputType("NamedParameterInput", {
   description: "A value for the parameter with this name.",
   fields: (t) => ({
     paramName: t.string({ required: true, description: "The parameter's `paramName` in the app panel." }),
-    value: t.string({ required: true, description: "Its value, as text of at most 4,096 characters." }),
+    value: t.string({
+      required: true,
+      description: "Its value, as text.",
+      extensions: atMost(longest.parameterValue),
+    }),
   }),
 })
 
@@ -23,7 +28,10 @@ const ProcessInput = builder.inputType("ProcessInput", {
   description: "Values for one process of a pipeline.",
   fields: (t) => ({
     name: t.string({ required: true, description: "The process's `name` in the app panel." }),
-    parameters: t.stringList({ description: "Values in the app panel's order." }),
+    parameters: t.stringList({
+      description: "Values in the app panel's order.",
+      extensions: atMost(longest.parameterValue),
+    }),
     namedParameters: t.field({ type: [NamedParameterInput], description: "Values by name." }),
   }),
 })
@@ -111,6 +119,7 @@ defineMutation({
       capsuleId: t.id({ required: true, description: "The capsule's id." }),
       parameters: t.stringList({
         description: "Values in the app panel's order; an empty one stands for the default.",
+        extensions: atMost(longest.parameterValue),
       }),
       ...runFields(t),
     }),
@@ -130,6 +139,7 @@ defineMutation({
       parameters: t.stringList({
         description:
           "Always refused: Code Ocean ignores a pipeline's ordered parameters without a word. Use the named ones.",
+        extensions: atMost(longest.parameterValue),
       }),
       processes: t.field({ type: [ProcessInput], description: "Values for its processes, each named once." }),
       ...runFields(t),
@@ -147,11 +157,10 @@ defineMutation({
           )}): Code Ocean ignores a pipeline's ordered parameters without a word. Give them by name in \`namedParameters\`, or for each process in \`processes\`.`,
       )
     }
-    const twice = processes?.find(
-      ({ name }, index) => processes.findIndex((process) => process.name === name) !== index,
-    )
-    if (twice !== undefined)
-      throw badUserInput(`\`processes\` names ${JSON.stringify(twice.name)} twice: name each once.`)
+    const twice = firstRepeated((processes ?? []).map(({ name }) => name))
+    if (twice !== undefined) {
+      throw badUserInput(`\`processes\` names ${JSON.stringify(twice.slice(0, 100))} twice: name each once.`)
+    }
     return run(context, "pipelines", pipelineId, input, processes ?? [])
   },
 })

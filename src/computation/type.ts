@@ -6,6 +6,7 @@ import { DataAsset, dataAssetById } from "../dataAsset/type.ts"
 import { wireEnum } from "../enums.ts"
 import { badUserInput } from "../errors.ts"
 import { File, Folder, fileAt, folderAt, logOf } from "../files/type.ts"
+import { atMost, longest } from "../limits/textLengths.ts"
 import { linkAt, loaderById, loaderByKey } from "../loader.ts"
 import { Node } from "../node/type.ts"
 import type { Kind } from "../runnable/rest.ts"
@@ -273,14 +274,25 @@ Computation.implement({
       type: Folder,
       description: "The folder of its results. No call until it is opened.",
       args: {
-        path: t.arg.string({ required: true, defaultValue: "", description: "A folder within; by default the root." }),
+        path: t.arg.string({
+          required: true,
+          defaultValue: "",
+          description: "A folder within; by default the root.",
+          extensions: atMost(longest.path),
+        }),
       },
       resolve: ({ id }, { path }) => folderAt({ kind: "computations", id }, path),
     }),
     resultFile: t.field({
       type: File,
       description: "One file of its results, reached without listing its folder. No call until it is read.",
-      args: { path: t.arg.string({ required: true, description: "Its path, such as `figures/overview.csv`." }) },
+      args: {
+        path: t.arg.string({
+          required: true,
+          description: "Its path, such as `figures/overview.csv`.",
+          extensions: atMost(longest.path),
+        }),
+      },
       resolve: ({ id }, { path }) => fileAt({ kind: "computations", id }, path),
     }),
     log: t.string({

@@ -4,6 +4,7 @@ import { type Count, link, listOf } from "../cost/cost.ts"
 import { CustomMetadataEntry } from "../customMetadata/type.ts"
 import { inCapitals } from "../enums.ts"
 import { badUserInput, type Failure, failureIn } from "../errors.ts"
+import { atMost, longest } from "../limits/textLengths.ts"
 import { checkIds, defineMutation, FailureType } from "../mutation.ts"
 import { object, texts } from "../wire.ts"
 import { CustomMetadataInput, readAnew, sendUpdate, wireMetadata } from "./mutations.ts"
@@ -158,8 +159,8 @@ defineMutation({
     fields: (t) => ({
       ids: t.idList({ description: "1 to 1,000 ids, each of them once." }),
       search: t.field({ type: DataAssetSearchInput, description: "Everything that this search finds, at most 1,000." }),
-      addTags: t.stringList({ description: "Tags to add where they are missing." }),
-      removeTags: t.stringList({ description: "Tags to remove where they are." }),
+      addTags: t.stringList({ description: "Tags to add where they are missing.", extensions: atMost(longest.key) }),
+      removeTags: t.stringList({ description: "Tags to remove where they are.", extensions: atMost(longest.key) }),
       setCustomMetadata: t.field({
         type: [CustomMetadataInput],
         description: "Custom metadata to set; keys that aren't named stay as they are.",

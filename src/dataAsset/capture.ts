@@ -3,6 +3,7 @@ import type { Context } from "../context.ts"
 import { link } from "../cost/cost.ts"
 import { inCapitals } from "../enums.ts"
 import { type Failure, failureIn, nullIfMissing } from "../errors.ts"
+import { atMost, longest } from "../limits/textLengths.ts"
 import { defineMutation, FailureType } from "../mutation.ts"
 import { permissionFields, sendPermissions, wirePermissions } from "../permissions/mutations.ts"
 import type { Permissions } from "../permissions/rest.ts"
@@ -56,11 +57,22 @@ export const CaptureResultInput = builder.inputType("CaptureResultInput", {
   description: "Which results, and what to make of them.",
   fields: (t) => ({
     computationId: t.id({ required: true, description: "The run's id." }),
-    path: t.string({ description: "The folder in its results; by default all of them." }),
+    path: t.string({
+      description: "The folder in its results; by default all of them.",
+      extensions: atMost(longest.path),
+    }),
     name: t.string({ required: true, description: "The data asset's display name." }),
-    tags: t.stringList({ required: true, description: "Keywords; may be an empty list." }),
-    mount: t.string({ required: true, description: "The default folder to mount it in." }),
-    description: t.string({ description: "Free text; may hold Markdown." }),
+    tags: t.stringList({
+      required: true,
+      description: "Keywords; may be an empty list.",
+      extensions: atMost(longest.key),
+    }),
+    mount: t.string({
+      required: true,
+      description: "The default folder to mount it in.",
+      extensions: atMost(longest.path),
+    }),
+    description: t.string({ description: "Free text; may hold Markdown.", extensions: atMost(longest.freeText) }),
     customMetadata: t.field({ type: [CustomMetadataInput], description: "Values of custom metadata fields." }),
     permissions: t.field({
       type: CapturePermissionsInput,

@@ -2,6 +2,7 @@ import { builder } from "../builder.ts"
 import type { Context } from "../context.ts"
 import { link } from "../cost/cost.ts"
 import { badUserInput, nullIfMissing } from "../errors.ts"
+import { atMost, longest } from "../limits/textLengths.ts"
 import { capitalized, checkIds, defineMutation } from "../mutation.ts"
 import { object, text, texts } from "../wire.ts"
 import * as rest from "./rest.ts"
@@ -10,11 +11,16 @@ import { DataAsset, dataAssetById } from "./type.ts"
 export const CustomMetadataInput = builder.inputType("CustomMetadataInput", {
   description: "A value for one custom metadata field of the deployment.",
   fields: (t) => ({
-    key: t.string({ required: true, description: "The field's name, as it is, spaces and all." }),
+    key: t.string({
+      required: true,
+      description: "The field's name, as it is, spaces and all.",
+      extensions: atMost(longest.key),
+    }),
     value: t.field({
       type: "JSON",
       required: true,
       description: "A text, a number, or a list of these; a date is epoch seconds.",
+      extensions: atMost(longest.freeText),
     }),
   }),
 })
@@ -64,7 +70,10 @@ const AwsSourceInput = builder.inputType("AwsSourceInput", {
   description: "Files in an S3 bucket.",
   fields: (t) => ({
     bucket: t.string({ required: true, description: "The bucket's name." }),
-    prefix: t.string({ description: "The folder in the bucket; by default all of it." }),
+    prefix: t.string({
+      description: "The folder in the bucket; by default all of it.",
+      extensions: atMost(longest.path),
+    }),
     endpointName: t.string({ description: "The name of a custom S3 endpoint." }),
     keepOnExternalStorage: t.boolean({ description: "True leaves the files where they are." }),
     public: t.boolean({ description: "True reads the bucket without credentials." }),
@@ -76,7 +85,10 @@ const GcpSourceInput = builder.inputType("GcpSourceInput", {
   description: "Files in a Google Cloud Storage bucket.",
   fields: (t) => ({
     bucket: t.string({ required: true, description: "The bucket's name." }),
-    prefix: t.string({ description: "The folder in the bucket; by default all of it." }),
+    prefix: t.string({
+      description: "The folder in the bucket; by default all of it.",
+      extensions: atMost(longest.path),
+    }),
     clientId: t.string({ description: "The client id to read it with." }),
     clientSecret: t.string({ description: "The client secret to read it with; handed on, kept nowhere." }),
   }),
@@ -86,7 +98,10 @@ const ComputationSourceInput = builder.inputType("ComputationSourceInput", {
   description: "Results of a run.",
   fields: (t) => ({
     id: t.id({ required: true, description: "The run's id." }),
-    path: t.string({ description: "The folder in its results; by default all of them." }),
+    path: t.string({
+      description: "The folder in its results; by default all of them.",
+      extensions: atMost(longest.path),
+    }),
   }),
 })
 
@@ -94,8 +109,11 @@ const CloudWorkstationSourceInput = builder.inputType("CloudWorkstationSourceInp
   description: "Files in a cloud workstation session.",
   fields: (t) => ({
     id: t.id({ required: true, description: "The session's id: that of its computation." }),
-    path: t.string({ required: true, description: "The folder in the session." }),
-    runScript: t.string({ description: "The script that made them; with it the data asset is a result." }),
+    path: t.string({ required: true, description: "The folder in the session.", extensions: atMost(longest.path) }),
+    runScript: t.string({
+      description: "The script that made them; with it the data asset is a result.",
+      extensions: atMost(longest.path),
+    }),
   }),
 })
 
@@ -122,7 +140,7 @@ const AwsTargetInput = builder.inputType("AwsTargetInput", {
   description: "An S3 bucket to put files into.",
   fields: (t) => ({
     bucket: t.string({ required: true, description: "The bucket's name." }),
-    prefix: t.string({ description: "The folder in the bucket." }),
+    prefix: t.string({ description: "The folder in the bucket.", extensions: atMost(longest.path) }),
     endpointName: t.string({ description: "The name of a custom S3 endpoint." }),
   }),
 })
@@ -136,7 +154,7 @@ const ResultParameterInput = builder.inputType("ResultParameterInput", {
   description: "A value that a run had.",
   fields: (t) => ({
     paramName: t.string({ required: true, description: "The parameter's name." }),
-    value: t.string({ required: true, description: "Its value." }),
+    value: t.string({ required: true, description: "Its value.", extensions: atMost(longest.parameterValue) }),
   }),
 })
 
@@ -158,7 +176,7 @@ const ResultsInfoInput = builder.inputType("ResultsInfoInput", {
     pipelineId: t.id({ description: "The pipeline that ran." }),
     version: t.int({ description: "The release that ran." }),
     commit: t.string({ description: "The commit of the code that ran." }),
-    runScript: t.string({ description: "The path of the script that ran." }),
+    runScript: t.string({ description: "The path of the script that ran.", extensions: atMost(longest.path) }),
     dataAssetIds: t.idList({ description: "The data assets that went in." }),
     parameters: t.field({ type: [ResultParameterInput], description: "The values it had." }),
     nextflowProfile: t.string({ description: "The Nextflow profile it ran with." }),
@@ -263,9 +281,17 @@ defineMutation({
     description: "What to create, and of what.",
     fields: (t) => ({
       name: t.string({ required: true, description: "The display name." }),
-      tags: t.stringList({ required: true, description: "Keywords; may be an empty list." }),
-      mount: t.string({ required: true, description: "The default folder to mount it in." }),
-      description: t.string({ description: "Free text; may hold Markdown." }),
+      tags: t.stringList({
+        required: true,
+        description: "Keywords; may be an empty list.",
+        extensions: atMost(longest.key),
+      }),
+      mount: t.string({
+        required: true,
+        description: "The default folder to mount it in.",
+        extensions: atMost(longest.path),
+      }),
+      description: t.string({ description: "Free text; may hold Markdown.", extensions: atMost(longest.freeText) }),
       customMetadata: t.field({ type: [CustomMetadataInput], description: "Values of custom metadata fields." }),
       source: t.field({ type: DataAssetSourceInput, required: true, description: "Where its files come from." }),
       target: t.field({
@@ -309,9 +335,15 @@ defineMutation({
     fields: (t) => ({
       id: t.id({ required: true, description: "The data asset's id." }),
       name: t.string({ description: "The new display name." }),
-      description: t.string({ description: "The new description; an empty text or null removes it." }),
-      tags: t.stringList({ description: "The new keywords, all of them; an empty list or null removes them." }),
-      mount: t.string({ description: "The new default folder." }),
+      description: t.string({
+        description: "The new description; an empty text or null removes it.",
+        extensions: atMost(longest.freeText),
+      }),
+      tags: t.stringList({
+        description: "The new keywords, all of them; an empty list or null removes them.",
+        extensions: atMost(longest.key),
+      }),
+      mount: t.string({ description: "The new default folder.", extensions: atMost(longest.path) }),
       customMetadata: t.field({
         type: [CustomMetadataInput],
         description:

@@ -3,6 +3,7 @@ import type { Context } from "../context.ts"
 import { cost } from "../cost/cost.ts"
 import { inCapitals } from "../enums.ts"
 import { badUserInput } from "../errors.ts"
+import { atMost, longest } from "../limits/textLengths.ts"
 import { defineLookups } from "../lookup.ts"
 import { OrderDirection, Ownership, SearchFilterInput, wireFilters } from "../search/inputs.ts"
 import { connectionOf, pageArguments, pageItems, searchPage } from "../search/page.ts"
@@ -49,7 +50,7 @@ builder.queryField("searchDataAssets", (t) =>
     extensions: cost({ calls: 1, items: pageItems }),
     args: {
       ...pageArguments,
-      query: t.arg.string({ description: queryDescription }),
+      query: t.arg.string({ description: queryDescription, extensions: atMost(longest.query) }),
       filters: t.arg({ type: [SearchFilterInput], description: "Conditions that must all hold." }),
       type: t.arg({ type: DataAssetType.ref, description: "What they hold." }),
       origin: t.arg({ type: DataAssetOriginFilter, description: "Where their files are kept." }),
@@ -76,7 +77,7 @@ builder.queryField("searchDataAssets", (t) =>
 export const DataAssetSearchInput = builder.inputType("DataAssetSearchInput", {
   description: "Which data assets: those that a search finds. At least one condition.",
   fields: (t) => ({
-    query: t.string({ description: queryDescription }),
+    query: t.string({ description: queryDescription, extensions: atMost(longest.query) }),
     filters: t.field({ type: [SearchFilterInput], description: "Conditions that must all hold." }),
     type: t.field({ type: DataAssetType.ref, description: "What they hold." }),
     origin: t.field({ type: DataAssetOriginFilter, description: "Where their files are kept." }),

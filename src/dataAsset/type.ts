@@ -6,6 +6,7 @@ import { CustomMetadataEntry } from "../customMetadata/type.ts"
 import { wireEnum } from "../enums.ts"
 import { nullIfMissing } from "../errors.ts"
 import { File, Folder, fileAt, folderAt } from "../files/type.ts"
+import { atMost, longest } from "../limits/textLengths.ts"
 import { deepest, Lineage, LineageDirection, lineageOf } from "../lineage/type.ts"
 import { linkAt, loaderById } from "../loader.ts"
 import { Node } from "../node/type.ts"
@@ -214,14 +215,25 @@ DataAsset.implement({
       type: Folder,
       description: "The folder of its files. No call until it is opened.",
       args: {
-        path: t.arg.string({ required: true, defaultValue: "", description: "A folder within; by default the root." }),
+        path: t.arg.string({
+          required: true,
+          defaultValue: "",
+          description: "A folder within; by default the root.",
+          extensions: atMost(longest.path),
+        }),
       },
       resolve: ({ id }, { path }) => folderAt({ kind: "data_assets", id }, path),
     }),
     file: t.field({
       type: File,
       description: "One of its files, reached without listing its folder. No call until it is read.",
-      args: { path: t.arg.string({ required: true, description: "Its path, such as `processing.json`." }) },
+      args: {
+        path: t.arg.string({
+          required: true,
+          description: "Its path, such as `processing.json`.",
+          extensions: atMost(longest.path),
+        }),
+      },
       resolve: ({ id }, { path }) => fileAt({ kind: "data_assets", id }, path),
     }),
     lineage: t.field({

@@ -1,6 +1,7 @@
 import { builder } from "../builder.ts"
 import type { Context } from "../context.ts"
 import { inCapitals } from "../enums.ts"
+import { atMost, longest } from "../limits/textLengths.ts"
 import { OrderDirection, Ownership, SearchFilterInput, wireFilters } from "../search/inputs.ts"
 import type { PageArguments } from "../search/page.ts"
 import type * as rest from "./rest.ts"
@@ -33,6 +34,7 @@ export const runnableSearchArguments = builder.args((t) => ({
   query: t.string({
     description:
       'Free text, or terms such as `tag:ecephys` with a field: id, name, doi, tag, field, affiliation, journal, article, author. The same field twice means either, different fields mean both. Phrases need quotes: a bare `name:` of more than 20 characters finds nothing, `name:"exact name"` does. A data asset\'s id finds what it is attached to.',
+    extensions: atMost(longest.query),
   }),
   filters: t.field({ type: [SearchFilterInput], description: "Conditions that must all hold." }),
   status: t.field({ type: CapsuleStatus.ref, description: "Releases, or work in progress." }),

@@ -1,6 +1,7 @@
 import { builder } from "../builder.ts"
 import { inCapitals } from "../enums.ts"
 import { badUserInput } from "../errors.ts"
+import { atMost, longest } from "../limits/textLengths.ts"
 
 export const Ownership = builder.enumType("Ownership", {
   description: "Whose objects a search finds.",
@@ -30,6 +31,7 @@ export const SearchFilterInput = builder.inputType("SearchFilterInput", {
     key: t.string({
       required: true,
       description: "`name`, `description`, `tags`, or the name of a custom metadata field.",
+      extensions: atMost(longest.key),
     }),
     value: t.field({ type: "JSON", description: "The value: a text or a number." }),
     values: t.field({ type: ["JSON"], description: "Any of these values: texts or numbers." }),

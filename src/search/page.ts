@@ -1,6 +1,7 @@
 import { builder, type ObjectType } from "../builder.ts"
 import { type Count, cost } from "../cost/cost.ts"
 import { badUserInput } from "../errors.ts"
+import { atMost, longest } from "../limits/textLengths.ts"
 import type { SearchAnswer } from "../upstream/answer.ts"
 import { decodeCursor, encodeCursor, hash } from "./cursor.ts"
 
@@ -228,5 +229,5 @@ export const pageItems: Count = { argument: "first", assumed: defaultFirst, most
 /** The two paging arguments, for a field's `args`. */
 export const pageArguments = builder.args((t) => ({
   first: t.int({ description: `How many items: from 1 to ${mostFirst}, ${defaultFirst} by default.` }),
-  after: t.string({ description: "A cursor; the page begins behind its item." }),
+  after: t.string({ description: "A cursor; the page begins behind its item.", extensions: atMost(longest.cursor) }),
 }))
