@@ -42,6 +42,16 @@ async function untilClosed(socket: Socket): Promise<string> {
   return answer
 }
 
+/** Gives a data asset a description of 900,000 characters, more than the gateway takes for one. */
+async function describeAtLength({ sandbox }: World): Promise<void> {
+  const { status } = await fetch(`${sandbox.url}/api/v1/data_assets/${seed.cellImages}`, {
+    method: "PUT",
+    headers: { authorization: `Basic ${btoa(`${tokens.ada}:`)}`, "content-type": "application/json" },
+    body: JSON.stringify({ name: "Cell images", mount: "images", tags: [], description: "x".repeat(900_000) }),
+  })
+  expect(status).toBe(200)
+}
+
 describe("clients who are too slow are closed, a hundred at once, and leave nothing open", () => {
   test.each([
     ["say nothing", "", /^(HTTP\/1.1 408 .*)?$/s],
@@ -68,9 +78,7 @@ describe("clients who are too slow are closed, a hundred at once, and leave noth
   test("those who don't read their answers", async () => {
     const world = await startGateway({ patience: { ...patience, takingMs: 2_000 } })
     const url = await world.gateway.listen()
-    const description = "x".repeat(900_000)
-    const mutation = "mutation ($input: UpdateDataAssetInput!) { updateDataAsset(input: $input) { __typename } }"
-    await world.ask(mutation, { input: { id: seed.cellImages, description } })
+    await describeAtLength(world)
     // More than the operating system takes in for a client that doesn't read.
     const aliases = Array.from({ length: 12 }, (_, at) => `a${at}: dataAsset(id: "${seed.cellImages}") { description }`)
     const page = await (await fetch(`${url}/graphql`, { headers: { accept: "text/html" } })).text()
@@ -92,9 +100,7 @@ test("when too much waits for clients who don't read, the answers that have wait
   const impatient = { takingMs: 60_000, takingGraceMs: 200, waitingBytes: 12_000_000, checkedMs: 50 }
   const world = await startGateway({ patience: impatient })
   const url = await world.gateway.listen()
-  const description = "x".repeat(900_000)
-  const mutation = "mutation ($input: UpdateDataAssetInput!) { updateDataAsset(input: $input) { __typename } }"
-  await world.ask(mutation, { input: { id: seed.cellImages, description } })
+  await describeAtLength(world)
   const aliases = Array.from({ length: 10 }, (_, at) => `a${at}: dataAsset(id: "${seed.cellImages}") { description }`)
   const sockets = await connectAll(url, 3)
   for (const [at, socket] of sockets.entries()) {
