@@ -35,7 +35,7 @@ const functions: Record<string, (text: string) => unknown> = {
   requestIdOf,
   isPlausibleToken,
   "readConfig's address": (text) => readConfig({ CODEOCEAN_URL: `http://127.0.0.1/${text.slice(-100_000)}` }),
-  decodeCursor: (text) => decodeCursor("search", text),
+  decodeCursor: (text) => decodeCursor("search", text, () => undefined),
   fillRoute: (text) => fillRoute("capsules/{id}", { id: text }),
   DateTime: (text) => isScalarType(dateTime) && dateTime.parseValue(text),
   parseRetryAfterMs,

@@ -118,10 +118,20 @@ export async function computationPage(
     binding,
     async () => (await computationsByRunnable(context).load(JSON.stringify(runnable))).filter(matches),
     args,
-    (computation) => [createdOf(computation), computation.id] as const,
+    (computation): RunKey => [createdOf(computation), computation.id],
+    runKeyIn,
     (computation, [created, id]) =>
       createdOf(computation) < created || (createdOf(computation) === created && computation.id > id),
   )
+}
+
+/** Where a run stands among the others: when it was started, and its id. */
+type RunKey = readonly [created: number, id: string]
+
+function runKeyIn(value: unknown): RunKey | undefined {
+  if (!Array.isArray(value) || value.length !== 2) return undefined
+  const [created, id] = value
+  return Number.isFinite(created) && typeof id === "string" ? [created, id] : undefined
 }
 
 function matcherOf({ state, endStatus, name, created, dataAssetId }: Filter, context: Context) {

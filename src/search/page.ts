@@ -49,6 +49,27 @@ const markLength = 8
 /** One page at its largest: upstream repeats items where pages meet. */
 const mostMarks = mostFirst
 
+/** No page begins further on, and no token of upstream's is longer. */
+const mostSkipped = 1_000_000_000
+const longestToken = 4_096
+
+function isToken(token: unknown): token is string | number {
+  return typeof token === "string" ? token.length <= longestToken : Number.isSafeInteger(token)
+}
+
+/** The position in a cursor; undefined where there is none, or one that no page has made. */
+function positionIn(value: unknown): Position | undefined {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined
+  const { token, skip, seen, ...more } = value as Record<string, unknown>
+  const isSkip = Number.isSafeInteger(skip) && (skip as number) >= 0 && (skip as number) <= mostSkipped
+  const isSeen =
+    seen === undefined ||
+    (typeof seen === "string" && seen.length % markLength === 0 && seen.length <= mostMarks * markLength)
+  return (token === undefined || isToken(token)) && isSkip && isSeen && Object.keys(more).length === 0
+    ? (value as Position)
+    : undefined
+}
+
 /**
  * One page of an upstream search: one call. Walking on uses upstream's `next_token`; a cursor from the middle of a page
  * asks for that page again, longer. Upstream repeats an item now and then; what the walk has shown isn't shown again.
@@ -64,7 +85,7 @@ export async function searchPage<T extends { id: string }>(
 ): Promise<Page<T>> {
   const size = pageSize(page)
   const binding = `${name} ${JSON.stringify(params)}`
-  const start = page.after == null ? { skip: 0 } : decodeCursor<Position>(binding, page.after)
+  const start = page.after == null ? { skip: 0 } : decodeCursor(binding, page.after, positionIn)
   const inPage = start.token === undefined ? 0 : start.skip
   const answer = await search({
     ...params,
@@ -94,9 +115,9 @@ export async function searchPage<T extends { id: string }>(
       ? { skip: start.skip + place + 1 }
       : { token: start.token, skip: Math.max(start.skip, place + 1) }
   const isWhole = read === answer.results.length
-  // Upstream writes "" for nothing.
-  const token = answer.next_token === "" ? null : answer.next_token
-  const next = isWhole && answer.has_more === true && token != null ? { token, skip: 0 } : positionAfter(read - 1)
+  // Upstream writes "" for nothing. With a token that no cursor can hold, the walk goes on by counting.
+  const token = answer.next_token !== "" && isToken(answer.next_token) ? answer.next_token : null
+  const next = isWhole && answer.has_more === true && token !== null ? { token, skip: 0 } : positionAfter(read - 1)
   // A page without anything new that leads to itself would be asked for again and again.
   const standsStill = nodes.length === 0 && next.token === start.token && next.skip === start.skip
   const hasNextPage = !isWhole || (answer.has_more === true && !standsStill)
@@ -132,18 +153,20 @@ function marksIn(seen: string): string[] {
  * the list's head don't shift the walk.
  * @param name what the cursors are bound to
  * @param list gives the items in the order to page through; not called when the page's arguments are refused
- * @param follows whether the item comes after the one that a cursor names
  * @param keyOf what a cursor remembers of an item
+ * @param readKey takes that out of what a cursor holds, which may be anything: undefined where it is none
+ * @param follows whether the item comes after the one that a cursor names
  */
 export async function listPage<T, Key>(
   name: string,
   list: () => Promise<readonly T[]>,
   page: PageArguments,
   keyOf: (item: T) => Key,
+  readKey: (value: unknown) => Key | undefined,
   follows: (item: T, key: Key) => boolean,
 ): Promise<Page<T>> {
   const size = pageSize(page)
-  const key = page.after == null ? undefined : decodeCursor<Key>(name, page.after)
+  const key = page.after == null ? undefined : decodeCursor(name, page.after, readKey)
   const items = await list()
   const rest = key === undefined ? items : items.filter((item) => follows(item, key))
   const nodes = rest.slice(0, size)
