@@ -1,7 +1,7 @@
 import { z } from "zod"
-import { type Limits, limitSettings, limitsFrom } from "./limits/limits.ts"
-import { type Manifest, readManifest } from "./persisted/manifest.ts"
-import { trimEnd } from "./text.ts"
+import { trimEnd } from "./collections/text.ts"
+import { type Limits, limitSettings, limitsFrom } from "./operation/limits.ts"
+import { type Manifest, readManifest } from "./operation/persisted/manifest.ts"
 
 /** What the gateway needs to know to run. Times are milliseconds. */
 export interface Config {

@@ -1,6 +1,6 @@
 import { GraphQLError } from "graphql"
 import type { LineLog } from "./log.ts"
-import { NotPromisedError } from "./upstream/answer.ts"
+import { NotPromisedError } from "./upstream/decoders.ts"
 import { UpstreamError } from "./upstream/error.ts"
 
 /** The codes that clients find in `extensions.code`, beside GraphQL's own for documents that don't parse or validate. */

@@ -1,5 +1,5 @@
 import { type DestinationStream, type Logger, pino } from "pino"
-import { Output } from "./output.ts"
+import { Output } from "./collections/output.ts"
 
 export type Log = Logger
 

@@ -1,9 +1,9 @@
 import { enableCompileCache } from "node:module"
 import { setTimeout as sleep } from "node:timers/promises"
 import packageJson from "../package.json" with { type: "json" }
+import { Output } from "./collections/output.ts"
 import { type Config, ConfigError, readConfig, warningsOf } from "./config.ts"
 import { createErrorLog, createLog } from "./log.ts"
-import { Output } from "./output.ts"
 import type { Gateway } from "./server.ts"
 
 /** How long a stopping gateway waits: for what outlasts the requests' deadline, and for the reader of its log. */

@@ -1,7 +1,7 @@
 import fc from "fast-check"
 import { describe, expect, test } from "vitest"
-import { Bag, type Baggable } from "../src/bag.ts"
-import { Queue, type Queued } from "../src/upstream/queue.ts"
+import { Bag, type Baggable } from "../src/collections/bag.ts"
+import { Queue, type Queued } from "../src/collections/queue.ts"
 
 const steps = fc.array(fc.record({ what: fc.constantFrom("in", "out", "next"), which: fc.nat(300) }), {
   maxLength: 600,

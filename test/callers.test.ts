@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest"
-import { seed, tokens } from "../src/sandbox/seed.ts"
+import { seed, tokens } from "../sandbox/seed.ts"
 import { startGateway } from "./support/gateway.ts"
 import { follow, pushedTime, untilLive } from "./support/live.ts"
 

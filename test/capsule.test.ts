@@ -1,5 +1,5 @@
 import { expect, test } from "vitest"
-import { seed, tokens } from "../src/sandbox/seed.ts"
+import { seed, tokens } from "../sandbox/seed.ts"
 import { asGraph, everyField, everyPlace, filledPlaces } from "./support/everyField.ts"
 import { startGateway } from "./support/gateway.ts"
 import { restAt } from "./support/rest.ts"

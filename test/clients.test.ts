@@ -1,8 +1,8 @@
 import { readFile } from "node:fs/promises"
 import { isInterfaceType, isObjectType } from "graphql"
 import { expect, test } from "vitest"
-import { seed, tokens } from "../src/sandbox/seed.ts"
-import { schema } from "../src/schema.ts"
+import { seed, tokens } from "../sandbox/seed.ts"
+import { schema } from "../src/graph/schema.ts"
 import { startGateway } from "./support/gateway.ts"
 
 const document = await readFile(new URL("../docs/clients.md", import.meta.url), "utf8")

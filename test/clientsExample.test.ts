@@ -3,9 +3,9 @@ import { readFile } from "node:fs/promises"
 import { fileURLToPath } from "node:url"
 import { parse, validate } from "graphql"
 import { beforeAll, expect, test } from "vitest"
-import { readManifest } from "../src/persisted/manifest.ts"
-import { tokens } from "../src/sandbox/seed.ts"
-import { schema } from "../src/schema.ts"
+import { tokens } from "../sandbox/seed.ts"
+import { schema } from "../src/graph/schema.ts"
+import { readManifest } from "../src/operation/persisted/manifest.ts"
 import { startGateway } from "./support/gateway.ts"
 
 const folder = fileURLToPath(new URL("../examples/clients", import.meta.url))

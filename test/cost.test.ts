@@ -12,11 +12,11 @@ import {
   parse,
 } from "graphql"
 import { describe, expect, test } from "vitest"
+import { seed, tokens } from "../sandbox/seed.ts"
 import { readConfig } from "../src/config.ts"
-import { type Cost, costOf } from "../src/cost/cost.ts"
-import { createEstimator } from "../src/cost/estimate.ts"
-import { seed, tokens } from "../src/sandbox/seed.ts"
-import { schema } from "../src/schema.ts"
+import { type Cost, costOf } from "../src/graph/cost.ts"
+import { schema } from "../src/graph/schema.ts"
+import { createEstimator } from "../src/operation/estimate.ts"
 import { startGateway } from "./support/gateway.ts"
 
 interface Place {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest"
-import { seed } from "../src/sandbox/seed.ts"
+import { seed } from "../sandbox/seed.ts"
 import { callsOf, startGateway, type World } from "./support/gateway.ts"
 
 const path = "/custom_metadata"

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest"
-import { seed, tokens } from "../src/sandbox/seed.ts"
+import { seed, tokens } from "../sandbox/seed.ts"
 import { startGateway, type World } from "./support/gateway.ts"
 
 const refused = "... on MutationRefused { code message details }"

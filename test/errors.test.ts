@@ -1,8 +1,8 @@
 import { gzipSync } from "node:zlib"
 import { describe, expect, test, vi } from "vitest"
-import { seed, tokens } from "../src/sandbox/seed.ts"
-import type { Failure } from "../src/sandbox/server.ts"
-import { largestAnswer } from "../src/upstream/exchange.ts"
+import { seed, tokens } from "../sandbox/seed.ts"
+import type { Failure } from "../sandbox/server.ts"
+import { largestAnswer } from "../src/upstream/transport.ts"
 import { type Result, startGateway, startGatewayOn } from "./support/gateway.ts"
 import { sendMuch, startOddUpstream } from "./support/oddUpstream.ts"
 

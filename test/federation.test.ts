@@ -1,10 +1,10 @@
 import { readFile } from "node:fs/promises"
 import { buildSchema, type GraphQLInterfaceType, type GraphQLObjectType, type GraphQLUnionType, print } from "graphql"
 import { describe, expect, test } from "vitest"
-import { apiSdl, subgraphSdl } from "../src/federation/sdl.ts"
-import { nodeLoaders } from "../src/node/loaders.ts"
-import { seed, tokens } from "../src/sandbox/seed.ts"
-import { schema } from "../src/schema.ts"
+import { seed, tokens } from "../sandbox/seed.ts"
+import { apiSdl, subgraphSdl } from "../src/graph/federation/sdl.ts"
+import { nodeLoaders } from "../src/graph/node/loaders.ts"
+import { schema } from "../src/graph/schema.ts"
 import { callsOf, startGateway } from "./support/gateway.ts"
 
 const entities = `query ($representations: [_Any!]!) {

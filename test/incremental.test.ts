@@ -1,5 +1,5 @@
 import { describe, expect, test, vi } from "vitest"
-import { seed, tokens } from "../src/sandbox/seed.ts"
+import { seed, tokens } from "../sandbox/seed.ts"
 import type { Gateway } from "../src/server.ts"
 import { startGateway } from "./support/gateway.ts"
 import { follow } from "./support/live.ts"

@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises"
 import { Kind, parse } from "graphql"
 import { expect, test } from "vitest"
-import { seed, tokens } from "../src/sandbox/seed.ts"
+import { seed, tokens } from "../sandbox/seed.ts"
 import { startGateway, type World } from "./support/gateway.ts"
 import { follow, pushedTime } from "./support/live.ts"
 

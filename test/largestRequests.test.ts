@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest"
-import { tokens } from "../src/sandbox/seed.ts"
+import { tokens } from "../sandbox/seed.ts"
 import { startGateway } from "./support/gateway.ts"
 
 const many = (count: number, write: (index: number) => string) =>

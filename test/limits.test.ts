@@ -14,12 +14,12 @@ import {
   parse,
 } from "graphql"
 import { describe, expect, test } from "vitest"
+import { seed, tokens } from "../sandbox/seed.ts"
 import { readConfig } from "../src/config.ts"
-import { checkDocument, checkSource } from "../src/limits/document.ts"
-import { createDocumentCache, createRefusalCache } from "../src/limits/documentCache.ts"
-import type { Limits } from "../src/limits/limits.ts"
-import { seed, tokens } from "../src/sandbox/seed.ts"
-import { schema } from "../src/schema.ts"
+import { schema } from "../src/graph/schema.ts"
+import { checkDocument, checkSource } from "../src/operation/document.ts"
+import { createDocumentCache, createRefusalCache } from "../src/operation/documentCache.ts"
+import type { Limits } from "../src/operation/limits.ts"
 import { startGateway, type World } from "./support/gateway.ts"
 
 const CODEOCEAN_URL = "https://codeocean.example.org"

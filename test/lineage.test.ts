@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest"
-import { type LineageAsset, lineageGraph } from "../src/sandbox/lineage.ts"
-import { seed } from "../src/sandbox/seed.ts"
+import { type LineageAsset, lineageGraph } from "../sandbox/lineage.ts"
+import { seed } from "../sandbox/seed.ts"
 import { callsOf, startGateway, startGatewayOn, type World } from "./support/gateway.ts"
 import { startOddUpstream } from "./support/oddUpstream.ts"
 

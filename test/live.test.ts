@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest"
-import { seed, tokens } from "../src/sandbox/seed.ts"
+import { seed, tokens } from "../sandbox/seed.ts"
 import { startGateway, startGatewayOn } from "./support/gateway.ts"
 import { type Following, follow, pushedTime, untilLive } from "./support/live.ts"
 import { startOddUpstream } from "./support/oddUpstream.ts"

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest"
-import { examples } from "../src/graphiql/examples.ts"
-import { seed } from "../src/sandbox/seed.ts"
+import { seed } from "../sandbox/seed.ts"
+import { examples } from "../src/http/graphiql/examples.ts"
 import { everyField } from "./support/everyField.ts"
 import { callsOf, startGateway } from "./support/gateway.ts"
 

@@ -2,8 +2,8 @@ import { spawn } from "node:child_process"
 import type { Socket } from "node:net"
 import { createInterface } from "node:readline"
 import { expect, onTestFinished, test } from "vitest"
+import { Output } from "../src/collections/output.ts"
 import { createLog } from "../src/log.ts"
-import { Output } from "../src/output.ts"
 
 function written(line: object): Record<string, unknown> {
   const lines: string[] = []

@@ -5,8 +5,8 @@ import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { expect, onTestFinished, test, vi } from "vitest"
-import { seed, tokens } from "../src/sandbox/seed.ts"
-import { startSandbox } from "../src/sandbox/server.ts"
+import { seed, tokens } from "../sandbox/seed.ts"
+import { startSandbox } from "../sandbox/server.ts"
 
 interface Running {
   ask(): Promise<unknown>

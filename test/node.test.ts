@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest"
-import { createMemory } from "../src/memory.ts"
-import { seed, tokens } from "../src/sandbox/seed.ts"
+import { seed, tokens } from "../sandbox/seed.ts"
+import { createMemory } from "../src/collections/memory.ts"
 import { callsOf, startGateway, startGatewayOn } from "./support/gateway.ts"
 import { startAnswering } from "./support/oddUpstream.ts"
 

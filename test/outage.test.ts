@@ -1,6 +1,6 @@
 import { describe, expect, onTestFinished, test, vi } from "vitest"
+import { seed, tokens } from "../sandbox/seed.ts"
 import type { Config } from "../src/config.ts"
-import { seed, tokens } from "../src/sandbox/seed.ts"
 import { parseRetryAfterMs, RetryBudget } from "../src/upstream/retry.ts"
 import { type Result, startGateway, startGatewayOn } from "./support/gateway.ts"
 import { type OddAnswer, startOddUpstream } from "./support/oddUpstream.ts"

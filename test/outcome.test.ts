@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest"
-import { type Outcome, outcomeOf } from "../src/computation/outcome.ts"
-import type { Computation } from "../src/computation/rest.ts"
-import { seed } from "../src/sandbox/seed.ts"
+import { seed } from "../sandbox/seed.ts"
+import { type Outcome, outcomeOf } from "../src/graph/computation/outcome.ts"
+import type { Computation } from "../src/graph/computation/rest.ts"
 import { callsOf, startGateway, startGatewayOn } from "./support/gateway.ts"
 import { startStorage } from "./support/storage.ts"
 

@@ -1,7 +1,7 @@
 import * as fc from "fast-check"
 import { describe, expect, test } from "vitest"
-import { Patterns } from "../src/appPanel/pattern.ts"
-import { seed } from "../src/sandbox/seed.ts"
+import { seed } from "../sandbox/seed.ts"
+import { Patterns } from "../src/graph/appPanel/pattern.ts"
 import { startGateway } from "./support/gateway.ts"
 
 const matches = (pattern: string, value: string) => new Patterns().matches(pattern, value)

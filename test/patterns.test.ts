@@ -8,7 +8,7 @@ const source = new URL("../src/", import.meta.url)
 /** Patterns that are put together when the program runs, each with the reason why no foreign text is in it. */
 const computed = new Map([
   [
-    "http/routes.ts",
+    "http/router.ts",
     "The pattern holds the gateway's own endpoint; it is anchored, and each part ends at a slash or dot.",
   ],
 ])

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest"
-import { seed, tokens, users } from "../src/sandbox/seed.ts"
+import { seed, tokens, users } from "../sandbox/seed.ts"
 import { callsOf, startGateway, type World } from "./support/gateway.ts"
 
 const all = "users { email role } groups { group role } everyone shareAssets"

@@ -3,9 +3,9 @@ import { readFileSync } from "node:fs"
 import { createServer } from "node:net"
 import { expect, onTestFinished, test } from "vitest"
 import packageJson from "../package.json" with { type: "json" }
-import { examples } from "../src/graphiql/examples.ts"
-import { seed, tokens } from "../src/sandbox/seed.ts"
-import { startSandbox } from "../src/sandbox/server.ts"
+import { seed, tokens } from "../sandbox/seed.ts"
+import { startSandbox } from "../sandbox/server.ts"
+import { examples } from "../src/http/graphiql/examples.ts"
 import { follow } from "./support/live.ts"
 import { run } from "./support/process.ts"
 
@@ -177,7 +177,7 @@ test("the image starts the gateway with the flags of npm start", () => {
 })
 
 test("the demo answers all of GraphiQL's examples, and stops when told", async () => {
-  const { child, said, exited, output } = run(process.execPath, ["src/demo.ts"], { PORT: "0" })
+  const { child, said, exited, output } = run(process.execPath, ["sandbox/demo.ts"], { PORT: "0" })
   const url = await said(/GraphiQL\s+(http\S+)/)
   await said(/Ctrl\+C/)
   for (const token of Object.values(tokens)) expect(output()).toContain(token)
@@ -188,19 +188,19 @@ test("the demo answers all of GraphiQL's examples, and stops when told", async (
 
 test("the demo says what to do when its port is taken", async () => {
   const port = await takenPort()
-  const { exited, output } = run(process.execPath, ["src/demo.ts"], { PORT: port })
+  const { exited, output } = run(process.execPath, ["sandbox/demo.ts"], { PORT: port })
   expect(await exited).toBe(1)
   expect(output()).toContain(`PORT ${port} is taken`)
 })
 
 test("the sandbox alone serves the REST API, and names its wrong settings at once", async () => {
-  const { child, said, exited } = run(process.execPath, ["src/sandbox/main.ts"], { SANDBOX_PORT: "0" })
+  const { child, said, exited } = run(process.execPath, ["sandbox/main.ts"], { SANDBOX_PORT: "0" })
   const base = await said(/http:\S+\/api\/v1/)
   const headers = { authorization: `Basic ${btoa(`${tokens.ada}:`)}` }
   expect((await fetch(`${base}/capsules/${seed.cellCounter}`, { headers })).status).toBe(200)
   child.kill("SIGTERM")
   expect(await exited).toBe(0)
-  const wrong = run(process.execPath, ["src/sandbox/main.ts"], { SANDBOX_PORT: "x", SANDBOX_FAULT_RATE: "2" })
+  const wrong = run(process.execPath, ["sandbox/main.ts"], { SANDBOX_PORT: "x", SANDBOX_FAULT_RATE: "2" })
   expect(await wrong.exited).toBe(1)
   for (const name of ["SANDBOX_PORT", "SANDBOX_FAULT_RATE"]) expect(wrong.output()).toContain(name)
 })

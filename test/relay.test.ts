@@ -1,7 +1,7 @@
 import { type GraphQLInterfaceType, type GraphQLObjectType, getNamedType, isObjectType } from "graphql"
 import { describe, expect, test } from "vitest"
-import { seed } from "../src/sandbox/seed.ts"
-import { schema } from "../src/schema.ts"
+import { seed } from "../sandbox/seed.ts"
+import { schema } from "../src/graph/schema.ts"
 import { startGateway, type World } from "./support/gateway.ts"
 
 /** An object of each type that has connections or is a Node. */

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest"
+import { tokens } from "../sandbox/seed.ts"
 import { readConfig } from "../src/config.ts"
-import { tokens } from "../src/sandbox/seed.ts"
 import { type Result, startGateway, startGatewayOn } from "./support/gateway.ts"
 import { type OddRequest, startOddUpstream } from "./support/oddUpstream.ts"
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest"
-import { seed } from "../src/sandbox/seed.ts"
+import { seed } from "../sandbox/seed.ts"
 import { startGateway } from "./support/gateway.ts"
 
 const runCapsule = `mutation ($input: RunCapsuleInput!) {

@@ -4,8 +4,8 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest"
-import { seed, tokens, users } from "../src/sandbox/seed.ts"
-import { type Failure, type Sandbox, startSandbox } from "../src/sandbox/server.ts"
+import { seed, tokens, users } from "../sandbox/seed.ts"
+import { type Failure, type Sandbox, startSandbox } from "../sandbox/server.ts"
 import { type Rest, restAt, startRest } from "./support/rest.ts"
 
 const names = (answer: { json: { results: { name: string }[] } }) => answer.json.results.map(({ name }) => name)
@@ -1066,7 +1066,7 @@ describe("a data folder", () => {
 
 describe("the sandbox as a process", () => {
   function run(env: Record<string, string>) {
-    const child = spawn(process.execPath, ["src/sandbox/main.ts"], { env: { PATH: process.env.PATH, ...env } })
+    const child = spawn(process.execPath, ["sandbox/main.ts"], { env: { PATH: process.env.PATH, ...env } })
     onTestFinished(() => void child.kill("SIGKILL"))
     const printed = { out: "", err: "" }
     child.stdout.on("data", (chunk) => {

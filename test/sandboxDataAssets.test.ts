@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest"
-import { lineageGraph } from "../src/sandbox/lineage.ts"
-import { seed, tokens, users } from "../src/sandbox/seed.ts"
+import { lineageGraph } from "../sandbox/lineage.ts"
+import { seed, tokens, users } from "../sandbox/seed.ts"
 import { type Rest, type RestAnswer, startRest } from "./support/rest.ts"
 
 const unknownId = "00000000-0000-4000-8000-000000000000"

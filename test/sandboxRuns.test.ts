@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest"
-import { seed, tokens, users } from "../src/sandbox/seed.ts"
+import { seed, tokens, users } from "../sandbox/seed.ts"
 import { type Rest, startRest } from "./support/rest.ts"
 
 const unknownId = "00000000-0000-4000-8000-000000000000"

@@ -1,8 +1,8 @@
 import { readFile } from "node:fs/promises"
 import { buildSchema } from "graphql"
 import { describe, expect, test } from "vitest"
-import { apiSdl } from "../src/federation/sdl.ts"
-import { schema } from "../src/schema.ts"
+import { apiSdl } from "../src/graph/federation/sdl.ts"
+import { schema } from "../src/graph/schema.ts"
 import { breakingChanges, departures, namesIn, unaccounted } from "./support/schemaRules.ts"
 
 const read = (path: string) => readFile(new URL(`../${path}`, import.meta.url), "utf8")

@@ -1,6 +1,6 @@
 import type { ServerResponse } from "node:http"
 import { describe, expect, onTestFinished, test, vi } from "vitest"
-import { seed, tokens } from "../src/sandbox/seed.ts"
+import { seed, tokens } from "../sandbox/seed.ts"
 import { startGateway, startGatewayOn } from "./support/gateway.ts"
 import { follow } from "./support/live.ts"
 import { startOddUpstream } from "./support/oddUpstream.ts"

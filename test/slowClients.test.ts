@@ -1,7 +1,7 @@
 import { once } from "node:events"
 import type { Socket } from "node:net"
 import { describe, expect, test } from "vitest"
-import { seed, tokens } from "../src/sandbox/seed.ts"
+import { seed, tokens } from "../sandbox/seed.ts"
 import { startGateway, type World } from "./support/gateway.ts"
 import { untilLive } from "./support/live.ts"
 import { connect } from "./support/socket.ts"

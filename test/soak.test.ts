@@ -1,6 +1,6 @@
 import { expect, test } from "vitest"
-import { seed, tokens } from "../src/sandbox/seed.ts"
-import { startSandbox } from "../src/sandbox/server.ts"
+import { seed, tokens } from "../sandbox/seed.ts"
+import { startSandbox } from "../sandbox/server.ts"
 import { expectationsOf, wrongIn } from "./soak/expected.ts"
 import { soak } from "./soak/soak.ts"
 

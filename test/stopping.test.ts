@@ -1,6 +1,6 @@
 import { once } from "node:events"
 import { expect, test } from "vitest"
-import { seed, tokens } from "../src/sandbox/seed.ts"
+import { seed, tokens } from "../sandbox/seed.ts"
 import { startGateway } from "./support/gateway.ts"
 import { connect } from "./support/socket.ts"
 

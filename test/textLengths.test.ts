@@ -1,7 +1,7 @@
 import { getNamedType, isInputObjectType, isInterfaceType, isObjectType, isScalarType } from "graphql"
 import { describe, expect, test } from "vitest"
-import { seed, tokens } from "../src/sandbox/seed.ts"
-import { schema } from "../src/schema.ts"
+import { seed, tokens } from "../sandbox/seed.ts"
+import { schema } from "../src/graph/schema.ts"
 import { startGateway } from "./support/gateway.ts"
 import { type TextPlace, textPlaces } from "./support/textPlaces.ts"
 

@@ -1,8 +1,8 @@
 import * as fc from "fast-check"
 import type { GraphQLScalarType } from "graphql"
 import { describe, expect, test } from "vitest"
-import { seed } from "../src/sandbox/seed.ts"
-import { schema } from "../src/schema.ts"
+import { seed } from "../sandbox/seed.ts"
+import { schema } from "../src/graph/schema.ts"
 import { type Result, startGateway, startGatewayOn } from "./support/gateway.ts"
 import { startAnswering, startOddUpstream } from "./support/oddUpstream.ts"
 

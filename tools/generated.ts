@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises"
 import { type Setting, settings } from "../src/config.ts"
-import { subgraphSdl } from "../src/federation/sdl.ts"
-import { schema } from "../src/schema.ts"
+import { subgraphSdl } from "../src/graph/federation/sdl.ts"
+import { schema } from "../src/graph/schema.ts"
 
 const start = "<!-- settings: written by npm run schema -->"
 const end = "<!-- settings end -->"

@@ -1,4 +1,4 @@
-import { apiSdl } from "../src/federation/sdl.ts"
-import { schema } from "../src/schema.ts"
+import { apiSdl } from "../src/graph/federation/sdl.ts"
+import { schema } from "../src/graph/schema.ts"
 
 process.stdout.write(apiSdl(schema))

@@ -1,5 +1,5 @@
 import type { Log } from "../log.ts"
-import { guarded, type Refusal } from "./refusals.ts"
+import { guarded, type Refusal } from "./respond.ts"
 
 /** What one caller, and all together, may ask of the gateway at once. 0 sets no limit. */
 export interface AdmissionLimits {

@@ -1,8 +1,8 @@
 import type { IncomingMessage, ServerResponse } from "node:http"
+import { Link, LinkedList } from "../collections/linkedList.ts"
 import type { Address, Connection, Connections } from "./connections.ts"
-import { createDecoder, isEncoding } from "./decode.ts"
-import { Link, LinkedList } from "./linkedList.ts"
-import type { Refusal } from "./refusals.ts"
+import { createDecoder, isEncoding } from "./contentEncoding.ts"
+import type { Refusal } from "./respond.ts"
 
 /** How long bodies may take, in milliseconds. */
 export interface BodyTimes {

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from "node:http"
 import type { Socket } from "node:net"
+import { Link, LinkedList } from "../collections/linkedList.ts"
 import type { Body } from "./body.ts"
-import { Link, LinkedList } from "./linkedList.ts"
 
 /** What the clients of one address hold; one household or host in IPv6. */
 export interface Address {

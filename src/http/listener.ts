@@ -2,11 +2,11 @@ import { readFileSync } from "node:fs"
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
 import type { AddressInfo, Socket } from "node:net"
 import { setTimeout as sleep } from "node:timers/promises"
-import { Bag, type Baggable } from "../bag.ts"
+import { Bag, type Baggable } from "../collections/bag.ts"
 import type { Log } from "../log.ts"
 import { type Bodies, type BodyTimes, createBodies } from "./body.ts"
 import { createConnections } from "./connections.ts"
-import { answerRefusal, guarded, noteUnexpected, type Refusal } from "./refusals.ts"
+import { answerRefusal, guarded, noteUnexpected, type Refusal } from "./respond.ts"
 
 /** How long clients may take, in milliseconds, and how many may be connected. */
 export interface ListenerLimits extends BodyTimes {

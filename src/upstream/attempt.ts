@@ -1,8 +1,8 @@
 import type { Pool } from "undici"
 import { type Breaker, suspended } from "./breaker.ts"
-import { type Exchange, ExchangeError, exchange, type HttpRequest, type Receiver, type Reply } from "./exchange.ts"
+import type { Turns, Waiting } from "./fairSemaphore.ts"
 import type { Flight } from "./singleFlight.ts"
-import type { Turns, Waiting } from "./turns.ts"
+import { type Exchange, ExchangeError, exchange, type HttpRequest, type Receiver, type Reply } from "./transport.ts"
 
 /** What a call passes before it is sent. */
 export interface Line {

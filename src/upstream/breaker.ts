@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises"
 import { CircuitState, SamplingBreaker } from "cockatiel"
 import type { Log } from "../log.ts"
-import { ExchangeError, type Reply } from "./exchange.ts"
+import { ExchangeError, type Reply } from "./transport.ts"
 
 const sampledMs = 10_000
 const probedEveryMs = 1_000

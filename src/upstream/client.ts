@@ -1,11 +1,12 @@
 import { validateHeaderValue } from "node:http"
 import { Pool } from "undici"
 import packageJson from "../../package.json" with { type: "json" }
-import { Bag, type Baggable } from "../bag.ts"
+import { Bag, type Baggable } from "../collections/bag.ts"
 import type { LineLog, Log } from "../log.ts"
-import type { Answer } from "./answer.ts"
 import { Attempt, type Line } from "./attempt.ts"
 import { createBreaker } from "./breaker.ts"
+import { type Answered, meaningOf, type Sentences, sentences, unanswered } from "./decode.ts"
+import type { Answer } from "./decoders.ts"
 import {
   createFilePools,
   createTurns,
@@ -19,12 +20,11 @@ import {
   type Wanted,
 } from "./download.ts"
 import { UpstreamError } from "./error.ts"
-import { type Exchange, ExchangeError, exchange, type HttpRequest, type Receiver, type Reply } from "./exchange.ts"
-import { type Answered, meaningOf, type Sentences, sentences, unanswered } from "./meaning.ts"
+import { Turns } from "./fairSemaphore.ts"
 import { RetryBudget } from "./retry.ts"
 import { fillRoute, UnsendableIdError } from "./route.ts"
 import { Flight, type Outcome, SharedReads, type Waiter } from "./singleFlight.ts"
-import { Turns } from "./turns.ts"
+import { type Exchange, ExchangeError, exchange, type HttpRequest, type Receiver, type Reply } from "./transport.ts"
 
 /** The oldest platform whose API this gateway speaks; an older one refuses by itself. */
 const minServerVersion = "4.6.0"

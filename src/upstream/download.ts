@@ -1,9 +1,9 @@
 import { lookup } from "node:dns"
 import { BlockList, isIP, isIPv6, type LookupFunction } from "node:net"
 import { Agent, buildConnector, type Dispatcher, Pool } from "undici"
+import { Queue, type Queued } from "../collections/queue.ts"
 import { UpstreamError } from "./error.ts"
-import { type Exchange, ExchangeError, exchange, type Receiver, type Reply } from "./exchange.ts"
-import { Queue, type Queued } from "./queue.ts"
+import { type Exchange, ExchangeError, exchange, type Receiver, type Reply } from "./transport.ts"
 
 /*
  * Signed addresses: files lie in a storage that is not Code Ocean's API, and whoever holds the address may read the file.

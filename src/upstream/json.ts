@@ -1,4 +1,4 @@
-import { NotPromisedError } from "./answer.ts"
+import { NotPromisedError } from "./decoders.ts"
 
 /**
  * How deep objects and lists may nest in what upstream answers. Whoever walks or writes out a value does so by recursion, and

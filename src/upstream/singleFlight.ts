@@ -1,5 +1,5 @@
-import { type Exchange, ExchangeError, headerOf, type Receiver, type Reply } from "./exchange.ts"
 import { isPassing, parseRetryAfterMs, type RetryBudget, retryDelayMs } from "./retry.ts"
+import { type Exchange, ExchangeError, headerOf, type Receiver, type Reply } from "./transport.ts"
 
 /** What came of a call: an answer of whatever status, or why there is none, which is an ExchangeError or a bug. */
 export type Outcome =

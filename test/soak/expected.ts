@@ -1,4 +1,4 @@
-import { seed } from "../../src/sandbox/seed.ts"
+import { seed } from "../../sandbox/seed.ts"
 import { type RestAnswer, type RestCall, restAt } from "../support/rest.ts"
 
 /** An operation, and what one caller must see. */

@@ -1,8 +1,8 @@
 import { fork } from "node:child_process"
 import { once } from "node:events"
 import { Pool } from "undici"
-import { seed, tokens } from "../../src/sandbox/seed.ts"
-import { startSandbox } from "../../src/sandbox/server.ts"
+import { seed, tokens } from "../../sandbox/seed.ts"
+import { startSandbox } from "../../sandbox/server.ts"
 import { type Expectation, expectationsOf, wrongIn } from "./expected.ts"
 import type { Look, Question, Reply } from "./gateway.ts"
 

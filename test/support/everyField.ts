@@ -10,7 +10,7 @@ import {
   isNonNullType,
   isObjectType,
 } from "graphql"
-import { schema } from "../../src/schema.ts"
+import { schema } from "../../src/graph/schema.ts"
 
 // biome-ignore lint/suspicious/noExplicitAny: the wire's objects have any shape, and are walked key by key.
 type Wire = Record<string, any>

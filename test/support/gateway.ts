@@ -1,10 +1,10 @@
 import { expect, onTestFinished } from "vitest"
+import { tokens } from "../../sandbox/seed.ts"
+import { type RecordedRequest, type Sandbox, type SandboxOptions, startSandbox } from "../../sandbox/server.ts"
 import { type Config, readConfig } from "../../src/config.ts"
 import type { ListenerLimits } from "../../src/http/listener.ts"
-import type { Time } from "../../src/live/poller.ts"
 import { createLog } from "../../src/log.ts"
-import { tokens } from "../../src/sandbox/seed.ts"
-import { type RecordedRequest, type Sandbox, type SandboxOptions, startSandbox } from "../../src/sandbox/server.ts"
+import type { Time } from "../../src/polling/pollers.ts"
 import { createGateway, type Gateway } from "../../src/server.ts"
 
 /** A GraphQL answer, loosely typed: tests say what they expect of it. */

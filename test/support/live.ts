@@ -1,6 +1,6 @@
 import { onTestFinished } from "vitest"
-import type { Time } from "../../src/live/poller.ts"
-import { tokens } from "../../src/sandbox/seed.ts"
+import { tokens } from "../../sandbox/seed.ts"
+import type { Time } from "../../src/polling/pollers.ts"
 import type { Gateway } from "../../src/server.ts"
 import type { Result } from "./gateway.ts"
 

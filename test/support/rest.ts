@@ -1,6 +1,6 @@
 import { onTestFinished } from "vitest"
-import { tokens } from "../../src/sandbox/seed.ts"
-import { type Sandbox, type SandboxOptions, startSandbox } from "../../src/sandbox/server.ts"
+import { tokens } from "../../sandbox/seed.ts"
+import { type Sandbox, type SandboxOptions, startSandbox } from "../../sandbox/server.ts"
 
 export interface RestAnswer {
   status: number

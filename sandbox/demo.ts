@@ -1,0 +1,74 @@
+import { spawn } from "node:child_process"
+import { Output } from "../src/collections/output.ts"
+import { ConfigError, readConfig } from "../src/config.ts"
+import { createLog } from "../src/log.ts"
+import { createGateway } from "../src/server.ts"
+import { tokens } from "./seed.ts"
+import { SandboxOptionsError, sandboxOptions, startSandbox } from "./server.ts"
+
+// The sandbox takes a free port unless one is asked for: a sandbox started on its own may be running beside the demo.
+const sandbox = await orExit(() =>
+  startSandbox({ ...sandboxOptions(process.env), ...(process.env.SANDBOX_PORT ? {} : { port: 0 }) }),
+)
+const config = await orExit(() =>
+  readConfig({
+    LOG_LEVEL: "warn",
+    ...process.env,
+    NODE_ENV: undefined,
+    CODEOCEAN_URL: sandbox.url,
+    CODEOCEAN_TOKEN: undefined,
+  }),
+)
+const output = new Output(1)
+const gateway = createGateway(config, createLog(config.logLevel, output), { graphiqlToken: tokens.ada })
+
+const url = await orExit(() => gateway.listen())
+console.log(`
+The gateway is up, on a Code Ocean in memory (${sandbox.url}).
+
+  GraphiQL   ${url}/graphql   (open it and press the run button)
+
+  Tokens     ${Object.entries(tokens)
+    .map(([name, token]) => `${name.padEnd(12)}${token}`)
+    .join("\n             ")}
+
+  curl -s ${url}/graphql -H 'Authorization: Bearer ${tokens.ada}' -H 'Content-Type: application/json' \\
+    -d '{"query":"{ searchCapsules(query: \\"tag:ecephys\\") { nodes { name status } } }"}'
+
+Ctrl+C stops both.
+`)
+if (process.stdout.isTTY) openInBrowser(`${url}/graphql`)
+
+for (const signal of ["SIGTERM", "SIGINT"] as const) {
+  process.once(signal, async () => {
+    await gateway.close()
+    await sandbox.close()
+    await output.flush(1_000)
+    process.exit(0)
+  })
+}
+
+/** Runs a step of the start; what a person can mend is said without a stack. */
+async function orExit<T>(step: () => T | Promise<T>): Promise<T> {
+  try {
+    return await step()
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    const mendable = error instanceof ConfigError || error instanceof SandboxOptionsError || code !== undefined
+    if (!mendable) throw error
+    console.error(
+      code === "EADDRINUSE"
+        ? `PORT ${config.port} is taken: set another one, such as PORT=4001.`
+        : (error as Error).message,
+    )
+    process.exit(1)
+  }
+}
+
+/** Shows the page to whoever sits at the terminal; where there is no browser, the printed address has to do. */
+function openInBrowser(address: string): void {
+  const opener = { darwin: "open", win32: "explorer" }[process.platform as string] ?? "xdg-open"
+  spawn(opener, [address], { stdio: "ignore", detached: true })
+    .on("error", () => undefined)
+    .unref()
+}

@@ -1,0 +1,159 @@
+import { nullIfMissing } from "../../errors.ts"
+import { builder } from "../builder.ts"
+import type { Kind } from "../capsule/rest.ts"
+import type { Context } from "../context.ts"
+import { link, listOf } from "../cost.ts"
+import { DataAsset, dataAssetById } from "../dataAsset/type.ts"
+import { wireEnum } from "../enums.ts"
+import { bool, float, object, objects, text, textOrEmpty, texts } from "../fields.ts"
+import { linkAt, loaderByKey } from "../loader.ts"
+import * as rest from "./rest.ts"
+
+interface PanelKey {
+  kind: Kind
+  id: string
+  version?: number | undefined
+}
+
+const panelByKey = loaderByKey((context, key) => {
+  const { kind, id, version }: PanelKey = JSON.parse(key)
+  return nullIfMissing(rest.getAppPanel(context.upstream, kind, id, version))
+})
+
+/** The panel of a release, or the latest; null where there is none. One call for each that is different. */
+export function appPanelOf(context: Context, kind: Kind, id: string, version: number | undefined) {
+  return panelByKey(context).load(JSON.stringify({ kind, id, version } satisfies PanelKey))
+}
+
+/** Forgets every panel that this request has loaded, after a write that may have changed them. */
+export function forgetAppPanels(context: Context): void {
+  panelByKey(context).clearAll()
+}
+
+const DataAssetKind = wireEnum("AppPanelDataAssetKind", "How an attached data asset is kept.", {
+  internal: "In Code Ocean.",
+  external: "In a bucket outside.",
+  combined: "As several data assets together.",
+})
+
+const ParameterType = wireEnum("AppPanelParameterType", "How a parameter's value is given.", {
+  text: "Typed in.",
+  list: "Chosen from `valueOptions`.",
+  file: "A file's path.",
+})
+
+const General = builder.objectRef<object>("AppPanelGeneral").implement({
+  description: "What an app panel says of itself.",
+  fields: (t) => ({
+    title: t.string({ description: "The title.", resolve: text("title") }),
+    instructions: t.string({ description: "What to do.", resolve: text("instructions") }),
+    helpText: t.string({ description: "Further help.", resolve: text("help_text") }),
+  }),
+})
+
+const PanelDataAsset = builder.objectRef<rest.PanelDataAsset>("AppPanelDataAsset").implement({
+  description: "A data asset attached to a capsule or pipeline, as the panel shows it.",
+  fields: (t) => ({
+    id: t.id({ description: "The data asset's id.", resolve: text("id") }),
+    mount: t.string({ description: "The folder it is mounted in.", resolve: text("mount") }),
+    name: t.string({ description: "The panel's label for it.", resolve: text("name") }),
+    description: t.string({ description: "What it is for.", resolve: text("description") }),
+    helpText: t.string({ description: "Further help.", resolve: text("help_text") }),
+    kind: t.field({ type: DataAssetKind.ref, description: "How it is kept.", resolve: DataAssetKind.at("kind") }),
+    accessible: t.boolean({ description: "Whether the caller may read it.", resolve: bool("accessible") }),
+    dataAsset: t.field({
+      type: DataAsset,
+      description: "The data asset. A call, unless only its id is asked for.",
+      extensions: link,
+      resolve: linkAt(dataAssetById, "id"),
+    }),
+  }),
+})
+
+const Category = builder.objectRef<object>("AppPanelCategory").implement({
+  description: "A heading under which parameters stand.",
+  fields: (t) => ({
+    id: t.id({ description: "What a parameter's `category` names.", resolve: text("id") }),
+    name: t.string({ description: "The heading.", resolve: text("name") }),
+    description: t.string({ description: "What it is about.", resolve: text("description") }),
+    helpText: t.string({ description: "Further help.", resolve: text("help_text") }),
+  }),
+})
+
+const Parameter = builder.objectRef<object>("AppPanelParameter").implement({
+  description: "One value that a run takes. All values are text.",
+  fields: (t) => ({
+    name: t.string({ description: "The label.", resolve: text("name") }),
+    type: t.field({
+      type: ParameterType.ref,
+      description: "How its value is given.",
+      resolve: ParameterType.at("type"),
+    }),
+    category: t.string({ description: "The id of the category it stands under.", resolve: text("category") }),
+    paramName: t.string({
+      description: "The name under which a run takes it; null: by its place only.",
+      resolve: text("param_name"),
+    }),
+    description: t.string({ description: "What it is for.", resolve: text("description") }),
+    helpText: t.string({ description: "Further help.", resolve: text("help_text") }),
+    valueType: t.string({
+      description: "What the text stands for, such as `string`, `integer` or `float`.",
+      resolve: text("value_type"),
+    }),
+    defaultValue: t.string({
+      description: "The value it has if nobody gives one; may be empty.",
+      resolve: textOrEmpty("default_value"),
+    }),
+    required: t.boolean({ description: "Whether a run needs a value.", resolve: bool("required") }),
+    hidden: t.boolean({ description: "Whether the panel hides it.", resolve: bool("hidden") }),
+    minimum: t.float({ description: "The least value.", resolve: float("minimum") }),
+    maximum: t.float({ description: "The largest value.", resolve: float("maximum") }),
+    pattern: t.string({ description: "The regular expression that a value must match.", resolve: text("pattern") }),
+    valueOptions: t.stringList({ description: "The values to choose from.", resolve: texts("value_options") }),
+  }),
+})
+
+const Result = builder.objectRef<object>("AppPanelResult").implement({
+  description: "A result file that the panel shows.",
+  fields: (t) => ({
+    fileName: t.string({ description: "The file's path in the results.", resolve: text("file_name") }),
+  }),
+})
+
+const Process = builder.objectRef<object>("AppPanelProcess").implement({
+  description: "One process of a pipeline, with the parameters of its capsule.",
+  fields: (t) => ({
+    name: t.string({ description: "The process's name.", resolve: text("name") }),
+    categories: t.field({ type: [Category], description: "Its headings.", resolve: objects("categories") }),
+    parameters: t.field({ type: [Parameter], description: "Its parameters.", resolve: objects("parameters") }),
+  }),
+})
+
+export const AppPanel = builder.objectRef<rest.AppPanel>("AppPanel").implement({
+  description: "The form in which people run a capsule or pipeline.",
+  fields: (t) => ({
+    general: t.field({ type: General, description: "Its title and instructions.", resolve: object("general") }),
+    dataAssets: t.field({
+      type: [PanelDataAsset],
+      description: "The attached data assets.",
+      extensions: listOf(5),
+      resolve: objects<rest.PanelDataAsset>("data_assets"),
+    }),
+    categories: t.field({
+      type: [Category],
+      description: "The headings of its parameters.",
+      resolve: objects("categories"),
+    }),
+    parameters: t.field({
+      type: [Parameter],
+      description: "Its parameters, in order.",
+      resolve: objects("parameters"),
+    }),
+    results: t.field({ type: [Result], description: "The result files it shows.", resolve: objects("results") }),
+    processes: t.field({
+      type: [Process],
+      description: "The processes of a pipeline of capsules; such a panel has no parameters of its own.",
+      resolve: objects("processes"),
+    }),
+  }),
+})

@@ -1,0 +1,147 @@
+import { badUserInput } from "../../errors.ts"
+import { builder, type ObjectType } from "../builder.ts"
+import type { Context } from "../context.ts"
+import { link } from "../cost.ts"
+import { DataAssetSearchInput, findDataAssets, mostFound } from "../dataAsset/queries.ts"
+import { DataAsset, dataAssetById } from "../dataAsset/type.ts"
+import { capitalized, checkIds, defineMutation } from "../defineMutation.ts"
+import { bool, text } from "../fields.ts"
+import { atMost, longest } from "../inputLimits.ts"
+import { linkAt } from "../loader.ts"
+import * as rest from "./rest.ts"
+
+export const DataAssetAttachmentInput = builder.inputType("DataAssetAttachmentInput", {
+  description: "A data asset, and where to mount it.",
+  fields: (t) => ({
+    id: t.id({ required: true, description: "The data asset's id." }),
+    mount: t.string({
+      description: "The folder to mount it in; by default the data asset's own.",
+      extensions: atMost(longest.path),
+    }),
+  }),
+})
+
+/** The attachments as the wire has them. Throws BAD_USER_INPUT unless there are some, each data asset once. */
+export function wireAttachments(
+  field: string,
+  attachments: readonly (typeof DataAssetAttachmentInput.$inferInput)[],
+): rest.Attachment[] {
+  checkIds(
+    field,
+    attachments.map(({ id }) => id),
+  )
+  return attachments.map(({ id, mount }) => ({ id, ...(mount && { mount }) }))
+}
+
+interface AttachInput {
+  dataAssets?: readonly (typeof DataAssetAttachmentInput.$inferInput)[] | null
+  search?: typeof DataAssetSearchInput.$inferInput | null
+}
+
+/** What to attach, as it is named or as it is found. */
+async function attachmentsIn(context: Context, { dataAssets, search }: AttachInput) {
+  if (dataAssets != null && search == null) return dataAssets
+  if (search == null || dataAssets != null) throw badUserInput("Give either `dataAssets` or `search`, and not both.")
+  const found = await findDataAssets(context, search)
+  if (found.length === 0) throw badUserInput("`search` finds no data asset: there is nothing to attach.")
+  return found.map((id) => ({ id }))
+}
+
+const AttachedDataAsset = builder.objectRef<rest.AttachResult>("AttachedDataAsset").implement({
+  description: "What came of attaching one data asset.",
+  fields: (t) => ({
+    id: t.id({ description: "The data asset's id.", resolve: text("id") }),
+    mount: t.string({ description: "The folder it is mounted in.", resolve: text("mount") }),
+    mountState: t.string({
+      description: "How far the mounting is, in a cloud workstation.",
+      resolve: text("mount_state"),
+    }),
+    jobId: t.string({ description: "The job that mounts it, in a cloud workstation.", resolve: text("job_id") }),
+    external: t.boolean({ description: "Whether its files are in a bucket outside.", resolve: bool("external") }),
+    ready: t.boolean({ description: "Whether it can be read already.", resolve: bool("ready") }),
+    dataAsset: t.field({
+      type: DataAsset,
+      description: "The data asset. A call, unless only its id is asked for.",
+      extensions: link,
+      resolve: linkAt(dataAssetById, "id"),
+    }),
+  }),
+})
+
+/** Defines attach and detach for capsules, pipelines or computations: they differ in nothing but names. */
+export function defineAttachmentMutations(names: {
+  kind: rest.Attachable
+  /** With `Id` behind it, the inputs' field. */
+  one: "capsule" | "pipeline" | "computation"
+  attach: string
+  detach: string
+  /** Makes a mutation's payload type, which shows the object as it is after the change. */
+  payloadOf: <Payload extends { id: string }>(mutation: string, description: string) => ObjectType<Payload>
+  /** Forgets what the request knows of the object. */
+  forget: (context: Context, id: string) => void
+}): void {
+  const { kind, one } = names
+
+  const AttachPayload = names.payloadOf<{ id: string; results: rest.AttachResult[] }>(
+    names.attach,
+    "They are attached.",
+  )
+  builder.objectField(AttachPayload, "results", (t) =>
+    t.field({
+      type: [AttachedDataAsset],
+      nullable: false,
+      description: "What came of each data asset.",
+      resolve: ({ results }) => results,
+    }),
+  )
+  defineMutation({
+    name: names.attach,
+    description: `Attaches data assets to a ${one}. One call.`,
+    cost: { calls: 2, items: { argument: "input.dataAssets", assumed: mostFound } },
+    input: builder.inputType(`${capitalized(names.attach)}Input`, {
+      description: `Which data assets to attach to which ${one}.`,
+      fields: (t) => ({
+        [`${one}Id`]: t.id({ required: true, description: `The ${one}'s id.` }),
+        dataAssets: t.field({
+          type: [DataAssetAttachmentInput],
+          description: "1 to 1,000 data assets, each of them once.",
+        }),
+        search: t.field({
+          type: DataAssetSearchInput,
+          description:
+            "Instead of `dataAssets`: everything that this search finds, 1 to 1,000 data assets, each at its own mount. One call more.",
+        }),
+      }),
+    }),
+    payload: AttachPayload,
+    run: async (input, context) => {
+      const id = String(input[`${one}Id`])
+      const attachments = wireAttachments("dataAssets", await attachmentsIn(context, input))
+      const results = await rest.attachDataAssets(context.upstream, kind, id, attachments)
+      names.forget(context, id)
+      return { id, results }
+    },
+  })
+
+  defineMutation({
+    name: names.detach,
+    description: `Detaches data assets from a ${one}; they stay what they are. One call.`,
+    cost: { calls: 1 },
+    input: builder.inputType(`${capitalized(names.detach)}Input`, {
+      description: `Which data assets to detach from which ${one}.`,
+      fields: (t) => ({
+        [`${one}Id`]: t.id({ required: true, description: `The ${one}'s id.` }),
+        dataAssetIds: t.idList({ required: true, description: "1 to 1,000 ids of data assets, each of them once." }),
+      }),
+    }),
+    payload: names.payloadOf(names.detach, "They are detached."),
+    run: async (input, context) => {
+      const id = String(input[`${one}Id`])
+      const dataAssetIds = input.dataAssetIds as string[]
+      checkIds("dataAssetIds", dataAssetIds)
+      await rest.detachDataAssets(context.upstream, kind, id, dataAssetIds)
+      names.forget(context, id)
+      return { id }
+    },
+  })
+}

@@ -1,0 +1,59 @@
+import type { Upstream } from "../../upstream/client.ts"
+import { aListOf, anObject, nothing } from "../../upstream/decoders.ts"
+
+/** What data assets can be attached to; to computations only while they are cloud workstation sessions. */
+export type Attachable = "capsules" | "pipelines" | "computations"
+
+/** A data asset to attach; without `mount` it goes to its default folder. */
+export interface Attachment {
+  id: string
+  mount?: string
+}
+
+/** What came of attaching one data asset. */
+export interface AttachResult {
+  id: string
+  mount?: string
+  mount_state?: string
+  job_id?: string
+  external?: boolean
+  ready?: boolean
+}
+
+/**
+ * `POST /{kind}/{id}/data_assets`: attaches data assets.
+ * Rejects with UpstreamError: 400 when one is attached already, 404 when there is no such asset.
+ */
+export function attachDataAssets(
+  upstream: Upstream,
+  kind: Attachable,
+  id: string,
+  attachments: readonly Attachment[],
+): Promise<AttachResult[]> {
+  return upstream.write({
+    method: "POST",
+    route: `${kind}/{id}/data_assets`,
+    ids: { id },
+    body: attachments,
+    answer: aListOf(anObject<AttachResult>),
+  })
+}
+
+/**
+ * `DELETE /{kind}/{id}/data_assets/` with a list of ids: detaches data assets. The answer's body is of no use.
+ * The trailing slash is the official client's.
+ */
+export function detachDataAssets(
+  upstream: Upstream,
+  kind: Attachable,
+  id: string,
+  dataAssetIds: readonly string[],
+): Promise<void> {
+  return upstream.write({
+    method: "DELETE",
+    route: `${kind}/{id}/data_assets/`,
+    ids: { id },
+    body: dataAssetIds,
+    answer: nothing,
+  })
+}

@@ -1,0 +1,164 @@
+import { type Failure, failureIn, nullIfMissing } from "../../errors.ts"
+import { builder } from "../builder.ts"
+import type { Context } from "../context.ts"
+import { link } from "../cost.ts"
+import { CustomMetadataInput, checkNotBlank, wireMetadata } from "../dataAsset/mutations.ts"
+import * as rest from "../dataAsset/rest.ts"
+import { DataAsset, dataAssetById } from "../dataAsset/type.ts"
+import { defineMutation, FailureType } from "../defineMutation.ts"
+import { inCapitals } from "../enums.ts"
+import { atMost, longest } from "../inputLimits.ts"
+import { permissionFields, sendPermissions, wirePermissions } from "../permissions/mutations.ts"
+import type { Permissions } from "../permissions/rest.ts"
+
+const CaptureStep = builder.enumType("CaptureStep", {
+  description: "The steps of capturing a result, in order.",
+  values: inCapitals({
+    create: "The data asset is created, with its tags and custom metadata.",
+    set_permissions: "Its permissions are set.",
+  }),
+})
+
+const CaptureStepStatus = builder.enumType("CaptureStepStatus", {
+  description: "What came of a step.",
+  values: inCapitals({
+    done: "It is done.",
+    already_done: "It had been done before, and was not done again.",
+    failed: "It was refused or went wrong: see `failure`.",
+  }),
+})
+
+export interface Step {
+  step: "create" | "set_permissions"
+  status: "done" | "already_done" | "failed"
+  failure?: Failure
+}
+
+export const CaptureStepResult = builder.objectRef<Step>("CaptureStepResult").implement({
+  description: "What came of one step.",
+  fields: (t) => ({
+    step: t.field({ type: CaptureStep, nullable: false, description: "The step.", resolve: ({ step }) => step }),
+    status: t.field({
+      type: CaptureStepStatus,
+      nullable: false,
+      description: "What came of it.",
+      resolve: ({ status }) => status,
+    }),
+    failure: t.field({ type: FailureType, description: "What went wrong.", resolve: ({ failure }) => failure }),
+  }),
+})
+
+const CapturePermissionsInput = builder.inputType("CapturePermissionsInput", {
+  description: "Who may do what with the captured result, beside its owner.",
+  fields: permissionFields,
+})
+
+export const CaptureResultInput = builder.inputType("CaptureResultInput", {
+  description: "Which results, and what to make of them.",
+  fields: (t) => ({
+    computationId: t.id({ required: true, description: "The run's id." }),
+    path: t.string({
+      description: "The folder in its results; by default all of them.",
+      extensions: atMost(longest.path),
+    }),
+    name: t.string({ required: true, description: "The data asset's display name." }),
+    tags: t.stringList({
+      required: true,
+      description: "Keywords; may be an empty list.",
+      extensions: atMost(longest.key),
+    }),
+    mount: t.string({
+      required: true,
+      description: "The default folder to mount it in.",
+      extensions: atMost(longest.path),
+    }),
+    description: t.string({ description: "Free text; may hold Markdown.", extensions: atMost(longest.freeText) }),
+    customMetadata: t.field({ type: [CustomMetadataInput], description: "Values of custom metadata fields." }),
+    permissions: t.field({
+      type: CapturePermissionsInput,
+      description: "Who may do what with it; by default nobody else.",
+    }),
+  }),
+})
+
+/** What is to be made of which run's results, as the wire has it. */
+export interface Wanted {
+  computationId: string
+  params: rest.DataAssetParams
+  permissions: Permissions
+}
+
+/**
+ * Reads an input, all of it before the first step: what would be refused must not leave half the work done. Throws
+ * BAD_USER_INPUT.
+ */
+export function wantedIn(input: typeof CaptureResultInput.$inferInput): Wanted {
+  checkNotBlank({ name: input.name, mount: input.mount })
+  return {
+    computationId: input.computationId,
+    params: {
+      name: input.name,
+      tags: input.tags,
+      mount: input.mount,
+      description: input.description ?? undefined,
+      custom_metadata: wireMetadata(input.customMetadata),
+      source: { computation: { id: input.computationId, path: input.path ?? undefined } },
+    },
+    permissions: input.permissions == null ? {} : wirePermissions(input.permissions),
+  }
+}
+
+/** Sets the permissions that are wanted, if any: no step, or one that says what came of it. Two calls. */
+export async function permissionSteps(context: Context, id: string, permissions: Permissions): Promise<Step[]> {
+  if (Object.keys(permissions).length === 0) return []
+  try {
+    await sendPermissions(context, "data_assets", id, permissions)
+    return [{ step: "set_permissions", status: "done" }]
+  } catch (error) {
+    const failure = failureIn(error)
+    if (failure === undefined) throw error
+    return [{ step: "set_permissions", status: "failed", failure }]
+  }
+}
+
+/** Whether every step is done. */
+export function isDone(steps: readonly Step[]): boolean {
+  return steps.every(({ status }) => status !== "failed")
+}
+
+defineMutation({
+  name: "captureResult",
+  description:
+    "Makes a data asset of a run's results, with metadata and permissions, and says how far it came: MutationRefused where nothing was created, else every step with what came of it. The run must have ended; the subscription of the same name waits for that, and for the data asset too, which is a draft at first. One call, and two more for permissions.",
+  cost: { calls: 3 },
+  input: CaptureResultInput,
+  payload: builder.objectRef<{ id: string; steps: Step[] }>("CaptureResultPayload").implement({
+    description: "The data asset is being created; whether all else is done, `complete` says.",
+    fields: (t) => ({
+      dataAsset: t.field({
+        type: DataAsset,
+        description: "The data asset. A call, unless only its id is asked for.",
+        extensions: link,
+        resolve: ({ id }, _args, context, info) => nullIfMissing(dataAssetById.link(context, id, info)),
+      }),
+      complete: t.boolean({
+        nullable: false,
+        description: "Whether every step is done.",
+        resolve: ({ steps }) => isDone(steps),
+      }),
+      steps: t.field({
+        type: [CaptureStepResult],
+        nullable: false,
+        description: "The steps that were taken, in order.",
+        resolve: ({ steps }) => steps,
+      }),
+    }),
+  }),
+  run: async (input, context) => {
+    const { params, permissions } = wantedIn(input)
+    const created = await rest.createDataAsset(context.upstream, params)
+    dataAssetById.prime(context, [created])
+    const steps: Step[] = [{ step: "create", status: "done" }]
+    return { id: created.id, steps: [...steps, ...(await permissionSteps(context, created.id, permissions))] }
+  },
+})

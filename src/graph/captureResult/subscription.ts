@@ -1,0 +1,245 @@
+import { badUserInput, failureIn, nullIfMissing, Refusal, refusalIn } from "../../errors.ts"
+import type { Note } from "../../polling/tasks.ts"
+import { builder } from "../builder.ts"
+import { outcomeOf } from "../computation/outcome.ts"
+import type * as computationRest from "../computation/rest.ts"
+import { Computation, ComputationOutcome, computationById } from "../computation/type.ts"
+import type { Context } from "../context.ts"
+import { cost } from "../cost.ts"
+import * as rest from "../dataAsset/rest.ts"
+import { DataAsset, DataAssetState, dataAssetById } from "../dataAsset/type.ts"
+import { MutationRefused } from "../defineMutation.ts"
+import { text } from "../fields.ts"
+import { followComputation, followDataAsset } from "../subscriptions.ts"
+import {
+  CaptureResultInput,
+  CaptureStepResult,
+  isDone,
+  permissionSteps,
+  type Step,
+  type Wanted,
+  wantedIn,
+} from "./mutation.ts"
+
+/** Where a capture stands. */
+interface Progress {
+  computation: computationRest.Computation | null
+  dataAsset: rest.DataAsset | null
+  steps: Step[]
+  refusal: Refusal | null
+}
+
+const nothingYet: Progress = { computation: null, dataAsset: null, steps: [], refusal: null }
+
+const CaptureProgress = builder.objectRef<Progress>("CaptureProgress").implement({
+  description: "Where the capture of a run's results stands.",
+  fields: (t) => ({
+    computation: t.field({
+      type: Computation,
+      description: "The run as it is; null where it can't be captured because there is none.",
+      resolve: ({ computation }) => computation,
+    }),
+    dataAsset: t.field({
+      type: DataAsset,
+      description: "The data asset as it is; null until it is created, and where it is gone again.",
+      resolve: ({ dataAsset }) => dataAsset,
+    }),
+    steps: t.field({
+      type: [CaptureStepResult],
+      nullable: false,
+      description: "The steps that were taken, in order; none before the run has ended.",
+      resolve: ({ steps }) => steps,
+    }),
+    complete: t.boolean({
+      nullable: false,
+      description: "Whether all is done: every step, and the data asset is READY.",
+      resolve: ({ steps, dataAsset }, args, context) =>
+        isDone(steps) && dataAsset !== null && DataAssetState.at("state")(dataAsset, args, context) === "ready",
+    }),
+    refusal: t.field({
+      type: MutationRefused,
+      description:
+        "Why nothing was created: Code Ocean refused it, or the run ended in another way than `accept` says.",
+      resolve: ({ refusal }) => refusal,
+    }),
+  }),
+})
+
+builder.subscriptionField("captureResult", (t) =>
+  t.field({
+    type: CaptureProgress,
+    description:
+      "Follows a run until it has ended, then makes a data asset of its results, sets permissions, and follows the data asset until it is READY or FAILED. The first event comes at once, then one for each change, and with the last of them the stream completes. Nothing is captured for a client that leaves before the run has ended; what has begun by then is finished. Subscribing again goes on where it was: a data asset of the caller's that was made of this run under this name, and isn't archived, is not made a second time, whatever else the input says, but gets the permissions. It costs what `computation(id)` and `dataAsset(id)` cost, two calls in between, and two more for permissions.",
+    extensions: cost({ calls: 6 }),
+    args: {
+      input: t.arg({
+        type: CaptureResultInput,
+        required: true,
+        description: "Which results, and what to make of them.",
+      }),
+      accept: t.arg({
+        type: [ComputationOutcome],
+        required: true,
+        defaultValue: ["SUCCEEDED"],
+        description:
+          "Outcomes of the run whose results are captured. Any other is a refusal. IN_PROGRESS is none of them.",
+      }),
+    },
+    subscribe: (_root, { input, accept }, context) => {
+      if (accept.length === 0 || accept.includes("IN_PROGRESS")) {
+        throw badUserInput(
+          "`accept` must name at least one outcome, and not IN_PROGRESS: only what has ended is captured.",
+        )
+      }
+      return capture(wantedIn(input), accept, context)
+    },
+    resolve: ((event: Progress | { error: unknown }, _args: object, context: Context): Progress => {
+      context.renew()
+      if ("error" in event) throw event.error
+      const { computation, dataAsset } = event
+      return {
+        ...event,
+        computation: computation && (computationById.prime(context, [computation])[0] as computationRest.Computation),
+        dataAsset: dataAsset && (dataAssetById.prime(context, [dataAsset])[0] as rest.DataAsset),
+      }
+    }) as never,
+  }),
+)
+
+/** The events of one subscription. Whoever leaves while something is followed stops that at once. */
+function capture(wanted: Wanted, accept: readonly string[], context: Context) {
+  let followed: AsyncIterableIterator<unknown> | undefined
+
+  async function* events(): AsyncGenerator<Progress | { error: unknown }> {
+    let progress = nothingYet
+    let hasEnded = false
+    const run = followComputation(wanted.computationId, context)
+    followed = run
+    for await (const outcome of run) {
+      if ("error" in outcome) {
+        yield refusedOr(progress, outcome.error)
+        return
+      }
+      progress = { ...progress, computation: outcome.value }
+      hasEnded = outcome.isFinal
+      yield progress
+    }
+    // The client left, or the gateway is stopping.
+    if (!hasEnded) return
+
+    try {
+      checkOutcome(progress.computation as computationRest.Computation, accept)
+      const key = ["captureResult", wanted.computationId, wanted.params.name]
+      progress = { ...progress, ...(await context.finish(key, wanted, (own, note) => captureOnce(own, wanted, note))) }
+    } catch (error) {
+      yield refusedOr(progress, error)
+      return
+    }
+    yield progress
+
+    const asset = followDataAsset((progress.dataAsset as rest.DataAsset).id, context)
+    followed = asset
+    for await (const outcome of asset) {
+      if ("error" in outcome) {
+        const isGone = refusalIn(outcome.error)?.code === "NOT_FOUND"
+        yield isGone ? { ...progress, dataAsset: null } : outcome
+        return
+      }
+      progress = { ...progress, dataAsset: outcome.value }
+      yield progress
+    }
+  }
+
+  const iterator = events()
+  return {
+    next: () => iterator.next(),
+    async return() {
+      // The generator itself hears of it only once it has what it waits for.
+      await followed?.return?.()
+      return iterator.return(undefined)
+    },
+    [Symbol.asyncIterator]() {
+      return this
+    },
+  }
+}
+
+/** Throws a Refusal unless the run ended in an accepted way. */
+function checkOutcome(run: computationRest.Computation, accept: readonly string[]): void {
+  const { outcome, reasons } = outcomeOf(run)
+  if (accept.includes(outcome)) return
+  const message = `The run's outcome is ${outcome}, so nothing was captured. ${[...reasons, ""].join(" ")}To capture it all the same, name ${outcome} in \`accept\`.`
+  throw new Refusal("CONFLICT", message, { outcome, reasons })
+}
+
+/** The event that says why it goes no further. */
+function refusedOr(progress: Progress, error: unknown): Progress | { error: unknown } {
+  const refusal = error instanceof Refusal ? error : refusalIn(error)
+  return refusal === undefined ? { error } : { ...progress, refusal }
+}
+
+/**
+ * Creates the data asset, unless there is one of this run under this name, and sets its permissions. Each step has its
+ * whole time. Rejects where there is no data asset.
+ */
+async function captureOnce(
+  context: Context,
+  wanted: Wanted,
+  note: Note,
+): Promise<{ dataAsset: rest.DataAsset; steps: Step[] }> {
+  const earlier = (await noted(context, note)) ?? (await earlierCapture(context, wanted))
+  context.renew()
+  const dataAsset = earlier ?? (await created(context, wanted))
+  note.write(dataAsset.id)
+  context.renew()
+  const steps: Step[] = [{ step: "create", status: earlier === undefined ? "done" : "already_done" }]
+  return { dataAsset, steps: [...steps, ...(await permissionSteps(context, dataAsset.id, wanted.permissions))] }
+}
+
+/** What this process captured before, if it is still there: a search may not find yet what has just been created. */
+async function noted(context: Context, note: Note): Promise<rest.DataAsset | undefined> {
+  const id = note.read()
+  if (id === undefined) return undefined
+  return (await nullIfMissing(rest.getDataAsset(context.upstream, id))) ?? undefined
+}
+
+/** Sent once. Where the answer is lost or unreadable, a look tells what came of it; if it doesn't, the failure stays. */
+async function created(context: Context, wanted: Wanted): Promise<rest.DataAsset> {
+  try {
+    return await rest.createDataAsset(context.upstream, wanted.params)
+  } catch (error) {
+    const failure = failureIn(error)
+    if (failure?.outcomeUnknown !== true && failure?.code !== "UPSTREAM_INVALID_RESPONSE") throw error
+    context.renew()
+    const found = await earlierCapture(context, wanted).catch(() => undefined)
+    if (found === undefined) throw error
+    return found
+  }
+}
+
+const mostPages = 10
+const pageSize = 1000
+
+/** The caller's data asset that was made of this run under this name. One call, unless a thousand have such a name. */
+async function earlierCapture(
+  { upstream }: Context,
+  { computationId, params: { name } }: Wanted,
+): Promise<rest.DataAsset | undefined> {
+  const filters = [{ key: "name", value: name }]
+  let next_token: string | number | undefined
+  for (let page = 0; page < mostPages; page++) {
+    const body = { type: "result", ownership: "created", filters, limit: pageSize, next_token }
+    const answer = await rest.searchDataAssets(upstream, body)
+    const found = answer.results.find(
+      (asset) => asset.provenance?.computation === computationId && text("name")(asset)?.trim() === name.trim(),
+    )
+    if (found !== undefined) return found
+    next_token = answer.next_token || undefined
+    if (answer.has_more !== true || next_token === undefined) return undefined
+  }
+  throw new Refusal(
+    "CONFLICT",
+    `More than ${mostPages * pageSize} of your results have names like this one, too many to see whether it was captured before: give it another name.`,
+    null,
+  )
+}

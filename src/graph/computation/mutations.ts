@@ -1,0 +1,234 @@
+import { badUserInput, nullIfMissing } from "../../errors.ts"
+import { checkAgainstPanel, checkValues, type GivenParameters, type GivenProcess } from "../appPanel/check.ts"
+import { patternsOf } from "../appPanel/pattern.ts"
+import { appPanelOf } from "../appPanel/type.ts"
+import { DataAssetAttachmentInput, defineAttachmentMutations, wireAttachments } from "../attachment/mutations.ts"
+import { builder, type InputFields } from "../builder.ts"
+import type { Kind } from "../capsule/rest.ts"
+import type { Context } from "../context.ts"
+import { link } from "../cost.ts"
+import { capitalized, defineMutation, firstRepeated } from "../defineMutation.ts"
+import { atMost, longest } from "../inputLimits.ts"
+import * as rest from "./rest.ts"
+import { Computation, computationById, forgetComputations, rememberRunnable } from "./type.ts"
+
+const NamedParameterInput = builder.inputType("NamedParameterInput", {
+  description: "A value for the parameter with this name.",
+  fields: (t) => ({
+    paramName: t.string({ required: true, description: "The parameter's `paramName` in the app panel." }),
+    value: t.string({
+      required: true,
+      description: "Its value, as text.",
+      extensions: atMost(longest.parameterValue),
+    }),
+  }),
+})
+
+const ProcessInput = builder.inputType("ProcessInput", {
+  description: "Values for one process of a pipeline.",
+  fields: (t) => ({
+    name: t.string({ required: true, description: "The process's `name` in the app panel." }),
+    parameters: t.stringList({
+      description: "Values in the app panel's order.",
+      extensions: atMost(longest.parameterValue),
+    }),
+    namedParameters: t.field({ type: [NamedParameterInput], description: "Values by name." }),
+  }),
+})
+
+/** What the inputs of both run mutations have in common. */
+const runFields = (t: InputFields) => ({
+  version: t.int({ description: "A release's major version; by default the latest state." }),
+  dataAssets: t.field({
+    type: [DataAssetAttachmentInput],
+    description: "Data assets to run with, beside those that are attached; at most 1,000, each of them once.",
+  }),
+  namedParameters: t.field({ type: [NamedParameterInput], description: "Values by name." }),
+  resumeRunId: t.id({ description: "A run to go on from, for a pipeline." }),
+  nextflowProfile: t.string({ description: "The Nextflow profile to run with." }),
+  checkParameters: t.boolean({
+    required: true,
+    defaultValue: true,
+    description:
+      "Whether to check the values against the app panel before anything is sent: names, required ones, minimum, maximum, pattern, options. One call more.",
+  }),
+})
+
+interface RunInput extends GivenParameters {
+  version?: number | null | undefined
+  dataAssets?: readonly (typeof DataAssetAttachmentInput.$inferInput)[] | null | undefined
+  resumeRunId?: string | null | undefined
+  nextflowProfile?: string | null | undefined
+  checkParameters: boolean
+}
+
+const wireNamed = (parameters: GivenParameters["namedParameters"]): rest.NamedParameter[] | undefined =>
+  parameters?.map(({ paramName, value }) => ({ param_name: paramName, value }))
+
+/** Checks the input and starts the run; what it answers is known to be a run of that capsule or pipeline. */
+async function run(context: Context, kind: Kind, id: string, input: RunInput, processes: readonly GivenProcess[]) {
+  checkValues(input)
+  for (const process of processes) checkValues(process)
+  const dataAssets = input.dataAssets?.length ? wireAttachments("dataAssets", input.dataAssets) : undefined
+  if (input.checkParameters) {
+    const panel = await appPanelOf(context, kind, id, input.version ?? undefined)
+    if (panel !== null) checkAgainstPanel(panel, input, processes, patternsOf(context))
+  }
+  const started = await rest.runComputation(context.upstream, {
+    ...(kind === "capsules" ? { capsule_id: id } : { pipeline_id: id }),
+    version: input.version ?? undefined,
+    resume_run_id: input.resumeRunId ?? undefined,
+    nextflow_profile: input.nextflowProfile ?? undefined,
+    data_assets: dataAssets,
+    parameters: input.parameters?.length ? [...input.parameters] : undefined,
+    named_parameters: wireNamed(input.namedParameters),
+    processes:
+      processes.length === 0
+        ? undefined
+        : processes.map(({ name, parameters, namedParameters }) => ({
+            name,
+            parameters: parameters ? [...parameters] : undefined,
+            named_parameters: wireNamed(namedParameters),
+          })),
+  })
+  forgetComputations(context)
+  const [computation = started] = computationById.prime(context, [started])
+  rememberRunnable(context, computation, { id, kind })
+  return { computation }
+}
+
+const runPayload = (name: string, what: string) =>
+  builder.objectRef<{ computation: rest.Computation }>(name).implement({
+    description: `The ${what} is starting.`,
+    fields: (t) => ({
+      computation: t.field({
+        type: Computation,
+        description: "The run as it begins; follow it with the subscription `computation(id)`.",
+        resolve: ({ computation }) => computation,
+      }),
+    }),
+  })
+
+defineMutation({
+  name: "runCapsule",
+  description: "Runs a capsule. One call, and one for the app panel that the values are checked against.",
+  cost: { calls: 2 },
+  input: builder.inputType("RunCapsuleInput", {
+    description: "Which capsule to run, and with what.",
+    fields: (t) => ({
+      capsuleId: t.id({ required: true, description: "The capsule's id." }),
+      parameters: t.stringList({
+        description: "Values in the app panel's order; an empty one stands for the default.",
+        extensions: atMost(longest.parameterValue),
+      }),
+      ...runFields(t),
+    }),
+  }),
+  payload: runPayload("RunCapsulePayload", "capsule"),
+  run: ({ capsuleId, ...input }, context) => run(context, "capsules", capsuleId, input, []),
+})
+
+defineMutation({
+  name: "runPipeline",
+  description: "Runs a pipeline. One call, and one for the app panel that the values are checked against.",
+  cost: { calls: 2 },
+  input: builder.inputType("RunPipelineInput", {
+    description: "Which pipeline to run, and with what.",
+    fields: (t) => ({
+      pipelineId: t.id({ required: true, description: "The pipeline's id." }),
+      parameters: t.stringList({
+        description:
+          "Always refused: Code Ocean ignores a pipeline's ordered parameters without a word. Use the named ones.",
+        extensions: atMost(longest.parameterValue),
+      }),
+      processes: t.field({ type: [ProcessInput], description: "Values for its processes, each named once." }),
+      ...runFields(t),
+    }),
+  }),
+  payload: runPayload("RunPipelinePayload", "pipeline"),
+  run: ({ pipelineId, parameters, processes, ...input }, context) => {
+    if (parameters?.length) {
+      throw badUserInput(
+        `\`parameters\` (${parameters
+          .slice(0, 3)
+          .map((value) => JSON.stringify(value.slice(0, 100)))
+          .join(
+            ", ",
+          )}): Code Ocean ignores a pipeline's ordered parameters without a word. Give them by name in \`namedParameters\`, or for each process in \`processes\`.`,
+      )
+    }
+    const twice = firstRepeated((processes ?? []).map(({ name }) => name))
+    if (twice !== undefined) {
+      throw badUserInput(`\`processes\` names ${JSON.stringify(twice.slice(0, 100))} twice: name each once.`)
+    }
+    return run(context, "pipelines", pipelineId, input, processes ?? [])
+  },
+})
+
+function forget(context: Context, id: string): void {
+  computationById(context).clear(id)
+  forgetComputations(context)
+}
+
+const payloadOf = <Payload extends { id: string }>(mutation: string, description: string) =>
+  builder.objectRef<Payload>(`${capitalized(mutation)}Payload`).implement({
+    description,
+    fields: (t) => ({
+      computation: t.field({
+        type: Computation,
+        description: "The run as it is after the change. A call, unless only its id is asked for.",
+        extensions: link,
+        resolve: ({ id }, _args, context, info) => nullIfMissing(computationById.link(context, id, info)),
+      }),
+    }),
+  })
+
+defineMutation({
+  name: "renameComputation",
+  description: "Gives a run a new display name. One call.",
+  cost: { calls: 1 },
+  input: builder.inputType("RenameComputationInput", {
+    description: "Which run, and its new name.",
+    fields: (t) => ({
+      id: t.id({ required: true, description: "The run's id." }),
+      name: t.string({ required: true, description: "The new display name." }),
+    }),
+  }),
+  payload: payloadOf<{ id: string }>("renameComputation", "The run has its new name."),
+  run: async ({ id, name }, context) => {
+    if (name.trim() === "") throw badUserInput("`name` is empty: give the run a name.")
+    await rest.renameComputation(context.upstream, id, name)
+    forget(context, id)
+    return { id }
+  },
+})
+
+defineMutation({
+  name: "deleteComputation",
+  description: "Deletes a run with its results for good, and stops it if it is running. One call.",
+  cost: { calls: 1 },
+  input: builder.inputType("DeleteComputationInput", {
+    description: "Which run.",
+    fields: (t) => ({ id: t.id({ required: true, description: "The run's id." }) }),
+  }),
+  payload: builder.objectRef<{ id: string }>("DeleteComputationPayload").implement({
+    description: "The run is gone.",
+    fields: (t) => ({
+      deletedComputationId: t.exposeID("id", { nullable: false, description: "The id that the run had." }),
+    }),
+  }),
+  run: async ({ id }, context) => {
+    await rest.deleteComputation(context.upstream, id)
+    forget(context, id)
+    return { id }
+  },
+})
+
+defineAttachmentMutations({
+  kind: "computations",
+  one: "computation",
+  attach: "attachComputationDataAssets",
+  detach: "detachComputationDataAssets",
+  payloadOf,
+  forget,
+})

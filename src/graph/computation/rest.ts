@@ -1,0 +1,111 @@
+import type { Upstream } from "../../upstream/client.ts"
+import { aListOf, anIdentified, nothing, theOne } from "../../upstream/decoders.ts"
+import type { Attachment } from "../attachment/rest.ts"
+import type { Kind } from "../capsule/rest.ts"
+
+/** One run, or one cloud workstation session. Upstream doesn't say of what: that is known only from where it was listed. */
+export interface Computation {
+  id: string
+  name: string
+  owner: string
+  /** Epoch seconds. */
+  created: number
+  /** Seconds. */
+  run_time: number
+  state: string
+  end_status?: string
+  exit_code?: number
+  has_results?: boolean
+  cloud_workstation?: boolean
+  owner_email?: string
+  nextflow_profile?: string
+  parameters?: Parameter[]
+  data_assets?: InputDataAsset[]
+  processes?: Process[]
+}
+
+export interface Parameter {
+  name?: string
+  param_name?: string
+  value?: string
+}
+
+/** A data asset as a run's input, and the folder it was mounted in. */
+export interface InputDataAsset {
+  id: string
+  mount?: string
+}
+
+/** One process of a pipeline's run. */
+export interface Process {
+  name: string
+  capsule_id: string
+  version?: number
+  public?: boolean
+  parameters?: Parameter[]
+}
+
+/**
+ * `GET /computations/{id}`: one run.
+ * Rejects with UpstreamError: 404 when there is none, 403 when the caller may not see it.
+ */
+export function getComputation(upstream: Upstream, id: string): Promise<Computation> {
+  return upstream.read({ method: "GET", route: "computations/{id}", ids: { id }, answer: theOne<Computation>(id) })
+}
+
+/**
+ * `GET /{kind}/{id}/computations`: every run there ever was of a capsule or pipeline, in no promised order; upstream
+ * neither pages nor filters.
+ */
+export function listComputations(upstream: Upstream, kind: Kind, id: string): Promise<Computation[]> {
+  return upstream.read({
+    method: "GET",
+    route: `${kind}/{id}/computations`,
+    ids: { id },
+    answer: aListOf(anIdentified<Computation>),
+  })
+}
+
+/** What to run, and with what. Exactly one of the two ids. All values are text of at most 4,096 characters. */
+export interface RunParams {
+  capsule_id?: string
+  pipeline_id?: string
+  /** A release's major version. */
+  version?: number
+  resume_run_id?: string
+  nextflow_profile?: string
+  data_assets?: Attachment[]
+  /** In the app panel's order. Pipelines ignore them without a word. */
+  parameters?: string[]
+  named_parameters?: NamedParameter[]
+  processes?: { name: string; parameters?: string[]; named_parameters?: NamedParameter[] }[]
+}
+
+export interface NamedParameter {
+  param_name: string
+  value: string
+}
+
+/**
+ * `POST /computations`: starts a run, and answers it as it begins.
+ * Rejects with UpstreamError: 400 for parameters or data assets that don't fit, 404 for an unknown capsule or pipeline.
+ */
+export function runComputation(upstream: Upstream, params: RunParams): Promise<Computation> {
+  return upstream.write({ method: "POST", route: "computations", body: params, answer: anIdentified<Computation> })
+}
+
+/**
+ * `PATCH /computations/{id}?name=`: gives a run a new display name. The answer's body is of no use.
+ * Rejects with UpstreamError: 404 when there is none.
+ */
+export function renameComputation(upstream: Upstream, id: string, name: string): Promise<void> {
+  return upstream.write({ method: "PATCH", route: "computations/{id}", ids: { id }, query: { name }, answer: nothing })
+}
+
+/**
+ * `DELETE /computations/{id}`: deletes a run with its results, and stops it if it is running. The answer has no body.
+ * Rejects with UpstreamError: 404 when there is none.
+ */
+export function deleteComputation(upstream: Upstream, id: string): Promise<void> {
+  return upstream.write({ method: "DELETE", route: "computations/{id}", ids: { id }, answer: nothing })
+}

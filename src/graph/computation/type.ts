@@ -1,0 +1,321 @@
+import { badUserInput } from "../../errors.ts"
+import { builder } from "../builder.ts"
+import type { Kind } from "../capsule/rest.ts"
+import { linkRunnable, Runnable } from "../capsule/runnableType.ts"
+import { Capsule, capsuleById } from "../capsule/type.ts"
+import { type Context, oncePerRequest } from "../context.ts"
+import { cost, link, listOf } from "../cost.ts"
+import { DataAsset, dataAssetById } from "../dataAsset/type.ts"
+import { wireEnum } from "../enums.ts"
+import { always, bool, float, int, objects, text, textOrEmpty } from "../fields.ts"
+import { File, Folder, fileAt, folderAt, logOf } from "../files/type.ts"
+import { atMost, longest } from "../inputLimits.ts"
+import { linkAt, loaderById, loaderByKey } from "../loader.ts"
+import { Node } from "../node/type.ts"
+import { connectionOf, listPage, type Page, type PageArguments } from "../pagination/page.ts"
+import { outcomeOf } from "./outcome.ts"
+import * as rest from "./rest.ts"
+
+export const computationById = loaderById("Computation", (context, id) => rest.getComputation(context.upstream, id))
+
+/** Which capsule or pipeline. */
+interface RunnableKey {
+  id: string
+  kind: Kind
+}
+
+const computationsByRunnable = loaderByKey(async (context, key) => {
+  const runnable: RunnableKey = JSON.parse(key)
+  const listed = await rest.listComputations(context.upstream, runnable.kind, runnable.id)
+  const distinct = new Map(listed.map((computation) => [computation.id, computation]))
+  const computations = newestFirst(computationById.prime(context, [...distinct.values()]))
+  for (const computation of computations) rememberRunnable(context, computation, runnable)
+  return computations
+})
+
+/** Forgets every list of runs that this request has loaded, after a write that may have changed them. */
+export function forgetComputations(context: Context): void {
+  computationsByRunnable(context).clearAll()
+}
+
+function newestFirst(computations: rest.Computation[]): rest.Computation[] {
+  return computations.sort((a, b) => createdOf(b) - createdOf(a) || (a.id < b.id ? -1 : 1))
+}
+
+function createdOf(computation: rest.Computation): number {
+  return Number(computation.created) || 0
+}
+
+/** What a request has learnt of which run belongs to what; upstream's computations don't say it themselves. */
+const runnables = oncePerRequest(() => new Map<rest.Computation, RunnableKey>())
+
+/** Notes for the length of the request that this object is a run of that capsule or pipeline. */
+export function rememberRunnable(context: Context, computation: rest.Computation, runnable: RunnableKey): void {
+  runnables(context).set(computation, runnable)
+}
+
+export const ComputationState = wireEnum("ComputationState", "Where a run stands.", {
+  initializing: "Waiting for its machine.",
+  running: "Running.",
+  finalizing: "Storing its results.",
+  completed: "Ended. That says nothing of success: look at `endStatus`, `exitCode` and `hasResults`.",
+  failed: "Failed to run.",
+})
+
+export const ComputationEndStatus = wireEnum("ComputationEndStatus", "How a run ended.", {
+  succeeded: "By itself.",
+  failed: "With an error.",
+  stopped: "Stopped by someone.",
+})
+
+export const ComputationOutcome = builder.enumType("ComputationOutcome", {
+  description: "What came of a run, read from its state, end status, exit code and results together.",
+  values: {
+    IN_PROGRESS: { description: "It hasn't ended." },
+    SUCCEEDED: {
+      description:
+        "It ended by itself, with exit code 0 where it has one, and left results unless it is a cloud workstation.",
+    },
+    FAILED: { description: "It failed." },
+    STOPPED: { description: "Someone stopped it." },
+    SUSPECT: {
+      description:
+        "It can't be told, or what it says doesn't fit together, such as a success with exit code 1: look at its log.",
+    },
+  } as const,
+})
+
+const CreatedRangeInput = builder.inputType("CreatedRangeInput", {
+  description: "A span of time; at least one end.",
+  fields: (t) => ({
+    from: t.field({ type: "DateTime", description: "The earliest moment, included." }),
+    to: t.field({ type: "DateTime", description: "The moment before which it ends." }),
+  }),
+})
+
+export const ComputationFilterInput = builder.inputType("ComputationFilterInput", {
+  description: "Which runs to show: those that match everything that is given.",
+  fields: (t) => ({
+    state: t.field({ type: [ComputationState.ref], description: "Any of these states." }),
+    endStatus: t.field({ type: [ComputationEndStatus.ref], description: "Any of these endings." }),
+    name: t.string({ description: "A part of the name, in any case." }),
+    created: t.field({ type: CreatedRangeInput, description: "When it was started." }),
+    dataAssetId: t.id({ description: "Only runs that had this data asset as an input." }),
+  }),
+})
+
+type Filter = typeof ComputationFilterInput.$inferInput
+
+/** One page of the runs of a capsule or pipeline, newest first. One call, shared by all pages and filters of a request. */
+export async function computationPage(
+  context: Context,
+  runnable: RunnableKey,
+  args: PageArguments & { filter?: Filter | null | undefined },
+): Promise<Page<rest.Computation>> {
+  const matches = matcherOf(args.filter ?? {}, context)
+  const binding = `computations ${JSON.stringify([runnable.id, args.filter])}`
+  return listPage(
+    binding,
+    async () => (await computationsByRunnable(context).load(JSON.stringify(runnable))).filter(matches),
+    args,
+    (computation): RunKey => [createdOf(computation), computation.id],
+    runKeyIn,
+    (computation, [created, id]) =>
+      createdOf(computation) < created || (createdOf(computation) === created && computation.id > id),
+  )
+}
+
+/** Where a run stands among the others: when it was started, and its id. */
+type RunKey = readonly [created: number, id: string]
+
+function runKeyIn(value: unknown): RunKey | undefined {
+  if (!Array.isArray(value) || value.length !== 2) return undefined
+  const [created, id] = value
+  return Number.isFinite(created) && typeof id === "string" ? [created, id] : undefined
+}
+
+function matcherOf({ state, endStatus, name, created, dataAssetId }: Filter, context: Context) {
+  if (created != null && created.from == null && created.to == null) {
+    throw badUserInput("The filter's `created` has no ends: give `from`, `to` or both.")
+  }
+  if (created?.from != null && created.to != null && created.from >= created.to) {
+    throw badUserInput("The filter's `created` is empty: `from` must be before `to`.")
+  }
+  const wanted = name?.toLowerCase()
+  return (computation: rest.Computation): boolean =>
+    (state == null || state.includes(ComputationState.read(computation.state, context))) &&
+    (endStatus == null ||
+      (!!computation.end_status && endStatus.includes(ComputationEndStatus.read(computation.end_status, context)))) &&
+    (wanted === undefined || String(computation.name).toLowerCase().includes(wanted)) &&
+    (dataAssetId == null || hasInput(computation, dataAssetId)) &&
+    createdOf(computation) >= (created?.from ?? Number.NEGATIVE_INFINITY) &&
+    createdOf(computation) < (created?.to ?? Number.POSITIVE_INFINITY)
+}
+
+/** A run whose inputs can't be read has none that match: it must not keep the filter from finding the others. */
+function hasInput({ data_assets: inputs }: rest.Computation, dataAssetId: string): boolean {
+  return Array.isArray(inputs) && inputs.some((input) => input?.id === dataAssetId)
+}
+
+const ComputationParameter = builder.objectRef<object>("ComputationParameter").implement({
+  description: "A value that a run was given.",
+  fields: (t) => ({
+    name: t.string({ description: "The label in the app panel.", resolve: text("name") }),
+    paramName: t.string({ description: "The name under which the run took it.", resolve: text("param_name") }),
+    value: t.string({ description: "The value.", resolve: textOrEmpty("value") }),
+  }),
+})
+
+const InputDataAsset = builder.objectRef<rest.InputDataAsset>("ComputationDataAsset").implement({
+  description: "A data asset as a run's input.",
+  fields: (t) => ({
+    id: t.id({ description: "The data asset's id.", resolve: text("id") }),
+    mount: t.string({ description: "The folder it was mounted in.", resolve: text("mount") }),
+    dataAsset: t.field({
+      type: DataAsset,
+      description: "The data asset. A call, unless only its id is asked for.",
+      extensions: link,
+      resolve: linkAt(dataAssetById, "id"),
+    }),
+  }),
+})
+
+const Process = builder.objectRef<rest.Process>("ComputationProcess").implement({
+  description: "One process of a pipeline's run.",
+  fields: (t) => ({
+    name: t.string({ description: "The process's name.", resolve: text("name") }),
+    version: t.int({ description: "The release of its capsule that ran.", resolve: int("version") }),
+    public: t.boolean({ description: "Whether its capsule is open to everyone.", resolve: bool("public") }),
+    parameters: t.field({
+      type: [ComputationParameter],
+      description: "The values it was given.",
+      resolve: objects("parameters"),
+    }),
+    capsule: t.field({
+      type: Capsule,
+      description: "The capsule that ran. A call, unless only its id is asked for.",
+      extensions: link,
+      resolve: linkAt(capsuleById, "capsule_id"),
+    }),
+  }),
+})
+
+export const Computation = builder.objectRef<rest.Computation>("Computation")
+Computation.implement({
+  description: "One run of a capsule or pipeline, or a cloud workstation session.",
+  interfaces: [Node],
+  fields: (t) => ({
+    name: t.string({ nullable: false, description: "The display name.", resolve: always("name", textOrEmpty) }),
+    owner: t.string({
+      description: "The user id of who started it; `release` for runs of a release.",
+      resolve: text("owner"),
+    }),
+    ownerEmail: t.string({ description: "The email address of who started it.", resolve: text("owner_email") }),
+    created: t.field({
+      type: "DateTime",
+      nullable: false,
+      description: "When it was started.",
+      resolve: always("created", float),
+    }),
+    runTime: t.int({ description: "How long it ran. Seconds.", resolve: int("run_time") }),
+    state: t.field({
+      type: ComputationState.ref,
+      nullable: false,
+      description: "Where it stands.",
+      resolve: ComputationState.always("state"),
+    }),
+    endStatus: t.field({
+      type: ComputationEndStatus.ref,
+      description: "How it ended; null while it hasn't.",
+      resolve: ComputationEndStatus.at("end_status"),
+    }),
+    exitCode: t.int({
+      description: "The exit code of the script; any error of a pipeline gives 1. Null until it is completed.",
+      resolve: int("exit_code"),
+    }),
+    hasResults: t.boolean({ description: "Whether it left results.", resolve: bool("has_results") }),
+    outcome: t.field({
+      type: ComputationOutcome,
+      nullable: false,
+      description: "Whether it really succeeded, as far as it can be told without a look at its log. No call.",
+      resolve: (computation) => outcomeOf(computation).outcome,
+    }),
+    outcomeReasons: t.stringList({
+      nullable: false,
+      description: "Why `outcome` is what it is, in sentences; empty while it is in progress and when it succeeded.",
+      resolve: (computation) => outcomeOf(computation).reasons,
+    }),
+    cloudWorkstation: t.boolean({
+      description: "Whether it is a cloud workstation session.",
+      resolve: bool("cloud_workstation"),
+    }),
+    nextflowProfile: t.string({
+      description: "The Nextflow profile of a pipeline's run.",
+      resolve: text("nextflow_profile"),
+    }),
+    parameters: t.field({
+      type: [ComputationParameter],
+      description: "The values it was given.",
+      resolve: objects("parameters"),
+    }),
+    dataAssets: t.field({
+      type: [InputDataAsset],
+      description: "Its inputs.",
+      extensions: listOf(5),
+      resolve: objects<rest.InputDataAsset>("data_assets"),
+    }),
+    processes: t.field({
+      type: [Process],
+      description: "The processes of a pipeline's run.",
+      extensions: listOf(5),
+      resolve: objects<rest.Process>("processes"),
+    }),
+    runnable: t.field({
+      type: Runnable,
+      description:
+        "What ran. Known only where the run was reached from its capsule or pipeline, or from a result's provenance, since Code Ocean's runs don't name it: null elsewhere. A call where the request hasn't read it yet, unless only its id is asked for.",
+      extensions: link,
+      resolve: (computation, _args, context, info) => {
+        const runnable = runnables(context).get(computation)
+        return runnable === undefined ? null : linkRunnable(context, runnable.kind, runnable.id, info)
+      },
+    }),
+    results: t.field({
+      type: Folder,
+      description: "The folder of its results. No call until it is opened.",
+      args: {
+        path: t.arg.string({
+          required: true,
+          defaultValue: "",
+          description: "A folder within; by default the root.",
+          extensions: atMost(longest.path),
+        }),
+      },
+      resolve: ({ id }, { path }) => folderAt({ kind: "computations", id }, path),
+    }),
+    resultFile: t.field({
+      type: File,
+      description: "One file of its results, reached without listing its folder. No call until it is read.",
+      args: {
+        path: t.arg.string({
+          required: true,
+          description: "Its path, such as `figures/overview.csv`.",
+          extensions: atMost(longest.path),
+        }),
+      },
+      resolve: ({ id }, { path }) => fileAt({ kind: "computations", id }, path),
+    }),
+    log: t.string({
+      description:
+        "What it wrote to its console, which is its result file `output`; null: there is none (yet). At most 1 MiB; a larger one only with `tail`, which then reads no more than its last 1 MiB. Two calls, three where the last lines are very long; none for a run that left no results.",
+      extensions: cost({ calls: 3, bytes: 8_192 }),
+      args: { tail: t.arg.int({ description: "How many of the last lines; by default the whole log." }) },
+      resolve: (computation, { tail }, context) =>
+        bool("has_results")(computation) === false
+          ? null
+          : logOf(context, { kind: "computations", id: computation.id }, "output", tail),
+    }),
+  }),
+})
+
+export const ComputationConnection = connectionOf("Computation", Computation)

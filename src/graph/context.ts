@@ -1,0 +1,123 @@
+import { hash, randomUUID } from "node:crypto"
+import type { YogaInitialContext } from "graphql-yoga"
+import type { Memory } from "../collections/memory.ts"
+import { isPlausibleToken } from "../config.ts"
+import { badUserInput } from "../errors.ts"
+import type { Outcome, Reading } from "../polling/pollers.ts"
+import type { Note } from "../polling/tasks.ts"
+import type { CallCounts, Caller, Token, Upstream } from "../upstream/client.ts"
+
+/** What one GraphQL request carries. Loaders hang on it, so nothing outlives the request or crosses to another. */
+export interface Context extends YogaInitialContext {
+  upstream: Upstream
+  /** On whose behalf it is answered. */
+  caller: Caller
+  requestId: string
+  cost: RequestCost
+  /** What `oncePerRequest` has made, if anything. */
+  made: Map<unknown, unknown> | undefined
+  /** Whether capsules may be found by a search for their ids. */
+  bulkCapsuleReads: boolean
+  /** Notes an enum value that the gateway doesn't know; each is logged once in the process's life. */
+  unrecognized(caller: Caller, enumName: string, value: string): void
+  /**
+   * Of which type an id is, by the caller's `key`: a type never changes, but what a lookup costs must not tell anyone what others
+   * have looked up.
+   */
+  types: Memory
+  /** Follows an object until it is final, together with the caller's other subscriptions to it. */
+  follow<T>(subject: Subject<T>): AsyncIterableIterator<Outcome<T>>
+  /**
+   * Begins the next event of a subscription, which is answered like a request of its own: what was loaded for the last one
+   * is forgotten, and the upstream is a new one with its whole time before it.
+   */
+  renew(): void
+  /**
+   * Does work that is finished even if the client leaves, since writes should not be cut off. It has a context of its own,
+   * whose `renew` gives each step its whole time.
+   * @param key what the caller must not work on twice at once
+   * @param wanted who wants the same of it meanwhile shares the outcome
+   */
+  finish<T>(key: readonly string[], wanted: unknown, work: (context: Context, note: Note) => Promise<T>): Promise<T>
+}
+
+/**
+ * Makes something once for each request. It is kept on the context, not in a WeakMap beside it: what a WeakMap of old age
+ * leads to is collected only with the old, so every request and all that it had loaded would outlive it by seconds.
+ */
+export function oncePerRequest<T>(make: (context: Context) => T): (context: Context) => T {
+  return (context) => {
+    context.made ??= new Map()
+    let made = context.made.get(make)
+    if (made === undefined) {
+      made = make(context)
+      context.made.set(make, made)
+    }
+    return made as T
+  }
+}
+
+/** What a request costs in calls to Code Ocean. */
+export interface RequestCost extends CallCounts {
+  /** How many were expected; null: it was refused before anyone could tell. */
+  estimatedUpstreamCalls: number | null
+}
+
+/** An object that can be followed. */
+export interface Subject<T> {
+  kind: string
+  id: string
+  read(upstream: Upstream): Promise<Reading<T>>
+  /** The longest wait between two reads, in milliseconds. */
+  slowestMs: number
+}
+
+const howToAuthenticate =
+  "Send a Code Ocean access token: `Authorization: Bearer <token>`, or Basic with the token as user name."
+
+/** What callers have who bring none. */
+export const noToken: Token = { missing: howToAuthenticate }
+
+/** Reads the caller's token from `Authorization: Bearer <token>` or Basic `<token>:`. */
+export function tokenOf(authorization: string | null | undefined): Token {
+  if (authorization == null) return noToken
+  const [, scheme = "", credentials = ""] = /^(\S+) +(\S+) *$/.exec(authorization) ?? []
+  const token =
+    scheme.toLowerCase() === "bearer"
+      ? credentials
+      : scheme.toLowerCase() === "basic"
+        ? userNameOf(credentials)
+        : undefined
+  if (token === undefined) return { missing: `The Authorization header can't be read. ${howToAuthenticate}` }
+  if (!isPlausibleToken(token)) {
+    return {
+      missing: `The Authorization header holds no Code Ocean token: those are up to 1,024 printable characters, without spaces and colons. ${howToAuthenticate}`,
+    }
+  }
+  return { value: token }
+}
+
+/** What stands for a token wherever something is kept for longer than its request. */
+export function digestOf(token: string): string {
+  return hash("sha256", token)
+}
+
+function userNameOf(credentials: string): string | undefined {
+  const decoded = /^[A-Za-z0-9+/_-]+={0,2}$/.test(credentials)
+    ? Buffer.from(credentials, "base64").toString("latin1")
+    : ""
+  const [, userName] = /^([^:]*):?$/.exec(decoded) ?? []
+  return userName
+}
+
+/** Reads the name of the agent that acts for the caller; undefined when the caller named none. */
+export function agentIdOf(header: string | null): string | undefined {
+  if (header === null) return undefined
+  if (!/^[\x20-\x7e]{1,256}$/.test(header)) throw badUserInput("Agent-Id must be 1 to 256 printable ASCII characters.")
+  return header
+}
+
+/** The caller's own request id where it brought a usable one, else a new one. */
+export function requestIdOf(header: string | string[] | null | undefined): string {
+  return typeof header === "string" && /^[\w.:-]{1,128}$/.test(header) ? header : randomUUID()
+}

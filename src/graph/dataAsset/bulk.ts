@@ -1,0 +1,214 @@
+import { badUserInput, type Failure, failureIn } from "../../errors.ts"
+import { builder } from "../builder.ts"
+import type { Context } from "../context.ts"
+import { type Count, link, listOf } from "../cost.ts"
+import { CustomMetadataEntry } from "../customMetadata/type.ts"
+import { checkIds, defineMutation, FailureType } from "../defineMutation.ts"
+import { inCapitals } from "../enums.ts"
+import { object, texts } from "../fields.ts"
+import { atMost, longest } from "../inputLimits.ts"
+import { CustomMetadataInput, readAnew, sendUpdate, wireMetadata } from "./mutations.ts"
+import { DataAssetSearchInput, findDataAssets, mostFound } from "./queries.ts"
+import type * as rest from "./rest.ts"
+import { DataAsset, dataAssetById } from "./type.ts"
+
+/** Each item is a read and a write; a few at a time leave connections for everyone else. */
+const sideBySide = 8
+
+/** What is to change of each data asset. */
+interface Edit {
+  addTags: readonly string[]
+  removeTags: ReadonlySet<string>
+  setCustomMetadata: Readonly<Record<string, unknown>>
+}
+
+interface Editable {
+  tags: string[]
+  customMetadata: Record<string, unknown>
+}
+
+type ItemStatus = "changed" | "would_change" | "unchanged" | "failed"
+
+interface Item {
+  id: string
+  status: ItemStatus
+  before?: Editable
+  after?: Editable
+  failure?: Failure
+}
+
+function editableOf(asset: rest.DataAsset): Editable {
+  return {
+    tags: texts("tags", "keywords")(asset) ?? [],
+    customMetadata: object<Record<string, unknown>>("custom_metadata")(asset) ?? {},
+  }
+}
+
+function edited({ tags, customMetadata }: Editable, { addTags, removeTags, setCustomMetadata }: Edit): Editable {
+  return {
+    tags: [...new Set([...tags.filter((tag) => !removeTags.has(tag)), ...addTags])],
+    customMetadata: { ...customMetadata, ...setCustomMetadata },
+  }
+}
+
+const editsTags = ({ addTags, removeTags }: Edit) => addTags.length + removeTags.size > 0
+const editsMetadata = ({ setCustomMetadata }: Edit) => Object.keys(setCustomMetadata).length > 0
+
+function differ(before: Editable, after: Editable): boolean {
+  const metadata = (editable: Editable) => JSON.stringify(Object.entries(editable.customMetadata).sort())
+  return before.tags.join("\n") !== after.tags.join("\n") || metadata(before) !== metadata(after)
+}
+
+/** Edits one data asset, or says what that would change. A failed call is this item's own: the others go on. */
+async function editOne(context: Context, id: string, edit: Edit, dryRun: boolean): Promise<Item> {
+  let found: Pick<Item, "before" | "after"> = {}
+  try {
+    const asset = dryRun ? await dataAssetById(context).load(id) : await readAnew(context, id)
+    const before = editableOf(asset)
+    const after = edited(before, edit)
+    found = { before, after }
+    if (!differ(before, after)) return { id, status: "unchanged", ...found }
+    if (dryRun) return { id, status: "would_change", ...found }
+    await sendUpdate(context, asset, {
+      ...(editsTags(edit) && { tags: after.tags }),
+      ...(editsMetadata(edit) && { custom_metadata: after.customMetadata }),
+    })
+    return { id, status: "changed", ...found }
+  } catch (error) {
+    const failure = failureIn(error)
+    if (failure === undefined) throw error
+    return { id, status: "failed", ...found, failure }
+  }
+}
+
+/** Runs the work for each id, a few at a time, and keeps the ids' order. */
+async function forEach<T>(ids: readonly string[], work: (id: string) => Promise<T>): Promise<T[]> {
+  const results: T[] = new Array(ids.length)
+  let next = 0
+  const worker = async () => {
+    for (let index = next++; index < ids.length; index = next++) results[index] = await work(ids[index] as string)
+  }
+  await Promise.all(Array.from({ length: sideBySide }, worker))
+  return results
+}
+
+const UpdateStatus = builder.enumType("DataAssetUpdateStatus", {
+  description: "What came of one data asset in an edit of many.",
+  values: inCapitals({
+    changed: "It has changed.",
+    would_change: "It would change: this was a dry run.",
+    unchanged: "It is already as it should be; nothing was sent.",
+    failed: "It could not be read or changed: see `failure`.",
+  }),
+})
+
+const EditableType = builder.objectRef<Editable>("DataAssetEditable").implement({
+  description: "What an edit of many data assets can change.",
+  fields: (t) => ({
+    tags: t.exposeStringList("tags", { nullable: false, description: "The keywords." }),
+    customMetadata: t.field({
+      type: [CustomMetadataEntry],
+      nullable: false,
+      description: "The values of custom metadata fields.",
+      extensions: listOf(10),
+      resolve: ({ customMetadata }) => Object.entries(customMetadata).map(([key, value]) => ({ key, value })),
+    }),
+  }),
+})
+
+const ItemType = builder.objectRef<Item>("DataAssetUpdate").implement({
+  description: "What came of one data asset in an edit of many.",
+  fields: (t) => ({
+    id: t.exposeID("id", { nullable: false, description: "The data asset's id." }),
+    status: t.field({
+      type: UpdateStatus,
+      nullable: false,
+      description: "What came of it.",
+      resolve: ({ status }) => status,
+    }),
+    before: t.field({
+      type: EditableType,
+      description: "What it had before; null where it could not be read.",
+      resolve: ({ before }) => before,
+    }),
+    after: t.field({
+      type: EditableType,
+      description: "What it has now, or would have; null where it could not be read.",
+      resolve: ({ after, status }) => (status === "failed" ? null : after),
+    }),
+    failure: t.field({ type: FailureType, description: "What went wrong.", resolve: ({ failure }) => failure }),
+    dataAsset: t.field({
+      type: DataAsset,
+      description: "The data asset as it is now. A call, unless only its id is asked for.",
+      extensions: link,
+      resolve: ({ id }, _args, context, info) => dataAssetById.link(context, id, info),
+    }),
+  }),
+})
+
+/** How many an edit is of: nobody knows what a search finds, and an edit that is refused halfway would be worse. */
+const targets: Count = { argument: "input.ids", assumed: mostFound }
+
+defineMutation({
+  name: "updateDataAssets",
+  description:
+    "Edits tags and custom metadata of many data assets; whatever else they hold stays as it is. One read and one write for each that changes, eight at a time; one that fails doesn't stop the others. Try it with `dryRun` first.",
+  cost: { calls: 2, per: targets, items: targets },
+  input: builder.inputType("UpdateDataAssetsInput", {
+    description: "Which data assets (by `ids`, or by `search`), and what to change of each.",
+    fields: (t) => ({
+      ids: t.idList({ description: "1 to 1,000 ids, each of them once." }),
+      search: t.field({ type: DataAssetSearchInput, description: "Everything that this search finds, at most 1,000." }),
+      addTags: t.stringList({ description: "Tags to add where they are missing.", extensions: atMost(longest.key) }),
+      removeTags: t.stringList({ description: "Tags to remove where they are.", extensions: atMost(longest.key) }),
+      setCustomMetadata: t.field({
+        type: [CustomMetadataInput],
+        description: "Custom metadata to set; keys that aren't named stay as they are.",
+      }),
+      dryRun: t.boolean({
+        required: true,
+        defaultValue: false,
+        description: "True changes nothing, and says what would change.",
+      }),
+    }),
+  }),
+  payload: builder.objectRef<{ items: Item[] }>("UpdateDataAssetsPayload").implement({
+    description: "What came of each data asset.",
+    fields: (t) => ({
+      items: t.field({
+        type: [ItemType],
+        nullable: false,
+        description: "One for each data asset, in the order of `ids` or of the search.",
+        resolve: ({ items }) => items,
+      }),
+      changed: t.int({
+        nullable: false,
+        description: "How many changed, or in a dry run would.",
+        resolve: ({ items }) => items.filter(({ status }) => status === "changed" || status === "would_change").length,
+      }),
+      failed: t.int({
+        nullable: false,
+        description: "How many failed.",
+        resolve: ({ items }) => items.filter(({ status }) => status === "failed").length,
+      }),
+    }),
+  }),
+  run: async ({ ids, search, dryRun, ...input }, context) => {
+    if ((ids == null) === (search == null)) throw badUserInput("Give either `ids` or `search`, and not both.")
+    if (ids != null) checkIds("ids", ids)
+    const edit: Edit = {
+      addTags: input.addTags ?? [],
+      removeTags: new Set(input.removeTags),
+      setCustomMetadata: wireMetadata(input.setCustomMetadata) ?? {},
+    }
+    const both = edit.addTags.find((tag) => edit.removeTags.has(tag))
+    if (both !== undefined)
+      throw badUserInput(`The tag ${JSON.stringify(both)} is in \`addTags\` and in \`removeTags\`.`)
+    if (edit.addTags.some((tag) => tag.trim() === "")) throw badUserInput("`addTags` holds an empty tag.")
+    if (!editsTags(edit) && !editsMetadata(edit)) {
+      throw badUserInput("Nothing is to change: give `addTags`, `removeTags` or `setCustomMetadata`.")
+    }
+    const targets = ids ?? (search == null ? [] : await findDataAssets(context, search))
+    return { items: await forEach(targets, (id) => editOne(context, id, edit, dryRun)) }
+  },
+})

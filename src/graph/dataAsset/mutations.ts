@@ -1,0 +1,432 @@
+import { badUserInput, nullIfMissing } from "../../errors.ts"
+import { builder } from "../builder.ts"
+import type { Context } from "../context.ts"
+import { link } from "../cost.ts"
+import { capitalized, checkIds, defineMutation } from "../defineMutation.ts"
+import { object, text, texts } from "../fields.ts"
+import { atMost, longest } from "../inputLimits.ts"
+import * as rest from "./rest.ts"
+import { DataAsset, dataAssetById } from "./type.ts"
+
+export const CustomMetadataInput = builder.inputType("CustomMetadataInput", {
+  description: "A value for one custom metadata field of the deployment.",
+  fields: (t) => ({
+    key: t.string({
+      required: true,
+      description: "The field's name, as it is, spaces and all.",
+      extensions: atMost(longest.key),
+    }),
+    value: t.field({
+      type: "JSON",
+      required: true,
+      description: "A text, a number, or a list of these; a date is epoch seconds.",
+      extensions: atMost(longest.freeText),
+    }),
+  }),
+})
+
+/** Custom metadata as the wire has it. Throws BAD_USER_INPUT for a key that is empty or given twice. */
+export function wireMetadata(
+  entries: readonly (typeof CustomMetadataInput.$inferInput)[] | null | undefined,
+): Record<string, unknown> | undefined {
+  if (entries == null) return undefined
+  const metadata = new Map<string, unknown>()
+  for (const { key, value } of entries) {
+    if (key.trim() === "") throw badUserInput("A custom metadata `key` is empty: name the field.")
+    if (metadata.has(key))
+      throw badUserInput(`The custom metadata key ${JSON.stringify(key)} is given twice: give it once.`)
+    metadata.set(key, value)
+  }
+  return Object.fromEntries(metadata)
+}
+
+/** Reads a data asset anew, past what the request has loaded: what is sent back must not be older than need be. */
+export async function readAnew(context: Context, id: string): Promise<rest.DataAsset> {
+  return dataAssetById(context).clear(id).load(id)
+}
+
+/**
+ * Sends a change together with everything that stays: upstream's PUT may empty what its body leaves out.
+ * @param current the data asset as it is
+ */
+export async function sendUpdate(
+  context: Context,
+  current: rest.DataAsset,
+  change: rest.DataAssetUpdate,
+): Promise<void> {
+  const { id } = current
+  await rest.updateDataAsset(context.upstream, id, {
+    name: text("name")(current) ?? undefined,
+    description: text("description")(current) ?? undefined,
+    tags: texts("tags", "keywords")(current) ?? undefined,
+    mount: text("mount")(current) ?? undefined,
+    custom_metadata: object<Record<string, unknown>>("custom_metadata")(current) ?? undefined,
+    ...change,
+  })
+  dataAssetById(context).clear(id)
+}
+
+const AwsSourceInput = builder.inputType("AwsSourceInput", {
+  description: "Files in an S3 bucket.",
+  fields: (t) => ({
+    bucket: t.string({ required: true, description: "The bucket's name." }),
+    prefix: t.string({
+      description: "The folder in the bucket; by default all of it.",
+      extensions: atMost(longest.path),
+    }),
+    endpointName: t.string({ description: "The name of a custom S3 endpoint." }),
+    keepOnExternalStorage: t.boolean({ description: "True leaves the files where they are." }),
+    public: t.boolean({ description: "True reads the bucket without credentials." }),
+    useInputBucket: t.boolean({ description: "True takes the files from the deployment's input bucket; admins only." }),
+  }),
+})
+
+const GcpSourceInput = builder.inputType("GcpSourceInput", {
+  description: "Files in a Google Cloud Storage bucket.",
+  fields: (t) => ({
+    bucket: t.string({ required: true, description: "The bucket's name." }),
+    prefix: t.string({
+      description: "The folder in the bucket; by default all of it.",
+      extensions: atMost(longest.path),
+    }),
+    clientId: t.string({ description: "The client id to read it with." }),
+    clientSecret: t.string({ description: "The client secret to read it with; handed on, kept nowhere." }),
+  }),
+})
+
+const ComputationSourceInput = builder.inputType("ComputationSourceInput", {
+  description: "Results of a run.",
+  fields: (t) => ({
+    id: t.id({ required: true, description: "The run's id." }),
+    path: t.string({
+      description: "The folder in its results; by default all of them.",
+      extensions: atMost(longest.path),
+    }),
+  }),
+})
+
+const CloudWorkstationSourceInput = builder.inputType("CloudWorkstationSourceInput", {
+  description: "Files in a cloud workstation session.",
+  fields: (t) => ({
+    id: t.id({ required: true, description: "The session's id: that of its computation." }),
+    path: t.string({ required: true, description: "The folder in the session.", extensions: atMost(longest.path) }),
+    runScript: t.string({
+      description: "The script that made them; with it the data asset is a result.",
+      extensions: atMost(longest.path),
+    }),
+  }),
+})
+
+const CombinedSourceInput = builder.inputType("CombinedSourceInput", {
+  description: "Other data assets together.",
+  fields: (t) => ({
+    dataAssetIds: t.idList({ required: true, description: "1 to 1,000 ids of data assets, each of them once." }),
+  }),
+})
+
+const DataAssetSourceInput = builder.inputType("DataAssetSourceInput", {
+  description: "Where a data asset's files come from: exactly one of these.",
+  isOneOf: true,
+  fields: (t) => ({
+    aws: t.field({ type: AwsSourceInput, description: "An S3 bucket." }),
+    gcp: t.field({ type: GcpSourceInput, description: "A Google Cloud Storage bucket." }),
+    computation: t.field({ type: ComputationSourceInput, description: "The results of a run." }),
+    cloudWorkstation: t.field({ type: CloudWorkstationSourceInput, description: "A cloud workstation session." }),
+    combined: t.field({ type: CombinedSourceInput, description: "Other data assets together." }),
+  }),
+})
+
+const AwsTargetInput = builder.inputType("AwsTargetInput", {
+  description: "An S3 bucket to put files into.",
+  fields: (t) => ({
+    bucket: t.string({ required: true, description: "The bucket's name." }),
+    prefix: t.string({ description: "The folder in the bucket.", extensions: atMost(longest.path) }),
+    endpointName: t.string({ description: "The name of a custom S3 endpoint." }),
+  }),
+})
+
+const DataAssetTargetInput = builder.inputType("DataAssetTargetInput", {
+  description: "Where to put a data asset's files.",
+  fields: (t) => ({ aws: t.field({ type: AwsTargetInput, required: true, description: "An S3 bucket." }) }),
+})
+
+const ResultParameterInput = builder.inputType("ResultParameterInput", {
+  description: "A value that a run had.",
+  fields: (t) => ({
+    paramName: t.string({ required: true, description: "The parameter's name." }),
+    value: t.string({ required: true, description: "Its value.", extensions: atMost(longest.parameterValue) }),
+  }),
+})
+
+const ResultProcessInput = builder.inputType("ResultProcessInput", {
+  description: "One process of the pipeline that ran.",
+  fields: (t) => ({
+    name: t.string({ required: true, description: "The process's name." }),
+    capsuleId: t.id({ description: "The capsule that ran." }),
+    version: t.int({ description: "The release of it that ran." }),
+    public: t.boolean({ description: "Whether the capsule is open to everyone." }),
+    parameters: t.field({ type: [ResultParameterInput], description: "The values it had." }),
+  }),
+})
+
+const ResultsInfoInput = builder.inputType("ResultsInfoInput", {
+  description: "What made results that were exported from elsewhere.",
+  fields: (t) => ({
+    capsuleId: t.id({ description: "The capsule that ran." }),
+    pipelineId: t.id({ description: "The pipeline that ran." }),
+    version: t.int({ description: "The release that ran." }),
+    commit: t.string({ description: "The commit of the code that ran." }),
+    runScript: t.string({ description: "The path of the script that ran.", extensions: atMost(longest.path) }),
+    dataAssetIds: t.idList({ description: "The data assets that went in." }),
+    parameters: t.field({ type: [ResultParameterInput], description: "The values it had." }),
+    nextflowProfile: t.string({ description: "The Nextflow profile it ran with." }),
+    processes: t.field({ type: [ResultProcessInput], description: "The processes of the pipeline." }),
+  }),
+})
+
+type SourceInput = typeof DataAssetSourceInput.$inferInput
+type TargetInput = typeof DataAssetTargetInput.$inferInput
+
+/** A value that may be null as one that may be undefined: null is never sent. */
+const given = <T>(value: T | null | undefined): T | undefined => value ?? undefined
+
+function wireSource({ aws, gcp, computation, cloudWorkstation, combined }: SourceInput) {
+  if (combined != null) {
+    checkIds("dataAssetIds", combined.dataAssetIds)
+    return { data_asset_ids: combined.dataAssetIds }
+  }
+  const source: rest.DataAssetSource = {}
+  if (aws != null) {
+    source.aws = {
+      bucket: aws.bucket,
+      prefix: given(aws.prefix),
+      endpoint_name: given(aws.endpointName),
+      keep_on_external_storage: given(aws.keepOnExternalStorage),
+      public: given(aws.public),
+      use_input_bucket: given(aws.useInputBucket),
+    }
+  }
+  if (gcp != null) {
+    source.gcp = {
+      bucket: gcp.bucket,
+      prefix: given(gcp.prefix),
+      client_id: given(gcp.clientId),
+      client_secret: given(gcp.clientSecret),
+    }
+  }
+  if (computation != null) source.computation = { id: computation.id, path: given(computation.path) }
+  if (cloudWorkstation != null) {
+    const { id, path, runScript } = cloudWorkstation
+    source.cloud_workstation = { id, path, run_script: given(runScript) }
+  }
+  return { source }
+}
+
+function wireTarget({ aws }: TargetInput): rest.DataAssetTarget {
+  return { aws: { bucket: aws.bucket, prefix: given(aws.prefix), endpoint_name: given(aws.endpointName) } }
+}
+
+const wireParameters = (parameters: readonly { paramName: string; value: string }[] | null | undefined) =>
+  parameters?.map(({ paramName, value }) => ({ param_name: paramName, value }))
+
+function wireResultsInfo(info: typeof ResultsInfoInput.$inferInput): rest.ResultsInfo {
+  if (info.capsuleId != null && info.pipelineId != null) {
+    throw badUserInput("`resultsInfo` names a capsule and a pipeline: results come from one of them.")
+  }
+  return {
+    capsule_id: given(info.capsuleId),
+    pipeline_id: given(info.pipelineId),
+    version: given(info.version),
+    commit: given(info.commit),
+    run_script: given(info.runScript),
+    data_assets: given(info.dataAssetIds),
+    parameters: wireParameters(info.parameters),
+    nextflow_profile: given(info.nextflowProfile),
+    processes: info.processes?.map(({ name, capsuleId, version, public: open, parameters }) => ({
+      name,
+      capsule_id: given(capsuleId),
+      version: given(version),
+      public: given(open),
+      parameters: wireParameters(parameters),
+    })),
+  }
+}
+
+/** Throws BAD_USER_INPUT where a text that must say something is blank. */
+export function checkNotBlank(fields: Record<string, string | null | undefined>): void {
+  for (const [field, value] of Object.entries(fields)) {
+    if (value != null && value.trim() === "") throw badUserInput(`\`${field}\` is empty: give it a value.`)
+  }
+}
+
+const payloadOf = (mutation: string, description: string) =>
+  builder.objectRef<{ id: string }>(`${capitalized(mutation)}Payload`).implement({
+    description,
+    fields: (t) => ({
+      dataAsset: t.field({
+        type: DataAsset,
+        description: "The data asset as it is after the change. A call, unless only its id is asked for.",
+        extensions: link,
+        resolve: ({ id }, _args, context, info) => nullIfMissing(dataAssetById.link(context, id, info)),
+      }),
+    }),
+  })
+
+defineMutation({
+  name: "createDataAsset",
+  description:
+    "Begins to create a data asset. It is a draft until its `state` is READY or FAILED: follow it with the subscription `dataAsset(id)`. One call.",
+  cost: { calls: 1 },
+  input: builder.inputType("CreateDataAssetInput", {
+    description: "What to create, and of what.",
+    fields: (t) => ({
+      name: t.string({ required: true, description: "The display name." }),
+      tags: t.stringList({
+        required: true,
+        description: "Keywords; may be an empty list.",
+        extensions: atMost(longest.key),
+      }),
+      mount: t.string({
+        required: true,
+        description: "The default folder to mount it in.",
+        extensions: atMost(longest.path),
+      }),
+      description: t.string({ description: "Free text; may hold Markdown.", extensions: atMost(longest.freeText) }),
+      customMetadata: t.field({ type: [CustomMetadataInput], description: "Values of custom metadata fields." }),
+      source: t.field({ type: DataAssetSourceInput, required: true, description: "Where its files come from." }),
+      target: t.field({
+        type: DataAssetTargetInput,
+        description: "Where to put its files; by default into Code Ocean.",
+      }),
+      resultsInfo: t.field({
+        type: ResultsInfoInput,
+        description: "For results that were made elsewhere and lie in a bucket: what made them.",
+      }),
+    }),
+  }),
+  payload: payloadOf("createDataAsset", "The data asset is being created."),
+  run: async (input, context) => {
+    checkNotBlank({ name: input.name, mount: input.mount })
+    if (input.resultsInfo != null && input.source.aws == null && input.source.gcp == null) {
+      throw badUserInput("`resultsInfo` goes with results in a bucket: the source must be `aws` or `gcp`.")
+    }
+    const created = await rest.createDataAsset(context.upstream, {
+      name: input.name,
+      tags: input.tags,
+      mount: input.mount,
+      description: given(input.description),
+      custom_metadata: wireMetadata(input.customMetadata),
+      ...wireSource(input.source),
+      target: input.target == null ? undefined : wireTarget(input.target),
+      results_info: input.resultsInfo == null ? undefined : wireResultsInfo(input.resultsInfo),
+    })
+    dataAssetById.prime(context, [created])
+    return { id: created.id }
+  },
+})
+
+defineMutation({
+  name: "updateDataAsset",
+  description:
+    "Changes what is given of a data asset and leaves the rest as it is. Two calls: it is read first, since Code Ocean takes it whole.",
+  cost: { calls: 2 },
+  input: builder.inputType("UpdateDataAssetInput", {
+    description: "Which data asset, and what is to change: at least one field.",
+    fields: (t) => ({
+      id: t.id({ required: true, description: "The data asset's id." }),
+      name: t.string({ description: "The new display name." }),
+      description: t.string({
+        description: "The new description; an empty text or null removes it.",
+        extensions: atMost(longest.freeText),
+      }),
+      tags: t.stringList({
+        description: "The new keywords, all of them; an empty list or null removes them.",
+        extensions: atMost(longest.key),
+      }),
+      mount: t.string({ description: "The new default folder.", extensions: atMost(longest.path) }),
+      customMetadata: t.field({
+        type: [CustomMetadataInput],
+        description:
+          "The new custom metadata, all of it; an empty list or null removes it. To change single entries, use `updateDataAssets`.",
+      }),
+    }),
+  }),
+  payload: payloadOf("updateDataAsset", "The data asset has changed."),
+  run: async ({ id, ...input }, context) => {
+    checkNotBlank({ name: input.name, mount: input.mount })
+    for (const field of ["name", "mount"] as const) {
+      if (input[field] === null) throw badUserInput(`\`${field}\` can't be removed: give it a value, or leave it out.`)
+    }
+    const change: rest.DataAssetUpdate = {}
+    if (input.name != null) change.name = input.name
+    if (input.mount != null) change.mount = input.mount
+    if (input.description !== undefined) change.description = input.description ?? ""
+    if (input.tags !== undefined) change.tags = input.tags ?? []
+    if (input.customMetadata !== undefined) change.custom_metadata = wireMetadata(input.customMetadata) ?? {}
+    if (Object.keys(change).length === 0)
+      throw badUserInput("Nothing is to change: give at least one field beside `id`.")
+    await sendUpdate(context, await readAnew(context, id), change)
+    return { id }
+  },
+})
+
+defineMutation({
+  name: "archiveDataAsset",
+  description: "Puts a data asset into the archive, or takes it out. One call.",
+  cost: { calls: 1 },
+  input: builder.inputType("ArchiveDataAssetInput", {
+    description: "Which data asset, and where it is to be.",
+    fields: (t) => ({
+      id: t.id({ required: true, description: "The data asset's id." }),
+      archived: t.boolean({ required: true, description: "True puts it into the archive, false takes it out." }),
+    }),
+  }),
+  payload: payloadOf("archiveDataAsset", "The data asset is in the archive now, or out of it."),
+  run: async ({ id, archived }, context) => {
+    await rest.archiveDataAsset(context.upstream, id, archived)
+    dataAssetById(context).clear(id)
+    return { id }
+  },
+})
+
+defineMutation({
+  name: "deleteDataAsset",
+  description: "Deletes a data asset for good. One call.",
+  cost: { calls: 1 },
+  input: builder.inputType("DeleteDataAssetInput", {
+    description: "Which data asset.",
+    fields: (t) => ({ id: t.id({ required: true, description: "The data asset's id." }) }),
+  }),
+  payload: builder.objectRef<{ id: string }>("DeleteDataAssetPayload").implement({
+    description: "The data asset is gone.",
+    fields: (t) => ({
+      deletedDataAssetId: t.exposeID("id", { nullable: false, description: "The id that the data asset had." }),
+    }),
+  }),
+  run: async ({ id }, context) => {
+    await rest.deleteDataAsset(context.upstream, id)
+    dataAssetById(context).clear(id)
+    return { id }
+  },
+})
+
+defineMutation({
+  name: "transferDataAsset",
+  description:
+    "Begins to move a data asset's files to another bucket; admins only. `lastTransferred` and `transferError` tell how it ended. One call.",
+  cost: { calls: 1 },
+  input: builder.inputType("TransferDataAssetInput", {
+    description: "Which data asset, and where its files are to go.",
+    fields: (t) => ({
+      id: t.id({ required: true, description: "The data asset's id." }),
+      target: t.field({ type: DataAssetTargetInput, required: true, description: "Where its files are to go." }),
+      force: t.boolean({ description: "True moves them although they are in use." }),
+    }),
+  }),
+  payload: payloadOf("transferDataAsset", "The files are being moved."),
+  run: async ({ id, target, force }, context) => {
+    await rest.transferDataAsset(context.upstream, id, wireTarget(target), given(force))
+    dataAssetById(context).clear(id)
+    return { id }
+  },
+})

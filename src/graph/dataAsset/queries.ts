@@ -1,0 +1,121 @@
+import { badUserInput } from "../../errors.ts"
+import { builder } from "../builder.ts"
+import type { Context } from "../context.ts"
+import { cost } from "../cost.ts"
+import { inCapitals } from "../enums.ts"
+import { defineLookups } from "../idQueries.ts"
+import { atMost, longest } from "../inputLimits.ts"
+import { OrderDirection, Ownership, SearchFilterInput, wireFilters } from "../pagination/filters.ts"
+import { connectionOf, pageArguments, pageItems, searchPage } from "../pagination/page.ts"
+import * as rest from "./rest.ts"
+import { DataAsset, DataAssetType, dataAssetById } from "./type.ts"
+
+defineLookups({ one: "dataAsset", many: "dataAssets", type: DataAsset, loader: dataAssetById })
+
+const DataAssetOriginFilter = builder.enumType("DataAssetOriginFilter", {
+  description: "Where a data asset's files are kept.",
+  values: inCapitals({ internal: "In Code Ocean.", external: "In a bucket outside." }),
+})
+
+const DataAssetOrderField = builder.enumType("DataAssetOrderField", {
+  description: "What data assets can be ordered by.",
+  values: inCapitals({
+    created: "When it was created.",
+    type: "What it holds.",
+    name: "The display name.",
+    size: "Its size.",
+  }),
+})
+
+const DataAssetOrderInput = builder.inputType("DataAssetOrderInput", {
+  description: "An order of data assets.",
+  fields: (t) => ({
+    field: t.field({ type: DataAssetOrderField, required: true, description: "What to order by." }),
+    direction: t.field({
+      type: OrderDirection,
+      required: true,
+      defaultValue: "asc",
+      description: "Which end comes first.",
+    }),
+  }),
+})
+
+const queryDescription =
+  "Free text, or terms such as `tag:ecephys` with a field: name, tag, run_script, commit_id, contained_data_id. The same field twice means either, different fields mean both; phrases need quotes."
+
+builder.queryField("searchDataAssets", (t) =>
+  t.field({
+    type: connectionOf("DataAsset", DataAsset),
+    description: "Data assets that the caller may see. One call a page; null, with an error, where that fails.",
+    extensions: cost({ calls: 1, items: pageItems }),
+    args: {
+      ...pageArguments,
+      query: t.arg.string({ description: queryDescription, extensions: atMost(longest.query) }),
+      filters: t.arg({ type: [SearchFilterInput], description: "Conditions that must all hold." }),
+      type: t.arg({ type: DataAssetType.ref, description: "What they hold." }),
+      origin: t.arg({ type: DataAssetOriginFilter, description: "Where their files are kept." }),
+      ownership: t.arg({ type: Ownership, description: "Whose data assets to find." }),
+      favorite: t.arg.boolean({ description: "True finds the caller's favorites, false the others." }),
+      archived: t.arg.boolean({ description: "True finds archived ones." }),
+      orderBy: t.arg({ type: DataAssetOrderInput, description: "Without it, by when they were created." }),
+    },
+    resolve: async (_root, args, context) => {
+      const params = {
+        ...wireCriteria(args),
+        sort_field: args.orderBy?.field,
+        sort_order: args.orderBy?.direction,
+      }
+      const page = await searchPage("data_assets", params, args, (body) =>
+        rest.searchDataAssets(context.upstream, body),
+      )
+      return { ...page, nodes: dataAssetById.prime(context, page.nodes) }
+    },
+  }),
+)
+
+/** The same criteria as an input, for mutations over everything that a search finds. */
+export const DataAssetSearchInput = builder.inputType("DataAssetSearchInput", {
+  description: "Which data assets: those that a search finds. At least one condition.",
+  fields: (t) => ({
+    query: t.string({ description: queryDescription, extensions: atMost(longest.query) }),
+    filters: t.field({ type: [SearchFilterInput], description: "Conditions that must all hold." }),
+    type: t.field({ type: DataAssetType.ref, description: "What they hold." }),
+    origin: t.field({ type: DataAssetOriginFilter, description: "Where their files are kept." }),
+    ownership: t.field({ type: Ownership, description: "Whose data assets to find." }),
+    favorite: t.boolean({ description: "True finds the caller's favorites, false the others." }),
+    archived: t.boolean({ description: "True finds archived ones." }),
+  }),
+})
+
+/** A search's criteria as the wire has them. */
+function wireCriteria(criteria: typeof DataAssetSearchInput.$inferInput) {
+  return {
+    query: criteria.query || undefined,
+    filters: wireFilters(criteria.filters),
+    type: DataAssetType.toWire(criteria.type),
+    origin: criteria.origin ?? undefined,
+    ownership: criteria.ownership ?? undefined,
+    favorite: criteria.favorite ?? undefined,
+    archived: criteria.archived ?? undefined,
+  }
+}
+
+/** The most data assets that a mutation finds. */
+export const mostFound = 1000
+
+/** The ids of everything that the search finds. Throws BAD_USER_INPUT when that is more than one mutation takes. */
+export async function findDataAssets(
+  context: Context,
+  search: typeof DataAssetSearchInput.$inferInput,
+): Promise<string[]> {
+  const criteria = wireCriteria(search)
+  if (Object.values(criteria).every((value) => value === undefined)) {
+    throw badUserInput("`search` has no condition, and would find every data asset there is: give at least one.")
+  }
+  const answer = await rest.searchDataAssets(context.upstream, { ...criteria, limit: mostFound })
+  if (answer.has_more === true) {
+    throw badUserInput(`\`search\` finds more than ${mostFound} data assets: narrow it down. Nothing has changed.`)
+  }
+  dataAssetById.prime(context, answer.results)
+  return [...new Set(answer.results.map(({ id }) => id))]
+}

@@ -1,0 +1,185 @@
+import type { Upstream } from "../../upstream/client.ts"
+import { anIdentified, aSearchAnswer, nothing, type SearchAnswer, theOne } from "../../upstream/decoders.ts"
+
+/** Files with a name, metadata and a history. Times are epoch seconds, sizes bytes (a number, or its digits as text). */
+export interface DataAsset {
+  id: string
+  name: string
+  /** The default folder. */
+  mount?: string
+  owner?: string
+  owner_email?: string
+  created?: number
+  /** 0 means never. */
+  last_used?: number
+  state: string
+  type: string
+  files?: number
+  size?: number | string
+  description?: string
+  tags?: string[]
+  nextflow_profile?: string
+  failure_reason?: string
+  transfer_error?: string
+  last_transferred?: number
+  provenance?: Provenance
+  source_bucket?: SourceBucket
+  /** The keys are the deployment's own. Dates are epoch seconds. */
+  custom_metadata?: Record<string, unknown>
+  app_parameters?: { name?: string; value?: string }[]
+  contained_data_assets?: ContainedDataAsset[]
+}
+
+/** Where a result came from; capsule, computation and data_assets are ids. */
+export interface Provenance {
+  commit?: string
+  run_script?: string
+  docker_image?: string
+  capsule?: string
+  computation?: string
+  data_assets?: string[]
+}
+
+export interface SourceBucket {
+  origin?: string
+  bucket?: string
+  prefix?: string
+  external?: boolean
+}
+
+export interface ContainedDataAsset {
+  id?: string
+  mount?: string
+  size?: number | string
+}
+
+/**
+ * `GET /data_assets/{id}`: one data asset.
+ * Rejects with UpstreamError: 404 when there is none, 403 when the caller may not see it.
+ */
+export function getDataAsset(upstream: Upstream, id: string): Promise<DataAsset> {
+  return upstream.read({ method: "GET", route: "data_assets/{id}", ids: { id }, answer: theOne<DataAsset>(id) })
+}
+
+/** `POST /data_assets/search`: one page of a search; `body` is the search on the wire, paging included. */
+export function searchDataAssets(upstream: Upstream, body: object): Promise<SearchAnswer<DataAsset>> {
+  return upstream.read({ method: "POST", route: "data_assets/search", body, answer: aSearchAnswer<DataAsset> })
+}
+
+/** What to make a data asset of. Exactly one of source and data_asset_ids; results_info goes with external results. */
+export interface DataAssetParams {
+  name: string
+  tags: readonly string[]
+  mount: string
+  description?: string
+  custom_metadata?: Record<string, unknown>
+  source?: DataAssetSource
+  target?: DataAssetTarget
+  data_asset_ids?: readonly string[]
+  results_info?: ResultsInfo
+}
+
+export interface DataAssetSource {
+  aws?: {
+    bucket: string
+    prefix?: string
+    endpoint_name?: string
+    keep_on_external_storage?: boolean
+    public?: boolean
+    use_input_bucket?: boolean
+  }
+  gcp?: { bucket: string; prefix?: string; client_id?: string; client_secret?: string }
+  computation?: { id: string; path?: string }
+  cloud_workstation?: { id: string; path: string; run_script?: string }
+}
+
+export interface DataAssetTarget {
+  aws: { bucket: string; prefix?: string; endpoint_name?: string }
+}
+
+/** Of results that were made elsewhere: what made them. */
+export interface ResultsInfo {
+  capsule_id?: string
+  pipeline_id?: string
+  version?: number
+  commit?: string
+  run_script?: string
+  data_assets?: readonly string[]
+  parameters?: readonly { param_name: string; value: string }[]
+  nextflow_profile?: string
+  processes?: readonly {
+    name: string
+    capsule_id?: string
+    version?: number
+    public?: boolean
+    parameters?: readonly { param_name: string; value: string }[]
+  }[]
+}
+
+/**
+ * `POST /data_assets`: begins to create a data asset, and answers it as a draft; it is usable once its state is `ready`.
+ * Rejects with UpstreamError: 400 for parameters that don't fit.
+ */
+export function createDataAsset(upstream: Upstream, params: DataAssetParams): Promise<DataAsset> {
+  return upstream.write({ method: "POST", route: "data_assets", body: params, answer: anIdentified<DataAsset> })
+}
+
+/** What can be changed of a data asset. */
+export interface DataAssetUpdate {
+  name?: string
+  description?: string
+  tags?: readonly string[]
+  mount?: string
+  custom_metadata?: Record<string, unknown>
+}
+
+/**
+ * `PUT /data_assets/{id}`: replaces what can be changed of a data asset. What the body leaves out may be emptied, so send
+ * all of it.
+ * Rejects with UpstreamError: 400 for metadata that doesn't fit the deployment's schema, 403, 404.
+ */
+export function updateDataAsset(upstream: Upstream, id: string, update: DataAssetUpdate): Promise<DataAsset> {
+  return upstream.write({
+    method: "PUT",
+    route: "data_assets/{id}",
+    ids: { id },
+    body: update,
+    answer: theOne<DataAsset>(id),
+  })
+}
+
+/** `PATCH /data_assets/{id}/archive?archive=`: puts it into the archive, or takes it out. The answer has no body. */
+export function archiveDataAsset(upstream: Upstream, id: string, archive: boolean): Promise<void> {
+  return upstream.write({
+    method: "PATCH",
+    route: "data_assets/{id}/archive",
+    ids: { id },
+    query: { archive },
+    answer: nothing,
+  })
+}
+
+/** `DELETE /data_assets/{id}`: deletes it for good. The answer has no body. Rejects with UpstreamError: 403, 404. */
+export function deleteDataAsset(upstream: Upstream, id: string): Promise<void> {
+  return upstream.write({ method: "DELETE", route: "data_assets/{id}", ids: { id }, answer: nothing })
+}
+
+/**
+ * `POST /data_assets/{id}/transfer`: begins to move its files to another bucket; admins only. The answer's body is of no
+ * use: `last_transferred` and `transfer_error` tell how it ended.
+ * @param force moves it although it is in use
+ */
+export function transferDataAsset(
+  upstream: Upstream,
+  id: string,
+  target: DataAssetTarget,
+  force: boolean | undefined,
+): Promise<void> {
+  return upstream.write({
+    method: "POST",
+    route: "data_assets/{id}/transfer",
+    ids: { id },
+    body: { target, force },
+    answer: nothing,
+  })
+}

@@ -1,0 +1,274 @@
+import { nullIfMissing } from "../../errors.ts"
+import { builder } from "../builder.ts"
+import { PipelineConnection } from "../capsule/pipelineType.ts"
+import { runnablePage } from "../capsule/runnableType.ts"
+import { Capsule, CapsuleConnection, capsuleById } from "../capsule/type.ts"
+import { Computation, computationById, rememberRunnable } from "../computation/type.ts"
+import { type Count, cost, link, listOf, longText } from "../cost.ts"
+import { CustomMetadataEntry } from "../customMetadata/type.ts"
+import { wireEnum } from "../enums.ts"
+import { always, bool, int, object, objects, text, textOrEmpty, texts, time } from "../fields.ts"
+import { File, Folder, fileAt, folderAt } from "../files/type.ts"
+import { atMost, longest } from "../inputLimits.ts"
+import { deepest, Lineage, LineageDirection, lineageOf } from "../lineage/type.ts"
+import { linkAt, loaderById } from "../loader.ts"
+import { Node } from "../node/type.ts"
+import { pageArguments, pageItems } from "../pagination/page.ts"
+import { Permissions, permissionsOf } from "../permissions/type.ts"
+import * as rest from "./rest.ts"
+
+export const dataAssetById = loaderById("DataAsset", (context, id) => rest.getDataAsset(context.upstream, id))
+
+export const DataAssetState = wireEnum(
+  "DataAssetState",
+  "How far a data asset is in coming to be.",
+  { draft: "Being created.", ready: "There, and usable.", failed: "Its creation failed: see `failureReason`." },
+  { DATA_ASSET_STATE_DRAFT: "draft", DATA_ASSET_STATE_READY: "ready", DATA_ASSET_STATE_FAILED: "failed" },
+)
+
+export const DataAssetType = wireEnum(
+  "DataAssetType",
+  "What a data asset holds.",
+  {
+    dataset: "Data that was brought in.",
+    result: "Results of a run.",
+    combined: "Other data assets together.",
+    model: "A trained model.",
+  },
+  {
+    DATA_ASSET_TYPE_DATASET: "dataset",
+    DATA_ASSET_TYPE_RESULT: "result",
+    DATA_ASSET_TYPE_COMBINED: "combined",
+    DATA_ASSET_TYPE_MODEL: "model",
+  },
+)
+
+const DataAssetOrigin = wireEnum("DataAssetOrigin", "Where a data asset's files came from.", {
+  aws: "An S3 bucket.",
+  local: "An upload.",
+  gcp: "A Google Cloud Storage bucket.",
+})
+
+/** How many data assets go into a run, as a rule. */
+const inputs: Count = { assumed: 5 }
+
+const Provenance = builder.objectRef<rest.Provenance>("Provenance").implement({
+  description: "How a result came to be.",
+  fields: (t) => ({
+    commit: t.string({ description: "The commit of the code that ran.", resolve: text("commit") }),
+    runScript: t.string({ description: "The path of the script that ran.", resolve: text("run_script") }),
+    dockerImage: t.string({ description: "The image in which it ran.", resolve: text("docker_image") }),
+    capsule: t.field({
+      type: Capsule,
+      description: "The capsule that ran. Null where none is known; a call, unless only its id is asked for.",
+      extensions: link,
+      resolve: linkAt(capsuleById, "capsule"),
+    }),
+    computation: t.field({
+      type: Computation,
+      description: "The run. Null where none is known; a call, unless only its id is asked for.",
+      extensions: link,
+      resolve: async (provenance, args, context, info) => {
+        const found = await linkAt(computationById, "computation")(provenance, args, context, info)
+        const capsule = text("capsule")(provenance)
+        if (found !== null && capsule) rememberRunnable(context, found, { id: capsule, kind: "capsules" })
+        return found
+      },
+    }),
+    dataAssets: t.field({
+      type: [DataAsset],
+      nullable: { list: true, items: true },
+      description:
+        "The run's inputs; null in the list are those that are gone. A call each, unless only their ids are asked for.",
+      extensions: cost({ calls: 1, per: inputs, idsAreFree: true, items: inputs }),
+      resolve: (provenance, _args, context, info) =>
+        texts("data_assets")(provenance)?.map((id) => nullIfMissing(dataAssetById.link(context, id, info))),
+    }),
+  }),
+})
+
+const SourceBucket = builder.objectRef<rest.SourceBucket>("SourceBucket").implement({
+  description: "Where a data asset's files came from, and may still be.",
+  fields: (t) => ({
+    origin: t.field({
+      type: DataAssetOrigin.ref,
+      description: "The kind of storage.",
+      resolve: DataAssetOrigin.at("origin"),
+    }),
+    bucket: t.string({ description: "The bucket's name.", resolve: text("bucket") }),
+    prefix: t.string({ description: "The folder in the bucket.", resolve: text("prefix") }),
+    external: t.boolean({
+      description: "True where the files stay in a bucket outside Code Ocean; they can't be listed then.",
+      resolve: bool("external"),
+    }),
+  }),
+})
+
+const AppParameter = builder.objectRef<object>("AppParameter").implement({
+  description: "A parameter of the run that made a result.",
+  fields: (t) => ({
+    name: t.string({ description: "The parameter's name.", resolve: text("name") }),
+    value: t.string({ description: "Its value.", resolve: textOrEmpty("value") }),
+  }),
+})
+
+const ContainedDataAsset = builder.objectRef<rest.ContainedDataAsset>("ContainedDataAsset").implement({
+  description: "A data asset within a combined one.",
+  fields: (t) => ({
+    id: t.id({ description: "The data asset's id.", resolve: text("id") }),
+    mount: t.string({ description: "Its folder within the combined asset.", resolve: text("mount") }),
+    size: t.field({ type: "ByteCount", description: "Bytes.", resolve: text("size") }),
+    dataAsset: t.field({
+      type: DataAsset,
+      description: "The data asset. A call, unless only its id is asked for.",
+      extensions: link,
+      resolve: linkAt(dataAssetById, "id"),
+    }),
+  }),
+})
+
+export const DataAsset = builder.objectRef<rest.DataAsset>("DataAsset")
+DataAsset.implement({
+  description: "Data files, or results of a run, with a name, metadata and a history.",
+  interfaces: [Node],
+  fields: (t) => ({
+    name: t.string({ nullable: false, description: "The display name.", resolve: always("name", textOrEmpty) }),
+    mount: t.string({ description: "The default folder it is mounted in.", resolve: text("mount") }),
+    owner: t.string({ description: "The owner's user id.", resolve: text("owner") }),
+    ownerEmail: t.string({ description: "The owner's email address.", resolve: text("owner_email") }),
+    created: t.field({
+      type: "DateTime",
+      description: "When it was created; null for some drafts.",
+      resolve: time("created"),
+    }),
+    lastUsed: t.field({
+      type: "DateTime",
+      description: "When it was last used; null: never.",
+      resolve: time("last_used", "lastUsed"),
+    }),
+    state: t.field({
+      type: DataAssetState.ref,
+      nullable: false,
+      description: "Whether it can be used.",
+      resolve: DataAssetState.always("state"),
+    }),
+    type: t.field({
+      type: DataAssetType.ref,
+      nullable: false,
+      description: "What it holds.",
+      resolve: DataAssetType.always("type"),
+    }),
+    fileCount: t.int({ description: "How many files it has.", resolve: int("files") }),
+    size: t.field({
+      type: "ByteCount",
+      description: "Bytes; 0 while it is new, null where nobody counted.",
+      resolve: text("size", "sizeInBytes"),
+    }),
+    description: t.string({
+      description: "Free text; may hold Markdown.",
+      extensions: longText,
+      resolve: text("description"),
+    }),
+    tags: t.stringList({ description: "Keywords.", resolve: texts("tags", "keywords") }),
+    nextflowProfile: t.string({
+      description: "The Nextflow profile of the run that made it.",
+      resolve: text("nextflow_profile"),
+    }),
+    failureReason: t.string({ description: "Why its creation failed.", resolve: text("failure_reason") }),
+    transferError: t.string({ description: "Why its last transfer failed.", resolve: text("transfer_error") }),
+    lastTransferred: t.field({
+      type: "DateTime",
+      description: "When its files last moved to another bucket; null: never.",
+      resolve: time("last_transferred"),
+    }),
+    provenance: t.field({
+      type: Provenance,
+      description: "How it came to be, for a result.",
+      resolve: object("provenance"),
+    }),
+    sourceBucket: t.field({
+      type: SourceBucket,
+      description: "Where its files came from; null for results kept in Code Ocean.",
+      resolve: object("source_bucket"),
+    }),
+    customMetadata: t.field({
+      type: [CustomMetadataEntry],
+      description: "The values of the deployment's custom metadata fields.",
+      extensions: listOf(10),
+      resolve: (asset) => {
+        const metadata = object<Record<string, unknown>>("custom_metadata")(asset)
+        return metadata && Object.entries(metadata).map(([key, value]) => ({ key, value }))
+      },
+    }),
+    appParameters: t.field({
+      type: [AppParameter],
+      description: "The parameters of the run that made it.",
+      resolve: objects("app_parameters"),
+    }),
+    containedDataAssets: t.field({
+      type: [ContainedDataAsset],
+      description: "What a combined data asset is made of.",
+      extensions: listOf(5),
+      resolve: objects<rest.ContainedDataAsset>("contained_data_assets"),
+    }),
+    files: t.field({
+      type: Folder,
+      description: "The folder of its files. No call until it is opened.",
+      args: {
+        path: t.arg.string({
+          required: true,
+          defaultValue: "",
+          description: "A folder within; by default the root.",
+          extensions: atMost(longest.path),
+        }),
+      },
+      resolve: ({ id }, { path }) => folderAt({ kind: "data_assets", id }, path),
+    }),
+    file: t.field({
+      type: File,
+      description: "One of its files, reached without listing its folder. No call until it is read.",
+      args: {
+        path: t.arg.string({
+          required: true,
+          description: "Its path, such as `processing.json`.",
+          extensions: atMost(longest.path),
+        }),
+      },
+      resolve: ({ id }, { path }) => fileAt({ kind: "data_assets", id }, path),
+    }),
+    lineage: t.field({
+      type: Lineage,
+      description: `Where it comes from and what came of it, with every run and capsule between. One call for each object on the way up; on the way down, one for each 1,000 results that the caller may see, up to 20.`,
+      extensions: cost({ calls: 25, per: { argument: "depth", assumed: 3, most: deepest }, items: { assumed: 100 } }),
+      args: {
+        depth: t.arg.int({
+          required: true,
+          defaultValue: 3,
+          description: `How many generations, from 1 to ${deepest}.`,
+        }),
+        direction: t.arg({ type: LineageDirection, required: true, defaultValue: "both", description: "Which way." }),
+      },
+      resolve: (asset, { depth, direction }, context) => lineageOf(context, asset, depth, direction),
+    }),
+    attachedTo: t.field({
+      type: CapsuleConnection,
+      description: "The capsules it is attached to, archived ones left out. One call a page.",
+      extensions: cost({ calls: 1, items: pageItems }),
+      args: pageArguments,
+      resolve: (asset, args, context) => runnablePage(context, "capsules", { query: asset.id }, args),
+    }),
+    attachedToPipelines: t.field({
+      type: PipelineConnection,
+      description: "The pipelines it is attached to, archived ones left out. One call a page.",
+      extensions: cost({ calls: 1, items: pageItems }),
+      args: pageArguments,
+      resolve: (asset, args, context) => runnablePage(context, "pipelines", { query: asset.id }, args),
+    }),
+    permissions: t.field({
+      type: Permissions,
+      description: "Who may do what with it. One call.",
+      extensions: cost({ oncePerObject: "permissions" }),
+      resolve: (asset, _args, context) => permissionsOf(context, "data_assets", asset.id),
+    }),
+  }),
+})

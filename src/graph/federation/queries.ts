@@ -1,0 +1,81 @@
+import type { GraphQLResolveInfo } from "graphql"
+import { badUserInput, nullIfMissing } from "../../errors.ts"
+import { builder } from "../builder.ts"
+import { Pipeline } from "../capsule/pipelineType.ts"
+import { Capsule } from "../capsule/type.ts"
+import { Computation } from "../computation/type.ts"
+import type { Context } from "../context.ts"
+import { cost } from "../cost.ts"
+import { DataAsset } from "../dataAsset/type.ts"
+import { mostListEntries } from "../inputLimits.ts"
+import { type Found, nodeLoaders } from "../node/loaders.ts"
+import { subgraphSdl } from "./sdl.ts"
+
+/*
+ * What the routers of a federated graph ask for. The names are the specification's:
+ * https://www.apollographql.com/docs/graphos/schema-design/federated-schemas/reference/subgraph-spec
+ */
+
+const Any = builder.scalarType("_Any", {
+  description:
+    "A reference from another subgraph to an object of this one: its `__typename` and its key, which is its `id`.",
+  serialize: (value) => value,
+})
+
+const Entity = builder.unionType("_Entity", {
+  description: "What other subgraphs may refer to and extend.",
+  types: [Capsule, Computation, DataAsset, Pipeline],
+})
+
+builder.queryField("_entities", (t) =>
+  t.field({
+    type: [Entity],
+    nullable: { list: false, items: true },
+    description: `For routers: the objects that these references mean, in their order; null stands for one that there isn't. One call for each different one, unless only its id is asked for; at most ${mostListEntries} references.`,
+    extensions: cost({
+      calls: 1,
+      byId: "representations",
+      idsAreFree: true,
+      items: { argument: "representations", assumed: 0 },
+    }),
+    args: { representations: t.arg({ type: [Any], required: true, description: "The references." }) },
+    resolve: (_root, { representations }, context, info) =>
+      representations.map((reference) => entityOf(reference, context, info)) as never,
+  }),
+)
+
+async function entityOf(reference: unknown, context: Context, info: GraphQLResolveInfo): Promise<Found | null> {
+  const { __typename: typename, id } = (reference ?? {}) as Record<string, unknown>
+  const loader = nodeLoaders.get(String(typename))
+  if (loader === undefined) {
+    throw badUserInput(
+      `A reference must be an object whose \`__typename\` is one of ${[...nodeLoaders.keys()].join(", ")}.`,
+    )
+  }
+  if (typeof id !== "string") throw badUserInput(`A reference to a ${typename} must have its \`id\`, as text.`)
+  return nullIfMissing(loader.link(context, id, info))
+}
+
+const Service = builder.objectRef<{ sdl: string }>("_Service").implement({
+  description: "The gateway as a subgraph of a federated graph.",
+  fields: (t) => ({
+    sdl: t.exposeString("sdl", {
+      description: "This schema in the form that the registries and routers of Federation 2 take.",
+    }),
+  }),
+})
+
+let sdl: string | undefined
+
+builder.queryField("_service", (t) =>
+  t.field({
+    type: Service,
+    nullable: false,
+    description: "For registries and routers that read a subgraph's schema from itself. No call.",
+    resolve: (_root, _args, _context, { schema }) => {
+      // Printed when it is first asked for: most gateways are never asked.
+      sdl ??= subgraphSdl(schema)
+      return { sdl }
+    },
+  }),
+)

@@ -1,0 +1,136 @@
+import { NotPromisedError, type WireObject } from "../upstream/decoders.ts"
+
+/*
+ * How loose values of the wire are read, once. Each function takes the key on the wire, and after it the names that
+ * older platforms gave it, and returns a resolver for the object that holds it. Absent, null and "" alike are null.
+ */
+
+type Resolver<T> = (parent: object) => T
+
+function present(parent: object, keys: readonly string[]): unknown {
+  for (const key of keys) {
+    const value = (parent as WireObject)[key]
+    if (value !== undefined && value !== null && value !== "") return value
+  }
+  return null
+}
+
+/** A value that is there but can't be what the API promises: the field fails, its neighbours don't. */
+export function notPromised(key: string, what: string): NotPromisedError {
+  return new NotPromisedError(`Code Ocean's answer is not what its API promises: "${key}" is ${what}.`)
+}
+
+/** A text, or null. Numbers and booleans are written out. */
+export function text(...keys: [string, ...string[]]): Resolver<string | null> {
+  return (parent) => asText(present(parent, keys), keys[0])
+}
+
+/** A text in which "" is a value of its own, such as a parameter's default. */
+export function textOrEmpty(key: string): Resolver<string | null> {
+  return (parent) => asText((parent as WireObject)[key] ?? null, key)
+}
+
+/** Texts, or null where there is no list. Null items are left out. */
+export function texts(...keys: [string, ...string[]]): Resolver<string[] | null> {
+  return (parent) => {
+    const value = present(parent, keys)
+    if (value === null) return null
+    if (!Array.isArray(value)) throw notPromised(keys[0], "no list")
+    if (value.every((item) => typeof item === "string")) return value
+    return value.filter((item) => item !== null).map((item) => asText(item, keys[0]) as string)
+  }
+}
+
+/** Values of any kind, or null where there is no list. Null items are left out. */
+export function list(...keys: [string, ...string[]]): Resolver<unknown[] | null> {
+  return (parent) => {
+    const value = present(parent, keys)
+    if (value === null) return null
+    if (!Array.isArray(value)) throw notPromised(keys[0], "no list")
+    return value.filter((item) => item !== null)
+  }
+}
+
+/** Objects, or null where there is no list. Null items are left out. */
+export function objects<T extends object>(...keys: [string, ...string[]]): Resolver<T[] | null> {
+  return (parent) => {
+    const value = present(parent, keys)
+    if (value === null) return null
+    if (!Array.isArray(value)) throw notPromised(keys[0], "no list")
+    return value.filter((item) => {
+      if (item !== null && typeof item !== "object") throw notPromised(keys[0], "a list of something else than objects")
+      return item !== null
+    })
+  }
+}
+
+/** An object, or null. */
+export function object<T extends object>(...keys: [string, ...string[]]): Resolver<T | null> {
+  return (parent) => {
+    const value = present(parent, keys)
+    if (value !== null && (typeof value !== "object" || Array.isArray(value))) throw notPromised(keys[0], "no object")
+    return value as T | null
+  }
+}
+
+/** A whole number of 32 bits, or null. Fractions are cut off. */
+export function int(...keys: [string, ...string[]]): Resolver<number | null> {
+  return (parent) => {
+    const value = asNumber(present(parent, keys), keys[0])
+    if (value === null) return null
+    const whole = Math.trunc(value)
+    if (whole !== (whole | 0)) throw notPromised(keys[0], "beyond 32 bits")
+    return whole
+  }
+}
+
+/** A number, or null. */
+export function float(...keys: [string, ...string[]]): Resolver<number | null> {
+  return (parent) => asNumber(present(parent, keys), keys[0])
+}
+
+const truths: ReadonlyMap<string, boolean> = new Map([
+  ["true", true],
+  ["1", true],
+  ["false", false],
+  ["0", false],
+])
+
+/** A truth value, or null. */
+export function bool(...keys: [string, ...string[]]): Resolver<boolean | null> {
+  return (parent) => {
+    const value = present(parent, keys)
+    if (value === null || typeof value === "boolean") return value
+    const named = typeof value === "object" ? undefined : truths.get(String(value).toLowerCase())
+    if (named === undefined) throw notPromised(keys[0], "neither true nor false")
+    return named
+  }
+}
+
+/** Epoch seconds, or null; 0 means never. */
+export function time(...keys: [string, ...string[]]): Resolver<number | null> {
+  return (parent) => asNumber(present(parent, keys), keys[0]) || null
+}
+
+/** What the API always sends: the read value, or an error that names the key. */
+export function always<T>(key: string, read: (key: string) => Resolver<T | null>): Resolver<T> {
+  const resolve = read(key)
+  return (parent) => {
+    const value = resolve(parent)
+    if (value === null) throw notPromised(key, "missing")
+    return value
+  }
+}
+
+function asText(value: unknown, key: string): string | null {
+  if (value === null || typeof value === "string") return value
+  if (typeof value === "number" || typeof value === "boolean") return String(value)
+  throw notPromised(key, "no text")
+}
+
+function asNumber(value: unknown, key: string): number | null {
+  if (value === null) return null
+  const number = typeof value === "string" ? Number(value.trim() || Number.NaN) : value
+  if (typeof number !== "number" || !Number.isFinite(number)) throw notPromised(key, "no number")
+  return number
+}

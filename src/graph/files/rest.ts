@@ -1,0 +1,70 @@
+import type { Upstream } from "../../upstream/client.ts"
+import { aListOf, anObject, NotPromisedError, type WireObject } from "../../upstream/decoders.ts"
+
+/** Whose files: the results of a computation, or the files of an internal data asset. */
+export interface FileOwner {
+  kind: "computations" | "data_assets"
+  id: string
+}
+
+/** What a folder holds. Paths count from the owner's root, without a leading slash. */
+export interface FolderItem {
+  name: string
+  path?: string
+  /** `file` or `folder`. */
+  type?: string
+  /** Bytes, of a file. */
+  size?: number | string
+}
+
+/** Signed addresses of one file, which work without a token, for minutes. */
+export interface FileUrls {
+  download_url: string
+  view_url?: string
+}
+
+const routes = { computations: "computations/{id}/results", data_assets: "data_assets/{id}/files" } as const
+
+/**
+ * `POST /computations/{id}/results` or `POST /data_assets/{id}/files` with `{path}`: what a folder holds, without what its
+ * folders hold. An empty path is the root.
+ * Rejects with UpstreamError: 404 when there is no such owner or folder, 400 for an external data asset.
+ */
+export async function listFolder(upstream: Upstream, { kind, id }: FileOwner, path: string): Promise<FolderItem[]> {
+  const { items } = await upstream.read({
+    method: "POST",
+    route: routes[kind],
+    ids: { id },
+    body: { path },
+    answer: (body) => ({ items: aListOf(aFolderItem)(anObject<WireObject>(body).items ?? null) }),
+  })
+  return items
+}
+
+/**
+ * `GET /computations/{id}/results/urls?path=` or `GET /data_assets/{id}/files/urls?path=`: signed addresses of one file.
+ * Rejects with UpstreamError: 404 when there is no such owner or file, 400 for an external data asset.
+ */
+export function getFileUrls(upstream: Upstream, { kind, id }: FileOwner, path: string): Promise<FileUrls> {
+  return upstream.read({
+    method: "GET",
+    route: `${routes[kind]}/urls`,
+    ids: { id },
+    query: { path },
+    answer: someFileUrls,
+  })
+}
+
+function aFolderItem(body: unknown): FolderItem {
+  const item = anObject<FolderItem>(body)
+  if (typeof item.name !== "string" || item.name === "") throw new NotPromisedError("an item without its name")
+  return item
+}
+
+function someFileUrls(body: unknown): FileUrls {
+  const urls = anObject<FileUrls>(body)
+  if (typeof urls.download_url !== "string" || urls.download_url === "") {
+    throw new NotPromisedError("no download_url")
+  }
+  return urls
+}

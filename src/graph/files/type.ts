@@ -1,0 +1,274 @@
+import { trim } from "../../collections/text.ts"
+import { badUserInput, nullIfMissing } from "../../errors.ts"
+import type { Wanted } from "../../upstream/download.ts"
+import { builder } from "../builder.ts"
+import type { Context } from "../context.ts"
+import { cost } from "../cost.ts"
+import { text } from "../fields.ts"
+import { loaderByKey } from "../loader.ts"
+import * as rest from "./rest.ts"
+
+/** A place among somebody's files; nobody has looked yet whether there is anything. */
+interface Place {
+  owner: rest.FileOwner
+  /** From the root, without slashes at its ends; "" is the root. */
+  path: string
+}
+
+interface FolderPlace extends Place {
+  __typename: "Folder"
+}
+
+interface FilePlace extends Place {
+  __typename: "File"
+  /** Bytes, where a listing told. */
+  size?: number | string | undefined
+}
+
+const keyOf = ({ owner: { kind, id }, path }: Place, wanted?: Wanted) => JSON.stringify([kind, id, path, wanted])
+
+const placeOf = (key: string) => {
+  const [kind, id, path, wanted]: [rest.FileOwner["kind"], string, string, Wanted] = JSON.parse(key)
+  return { owner: { kind, id }, path, wanted }
+}
+
+const itemsByFolder = loaderByKey((context, key) => {
+  const { owner, path } = placeOf(key)
+  return nullIfMissing(rest.listFolder(context.upstream, owner, path))
+})
+
+const urlsByFile = loaderByKey((context, key) => {
+  const { owner, path } = placeOf(key)
+  return nullIfMissing(rest.getFileUrls(context.upstream, owner, path))
+})
+
+/** Null: there is no such file. */
+const downloadByFile = loaderByKey(async (context, key) => {
+  const { wanted, ...place } = placeOf(key)
+  const urls = await urlsByFile(context).load(keyOf(place))
+  return urls && nullIfMissing(context.upstream.download(urls.download_url, wanted))
+})
+
+/** The folder at this path; slashes at its ends make no difference. */
+export function folderAt(owner: rest.FileOwner, path: string): FolderPlace {
+  return { __typename: "Folder", owner, path: trim(path, "/") }
+}
+
+/** The file at this path. Throws BAD_USER_INPUT for an empty path. */
+export function fileAt(owner: rest.FileOwner, path: string): FilePlace {
+  const file = trim(path, "/")
+  if (file === "")
+    throw badUserInput("`path` is empty: name a file, such as `processing.json` or `figures/overview.csv`.")
+  return { __typename: "File", owner, path: file }
+}
+
+function nameOf({ path }: Place): string {
+  return path.slice(path.lastIndexOf("/") + 1)
+}
+
+async function entriesOf(context: Context, folder: FolderPlace): Promise<(FolderPlace | FilePlace)[] | null> {
+  const items = await itemsByFolder(context).load(keyOf(folder))
+  if (items === null) return null
+  return items.map((item) => {
+    const path = trim(item.path || `${folder.path}/${item.name}`, "/")
+    return item.type === "folder"
+      ? { __typename: "Folder", owner: folder.owner, path }
+      : { __typename: "File", owner: folder.owner, path, size: item.size }
+  })
+}
+
+/** The most bytes of a file that pass through the gateway: 1 MiB. */
+const mostBytes = 1024 * 1024
+const defaultBytes = 64 * 1024
+
+/** The bytes of a whole file; null where there is none. Throws BAD_USER_INPUT for a file of more than `maxBytes`. */
+async function bytesOf(context: Context, file: FilePlace, maxBytes: number): Promise<Buffer | null> {
+  const tooLarge = (size: number | undefined) => {
+    const actual = size === undefined ? `more than ${maxBytes}` : String(size)
+    const more = (size ?? 0) <= mostBytes && maxBytes < mostBytes
+    return badUserInput(
+      `${quoted(file.path)} has ${actual} bytes, and at most ${maxBytes} are read here: ${more ? `ask for its text with a higher \`maxBytes\` (at most ${mostBytes}), or ` : ""}fetch it from its \`downloadUrl\`.`,
+    )
+  }
+  const listed = Number(file.size)
+  if (listed > maxBytes) throw tooLarge(listed)
+  const download = await downloadByFile(context).load(keyOf(file, { maxBytes }))
+  if (download === null) return null
+  if (download.bytes === undefined) throw tooLarge(download.size)
+  return download.bytes
+}
+
+async function textOf(context: Context, file: FilePlace, maxBytes: number): Promise<string | null> {
+  const bytes = await bytesOf(context, file, maxBytes)
+  if (bytes === null) return null
+  try {
+    if (!bytes.includes(0)) return new TextDecoder("utf-8", { fatal: true }).decode(bytes)
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error
+  }
+  throw badUserInput(`${quoted(file.path)} is no UTF-8 text: fetch it from its \`downloadUrl\`.`)
+}
+
+const deepestJson = 500
+
+async function jsonOf(context: Context, file: FilePlace): Promise<unknown> {
+  const content = await textOf(context, file, mostBytes)
+  if (content === null) return null
+  const value = parsed(content)
+  if (value === undefined) throw badUserInput(`${quoted(file.path)} holds no JSON: ask for its \`text\`.`)
+  // Written into the answer it would overflow the stack.
+  if (isDeeper(value, deepestJson)) {
+    throw badUserInput(
+      `${quoted(file.path)} is JSON nested more than ${deepestJson} levels deep: ask for its \`text\`.`,
+    )
+  }
+  return value
+}
+
+function parsed(content: string): unknown {
+  try {
+    return JSON.parse(content)
+  } catch {
+    return undefined
+  }
+}
+
+function isDeeper(value: unknown, levels: number): boolean {
+  if (typeof value !== "object" || value === null) return false
+  return levels === 0 || Object.values(value).some((inner) => isDeeper(inner, levels - 1))
+}
+
+/** How much of a log's end is read at first, and how much where its lines are so long that those were too few. */
+const tailBytes = [64 * 1024, mostBytes]
+
+/**
+ * The text of a log, or its last lines; null where there is none. What is no UTF-8 in it is replaced: programs write all
+ * sorts of things. Throws BAD_USER_INPUT for a log of more than 1 MiB that is asked for whole.
+ */
+export async function logOf(
+  context: Context,
+  owner: rest.FileOwner,
+  path: string,
+  tail: number | null | undefined,
+): Promise<string | null> {
+  const file = fileAt(owner, path)
+  if (tail == null) {
+    const download = await downloadByFile(context).load(keyOf(file, { maxBytes: mostBytes }))
+    if (download?.bytes === undefined && download !== null) {
+      throw badUserInput(
+        `The log has ${download.size ?? `more than ${mostBytes}`} bytes, and at most ${mostBytes} are read here: ask for its last lines with \`tail\`, or fetch \`resultFile(path: ${quoted(path)})\` from its \`downloadUrl\`.`,
+      )
+    }
+    return download && new TextDecoder().decode(download.bytes)
+  }
+  if (tail < 1) throw badUserInput("`tail` must be at least 1: it says how many of the last lines to read.")
+  let end: string | null = null
+  for (const maxBytes of tailBytes) {
+    const download = await downloadByFile(context).load(keyOf(file, { maxBytes, fromEnd: true }))
+    if (download === null) return null
+    if (download.bytes === undefined) {
+      throw badUserInput(
+        `The log has ${download.size ?? `more than ${maxBytes}`} bytes, and its storage gives it only whole: fetch \`resultFile(path: ${quoted(path)})\` from its \`downloadUrl\`.`,
+      )
+    }
+    const lines = linesOf(new TextDecoder().decode(wholeCharacters(download)))
+    if (download.isWhole) return lines.slice(-tail).join("")
+    // The first of a part's lines has lost its beginning; it is shown only where it is the only one.
+    end = lines.slice(lines.length > 1 ? -Math.min(tail, lines.length - 1) : -1).join("")
+    if (lines.length > tail) return end
+  }
+  return end
+}
+
+/** The lines of a text, each with its line break. */
+function linesOf(content: string): string[] {
+  return content.match(/[^\n]*\n|[^\n]+$/g) ?? []
+}
+
+/** A part of a file may begin in the midst of a character, whose remaining bytes are left out. */
+function wholeCharacters({ bytes, isWhole }: { bytes: Buffer; isWhole: boolean }): Buffer {
+  const first = bytes.subarray(0, 4).findIndex((byte) => (byte & 0xc0) !== 0x80)
+  return isWhole || first < 0 ? bytes : bytes.subarray(first)
+}
+
+function quoted(path: string): string {
+  return JSON.stringify(path.length > 200 ? `…${path.slice(-200)}` : path)
+}
+
+const FolderEntry = builder.interfaceRef<FolderPlace | FilePlace>("FolderEntry").implement({
+  description: "What a folder holds: a file or another folder.",
+  fields: (t) => ({
+    name: t.string({ nullable: false, description: "Its name; empty for the root folder.", resolve: nameOf }),
+    path: t.exposeString("path", {
+      nullable: false,
+      description: "Its path from the root, without a leading slash; empty for the root folder.",
+    }),
+  }),
+})
+
+export const Folder = builder.objectRef<FolderPlace>("Folder")
+Folder.implement({
+  description: "A folder of results or of a data asset's files. Nobody looks whether there is one until it is opened.",
+  interfaces: [FolderEntry],
+  fields: (t) => ({
+    entries: t.field({
+      type: [FolderEntry],
+      description:
+        "The files and folders in it, in Code Ocean's order; null: there is no such folder. One call, whose folders can be opened in turn. The files of an external data asset can't be listed.",
+      extensions: cost({ oncePerObject: "entries", items: { assumed: 20 } }),
+      resolve: (folder, _args, context) => entriesOf(context, folder),
+    }),
+  }),
+})
+
+export const File = builder.objectRef<FilePlace>("File")
+File.implement({
+  description:
+    "A file among results or a data asset's files. Nobody looks whether there is one until it is read; where there is none, everything about it but its path is null.",
+  interfaces: [FolderEntry],
+  fields: (t) => ({
+    size: t.field({
+      type: "ByteCount",
+      description: "Bytes. Null where the file was reached by its path, without the folder that tells its size.",
+      resolve: text("size"),
+    }),
+    downloadUrl: t.string({
+      description:
+        "An address from which the file can be saved, without a token and for some minutes: whoever has it can read the file. One call, shared with `viewUrl`, `text` and `json`.",
+      extensions: cost({ oncePerObject: "urls" }),
+      resolve: async (file, _args, context) => (await urlsByFile(context).load(keyOf(file)))?.download_url ?? null,
+    }),
+    viewUrl: t.string({
+      description:
+        "An address at which a browser shows the file, without a token and for some minutes. One call, shared with `downloadUrl`, `text` and `json`.",
+      extensions: cost({ oncePerObject: "urls" }),
+      resolve: async (file, _args, context) => (await urlsByFile(context).load(keyOf(file)))?.view_url || null,
+    }),
+    text: t.string({
+      description:
+        "The file's whole content, for small files of UTF-8 text. A larger file, or one that is no text, is an error. Two calls: for its address, and for the file.",
+      extensions: cost({ calls: 1, oncePerObject: "urls", bytes: 8_192 }),
+      args: {
+        maxBytes: t.arg.int({
+          required: true,
+          defaultValue: defaultBytes,
+          description: `The largest file to read, from 1 to ${mostBytes} bytes.`,
+        }),
+      },
+      resolve: (file, { maxBytes }, context) => {
+        if (maxBytes < 1 || maxBytes > mostBytes) {
+          throw badUserInput(
+            `\`maxBytes\` must be from 1 to ${mostBytes}: fetch larger files from their \`downloadUrl\`.`,
+          )
+        }
+        return textOf(context, file, maxBytes)
+      },
+    }),
+    json: t.field({
+      type: "JSON",
+      description: `The file's content, parsed, for JSON files of at most ${mostBytes} bytes. A larger file, or one that is no JSON, is an error. Two calls: for its address, and for the file.`,
+      extensions: cost({ calls: 1, oncePerObject: "urls", bytes: 2_048 }),
+      resolve: (file, _args, context) => jsonOf(context, file),
+    }),
+  }),
+})

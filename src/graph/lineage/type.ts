@@ -1,0 +1,97 @@
+import { badUserInput } from "../../errors.ts"
+import { builder } from "../builder.ts"
+import type { Context } from "../context.ts"
+import type { DataAsset } from "../dataAsset/rest.ts"
+import { inCapitals } from "../enums.ts"
+import { Node } from "../node/type.ts"
+import * as walk from "./walk.ts"
+
+export const deepest = 10
+
+export const LineageDirection = builder.enumType("LineageDirection", {
+  description: "Which way to walk from a data asset.",
+  values: inCapitals({
+    up: "To what it was made of.",
+    down: "To what was made of it.",
+    both: "Both ways.",
+  }),
+})
+
+const LineageKind = builder.enumType("LineageKind", {
+  description: "What a node of a lineage is.",
+  values: inCapitals({ data_asset: "A data asset.", computation: "A run.", capsule: "The capsule that ran." }),
+})
+
+const LineageRelation = builder.enumType("LineageRelation", {
+  description: "How the data went from one node to another.",
+  values: inCapitals({
+    input: "The data asset went into the run; or into the result, where its run isn't known.",
+    produced: "The run produced the result; or the capsule did, where the run isn't known.",
+    ran: "The capsule is what ran.",
+    contained: "The data asset is part of the combined one.",
+  }),
+})
+
+const LineageNode = builder.objectRef<walk.LineageNode>("LineageNode").implement({
+  description: "A data asset, run or capsule in a lineage.",
+  fields: (t) => ({
+    id: t.exposeID("id", { nullable: false, description: "Its id." }),
+    kind: t.field({ type: LineageKind, nullable: false, description: "What it is.", resolve: ({ kind }) => kind }),
+    distance: t.exposeInt("distance", {
+      nullable: false,
+      description: "How many generations it is away from the data asset where the walk began.",
+    }),
+    restricted: t.boolean({
+      nullable: false,
+      description: "True where the caller may not see it, or it is gone: only its id is known.",
+      resolve: ({ object }) => object === null,
+    }),
+    node: t.field({
+      type: Node,
+      description: "The DataAsset, Computation or Capsule itself; null where `restricted`. No call.",
+      resolve: ({ object }) => object,
+    }),
+  }),
+})
+
+const LineageEdge = builder.objectRef<walk.LineageEdge>("LineageEdge").implement({
+  description: "The way that data took, from what was there before to what came of it.",
+  fields: (t) => ({
+    from: t.exposeID("from", { nullable: false, description: "The earlier node's id." }),
+    to: t.exposeID("to", { nullable: false, description: "The later node's id." }),
+    relation: t.field({
+      type: LineageRelation,
+      nullable: false,
+      description: "How the data went.",
+      resolve: ({ relation }) => relation,
+    }),
+  }),
+})
+
+export const Lineage = builder.objectRef<walk.Lineage>("Lineage").implement({
+  description: "Where a data asset comes from, and what came of it: each node and each edge once.",
+  fields: (t) => ({
+    nodes: t.field({
+      type: [LineageNode],
+      nullable: false,
+      description: "The nodes, the data asset where the walk began first.",
+      resolve: ({ nodes }) => nodes,
+    }),
+    edges: t.field({
+      type: [LineageEdge],
+      nullable: false,
+      description: "The edges between these nodes.",
+      resolve: ({ edges }) => edges,
+    }),
+    truncated: t.exposeBoolean("truncated", {
+      nullable: false,
+      description: `True where it goes on: beyond \`depth\`, or beyond ${walk.mostNodes} nodes.`,
+    }),
+  }),
+})
+
+/** The lineage of a data asset. Throws BAD_USER_INPUT for a depth that can't be. */
+export function lineageOf(context: Context, asset: DataAsset, depth: number, direction: string): Promise<walk.Lineage> {
+  if (depth < 1 || depth > deepest) throw badUserInput(`\`depth\` must be from 1 to ${deepest}.`)
+  return walk.walkLineage(context, asset, depth, { up: direction !== "down", down: direction !== "up" })
+}

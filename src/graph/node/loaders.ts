@@ -1,0 +1,24 @@
+import type { GraphQLResolveInfo } from "graphql"
+import { pipelineById } from "../capsule/pipelineType.ts"
+import { capsuleById } from "../capsule/type.ts"
+import { computationById } from "../computation/type.ts"
+import type { Context } from "../context.ts"
+import { dataAssetById } from "../dataAsset/type.ts"
+
+/** An object of one of the types that implement `Node`; its `__typename` says of which. */
+export interface Found {
+  id: string
+}
+
+interface NodeLoader {
+  (context: Context): { load(id: string): Promise<Found> }
+  link(context: Context, id: string, info: GraphQLResolveInfo): Promise<Found> | Found
+}
+
+/** The loaders of all types that implement `Node`, by the type's name. */
+export const nodeLoaders: ReadonlyMap<string, NodeLoader> = new Map<string, NodeLoader>([
+  ["Capsule", capsuleById],
+  ["Computation", computationById],
+  ["DataAsset", dataAssetById],
+  ["Pipeline", pipelineById],
+])

@@ -1,0 +1,87 @@
+import { badUserInput } from "../../errors.ts"
+import { builder } from "../builder.ts"
+import { inCapitals } from "../enums.ts"
+import { atMost, longest } from "../inputLimits.ts"
+
+export const Ownership = builder.enumType("Ownership", {
+  description: "Whose objects a search finds.",
+  values: inCapitals({
+    private: "Mine, seen by nobody else.",
+    created: "Created by me.",
+    shared: "Shared with me.",
+  }),
+})
+
+export const OrderDirection = builder.enumType("OrderDirection", {
+  description: "Which end of an order comes first.",
+  values: inCapitals({ asc: "Smallest, earliest or A first.", desc: "Largest, latest or Z first." }),
+})
+
+const SearchRangeInput = builder.inputType("SearchRangeInput", {
+  description: "A range of numbers, both ends included; at least one end. Dates are epoch seconds.",
+  fields: (t) => ({
+    min: t.float({ description: "The least value." }),
+    max: t.float({ description: "The largest value." }),
+  }),
+})
+
+export const SearchFilterInput = builder.inputType("SearchFilterInput", {
+  description: "Finds by one field's value. Exactly one of `value`, `values` and `range`.",
+  fields: (t) => ({
+    key: t.string({
+      required: true,
+      description: "`name`, `description`, `tags`, or the name of a custom metadata field.",
+      extensions: atMost(longest.key),
+    }),
+    value: t.field({ type: "JSON", description: "The value: a text or a number." }),
+    values: t.field({ type: ["JSON"], description: "Any of these values: texts or numbers." }),
+    range: t.field({ type: SearchRangeInput, description: "Any value in this range." }),
+    exclude: t.boolean({ description: "True finds what does not match." }),
+  }),
+})
+
+/** A filter as the wire has it. */
+export interface WireFilter {
+  key: string
+  value?: string | number
+  values?: (string | number)[]
+  range?: { min?: number; max?: number }
+  exclude?: boolean
+}
+
+type FilterInput = typeof SearchFilterInput.$inferInput
+
+/** Filters for the wire. Throws BAD_USER_INPUT for what upstream would refuse, or silently ignore. */
+export function wireFilters(filters: readonly FilterInput[] | null | undefined): WireFilter[] | undefined {
+  if (filters == null || filters.length === 0) return undefined
+  return filters.map(wireFilter)
+}
+
+function wireFilter({ key, value, values, range, exclude }: FilterInput): WireFilter {
+  const refuse = (problem: string): never => {
+    throw badUserInput(`The filter on ${JSON.stringify(key)} ${problem}.`)
+  }
+  if (key.trim() === "")
+    throw badUserInput("A filter's `key` must name a field, such as `name`, `tags` or a custom metadata field.")
+  const given = [value, values, range].filter((part) => part != null).length
+  if (given !== 1)
+    refuse(`needs exactly one of \`value\`, \`values\` and \`range\`; it has ${given === 0 ? "none" : given}`)
+  const plain = (item: unknown) =>
+    typeof item === "string" || typeof item === "number"
+      ? item
+      : refuse("takes texts and numbers as values, nothing else")
+  const filter: WireFilter = { key }
+  if (value != null) filter.value = plain(value)
+  if (values != null) {
+    if (values.length === 0) refuse("has an empty list of `values`: name at least one")
+    filter.values = values.map(plain)
+  }
+  if (range != null) {
+    const { min, max } = range
+    if (min == null && max == null) refuse("has a `range` without ends: give `min`, `max` or both")
+    if (min != null && max != null && min > max) refuse("has a `range` whose `min` is above its `max`")
+    filter.range = { ...(min != null && { min }), ...(max != null && { max }) }
+  }
+  if (exclude != null) filter.exclude = exclude
+  return filter
+}

@@ -1,0 +1,256 @@
+import { badUserInput } from "../../errors.ts"
+import type { SearchAnswer } from "../../upstream/decoders.ts"
+import { builder, type ObjectType } from "../builder.ts"
+import { type Count, cost } from "../cost.ts"
+import { atMost, longest } from "../inputLimits.ts"
+import { decodeCursor, encodeCursor, hash } from "./cursor.ts"
+
+const defaultFirst = 20
+const mostFirst = 1000
+
+/** One page of a connection. */
+export interface Page<T> {
+  nodes: T[]
+  hasNextPage: boolean
+  hasPreviousPage: boolean
+  /** The cursor of the node with this index. */
+  cursorAt(index: number): string
+  /** From where the next page goes on; null when there is neither a node nor a next page. */
+  endCursor(): string | null
+}
+
+/** The arguments of every connection. */
+export interface PageArguments {
+  first?: number | null | undefined
+  after?: string | null | undefined
+}
+
+/** How many nodes a page is to have. Throws BAD_USER_INPUT for what upstream would refuse. */
+export function pageSize({ first }: PageArguments): number {
+  const size = first ?? defaultFirst
+  if (size < 1 || size > mostFirst) {
+    throw badUserInput(`\`first\` must be from 1 to ${mostFirst}; for more, walk on with \`after\`.`)
+  }
+  return size
+}
+
+/**
+ * Where in a walk a page begins: `skip` items into the page that `token` opens, or into the whole search where there
+ * is no token. `seen` has the marks of the last items before it.
+ */
+interface Position {
+  token?: string | number
+  skip: number
+  seen?: string
+}
+
+/** Ids are remembered in cursors as marks of 48 bits: two of a thousand are alike once in five hundred million pages. */
+const markLength = 8
+/** One page at its largest: upstream repeats items where pages meet. */
+const mostMarks = mostFirst
+
+/** No page begins further on, and no token of upstream's is longer. */
+const mostSkipped = 1_000_000_000
+const longestToken = 4_096
+
+function isToken(token: unknown): token is string | number {
+  return typeof token === "string" ? token.length <= longestToken : Number.isSafeInteger(token)
+}
+
+/** The position in a cursor; undefined where there is none, or one that no page has made. */
+function positionIn(value: unknown): Position | undefined {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined
+  const { token, skip, seen, ...more } = value as Record<string, unknown>
+  const isSkip = Number.isSafeInteger(skip) && (skip as number) >= 0 && (skip as number) <= mostSkipped
+  const isSeen =
+    seen === undefined ||
+    (typeof seen === "string" && seen.length % markLength === 0 && seen.length <= mostMarks * markLength)
+  return (token === undefined || isToken(token)) && isSkip && isSeen && Object.keys(more).length === 0
+    ? (value as Position)
+    : undefined
+}
+
+/**
+ * One page of an upstream search: one call. Walking on uses upstream's `next_token`; a cursor from the middle of a page
+ * asks for that page again, longer. Upstream repeats an item now and then; what the walk has shown isn't shown again.
+ * @param name the search's name; with `params` it is what cursors are bound to
+ * @param params the search's body on the wire, without paging
+ * @param search sends the search with this body
+ */
+export async function searchPage<T extends { id: string }>(
+  name: string,
+  params: object,
+  page: PageArguments,
+  search: (body: object) => Promise<SearchAnswer<T>>,
+): Promise<Page<T>> {
+  const size = pageSize(page)
+  const binding = `${name} ${JSON.stringify(params)}`
+  const start = page.after == null ? { skip: 0 } : decodeCursor(binding, page.after, positionIn)
+  const inPage = start.token === undefined ? 0 : start.skip
+  const answer = await search({
+    ...params,
+    ...(start.token === undefined ? (start.skip > 0 ? { offset: start.skip } : {}) : { next_token: start.token }),
+    limit: Math.min(mostFirst, inPage + size),
+  })
+
+  const seen = new Set<string>(marksIn(start.seen ?? ""))
+  const known = new Set<string>()
+  const nodes: T[] = []
+  const places: number[] = []
+  let read = 0
+  for (const node of answer.results) {
+    // More than was asked for is left to the next page.
+    if (nodes.length === size) break
+    const repeated = known.has(node.id) || (seen.size > 0 && seen.has(markOf(node.id)))
+    known.add(node.id)
+    if (read >= inPage && !repeated) {
+      nodes.push(node)
+      places.push(read)
+    }
+    read += 1
+  }
+
+  const positionAfter = (place: number): Position =>
+    start.token === undefined
+      ? { skip: start.skip + place + 1 }
+      : { token: start.token, skip: Math.max(start.skip, place + 1) }
+  const isWhole = read === answer.results.length
+  // Upstream writes "" for nothing. With a token that no cursor can hold, the walk goes on by counting.
+  const token = answer.next_token !== "" && isToken(answer.next_token) ? answer.next_token : null
+  const next = isWhole && answer.has_more === true && token !== null ? { token, skip: 0 } : positionAfter(read - 1)
+  // A page without anything new that leads to itself would be asked for again and again.
+  const standsStill = nodes.length === 0 && next.token === start.token && next.skip === start.skip
+  const hasNextPage = !isWhole || (answer.has_more === true && !standsStill)
+  const endCursor = () => {
+    if (nodes.length === 0 && !hasNextPage) return null
+    const marks = (start.seen ?? "") + nodes.map((node) => markOf(node.id)).join("")
+    return encodeCursor(binding, { ...next, seen: marks.slice(-mostMarks * markLength) } satisfies Position)
+  }
+  return {
+    nodes,
+    hasNextPage,
+    hasPreviousPage: page.after != null,
+    cursorAt: (index) =>
+      index === nodes.length - 1
+        ? (endCursor() as string)
+        : encodeCursor(binding, positionAfter(places[index] as number)),
+    endCursor,
+  }
+}
+
+function markOf(id: string): string {
+  return hash(id, markLength)
+}
+
+function marksIn(seen: string): string[] {
+  return Array.from({ length: seen.length / markLength }, (_, index) =>
+    seen.slice(index * markLength, (index + 1) * markLength),
+  )
+}
+
+/**
+ * One page of a list that upstream gives whole. The cursor names the item it follows, not a number, so that new items at
+ * the list's head don't shift the walk.
+ * @param name what the cursors are bound to
+ * @param list gives the items in the order to page through; not called when the page's arguments are refused
+ * @param keyOf what a cursor remembers of an item
+ * @param readKey takes that out of what a cursor holds, which may be anything: undefined where it is none
+ * @param follows whether the item comes after the one that a cursor names
+ */
+export async function listPage<T, Key>(
+  name: string,
+  list: () => Promise<readonly T[]>,
+  page: PageArguments,
+  keyOf: (item: T) => Key,
+  readKey: (value: unknown) => Key | undefined,
+  follows: (item: T, key: Key) => boolean,
+): Promise<Page<T>> {
+  const size = pageSize(page)
+  const key = page.after == null ? undefined : decodeCursor(name, page.after, readKey)
+  const items = await list()
+  const rest = key === undefined ? items : items.filter((item) => follows(item, key))
+  const nodes = rest.slice(0, size)
+  const cursorAt = (index: number) => encodeCursor(name, keyOf(nodes[index] as T))
+  return {
+    nodes,
+    hasNextPage: rest.length > nodes.length,
+    hasPreviousPage: page.after != null,
+    cursorAt,
+    endCursor: () => (nodes.length > 0 ? cursorAt(nodes.length - 1) : null),
+  }
+}
+
+const PageInfo = builder.objectRef<Page<unknown>>("PageInfo").implement({
+  description: "Where a page stands in its walk.",
+  fields: (t) => ({
+    hasNextPage: t.exposeBoolean("hasNextPage", {
+      nullable: false,
+      description: "Whether `after: endCursor` has more.",
+    }),
+    hasPreviousPage: t.exposeBoolean("hasPreviousPage", {
+      nullable: false,
+      description: "Whether the walk has been elsewhere before.",
+    }),
+    startCursor: t.string({
+      description: "The cursor of the page's first item.",
+      resolve: (page) => (page.nodes.length > 0 ? page.cursorAt(0) : null),
+    }),
+    endCursor: t.string({
+      description:
+        "Pass it as `after` for the next page. There even on a page without items, where a next page is to be had.",
+      resolve: (page) => page.endCursor(),
+    }),
+  }),
+})
+
+/** The connection type for pages of this type: `{edges {cursor node} nodes pageInfo}`. */
+export function connectionOf<T>(name: string, node: ObjectType<T>) {
+  const Edge = builder.objectRef<{ page: Page<T>; index: number }>(`${name}Edge`).implement({
+    description: `One place in a page of ${name} objects.`,
+    fields: (t) => ({
+      cursor: t.string({
+        nullable: false,
+        description: "Pass it as `after` to go on behind this item.",
+        extensions: cost({ bytes: 300 }),
+        resolve: ({ page, index }) => page.cursorAt(index),
+      }),
+      node: t.field({
+        type: node,
+        description: "The item; null, with an error, where Code Ocean sent something unreadable.",
+        resolve: ({ page, index }) => page.nodes[index] as never,
+      }),
+    }),
+  })
+  return builder.objectRef<Page<T>>(`${name}Connection`).implement({
+    description: `A page of ${name} objects.`,
+    fields: (t) => ({
+      edges: t.field({
+        type: [Edge],
+        nullable: { list: false, items: false },
+        description: "The items with a cursor each.",
+        resolve: (page) => page.nodes.map((_node, index) => ({ page, index })),
+      }),
+      nodes: t.field({
+        type: [node],
+        nullable: { list: false, items: true },
+        description: "The items; one is null, with an error, where Code Ocean sent something unreadable.",
+        resolve: (page) => page.nodes as never,
+      }),
+      pageInfo: t.field({
+        type: PageInfo,
+        nullable: false,
+        description: "Where the page stands in its walk.",
+        resolve: (page) => page as Page<unknown>,
+      }),
+    }),
+  })
+}
+
+/** How many items a page has, for its field's cost. */
+export const pageItems: Count = { argument: "first", assumed: defaultFirst, most: mostFirst }
+
+/** The two paging arguments, for a field's `args`. */
+export const pageArguments = builder.args((t) => ({
+  first: t.int({ description: `How many items: from 1 to ${mostFirst}, ${defaultFirst} by default.` }),
+  after: t.string({ description: "A cursor; the page begins behind its item.", extensions: atMost(longest.cursor) }),
+}))

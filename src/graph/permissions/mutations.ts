@@ -1,0 +1,177 @@
+import { badUserInput, nullIfMissing } from "../../errors.ts"
+import { forgetAppPanels } from "../appPanel/type.ts"
+import { builder, type InputFields, type ObjectType } from "../builder.ts"
+import { Pipeline, pipelineById } from "../capsule/pipelineType.ts"
+import { Capsule, capsuleById } from "../capsule/type.ts"
+import type { Context } from "../context.ts"
+import { link, oneCall } from "../cost.ts"
+import { DataAsset, dataAssetById } from "../dataAsset/type.ts"
+import { capitalized, defineMutation } from "../defineMutation.ts"
+import type { loaderById } from "../loader.ts"
+import * as rest from "./rest.ts"
+import { EveryoneRole, forgetPermissions, GroupRole, Permissions, permissionsOf, UserRole } from "./type.ts"
+
+const UserPermissionInput = builder.inputType("UserPermissionInput", {
+  description: "What one person may do from now on.",
+  fields: (t) => ({
+    email: t.string({ required: true, description: "The person's email address." }),
+    role: t.field({ type: UserRole.ref, required: true, description: "What the person may do." }),
+  }),
+})
+
+const GroupPermissionInput = builder.inputType("GroupPermissionInput", {
+  description: "What one group may do from now on.",
+  fields: (t) => ({
+    group: t.string({ required: true, description: "The group's name." }),
+    role: t.field({ type: GroupRole.ref, required: true, description: "What its members may do." }),
+  }),
+})
+
+/** The permissions in an input: for every input that can set them. */
+export const permissionFields = (t: InputFields) => ({
+  users: t.field({
+    type: [UserPermissionInput],
+    description: "All people to share it with, each of them once; an empty list takes it from all of them.",
+  }),
+  groups: t.field({
+    type: [GroupPermissionInput],
+    description: "All groups to share it with, each of them once; an empty list takes it from all of them.",
+  }),
+  everyone: t.field({ type: EveryoneRole.ref, description: "What everyone may do." }),
+  shareAssets: t.boolean({ description: "True shares what is attached to it along." }),
+})
+
+interface PermissionsInput {
+  users?: readonly (typeof UserPermissionInput.$inferInput)[] | null | undefined
+  groups?: readonly (typeof GroupPermissionInput.$inferInput)[] | null | undefined
+  everyone?: string | null | undefined
+  shareAssets?: boolean | null | undefined
+}
+
+/**
+ * The permissions that an input gives, as the wire has them; what it leaves out, or gives as null, isn't in there. Throws
+ * BAD_USER_INPUT for an empty or repeated name and a role that can't be sent.
+ */
+export function wirePermissions({ users, groups, everyone, shareAssets }: PermissionsInput): rest.Permissions {
+  checkNames(
+    "users",
+    "email",
+    // Nobody has two mailboxes that differ only in capitals.
+    users?.map(({ email }) => email.trim().toLowerCase()),
+  )
+  checkNames(
+    "groups",
+    "group",
+    groups?.map(({ group }) => group.trim()),
+  )
+  return {
+    ...(users && { users: users.map(({ email, role }) => ({ email, role: UserRole.toWire(role) as string })) }),
+    ...(groups && { groups: groups.map(({ group, role }) => ({ group, role: GroupRole.toWire(role) as string })) }),
+    ...(everyone != null && { everyone: EveryoneRole.toWire(everyone) as string }),
+    ...(shareAssets != null && { share_assets: shareAssets }),
+  }
+}
+
+function checkNames(field: string, key: string, names: readonly string[] = []): void {
+  if (names.includes("")) throw badUserInput(`\`${field}\` has an empty \`${key}\`: say whom you mean.`)
+  const seen = new Set<string>()
+  for (const name of names) {
+    if (seen.has(name)) {
+      throw badUserInput(`\`${field}\` names ${JSON.stringify(name.slice(0, 100))} more than once: name each once.`)
+    }
+    seen.add(name)
+  }
+}
+
+/**
+ * Changes permissions and leaves the rest of them as it is: upstream takes away what it isn't sent, so what it has is read
+ * anew and sent along, as it came. Two calls.
+ * @param change what `wirePermissions` made of an input
+ */
+export async function sendPermissions(
+  context: Context,
+  kind: rest.Shareable,
+  id: string,
+  change: rest.Permissions,
+): Promise<void> {
+  const current = await rest.getPermissions(context.upstream, kind, id)
+  const known = Object.fromEntries(Object.entries(current).filter(([_key, value]) => value !== null))
+  await rest.setPermissions(context.upstream, kind, id, { ...known, ...change })
+  forgetPermissions(context)
+  // Panels say which data assets the caller may open.
+  forgetAppPanels(context)
+}
+
+/** Defines the mutation for capsules, pipelines or data assets: they differ in nothing but names. */
+function definePermissionsMutation<T extends { id: string }>(names: {
+  kind: rest.Shareable
+  /** The payload's field; with `Id` behind it, the input's field too. */
+  one: "capsule" | "pipeline" | "dataAsset"
+  /** What people call it. */
+  what: string
+  type: ObjectType<T>
+  loader: ReturnType<typeof loaderById<T>>
+}): void {
+  const { kind, one, what, type, loader } = names
+  const name = `update${capitalized(one)}Permissions`
+
+  const Payload = builder.objectRef<{ id: string }>(`${capitalized(name)}Payload`).implement({
+    description: "The permissions have changed.",
+    fields: (t) => ({
+      permissions: t.field({
+        type: Permissions,
+        description: "The permissions as they are after the change, read again. One call.",
+        extensions: oneCall,
+        resolve: ({ id }, _args, context) => permissionsOf(context, kind, id),
+      }),
+    }),
+  })
+  builder.objectField(Payload, one, (t) =>
+    t.field({
+      type,
+      description: `The ${what} as it is after the change. A call, unless only its id is asked for.`,
+      extensions: link,
+      resolve: ({ id }, _args, context, info) => nullIfMissing(loader.link(context, id, info)) as never,
+    }),
+  )
+
+  defineMutation({
+    name,
+    description: `Changes who may do what with a ${what}. What is left out or null stays as it is; a list that is given replaces the present one. Two calls: the present permissions are read first, since Code Ocean takes them whole. What somebody else changes between the two is lost.`,
+    cost: { calls: 2 },
+    input: builder.inputType(`${capitalized(name)}Input`, {
+      description: `Which ${what}, and which of its permissions are to change: at least one field.`,
+      fields: (t) => ({
+        [`${one}Id`]: t.id({ required: true, description: `The ${what}'s id.` }),
+        ...permissionFields(t),
+      }),
+    }),
+    payload: Payload,
+    run: async (input, context) => {
+      const id = String((input as Record<string, unknown>)[`${one}Id`])
+      const change = wirePermissions(input as PermissionsInput)
+      if (Object.keys(change).length === 0) {
+        throw badUserInput("Nothing is to change: give `users`, `groups`, `everyone` or `shareAssets`.")
+      }
+      await sendPermissions(context, kind, id, change)
+      loader(context).clear(id)
+      return { id }
+    },
+  })
+}
+
+definePermissionsMutation({ kind: "capsules", one: "capsule", what: "capsule", type: Capsule, loader: capsuleById })
+definePermissionsMutation({
+  kind: "pipelines",
+  one: "pipeline",
+  what: "pipeline",
+  type: Pipeline,
+  loader: pipelineById,
+})
+definePermissionsMutation({
+  kind: "data_assets",
+  one: "dataAsset",
+  what: "data asset",
+  type: DataAsset,
+  loader: dataAssetById,
+})

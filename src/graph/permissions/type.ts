@@ -1,0 +1,87 @@
+import { builder } from "../builder.ts"
+import type { Context } from "../context.ts"
+import { wireEnum } from "../enums.ts"
+import { bool, objects, text } from "../fields.ts"
+import { loaderByKey } from "../loader.ts"
+import * as rest from "./rest.ts"
+
+/** Whose permissions. */
+interface ShareableKey {
+  kind: rest.Shareable
+  id: string
+}
+
+const permissionsByKey = loaderByKey((context, key) => {
+  const { kind, id }: ShareableKey = JSON.parse(key)
+  return rest.getPermissions(context.upstream, kind, id)
+})
+
+/** The permissions of an object; one call. */
+export function permissionsOf(context: Context, kind: rest.Shareable, id: string): Promise<rest.Permissions> {
+  return permissionsByKey(context).load(JSON.stringify({ kind, id } satisfies ShareableKey))
+}
+
+/** Forgets all permissions that this request has loaded: a change of one object's may share what is attached to it too. */
+export function forgetPermissions(context: Context): void {
+  permissionsByKey(context).clearAll()
+}
+
+export const UserRole = wireEnum("UserRole", "What a person may do with an object.", {
+  owner: "Everything, sharing and deleting included.",
+  editor: "See, run and change it.",
+  viewer: "See and run it.",
+})
+
+export const GroupRole = wireEnum("GroupRole", "What the members of a group may do with an object.", {
+  owner: "Everything, sharing and deleting included.",
+  editor: "See, run and change it.",
+  viewer: "See and run it.",
+  discoverable: "Find it, and see no more of it than that it is there.",
+})
+
+export const EveryoneRole = wireEnum("EveryoneRole", "What everyone on the deployment may do with an object.", {
+  viewer: "See and run it.",
+  discoverable: "Find it, and see no more of it than that it is there.",
+  none: "Nothing: not even find it.",
+})
+
+const UserPermission = builder.objectRef<rest.UserPermission>("UserPermission").implement({
+  description: "What one person may do.",
+  fields: (t) => ({
+    email: t.string({ description: "The person's email address.", resolve: text("email") }),
+    role: t.field({ type: UserRole.ref, description: "What the person may do.", resolve: UserRole.at("role") }),
+  }),
+})
+
+const GroupPermission = builder.objectRef<rest.GroupPermission>("GroupPermission").implement({
+  description: "What one group may do.",
+  fields: (t) => ({
+    group: t.string({ description: "The group's name.", resolve: text("group") }),
+    role: t.field({ type: GroupRole.ref, description: "What its members may do.", resolve: GroupRole.at("role") }),
+  }),
+})
+
+export const Permissions = builder.objectRef<rest.Permissions>("Permissions").implement({
+  description: "Who may do what with an object.",
+  fields: (t) => ({
+    users: t.field({
+      type: [UserPermission],
+      description: "People it is shared with; empty where there are none.",
+      resolve: (permissions) => objects<rest.UserPermission>("users")(permissions) ?? [],
+    }),
+    groups: t.field({
+      type: [GroupPermission],
+      description: "Groups it is shared with; empty where there are none.",
+      resolve: (permissions) => objects<rest.GroupPermission>("groups")(permissions) ?? [],
+    }),
+    everyone: t.field({
+      type: EveryoneRole.ref,
+      description: "What everyone may do; null where Code Ocean doesn't say.",
+      resolve: EveryoneRole.at("everyone"),
+    }),
+    shareAssets: t.boolean({
+      description: "Whether what is attached to it is shared along; null where Code Ocean doesn't say.",
+      resolve: bool("share_assets"),
+    }),
+  }),
+})

@@ -1,0 +1,76 @@
+import { nullIfMissing } from "../errors.ts"
+import type { Outcome } from "../polling/pollers.ts"
+import type { Upstream } from "../upstream/client.ts"
+import { builder, type ObjectType } from "./builder.ts"
+import * as computationRest from "./computation/rest.ts"
+import { Computation, ComputationState, computationById } from "./computation/type.ts"
+import type { Context } from "./context.ts"
+import { oneCall } from "./cost.ts"
+import * as dataAssetRest from "./dataAsset/rest.ts"
+import { DataAsset, DataAssetState, dataAssetById } from "./dataAsset/type.ts"
+import type { loaderById } from "./loader.ts"
+
+/** Defines the subscription to one object by its id. Returns how to follow such an object. */
+function defineSubscription<T extends { id: string }>(subscription: {
+  name: string
+  description: string
+  type: ObjectType<T>
+  loader: ReturnType<typeof loaderById<T>>
+  get: (upstream: Upstream, id: string) => Promise<T>
+  state: (object: T, args: object, context: Context) => string
+  finalStates: readonly string[]
+  slowestMs: number
+}): (id: string, context: Context) => AsyncIterableIterator<Outcome<T>> {
+  const { name, description, type, loader, get, state, finalStates, slowestMs } = subscription
+  const follow = (id: string, context: Context) =>
+    context.follow({
+      kind: name,
+      id,
+      slowestMs,
+      async read(upstream) {
+        const value = await get(upstream, id)
+        const stage = state(value, {}, context)
+        return { value, stage, isFinal: finalStates.includes(stage) }
+      },
+    })
+  builder.subscriptionField(name, (t) =>
+    t.field({
+      type,
+      description,
+      extensions: oneCall,
+      args: { id: t.arg.id({ required: true, description: "Code Ocean's own id." }) },
+      subscribe: (_root, { id }, context) => follow(id, context),
+      resolve: ((outcome: Outcome<T>, _args: object, context: Context) => {
+        context.renew()
+        if ("error" in outcome) return nullIfMissing(Promise.reject(outcome.error))
+        return loader.prime(context, [outcome.value])[0]
+      }) as never,
+    }),
+  )
+  return follow
+}
+
+const howItGoes =
+  "The first event comes at once, then one for each change, and after the final state the stream completes. One call each 5 seconds at first, then ever fewer while the state stays; the caller's subscriptions to the same object share them. It goes on through passing failures of Code Ocean; with an error, or null where there is none (any more), it completes. A stream that completes before the final state was cut by the gateway's stopping: subscribe again."
+
+export const followComputation = defineSubscription({
+  name: "computation",
+  description: `Follows a run until it is COMPLETED or FAILED. ${howItGoes}`,
+  type: Computation,
+  loader: computationById,
+  get: computationRest.getComputation,
+  state: ComputationState.always("state"),
+  finalStates: ["completed", "failed"],
+  slowestMs: 30_000,
+})
+
+export const followDataAsset = defineSubscription({
+  name: "dataAsset",
+  description: `Follows a data asset until it is READY or FAILED. ${howItGoes}`,
+  type: DataAsset,
+  loader: dataAssetById,
+  get: dataAssetRest.getDataAsset,
+  state: DataAssetState.always("state"),
+  finalStates: ["ready", "failed"],
+  slowestMs: 60_000,
+})

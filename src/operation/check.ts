@@ -1,0 +1,28 @@
+import { type ExecutionArgs, GraphQLError, type GraphQLSchema } from "graphql"
+import type { Context } from "../graph/context.ts"
+import { createEstimator } from "./estimate.ts"
+import type { Limits } from "./limits.ts"
+import { checkVariables } from "./variables.ts"
+
+/** Why an operation isn't executed; undefined: it is. Its context is told then what it is expected to cost. */
+export type RefusalOf = (
+  args: Pick<ExecutionArgs, "document" | "operationName" | "variableValues"> & { contextValue: Context },
+) => GraphQLError | undefined
+
+/** The last checks before an operation is executed: its variables, and what it is expected to cost with them. */
+export function createRefusalOf(schema: GraphQLSchema, limits: Limits): RefusalOf {
+  const estimate = createEstimator(schema)
+  return ({ document, operationName, variableValues, contextValue }) => {
+    const variables = variableValues ?? {}
+    try {
+      checkVariables(variables, limits)
+    } catch (error) {
+      if (error instanceof GraphQLError) return error
+      throw error
+    }
+    const expected = estimate(document, operationName ?? null, variables)
+    contextValue.cost.estimatedUpstreamCalls = expected.calls
+    if (expected.calls > limits.estimatedCalls) return expected.refusal("calls", limits.estimatedCalls)
+    return expected.bytes > limits.responseBytes ? expected.refusal("bytes", limits.responseBytes) : undefined
+  }
+}

@@ -1,0 +1,83 @@
+import { readdirSync, readFileSync } from "node:fs"
+import { posix } from "node:path"
+import { parseSync } from "vite"
+import { describe, expect, test } from "vitest"
+
+const root = new URL("../", import.meta.url)
+
+/** An import points to the same room or to one further right; the other files at the root of `src` may be imported anywhere. */
+const rooms = ["main", "server", "http", "operation", "graph", "polling", "upstream", "collections"]
+const common = ["config", "log", "errors"]
+
+const files = ["src", "sandbox"]
+  .flatMap((folder) =>
+    readdirSync(new URL(folder, root), { recursive: true, encoding: "utf8" }).map((path) => `${folder}/${path}`),
+  )
+  .filter((path) => path.endsWith(".ts"))
+  .toSorted()
+
+/** The files of the project that each file imports, types too. */
+const imports = new Map(
+  files.map((file) => {
+    const { module } = parseSync(file, readFileSync(new URL(file, root), "utf8"))
+    const targets = [
+      ...module.staticImports.map(({ moduleRequest }) => moduleRequest.value),
+      ...module.staticExports.flatMap(({ entries }) =>
+        entries.flatMap(({ moduleRequest }) => moduleRequest?.value ?? []),
+      ),
+      ...module.dynamicImports.map(({ moduleRequest: { start, end } }) =>
+        readFileSync(new URL(file, root), "utf8").slice(start + 1, end - 1),
+      ),
+    ]
+    const own = targets.filter((target) => target.startsWith(".") && target.endsWith(".ts"))
+    return [file, own.map((target) => posix.join(posix.dirname(file), target))] as const
+  }),
+)
+
+const arrows = [...imports].flatMap(([from, targets]) => targets.map((to) => ({ from, to })))
+const roomOf = (file: string) => (file.split("/")[1] as string).replace(/\.ts$/, "")
+const within = (folder: string) => (file: string) => file.startsWith(`${folder}/`)
+const text = ({ from, to }: { from: string; to: string }) => `${from} -> ${to}`
+
+test("the imports of all files are found", () => {
+  expect(files.length).toBeGreaterThan(120)
+  expect(imports.get("src/main.ts")).toEqual(expect.arrayContaining(["src/config.ts", "src/server.ts"]))
+  expect(arrows.length).toBeGreaterThan(500)
+})
+
+describe("an import in src", () => {
+  test("points to the same room or to one below", () => {
+    const up = arrows.filter(({ from, to }) => {
+      if (!within("src")(from) || common.includes(roomOf(to)) || common.includes(roomOf(from))) return false
+      const [above, below] = [rooms.indexOf(roomOf(from)), rooms.indexOf(roomOf(to))]
+      return above < 0 || below < above
+    })
+    expect(up.map(text)).toEqual([])
+  })
+
+  test("never points to the sandbox, whose only one to src is the demo's", () => {
+    const across = arrows.filter(({ from, to }) => within("src")(from) !== within("src")(to))
+    expect(across.map(({ from }) => from).filter((from) => from !== "sandbox/demo.ts")).toEqual([])
+  })
+})
+
+test("the root of src holds the process, its parts and the rooms, and nothing else", () => {
+  const entries = readdirSync(new URL("src", root)).map((entry) => entry.replace(/\.ts$/, ""))
+  expect(entries.toSorted()).toEqual(["README.md", ...rooms, ...common].toSorted())
+})
+
+test("every folder says in a few sentences what it is for", () => {
+  const folders = new Set(files.map((file) => posix.dirname(file)))
+  for (const folder of folders) {
+    const readme = readFileSync(new URL(`${folder}/README.md`, root), "utf8")
+    const sentences = readme
+      .split("\n")
+      .slice(1)
+      .join(" ")
+      .trim()
+      .split(/[.?](?:\s|$)/)
+      .filter(Boolean)
+    expect(sentences.length, folder).toBeGreaterThanOrEqual(1)
+    expect(sentences.length, folder).toBeLessThanOrEqual(5)
+  }
+})
