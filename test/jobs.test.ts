@@ -20,6 +20,14 @@ const operations = new Map(
   }),
 )
 
+/** The variables that the page gives after an operation, by the operation's name. */
+const pageVariables = new Map(
+  [...document.matchAll(/```graphql\n\w+ (\w+)[^`]*```\n\n```json\n(.*?)```/gs)].map(([, name, text]) => [
+    name as string,
+    JSON.parse(text as string) as Record<string, unknown>,
+  ]),
+)
+
 /** The operations of each job, and the calls that the page's table promises. */
 const jobs = [...document.matchAll(/^\| [^|]+ \| ([^|]+) \| (\d+) \| (\d+) \|$/gm)].map(([, names, rest, here]) => ({
   names: [...(names as string).matchAll(/`(\w+)`/g)].map(([, name]) => name as string),
@@ -30,8 +38,8 @@ const jobs = [...document.matchAll(/^\| [^|]+ \| ([^|]+) \| (\d+) \| (\d+) \|$/g
 /** The calls of the table by the job's last operation. */
 const costs = new Map(jobs.map((job) => [job.names.at(-1), job]))
 
-/** Runs an operation of the page, which must not cost more than was expected. */
-async function run({ ask }: World, name: string, variables: Record<string, unknown> = {}) {
+/** Runs an operation of the page with the page's variables, or others; it must not cost more than was expected. */
+async function run({ ask }: World, name: string, variables = pageVariables.get(name)) {
   const headers = { authorization: `Bearer ${tokens.ada}`, "x-upstream-cost": "1" }
   const { data, errors, extensions } = await ask(operations.get(name) as string, variables, headers)
   expect(errors, name).toBeUndefined()
@@ -53,7 +61,7 @@ test("the page has twelve jobs, each of them one operation, or one mutation and 
 
 test("the newest data asset with a tag, and where it came from", async () => {
   const world = await startGateway()
-  const { searchDataAssets } = await run(world, "NewestWithTag", { tag: "derived" })
+  const { searchDataAssets } = await run(world, "NewestWithTag")
   expect(searchDataAssets.nodes[0]).toMatchObject({
     name: expect.any(String),
     provenance: { computation: { name: expect.any(String) } },
@@ -65,8 +73,8 @@ test("run, wait, capture, share", async () => {
   const time = pushedTime()
   const world = await startGateway({ time })
   const url = await world.gateway.listen()
-  const { runCapsule } = await run(world, "Run", { capsuleId: seed.cellCounter, stain: "NeuN" })
-  const variables = { id: runCapsule.computation.id, name: "Counts", colleague: "grace@example.org" }
+  const { runCapsule } = await run(world, "Run")
+  const variables = { ...pageVariables.get("CaptureWhenDone"), id: runCapsule.computation.id }
   const following = await follow(url, operations.get("CaptureWhenDone") as string, {}, variables)
   expect((await following.next())?.data.captureResult.computation.state).toBe("INITIALIZING")
   await time.waits()
@@ -87,7 +95,7 @@ test("run, wait, capture, share", async () => {
 
 test("did this run really succeed?", async () => {
   const world = await startGateway()
-  const { computation } = await run(world, "DidItSucceed", { id: seed.hollowSuccess })
+  const { computation } = await run(world, "DidItSucceed")
   expect(computation.outcome).toBe("SUSPECT")
   expect(computation.outcomeReasons).not.toHaveLength(0)
   expect(computation.log).toEqual(expect.any(String))
@@ -97,14 +105,14 @@ test("did this run really succeed?", async () => {
 
 test("the failed runs of a pipeline", async () => {
   const world = await startGateway()
-  const { pipeline } = await run(world, "FailedRuns", { id: seed.ecephysPipeline, since: "2020-01-01" })
+  const { pipeline } = await run(world, "FailedRuns")
   expect(pipeline.computations.nodes.map(({ id }: { id: string }) => id)).toEqual([seed.failedPipelineRun])
   expectCost(world, "FailedRuns")
 })
 
 test("which runs used this data asset?", async () => {
   const world = await startGateway()
-  const { dataAsset } = await run(world, "WhoUsedIt", { id: seed.mouseRecording })
+  const { dataAsset } = await run(world, "WhoUsedIt")
   const used = dataAsset.attachedTo.nodes.flatMap(
     (capsule: { computations: { nodes: unknown[] } }) => capsule.computations.nodes,
   )
@@ -114,24 +122,24 @@ test("which runs used this data asset?", async () => {
 
 test("all data assets of a subject", async () => {
   const world = await startGateway()
-  const { searchDataAssets } = await run(world, "OfSubject", { subject: "730945" })
+  const { searchDataAssets } = await run(world, "OfSubject")
   expect(searchDataAssets.nodes.length).toBeGreaterThan(1)
   expectCost(world, "OfSubject")
 })
 
 test("edit the tags of many data assets, after a dry run", async () => {
   const world = await startGateway()
-  const dry = await run(world, "EditTags", { subject: "730945", add: ["checked"], dryRun: true })
+  const dry = await run(world, "EditTags")
   expect(dry.updateDataAssets.items.every(({ status }: { status: string }) => status === "WOULD_CHANGE")).toBe(true)
   const before = world.sandbox.requests.length
-  const real = await run(world, "EditTags", { subject: "640118", add: ["checked"], dryRun: false })
+  const real = await run(world, "EditTags", { ...pageVariables.get("EditTags"), dryRun: false })
   expect(real.updateDataAssets).toMatchObject({ changed: 1, failed: 0 })
   expect(world.sandbox.requests.length - before).toBe(costs.get("EditTags")?.here)
 })
 
 test("attach by name, tag or query", async () => {
   const world = await startGateway()
-  const { attachDataAssets } = await run(world, "AttachFound", { capsuleId: seed.ecephysQuality, query: "name:sorted" })
+  const { attachDataAssets } = await run(world, "AttachFound")
   expect(attachDataAssets.results.length).toBeGreaterThan(0)
   expectCost(world, "AttachFound")
 })
@@ -152,7 +160,7 @@ test("archived data assets that nothing uses", async () => {
 
 test("read one small file of many data assets", async () => {
   const world = await startGateway()
-  const { searchDataAssets } = await run(world, "ReadOneFile", { tag: "imaging", path: "processing.json" })
+  const { searchDataAssets } = await run(world, "ReadOneFile")
   expect(searchDataAssets.nodes.some(({ file }: { file: { json: unknown } }) => file.json !== null)).toBe(true)
   const files = searchDataAssets.nodes.filter(({ file }: { file: { json: unknown } }) => file.json !== null).length
   expect(world.sandbox.requests.length + files).toBe(costs.get("ReadOneFile")?.here)
@@ -160,11 +168,27 @@ test("read one small file of many data assets", async () => {
 
 test("learn the parameters, run, and check that they landed", async () => {
   const world = await startGateway()
-  const { runCapsule } = await run(world, "RunAndCheck", {
-    capsuleId: seed.cellCounter,
-    values: [{ paramName: "stain", value: "NeuN" }],
-  })
+  const { runCapsule } = await run(world, "RunAndCheck")
   expect(runCapsule.computation.parameters).toEqual([{ paramName: "stain", value: "NeuN" }])
   expect(runCapsule.computation.runnable.appPanel.parameters.length).toBeGreaterThan(1)
   expectCost(world, "RunAndCheck")
+})
+
+test.each([...operations.keys()].filter((name) => kinds.get(name) !== "subscription"))(
+  "%s works in the demo as pasted",
+  async (name) => {
+    const world = await startGateway({ sandbox: { documentedOnly: true } })
+    const [result] = Object.values((await run(world, name)) as Record<string, unknown>)
+    expect(result).toEqual(expect.any(Object))
+    expect(result).not.toHaveProperty("code")
+  },
+)
+
+test("the capture works in the demo as pasted, with a run that has ended", async () => {
+  const world = await startGateway({ time: pushedTime(), sandbox: { documentedOnly: true } })
+  const url = await world.gateway.listen()
+  const variables = pageVariables.get("CaptureWhenDone")
+  const following = await follow(url, operations.get("CaptureWhenDone") as string, {}, variables)
+  expect((await following.next())?.data.captureResult).toMatchObject({ computation: { outcome: "SUCCEEDED" } })
+  expect((await following.next())?.data.captureResult.dataAsset).toMatchObject({ state: "DRAFT" })
 })
