@@ -45,7 +45,7 @@ export interface Config {
 
 const logLevels = ["fatal", "error", "warn", "info", "debug", "trace", "silent"] as const
 
-/** One row of the configuration table: `.env.example` and the README show exactly these. */
+/** One setting, as `.env.example` and `docs/settings.md` show it. */
 export interface Setting {
   name: string
   /** As one would write it in the environment; empty when the setting is unset by default. */

@@ -200,7 +200,7 @@ function rootCause(error: unknown): unknown {
 }
 
 /**
- * A code that the README names. The server's own refusals (a body that is no JSON, an operation that isn't there) and
+ * A code that `docs/errors.md` lists. The server's own refusals (a body that is no JSON, an operation that isn't there) and
  * GraphQL's of variables come with other codes or none: the input was wrong.
  */
 function publicCode(code: unknown): string {

@@ -4,7 +4,7 @@ import { generatedFiles } from "../tools/generated.ts"
 
 const root = new URL("..", import.meta.url)
 
-test.each(["schema.graphql", ".env.example", "README.md"])(
+test.each(["schema.graphql", ".env.example", "docs/settings.md"])(
   "%s says what the code does (else: npm run schema)",
   async (path) => {
     const generated = await generatedFiles(root)

@@ -1,7 +1,8 @@
 import { readFile } from "node:fs/promises"
 import { expect, test } from "vitest"
-import packageJson from "../package.json" with { type: "json" }
 import { startGateway } from "./support/gateway.ts"
+
+// What holds for all documents is in documents.test.ts.
 
 const readme = await readFile(new URL("../README.md", import.meta.url), "utf8")
 
@@ -23,16 +24,27 @@ test("the README's query gets the README's answer, for as many calls as it says"
   ])
 })
 
-test("every npm script that the README names exists", () => {
-  const named = [...readme.matchAll(/npm (?:run )?(demo|sandbox|soak|start|test|check|schema)\b/g)].map(
-    ([, script]) => script,
-  )
-  expect(new Set(named).size).toBeGreaterThan(3)
-  for (const script of named) expect(Object.keys(packageJson.scripts)).toContain(script)
+test("the README's commands to run the demo and the tests stand in blocks of their own", () => {
+  expect(readme).toContain("\n```sh\nnpm ci && npm run demo\n```\n")
+  expect(readme).toContain("\n```sh\nnpm ci && npm test\n```\n")
 })
 
-test("every file that the README names exists", async () => {
-  const paths = [...readme.matchAll(/`((?:src|test)\/[\w./]+\.ts)`/g)].map(([, path]) => path as string)
-  expect(paths.length).toBeGreaterThan(5)
-  for (const path of paths) await readFile(new URL(`../${path}`, import.meta.url))
+test("the README's curl request gets capsules", async () => {
+  const { ask } = await startGateway()
+  const [, body = ""] = /-d '(\{"query":.*\})'/.exec(readme) ?? []
+  const { data, errors } = await ask(JSON.parse(body).query)
+  expect(errors).toBeUndefined()
+  expect(data.searchCapsules.nodes).toHaveLength(3)
+})
+
+test("the README's query in Python finds failed runs with the end of their logs", async () => {
+  const { ask } = await startGateway()
+  const [, query = "", tag = ""] = /"""(.*?)""", tag="(.*?)"\)/s.exec(block("python")) ?? []
+  const { data, errors } = await ask(query, { tag })
+  expect(errors).toBeUndefined()
+  const runs = data.searchCapsules.nodes.flatMap(
+    ({ computations }: { computations: { nodes: object[] } }) => computations.nodes,
+  )
+  expect(runs.length).toBeGreaterThan(0)
+  for (const run of runs) expect(run).toMatchObject({ exitCode: expect.any(Number) })
 })

@@ -5,17 +5,20 @@ import { schema } from "../src/graph/schema.ts"
 
 const start = "<!-- settings: written by npm run schema -->"
 const end = "<!-- settings end -->"
+const settingsPage = "docs/settings.md"
 
-/** What each file that is written from the code should hold, by its path from the project's root. */
+/** The expected content of each file that is generated from the code, by its path from the project's root. */
 export async function generatedFiles(root: URL): Promise<Record<string, string>> {
-  const readme = await readFile(new URL("README.md", root), "utf8")
-  const [before, rest] = readme.split(start)
+  const page = await readFile(new URL(settingsPage, root), "utf8")
+  const [before, rest] = page.split(start)
   const after = rest?.split(end)[1]
-  if (before === undefined || after === undefined) throw new Error(`README.md lacks the lines "${start}" and "${end}".`)
+  if (before === undefined || after === undefined) {
+    throw new Error(`${settingsPage} lacks the lines "${start}" and "${end}".`)
+  }
   return {
     "schema.graphql": subgraphSdl(schema),
     ".env.example": envExample(settings),
-    "README.md": `${before}${start}\n${settingsTable(settings)}\n${end}${after}`,
+    [settingsPage]: `${before}${start}\n${settingsTable(settings)}\n${end}${after}`,
   }
 }
 
