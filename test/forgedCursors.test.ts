@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto"
 import { getNamedType, isObjectType } from "graphql"
 import { expect, test } from "vitest"
-import { seed } from "../src/sandbox/seed.ts"
-import { schema } from "../src/schema.ts"
+import { seed } from "../sandbox/seed.ts"
+import { schema } from "../src/graph/schema.ts"
 import { startGateway, startGatewayOn } from "./support/gateway.ts"
 import { startOddUpstream } from "./support/oddUpstream.ts"
 
