@@ -3,12 +3,13 @@ import { checkSync } from "recheck"
 import { parseSync, Visitor } from "vite"
 import { expect, test } from "vitest"
 
-const source = new URL("../src/", import.meta.url)
+/** The gateway, and the sandbox that demos and tests run it on. */
+const folders = ["src", "sandbox"]
 
 /** Patterns that are put together when the program runs, each with the reason why no foreign text is in it. */
 const computed = new Map([
   [
-    "http/router.ts",
+    "src/http/router.ts",
     "The pattern holds the gateway's own endpoint; it is anchored, and each part ends at a slash or dot.",
   ],
 ])
@@ -65,10 +66,14 @@ function slow(found: readonly Found[]): string[] {
 }
 
 async function patternsOfSource(): Promise<Found[]> {
-  const files = (await readdir(source, { recursive: true })).filter((file) => /\.[jt]s$/.test(file))
-  return (
-    await Promise.all(files.map(async (file) => patternsIn(file, await readFile(new URL(file, source), "utf8"))))
-  ).flat()
+  const found = folders.map(async (folder) => {
+    const root = new URL(`../${folder}/`, import.meta.url)
+    const files = (await readdir(root, { recursive: true })).filter((file) => /\.[jt]s$/.test(file))
+    return Promise.all(
+      files.map(async (file) => patternsIn(`${folder}/${file}`, await readFile(new URL(file, root), "utf8"))),
+    )
+  })
+  return (await Promise.all(found)).flat(2)
 }
 
 test("every pattern in the source takes time in proportion to the text that it is given", async () => {
