@@ -283,7 +283,7 @@ class FieldCourse implements Course {
   }
 
   complete(value: unknown): unknown {
-    return this.field.complete(this.run, this.field, this.info, this.path as Path, value)
+    return completePromised(this.field.complete, this.run, this.field, this.info, this.path as Path, value)
   }
 
   recover(error: unknown): null {
@@ -309,12 +309,27 @@ class ItemCourse implements Course {
   }
 
   complete(value: unknown): unknown {
-    return completeAs(this.type)(this.run, this.field, this.info, this.path, value)
+    return completePromised(completeAs(this.type), this.run, this.field, this.info, this.path, value)
   }
 
   recover(error: unknown): null {
     return failed(this.run, this.field, this.type, this.path, error)
   }
+}
+
+/** Completes what was promised, unless the answer has been given up meanwhile, and gives it up where this made it too large. */
+function completePromised(
+  complete: Complete,
+  run: Run,
+  field: SelectedField,
+  info: GraphQLResolveInfo,
+  path: Path,
+  value: unknown,
+): unknown {
+  if (run.stopped !== undefined) return null
+  const completed = complete(run, field, info, path, value)
+  checkSize(run)
+  return completed
 }
 
 /** For resolvers that don't look at it. */
@@ -478,7 +493,9 @@ function completeLeaf(type: GraphQLLeafType): Complete {
     if (value === null || value === undefined) return null
     if (value instanceof Error) throw value
     const serialized = type.serialize(value)
-    if (typeof serialized === "object" && serialized !== null) run.size += roughSize(serialized, run.mostBytes)
+    if (typeof serialized === "object" && serialized !== null) {
+      run.size += roughSize(serialized, Math.max(0, run.mostBytes - run.size))
+    }
     if (serialized === null || serialized === undefined) {
       throw new Error(
         `Expected \`${inspect(type)}.serialize(${inspect(value)})\` to return non-nullable value, returned: ${inspect(serialized)}`,
