@@ -678,3 +678,81 @@ describe("a storage", () => {
     expect(JSON.stringify([result, lines])).not.toContain(signature)
   })
 })
+
+describe("a file that one request shows hundreds of times", () => {
+  const aliases = (field: (index: number) => string) =>
+    Array.from({ length: 490 }, (_, index) => `a${index}: ${field(index)}`).join(" ")
+  const mebibyte = 1024 * 1024
+
+  test.each<[string, string, (index: number) => string, number]>([
+    ["as JSON of many small lists", `[${"[],".repeat(340_000)}[]]`, () => "json", 1],
+    ["as JSON that is nested too deep", "[".repeat(500_000) + "]".repeat(500_000), () => "json", 1],
+    ["as text of two bytes a character", "é".repeat(mebibyte / 2), () => "text(maxBytes: 1048576)", 1],
+    ["as text, each time with another limit", "é".repeat(mebibyte / 2), (i) => `text(maxBytes: ${i + 1})`, 1],
+    ["as text that is none", `${"a".repeat(mebibyte - 1)}\0`, (i) => `text(maxBytes: ${mebibyte - i})`, 1],
+  ])("%s, is read once and keeps nobody from an answer", async (_name, content, field, reads) => {
+    const storage = await startStorage((_request, response) => response.end(content))
+    const { ask, gateway } = startGatewayOn(storage.url, { config: { upstreamTimeoutMs: 30_000 } })
+    const url = await gateway.listen()
+    const started = performance.now()
+    const health = async () => {
+      await expect.poll(() => storage.reads().length, { timeout: 10_000 }).toBeGreaterThan(0)
+      const asked = performance.now()
+      await fetch(`${url}/health`)
+      return performance.now() - asked
+    }
+    const [answer, ms] = await Promise.all([
+      ask(`{ computation(id: "c1") { resultFile(path: "a") { ${aliases(field)} } } }`),
+      health(),
+    ])
+    expect(JSON.stringify(answer.errors ?? [])).not.toContain("INTERNAL_SERVER_ERROR")
+    expect(ms).toBeLessThan(2_000)
+    expect(performance.now() - started).toBeLessThan(6_000)
+    expect(storage.reads()).toHaveLength(reads)
+  })
+
+  test.each([
+    ["of line breaks alone", "\n".repeat(mebibyte)],
+    ["of one line", "x".repeat(mebibyte)],
+    ["larger than what is read of it", "x\n".repeat(mebibyte)],
+  ])(
+    "as a log %s, each time with another tail, is read once and keeps nobody from an answer",
+    async (_name, content) => {
+      const storage = await startStorage(({ headers }, response) => {
+        const [, bytes] = /^bytes=-(\d+)$/.exec(headers.range ?? "") ?? []
+        const end = content.slice(-Number(bytes))
+        if (end.length === content.length) response.end(content)
+        else
+          response
+            .writeHead(206, { "content-range": `bytes ${content.length - end.length}-/${content.length}` })
+            .end(end)
+      })
+      const { ask, gateway } = startGatewayOn(storage.url)
+      const url = await gateway.listen()
+      const started = performance.now()
+      const [answer] = await Promise.all([
+        ask(`{ computation(id: "c1") { ${aliases((index) => `log(tail: ${mebibyte - index})`)} } }`),
+        fetch(`${url}/health`),
+      ])
+      expect(JSON.stringify(answer.errors ?? [])).not.toContain("INTERNAL_SERVER_ERROR")
+      expect(performance.now() - started).toBeLessThan(4_000)
+      // Its last 64 KiB, and where those are not all of it, its last MiB.
+      expect(storage.reads()).toHaveLength(2)
+    },
+  )
+
+  test("has the same last lines as if its lines were taken apart", async () => {
+    const contents = ["", "\n", "a", "a\n", "\n\na", "a\nb\n\nc", "a\r\nb\r\n", "é\n🔬\n"]
+    for (const content of contents) {
+      const storage = await startStorage((_request, response) => response.end(content))
+      const { ask } = startGatewayOn(storage.url)
+      const { data } = await ask(
+        `{ computation(id: "c1") { ${[1, 2, 3, 9].map((n) => `t${n}: log(tail: ${n})`).join(" ")} } }`,
+      )
+      const lines = content.split(/(?<=\n)/)
+      for (const n of [1, 2, 3, 9]) {
+        expect(data.computation[`t${n}`], JSON.stringify([content, n])).toBe(lines.slice(-n).join(""))
+      }
+    }
+  })
+})

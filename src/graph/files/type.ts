@@ -81,37 +81,65 @@ async function entriesOf(context: Context, folder: FolderPlace): Promise<(Folder
 const mostBytes = 1024 * 1024
 const defaultBytes = 64 * 1024
 
-/** The bytes of a whole file; null where there is none. Throws BAD_USER_INPUT for a file of more than `maxBytes`. */
-async function bytesOf(context: Context, file: FilePlace, maxBytes: number): Promise<Buffer | null> {
-  const tooLarge = (size: number | undefined) => {
-    const actual = size === undefined ? `more than ${maxBytes}` : String(size)
-    const more = (size ?? 0) <= mostBytes && maxBytes < mostBytes
-    return badUserInput(
-      `${quoted(file.path)} has ${actual} bytes, and at most ${maxBytes} are read here: ${more ? `ask for its text with a higher \`maxBytes\` (at most ${mostBytes}), or ` : ""}fetch it from its \`downloadUrl\`.`,
-    )
-  }
-  const listed = Number(file.size)
-  if (listed > maxBytes) throw tooLarge(listed)
-  const download = await downloadByFile(context).load(keyOf(file, { maxBytes }))
-  if (download === null) return null
-  if (download.bytes === undefined) throw tooLarge(download.size)
-  return download.bytes
+/** How much of a file is read at the most, each as far as it has to be: so different limits share the reading. */
+const steps = [defaultBytes, mostBytes]
+
+/** What was read of a file: its text, if it is UTF-8, or nothing but its size where it is too large (undefined: nobody knows). */
+interface Content {
+  size: number | undefined
+  text: string | undefined
 }
 
-async function textOf(context: Context, file: FilePlace, maxBytes: number): Promise<string | null> {
-  const bytes = await bytesOf(context, file, maxBytes)
-  if (bytes === null) return null
+/** Null: there is no such file. It is decoded once, however many fields of a request show it. */
+const contentByFile = loaderByKey(async (context, key): Promise<Content | null> => {
+  const download = await downloadByFile(context).load(key)
+  if (download === null) return null
+  const { bytes } = download
+  return bytes === undefined ? { size: download.size, text: undefined } : { size: bytes.length, text: decoded(bytes) }
+})
+
+function decoded(bytes: Buffer): string | undefined {
   try {
-    if (!bytes.includes(0)) return new TextDecoder("utf-8", { fatal: true }).decode(bytes)
+    return bytes.includes(0) ? undefined : new TextDecoder("utf-8", { fatal: true }).decode(bytes)
   } catch (error) {
-    if (!(error instanceof TypeError)) throw error
+    if (error instanceof TypeError) return undefined
+    throw error
   }
-  throw badUserInput(`${quoted(file.path)} is no UTF-8 text: fetch it from its \`downloadUrl\`.`)
+}
+
+function checkListedSize(file: FilePlace, maxBytes: number): void {
+  const listed = Number(file.size)
+  if (listed > maxBytes) throw tooLarge(file, listed, maxBytes)
+}
+
+function tooLarge({ path }: FilePlace, size: number | undefined, maxBytes: number) {
+  const actual = size === undefined ? `more than ${maxBytes}` : String(size)
+  const more = (size ?? 0) <= mostBytes && maxBytes < mostBytes
+  return badUserInput(
+    `${quoted(path)} has ${actual} bytes, and at most ${maxBytes} are read here: ${more ? `ask for its text with a higher \`maxBytes\` (at most ${mostBytes}), or ` : ""}fetch it from its \`downloadUrl\`.`,
+  )
+}
+
+/** The text of a whole file; null where there is none. Throws BAD_USER_INPUT for a file of more than `maxBytes`. */
+async function textOf(context: Context, file: FilePlace, maxBytes: number): Promise<string | null> {
+  checkListedSize(file, maxBytes)
+  const step = steps.find((bytes) => bytes >= maxBytes) ?? mostBytes
+  const content = await contentByFile(context).load(keyOf(file, { maxBytes: step }))
+  if (content === null) return null
+  if (content.size === undefined || content.size > maxBytes) {
+    throw tooLarge(file, content.size, maxBytes)
+  }
+  if (content.text === undefined) {
+    throw badUserInput(`${quoted(file.path)} is no UTF-8 text: fetch it from its \`downloadUrl\`.`)
+  }
+  return content.text
 }
 
 const deepestJson = 500
 
-async function jsonOf(context: Context, file: FilePlace): Promise<unknown> {
+/** Parsed once, however many fields of a request show it. */
+const jsonByFile = loaderByKey(async (context, key): Promise<unknown> => {
+  const file: FilePlace = { __typename: "File", ...placeOf(key) }
   const content = await textOf(context, file, mostBytes)
   if (content === null) return null
   const value = parsed(content)
@@ -123,7 +151,7 @@ async function jsonOf(context: Context, file: FilePlace): Promise<unknown> {
     )
   }
   return value
-}
+})
 
 function parsed(content: string): unknown {
   try {
@@ -136,6 +164,30 @@ function parsed(content: string): unknown {
 function isDeeper(value: unknown, levels: number): boolean {
   if (typeof value !== "object" || value === null) return false
   return levels === 0 || Object.values(value).some((inner) => isDeeper(inner, levels - 1))
+}
+
+/** What was read of a log, or nothing but its size where it is too large. */
+type Log = { size: number | undefined } | { text: string; isWhole: boolean; lineStarts: Uint32Array }
+
+/** Null: there is none. It is decoded, and its lines found, once, however many fields of a request show it. */
+const logByFile = loaderByKey(async (context, key): Promise<Log | null> => {
+  const download = await downloadByFile(context).load(key)
+  if (download === null || download.bytes === undefined) return download
+  const text = new TextDecoder().decode(wholeCharacters(download))
+  return { text, isWhole: download.isWhole, lineStarts: lineStartsIn(text) }
+})
+
+/** Where the lines of a text begin; each ends behind its line break. */
+function lineStartsIn(text: string): Uint32Array {
+  const starts = new Uint32Array(text.length)
+  let count = 0
+  for (let at = 0; at < text.length; ) {
+    starts[count++] = at
+    const end = text.indexOf("\n", at)
+    at = end < 0 ? text.length : end + 1
+  }
+  // A copy, so that the rest of the room for a line at each character isn't kept.
+  return starts.slice(0, count)
 }
 
 /** How much of a log's end is read at first, and how much where its lines are so long that those were too few. */
@@ -153,36 +205,32 @@ export async function logOf(
 ): Promise<string | null> {
   const file = fileAt(owner, path)
   if (tail == null) {
-    const download = await downloadByFile(context).load(keyOf(file, { maxBytes: mostBytes }))
-    if (download?.bytes === undefined && download !== null) {
+    const log = await logByFile(context).load(keyOf(file, { maxBytes: mostBytes }))
+    if (log !== null && "size" in log) {
       throw badUserInput(
-        `The log has ${download.size ?? `more than ${mostBytes}`} bytes, and at most ${mostBytes} are read here: ask for its last lines with \`tail\`, or fetch \`resultFile(path: ${quoted(path)})\` from its \`downloadUrl\`.`,
+        `The log has ${log.size ?? `more than ${mostBytes}`} bytes, and at most ${mostBytes} are read here: ask for its last lines with \`tail\`, or fetch \`resultFile(path: ${quoted(path)})\` from its \`downloadUrl\`.`,
       )
     }
-    return download && new TextDecoder().decode(download.bytes)
+    return log === null ? null : log.text
   }
   if (tail < 1) throw badUserInput("`tail` must be at least 1: it says how many of the last lines to read.")
   let end: string | null = null
   for (const maxBytes of tailBytes) {
-    const download = await downloadByFile(context).load(keyOf(file, { maxBytes, fromEnd: true }))
-    if (download === null) return null
-    if (download.bytes === undefined) {
+    const log = await logByFile(context).load(keyOf(file, { maxBytes, fromEnd: true }))
+    if (log === null) return null
+    if ("size" in log) {
       throw badUserInput(
-        `The log has ${download.size ?? `more than ${maxBytes}`} bytes, and its storage gives it only whole: fetch \`resultFile(path: ${quoted(path)})\` from its \`downloadUrl\`.`,
+        `The log has ${log.size ?? `more than ${maxBytes}`} bytes, and its storage gives it only whole: fetch \`resultFile(path: ${quoted(path)})\` from its \`downloadUrl\`.`,
       )
     }
-    const lines = linesOf(new TextDecoder().decode(wholeCharacters(download)))
-    if (download.isWhole) return lines.slice(-tail).join("")
+    const { text, lineStarts, isWhole } = log
+    const lines = lineStarts.length
+    if (isWhole) return text.slice(lineStarts[Math.max(0, lines - tail)] ?? 0)
     // The first of a part's lines has lost its beginning; it is shown only where it is the only one.
-    end = lines.slice(lines.length > 1 ? -Math.min(tail, lines.length - 1) : -1).join("")
-    if (lines.length > tail) return end
+    end = text.slice(lineStarts[lines > 1 ? Math.max(1, lines - tail) : 0] ?? 0)
+    if (lines > tail) return end
   }
   return end
-}
-
-/** The lines of a text, each with its line break. */
-function linesOf(content: string): string[] {
-  return content.match(/[^\n]*\n|[^\n]+$/g) ?? []
 }
 
 /** A part of a file may begin in the midst of a character, whose remaining bytes are left out. */
@@ -268,7 +316,10 @@ File.implement({
       type: "JSON",
       description: `The file's content, parsed, for JSON files of at most ${mostBytes} bytes. A larger file, or one that is no JSON, is an error. Two calls: for its address, and for the file.`,
       extensions: cost({ calls: 1, oncePerObject: "urls", bytes: 2_048 }),
-      resolve: (file, _args, context) => jsonOf(context, file),
+      resolve: (file, _args, context) => {
+        checkListedSize(file, mostBytes)
+        return jsonByFile(context).load(keyOf(file))
+      },
     }),
   }),
 })
