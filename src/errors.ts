@@ -1,6 +1,6 @@
 import { GraphQLError } from "graphql"
 import type { LineLog } from "./log.ts"
-import { NotPromisedError } from "./upstream/decoders.ts"
+import { DecodeError } from "./upstream/decoders.ts"
 import { UpstreamError } from "./upstream/error.ts"
 
 /** The codes that clients find in `extensions.code`, beside GraphQL's own for documents that don't parse or validate. */
@@ -156,7 +156,7 @@ export function presentError(error: unknown, requestId: string, log: LineLog): G
     })
   }
   // Not a GraphQLError itself: the executor makes plain errors of those that a scalar throws, and their code is lost.
-  if (cause instanceof NotPromisedError) {
+  if (cause instanceof DecodeError) {
     return new GraphQLError(cause.message, {
       ...place,
       extensions: { code: "UPSTREAM_INVALID_RESPONSE" satisfies ErrorCode, requestId },

@@ -51,7 +51,7 @@ const capsule = (id = "c1"): Call<unknown> => ({
   method: "GET",
   route: "capsules/{id}",
   ids: { id },
-  answer: (body) => body,
+  decode: (body) => body,
 })
 
 /** A count of calls that can't be counted up from the given time on. */
@@ -76,7 +76,7 @@ describe("what is thrown for one call", () => {
     string,
     { caller?: Partial<Caller>; call?: Partial<Call<unknown>>; first?: OddAnswer; error: unknown },
   ][] = [
-    ["an answer's reader that throws", { call: { answer: failing }, error: bug }],
+    ["a decoder that throws", { call: { decode: failing }, error: bug }],
     ["a body that is no JSON", { call: { method: "POST", body: 1n }, error: expect.any(TypeError) }],
     ["an Agent-Id that no header may hold", { caller: { agentId: "a\nb" }, error: expect.any(Error) }],
     ["a request id that no header may hold", { caller: { requestId: "a\nb" }, error: expect.any(Error) }],
@@ -319,7 +319,7 @@ test("a change costs the same however many reads of others are under way", async
   const begun = performance.now()
   const changing = pool.forCaller(callerWith())
   const changes = Array.from({ length: 2_000 }, () =>
-    changing.write({ method: "PATCH", route: "capsules/{id}/archive", ids: { id: "c1" }, answer: () => undefined }),
+    changing.write({ method: "PATCH", route: "capsules/{id}/archive", ids: { id: "c1" }, decode: () => undefined }),
   )
   changing.end()
   await Promise.allSettled(changes)

@@ -1,4 +1,4 @@
-import { NotPromisedError, type WireObject } from "../upstream/decoders.ts"
+import { DecodeError, type WireObject } from "../upstream/decoders.ts"
 
 /*
  * How loose values of the wire are read, once. Each function takes the key on the wire, and after it the names that
@@ -16,8 +16,8 @@ function present(parent: object, keys: readonly string[]): unknown {
 }
 
 /** A value that is there but can't be what the API promises: the field fails, its neighbours don't. */
-export function notPromised(key: string, what: string): NotPromisedError {
-  return new NotPromisedError(`Code Ocean's answer is not what its API promises: "${key}" is ${what}.`)
+export function notPromised(key: string, what: string): DecodeError {
+  return new DecodeError(`Code Ocean's answer is not what its API promises: "${key}" is ${what}.`)
 }
 
 /** A text, or null. Numbers and booleans are written out. */

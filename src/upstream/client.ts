@@ -6,7 +6,7 @@ import type { LineLog, Log } from "../log.ts"
 import { Attempt, type Line } from "./attempt.ts"
 import { createBreaker } from "./breaker.ts"
 import { type Answered, meaningOf, type Sentences, sentences, unanswered } from "./decode.ts"
-import type { Answer } from "./decoders.ts"
+import type { Decoder } from "./decoders.ts"
 import {
   createFilePools,
   createTurns,
@@ -45,7 +45,7 @@ export interface Call<T> {
   /** Sent as JSON. */
   body?: unknown
   /** What upstream promises to answer. */
-  answer: Answer<T>
+  decode: Decoder<T>
 }
 
 /**

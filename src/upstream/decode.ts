@@ -1,5 +1,5 @@
 import type { Call } from "./client.ts"
-import { isObject, NotPromisedError } from "./decoders.ts"
+import { DecodeError, isObject } from "./decoders.ts"
 import { UpstreamError } from "./error.ts"
 import { parseJson } from "./json.ts"
 import { createRedaction } from "./redaction.ts"
@@ -50,9 +50,9 @@ export function meaningOf<T>(
     throw refused(reply, call.route, endpoint, isWrite, token, retryAfterMs)
   try {
     reply.json ??= reply.body.length === 0 ? undefined : parseJson(reply.body.toString())
-    return call.answer(reply.json)
+    return call.decode(reply.json)
   } catch (error) {
-    if (!(error instanceof NotPromisedError)) throw error
+    if (!(error instanceof DecodeError)) throw error
     // A write answered with 2xx has happened, whatever its body is; the sentence must not make anyone repeat it.
     const sentence = isWrite ? "Code Ocean did it, but answered something unreadable." : sentences.invalid
     const type = createRedaction(token)(headerOf(reply, "content-type") ?? "no content type").slice(0, longestType)

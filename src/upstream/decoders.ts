@@ -1,73 +1,72 @@
 /**
- * What a call promises to answer. Each function takes the parsed body and returns it, or throws NotPromisedError.
- * They look only at what the gateway itself leans on (is it an object, does it have an id): single odd values are
- * read tolerantly where they are shown.
+ * Takes the parsed body of a response and returns it as what the endpoint documents, or throws DecodeError. Decoders check
+ * only what the gateway itself relies on (an object, an id). Single odd values are read tolerantly by the fields that show them.
  */
-export type Answer<T> = (body: unknown) => T
+export type Decoder<T> = (body: unknown) => T
 
-/** The body is not of the promised shape; `message` says what it is instead. */
-export class NotPromisedError extends Error {}
+/** The body does not have the documented shape. `message` says what was found; it quotes no value of the body. */
+export class DecodeError extends Error {}
 
 export type WireObject = Record<string, unknown>
 
-/** An object of any content. */
-export function anObject<T>(body: unknown): T {
-  if (!isObject(body)) throw new NotPromisedError(`${nameOf(body)} where an object belongs`)
+/** An object with any content. */
+export function object<T>(body: unknown): T {
+  if (!isObject(body)) throw new DecodeError(`expected an object, found ${typeName(body)}`)
   return body as T
 }
 
-/** An object with an id that is a non-empty string. */
-export function anIdentified<T extends { id: string }>(body: unknown): T {
-  const object = anObject<WireObject>(body)
-  if (typeof object.id !== "string" || object.id === "") throw new NotPromisedError("an object without its id")
-  return object as T
+/** An object whose `id` is a non-empty string. */
+export function withId<T extends { id: string }>(body: unknown): T {
+  const found = object<WireObject>(body)
+  if (typeof found.id !== "string" || found.id === "") throw new DecodeError("an object without an id")
+  return found as T
 }
 
 /**
- * The object with this id, for calls that ask for one by its id: an answer for another one must not pass as this one. Ids are
- * compared as Code Ocean compares them, whatever the case of their letters, and an object's `slug` is another id of its.
+ * The object with this id, so that a response for another object is never taken for the requested one. As in Code Ocean, ids are
+ * compared without regard to case, and an object's `slug` is an alternative id.
  */
-export function theOne<T extends { id: string }>(id: string): Answer<T> {
+export function matchingId<T extends { id: string }>(id: string): Decoder<T> {
   return (body) => {
-    const object = anIdentified<T & { slug?: unknown }>(body)
-    if (object.id !== id && object.id.toLowerCase() !== id.toLowerCase() && object.slug !== id) {
-      throw new NotPromisedError("an object with another id")
+    const found = withId<T & { slug?: unknown }>(body)
+    if (found.id !== id && found.id.toLowerCase() !== id.toLowerCase() && found.slug !== id) {
+      throw new DecodeError("an object with another id")
     }
-    return object
+    return found
   }
 }
 
-/** A list of what the item promises. `null` counts as empty: that is how some servers write a list without items. */
-export function aListOf<T>(item: Answer<T>): Answer<T[]> {
+/** A list, each item decoded by `item`. `null` is an empty list, because some servers write an empty list as null. */
+export function listOf<T>(item: Decoder<T>): Decoder<T[]> {
   return (body) => {
     if (body === null) return []
-    if (!Array.isArray(body)) throw new NotPromisedError(`${nameOf(body)} where a list belongs`)
+    if (!Array.isArray(body)) throw new DecodeError(`expected a list, found ${typeName(body)}`)
     return body.map(item)
   }
 }
 
-/** One answer of upstream's searches. */
-export interface SearchAnswer<T> {
+/** One page of a search. */
+export interface SearchPage<T> {
   has_more?: boolean
-  /** Documented both as number and as text: handed back as it came. */
+  /** Documented both as a number and as a string, so it is sent back unchanged. */
   next_token?: string | number
   results: T[]
 }
 
-/** What a search promises to answer: `{has_more, next_token?, results}`, each result with its id. */
-export function aSearchAnswer<T extends { id: string }>(body: unknown): SearchAnswer<T> {
-  const answer = anObject<SearchAnswer<T>>(body)
-  return { ...answer, results: aListOf(anIdentified<T>)(answer.results) }
+/** One page of a search: `{has_more, next_token?, results}`. Each result has an id. */
+export function searchPage<T extends { id: string }>(body: unknown): SearchPage<T> {
+  const page = object<SearchPage<T>>(body)
+  return { ...page, results: listOf(withId<T>)(page.results) }
 }
 
-/** Nothing that anyone reads: the call answers 204, or a body of no use. */
-export function nothing(): void {}
+/** Ignores the body: the endpoint responds with 204, or with a body that has no use. */
+export function noBody(): void {}
 
 export function isObject(value: unknown): value is WireObject {
   return typeof value === "object" && value !== null && !Array.isArray(value)
 }
 
-function nameOf(value: unknown): string {
+function typeName(value: unknown): string {
   if (value === undefined) return "nothing"
   if (value === null) return "null"
   if (Array.isArray(value)) return "a list"

@@ -1,4 +1,4 @@
-import { NotPromisedError } from "./decoders.ts"
+import { DecodeError } from "./decoders.ts"
 
 /**
  * How deep objects and lists may nest in what upstream answers. Whoever walks or writes out a value does so by recursion, and
@@ -6,11 +6,11 @@ import { NotPromisedError } from "./decoders.ts"
  */
 export const deepestJson = 200
 
-/** The value of a JSON text. Throws NotPromisedError where it is none, or nests deeper than `deepestJson` levels. */
+/** The value of a JSON text. Throws DecodeError where it is none, or nests deeper than `deepestJson` levels. */
 export function parseJson(text: string): unknown {
   const value = parsed(text)
   if (typeof value === "object" && value !== null && isDeeper(value, deepestJson)) {
-    throw new NotPromisedError(`JSON that nests deeper than ${deepestJson} levels`)
+    throw new DecodeError(`JSON that nests deeper than ${deepestJson} levels`)
   }
   return value
 }
@@ -20,7 +20,7 @@ function parsed(text: string): unknown {
     return JSON.parse(text)
   } catch {
     // The parser's own message quotes the body, which may hold what no log should.
-    throw new NotPromisedError("no JSON")
+    throw new DecodeError("no JSON")
   }
 }
 

@@ -1,5 +1,5 @@
 import type { Upstream } from "../../upstream/client.ts"
-import { anObject } from "../../upstream/decoders.ts"
+import { object } from "../../upstream/decoders.ts"
 import type { Kind } from "../capsule/rest.ts"
 
 /** The form in which people run a capsule or pipeline. */
@@ -63,6 +63,6 @@ export function getAppPanel(
     route: `${kind}/{id}/app_panel`,
     ids: { id },
     query: { version },
-    answer: anObject<AppPanel>,
+    decode: object<AppPanel>,
   })
 }

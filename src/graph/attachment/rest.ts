@@ -1,5 +1,5 @@
 import type { Upstream } from "../../upstream/client.ts"
-import { aListOf, anObject, nothing } from "../../upstream/decoders.ts"
+import { listOf, noBody, object } from "../../upstream/decoders.ts"
 
 /** What data assets can be attached to; to computations only while they are cloud workstation sessions. */
 export type Attachable = "capsules" | "pipelines" | "computations"
@@ -35,7 +35,7 @@ export function attachDataAssets(
     route: `${kind}/{id}/data_assets`,
     ids: { id },
     body: attachments,
-    answer: aListOf(anObject<AttachResult>),
+    decode: listOf(object<AttachResult>),
   })
 }
 
@@ -54,6 +54,6 @@ export function detachDataAssets(
     route: `${kind}/{id}/data_assets/`,
     ids: { id },
     body: dataAssetIds,
-    answer: nothing,
+    decode: noBody,
   })
 }

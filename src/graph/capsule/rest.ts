@@ -1,5 +1,5 @@
 import type { Upstream } from "../../upstream/client.ts"
-import { anObject, aSearchAnswer, nothing, type SearchAnswer, theOne } from "../../upstream/decoders.ts"
+import { matchingId, noBody, object, type SearchPage, searchPage } from "../../upstream/decoders.ts"
 
 /** Capsules and pipelines are the same objects, on two routes with the same endpoints. */
 export type Kind = "capsules" | "pipelines"
@@ -67,15 +67,15 @@ export interface Article {
  * Rejects with UpstreamError: 404 when there is none, 403 when the caller may not see it.
  */
 export function getRunnable(upstream: Upstream, kind: Kind, id: string): Promise<Runnable> {
-  return upstream.read({ method: "GET", route: `${kind}/{id}`, ids: { id }, answer: theOne<Runnable>(id) })
+  return upstream.read({ method: "GET", route: `${kind}/{id}`, ids: { id }, decode: matchingId<Runnable>(id) })
 }
 
 /**
  * `POST /{kind}/search`: one page of a search; changes nothing, in spite of its verb.
  * @param body the search on the wire, paging included
  */
-export function searchRunnables(upstream: Upstream, kind: Kind, body: object): Promise<SearchAnswer<Runnable>> {
-  return upstream.read({ method: "POST", route: `${kind}/search`, body, answer: aSearchAnswer<Runnable> })
+export function searchRunnables(upstream: Upstream, kind: Kind, body: object): Promise<SearchPage<Runnable>> {
+  return upstream.read({ method: "POST", route: `${kind}/search`, body, decode: searchPage<Runnable> })
 }
 
 /** What Code Ocean's ids look like: an id of another kind could be more than one term of a query. */
@@ -113,7 +113,7 @@ export function archiveRunnable(upstream: Upstream, kind: Kind, id: string, arch
     route: `${kind}/{id}/archive`,
     ids: { id },
     query: { archive },
-    answer: nothing,
+    decode: noBody,
   })
 }
 
@@ -122,7 +122,7 @@ export function archiveRunnable(upstream: Upstream, kind: Kind, id: string, arch
  * Rejects with UpstreamError: 403 when it isn't archived, was released, or the caller is neither its owner nor an admin.
  */
 export function deleteRunnable(upstream: Upstream, kind: Kind, id: string): Promise<void> {
-  return upstream.write({ method: "DELETE", route: `${kind}/{id}`, ids: { id }, answer: nothing })
+  return upstream.write({ method: "DELETE", route: `${kind}/{id}`, ids: { id }, decode: noBody })
 }
 
 /** What a Git sync moved. Absent means none, or false. */
@@ -144,6 +144,6 @@ export function syncRunnable(upstream: Upstream, kind: Kind, id: string): Promis
     method: "POST",
     route: `${kind}/{id}/sync`,
     ids: { id },
-    answer: (body) => (body === undefined ? {} : anObject<SyncAnswer>(body)),
+    decode: (body) => (body === undefined ? {} : object<SyncAnswer>(body)),
   })
 }

@@ -1,5 +1,5 @@
 import type { Upstream } from "../../upstream/client.ts"
-import { aListOf, anIdentified, nothing, theOne } from "../../upstream/decoders.ts"
+import { listOf, matchingId, noBody, withId } from "../../upstream/decoders.ts"
 import type { Attachment } from "../attachment/rest.ts"
 import type { Kind } from "../capsule/rest.ts"
 
@@ -50,7 +50,7 @@ export interface Process {
  * Rejects with UpstreamError: 404 when there is none, 403 when the caller may not see it.
  */
 export function getComputation(upstream: Upstream, id: string): Promise<Computation> {
-  return upstream.read({ method: "GET", route: "computations/{id}", ids: { id }, answer: theOne<Computation>(id) })
+  return upstream.read({ method: "GET", route: "computations/{id}", ids: { id }, decode: matchingId<Computation>(id) })
 }
 
 /**
@@ -62,7 +62,7 @@ export function listComputations(upstream: Upstream, kind: Kind, id: string): Pr
     method: "GET",
     route: `${kind}/{id}/computations`,
     ids: { id },
-    answer: aListOf(anIdentified<Computation>),
+    decode: listOf(withId<Computation>),
   })
 }
 
@@ -91,7 +91,7 @@ export interface NamedParameter {
  * Rejects with UpstreamError: 400 for parameters or data assets that don't fit, 404 for an unknown capsule or pipeline.
  */
 export function runComputation(upstream: Upstream, params: RunParams): Promise<Computation> {
-  return upstream.write({ method: "POST", route: "computations", body: params, answer: anIdentified<Computation> })
+  return upstream.write({ method: "POST", route: "computations", body: params, decode: withId<Computation> })
 }
 
 /**
@@ -99,7 +99,7 @@ export function runComputation(upstream: Upstream, params: RunParams): Promise<C
  * Rejects with UpstreamError: 404 when there is none.
  */
 export function renameComputation(upstream: Upstream, id: string, name: string): Promise<void> {
-  return upstream.write({ method: "PATCH", route: "computations/{id}", ids: { id }, query: { name }, answer: nothing })
+  return upstream.write({ method: "PATCH", route: "computations/{id}", ids: { id }, query: { name }, decode: noBody })
 }
 
 /**
@@ -107,5 +107,5 @@ export function renameComputation(upstream: Upstream, id: string, name: string):
  * Rejects with UpstreamError: 404 when there is none.
  */
 export function deleteComputation(upstream: Upstream, id: string): Promise<void> {
-  return upstream.write({ method: "DELETE", route: "computations/{id}", ids: { id }, answer: nothing })
+  return upstream.write({ method: "DELETE", route: "computations/{id}", ids: { id }, decode: noBody })
 }

@@ -1,5 +1,5 @@
 import type { Upstream } from "../../upstream/client.ts"
-import { anObject } from "../../upstream/decoders.ts"
+import { object } from "../../upstream/decoders.ts"
 
 /** The custom metadata fields that a deployment's admins have defined. */
 export interface CustomMetadataSchema {
@@ -22,5 +22,5 @@ export interface CustomMetadataField {
 
 /** `GET /custom_metadata`: the deployment's custom metadata fields, the same for all callers. */
 export function getCustomMetadata(upstream: Upstream): Promise<CustomMetadataSchema> {
-  return upstream.read({ method: "GET", route: "custom_metadata", answer: anObject<CustomMetadataSchema> })
+  return upstream.read({ method: "GET", route: "custom_metadata", decode: object<CustomMetadataSchema> })
 }

@@ -1,5 +1,5 @@
 import type { Upstream } from "../../upstream/client.ts"
-import { anIdentified, aSearchAnswer, nothing, type SearchAnswer, theOne } from "../../upstream/decoders.ts"
+import { matchingId, noBody, type SearchPage, searchPage, withId } from "../../upstream/decoders.ts"
 
 /** Files with a name, metadata and a history. Times are epoch seconds, sizes bytes (a number, or its digits as text). */
 export interface DataAsset {
@@ -58,12 +58,12 @@ export interface ContainedDataAsset {
  * Rejects with UpstreamError: 404 when there is none, 403 when the caller may not see it.
  */
 export function getDataAsset(upstream: Upstream, id: string): Promise<DataAsset> {
-  return upstream.read({ method: "GET", route: "data_assets/{id}", ids: { id }, answer: theOne<DataAsset>(id) })
+  return upstream.read({ method: "GET", route: "data_assets/{id}", ids: { id }, decode: matchingId<DataAsset>(id) })
 }
 
 /** `POST /data_assets/search`: one page of a search; `body` is the search on the wire, paging included. */
-export function searchDataAssets(upstream: Upstream, body: object): Promise<SearchAnswer<DataAsset>> {
-  return upstream.read({ method: "POST", route: "data_assets/search", body, answer: aSearchAnswer<DataAsset> })
+export function searchDataAssets(upstream: Upstream, body: object): Promise<SearchPage<DataAsset>> {
+  return upstream.read({ method: "POST", route: "data_assets/search", body, decode: searchPage<DataAsset> })
 }
 
 /** What to make a data asset of. Exactly one of source and data_asset_ids; results_info goes with external results. */
@@ -121,7 +121,7 @@ export interface ResultsInfo {
  * Rejects with UpstreamError: 400 for parameters that don't fit.
  */
 export function createDataAsset(upstream: Upstream, params: DataAssetParams): Promise<DataAsset> {
-  return upstream.write({ method: "POST", route: "data_assets", body: params, answer: anIdentified<DataAsset> })
+  return upstream.write({ method: "POST", route: "data_assets", body: params, decode: withId<DataAsset> })
 }
 
 /** What can be changed of a data asset. */
@@ -144,7 +144,7 @@ export function updateDataAsset(upstream: Upstream, id: string, update: DataAsse
     route: "data_assets/{id}",
     ids: { id },
     body: update,
-    answer: theOne<DataAsset>(id),
+    decode: matchingId<DataAsset>(id),
   })
 }
 
@@ -155,13 +155,13 @@ export function archiveDataAsset(upstream: Upstream, id: string, archive: boolea
     route: "data_assets/{id}/archive",
     ids: { id },
     query: { archive },
-    answer: nothing,
+    decode: noBody,
   })
 }
 
 /** `DELETE /data_assets/{id}`: deletes it for good. The answer has no body. Rejects with UpstreamError: 403, 404. */
 export function deleteDataAsset(upstream: Upstream, id: string): Promise<void> {
-  return upstream.write({ method: "DELETE", route: "data_assets/{id}", ids: { id }, answer: nothing })
+  return upstream.write({ method: "DELETE", route: "data_assets/{id}", ids: { id }, decode: noBody })
 }
 
 /**
@@ -180,6 +180,6 @@ export function transferDataAsset(
     route: "data_assets/{id}/transfer",
     ids: { id },
     body: { target, force },
-    answer: nothing,
+    decode: noBody,
   })
 }

@@ -1,5 +1,5 @@
 import type { Upstream } from "../../upstream/client.ts"
-import { aListOf, anObject, NotPromisedError, type WireObject } from "../../upstream/decoders.ts"
+import { DecodeError, listOf, object, type WireObject } from "../../upstream/decoders.ts"
 
 /** Whose files: the results of a computation, or the files of an internal data asset. */
 export interface FileOwner {
@@ -36,7 +36,7 @@ export async function listFolder(upstream: Upstream, { kind, id }: FileOwner, pa
     route: routes[kind],
     ids: { id },
     body: { path },
-    answer: (body) => ({ items: aListOf(aFolderItem)(anObject<WireObject>(body).items ?? null) }),
+    decode: (body) => ({ items: listOf(folderItem)(object<WireObject>(body).items ?? null) }),
   })
   return items
 }
@@ -51,20 +51,20 @@ export function getFileUrls(upstream: Upstream, { kind, id }: FileOwner, path: s
     route: `${routes[kind]}/urls`,
     ids: { id },
     query: { path },
-    answer: someFileUrls,
+    decode: fileUrls,
   })
 }
 
-function aFolderItem(body: unknown): FolderItem {
-  const item = anObject<FolderItem>(body)
-  if (typeof item.name !== "string" || item.name === "") throw new NotPromisedError("an item without its name")
+function folderItem(body: unknown): FolderItem {
+  const item = object<FolderItem>(body)
+  if (typeof item.name !== "string" || item.name === "") throw new DecodeError("an item without a name")
   return item
 }
 
-function someFileUrls(body: unknown): FileUrls {
-  const urls = anObject<FileUrls>(body)
+function fileUrls(body: unknown): FileUrls {
+  const urls = object<FileUrls>(body)
   if (typeof urls.download_url !== "string" || urls.download_url === "") {
-    throw new NotPromisedError("no download_url")
+    throw new DecodeError("no download_url")
   }
   return urls
 }

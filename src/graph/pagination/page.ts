@@ -1,5 +1,5 @@
 import { badUserInput } from "../../errors.ts"
-import type { SearchAnswer } from "../../upstream/decoders.ts"
+import type { SearchPage } from "../../upstream/decoders.ts"
 import { builder, type ObjectType } from "../builder.ts"
 import { type Count, cost } from "../cost.ts"
 import { atMost, longest } from "../inputLimits.ts"
@@ -81,7 +81,7 @@ export async function searchPage<T extends { id: string }>(
   name: string,
   params: object,
   page: PageArguments,
-  search: (body: object) => Promise<SearchAnswer<T>>,
+  search: (body: object) => Promise<SearchPage<T>>,
 ): Promise<Page<T>> {
   const size = pageSize(page)
   const binding = `${name} ${JSON.stringify(params)}`

@@ -1,5 +1,5 @@
 import type { Upstream } from "../../upstream/client.ts"
-import { anObject, nothing } from "../../upstream/decoders.ts"
+import { noBody, object } from "../../upstream/decoders.ts"
 
 /** What has permissions. */
 export type Shareable = "capsules" | "pipelines" | "data_assets"
@@ -32,7 +32,7 @@ export function getPermissions(upstream: Upstream, kind: Shareable, id: string):
     method: "GET",
     route: `${kind}/{id}/permissions`,
     ids: { id },
-    answer: anObject<Permissions>,
+    decode: object<Permissions>,
   })
 }
 
@@ -52,6 +52,6 @@ export function setPermissions(
     route: `${kind}/{id}/permissions`,
     ids: { id },
     body: permissions,
-    answer: nothing,
+    decode: noBody,
   })
 }
