@@ -58,20 +58,21 @@ export const settings: readonly Setting[] = [
     name: "CODEOCEAN_URL",
     default: "",
     meaning:
-      "Required. Where Code Ocean is, such as `https://codeocean.example.org`. Must be https in production, unless it is this machine.",
+      "Required. The address of Code Ocean, such as `https://codeocean.example.org`. Must be https in production, unless it is this machine.",
   },
   {
     name: "CODEOCEAN_TOKEN",
     default: "",
     meaning:
-      "An access token for callers who bring none. Leave it empty unless everyone who can reach the gateway may act as this token; with another `HOST` than this machine's own, the start warns of that. While `HOST` is this machine's own address, it is only for requests to `localhost` and such, so that no web page can have it by a name that leads here.",
+      "An access token for callers who send none. Leave it empty unless everyone who can reach the gateway may act as this token. If `HOST` can be reached from other machines, the start logs a warning. If not, the token is used only for requests to `localhost` and the like, so that no web page can use it through a name of its own.",
   },
   {
     name: "CODEOCEAN_TOKEN_IN_PRODUCTION",
     default: "false",
-    meaning: "`true` confirms that `CODEOCEAN_TOKEN` is meant, in production; without it the gateway refuses to start.",
+    meaning:
+      "`true` confirms that `CODEOCEAN_TOKEN` is intended in production. Without it the gateway refuses to start there.",
   },
-  { name: "PORT", default: "4000", meaning: "The port to listen on; 0 takes a free one." },
+  { name: "PORT", default: "4000", meaning: "The port to listen on. 0: any free port." },
   {
     name: "HOST",
     default: "127.0.0.1",
@@ -86,25 +87,25 @@ export const settings: readonly Setting[] = [
   {
     name: "UPSTREAM_CONNECTIONS",
     default: "128",
-    meaning: "The most calls to Code Ocean under way at once; more of them wait in line.",
+    meaning: "The most calls to Code Ocean under way at once. More of them are queued.",
   },
   {
     name: "UPSTREAM_QUEUE",
     default: "100000",
     meaning:
-      "The most calls to Code Ocean that wait in line, half of them one caller's; callers take turns. 0 sets no limit.",
+      "The most calls to Code Ocean that are queued, half of them one caller's. Callers take turns. 0: no limit.",
   },
   {
     name: "UPSTREAM_RETRY_PERCENT",
     default: "20",
     meaning:
-      "How many repeats of failed reads there may be for a hundred calls, beside one a second and 50 saved up. 0: none at all.",
+      "How many retries of failed reads are allowed for 100 calls, in addition to one a second and 50 saved up. 0: no retries.",
   },
   {
     name: "UPSTREAM_BREAKER_CALLS",
     default: "20",
     meaning:
-      "When so many calls or more went to Code Ocean within ten seconds and more than half found it down, nothing is sent until it answers a probe. 0: calls are always sent.",
+      "The circuit breaker: if at least so many calls were made within ten seconds and more than half found Code Ocean down, nothing is sent until a probe succeeds. 0: calls are always sent.",
   },
   {
     name: "UPSTREAM_SHARED_READS",
@@ -116,83 +117,85 @@ export const settings: readonly Setting[] = [
     name: "BULK_CAPSULE_READS",
     default: "false",
     meaning:
-      "`true` finds several capsules that are wanted at once by one search for their ids, and reads one by one only what the search doesn't find. A capsule that the caller may find but not open then comes as the search shows it.",
+      "`true` finds several capsules that are needed at once by one search for their ids, and reads one by one only what the search does not find. A capsule that the caller may find but not open then comes as the search shows it.",
   },
   {
     name: "REQUEST_DEADLINE_MS",
     default: "30000",
     meaning:
-      "The longest that one GraphQL request may take with all its calls, repeats included, in milliseconds; also how long a stopping gateway waits for the requests in flight.",
+      "The longest that one GraphQL request may take with all its calls, retries included, in milliseconds. A stopping gateway waits as long for the requests in flight.",
   },
   {
     name: "COMPILED_EXECUTOR",
     default: "true",
     meaning:
-      "`false` lets the server's general executor answer operations, in place of the gateway's own: the same answers at about one and a half times the cost.",
+      "`false` executes operations with the general executor in place of the gateway's own: the same responses at about one and a half times the cost.",
   },
   {
     name: "PLAIN_PATH",
     default: "true",
     meaning:
-      "`false` sends every request through the server's general machinery. Otherwise a POST of JSON takes a shorter path to the same checks and answers, at a fraction of the cost.",
+      "`false` sends every request through GraphQL Yoga. Otherwise a POST of JSON takes a shorter path with the same checks and responses, at a fraction of the cost.",
   },
   {
     name: "CALLER_REQUESTS_PER_SECOND",
     default: "1000",
     meaning:
-      "How many requests a second one caller may send in the long run; ten times as many in one go. 0 sets no limit, here and in the six that follow. A caller is a token; those who bring none are told apart by their addresses.",
+      "The rate limit of one caller, in requests a second; ten times as many at once after a pause. 0: no limit. A caller is a token; callers without a token are told apart by their addresses.",
   },
   {
     name: "CALLER_CONCURRENT_REQUESTS",
     default: "1000",
-    meaning: "The most requests of one caller under way at once, subscriptions not counted.",
+    meaning: "The most requests of one caller under way at once, subscriptions not counted. 0: no limit.",
   },
-  { name: "CALLER_SUBSCRIPTIONS", default: "250", meaning: "The most subscriptions that one caller may hold." },
+  { name: "CALLER_SUBSCRIPTIONS", default: "250", meaning: "The most subscriptions of one caller. 0: no limit." },
   {
     name: "CONCURRENT_REQUESTS",
     default: "2000",
-    meaning: "The most requests of all callers under way at once, subscriptions not counted; others are turned away.",
+    meaning:
+      "The most requests of all callers under way at once, subscriptions not counted. Others are rejected. 0: no limit.",
   },
   {
     name: "EVENT_LOOP_LAG_MS",
     default: "2000",
     meaning:
-      "How late the gateway may be with its work, in milliseconds. When it is later, it takes half as many requests at once, and then more again as it catches up; others are turned away.",
+      "The longest acceptable event-loop delay, in milliseconds. Beyond it the number of requests under way is halved, and then grows again; others are rejected. 0: no limit.",
   },
   {
     name: "CONNECTIONS",
     default: "10000",
     meaning:
-      "The most connections of clients. When there are as many, a new one takes the place of the one that has waited longest for a request of its client, or is closed at once if none does.",
+      "The most connections of clients. Beyond it a new connection replaces the one that has been idle longest, or is closed at once if none is idle. 0: no limit.",
   },
   {
     name: "ADDRESS_CONNECTIONS",
     default: "1000",
     meaning:
-      "The most connections from one address (in IPv6 from one network of 64 bits), with the same rule. Not counted with `TRUSTED_PROXIES`; a load balancer without that setting is one address: set it, or 0 here for no limit.",
+      "The most connections from one address (in IPv6 from one network of 64 bits), by the same rule. Not counted with `TRUSTED_PROXIES`. A load balancer without that setting is one address: set it, or 0 here for no limit.",
   },
   {
     name: "KEEP_ALIVE_MS",
     default: "75000",
     meaning:
-      "How long a connection may be idle between two requests, in milliseconds. Must be longer than the load balancer's own idle time, where there is one.",
+      "How long a connection may be idle between two requests, in milliseconds. Must be longer than the load balancer's own idle time, if there is one.",
   },
   {
     name: "TRUSTED_PROXIES",
     default: "0",
     meaning:
-      "How many proxies stand before the gateway, each of which adds the address that it was called from to `X-Forwarded-For`: callers without a token are told apart by what the first of these added. 0 trusts none.",
+      "How many proxies stand before the gateway, each of which adds the address that it was called from to `X-Forwarded-For`. Callers without a token are told apart by what the first of these proxies added. 0: no proxy is trusted.",
   },
   {
     name: "GRAPHIQL",
     default: "",
-    meaning: "`true` or `false`: the GraphiQL page for browsers at `/graphql`. Unset, it is on, and off in production.",
+    meaning:
+      "`true` or `false`: whether browsers get the GraphiQL page at `/graphql`. Unset: on, and off in production.",
   },
   {
     name: "CORS_ORIGINS",
     default: "",
     meaning:
-      "Web origins whose pages may call the gateway, separated by commas, such as `https://portal.example.org`. Empty: none. With `CODEOCEAN_TOKEN` set, these pages act as that token, whoever visits them.",
+      "Web origins whose pages may call the gateway, separated by commas, such as `https://portal.example.org`. With `CODEOCEAN_TOKEN` set, these pages act as that token, whoever visits them.",
   },
   {
     name: "PERSISTED_OPERATIONS",
@@ -204,30 +207,30 @@ export const settings: readonly Setting[] = [
     name: "PERSISTED_OPERATIONS_ONLY",
     default: "false",
     meaning:
-      "`true` refuses every operation that is not in that file, GraphiQL's and those of federation routers included.",
+      "`true` refuses every operation that is not in that file, those of GraphiQL and of federation routers included.",
   },
   {
     name: "INCREMENTAL_DELIVERY",
     default: "false",
-    meaning: "`true` allows `@defer` and `@stream`, as an experiment: the form of their answers is going to change.",
+    meaning:
+      "`true` allows `@defer` and `@stream`, as an experiment: the format of their responses is going to change.",
   },
   {
     name: "INTROSPECTION",
     default: "",
     meaning:
-      "`true` or `false`: whether anyone may ask for the schema: clients, GraphiQL, and routers by `_service`. Unset, they may, and not in production.",
+      "`true` or `false`: whether the schema can be queried by clients, by GraphiQL, and by routers with `_service`. Unset: on, and off in production.",
   },
   {
     name: "SUGGESTIONS",
     default: "",
-    meaning:
-      "`true` or `false`: whether errors say what a misspelt name may have meant. Unset, they do, and not in production.",
+    meaning: "`true` or `false`: whether errors suggest names for misspelt ones. Unset: on, and off in production.",
   },
   ...limitSettings,
   {
     name: "NODE_ENV",
     default: "",
-    meaning: "`production` turns on the checks and defaults that are said to hold in production.",
+    meaning: "`production` turns on the checks and defaults for production.",
   },
 ]
 

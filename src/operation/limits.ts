@@ -16,12 +16,12 @@ const table = {
     name: "OPERATION_NESTING",
     default: 100,
     meaning:
-      "How deep braces, brackets and parentheses may nest in a document, selections through all their fragments, and values in variables.",
+      "The deepest nesting of braces, brackets and parentheses in a document, of selections through all their fragments, and of values in variables.",
   },
   depth: {
     name: "OPERATION_DEPTH",
     default: 25,
-    meaning: "How many fields may nest in one another in a document, through all its fragments.",
+    meaning: "The deepest nesting of fields in a document, through all its fragments.",
   },
   selections: {
     name: "OPERATION_SELECTIONS",
@@ -50,7 +50,7 @@ const table = {
   variableValues: {
     name: "OPERATION_VARIABLE_VALUES",
     default: 20_000,
-    meaning: "The most values in an operation's variables, everything in lists and objects counted.",
+    meaning: "The most values in an operation's variables, including those within lists and objects.",
   },
   listEntries: {
     name: "OPERATION_LIST_ENTRIES",
@@ -62,19 +62,19 @@ const table = {
     name: "OPERATION_ESTIMATED_CALLS",
     default: 50_000,
     meaning:
-      "The most calls to Code Ocean that an operation may be expected to make; one that is expected to make more is refused before the first.",
+      "The most calls to Code Ocean by the estimate. An operation whose estimate is higher is refused before its first call.",
   },
   calls: {
     name: "OPERATION_CALLS",
     default: 5_000,
     meaning:
-      "The most calls to Code Ocean that an operation may really make, repeats after failures not counted; fields that need more are refused.",
+      "The most calls to Code Ocean that an operation may make, retries not counted. Fields that need more fail.",
   },
   responseBytes: {
     name: "RESPONSE_BYTES",
     default: 32 * 1024 * 1024,
     meaning:
-      "The largest answer in bytes. An operation that is expected to give a larger one is refused before its first call; one that does give it gets an error in its place. While an answer is made, a value counts 16 bytes at the least, and a field that can make calls 512.",
+      "The largest response in bytes. An operation whose estimate is larger is refused before its first call. A response that turns out larger is replaced by an error. While a response is made, a value counts 16 bytes at the least, and a field that can make calls 512.",
   },
 } as const satisfies Record<string, { name: string; default: number; meaning: string }>
 
