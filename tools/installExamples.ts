@@ -4,8 +4,8 @@ import { existsSync, globSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 
 /*
- * Installs the packages of every example, which its test starts for real, where they aren't installed yet or the lock file
- * has changed since.
+ * Installs the packages of each example if they are not installed yet, or if its lock file has changed. The tests start the
+ * examples with these packages.
  */
 
 const root = join(import.meta.dirname, "..")
