@@ -3,21 +3,15 @@ import { describe, expect, test } from "vitest"
 import { seed, tokens } from "../sandbox/seed.ts"
 import { schema } from "../src/graph/schema.ts"
 import { startGateway } from "./support/gateway.ts"
-import { type TextPlace, textPlaces } from "./support/textPlaces.ts"
+import { statedLimit, type TextPlace, textPlaces } from "./support/textPlaces.ts"
 
 const places = textPlaces(schema)
-
-/** What an argument says of its texts. */
-function statedLimit(description: string | null | undefined): number {
-  const [, most = ""] =
-    /(?:^| )(?:At most|Texts in it have at most) ([\d,]+) characters(?: each)?\.$/.exec(description ?? "") ?? []
-  return Number(most.replaceAll(",", "") || Number.NaN)
-}
 
 /** What comes of a field that is asked with these arguments, as far as its arguments decide it. */
 async function refusalOf({ field }: TextPlace, args: object): Promise<string | undefined> {
   try {
-    await (field.subscribe ?? field.resolve)?.({}, args, {}, {} as never)
+    const found: unknown = await (field.subscribe ?? field.resolve)?.({}, args, {}, {} as never)
+    if (Array.isArray(found)) await Promise.allSettled(found)
     return undefined
   } catch (error) {
     const { message, extensions } = error as { message: string; extensions?: { code: string } }

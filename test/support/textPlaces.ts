@@ -34,6 +34,13 @@ export interface TextPlace {
   argsWith(text: string): Record<string, unknown>
 }
 
+/** The largest length that an argument says its texts may have; NaN where it says none. */
+export function statedLimit(description: string | null | undefined): number {
+  const [, most = ""] =
+    /(?:^| )(?:At most|Texts in it have at most) ([\d,]+) characters(?: each)?\.$/.exec(description ?? "") ?? []
+  return Number(most.replaceAll(",", "") || Number.NaN)
+}
+
 /** Every place of the graph where clients can give a text. */
 export function textPlaces(schema: GraphQLSchema): TextPlace[] {
   return Object.values(schema.getTypeMap()).flatMap((type) => {
