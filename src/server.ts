@@ -30,7 +30,7 @@ import { createDocumentCache, createRefusalCache } from "./operation/documentCac
 import { executeUsual, useCompiledExecutor } from "./operation/executor/useCompiledExecutor.ts"
 import { misfitsIn } from "./operation/persisted/manifest.ts"
 import { createPersistedOperations } from "./operation/persisted/operations.ts"
-import { createLive, type LiveCounts, type Time } from "./polling/pollers.ts"
+import { type Clock, createPollers, type PollerCounts } from "./polling/pollers.ts"
 import { createTasks } from "./polling/tasks.ts"
 import { createUpstreamPool } from "./upstream/client.ts"
 
@@ -56,7 +56,7 @@ export interface Gateway {
   /** Begins to listen; resolves with the address, such as `http://127.0.0.1:4000`. Rejects when the port is taken. */
   listen(): Promise<string>
   /** What subscriptions hold at the moment, and the work that is finished without them, for diagnostics. */
-  readonly live: LiveCounts & { tasks: number }
+  readonly live: PollerCounts & { tasks: number }
   /** What clients hold at the moment, for diagnostics. */
   readonly held: {
     requests: number
@@ -89,7 +89,7 @@ export function createGateway(
   log: Log,
   options: {
     graphiqlToken?: string
-    time?: Time
+    clock?: Clock
     logFailure?: () => string | undefined
     patience?: Partial<ListenerLimits>
   } = {},
@@ -113,7 +113,7 @@ export function createGateway(
   for (const misfit of misfitsIn(config.persistedOperations ?? new Map(), schema)) {
     log.warn({ operation: misfit }, "a persisted operation doesn't fit the graph: it will be refused")
   }
-  const live = createLive(options.time)
+  const pollers = createPollers(options.clock)
   const tasks = createTasks()
   const admission = createAdmission(config)
   const memory = measureMemory()
@@ -127,7 +127,7 @@ export function createGateway(
   const fillContext = createContexts({
     log,
     pool,
-    live,
+    pollers,
     tasks,
     fallbackToken: config.codeoceanToken,
     bulkCapsuleReads: config.bulkCapsuleReads,
@@ -154,7 +154,7 @@ export function createGateway(
     // done for those in http/plain.ts.
     plugins: [
       // First, so that every later refusal has its request id and its line in the log.
-      useRequests({ endpoint, requests, fillContext, live, largestAnswer: config.limits.responseBytes }),
+      useRequests({ endpoint, requests, fillContext, pollers, largestAnswer: config.limits.responseBytes }),
       useReadiness({
         upstream: pool,
         problem: () => (closing ? "The gateway is stopping." : admission.overload()),
@@ -284,8 +284,8 @@ export function createGateway(
   })
 
   async function close(): Promise<boolean> {
-    live.close()
-    const finished = await Promise.all([listener.close(), tasks.over(config.requestDeadlineMs)])
+    pollers.close()
+    const finished = await Promise.all([listener.close(), tasks.drain(config.requestDeadlineMs)])
     lag.stop()
     memory.stop()
     refusals.close()
@@ -298,7 +298,7 @@ export function createGateway(
     fetch: async (url, init) => yoga.fetch(new URL(url), init ?? {}),
     listen: () => listener.listen(config.port, config.host),
     get live() {
-      return { ...live.counts, tasks: tasks.count }
+      return { ...pollers.counts, tasks: tasks.count }
     },
     get held() {
       return { ...admission.counts, ...listener.counts }

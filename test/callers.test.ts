@@ -44,7 +44,7 @@ describe("two agents that act with one token", () => {
   })
 
   test("share no poll", async () => {
-    const { gateway, sandbox } = await startGateway({ time: pushedTime() })
+    const { gateway, sandbox } = await startGateway({ clock: pushedTime() })
     const url = await gateway.listen()
     const query = `subscription { computation(id: "${seed.runningAlignment}") { state } }`
     for (const name of ["first", "second", "first"]) {
@@ -56,7 +56,7 @@ describe("two agents that act with one token", () => {
   })
 
   test("don't share what a capture has come to, but make no second data asset either", async () => {
-    const { gateway, sandbox } = await startGateway({ time: pushedTime() })
+    const { gateway, sandbox } = await startGateway({ clock: pushedTime() })
     const url = await gateway.listen()
     const query = `subscription {
       captureResult(input: { computationId: "${seed.countedCells}", name: "Cells", tags: [], mount: "cells" }) {

@@ -23,7 +23,7 @@ function literal(value: unknown): string {
 
 async function start(options: Parameters<typeof startGateway>[0] = {}) {
   const time = pushedTime()
-  const world = await startGateway({ ...options, time })
+  const world = await startGateway({ ...options, clock: time })
   const url = await world.gateway.listen()
   return {
     ...world,
@@ -255,7 +255,7 @@ describe("a client that leaves", () => {
     await untilLive(gateway, { pollers: 0, listeners: 0, tasks: 0 })
     sandbox.clock.advance(700)
     time.push(700)
-    await untilLive(gateway, { resting: 0 })
+    await untilLive(gateway, { coolingDown: 0 })
     expect(created()).toEqual([])
     const back = await capture()
     expect((await until(back, ({ dataAsset }) => dataAsset)).steps).toMatchObject([{ step: "CREATE", status: "DONE" }])
@@ -422,7 +422,7 @@ test("60 captures opened and left, some before and some after their run's end, l
   await untilLive(gateway, { pollers: 0, listeners: 0, tasks: 0 })
   time.push(5)
   expect(await time.waits(0)).toEqual([])
-  await untilLive(gateway, { resting: 0 })
+  await untilLive(gateway, { coolingDown: 0 })
   expect(created()).toHaveLength(30)
   expect(sandbox.requestsTo("GET /computations/*")).toHaveLength(2)
 })

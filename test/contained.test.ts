@@ -1,6 +1,6 @@
 import { describe, expect, onTestFinished, test } from "vitest"
 import { createLog } from "../src/log.ts"
-import { createLive, type Reading, type Source, type Time } from "../src/polling/pollers.ts"
+import { type Clock, createPollers, type Snapshot, type Source } from "../src/polling/pollers.ts"
 import { createTasks } from "../src/polling/tasks.ts"
 import { type Call, type Caller, createUpstreamPool, type UpstreamOptions } from "../src/upstream/client.ts"
 import { UpstreamError } from "../src/upstream/error.ts"
@@ -185,8 +185,8 @@ describe("what is thrown while an object is followed", () => {
   }
   const circular: Record<string, unknown> = {}
   circular.self = circular
-  const reading = (value: unknown): Reading<unknown> => ({ value, stage: "running", isFinal: false })
-  const kinds: [string, Partial<Source<unknown>>, Partial<Time>][] = [
+  const reading = (value: unknown): Snapshot<unknown> => ({ value, stage: "running", isFinal: false })
+  const kinds: [string, Partial<Source<unknown>>, Partial<Clock>][] = [
     ["a read that throws at once", { read: failing }, {}],
     ["a read that rejects", { read: () => Promise.reject(bug) }, {}],
     ["a read of nothing", { read: async () => undefined as never }, {}],
@@ -199,21 +199,21 @@ describe("what is thrown while an object is followed", () => {
   ]
   test.each(kinds)("ends that alone, with an error: %s", async (_what, source, time) => {
     watchProcess()
-    const live = createLive({ ...pushedTime(), ...time })
-    onTestFinished(() => live.close())
+    const pollers = createPollers({ ...pushedTime(), ...time })
+    onTestFinished(() => pollers.close())
     const heard: unknown[] = []
-    for await (const outcome of live.follow("odd", { ...fine, ...source })) heard.push(outcome)
+    for await (const update of pollers.watch("odd", { ...fine, ...source })) heard.push(update)
     expect(heard.at(-1)).toEqual({ error: expect.any(TypeError) })
-    expect(live.counts).toMatchObject({ pollers: 0, listeners: 0 })
+    expect(pollers.counts).toMatchObject({ pollers: 0, listeners: 0 })
   })
 
   test("doesn't keep others from following other objects", async () => {
     watchProcess()
-    const live = createLive(pushedTime())
-    onTestFinished(() => live.close())
-    for await (const _ of live.follow("odd", { ...fine, read: failing }));
+    const pollers = createPollers(pushedTime())
+    onTestFinished(() => pollers.close())
+    for await (const _ of pollers.watch("odd", { ...fine, read: failing }));
     const heard: unknown[] = []
-    for await (const outcome of live.follow("fine", fine)) heard.push(outcome)
+    for await (const update of pollers.watch("fine", fine)) heard.push(update)
     expect(heard).toEqual([{ value: { id: "c1" }, isFinal: true }])
   })
 })
@@ -246,22 +246,22 @@ test("work that outlives its request is bounded for each caller, and others are 
 
 test("objects that nobody follows any more don't fill the memory, however many clients come and go", async () => {
   watchProcess()
-  const live = createLive(pushedTime())
-  onTestFinished(() => live.close())
+  const pollers = createPollers(pushedTime())
+  onTestFinished(() => pollers.close())
   const source: Source<unknown> = {
     read: async () => ({ value: { id: "c1" }, stage: "running", isFinal: false }),
     retryAfterMs: () => undefined,
     slowestMs: 30_000,
   }
-  const stays = live.follow("stays", source)
+  const stays = pollers.watch("stays", source)
   await stays.next()
   for (let index = 0; index < 25_000; index++) {
-    const followed = live.follow(`object ${index}`, source)
+    const followed = pollers.watch(`object ${index}`, source)
     await followed.next()
     await followed.return?.()
   }
-  expect(live.counts).toMatchObject({ pollers: 1, listeners: 1 })
-  expect(live.counts.resting).toBeLessThanOrEqual(10_000)
+  expect(pollers.counts).toMatchObject({ pollers: 1, listeners: 1 })
+  expect(pollers.counts.coolingDown).toBeLessThanOrEqual(10_000)
 })
 
 describe("a call that very many wait for", () => {

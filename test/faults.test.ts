@@ -127,7 +127,7 @@ describe.each(gateways)("a gateway %s", (_how, settings) => {
     const time = pushedTime()
     const world = startGatewayOn(upstream.url, {
       config: { ...settings, upstreamTimeoutMs: isSlow ? 150 : 15_000, ...config },
-      time,
+      clock: time,
     })
     const url = await world.gateway.listen()
     const ask = async (query: string, signal: AbortSignal | null = null) => {
@@ -240,7 +240,7 @@ describe.each(gateways)("a gateway %s", (_how, settings) => {
   })
 
   test.each(Object.entries(places))("%s while nobody listens", async (_where, { query }) => {
-    const { ask, gateway } = startGatewayOn(await nobodysAddress(), { config: settings, time: pushedTime() })
+    const { ask, gateway } = startGatewayOn(await nobodysAddress(), { config: settings, clock: pushedTime() })
     if (query.startsWith("subscription")) {
       const following = await follow(await gateway.listen(), query)
       // It is borne: the stream stays open, and ends with the gateway.

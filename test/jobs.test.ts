@@ -71,7 +71,7 @@ test("the newest data asset with a tag, and where it came from", async () => {
 
 test("run, wait, capture, share", async () => {
   const time = pushedTime()
-  const world = await startGateway({ time })
+  const world = await startGateway({ clock: time })
   const url = await world.gateway.listen()
   const { runCapsule } = await run(world, "Run")
   const variables = { ...pageVariables.get("CaptureWhenDone"), id: runCapsule.computation.id }
@@ -185,7 +185,7 @@ test.each([...operations.keys()].filter((name) => kinds.get(name) !== "subscript
 )
 
 test("the capture works in the demo as pasted, with a run that has ended", async () => {
-  const world = await startGateway({ time: pushedTime(), sandbox: { documentedOnly: true } })
+  const world = await startGateway({ clock: pushedTime(), sandbox: { documentedOnly: true } })
   const url = await world.gateway.listen()
   const variables = pageVariables.get("CaptureWhenDone")
   const following = await follow(url, operations.get("CaptureWhenDone") as string, {}, variables)

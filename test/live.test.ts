@@ -7,7 +7,7 @@ import { startOddUpstream } from "./support/oddUpstream.ts"
 /** A sandbox and a listening gateway whose subscriptions wait in pushed time. */
 async function startLive(options: Parameters<typeof startGateway>[0] = {}) {
   const time = pushedTime()
-  const world = await startGateway({ ...options, time })
+  const world = await startGateway({ ...options, clock: time })
   const url = await world.gateway.listen()
   return {
     ...world,
@@ -42,7 +42,7 @@ describe("following an object", () => {
     await time.waits()
     pass(11)
     expect(await run.rest()).toEqual([{ data: { computation: { state: "FAILED", endStatus: "FAILED", exitCode: 1 } } }])
-    expect(gateway.live).toEqual({ pollers: 0, listeners: 0, resting: 1, tasks: 0 })
+    expect(gateway.live).toEqual({ pollers: 0, listeners: 0, coolingDown: 1, tasks: 0 })
   })
 
   test("a run that completes ends the stream too, and so does a data asset that is ready", async () => {
@@ -161,7 +161,7 @@ describe("calls", () => {
     await time.waits()
     const others = await Promise.all([1, 2, 3].map(() => follow(stateOf(seed.queuedSorting))))
     for (const other of others) expect((await other.next())?.data.computation.state).toBe("INITIALIZING")
-    expect(gateway.live).toEqual({ pollers: 1, listeners: 4, resting: 0, tasks: 0 })
+    expect(gateway.live).toEqual({ pollers: 1, listeners: 4, coolingDown: 0, tasks: 0 })
     expect(sandbox.requests).toHaveLength(1)
 
     // The poller outlives whoever began it.
@@ -214,7 +214,7 @@ describe("calls", () => {
     }
     expect(sandbox.requests).toHaveLength(1)
     time.push(5)
-    await untilLive(gateway, { resting: 0 })
+    await untilLive(gateway, { coolingDown: 0 })
     await (await follow(assetState(seed.graceLocked))).rest()
     expect(sandbox.requests).toHaveLength(2)
   })
@@ -351,7 +351,7 @@ describe("when upstream fails", () => {
     const states = ["suspended", "completed"]
     const odd = await startOddUpstream(() => ({ body: { id: "c1", name: "run", state: states.shift() } }))
     const time = pushedTime()
-    const { gateway } = startGatewayOn(odd.url, { time })
+    const { gateway } = startGatewayOn(odd.url, { clock: time })
     const run = await follow(await gateway.listen(), stateOf("c1"))
     expect((await run.next())?.data.computation.state).toBe("UNRECOGNIZED")
     await time.waits()
@@ -406,7 +406,7 @@ describe("the stream", () => {
     await untilLive(gateway, { pollers: 0, listeners: 0 })
     while (!call?.aborted) await new Promise((resolve) => setImmediate(resolve))
     time.push(5)
-    await untilLive(gateway, { resting: 0 })
+    await untilLive(gateway, { coolingDown: 0 })
   })
 
   test("takes the calls for its present event with it too", async () => {
@@ -451,7 +451,7 @@ describe("the stream", () => {
     expect(await run.rest()).toEqual([])
     expect(await closed).toBe(true)
     expect(performance.now() - started).toBeLessThan(5_000)
-    expect(gateway.live).toEqual({ pollers: 0, listeners: 0, resting: 0, tasks: 0 })
+    expect(gateway.live).toEqual({ pollers: 0, listeners: 0, coolingDown: 0, tasks: 0 })
     expect(subscriptionLines(lines)).toEqual([expect.objectContaining({ outcome: "stopped", events: 1 })])
   })
 })
@@ -462,7 +462,7 @@ test("200 subscriptions opened and closed leave no poller, listener or timer beh
     return { body: { id, name: id, state: id.startsWith("running") ? "running" : "completed" } }
   })
   const time = pushedTime()
-  const { gateway } = startGatewayOn(odd.url, { time })
+  const { gateway } = startGatewayOn(odd.url, { clock: time })
   const url = await gateway.listen()
   const timers = () => process.getActiveResourcesInfo().filter((name) => name === "Timeout").length
   await (await follow(url, stateOf("completed-first"))).rest()
@@ -483,7 +483,7 @@ test("200 subscriptions opened and closed leave no poller, listener or timer beh
   await untilLive(gateway, { pollers: 0, listeners: 0 })
   time.push(5)
   expect(await time.waits(0)).toEqual([])
-  await untilLive(gateway, { pollers: 0, listeners: 0, resting: 0 })
+  await untilLive(gateway, { pollers: 0, listeners: 0, coolingDown: 0 })
   while (timers() > before) await new Promise((resolve) => setImmediate(resolve))
   expect(odd.requests).toHaveLength(1 + 80 + 100)
 })

@@ -43,7 +43,7 @@ describe("an answer for another object than was asked for", () => {
 
   test("is never an event of a subscription", async () => {
     const upstream = await startAnswering({ "/computations/c1": other })
-    const url = await startGatewayOn(upstream.url, { time: hastyTime }).gateway.listen()
+    const url = await startGatewayOn(upstream.url, { clock: hastyTime }).gateway.listen()
     const [event] = await (await follow(url, `subscription { computation(id: "c1") { name } }`)).rest()
     expect(event?.errors).toMatchObject(invalid)
   })

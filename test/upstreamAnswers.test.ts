@@ -52,7 +52,7 @@ describe("JSON that nests deep", () => {
   test("ends a subscription to the object with an error, and no other request", async () => {
     watchProcess()
     const upstream = await startOddUpstream(() => ({ body: assetWith(lists(3_000)) }))
-    const { gateway } = startGatewayOn(upstream.url, { time: hastyTime })
+    const { gateway } = startGatewayOn(upstream.url, { clock: hastyTime })
     const stream = await follow(await gateway.listen(), `subscription { dataAsset(id: "d1") { name } }`)
     const [event, ...more] = await stream.rest()
     expect(event?.errors).toMatchObject([{ extensions: { code: "UPSTREAM_INVALID_RESPONSE" } }])

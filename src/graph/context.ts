@@ -3,8 +3,8 @@ import type { YogaInitialContext } from "graphql-yoga"
 import type { Memory } from "../collections/memory.ts"
 import { isPlausibleToken } from "../config.ts"
 import { badUserInput } from "../errors.ts"
-import type { Outcome, Reading } from "../polling/pollers.ts"
-import type { Note } from "../polling/tasks.ts"
+import type { Snapshot, Update } from "../polling/pollers.ts"
+import type { TaskMemo } from "../polling/tasks.ts"
 import type { CallCounts, Caller, Token, Upstream } from "../upstream/client.ts"
 
 /** What one GraphQL request carries. Loaders hang on it, so nothing outlives the request or crosses to another. */
@@ -26,7 +26,7 @@ export interface Context extends YogaInitialContext {
    */
   types: Memory
   /** Follows an object until it is final, together with the caller's other subscriptions to it. */
-  follow<T>(subject: Subject<T>): AsyncIterableIterator<Outcome<T>>
+  follow<T>(subject: Subject<T>): AsyncIterableIterator<Update<T>>
   /**
    * Begins the next event of a subscription, which is answered like a request of its own: what was loaded for the last one
    * is forgotten, and the upstream is a new one with its whole time before it.
@@ -38,7 +38,7 @@ export interface Context extends YogaInitialContext {
    * @param key what the caller must not work on twice at once
    * @param wanted who wants the same of it meanwhile shares the outcome
    */
-  finish<T>(key: readonly string[], wanted: unknown, work: (context: Context, note: Note) => Promise<T>): Promise<T>
+  finish<T>(key: readonly string[], wanted: unknown, work: (context: Context, memo: TaskMemo) => Promise<T>): Promise<T>
 }
 
 /**
@@ -67,7 +67,7 @@ export interface RequestCost extends CallCounts {
 export interface Subject<T> {
   kind: string
   id: string
-  read(upstream: Upstream): Promise<Reading<T>>
+  read(upstream: Upstream): Promise<Snapshot<T>>
   /** The longest wait between two reads, in milliseconds. */
   slowestMs: number
 }

@@ -1,5 +1,5 @@
 import { nullIfMissing } from "../errors.ts"
-import type { Outcome } from "../polling/pollers.ts"
+import type { Update } from "../polling/pollers.ts"
 import type { Upstream } from "../upstream/client.ts"
 import { builder, type ObjectType } from "./builder.ts"
 import * as computationRest from "./computation/rest.ts"
@@ -20,7 +20,7 @@ function defineSubscription<T extends { id: string }>(subscription: {
   state: (object: T, args: object, context: Context) => string
   finalStates: readonly string[]
   slowestMs: number
-}): (id: string, context: Context) => AsyncIterableIterator<Outcome<T>> {
+}): (id: string, context: Context) => AsyncIterableIterator<Update<T>> {
   const { name, description, type, loader, get, state, finalStates, slowestMs } = subscription
   const follow = (id: string, context: Context) =>
     context.follow({
@@ -40,10 +40,10 @@ function defineSubscription<T extends { id: string }>(subscription: {
       extensions: oneCall,
       args: { id: t.arg.id({ required: true, description: "Code Ocean's own id." }) },
       subscribe: (_root, { id }, context) => follow(id, context),
-      resolve: ((outcome: Outcome<T>, _args: object, context: Context) => {
+      resolve: ((update: Update<T>, _args: object, context: Context) => {
         context.renew()
-        if ("error" in outcome) return nullIfMissing(Promise.reject(outcome.error))
-        return loader.prime(context, [outcome.value])[0]
+        if ("error" in update) return nullIfMissing(Promise.reject(update.error))
+        return loader.prime(context, [update.value])[0]
       }) as never,
     }),
   )

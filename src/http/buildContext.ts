@@ -2,7 +2,7 @@ import type { YogaInitialContext } from "graphql-yoga"
 import { createMemory } from "../collections/memory.ts"
 import { agentIdOf, type Context, digestOf, noToken, tokenOf } from "../graph/context.ts"
 import type { Log } from "../log.ts"
-import type { Live } from "../polling/pollers.ts"
+import type { Pollers } from "../polling/pollers.ts"
 import type { Tasks } from "../polling/tasks.ts"
 import type { Caller, Token, Upstream, UpstreamPool } from "../upstream/client.ts"
 import { UpstreamError } from "../upstream/error.ts"
@@ -22,12 +22,12 @@ export type FillContext = (context: object, request: Headed, state: RequestState
 export function createContexts(options: {
   log: Log
   pool: UpstreamPool
-  live: Live
+  pollers: Pollers
   tasks: Tasks
   fallbackToken: string | undefined
   bulkCapsuleReads: boolean
 }): FillContext {
-  const { pool, live, tasks, bulkCapsuleReads } = options
+  const { pool, pollers, tasks, bulkCapsuleReads } = options
   const unrecognized = warnOnce(options.log)
   const types = createMemory(mostTypes)
 
@@ -51,7 +51,7 @@ export function createContexts(options: {
       unrecognized,
       types,
       follow: ({ kind, id, read, slowestMs }) =>
-        live.follow(JSON.stringify([caller.key, kind, id]), {
+        pollers.watch(JSON.stringify([caller.key, kind, id]), {
           read: (signal) => readOnce(pool.forCaller(caller, { readsOnce: true }), read, signal),
           retryAfterMs: (error) => (error instanceof UpstreamError ? passesAfterMs(error) : undefined),
           slowestMs,
@@ -63,7 +63,7 @@ export function createContexts(options: {
       },
       finish: (key, wanted, work) =>
         // The owner of the token must not do the same twice at once, whichever agents act, but agents share no outcome.
-        tasks.run(caller.name, JSON.stringify(key), JSON.stringify([caller.key, wanted]), async (note) => {
+        tasks.run(caller.name, JSON.stringify(key), JSON.stringify([caller.key, wanted]), async (memo) => {
           const anew = () => ({ upstream: pool.forCaller(caller), made: undefined })
           const own: Context = {
             ...(context as Context),
@@ -74,7 +74,7 @@ export function createContexts(options: {
             },
           }
           try {
-            return await work(own, note)
+            return await work(own, memo)
           } finally {
             own.upstream.end()
           }

@@ -1,71 +1,71 @@
 import { setTimeout as wait } from "node:timers/promises"
 
-/** The first wait between two reads of an object, and the shortest that there ever is, in milliseconds. */
-const shortestMs = 5_000
-/** How much longer each wait is than the one before, while the object stays in its stage. */
-const growth = 1.5
-/** How long an object is followed on that can't be read, in milliseconds. */
-const patienceMs = 5 * 60_000
+/** The shortest wait between two reads of an object, and the first one, in milliseconds. */
+const minWaitMs = 5_000
+/** The factor by which the wait grows with each read that finds the object in the same stage. */
+const waitGrowth = 1.5
+/** How long an object whose reads fail is still polled, in milliseconds. */
+const maxFailingMs = 5 * 60_000
 
-/** With so many objects or more, those that nobody follows any more are forgotten. */
-const mostRemembered = 10_000
+/** When this many objects are held, those without a listener are dropped. */
+const maxPollers = 10_000
 
-/** Where pollers have their time from. */
-export interface Time {
-  /** Milliseconds that only ever grow. */
+/** The time source of the pollers. Tests replace it. */
+export interface Clock {
+  /** Milliseconds that never go backwards. */
   now(): number
-  /** Resolves after so many milliseconds, or as soon as the signal says so. */
+  /** Resolves after this many milliseconds, or when the signal aborts. */
   sleep(ms: number, signal: AbortSignal): Promise<void>
 }
 
-const realTime: Time = {
+const systemClock: Clock = {
   now: () => performance.now(),
   sleep: (ms, signal) => wait(ms, undefined, { signal }).catch(() => undefined),
 }
 
-/** An object as it was read. */
-export interface Reading<T> {
+/** The result of one read of an object. */
+export interface Snapshot<T> {
   value: T
-  /** Where it stands. Waits grow while this stays the same: a run's clock that ticks on is no reason to hurry. */
+  /** The poll interval backs off while this stays the same, even if other fields change (`run_time`). */
   stage: string
-  /** Whether it changes no more. */
+  /** Whether the object will not change any more. */
   isFinal: boolean
 }
 
-/** An object to follow, as one listener would read it. */
+/** How one listener reads an object. */
 export interface Source<T> {
   /** Reads the object once. */
-  read(signal: AbortSignal): Promise<Reading<T>>
-  /** The least wait in milliseconds after a failure that may pass; undefined for one that won't. */
+  read(signal: AbortSignal): Promise<Snapshot<T>>
+  /** The shortest wait after this error, in milliseconds. Undefined if the error is permanent. */
   retryAfterMs(error: unknown): number | undefined
   /** The longest wait between two reads, in milliseconds. */
   slowestMs: number
 }
 
-/** What listeners hear: the object, and whether it changes no more, or why it can't be read any more. */
-export type Outcome<T> = { value: T; isFinal: boolean } | { error: unknown }
+/** What a listener receives: the object as it is now, or the error that ended the polling. */
+export type Update<T> = { value: T; isFinal: boolean } | { error: unknown }
 
-/** Everything that is followed now. */
-export interface Live {
+/** All objects that are polled. */
+export interface Pollers {
   /**
-   * Follows an object: yields it as it is, then whenever it changed, and ends once it is final or can't be read any more;
-   * a listener who is slow to ask skips what is outdated by then. Listeners of one key share one poller, which reads on
-   * behalf of the one who has been there longest. Nothing is held before the first `next()` and after `return()`.
+   * Polls an object. Yields it as it is, then once for each change, and ends when it is final or can no longer be read. A slow
+   * listener skips updates that are outdated by the time it calls `next()`. Listeners with the same key share one poller, which
+   * reads with the source of the listener that joined first. Holds no resources before the first `next()` and after `return()`.
    */
-  follow<T>(key: string, source: Source<T>): AsyncIterableIterator<Outcome<T>>
-  /** Ends whatever is followed, now and from now on. */
+  watch<T>(key: string, source: Source<T>): AsyncIterableIterator<Update<T>>
+  /** Ends all polling, including polling that would start later. */
   close(): void
   readonly closed: boolean
   /** For diagnostics. */
-  readonly counts: LiveCounts
+  readonly counts: PollerCounts
 }
 
-export interface LiveCounts {
+export interface PollerCounts {
   /** Objects that are polled. */
   pollers: number
   listeners: number
-  /** Objects that nobody follows any more, remembered until they may be read again. */
-  resting: number
+  /** Objects without a listener, kept until they may be read again. */
+  coolingDown: number
 }
 
 interface Listener<T> {
@@ -73,30 +73,30 @@ interface Listener<T> {
   wake(): void
 }
 
-export function createLive(time: Time = realTime): Live {
+export function createPollers(clock: Clock = systemClock): Pollers {
   const pollers = new Map<string, Poller<unknown>>()
   let listeners = 0
   let closed = false
-  let forgetAt = mostRemembered
+  let dropAt = maxPollers
 
-  /** Clients who come and go must not fill the memory with what they have left. */
-  function forgetResting() {
+  /** Clients that subscribe and leave must not fill the memory with objects that are cooling down. */
+  function dropCoolingDown() {
     for (const [key, poller] of pollers) {
       if (poller.polling) continue
       poller.close()
       pollers.delete(key)
     }
-    // Not with each of the next ones, should most of these be followed.
-    forgetAt = Math.max(mostRemembered, 2 * pollers.size)
+    // If most of them are polled, the next scan must not follow at once.
+    dropAt = Math.max(maxPollers, 2 * pollers.size)
   }
 
-  /** The key says what is followed, so whoever shares it follows the same type. */
+  /** Callers that use the same key watch the same type. */
   function join<T>(key: string, listener: Listener<T>): Poller<T> {
     let poller = pollers.get(key) as Poller<T> | undefined
     if (poller === undefined) {
-      if (pollers.size >= forgetAt) forgetResting()
-      poller = createPoller<T>(time, () => {
-        // It may have been forgotten, and another one begun.
+      if (pollers.size >= dropAt) dropCoolingDown()
+      poller = createPoller<T>(clock, () => {
+        // It may have been dropped, and another poller created under the same key.
         if (pollers.get(key) === poller) pollers.delete(key)
       })
       pollers.set(key, poller as Poller<unknown>)
@@ -107,7 +107,7 @@ export function createLive(time: Time = realTime): Live {
   }
 
   return {
-    follow<T>(key: string, source: Source<T>) {
+    watch<T>(key: string, source: Source<T>) {
       let poller: Poller<T> | undefined
       let seen = 0
       let left = false
@@ -130,7 +130,7 @@ export function createLive(time: Time = realTime): Live {
               seen = poller.version
               return { done: false, value: poller.latest }
             }
-            if (poller.over) leave()
+            if (poller.finished) leave()
             else {
               await new Promise<void>((resolve) => {
                 wake = resolve
@@ -158,7 +158,7 @@ export function createLive(time: Time = realTime): Live {
     },
     get counts() {
       const polling = [...pollers.values()].filter((poller) => poller.polling).length
-      return { pollers: polling, listeners, resting: pollers.size - polling }
+      return { pollers: polling, listeners, coolingDown: pollers.size - polling }
     },
   }
 }
@@ -167,36 +167,36 @@ interface Poller<T> {
   join(listener: Listener<T>): void
   leave(listener: Listener<T>): void
   close(): void
-  /** What was heard last, and how much was heard so far. */
-  readonly latest: Outcome<T> | undefined
+  /** The latest update, and how many there have been. */
+  readonly latest: Update<T> | undefined
   readonly version: number
-  /** Whether nothing new will be heard. */
-  readonly over: boolean
+  /** Whether there will be no further update. */
+  readonly finished: boolean
   readonly polling: boolean
 }
 
 /**
- * Reads one object while it has listeners. Without any it rests: it reads no more, but is remembered until the object may
- * be read again, so that listeners who come and go don't make it be read more often than one who stays.
+ * Reads one object while it has listeners. Without listeners it cools down: it stops reading, but is kept until the object may
+ * be read again. So clients that subscribe and leave repeatedly cause no more reads than one that stays.
  */
-function createPoller<T>(time: Time, forget: () => void): Poller<T> {
+function createPoller<T>(clock: Clock, drop: () => void): Poller<T> {
   const listeners = new Set<Listener<T>>()
-  let doing: AbortController | undefined
-  let latest: Outcome<T> | undefined
+  let running: AbortController | undefined
+  let latest: Update<T> | undefined
   let version = 0
-  let over = false
+  let finished = false
   let polling = false
 
-  /** When to read next, and when at the soonest whoever comes may read. */
+  /** When the next read is due, and the earliest time at which a new listener may cause one. */
   let nextAt = Number.NEGATIVE_INFINITY
-  let soonestAt = Number.NEGATIVE_INFINITY
-  let waitMs = shortestMs
+  let earliestAt = Number.NEGATIVE_INFINITY
+  let waitMs = minWaitMs
   let stage: string | undefined
-  let text: string | undefined
+  let json: string | undefined
   let failingSince: number | undefined
 
-  function publish(outcome: Outcome<T>) {
-    latest = outcome
+  function publish(update: Update<T>) {
+    latest = update
     version += 1
     wakeAll()
   }
@@ -205,89 +205,89 @@ function createPoller<T>(time: Time, forget: () => void): Poller<T> {
     for (const listener of listeners) listener.wake()
   }
 
-  function begin(task: (signal: AbortSignal) => Promise<void>) {
-    doing?.abort()
-    const doingThis = new AbortController()
-    doing = doingThis
+  function start(task: (signal: AbortSignal) => Promise<void>) {
+    running?.abort()
+    const controller = new AbortController()
+    running = controller
     polling = task === poll
-    task(doingThis.signal).catch((error: unknown) => {
-      if (doingThis.signal.aborted) return
-      // Nobody awaits the task. What it throws is this object's failure, and its listeners' to hear.
-      if (task === rest) forget()
+    task(controller.signal).catch((error: unknown) => {
+      if (controller.signal.aborted) return
+      // The task is not awaited anywhere, so an exception in it goes to the listeners of this object.
+      if (task === coolDown) drop()
       else {
         publish({ error })
-        end()
+        finish()
       }
     })
   }
 
-  function end() {
-    over = true
-    begin(rest)
+  function finish() {
+    finished = true
+    start(coolDown)
     wakeAll()
   }
 
-  async function until(moment: number, signal: AbortSignal) {
-    // Timers may be early by a fraction of a millisecond.
-    while (time.now() < moment && !signal.aborted) await time.sleep(Math.ceil(moment - time.now()), signal)
+  async function sleepUntil(timeMs: number, signal: AbortSignal) {
+    // Timers may fire a fraction of a millisecond early.
+    while (clock.now() < timeMs && !signal.aborted) await clock.sleep(Math.ceil(timeMs - clock.now()), signal)
   }
 
-  async function rest(signal: AbortSignal) {
-    await until(soonestAt, signal)
-    if (!signal.aborted) forget()
+  async function coolDown(signal: AbortSignal) {
+    await sleepUntil(earliestAt, signal)
+    if (!signal.aborted) drop()
   }
 
   async function poll(signal: AbortSignal) {
-    while (!over) {
-      await until(nextAt, signal)
+    while (!finished) {
+      await sleepUntil(nextAt, signal)
       const [listener] = listeners
       if (signal.aborted || listener === undefined) return
-      const startedAt = time.now()
-      soonestAt = nextAt = startedAt + shortestMs
+      const startedAt = clock.now()
+      earliestAt = nextAt = startedAt + minWaitMs
       const read = await settled(listener.source.read(signal))
       if (signal.aborted) return
-      soonestAt = time.now() + shortestMs
-      if ("error" in read) failed(read.error, listener.source, startedAt)
-      else succeeded(read.value, listener.source)
+      earliestAt = clock.now() + minWaitMs
+      if ("error" in read) onError(read.error, listener.source, startedAt)
+      else onSnapshot(read.value, listener.source)
     }
   }
 
-  function succeeded(reading: Reading<T>, { slowestMs }: Source<T>) {
+  function onSnapshot(snapshot: Snapshot<T>, { slowestMs }: Source<T>) {
     failingSince = undefined
-    waitMs = reading.stage === stage ? Math.min(waitMs * growth, slowestMs) : shortestMs
-    nextAt = time.now() + waitMs
-    stage = reading.stage
-    const before = text
-    text = JSON.stringify(reading.value)
-    if (text !== before) publish({ value: reading.value, isFinal: reading.isFinal })
-    if (reading.isFinal) end()
+    waitMs = snapshot.stage === stage ? Math.min(waitMs * waitGrowth, slowestMs) : minWaitMs
+    nextAt = clock.now() + waitMs
+    stage = snapshot.stage
+    const previous = json
+    json = JSON.stringify(snapshot.value)
+    if (json !== previous) publish({ value: snapshot.value, isFinal: snapshot.isFinal })
+    if (snapshot.isFinal) finish()
   }
 
-  function failed(error: unknown, source: Source<T>, startedAt: number) {
+  function onError(error: unknown, source: Source<T>, startedAt: number) {
     const retryAfterMs = source.retryAfterMs(error)
     if (retryAfterMs !== undefined) {
       failingSince ??= startedAt
-      nextAt = time.now() + Math.max(waitMs, retryAfterMs)
-      waitMs = Math.min(waitMs * growth, source.slowestMs)
-      soonestAt = time.now() + Math.min(Math.max(shortestMs, retryAfterMs), patienceMs)
-      if (nextAt <= failingSince + patienceMs) return
+      nextAt = clock.now() + Math.max(waitMs, retryAfterMs)
+      waitMs = Math.min(waitMs * waitGrowth, source.slowestMs)
+      earliestAt = clock.now() + Math.min(Math.max(minWaitMs, retryAfterMs), maxFailingMs)
+      if (nextAt <= failingSince + maxFailingMs) return
     }
     publish({ error })
-    end()
+    finish()
   }
 
   return {
     join(listener) {
       listeners.add(listener)
-      if (!over && !polling) begin(poll)
+      if (!finished && !polling) start(poll)
     },
     leave(listener) {
       listeners.delete(listener)
-      if (!over && listeners.size === 0) begin(rest)
+      if (!finished && listeners.size === 0) start(coolDown)
     },
     close() {
-      over = true
-      doing?.abort()
+      finished = true
+      running?.abort()
       wakeAll()
     },
     get latest() {
@@ -296,8 +296,8 @@ function createPoller<T>(time: Time, forget: () => void): Poller<T> {
     get version() {
       return version
     },
-    get over() {
-      return over
+    get finished() {
+      return finished
     },
     get polling() {
       return polling

@@ -1,67 +1,67 @@
 import { hash } from "node:crypto"
 import { setTimeout as sleep } from "node:timers/promises"
 import { GraphQLError } from "graphql"
-import { createMemory } from "../collections/memory.ts"
+import { LRUCache } from "lru-cache"
 import type { ErrorCode } from "../errors.ts"
 
-/** So many keys are remembered; whoever comes back after that has to be told by Code Ocean. */
-const mostRemembered = 1000
+/** How many memos are kept, those of all callers together. Without its memo a task has to ask Code Ocean again. */
+const maxMemos = 1000
 
-/** The most pieces of work that one caller may have begun and not finished: they outlive the subscriptions that began them. */
-const mostOfOneCaller = 1000
+/** The most unfinished tasks of one caller. Tasks outlive the subscriptions that started them. */
+const maxTasksPerCaller = 1000
 
-/** Work that is finished even if nobody waits for it any more. */
+/** Work that is finished even if its client leaves. */
 export interface Tasks {
   /**
-   * Does the work, one at a time for each key of a caller: it begins when what was begun under the key before is over. Whoever
-   * wants the same as the last one that was begun, and isn't over, shares its outcome.
-   * Rejects with a GraphQLError where the caller has too much under way.
-   * @param caller on whose behalf: nobody waits for another caller's work or shares it
-   * @param key what must not be worked on twice at once
-   * @param wanted what is wanted of it
+   * Runs the work. Tasks with the same caller and key run one after another. A call that wants the same as the last unfinished
+   * task shares its result.
+   * Rejects with a GraphQLError if the caller has too many unfinished tasks.
+   * @param caller whose task it is. Callers never share a task or wait for another caller's
+   * @param key what must not run twice at the same time
+   * @param wanted what is to be done. Calls with an equal value share one task
    */
-  run<T>(caller: string, key: string, wanted: string, work: (note: Note) => Promise<T>): Promise<T>
-  /** Resolves when all work is over, or so many milliseconds have passed, with whether it is over. */
-  over(withinMs: number): Promise<boolean>
-  /** Keys that are worked on. */
+  run<T>(caller: string, key: string, wanted: string, work: (memo: TaskMemo) => Promise<T>): Promise<T>
+  /** Resolves when all tasks are finished, or after this many milliseconds, with whether all are finished. */
+  drain(withinMs: number): Promise<boolean>
+  /** The number of keys with unfinished tasks. */
   readonly count: number
 }
 
-/** What one piece of work leaves for the next one under its key, as long as the process remembers it. */
-export interface Note {
+/** A string that a task leaves for the next task with the same caller and key. Lost when the process ends. */
+export interface TaskMemo {
   read(): string | undefined
   write(text: string): void
 }
 
 export function createTasks(): Tasks {
-  const latest = new Map<string, { wanted: string; outcome: Promise<unknown> }>()
+  const latest = new Map<string, { wanted: string; result: Promise<unknown> }>()
   const counts = new Map<string, number>()
-  const notes = createMemory(mostRemembered)
+  const memos = new LRUCache<string, string>({ max: maxMemos })
 
   return {
-    run<T>(caller: string, key: string, wanted: string, work: (note: Note) => Promise<T>) {
-      const callersKey = `${caller}\n${key}`
-      const before = latest.get(callersKey)
-      if (before?.wanted === wanted) return before.outcome as Promise<T>
+    run<T>(caller: string, key: string, wanted: string, work: (memo: TaskMemo) => Promise<T>) {
+      const callerKey = `${caller}\n${key}`
+      const previous = latest.get(callerKey)
+      if (previous?.wanted === wanted) return previous.result as Promise<T>
       const count = counts.get(caller) ?? 0
-      if (count >= mostOfOneCaller) return Promise.reject(tooMuch())
+      if (count >= maxTasksPerCaller) return Promise.reject(tooManyTasks())
       counts.set(caller, count + 1)
-      // Keys may be long, and notes are kept for longer than anyone waits for the work.
-      const name = hash("sha256", key, "base64url")
-      const note: Note = { read: () => notes.get(caller, name), write: (text) => notes.remember(caller, name, text) }
-      const outcome = Promise.resolve(before?.outcome)
+      // Keys can be long, and memos are kept for longer than tasks.
+      const memoKey = hash("sha256", callerKey, "base64url")
+      const memo: TaskMemo = { read: () => memos.get(memoKey), write: (text) => memos.set(memoKey, text) }
+      const result = Promise.resolve(previous?.result)
         .catch(() => undefined)
-        .then(() => work(note))
+        .then(() => work(memo))
         .finally(() => {
           const left = (counts.get(caller) as number) - 1
           if (left > 0) counts.set(caller, left)
           else counts.delete(caller)
-          if (latest.get(callersKey)?.outcome === outcome) latest.delete(callersKey)
+          if (latest.get(callerKey)?.result === result) latest.delete(callerKey)
         })
-      latest.set(callersKey, { wanted, outcome })
-      return outcome
+      latest.set(callerKey, { wanted, result })
+      return result
     },
-    async over(withinMs) {
+    async drain(withinMs) {
       const deadline = performance.now() + withinMs
       while (latest.size > 0 && performance.now() < deadline) await sleep(20)
       return latest.size === 0
@@ -72,7 +72,7 @@ export function createTasks(): Tasks {
   }
 }
 
-function tooMuch(): GraphQLError {
-  const message = `${mostOfOneCaller} captures of yours are under way, the most that one caller may have: try again when some are finished.`
+function tooManyTasks(): GraphQLError {
+  const message = `You have ${maxTasksPerCaller} captures in progress, the maximum for one caller. Try again when some have finished.`
   return new GraphQLError(message, { extensions: { code: "RATE_LIMITED" satisfies ErrorCode, retryAfterSeconds: 1 } })
 }

@@ -4,7 +4,7 @@ import { type RecordedRequest, type Sandbox, type SandboxOptions, startSandbox }
 import { type Config, readConfig } from "../../src/config.ts"
 import type { ListenerLimits } from "../../src/http/listener.ts"
 import { createLog } from "../../src/log.ts"
-import type { Time } from "../../src/polling/pollers.ts"
+import type { Clock } from "../../src/polling/pollers.ts"
 import { createGateway, type Gateway } from "../../src/server.ts"
 
 /** A GraphQL answer, loosely typed: tests say what they expect of it. */
@@ -29,7 +29,7 @@ export interface World {
 interface Options {
   config?: Partial<Config>
   graphiqlToken?: string
-  time?: Time
+  clock?: Clock
   patience?: Partial<ListenerLimits>
 }
 

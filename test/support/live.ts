@@ -1,10 +1,10 @@
 import { onTestFinished } from "vitest"
 import { tokens } from "../../sandbox/seed.ts"
-import type { Time } from "../../src/polling/pollers.ts"
+import type { Clock } from "../../src/polling/pollers.ts"
 import type { Gateway } from "../../src/server.ts"
 import type { Result } from "./gateway.ts"
 
-export interface PushedTime extends Time {
+export interface PushedTime extends Clock {
   /** Lets so many seconds pass. */
   push(seconds: number): void
   /** The waits under way, in seconds of their whole length, shortest first, once there are `count`. */

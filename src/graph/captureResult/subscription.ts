@@ -1,5 +1,5 @@
 import { badUserInput, failureIn, nullIfMissing, Refusal, refusalIn } from "../../errors.ts"
-import type { Note } from "../../polling/tasks.ts"
+import type { TaskMemo } from "../../polling/tasks.ts"
 import { builder } from "../builder.ts"
 import { outcomeOf } from "../computation/outcome.ts"
 import type * as computationRest from "../computation/rest.ts"
@@ -115,13 +115,13 @@ function capture(wanted: Wanted, accept: readonly string[], context: Context) {
     let hasEnded = false
     const run = followComputation(wanted.computationId, context)
     followed = run
-    for await (const outcome of run) {
-      if ("error" in outcome) {
-        yield refusedOr(progress, outcome.error)
+    for await (const update of run) {
+      if ("error" in update) {
+        yield refusedOr(progress, update.error)
         return
       }
-      progress = { ...progress, computation: outcome.value }
-      hasEnded = outcome.isFinal
+      progress = { ...progress, computation: update.value }
+      hasEnded = update.isFinal
       yield progress
     }
     // The client left, or the gateway is stopping.
@@ -130,7 +130,7 @@ function capture(wanted: Wanted, accept: readonly string[], context: Context) {
     try {
       checkOutcome(progress.computation as computationRest.Computation, accept)
       const key = ["captureResult", wanted.computationId, wanted.params.name]
-      progress = { ...progress, ...(await context.finish(key, wanted, (own, note) => captureOnce(own, wanted, note))) }
+      progress = { ...progress, ...(await context.finish(key, wanted, (own, memo) => captureOnce(own, wanted, memo))) }
     } catch (error) {
       yield refusedOr(progress, error)
       return
@@ -139,13 +139,13 @@ function capture(wanted: Wanted, accept: readonly string[], context: Context) {
 
     const asset = followDataAsset((progress.dataAsset as rest.DataAsset).id, context)
     followed = asset
-    for await (const outcome of asset) {
-      if ("error" in outcome) {
-        const isGone = refusalIn(outcome.error)?.code === "NOT_FOUND"
-        yield isGone ? { ...progress, dataAsset: null } : outcome
+    for await (const update of asset) {
+      if ("error" in update) {
+        const isGone = refusalIn(update.error)?.code === "NOT_FOUND"
+        yield isGone ? { ...progress, dataAsset: null } : update
         return
       }
-      progress = { ...progress, dataAsset: outcome.value }
+      progress = { ...progress, dataAsset: update.value }
       yield progress
     }
   }
@@ -185,20 +185,20 @@ function refusedOr(progress: Progress, error: unknown): Progress | { error: unkn
 async function captureOnce(
   context: Context,
   wanted: Wanted,
-  note: Note,
+  memo: TaskMemo,
 ): Promise<{ dataAsset: rest.DataAsset; steps: Step[] }> {
-  const earlier = (await noted(context, note)) ?? (await earlierCapture(context, wanted))
+  const earlier = (await recalled(context, memo)) ?? (await earlierCapture(context, wanted))
   context.renew()
   const dataAsset = earlier ?? (await created(context, wanted))
-  note.write(dataAsset.id)
+  memo.write(dataAsset.id)
   context.renew()
   const steps: Step[] = [{ step: "create", status: earlier === undefined ? "done" : "already_done" }]
   return { dataAsset, steps: [...steps, ...(await permissionSteps(context, dataAsset.id, wanted.permissions))] }
 }
 
 /** What this process captured before, if it is still there: a search may not find yet what has just been created. */
-async function noted(context: Context, note: Note): Promise<rest.DataAsset | undefined> {
-  const id = note.read()
+async function recalled(context: Context, memo: TaskMemo): Promise<rest.DataAsset | undefined> {
+  const id = memo.read()
   if (id === undefined) return undefined
   return (await nullIfMissing(rest.getDataAsset(context.upstream, id))) ?? undefined
 }

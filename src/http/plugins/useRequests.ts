@@ -2,7 +2,7 @@ import { type ExecutionArgs, type ExecutionResult, GraphQLError, getOperationAST
 import type { Plugin, YogaInitialContext } from "graphql-yoga"
 import type { Context } from "../../graph/context.ts"
 import { allChanges, isLargerThan, tooLarge } from "../../operation/responseSize.ts"
-import type { Live } from "../../polling/pollers.ts"
+import type { Pollers } from "../../polling/pollers.ts"
 import type { FillContext } from "../buildContext.ts"
 import type { Part, RequestState, Requests } from "../requestState.ts"
 import { operationsVary } from "../respond.ts"
@@ -15,11 +15,11 @@ export function useRequests(options: {
   endpoint: string
   requests: Requests
   fillContext: FillContext
-  live: Live
+  pollers: Pollers
   /** The most bytes of an answer, or of one of its parts. */
   largestAnswer: number
 }): Plugin<Context> {
-  const { live, largestAnswer } = options
+  const { pollers, largestAnswer } = options
   const { stateOf, writeLine, noteOperation } = options.requests
 
   function present<R extends Part>(state: RequestState, result: R): R {
@@ -71,7 +71,7 @@ export function useRequests(options: {
           },
           ended(left) {
             state.upstream?.end()
-            const cut = left ? "cancelled" : live.closed ? "stopped" : undefined
+            const cut = left ? "cancelled" : pollers.closed ? "stopped" : undefined
             if (state.isSubscription) writeLine(state, "subscription", cut, { events: state.parts })
             else writeLine(state, "request", left ? "cancelled" : undefined, { status: 200, parts: state.parts })
           },
