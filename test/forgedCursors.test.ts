@@ -137,3 +137,32 @@ test.each([
   expect(next.errors).toBeUndefined()
   expect(next.data.searchCapsules.nodes).toEqual([{ id: "c2" }])
 })
+
+test("a thousand cursors of a search with filters of a mebibyte keep nobody from an answer", async () => {
+  const { url } = await startOddUpstream(() => ({
+    body: {
+      has_more: true,
+      next_token: "next",
+      results: Array.from({ length: 1000 }, (_, index) => ({ id: `c${index}`, name: "C", slug: "1" })),
+    },
+  }))
+  const { ask, gateway } = startGatewayOn(url)
+  const address = await gateway.listen()
+  const filters = [{ key: "name", values: Array(250).fill("x".repeat(4_000)), exclude: true }]
+  const ends = Array.from({ length: 300 }, (_, index) => `e${index}: endCursor`).join(" ")
+  const query = `query ($filters: [SearchFilterInput!]) {
+    searchCapsules(first: 1000, filters: $filters) { edges { cursor other: cursor } pageInfo { ${ends} } }
+  }`
+  let isAnswered = false
+  const answered = ask(query, { filters }).finally(() => {
+    isAnswered = true
+  })
+  while (!isAnswered) {
+    const asked = performance.now()
+    await fetch(`${address}/health`)
+    expect(performance.now() - asked).toBeLessThan(1_500)
+  }
+  const { data } = await answered
+  expect(new Set(data.searchCapsules.edges.map(({ cursor }: { cursor: string }) => cursor)).size).toBe(1000)
+  expect(data.searchCapsules.pageInfo.e0).toBe(data.searchCapsules.edges[999].cursor)
+})

@@ -6,7 +6,7 @@ import { trim, trimEnd } from "../src/collections/text.ts"
 import { isPlausibleToken, readConfig } from "../src/config.ts"
 import { agentIdOf, requestIdOf, tokenOf } from "../src/graph/context.ts"
 import { fileAt, folderAt } from "../src/graph/files/type.ts"
-import { decodeCursor } from "../src/graph/pagination/cursor.ts"
+import { Cursors } from "../src/graph/pagination/cursor.ts"
 import { schema } from "../src/graph/schema.ts"
 import { createAddressOf, createSenders } from "../src/http/clientIdentity.ts"
 import { createRoutes } from "../src/http/router.ts"
@@ -35,7 +35,7 @@ const functions: Record<string, (text: string) => unknown> = {
   requestIdOf,
   isPlausibleToken,
   "readConfig's address": (text) => readConfig({ CODEOCEAN_URL: `http://127.0.0.1/${text.slice(-100_000)}` }),
-  decodeCursor: (text) => decodeCursor("search", text, () => undefined),
+  "a cursor's decode": (text) => new Cursors("search").decode(text, () => undefined),
   fillRoute: (text) => fillRoute("capsules/{id}", { id: text }),
   DateTime: (text) => isScalarType(dateTime) && dateTime.parseValue(text),
   parseRetryAfterMs,

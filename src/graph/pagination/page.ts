@@ -3,7 +3,7 @@ import type { SearchPage } from "../../upstream/decoders.ts"
 import { builder, type ObjectType } from "../builder.ts"
 import { type Count, cost } from "../cost.ts"
 import { atMost, longest } from "../inputLimits.ts"
-import { decodeCursor, encodeCursor, hash } from "./cursor.ts"
+import { Cursors, hash } from "./cursor.ts"
 
 const defaultFirst = 20
 const mostFirst = 1000
@@ -84,8 +84,8 @@ export async function searchPage<T extends { id: string }>(
   search: (body: object) => Promise<SearchPage<T>>,
 ): Promise<Page<T>> {
   const size = pageSize(page)
-  const binding = `${name} ${JSON.stringify(params)}`
-  const start = page.after == null ? { skip: 0 } : decodeCursor(binding, page.after, positionIn)
+  const cursors = new Cursors(`${name} ${JSON.stringify(params)}`)
+  const start: Position = page.after == null ? { skip: 0 } : cursors.decode(page.after, positionIn)
   const inPage = start.token === undefined ? 0 : start.skip
   const answer = await search({
     ...params,
@@ -121,19 +121,20 @@ export async function searchPage<T extends { id: string }>(
   // A page without anything new that leads to itself would be asked for again and again.
   const standsStill = nodes.length === 0 && next.token === start.token && next.skip === start.skip
   const hasNextPage = !isWhole || (answer.has_more === true && !standsStill)
+  let made: string | undefined
   const endCursor = () => {
+    if (made !== undefined) return made
     if (nodes.length === 0 && !hasNextPage) return null
     const marks = (start.seen ?? "") + nodes.map((node) => markOf(node.id)).join("")
-    return encodeCursor(binding, { ...next, seen: marks.slice(-mostMarks * markLength) } satisfies Position)
+    made = cursors.encode({ ...next, seen: marks.slice(-mostMarks * markLength) } satisfies Position)
+    return made
   }
   return {
     nodes,
     hasNextPage,
     hasPreviousPage: page.after != null,
     cursorAt: (index) =>
-      index === nodes.length - 1
-        ? (endCursor() as string)
-        : encodeCursor(binding, positionAfter(places[index] as number)),
+      index === nodes.length - 1 ? (endCursor() as string) : cursors.encode(positionAfter(places[index] as number)),
     endCursor,
   }
 }
@@ -166,11 +167,12 @@ export async function listPage<T, Key>(
   follows: (item: T, key: Key) => boolean,
 ): Promise<Page<T>> {
   const size = pageSize(page)
-  const key = page.after == null ? undefined : decodeCursor(name, page.after, readKey)
+  const cursors = new Cursors(name)
+  const key = page.after == null ? undefined : cursors.decode(page.after, readKey)
   const items = await list()
   const rest = key === undefined ? items : items.filter((item) => follows(item, key))
   const nodes = rest.slice(0, size)
-  const cursorAt = (index: number) => encodeCursor(name, keyOf(nodes[index] as T))
+  const cursorAt = (index: number) => cursors.encode(keyOf(nodes[index] as T))
   return {
     nodes,
     hasNextPage: rest.length > nodes.length,
