@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest"
 import { seed, tokens } from "../sandbox/seed.ts"
 import { asGraph, everyField, everyPlace, filledPlaces } from "./support/everyField.ts"
-import { startGateway, type World } from "./support/gateway.ts"
+import { startGateway, startGatewayOn, type World } from "./support/gateway.ts"
+import { startAnswering } from "./support/oddUpstream.ts"
 import { restAt } from "./support/rest.ts"
 
 const runs = [seed.countedCells, seed.stoppedCount, seed.failedCount, seed.workstation, seed.preemptedCount]
@@ -315,4 +316,56 @@ test("one that the caller may not open is null with FORBIDDEN, and so is a list 
   }`)
   expect(data).toEqual({ computation: null, capsule: { name: "Cell Counter", computations: null } })
   expect(errors?.map(({ extensions }) => extensions.code)).toEqual(["FORBIDDEN", "FORBIDDEN"])
+})
+
+describe("hundreds of filters on a long list of runs", () => {
+  const runs = (count: number, name: string) =>
+    Array.from({ length: count }, (_, index) => ({
+      id: `r${index}`,
+      name: `${name}${index}`,
+      owner: "o",
+      created: index,
+      run_time: 1,
+      state: "running",
+    }))
+  const declared = Array.from({ length: 400 }, (_, index) => `$f${index}: ComputationFilterInput`).join(" ")
+  const selected = Array.from(
+    { length: 400 },
+    (_, index) => `a${index}: computations(filter: $f${index}) { nodes { id } }`,
+  ).join(" ")
+
+  test.each<[string, ReturnType<typeof runs>, (index: number) => object]>([
+    ["states, each many times over", runs(20_000, "Run "), () => ({ state: Array(40).fill("FAILED") })],
+    [
+      "parts of names, among names that nearly match",
+      runs(3_000, "a".repeat(1_000)),
+      (index) => ({ name: `${"a".repeat(100)}b${"a".repeat(50)}${index}` }),
+    ],
+    ["data assets", runs(20_000, "Run "), (index) => ({ dataAssetId: `d${index}` })],
+  ])("of %s, keep nobody from an answer", async (_name, computations, filter) => {
+    const { url } = await startAnswering({
+      "/capsules/c1": { id: "c1", name: "C", slug: "1", status: "release", owner: "o", created: 1 },
+      "/capsules/c1/computations": computations,
+    })
+    const { ask, gateway } = startGatewayOn(url)
+    const address = await gateway.listen()
+    const variables = Object.fromEntries(Array.from({ length: 400 }, (_, index) => [`f${index}`, filter(index)]))
+    let isAnswered = false
+    const answered = ask(`query (${declared}) { capsule(id: "c1") { ${selected} } }`, variables).finally(() => {
+      isAnswered = true
+    })
+    while (!isAnswered) {
+      const asked = performance.now()
+      await fetch(`${address}/health`)
+      expect(performance.now() - asked).toBeLessThan(2_000)
+    }
+    const { errors } = await answered
+    expect(new Set(errors?.map(({ extensions }) => extensions.code))).toEqual(new Set(["OPERATION_TOO_COSTLY"]))
+    expect(errors?.[0]?.message).toContain("go through too many runs")
+    const one = await ask(
+      `query ($f0: ComputationFilterInput) { capsule(id: "c1") { computations(filter: $f0) { nodes { id } } } }`,
+      variables,
+    )
+    expect(one).toEqual({ data: { capsule: { computations: { nodes: [] } } } })
+  })
 })

@@ -1,4 +1,5 @@
-import { badUserInput } from "../../errors.ts"
+import { GraphQLError } from "graphql"
+import { badUserInput, type ErrorCode } from "../../errors.ts"
 import { builder } from "../builder.ts"
 import type { Kind } from "../capsule/rest.ts"
 import { linkRunnable, Runnable } from "../capsule/runnableType.ts"
@@ -93,12 +94,15 @@ const CreatedRangeInput = builder.inputType("CreatedRangeInput", {
   }),
 })
 
+/** V8 looks for a text of up to 250 characters in linear time; a longer one can take it quadratic time. */
+const mostNamePart = 200
+
 export const ComputationFilterInput = builder.inputType("ComputationFilterInput", {
   description: "Which runs to show: those that match everything that is given.",
   fields: (t) => ({
     state: t.field({ type: [ComputationState.ref], description: "Any of these states." }),
     endStatus: t.field({ type: [ComputationEndStatus.ref], description: "Any of these endings." }),
-    name: t.string({ description: "A part of the name, in any case." }),
+    name: t.string({ description: "A part of the name, in any case.", extensions: atMost(mostNamePart) }),
     created: t.field({ type: CreatedRangeInput, description: "When it was started." }),
     dataAssetId: t.id({ description: "Only runs that had this data asset as an input." }),
   }),
@@ -116,7 +120,11 @@ export async function computationPage(
   const binding = `computations ${JSON.stringify([runnable.id, args.filter])}`
   return listPage(
     binding,
-    async () => (await computationsByRunnable(context).load(JSON.stringify(runnable))).filter(matches),
+    async () => {
+      const computations = await computationsByRunnable(context).load(JSON.stringify(runnable))
+      noteExamined(context, computations.length * examinedOfRun)
+      return computations.filter(matches)
+    },
     args,
     (computation): RunKey => [createdOf(computation), computation.id],
     runKeyIn,
@@ -134,6 +142,23 @@ function runKeyIn(value: unknown): RunKey | undefined {
   return Number.isFinite(created) && typeof id === "string" ? [created, id] : undefined
 }
 
+/** How much one request may go through of lists of runs, its filters and pages together: some 50 for a run, and its name. */
+const mostExamined = 200_000_000
+const examinedOfRun = 50
+
+const examined = oncePerRequest(() => ({ characters: 0 }))
+
+function noteExamined(context: Context, characters: number): void {
+  const sum = examined(context)
+  sum.characters += characters
+  if (sum.characters > mostExamined) {
+    throw new GraphQLError(
+      "The filters and pages of this request go through too many runs. Ask for fewer of them at once, in several requests.",
+      { extensions: { code: "OPERATION_TOO_COSTLY" satisfies ErrorCode } },
+    )
+  }
+}
+
 function matcherOf({ state, endStatus, name, created, dataAssetId }: Filter, context: Context) {
   if (created != null && created.from == null && created.to == null) {
     throw badUserInput("The filter's `created` has no ends: give `from`, `to` or both.")
@@ -142,11 +167,18 @@ function matcherOf({ state, endStatus, name, created, dataAssetId }: Filter, con
     throw badUserInput("The filter's `created` is empty: `from` must be before `to`.")
   }
   const wanted = name?.toLowerCase()
+  const states = state && new Set(state)
+  const endStatuses = endStatus && new Set(endStatus)
+  const hasName = ({ name }: rest.Computation, part: string): boolean => {
+    const whole = String(name)
+    noteExamined(context, whole.length)
+    return whole.toLowerCase().includes(part)
+  }
   return (computation: rest.Computation): boolean =>
-    (state == null || state.includes(ComputationState.read(computation.state, context))) &&
-    (endStatus == null ||
-      (!!computation.end_status && endStatus.includes(ComputationEndStatus.read(computation.end_status, context)))) &&
-    (wanted === undefined || String(computation.name).toLowerCase().includes(wanted)) &&
+    (states == null || states.has(ComputationState.read(computation.state, context))) &&
+    (endStatuses == null ||
+      (!!computation.end_status && endStatuses.has(ComputationEndStatus.read(computation.end_status, context)))) &&
+    (wanted === undefined || hasName(computation, wanted)) &&
     (dataAssetId == null || hasInput(computation, dataAssetId)) &&
     createdOf(computation) >= (created?.from ?? Number.NEGATIVE_INFINITY) &&
     createdOf(computation) < (created?.to ?? Number.POSITIVE_INFINITY)
