@@ -43,13 +43,13 @@ const codeOfStatus: Readonly<Record<number, ErrorCode>> = {
 const codeOfFailure: Readonly<Record<Exclude<UpstreamError["failure"], "status">, ErrorCode>> = {
   timeout: "UPSTREAM_TIMEOUT",
   unreachable: "UPSTREAM_UNAVAILABLE",
-  lost: "UPSTREAM_UNAVAILABLE",
+  connectionLost: "UPSTREAM_UNAVAILABLE",
   invalid: "UPSTREAM_INVALID_RESPONSE",
-  suspended: "UPSTREAM_UNAVAILABLE",
-  crowded: "OVERLOADED",
-  unsendable: "BAD_USER_INPUT",
+  circuitOpen: "UPSTREAM_UNAVAILABLE",
+  queueFull: "OVERLOADED",
+  invalidId: "BAD_USER_INPUT",
   unauthenticated: "UNAUTHENTICATED",
-  exhausted: "OPERATION_TOO_COSTLY",
+  limitExceeded: "OPERATION_TOO_COSTLY",
   cancelled: "UPSTREAM_TIMEOUT",
 }
 
@@ -220,7 +220,7 @@ function sentenceFor(error: UpstreamError): string {
 }
 
 function upstreamExtensions(error: UpstreamError): Record<string, unknown> {
-  if (error.failure === "unsendable" || error.failure === "unauthenticated") return {}
+  if (error.failure === "invalidId" || error.failure === "unauthenticated") return {}
   return {
     upstream: { endpoint: error.endpoint, ...(error.status === undefined ? {} : { status: error.status }) },
     ...(error.retryAfterSeconds === undefined ? {} : { retryAfterSeconds: error.retryAfterSeconds }),

@@ -12,7 +12,7 @@ import { createAddressOf, createSenders } from "../src/http/clientIdentity.ts"
 import { createRoutes } from "../src/http/router.ts"
 import { parseRetryAfterMs } from "../src/upstream/retry.ts"
 import { fillRoute } from "../src/upstream/route.ts"
-import { scopeRefusal } from "../src/upstream/tokenScope.ts"
+import { missingScope } from "../src/upstream/tokenScope.ts"
 import { startGateway } from "./support/gateway.ts"
 import { hostileTexts } from "./support/hostileTexts.ts"
 
@@ -39,7 +39,7 @@ const functions: Record<string, (text: string) => unknown> = {
   fillRoute: (text) => fillRoute("capsules/{id}", { id: text }),
   DateTime: (text) => isScalarType(dateTime) && dateTime.parseValue(text),
   parseRetryAfterMs,
-  scopeRefusal: (text) => scopeRefusal(403, text, text, true),
+  missingScope: (text) => missingScope(403, text, text, true),
   "createRoutes' path": (text) => createRoutes("/graphql", false)(request({}, text)),
   "createRoutes' asset": (text) => createRoutes("/graphql", false)(request({}, `/graphql/graphiql/a/${text}.js `)),
   "createRoutes' host": (text) => createRoutes("/graphql", true)(request({ host: text })),

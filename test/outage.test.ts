@@ -253,17 +253,17 @@ describe("repeats", () => {
     const budget = new RetryBudget(20, () => now)
     const left = () => {
       let spent = 0
-      while (budget.spend()) spent += 1
+      while (budget.tryWithdraw()) spent += 1
       return spent
     }
     expect(left()).toBe(50)
-    for (let calls = 0; calls < 101; calls++) budget.earn()
+    for (let calls = 0; calls < 101; calls++) budget.deposit()
     expect(left()).toBe(20)
     now += 7_500
     expect(left()).toBe(7)
     now += 3_600_000
     expect(left()).toBe(50)
-    for (let calls = 0; calls < 1000; calls++) budget.earn()
+    for (let calls = 0; calls < 1000; calls++) budget.deposit()
     expect(left()).toBe(50)
   })
 })

@@ -21,7 +21,7 @@ test.each(lacking)(
     const { errors } = await ask(query, {}, as(tokens[token as keyof typeof tokens]))
     expect(errors).toMatchObject([
       {
-        message: `the access token lacks the scope ${scope} (It takes a token with the scope ${scope}.)`,
+        message: `the access token lacks the scope ${scope} (Requires a token with the scope ${scope}.)`,
         extensions: { code: "FORBIDDEN", requiredScope: scope },
       },
     ])
@@ -41,7 +41,7 @@ test.each(changes)(
     const query = `mutation { ${field} { ... on MutationRefused { code message } } }`
     const { data } = await ask(query, {}, as(tokens.readOnly))
     expect(Object.values(data)).toEqual([
-      { code: "FORBIDDEN", message: expect.stringContaining(`(It takes a token with the scope ${scope}.)`) },
+      { code: "FORBIDDEN", message: expect.stringContaining(`(Requires a token with the scope ${scope}.)`) },
     ])
   },
 )
@@ -58,7 +58,7 @@ test("a token that Code Ocean does not know stays UNAUTHENTICATED, though a sear
   expect(search.errors).toMatchObject([
     {
       message:
-        "a valid access token is required (If Code Ocean does know the token, it lacks the scope Data Asset read.)",
+        "a valid access token is required (If Code Ocean knows the token, the token lacks the scope Data Asset read.)",
       extensions: { code: "UNAUTHENTICATED", requiredScope: "Data Asset read" },
     },
   ])

@@ -2,7 +2,7 @@ import { describe, expect, onTestFinished, test, vi } from "vitest"
 import { seed, tokens } from "../sandbox/seed.ts"
 import type { Failure } from "../sandbox/server.ts"
 import { readConfig } from "../src/config.ts"
-import { mostAttempts, parseRetryAfterMs, retryDelayMs } from "../src/upstream/retry.ts"
+import { maxAttempts, parseRetryAfterMs, retryDelayMs } from "../src/upstream/retry.ts"
 import { type Result, startGateway, startGatewayOn } from "./support/gateway.ts"
 import { nobodysAddress, startOddUpstream } from "./support/oddUpstream.ts"
 
@@ -60,7 +60,7 @@ describe("repeating reads", () => {
     const { ask, sandbox } = await startGateway()
     sandbox.failNext(capsuleRoute, failure, 100)
     expect((await ask(nameOf())).errors).toHaveLength(1)
-    expect(sandbox.requestsTo(capsuleRoute)).toHaveLength(mostAttempts)
+    expect(sandbox.requestsTo(capsuleRoute)).toHaveLength(maxAttempts)
   })
 
   test.each([400, 401, 403, 404, 408, 409, 410, 413, 418, 422, 423, 500, 501, 505])(
@@ -354,7 +354,7 @@ describe("time", () => {
     const { ask, sandbox } = await startGateway({ config: { requestDeadlineMs: 150 } })
     sandbox.failNext(capsuleRoute, { status: 503 }, 100)
     expect((await ask(nameOf())).errors).toHaveLength(1)
-    expect(sandbox.requestsTo(capsuleRoute).length).toBeLessThan(mostAttempts)
+    expect(sandbox.requestsTo(capsuleRoute).length).toBeLessThan(maxAttempts)
   })
 
   test("the request's deadline bounds calls that follow one another: what came in time is shown", async () => {

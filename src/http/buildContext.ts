@@ -7,7 +7,7 @@ import type { Tasks } from "../polling/tasks.ts"
 import type { Caller, Token, Upstream, UpstreamPool } from "../upstream/client.ts"
 import { UpstreamError } from "../upstream/error.ts"
 import { createRedaction } from "../upstream/redaction.ts"
-import { passesAfterMs } from "../upstream/retry.ts"
+import { pollAgainAfterMs } from "../upstream/retry.ts"
 import type { Headed, RequestState } from "./requestState.ts"
 
 const mostTypes = 100_000
@@ -53,7 +53,7 @@ export function createContexts(options: {
       follow: ({ kind, id, read, slowestMs }) =>
         pollers.watch(JSON.stringify([caller.key, kind, id]), {
           read: (signal) => readOnce(pool.forCaller(caller, { readsOnce: true }), read, signal),
-          retryAfterMs: (error) => (error instanceof UpstreamError ? passesAfterMs(error) : undefined),
+          retryAfterMs: (error) => (error instanceof UpstreamError ? pollAgainAfterMs(error) : undefined),
           slowestMs,
         }),
       renew() {

@@ -80,11 +80,11 @@ export function createBreaker(options: { calls: number; probe: () => Promise<Rep
   }
 }
 
-const absences: ReadonlySet<ExchangeError["kind"]> = new Set(["unreachable", "timeout", "lost", "broken"])
+const absences: ReadonlySet<ExchangeError["kind"]> = new Set(["unreachable", "timeout", "connectionLost", "truncated"])
 
 /** Why a call is held back. */
 export function suspended(): ExchangeError {
-  return new ExchangeError("suspended", false, "upstream is down")
+  return new ExchangeError("circuitOpen", false, "upstream is down")
 }
 
 function isAbsent({ status }: Reply): boolean {

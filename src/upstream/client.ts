@@ -22,7 +22,7 @@ import {
 import { UpstreamError } from "./error.ts"
 import { Turns } from "./fairSemaphore.ts"
 import { RetryBudget } from "./retry.ts"
-import { fillRoute, UnsendableIdError } from "./route.ts"
+import { fillRoute, InvalidIdError } from "./route.ts"
 import { Flight, type Outcome, SharedReads, type Waiter } from "./singleFlight.ts"
 import { type Exchange, ExchangeError, exchange, type HttpRequest, type Receiver, type Reply } from "./transport.ts"
 
@@ -265,7 +265,7 @@ class RequestUpstream implements Upstream {
     return this.#inTurn(async () => {
       if (this.#downloadedBytes >= mostDownloadedBytes) {
         const sentence = `This request has read ${mostDownloadedBytes} bytes of files, the most that one may: ask for the others in another request, or fetch them from their \`downloadUrl\`.`
-        throw new UpstreamError("exhausted", signedFile, sentence)
+        throw new UpstreamError("limitExceeded", signedFile, sentence)
       }
       this.#count(signedFile)
       const attempt = (flight: Flight) => {
@@ -309,7 +309,7 @@ class RequestUpstream implements Upstream {
     this.#receivedBytes += bytes
     if (this.#receivedBytes <= mostReceivedBytes) return
     // Changes are waited for: of one that is cut off, nobody knows whether it has happened.
-    for (const wait of this.#waits ?? []) if (wait.isRead) wait.giveUp("exhausted")
+    for (const wait of this.#waits ?? []) if (wait.isRead) wait.giveUp("limitExceeded")
   }
 
   /** What to say of a call that nobody waits for any more. */
@@ -317,7 +317,7 @@ class RequestUpstream implements Upstream {
     const sentence = {
       cancelled: "The request was cancelled.",
       timeout: `The request's time, ${this.#shared.options.deadlineMs} ms, is up.`,
-      exhausted: tooMuchReceived,
+      limitExceeded: tooMuchReceived,
     }[because]
     return new UpstreamError(because, endpoint, sentence, { outcomeUnknown })
   }
@@ -335,7 +335,7 @@ class RequestUpstream implements Upstream {
     this.#calls += 1
     if (this.#calls <= calls) return
     const sentence = `This request has made ${calls} calls to Code Ocean, the most that one may: ask for less of it at once, in several requests.`
-    throw new UpstreamError("exhausted", endpoint, sentence)
+    throw new UpstreamError("limitExceeded", endpoint, sentence)
   }
 
   /** Throws UpstreamError for a call that isn't to be sent. */
@@ -346,7 +346,7 @@ class RequestUpstream implements Upstream {
     if ("missing" in token) throw new UpstreamError("unauthenticated", endpoint, token.missing)
     const path = this.#shared.base + pathOf(call, endpoint)
     this.#count(endpoint)
-    if (this.#receivedBytes >= mostReceivedBytes) throw new UpstreamError("exhausted", endpoint, tooMuchReceived)
+    if (this.#receivedBytes >= mostReceivedBytes) throw new UpstreamError("limitExceeded", endpoint, tooMuchReceived)
     const body = call.body === undefined ? undefined : JSON.stringify(call.body)
     this.#headers ??= headersFor(this.#caller)
     const headers = body === undefined ? this.#headers : { ...this.#headers, "content-type": "application/json" }
@@ -411,7 +411,7 @@ interface Ending extends Baggable {
 }
 
 /** Why a request waits no longer. */
-type Over = "cancelled" | "timeout" | "exhausted"
+type Over = "cancelled" | "timeout" | "limitExceeded"
 
 const tooMuchReceived = `Code Ocean's answers to this request have come to ${mostReceivedBytes} bytes, the most that one may bring: ask for less of it at once, in several requests.`
 
@@ -503,7 +503,7 @@ class Wait<T> implements Waiter, Ending {
   /** One line in the log for each failed call; an ordinary answer such as 404 is none that anybody has to see. */
   #report(failure: UpstreamError): void {
     // That upstream is down is one line of its own, whatever fails for it.
-    if (failure.failure === "suspended") return
+    if (failure.failure === "circuitOpen") return
     const ordinary = failure.failure === "cancelled" || (failure.failure === "status" && (failure.status ?? 500) < 500)
     this.#request.caller.log[ordinary ? "debug" : "warn"](
       {
@@ -532,7 +532,7 @@ function pathOf(wanted: Call<unknown>, endpoint: string): string {
     }
     return query.size > 0 ? `${path}?${query}` : path
   } catch (error) {
-    if (error instanceof UnsendableIdError) throw new UpstreamError("unsendable", endpoint, error.message)
+    if (error instanceof InvalidIdError) throw new UpstreamError("invalidId", endpoint, error.message)
     throw error
   }
 }

@@ -4,7 +4,7 @@ import { UpstreamError } from "./error.ts"
 import { parseJson } from "./json.ts"
 import { createRedaction } from "./redaction.ts"
 import type { Outcome } from "./singleFlight.ts"
-import { scopeRefusal } from "./tokenScope.ts"
+import { missingScope } from "./tokenScope.ts"
 import { type ErrorBody, type ExchangeError, headerOf, type Reply } from "./transport.ts"
 
 const longestType = 100
@@ -12,29 +12,29 @@ const longestType = 100
 /** An answer of whatever status. */
 export type Answered = Outcome & { reply: Reply }
 
-export type Sentences = Readonly<Record<"timeout" | "unreachable" | "lost" | "invalid", string>>
+export type Sentences = Readonly<Record<"timeout" | "unreachable" | "connectionLost" | "invalid", string>>
 
 /** What the gateway says of calls that it doesn't send. */
 const heldBack = {
-  suspended: "Code Ocean is down; the gateway asks every second whether it is back.",
-  crowded: "Too many calls to Code Ocean wait in line already: ask for less at once, or try again in a second.",
+  circuitOpen: "Code Ocean is down; the gateway asks every second whether it is back.",
+  queueFull: "Too many calls to Code Ocean wait in line already: ask for less at once, or try again in a second.",
   cancelled: "The request was cancelled.",
 }
 
 export const sentences: Sentences = {
   timeout: "Code Ocean did not answer in time.",
   unreachable: "Code Ocean can't be reached.",
-  lost: "The connection to Code Ocean ended before it answered.",
+  connectionLost: "The connection to Code Ocean ended before it answered.",
   invalid: "Code Ocean's answer is not what its API promises.",
 }
 
 /** Why a call got no answer, as the caller is told: a write that was sent may have happened all the same. */
 export function unanswered(error: ExchangeError, endpoint: string, words: Sentences, isWrite: boolean): UpstreamError {
-  const failure = error.kind === "broken" ? "invalid" : error.kind
+  const failure = error.kind === "truncated" ? "invalid" : error.kind
   return new UpstreamError(failure, endpoint, { ...heldBack, ...words }[failure], {
     cause: error,
     outcomeUnknown: isWrite && error.sent,
-    retryAfterSeconds: failure === "suspended" || failure === "crowded" ? 1 : undefined,
+    retryAfterSeconds: failure === "circuitOpen" || failure === "queueFull" ? 1 : undefined,
   })
 }
 
@@ -87,7 +87,7 @@ function refused(
   reply.error ??= errorBody(reply, token)
   const { message, data } = reply.error
   const said = message ?? `Code Ocean answered ${status}.`
-  const scope = scopeRefusal(status, message, route, isWrite)
+  const scope = missingScope(status, message, route, isWrite)
   return new UpstreamError("status", endpoint, scope ? `${said} ${scope.sentence}` : said, {
     ...scope,
     status,

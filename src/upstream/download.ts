@@ -130,7 +130,7 @@ export function readDownload(reply: Reply, wanted: Wanted): Download {
 export const fileSentences = {
   timeout: "The file's storage did not answer in time.",
   unreachable: "The file's storage can't be reached.",
-  lost: "The connection to the file's storage ended before it answered.",
+  connectionLost: "The connection to the file's storage ended before it answered.",
   invalid: "The file can't be had from the address that Code Ocean gave for it.",
 }
 

@@ -1,28 +1,28 @@
 /**
- * Why a call to upstream gave no usable answer:
- * - `status`: upstream answered with a status that is not 2xx (`status` says which);
- * - `timeout`: no whole answer within the call's time, or within the request's;
- * - `unreachable`: no connection could be made, so nothing was sent;
- * - `lost`: the connection ended before the answer began;
- * - `invalid`: an answer came that is not what the API promises;
- * - `suspended`: upstream is down, and until it is back nothing is sent;
- * - `crowded`: too many calls wait in line already, so nothing was sent;
- * - `unsendable`: an id can't be put into a path, so nothing was sent;
- * - `unauthenticated`: the caller brought no usable token, so nothing was sent;
- * - `exhausted`: the request has made as many calls, or got as many bytes, as one may;
- * - `cancelled`: nobody waits for the answer any more.
+ * Why a call to Code Ocean has no usable result:
+ * - `status`: the response has a status other than 2xx; see `status`
+ * - `timeout`: no complete response within the call's timeout or the request's deadline
+ * - `unreachable`: no connection could be made; not sent
+ * - `connectionLost`: the connection ended before a response began
+ * - `invalid`: the response is truncated, malformed, too large, or not what the API documents
+ * - `circuitOpen`: Code Ocean is down and the circuit breaker is open; not sent
+ * - `queueFull`: too many calls are waiting; not sent
+ * - `invalidId`: an id cannot be part of a path; not sent
+ * - `unauthenticated`: the caller has no usable token; not sent
+ * - `limitExceeded`: the request has reached its maximum number of calls or bytes
+ * - `cancelled`: the request has ended
  */
 export type UpstreamFailure =
   | "status"
   | "timeout"
   | "unreachable"
-  | "lost"
+  | "connectionLost"
   | "invalid"
-  | "suspended"
-  | "crowded"
-  | "unsendable"
+  | "circuitOpen"
+  | "queueFull"
+  | "invalidId"
   | "unauthenticated"
-  | "exhausted"
+  | "limitExceeded"
   | "cancelled"
 
 interface Details {
@@ -36,21 +36,21 @@ interface Details {
   cause?: unknown
 }
 
-/** A call to upstream that failed. Thrown only in this room, translated for clients only in `errors.ts`. */
+/** A failed call to Code Ocean. Thrown only in `upstream/` and translated for clients only in `errors.ts`. */
 export class UpstreamError extends Error {
   readonly failure: UpstreamFailure
-  /** The verb and the route's template, such as `GET /capsules/{id}`: never an id, the host or a token. */
+  /** The method and the route's template, such as `GET /capsules/{id}`. Never contains an id, the host or a token. */
   readonly endpoint: string
   readonly status: number | undefined
-  /** What upstream said of a refused call, the caller's token struck out. */
+  /** The message of an error response, with the caller's token redacted. */
   readonly upstreamMessage: string | undefined
-  /** What else upstream's error object held, such as `{datasets: [{id, name}]}`. */
+  /** The other keys of an error response, such as `{datasets: [{id, name}]}`, with the caller's token redacted. */
   readonly data: unknown
   readonly retryAfterSeconds: number | undefined
-  /** The scope that the token needs, where it lacks it for certain (`lacksScope`) or perhaps. */
+  /** The scope that the token lacks. Certain if `lacksScope` is true, otherwise possible. */
   readonly requiredScope: string | undefined
   readonly lacksScope: boolean
-  /** True of a write that was sent and got no answer, or a 5xx: it may have happened. */
+  /** True for a write that was sent and got no response or a 5xx: it may have taken effect. */
   readonly outcomeUnknown: boolean
 
   constructor(failure: UpstreamFailure, endpoint: string, message: string, details: Details = {}) {

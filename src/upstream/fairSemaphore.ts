@@ -52,7 +52,7 @@ export class Turns {
     const line = this.#lines.get(caller) ?? new Line(caller)
     // No line may be longer than the room that is left: so one caller has half of it at the most, and there is always some.
     if (line.size >= this.#most - this.#waiting) {
-      return new ExchangeError("crowded", false, `${this.#waiting} calls wait, ${line.size} of them the caller's`)
+      return new ExchangeError("queueFull", false, `${this.#waiting} calls wait, ${line.size} of them the caller's`)
     }
     if (line.size === 0) {
       this.#lines.set(caller, line)

@@ -1,42 +1,43 @@
 import type { UpstreamError } from "./error.ts"
 
-/** How often one read is sent at the most. */
-export const mostAttempts = 4
+/** How often one read is sent at most. */
+export const maxAttempts = 4
 
 const firstDelayMs = 100
-const longestDelayMs = 2_000
+const maxDelayMs = 2_000
 
-/** Whether a read that got this status may be sent again: upstream is overloaded or was away for a moment. */
-export function isPassing(status: number): boolean {
+/** Whether a read with this status may be sent again: Code Ocean is overloaded or briefly unavailable. */
+export function isRetryableStatus(status: number): boolean {
   return status === 429 || status === 502 || status === 503 || status === 504
 }
 
-const passingFailures: ReadonlySet<UpstreamError["failure"]> = new Set([
+const temporaryFailures: ReadonlySet<UpstreamError["failure"]> = new Set([
   "timeout",
   "unreachable",
-  "lost",
+  "connectionLost",
   "invalid",
-  "suspended",
-  "crowded",
+  "circuitOpen",
+  "queueFull",
 ])
 
 /**
- * For reads that are repeated over minutes: how long upstream wants to be left alone after this failure, in milliseconds;
- * undefined when the failure won't pass by itself.
+ * How long a caller that polls should wait after this failure, in milliseconds: what Code Ocean requested, or 0. Undefined if
+ * the failure is permanent.
  */
-export function passesAfterMs(error: UpstreamError): number | undefined {
+export function pollAgainAfterMs(error: UpstreamError): number | undefined {
   const { failure, status = 0, retryAfterSeconds = 0 } = error
-  const passes = failure === "status" ? status === 408 || status === 429 || status >= 500 : passingFailures.has(failure)
-  return passes ? retryAfterSeconds * 1000 : undefined
+  const isTemporary =
+    failure === "status" ? status === 408 || status === 429 || status >= 500 : temporaryFailures.has(failure)
+  return isTemporary ? retryAfterSeconds * 1000 : undefined
 }
 
 /**
- * How long to wait before attempt number `attempt + 1`, in milliseconds; undefined when there should be none.
- * Doubles from 100 ms up to 2 s, half of it random, so that callers who failed together don't come back together. What
- * upstream asks for in `Retry-After` is the least wait. No attempt is planned that could only start after the deadline.
- * @param attempt how many attempts were made, at least 1
- * @param remainingMs how much of the request's time is left
- * @param retryAfterMs what upstream asked for
+ * The delay before attempt `attempt + 1`, in milliseconds. Undefined if there should be none: the attempts are used up, or the
+ * next one could start only after the deadline. Exponential backoff from 100 ms to 2 s, half of it random so that callers that
+ * failed together do not retry together. Never shorter than `Retry-After`.
+ * @param attempt the number of attempts so far, at least 1
+ * @param remainingMs the time until the deadline
+ * @param retryAfterMs the response's `Retry-After`
  * @param random from 0 to 1
  */
 export function retryDelayMs(
@@ -45,61 +46,58 @@ export function retryDelayMs(
   retryAfterMs: number | undefined,
   random: number = Math.random(),
 ): number | undefined {
-  if (attempt >= mostAttempts) return undefined
-  const backoffMs = Math.min(longestDelayMs, firstDelayMs * 2 ** (attempt - 1)) * (0.5 + random / 2)
+  if (attempt >= maxAttempts) return undefined
+  const backoffMs = Math.min(maxDelayMs, firstDelayMs * 2 ** (attempt - 1)) * (0.5 + random / 2)
   const delayMs = Math.max(backoffMs, retryAfterMs ?? 0)
   return delayMs < remainingMs ? delayMs : undefined
 }
 
-/** How many repeats there are beside the share, at the start and after a while of peace. */
-const mostSaved = 50
+/** Maximum number of retry tokens, and the initial balance. */
+const maxTokens = 50
 
 /**
- * What all reads together may spend on repeats: a share of their number, and a little for whoever asks rarely. While
- * upstream is failing this runs out, and repeats don't multiply what it has to bear.
+ * Limits the retries of all callers together: a percentage of the calls, plus one per second for periods with few calls. While
+ * Code Ocean is failing the budget runs out, so that retries do not multiply its load.
  */
 export class RetryBudget {
-  readonly #share: number
+  readonly #perCall: number
   readonly #now: () => number
-  #saved = mostSaved
-  #savedAt: number
+  #tokens = maxTokens
+  #updatedAt: number
 
   /**
-   * @param percent how many repeats a hundred calls pay for; at 0 there are none at all
-   * @param now milliseconds that only ever grow
+   * @param percent the number of retries per hundred calls. 0 disables retries
+   * @param now a monotonic clock in milliseconds
    */
   constructor(percent: number, now: () => number = () => performance.now()) {
-    this.#share = percent / 100
+    this.#perCall = percent / 100
     this.#now = now
-    this.#savedAt = now()
+    this.#updatedAt = now()
   }
 
-  /** To be told of each call's first attempt. */
-  earn(): void {
-    this.#saved = Math.min(mostSaved, this.#saved + this.#share)
+  /** Records the first attempt of a call. */
+  deposit(): void {
+    this.#tokens = Math.min(maxTokens, this.#tokens + this.#perCall)
   }
 
-  /** Whether there may be a repeat; it is paid for then. */
-  spend(): boolean {
-    if (this.#share === 0) return false
+  /** Takes a token for one retry. False if there is none. */
+  tryWithdraw(): boolean {
+    if (this.#perCall === 0) return false
     const now = this.#now()
-    this.#saved = Math.min(mostSaved, this.#saved + (now - this.#savedAt) / 1000)
-    this.#savedAt = now
-    if (this.#saved < 1) return false
-    this.#saved -= 1
+    this.#tokens = Math.min(maxTokens, this.#tokens + (now - this.#updatedAt) / 1000)
+    this.#updatedAt = now
+    if (this.#tokens < 1) return false
+    this.#tokens -= 1
     return true
   }
 }
 
-/** No wait is said to be longer than a day: some servers write the moment where the seconds belong. */
-const longestRetryAfterMs = 86_400_000
+/** Some servers write a point in time where the number of seconds belongs. */
+const maxRetryAfterMs = 86_400_000
 
-/**
- * Reads a `Retry-After` header, seconds or an HTTP date, as milliseconds from `nowMs`, a day at the most; undefined when it
- * is neither.
- */
+/** Parses a `Retry-After` header, seconds or an HTTP date, as milliseconds from `nowMs`. At most a day. Undefined if it is neither. */
 export function parseRetryAfterMs(header: string | undefined, nowMs: number = Date.now()): number | undefined {
   if (header === undefined) return undefined
   const afterMs = /^\s*\d+\s*$/.test(header) ? Number(header) * 1000 : Date.parse(header) - nowMs
-  return Number.isNaN(afterMs) ? undefined : Math.min(Math.max(0, afterMs), longestRetryAfterMs)
+  return Number.isNaN(afterMs) ? undefined : Math.min(Math.max(0, afterMs), maxRetryAfterMs)
 }

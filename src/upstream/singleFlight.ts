@@ -1,4 +1,4 @@
-import { isPassing, parseRetryAfterMs, type RetryBudget, retryDelayMs } from "./retry.ts"
+import { isRetryableStatus, parseRetryAfterMs, type RetryBudget, retryDelayMs } from "./retry.ts"
 import { type Exchange, ExchangeError, headerOf, type Receiver, type Reply } from "./transport.ts"
 
 /** What came of a call: an answer of whatever status, or why there is none, which is an ExchangeError or a bug. */
@@ -65,7 +65,7 @@ export class Flight implements Receiver {
     waiter.place = this.#waiters.push(waiter) - 1
     this.#count += 1
     if (this.#count > 1) return
-    this.#budget.earn()
+    this.#budget.deposit()
     this.#begin()
   }
 
@@ -133,13 +133,15 @@ export class Flight implements Receiver {
 
   /** When to try again, in milliseconds of performance.now(); Infinity for never. */
   #nextAt({ reply, retryAfterMs, error }: Outcome): number {
-    const passes = reply ? isPassing(reply.status) : error instanceof ExchangeError && passingKinds.has(error.kind)
+    const passes = reply
+      ? isRetryableStatus(reply.status)
+      : error instanceof ExchangeError && retryableKinds.has(error.kind)
     if (!passes) return Number.POSITIVE_INFINITY
     const now = performance.now()
     let latest = now
     for (const waiter of this.#waiters) if (waiter?.repeats && waiter.deadline > latest) latest = waiter.deadline
     const delayMs = retryDelayMs(this.#attempts, latest - now, retryAfterMs)
-    return delayMs !== undefined && this.#budget.spend() ? now + delayMs : Number.POSITIVE_INFINITY
+    return delayMs !== undefined && this.#budget.tryWithdraw() ? now + delayMs : Number.POSITIVE_INFINITY
   }
 
   /** Tells all who don't wait for another attempt at that moment. */
@@ -175,7 +177,7 @@ export class Flight implements Receiver {
   }
 }
 
-const passingKinds: ReadonlySet<ExchangeError["kind"]> = new Set(["unreachable", "lost", "broken"])
+const retryableKinds: ReadonlySet<ExchangeError["kind"]> = new Set(["unreachable", "connectionLost", "truncated"])
 
 /** A call that has been under way for longer may be one that hangs: who comes then does better to send it anew. */
 const joinableForMs = 1_000

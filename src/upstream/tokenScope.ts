@@ -1,32 +1,32 @@
-/** A refusal that is about what the token may do, not about who its owner is. */
-export interface ScopeRefusal {
-  /** As Code Ocean calls it: `Capsule read`, `Data Asset write`. */
+/** A scope that the caller's token lacks, certainly or possibly. */
+export interface MissingScope {
+  /** Code Ocean's name for it: `Capsule read`, `Data Asset write`. */
   requiredScope: string
-  /** Whether the token lacks it for certain; else upstream may as well not know the token. */
+  /** False if the token may as well be unknown to Code Ocean. */
   lacksScope: boolean
-  /** What to tell a person. */
+  /** A sentence for the client. */
   sentence: string
 }
 
-/** The parts of the API whose calls go with the scopes for data assets; all the others go with those for capsules. */
+/** Routes that need a data asset scope. All others need a capsule scope. */
 const dataAssetRoutes = /^(data_assets|custom_metadata)\b/
 
 /**
- * What a 401 or 403 says of the token's scopes: something where upstream's message speaks of them, or where it is the 401 of a
- * search, which means either that the token lacks the scope or that upstream doesn't know it.
+ * The scope that a response's 401 or 403 is about. Undefined unless the message speaks of scopes, or the response is the 401
+ * of a search: Code Ocean sends that both for a missing scope and for an unknown token.
  */
-export function scopeRefusal(
+export function missingScope(
   status: number,
   message: string | undefined,
   route: string,
   isWrite: boolean,
-): ScopeRefusal | undefined {
+): MissingScope | undefined {
   if (status !== 401 && status !== 403) return undefined
   const requiredScope = `${dataAssetRoutes.test(route) ? "Data Asset" : "Capsule"} ${isWrite ? "write" : "read"}`
   if (/\bscopes?\b/i.test(message ?? "")) {
-    return { requiredScope, lacksScope: true, sentence: `(It takes a token with the scope ${requiredScope}.)` }
+    return { requiredScope, lacksScope: true, sentence: `(Requires a token with the scope ${requiredScope}.)` }
   }
   if (status !== 401 || !route.endsWith("/search")) return undefined
-  const sentence = `(If Code Ocean does know the token, it lacks the scope ${requiredScope}.)`
+  const sentence = `(If Code Ocean knows the token, the token lacks the scope ${requiredScope}.)`
   return { requiredScope, lacksScope: false, sentence }
 }

@@ -26,7 +26,15 @@ export class ExchangeError extends Error {
    * `broken`: it began and broke off; `invalid`: it is no answer to use, and wouldn't be one the next time; `suspended` and
    * `crowded`: the gateway held it back, since upstream is down or too many wait; `cancelled`: nobody waits for it any more.
    */
-  readonly kind: "timeout" | "unreachable" | "lost" | "broken" | "invalid" | "suspended" | "crowded" | "cancelled"
+  readonly kind:
+    | "timeout"
+    | "unreachable"
+    | "connectionLost"
+    | "truncated"
+    | "invalid"
+    | "circuitOpen"
+    | "queueFull"
+    | "cancelled"
   /** Whether the request may have reached upstream. */
   readonly sent: boolean
   constructor(kind: ExchangeError["kind"], sent: boolean, message: string, cause?: unknown) {
@@ -178,8 +186,8 @@ function explain(error: Error, sent: boolean, answerBegan: boolean): Error {
   if (!sent) return new ExchangeError("unreachable", false, "no connection", error)
   if (error instanceof errors.HTTPParserError || error instanceof errors.HeadersOverflowError)
     return new ExchangeError("invalid", true, "an answer that is not HTTP", error)
-  if (answerBegan) return new ExchangeError("broken", true, "an answer that broke off", error)
-  return new ExchangeError("lost", true, "the connection ended before an answer", error)
+  if (answerBegan) return new ExchangeError("truncated", true, "an answer that broke off", error)
+  return new ExchangeError("connectionLost", true, "the connection ended before an answer", error)
 }
 
 /** The first value of an answer's header; its name in lower case. */
