@@ -14,6 +14,7 @@ import { useGraphiql } from "./http/graphiql/useGraphiql.ts"
 import { createListener, type ListenerLimits } from "./http/listener.ts"
 import { measureMemory } from "./http/memoryPressure.ts"
 import { useBodyLimit } from "./http/plugins/useBodyLimit.ts"
+import { useCompiledExecutor } from "./http/plugins/useCompiledExecutor.ts"
 import { useCsrfPrevention } from "./http/plugins/useCsrfPrevention.ts"
 import { useIncrementalDelivery } from "./http/plugins/useIncrementalDelivery.ts"
 import { useOperationLimits } from "./http/plugins/useOperationLimits.ts"
@@ -27,7 +28,7 @@ import { createRoutes } from "./http/router.ts"
 import type { Log } from "./log.ts"
 import { createRefusalOf } from "./operation/check.ts"
 import { createDocumentCache, createRefusalCache } from "./operation/documentCache.ts"
-import { executeUsual, useCompiledExecutor } from "./operation/executor/useCompiledExecutor.ts"
+import { executeCompiled } from "./operation/executor/executeCompiled.ts"
 import { misfitsIn } from "./operation/persisted/manifest.ts"
 import { createPersistedOperations } from "./operation/persisted/operations.ts"
 import { type Clock, createPollers, type PollerCounts } from "./polling/pollers.ts"
@@ -199,7 +200,7 @@ export function createGateway(
         requests,
         fillContext,
         refusalOf,
-        execute: config.compiledExecutor ? executeUsual : () => undefined,
+        execute: config.compiledExecutor ? executeCompiled : () => undefined,
         log,
         documentOf: persisted.documentOf,
         setCorsHeaders: setCors,

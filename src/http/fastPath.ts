@@ -12,7 +12,7 @@ import type { YogaServerInstance } from "graphql-yoga"
 import type { Context } from "../graph/context.ts"
 import type { Log } from "../log.ts"
 import type { RefusalOf } from "../operation/check.ts"
-import type { executeUsual } from "../operation/executor/useCompiledExecutor.ts"
+import type { executeCompiled } from "../operation/executor/executeCompiled.ts"
 import { allChanges, tooLarge } from "../operation/responseSize.ts"
 import type { Caller } from "../upstream/client.ts"
 import { isObject } from "../upstream/decoders.ts"
@@ -52,7 +52,7 @@ export function createPlainPath(options: {
   fillContext: FillContext
   refusalOf: RefusalOf
   /** Executes what it can; the rest is Yoga's, with all plugins. */
-  execute: typeof executeUsual
+  execute: typeof executeCompiled
   log: Log
   /** The document that a body means; throws where it means none that is to be answered. */
   documentOf(body: Record<string, unknown>): unknown
@@ -112,7 +112,7 @@ export function createPlainPath(options: {
       const refusal = options.refusalOf({ ...args, contextValue })
       if (refusal !== undefined) return { errors: [refusal] }
       // Nothing is begun for a client that has left, least of all a change.
-      if (request.hasLeft) return nothing
+      if (request.cancelled) return nothing
       const executed = { ...args, contextValue }
       return (
         options.execute(executed, request, options.largestAnswer) ?? yoga.getEnveloped(contextValue).execute(executed)
@@ -169,11 +169,11 @@ export function createPlainPath(options: {
     const respond = (result = nothing) => {
       if (isOver) return
       isOver = true
-      const { hasLeft } = plain
-      if (!hasLeft) options.setCorsHeaders(response, request.headers.origin)
-      const status = hasLeft ? 200 : send(state, type, requests.present(state, result), response, prepared.operation)
+      const { cancelled } = plain
+      if (!cancelled) options.setCorsHeaders(response, request.headers.origin)
+      const status = cancelled ? 200 : send(state, type, requests.present(state, result), response, prepared.operation)
       state.upstream?.end()
-      requests.writeLine(state, "request", hasLeft ? "cancelled" : undefined, { status })
+      requests.writeLine(state, "request", cancelled ? "cancelled" : undefined, { status })
     }
     const result = resultOf(plain, state, prepared)
     if (!("then" in result)) return respond(result)
@@ -237,7 +237,7 @@ class PlainRequest {
   readonly headers: PlainHeaders
   readonly token: Caller["token"]
   /** Whether the client has left before its answer was sent. */
-  hasLeft = false
+  cancelled = false
   /** Told when it leaves. */
   onLeft: (() => void) | undefined
   #controller: AbortController | undefined
@@ -252,7 +252,7 @@ class PlainRequest {
     this.headers = new PlainHeaders(request.headers)
     response.on("close", () => {
       if (response.writableFinished) return
-      this.hasLeft = true
+      this.cancelled = true
       try {
         this.#controller?.abort()
         this.onLeft?.()
@@ -262,10 +262,10 @@ class PlainRequest {
     })
   }
 
-  /** Aborted when the client has left. Made when somebody looks at it: the compiled executor asks for `hasLeft` instead. */
+  /** Aborted when the client has left. Made when somebody looks at it: the compiled executor reads `cancelled` instead. */
   get signal(): AbortSignal {
     this.#controller ??= new AbortController()
-    if (this.hasLeft) this.#controller.abort()
+    if (this.cancelled) this.#controller.abort()
     return this.#controller.signal
   }
 }

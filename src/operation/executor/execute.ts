@@ -45,7 +45,7 @@ interface Run {
   errors: Errors
   /** The arguments of the fields that have any: the same for all objects of a list. */
   args: Map<SelectedField, Record<string, unknown>> | undefined
-  asker: Asker
+  readonly cancellation: Cancellation
   /** About how many bytes the answer has so far, and how many it may have. */
   size: number
   readonly mostBytes: number
@@ -57,10 +57,10 @@ interface Run {
   begun: number
 }
 
-/** Who waits for an answer. */
-export interface Asker {
-  /** Nobody waits any more: nothing further is begun. */
-  readonly hasLeft: boolean
+/** Whether an execution was cancelled. It is only read: nothing is called when it changes. */
+export interface Cancellation {
+  /** If true, no further resolver is called. */
+  readonly cancelled: boolean
 }
 
 /** An operation with more failing fields than this is given up. */
@@ -90,14 +90,14 @@ class Errors {
  * Executes an operation as graphql-js does, to the byte: the same data, errors and order of calls. It is faster because what
  * depends on the operation alone stands ready, and because values that are there are never waited for: where a field that
  * can't be null takes along a parent that still waits for others, its error can stand earlier among the errors.
- * Once the asker has left no further resolver is called, and what the answer has then is nobody's business.
+ * After cancellation no resolver is called; the result is undefined and must be discarded.
  * @param mostBytes an answer that becomes larger than about this is given up, at once: it is null with one error
  */
 export function execute(
   operation: Operation,
   variables: Variables,
   args: ExecutionArgs,
-  asker: Asker,
+  cancellation: Cancellation,
   mostBytes: number,
 ): ExecutionResult | Promise<ExecutionResult> {
   const { rootValue, contextValue: context } = args
@@ -108,7 +108,7 @@ export function execute(
     variables,
     errors: new Errors(),
     args: undefined,
-    asker,
+    cancellation,
     size: 0,
     mostBytes,
     stopped: undefined,
@@ -234,7 +234,7 @@ function executeField(
   parentPath: Path | undefined,
   path: Path | undefined,
 ): unknown {
-  if (run.asker.hasLeft || run.stopped !== undefined) return null
+  if (run.cancellation.cancelled || run.stopped !== undefined) return null
   const { definition } = field
   try {
     const info = field.wantsInfo ? new Info(run, field, parentPath, path) : noInfo
