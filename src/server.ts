@@ -26,10 +26,10 @@ import { createRequests } from "./http/requestState.ts"
 import { answerPlainly, answerRefusal, createRefusalLog, type Refusal } from "./http/respond.ts"
 import { createRoutes } from "./http/router.ts"
 import type { Log } from "./log.ts"
-import { createRefusalOf } from "./operation/check.ts"
+import { createOperationCheck } from "./operation/check.ts"
 import { createDocumentCache, createRefusalCache } from "./operation/documentCache.ts"
 import { executeCompiled } from "./operation/executor/executeCompiled.ts"
-import { misfitsIn } from "./operation/persisted/manifest.ts"
+import { invalidDocuments } from "./operation/persisted/manifest.ts"
 import { createPersistedOperations } from "./operation/persisted/operations.ts"
 import { type Clock, createPollers, type PollerCounts } from "./polling/pollers.ts"
 import { createTasks } from "./polling/tasks.ts"
@@ -111,8 +111,8 @@ export function createGateway(
     manifest: config.persistedOperations,
     only: config.persistedOperationsOnly,
   })
-  for (const misfit of misfitsIn(config.persistedOperations ?? new Map(), schema)) {
-    log.warn({ operation: misfit }, "a persisted operation doesn't fit the graph: it will be refused")
+  for (const problem of invalidDocuments(config.persistedOperations ?? new Map(), schema)) {
+    log.warn({ operation: problem }, "persisted operation is invalid for this schema and will be rejected")
   }
   const pollers = createPollers(options.clock)
   const tasks = createTasks()
@@ -133,7 +133,7 @@ export function createGateway(
     fallbackToken: config.codeoceanToken,
     bulkCapsuleReads: config.bulkCapsuleReads,
   })
-  const refusalOf = createRefusalOf(schema, config.limits)
+  const checkOperation = createOperationCheck(schema, config.limits)
   const documents = createDocumentCache()
   let closing: Promise<boolean> | undefined
 
@@ -169,7 +169,7 @@ export function createGateway(
       usePersistedOperations(persisted),
       useOperationLimits({
         limits: config.limits,
-        refusalOf,
+        checkOperation,
         introspection: config.introspection,
         suggestions: config.suggestions,
       }),
@@ -199,10 +199,10 @@ export function createGateway(
         documents,
         requests,
         fillContext,
-        refusalOf,
+        checkOperation,
         execute: config.compiledExecutor ? executeCompiled : () => undefined,
         log,
-        documentOf: persisted.documentOf,
+        resolveDocument: persisted.resolveDocument,
         setCorsHeaders: setCors,
       })
     : askYoga

@@ -134,12 +134,12 @@ describe("automatic persisted queries", () => {
   })
 
   test("what was asked for longest ago is forgotten before memory grows beyond its bound", () => {
-    const { documentOf } = createPersistedOperations({ manifest: undefined, only: false })
+    const { resolveDocument } = createPersistedOperations({ manifest: undefined, only: false })
     const texts = Array.from({ length: 20 }, (_, index) => `query Q${index} { a } #${"x".repeat(1_000_000)}`)
-    for (const query of texts) documentOf({ query, ...byHash(sha256(query)) })
+    for (const query of texts) resolveDocument({ query, ...byHash(sha256(query)) })
     const isKnown = (text: string) => {
       try {
-        return documentOf(byHash(sha256(text))) === text
+        return resolveDocument(byHash(sha256(text))) === text
       } catch {
         return false
       }

@@ -268,10 +268,10 @@ function plainPath(a: () => number, reached: string[] = []) {
     documents: new Map(),
     requests: createRequests(log),
     fillContext: () => {},
-    refusalOf: () => undefined,
+    checkOperation: () => undefined,
     execute: () => undefined,
     log,
-    documentOf: ({ query }) => query,
+    resolveDocument: ({ query }) => query,
     setCorsHeaders: () => {},
   })
   const permit = { subscribe: () => undefined, leave() {} }

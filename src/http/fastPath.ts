@@ -11,7 +11,7 @@ import {
 import type { YogaServerInstance } from "graphql-yoga"
 import type { Context } from "../graph/context.ts"
 import type { Log } from "../log.ts"
-import type { RefusalOf } from "../operation/check.ts"
+import type { CheckOperation } from "../operation/check.ts"
 import type { executeCompiled } from "../operation/executor/executeCompiled.ts"
 import { allChanges, tooLarge } from "../operation/responseSize.ts"
 import type { Caller } from "../upstream/client.ts"
@@ -50,12 +50,12 @@ export function createPlainPath(options: {
   documents: { get(text: string): DocumentNode | undefined }
   requests: Requests
   fillContext: FillContext
-  refusalOf: RefusalOf
+  checkOperation: CheckOperation
   /** Executes what it can; the rest is Yoga's, with all plugins. */
   execute: typeof executeCompiled
   log: Log
   /** The document that a body means; throws where it means none that is to be answered. */
-  documentOf(body: Record<string, unknown>): unknown
+  resolveDocument(body: Record<string, unknown>): unknown
   /** Adds what a page of another origin needs to read the answer. */
   setCorsHeaders(response: ServerResponse, origin: string | undefined): void
 }): OperationHandler {
@@ -83,7 +83,7 @@ export function createPlainPath(options: {
     try {
       const params: unknown = JSON.parse(body.toString())
       if (!isObject(params) || !Object.keys(params).every((key) => parameters.has(key))) return undefined
-      const query = options.documentOf(params)
+      const query = options.resolveDocument(params)
       const { variables, operationName } = params
       if (typeof query !== "string" || (variables != null && !isObject(variables))) return undefined
       if (operationName != null && typeof operationName !== "string") return undefined
@@ -109,7 +109,7 @@ export function createPlainPath(options: {
       const contextValue = { request } as unknown as Context
       options.fillContext(contextValue, request, state)
       requests.noteOperation(state, operation)
-      const refusal = options.refusalOf({ ...args, contextValue })
+      const refusal = options.checkOperation({ ...args, contextValue })
       if (refusal !== undefined) return { errors: [refusal] }
       // Nothing is begun for a client that has left, least of all a change.
       if (request.cancelled) return nothing

@@ -5,12 +5,12 @@ import type { Limits } from "./limits.ts"
 import { checkVariables } from "./variables.ts"
 
 /** Why an operation isn't executed; undefined: it is. Its context is told then what it is expected to cost. */
-export type RefusalOf = (
+export type CheckOperation = (
   args: Pick<ExecutionArgs, "document" | "operationName" | "variableValues"> & { contextValue: Context },
 ) => GraphQLError | undefined
 
 /** The last checks before an operation is executed: its variables, and what it is expected to cost with them. */
-export function createRefusalOf(schema: GraphQLSchema, limits: Limits): RefusalOf {
+export function createOperationCheck(schema: GraphQLSchema, limits: Limits): CheckOperation {
   const estimate = createEstimator(schema)
   return ({ document, operationName, variableValues, contextValue }) => {
     const variables = variableValues ?? {}

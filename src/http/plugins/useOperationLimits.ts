@@ -8,7 +8,7 @@ import {
 } from "graphql"
 import type { Plugin } from "graphql-yoga"
 import type { Context } from "../../graph/context.ts"
-import type { RefusalOf } from "../../operation/check.ts"
+import type { CheckOperation } from "../../operation/check.ts"
 import { checkDocument, checkSource, isLocatable } from "../../operation/document.ts"
 import type { Limits } from "../../operation/limits.ts"
 
@@ -20,12 +20,13 @@ import type { Limits } from "../../operation/limits.ts"
  */
 export function useOperationLimits(options: {
   limits: Limits
-  refusalOf: RefusalOf
+  checkOperation: CheckOperation
   introspection: boolean
   suggestions: boolean
 }): Plugin<Context> {
   const { limits, introspection, suggestions } = options
-  const refusalOf = (args: ExecutionArgs) => options.refusalOf({ ...args, contextValue: args.contextValue as Context })
+  const checkOperation = (args: ExecutionArgs) =>
+    options.checkOperation({ ...args, contextValue: args.contextValue as Context })
 
   return {
     onParse({ parseFn, setParseFn }) {
@@ -51,12 +52,12 @@ export function useOperationLimits(options: {
       }
     },
     onExecute({ args, setResultAndStopExecution }) {
-      const refusal = refusalOf(args)
+      const refusal = checkOperation(args)
       if (refusal !== undefined) setResultAndStopExecution({ errors: [refusal] })
       else if (!suggestions) return { onExecuteDone: hideSuggestions }
     },
     onSubscribe({ args, setResultAndStopExecution }) {
-      const refusal = refusalOf(args)
+      const refusal = checkOperation(args)
       if (refusal !== undefined) setResultAndStopExecution({ errors: [refusal] })
       else if (!suggestions) return { onSubscribeResult: hideSuggestions }
     },

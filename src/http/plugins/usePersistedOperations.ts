@@ -7,7 +7,7 @@ export function usePersistedOperations(operations: PersistedOperations): Plugin 
     onParams({ request, params, setParams }) {
       if (typeof params !== "object" || params === null) return
       const { documentId = inUrl(request), ...others } = params as typeof params & { documentId?: unknown }
-      const query = operations.documentOf({ ...others, documentId }) as string
+      const query = operations.resolveDocument({ ...others, documentId }) as string
       if (query !== params.query || "documentId" in params) setParams({ ...others, query })
     },
   }

@@ -34,7 +34,7 @@ export function readManifest(path: string): Manifest {
 const rules = specifiedRules.filter((rule) => rule !== KnownDirectivesRule)
 
 /** One sentence for each document that this graph can't answer: most likely an older or newer one could. */
-export function misfitsIn(manifest: Manifest, schema: GraphQLSchema): string[] {
+export function invalidDocuments(manifest: Manifest, schema: GraphQLSchema): string[] {
   return [...manifest].flatMap(([id, document]) => {
     const [error] = validate(schema, parse(document), rules)
     return error === undefined ? [] : [`${id}: ${error.message}`]

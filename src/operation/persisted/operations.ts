@@ -19,7 +19,7 @@ export interface PersistedOperations {
    * A text that comes with its hash is remembered for those who send the hash alone.
    * Throws a GraphQLError, with the status to answer, where there is no such document or it isn't to be answered.
    */
-  documentOf(asked: Asked): unknown
+  resolveDocument(asked: Asked): unknown
 }
 
 /** How much text is remembered, in UTF-16 units; what was asked for longest ago goes first. */
@@ -54,7 +54,7 @@ export function createPersistedOperations(options: {
   }
 
   return {
-    documentOf({ query, documentId, extensions }) {
+    resolveDocument({ query, documentId, extensions }) {
       if (only && query != null) throw notInManifest("brings a document of its own")
       const id = idIn(documentId)
       const sha256 = hashIn(extensions)
