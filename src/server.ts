@@ -23,8 +23,9 @@ import { useReadiness } from "./http/plugins/useReadiness.ts"
 import { useRequests } from "./http/plugins/useRequests.ts"
 import { useSubscriptionLimit } from "./http/plugins/useSubscriptionLimit.ts"
 import { createRequests } from "./http/requestState.ts"
-import { answerPlainly, answerRefusal, createRefusalLog, type Refusal } from "./http/respond.ts"
+import { answerPlainly, answerRefusal, createRefusalLog, guarded, type Refusal } from "./http/respond.ts"
 import { createRoutes } from "./http/router.ts"
+import { createTurnBudget } from "./http/turnBudget.ts"
 import type { Log } from "./log.ts"
 import { createOperationCheck } from "./operation/check.ts"
 import { createDocumentCache, createRefusalCache } from "./operation/documentCache.ts"
@@ -42,7 +43,7 @@ const patience = {
   headersMs: 10_000,
   ...bodyTimes,
   takingMs: 60_000,
-  takingGraceMs: 5_000,
+  takingGraceMs: 1_000,
   waitingBytes: 256 * 1024 * 1024,
   checkedMs: 1_000,
 }
@@ -206,6 +207,7 @@ export function createGateway(
         setCorsHeaders: setCors,
       })
     : askYoga
+  const turnBudget = createTurnBudget((begin) => guarded(log, begin)())
   const routeOf = createRoutes(endpoint, config.codeoceanToken !== undefined && listensLocally(config))
   const listening = {
     ...patience,
@@ -265,12 +267,17 @@ export function createGateway(
       if (request.method === "HEAD") request.method = "GET"
       // Not when the answer is made, but when it is sent: an answer that nobody reads takes its place.
       response.on("close", () => permit.leave())
+      const answer = (decoded: Buffer | undefined) => {
+        if (!response.destroyed) answerOperation(request, response, token, permit, decoded)
+      }
       const encoding = body && request.headers["content-encoding"]
-      if (encoding === undefined) answerOperation(request, response, token, permit, body)
-      else {
+      if (encoding === undefined) {
+        if (turnBudget.isSpent()) turnBudget.defer(() => answer(body))
+        else answer(body)
+      } else {
         bodies.decode(response, body as Buffer, encoding, (decoded) => {
           if ("status" in decoded) refuse(request, response, decoded)
-          else answerOperation(request, response, token, permit, decoded)
+          else answer(decoded)
         })
       }
     }

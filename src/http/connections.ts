@@ -1,4 +1,4 @@
-import type { IncomingMessage } from "node:http"
+import type { IncomingMessage, ServerResponse } from "node:http"
 import type { Socket } from "node:net"
 import { Link, LinkedList } from "../collections/linkedList.ts"
 import type { Body } from "./body.ts"
@@ -24,6 +24,8 @@ export class Connection {
   answers = 0
   /** The request whose body is on its way, if any: only a connection's last one can be. */
   halfSent: Body | undefined
+  /** The responses to requests that were sent before the one before them was answered, in order. */
+  readonly pipelined: ServerResponse[] = []
   readonly link = new Link<Connection>(this)
   readonly linkOfAddress = new Link<Connection>(this)
 

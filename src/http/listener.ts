@@ -5,7 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises"
 import { Bag, type Baggable } from "../collections/bag.ts"
 import type { Log } from "../log.ts"
 import { type Bodies, type BodyTimes, createBodies } from "./body.ts"
-import { createConnections } from "./connections.ts"
+import { type Connection, createConnections } from "./connections.ts"
 import { answerRefusal, guarded, noteUnexpected, type Refusal } from "./respond.ts"
 
 /** How long clients may take, in milliseconds, and how many may be connected. */
@@ -14,9 +14,9 @@ export interface ListenerLimits extends BodyTimes {
   headersMs: number
   /** To take what of an answer was written for them. */
   takingMs: number
-  /** After which an answer that isn't taken may be given up, when too much waits to be taken. */
+  /** How long an answer has to be taken when too much waits to be taken, unless that is twice too much. */
   takingGraceMs: number
-  /** The most bytes of answers that wait to be taken; beyond that, those are given up that have waited longest. */
+  /** The most bytes of answers that wait to be taken; beyond that, those of the address with the most are given up. */
   waitingBytes: number
   /** Between two requests on one connection. */
   keepAliveMs: number
@@ -49,6 +49,7 @@ export interface Listener {
 
 interface Answer extends Baggable {
   response: ServerResponse
+  connection: Connection
   /** Since when it has had bytes waiting for its client. */
   waitingSince: number | undefined
 }
@@ -105,7 +106,7 @@ export function createListener(
 
   function begin(request: IncomingMessage, response: ServerResponse) {
     const connection = connections.of(request)
-    const answer: Answer = { response, bagged: undefined, waitingSince: undefined }
+    const answer: Answer = { response, connection, bagged: undefined, waitingSince: undefined }
     open.add(answer)
     connection.answers += 1
     connections.update(connection)
@@ -114,7 +115,24 @@ export function createListener(
       connection.answers -= 1
       connections.update(connection)
       if (open.size === 0) onEmpty()
+      if (connection.pipelined.length > 0) setImmediate(handleNext, connection)
     })
+    if (connection.answers === 1) {
+      handle(request, response)
+      return
+    }
+    // HTTP answers in order, so a pipelined request gains nothing by being handled before its turn. Handled at once, the
+    // hundreds that fit into one packet would hold up everybody else.
+    connection.pipelined.push(response)
+    if (connection.pipelined.length > mostPipelined) connection.socket.destroy()
+  }
+
+  function handleNext(connection: Connection) {
+    const response = connection.pipelined.shift()
+    if (response !== undefined && !response.destroyed) handle(response.req, response)
+  }
+
+  function handle(request: IncomingMessage, response: ServerResponse) {
     try {
       if (stopping) response.setHeader("connection", "close")
       options.handle(request, response, bodies)
@@ -167,29 +185,35 @@ export function createListener(
   /** Node bounds how slowly a request may come, but not how slowly its answer may be read. */
   const check = guarded(log, () => {
     const now = performance.now()
-    let waitingBytes = 0
-    const waiting: Answer[] = []
-    for (const answer of open) {
-      const { response, waitingSince = now } = answer
+    for (const { response, waitingSince = now } of open) {
       if (now - waitingSince > limits.takingMs) response.destroy()
-      else {
-        answer.waitingSince = response.writableLength > 0 ? waitingSince : undefined
-        waitingBytes += response.writableLength
-        if (now - waitingSince >= limits.takingGraceMs) waiting.push(answer)
-      }
-    }
-    if (waitingBytes > limits.waitingBytes) {
-      waiting.sort((a, b) => (a.waitingSince ?? now) - (b.waitingSince ?? now))
-      for (const { response } of waiting) {
-        if (waitingBytes <= limits.waitingBytes) break
-        waitingBytes -= response.writableLength
-        response.destroy()
-      }
     }
     bodies.check()
   })
   const checking = setInterval(check, limits.checkedMs)
   checking.unref()
+
+  /** Gives up answers that aren't taken when they fill the memory: the oldest of whichever address has most of them. */
+  const checkBytes = guarded(log, () => {
+    const now = performance.now()
+    let bytes = 0
+    for (const answer of open) {
+      const { writableLength } = answer.response
+      bytes += writableLength
+      if (writableLength === 0) answer.waitingSince = undefined
+      else answer.waitingSince ??= now
+    }
+    if (bytes <= limits.waitingBytes) return
+    const graceMs = bytes > 2 * limits.waitingBytes ? 0 : limits.takingGraceMs
+    for (const answer of heaviestFirst(open)) {
+      if (bytes <= limits.waitingBytes) return
+      if (now - (answer.waitingSince ?? now) < graceMs) continue
+      bytes -= answer.response.writableLength
+      answer.response.destroy()
+    }
+  })
+  const checkingBytes = setInterval(checkBytes, bytesCheckedMs)
+  checkingBytes.unref()
 
   /** Resolves when no answer is open, or when the time is up. */
   const emptied = (ms: number) =>
@@ -222,12 +246,32 @@ export function createListener(
       server.closeAllConnections()
       await closed
       clearInterval(checking)
+      clearInterval(checkingBytes)
       return finished
     },
     get counts() {
       return { connections: connections.count, answers: open.size, ...bodies.counts }
     },
   }
+}
+
+/** The answers that wait to be taken, by address: those of the address with most bytes first, and of these the oldest. */
+function heaviestFirst(open: Iterable<Answer>): Answer[] {
+  const held = new Map<unknown, { bytes: number; answers: Answer[] }>()
+  for (const answer of open) {
+    const { response, connection } = answer
+    if (response.writableLength === 0) continue
+    // Behind trusted proxies each connection counts for itself.
+    const owner = connection.address ?? connection
+    const ofOwner = held.get(owner) ?? { bytes: 0, answers: [] }
+    held.set(owner, ofOwner)
+    ofOwner.bytes += response.writableLength
+    ofOwner.answers.push(answer)
+  }
+  const age = ({ waitingSince = Number.POSITIVE_INFINITY }: Answer) => waitingSince
+  return [...held.values()]
+    .sort((a, b) => b.bytes - a.bytes)
+    .flatMap(({ answers }) => answers.sort((a, b) => age(a) - age(b)))
 }
 
 const unexpected: Refusal = {
@@ -237,6 +281,12 @@ const unexpected: Refusal = {
 }
 
 const toldEveryMs = 10_000
+
+/** How often the bytes of answers that wait to be taken are added up. */
+const bytesCheckedMs = 100
+
+/** The most requests of one connection that wait for the answer before theirs; one that sends more is closed. */
+const mostPipelined = 100
 
 /**
  * How many connections there may be: fewer than are configured where the process may not open as many descriptors. Node closes
