@@ -20,6 +20,8 @@ interface Edit {
   addTags: readonly string[]
   removeTags: ReadonlySet<string>
   setCustomMetadata: Readonly<Record<string, unknown>>
+  /** The values of `setCustomMetadata` as JSON, which thousands of data assets are compared with. */
+  metadataAsJson: ReadonlyMap<string, string>
 }
 
 interface Editable {
@@ -54,9 +56,14 @@ function edited({ tags, customMetadata }: Editable, { addTags, removeTags, setCu
 const editsTags = ({ addTags, removeTags }: Edit) => addTags.length + removeTags.size > 0
 const editsMetadata = ({ setCustomMetadata }: Edit) => Object.keys(setCustomMetadata).length > 0
 
-function differ(before: Editable, after: Editable): boolean {
-  const metadata = (editable: Editable) => JSON.stringify(Object.entries(editable.customMetadata).sort())
-  return before.tags.join("\n") !== after.tags.join("\n") || metadata(before) !== metadata(after)
+/** Whether the edit changes anything. Compares only the metadata keys that it sets. */
+function differ(before: Editable, after: Editable, { metadataAsJson }: Edit): boolean {
+  if (before.tags.length !== after.tags.length) return true
+  if (before.tags.some((tag, index) => tag !== after.tags[index])) return true
+  for (const [key, json] of metadataAsJson) {
+    if (!Object.hasOwn(before.customMetadata, key) || JSON.stringify(before.customMetadata[key]) !== json) return true
+  }
+  return false
 }
 
 /** Edits one data asset, or says what that would change. A failed call is this item's own: the others go on. */
@@ -67,7 +74,7 @@ async function editOne(context: Context, id: string, edit: Edit, dryRun: boolean
     const before = editableOf(asset)
     const after = edited(before, edit)
     found = { before, after }
-    if (!differ(before, after)) return { id, status: "unchanged", ...found }
+    if (!differ(before, after, edit)) return { id, status: "unchanged", ...found }
     if (dryRun) return { id, status: "would_change", ...found }
     await sendUpdate(context, asset, {
       ...(editsTags(edit) && { tags: after.tags }),
@@ -196,10 +203,12 @@ defineMutation({
   run: async ({ ids, search, dryRun, ...input }, context) => {
     if ((ids == null) === (search == null)) throw badUserInput("Give either `ids` or `search`, and not both.")
     if (ids != null) checkIds("ids", ids)
+    const setCustomMetadata = wireMetadata(input.setCustomMetadata) ?? {}
     const edit: Edit = {
       addTags: input.addTags ?? [],
       removeTags: new Set(input.removeTags),
-      setCustomMetadata: wireMetadata(input.setCustomMetadata) ?? {},
+      setCustomMetadata,
+      metadataAsJson: new Map(Object.entries(setCustomMetadata).map(([key, value]) => [key, JSON.stringify(value)])),
     }
     const both = edit.addTags.find((tag) => edit.removeTags.has(tag))
     if (both !== undefined)

@@ -46,7 +46,7 @@ builder.queryField("_entities", (t) =>
 
 async function entityOf(reference: unknown, context: Context, info: GraphQLResolveInfo): Promise<Found | null> {
   const { __typename: typename, id } = (reference ?? {}) as Record<string, unknown>
-  const loader = nodeLoaders.get(String(typename))
+  const loader = typeof typename === "string" ? nodeLoaders.get(typename) : undefined
   if (loader === undefined) {
     throw badUserInput(
       `A reference must be an object whose \`__typename\` is one of ${[...nodeLoaders.keys()].join(", ")}.`,
