@@ -70,6 +70,14 @@ describe("a panel's pattern", () => {
     expect(matches(pattern, value)).toBeUndefined()
   })
 
+  test("that is no text is not checked, and leaves the budget of the others as it is", () => {
+    const patterns = new Patterns()
+    for (const odd of [5, true, {}]) patterns.matches(odd as never, "x")
+    const answers = new Set<boolean | undefined>()
+    for (let count = 0; count < 1_000; count++) answers.add(patterns.matches(`^a{${count}}b$`, longValue))
+    expect(answers).toEqual(new Set([false, undefined]))
+  })
+
   test("knows JavaScript's spaces, digits, word characters and line ends, each of them", () => {
     const sets = [/^\s$/, /^\S$/, /^[\s]$/, /^[^\s]$/, /^[\Sa]$/, /^\d$/, /^\D$/, /^\w$/, /^\W$/, /^.$/, /^[^\d\s]$/]
     for (const set of sets) {

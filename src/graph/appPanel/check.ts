@@ -1,7 +1,23 @@
 import { badUserInput } from "../../errors.ts"
 import { firstRepeated } from "../defineMutation.ts"
+import { bool, float, objects, text, textOrEmpty, texts } from "../fields.ts"
 import type { Patterns } from "./pattern.ts"
 import type { AppPanel, PanelParameter } from "./rest.ts"
+
+/*
+ * A panel is read by the field readers, as everywhere: what they can't read fails the mutation with UPSTREAM_INVALID_RESPONSE
+ * before the run is started, and `checkParameters: false` starts it without a look at the panel.
+ */
+const parametersOf = objects<PanelParameter>("parameters")
+const processesOf = objects("processes")
+const nameOf = text("name")
+const paramNameOf = text("param_name")
+const isRequired = bool("required")
+const defaultOf = textOrEmpty("default_value")
+const minimumOf = float("minimum")
+const maximumOf = float("maximum")
+const patternOf = text("pattern")
+const optionsOf = texts("value_options")
 
 /** The values that a run is to have, for a capsule or pipeline itself or for one process of a pipeline. */
 export interface GivenParameters {
@@ -30,8 +46,8 @@ export function checkAgainstPanel(
   processes: readonly GivenProcess[],
   patterns: Patterns,
 ): void {
-  checkAgainst(panel.parameters ?? [], given, "", patterns)
-  const panelProcesses = new Map((panel.processes ?? []).map((process) => [process.name ?? "", process]))
+  checkAgainst(parametersOf(panel) ?? [], given, "", patterns)
+  const panelProcesses = new Map((processesOf(panel) ?? []).map((process) => [nameOf(process) ?? "", process]))
   for (const process of processes) {
     if (!panelProcesses.has(process.name)) {
       throw badUserInput(
@@ -41,8 +57,8 @@ export function checkAgainstPanel(
   }
   const givenProcesses = new Map(processes.map((process) => [process.name, process]))
   // A process that nobody names may have required parameters all the same.
-  for (const [name, { parameters }] of panelProcesses) {
-    checkAgainst(parameters ?? [], givenProcesses.get(name) ?? {}, ` of process ${quoted(name)}`, patterns)
+  for (const [name, process] of panelProcesses) {
+    checkAgainst(parametersOf(process) ?? [], givenProcesses.get(name) ?? {}, ` of process ${quoted(name)}`, patterns)
   }
 }
 
@@ -59,40 +75,42 @@ function checkAgainst(
     )
   }
   const named = new Map((given.namedParameters ?? []).map(({ paramName, value }) => [paramName, value]))
-  const names = new Set(known.map((parameter) => parameter.param_name).filter((name) => name !== undefined))
+  const names = new Set(known.map(paramNameOf).filter((name) => name !== null))
   for (const name of named.keys()) {
     if (!names.has(name)) {
       refuse(name, `is not in the app panel${where}. ${listed("Its named parameters", [...names])}`)
     }
   }
   for (const [index, parameter] of known.entries()) {
-    const value = (parameter.param_name && named.get(parameter.param_name)) || ordered[index] || ""
+    const name = paramNameOf(parameter)
+    const value = (name !== null && named.get(name)) || ordered[index] || ""
     if (value !== "") checkValue(parameter, value, where, patterns)
-    else if (parameter.required && !parameter.default_value) {
+    else if (isRequired(parameter) && !defaultOf(parameter)) {
       refuse(labelOf(parameter), `${where ? `${where.trim()} ` : ""}is required and has no default: give it a value`)
     }
   }
 }
 
 function checkValue(parameter: PanelParameter, value: string, where: string, patterns: Patterns): void {
-  const { minimum, maximum, pattern, value_options: options } = parameter
-  const wrong = (problem: string) => refuse(`${labelOf(parameter)}`, `${where ? `${where.trim()} ` : ""}${problem}`)
-  if (minimum != null || maximum != null) {
+  const [minimum, maximum] = [minimumOf(parameter), maximumOf(parameter)]
+  const [pattern, options] = [patternOf(parameter), optionsOf(parameter)]
+  const wrong = (problem: string) => refuse(labelOf(parameter), `${where ? `${where.trim()} ` : ""}${problem}`)
+  if (minimum !== null || maximum !== null) {
     const number = value.trim() === "" ? Number.NaN : Number(value)
     if (Number.isNaN(number)) wrong(`must be a number, not ${quoted(value)}`)
-    if (minimum != null && number < minimum) wrong(`must be at least ${minimum}, not ${value}`)
-    if (maximum != null && number > maximum) wrong(`must be at most ${maximum}, not ${value}`)
+    if (minimum !== null && number < minimum) wrong(`must be at least ${minimum}, not ${value}`)
+    if (maximum !== null && number > maximum) wrong(`must be at most ${maximum}, not ${value}`)
   }
-  if (options != null && options.length > 0 && !options.includes(value)) {
+  if (options !== null && options.length > 0 && !options.includes(value)) {
     wrong(`can't be ${quoted(value)}. ${listed("Its values", options)}`)
   }
   // Where upstream anchors its patterns, it refuses more than this does. What isn't known here is upstream's to judge.
-  if (pattern && patterns.matches(pattern, value) === false)
+  if (pattern !== null && patterns.matches(pattern, value) === false)
     wrong(`must match the pattern ${pattern}; ${quoted(value)} doesn't`)
 }
 
 function labelOf(parameter: PanelParameter): string {
-  return parameter.param_name ?? parameter.name ?? ""
+  return paramNameOf(parameter) ?? nameOf(parameter) ?? ""
 }
 
 function refuse(name: string, problem: string): never {

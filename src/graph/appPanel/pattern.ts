@@ -62,7 +62,8 @@ export class Patterns {
   }
 
   #takes(steps: number): boolean {
-    if (steps > this.#stepsLeft) return false
+    // Not `steps > left`: that would be false for NaN, which would then use up the budget for good.
+    if (!(steps <= this.#stepsLeft)) return false
     this.#stepsLeft -= steps
     return true
   }
