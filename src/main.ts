@@ -4,6 +4,7 @@ import packageJson from "../package.json" with { type: "json" }
 import { Output } from "./collections/output.ts"
 import { type Config, ConfigError, readConfig, warningsOf } from "./config.ts"
 import { createErrorLog, createLog } from "./log.ts"
+import { readManifest } from "./operation/persisted/manifest.ts"
 import type { Gateway } from "./server.ts"
 
 /** How long a stopping gateway waits: for what outlasts the requests' deadline, and for the reader of its log. */
@@ -33,7 +34,7 @@ const logWarning = createErrorLog(log)
 process.on("warning", (warning) => logWarning("warn", warning, "a warning of Node's"))
 
 log.info({ version: packageJson.version, node: process.version }, "starting")
-for (const warning of warningsOf(config)) log.warn(warning)
+for (const warning of warningsOf(config, process.env)) log.warn(warning)
 
 // What is loaded from here on is kept compiled for the next start. Where that can't be written, Node goes on without a word.
 enableCompileCache(new URL("../node_modules/.cache/compiled", import.meta.url).pathname)
@@ -89,7 +90,7 @@ async function exit(code: number): Promise<never> {
 
 function configOrExit(): Config {
   try {
-    return readConfig(process.env)
+    return readConfig(process.env, readManifest)
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
     console.error(error.message)

@@ -30,6 +30,7 @@ import type { Log } from "./log.ts"
 import { createOperationCheck } from "./operation/check.ts"
 import { createDocumentCache, createRefusalCache } from "./operation/documentCache.ts"
 import { executeCompiled } from "./operation/executor/executeCompiled.ts"
+import { fixedLimits, type Limits } from "./operation/limits.ts"
 import { invalidDocuments } from "./operation/persisted/manifest.ts"
 import { createPersistedOperations } from "./operation/persisted/operations.ts"
 import { type Clock, createPollers, type PollerCounts } from "./polling/pollers.ts"
@@ -79,33 +80,45 @@ export interface Gateway {
   close(): Promise<boolean>
 }
 
-/**
- * Puts the gateway together.
- * @param options.graphiqlToken preset in GraphiQL, for everyone who opens it: for the demo alone
- * @param options.time what subscriptions are timed by, if not by the clock
- * @param options.logFailure why the log can't be written at present, if it can't
- * @param options.patience how long clients may take, if not as long as usual
- */
-export function createGateway(
-  config: Config,
-  log: Log,
-  options: {
-    graphiqlToken?: string
-    clock?: Clock
-    logFailure?: () => string | undefined
-    patience?: Partial<ListenerLimits>
-  } = {},
-): Gateway {
+/** What is no setting: parts of the process, and switches for tests and the benchmark. */
+export interface GatewayOptions {
+  /** A token that GraphiQL is preset with, for everyone who opens it. Only for the demo. */
+  graphiqlToken?: string
+  /** The cause why the log cannot be written at present; undefined if it can. */
+  logFailure?: () => string | undefined
+  /** For tests: the clock of subscriptions. */
+  clock?: Clock
+  /** For tests: how long clients may take. */
+  patience?: Partial<ListenerLimits>
+  /** For tests: limits on operations, which replace the fixed ones and those of the settings. */
+  limits?: Partial<Limits>
+  /** For tests: false sends every request through Yoga. */
+  fastPath?: boolean
+  /** For tests: false executes operations with graphql-js. */
+  compiledExecutor?: boolean
+  /** For tests: false sends equal reads of one caller one by one. */
+  sharedReads?: boolean
+  /** For tests: the most calls to Code Ocean that are queued. */
+  upstreamQueue?: number
+}
+
+/** The most calls to Code Ocean that are queued, at most half of them one caller's. */
+const mostQueuedCalls = 100_000
+
+/** Puts the gateway together. */
+export function createGateway(config: Config, log: Log, options: GatewayOptions = {}): Gateway {
+  const { fastPath = true, compiledExecutor = true, sharedReads = true, upstreamQueue = mostQueuedCalls } = options
+  const limits: Limits = { ...fixedLimits, ...config.limits, ...options.limits }
   const pool = createUpstreamPool({
     url: config.codeoceanUrl,
     timeoutMs: config.upstreamTimeoutMs,
     deadlineMs: config.requestDeadlineMs,
     connections: config.upstreamConnections,
-    calls: config.limits.calls,
-    queue: config.upstreamQueue,
+    calls: limits.calls,
+    queue: upstreamQueue,
     retryPercent: config.upstreamRetryPercent,
     breakerCalls: config.upstreamBreakerCalls,
-    sharedReads: config.upstreamSharedReads,
+    sharedReads,
     log,
   })
   const persisted = createPersistedOperations({
@@ -134,7 +147,7 @@ export function createGateway(
     fallbackToken: config.codeoceanToken,
     bulkCapsuleReads: config.bulkCapsuleReads,
   })
-  const checkOperation = createOperationCheck(schema, config.limits)
+  const checkOperation = createOperationCheck(schema, limits)
   const documents = createDocumentCache()
   let closing: Promise<boolean> | undefined
 
@@ -156,7 +169,7 @@ export function createGateway(
     // done for those in http/plain.ts.
     plugins: [
       // First, so that every later refusal has its request id and its line in the log.
-      useRequests({ endpoint, requests, fillContext, pollers, largestAnswer: config.limits.responseBytes }),
+      useRequests({ endpoint, requests, fillContext, pollers, largestAnswer: limits.responseBytes }),
       useReadiness({
         upstream: pool,
         problem: () => (closing ? "The gateway is stopping." : admission.overload()),
@@ -166,20 +179,15 @@ export function createGateway(
       config.graphiql &&
         useGraphiql({ endpoint, examples, ...(options.graphiqlToken && { token: options.graphiqlToken }) }),
       useCsrfPrevention(),
-      useBodyLimit(config.limits.bodyBytes),
+      useBodyLimit(limits.bodyBytes),
       usePersistedOperations(persisted),
-      useOperationLimits({
-        limits: config.limits,
-        checkOperation,
-        introspection: config.introspection,
-        suggestions: config.suggestions,
-      }),
+      useOperationLimits({ limits, checkOperation, introspection: config.introspection }),
       config.incrementalDelivery && useIncrementalDelivery(),
       useSubscriptionLimit((request) => permits.get(request)),
       // When the client leaves, resolvers stop; the upstream calls under way stop through the request's signal. Not so for
       // subscriptions, which useRequests ends: there the executor would keep something of each event until the last.
       { onExecute: useExecutionCancellation().onExecute },
-      config.compiledExecutor && useCompiledExecutor(config.limits.responseBytes),
+      compiledExecutor && useCompiledExecutor(limits.responseBytes),
     ],
   })
 
@@ -190,10 +198,10 @@ export function createGateway(
     if (body !== undefined) Object.assign(request, { body: Readable.from([body]) })
     yoga(request, response)
   }
-  const answerOperation = config.plainPath
+  const answerOperation = fastPath
     ? createPlainPath({
         endpoint,
-        largestAnswer: config.limits.responseBytes,
+        largestAnswer: limits.responseBytes,
         schema,
         yoga,
         askYoga,
@@ -201,7 +209,7 @@ export function createGateway(
         requests,
         fillContext,
         checkOperation,
-        execute: config.compiledExecutor ? executeCompiled : () => undefined,
+        execute: compiledExecutor ? executeCompiled : () => undefined,
         log,
         resolveDocument: persisted.resolveDocument,
         setCorsHeaders: setCors,
@@ -216,7 +224,7 @@ export function createGateway(
     addressConnections: config.addressConnections,
     reservedDescriptors: config.upstreamConnections + ownDescriptors,
     trustedProxies: config.trustedProxies,
-    largestBody: config.limits.bodyBytes,
+    largestBody: limits.bodyBytes,
     // Requests end themselves at their deadline: they get a moment more to say so.
     stoppingMs: config.requestDeadlineMs + 1_000,
     ...options.patience,

@@ -1,5 +1,6 @@
-import { expect, test } from "vitest"
-import { ConfigError, readConfig, settings } from "../src/config.ts"
+import { describe, expect, test } from "vitest"
+import { ConfigError, readConfig, settings, warningsOf } from "../src/config.ts"
+import { fixedLimits } from "../src/operation/limits.ts"
 
 const CODEOCEAN_URL = "https://codeocean.example.org"
 
@@ -123,4 +124,28 @@ test("GraphiQL is on outside production, off in it, and wherever it is said", ()
   expect(readConfig({ CODEOCEAN_URL, NODE_ENV: "production" }).graphiql).toBe(false)
   expect(readConfig({ CODEOCEAN_URL, NODE_ENV: "production", GRAPHIQL: "true" }).graphiql).toBe(true)
   expect(readConfig({ CODEOCEAN_URL, GRAPHIQL: "false" }).graphiql).toBe(false)
+})
+
+test("there are at most 34 settings, each with a name of its own", () => {
+  expect(settings.length).toBeLessThanOrEqual(34)
+  expect(new Set(settings.map(({ name }) => name)).size).toBe(settings.length)
+})
+
+describe("a variable that is no longer a setting", () => {
+  const warnings = (env: Record<string, string>) => warningsOf(readConfig({ CODEOCEAN_URL, ...env }), env)
+
+  test("is ignored, and one warning names all of them with what holds instead", () => {
+    expect(warnings({ PLAIN_PATH: "false", SUGGESTIONS: "true", OPERATION_ALIASES: "many", PORT: "1" })).toEqual([
+      "These variables are no longer settings and are ignored; in brackets is what holds: PLAIN_PATH (always on), SUGGESTIONS (as INTROSPECTION), OPERATION_ALIASES (500). Remove them.",
+    ])
+  })
+
+  test("causes no warning if it is empty, and a setting causes none", () => {
+    expect(warnings({ PLAIN_PATH: "", OPERATION_DEPTH: "10" })).toEqual([])
+  })
+
+  test.each(Object.entries(fixedLimits))("is named with the limit that holds: %s", (key, limit) => {
+    const name = `OPERATION_${key.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`
+    expect(warnings({ [name]: "1" })).toEqual([expect.stringContaining(`${name} (${limit.toLocaleString("en-US")})`)])
+  })
 })

@@ -5,8 +5,9 @@ import { fileURLToPath } from "node:url"
 import { isEnumType, parse, validate } from "graphql"
 import { describe, expect, test } from "vitest"
 import packageJson from "../package.json" with { type: "json" }
-import { settings } from "../src/config.ts"
+import { settingGroups, settings } from "../src/config.ts"
 import { schema } from "../src/graph/schema.ts"
+import { fixedLimits } from "../src/operation/limits.ts"
 
 const root = fileURLToPath(new URL("..", import.meta.url))
 const read = (path: string) => readFile(join(root, path), "utf8")
@@ -131,10 +132,10 @@ test("docs/errors.md has a row for each error code, and no other", async () => {
 const settingRows = (text: string) =>
   [...text.matchAll(/^\| `([A-Z_]+)` \| (?:`(.*?)`)? ?\|/gm)].map(([, name, value = ""]) => ({ name, value }))
 
-test("the README's settings are some that exist, with their defaults", () => {
+test("the README's settings are the first group of the table, with their defaults", () => {
   const rows = settingRows(page("README.md"))
   expect(rows).toHaveLength(6)
-  for (const row of rows) expect(settings.map(({ name, default: value }) => ({ name, value }))).toContainEqual(row)
+  expect(rows).toEqual(settingGroups[0]?.settings.map(({ name, default: value }) => ({ name, value })))
 })
 
 test("each limit that is a setting is told with its default, and each setting that is a limit is told", () => {
@@ -153,8 +154,13 @@ test("each limit that is a setting is told with its default, and each setting th
   }
   const limits = settings.filter(({ name, default: value }) => Number(value) > 0 && name !== "PORT")
   const told = new Set(rows.map(({ name }) => name))
-  // Those on the shape of a document share one row.
-  expect(limits.filter(({ name }) => !told.has(name) && !name.startsWith("OPERATION_"))).toEqual([])
+  expect(limits.filter(({ name }) => !told.has(name))).toEqual([])
+})
+
+test("docs/limits.md lists the fixed limits on operations, in the order of the code", () => {
+  const [, rows = ""] = /^These bounds on a document.*?--- \|\n(.*?)\n\n/ms.exec(page("docs/limits.md")) ?? []
+  const told = [...rows.matchAll(/^\| .* \| ([\d,]+)/gm)].map(([, limit]) => limit)
+  expect(told).toEqual(Object.values(fixedLimits).map((limit) => limit.toLocaleString("en-US")))
 })
 
 test("messages that the documents quote are the gateway's own", async () => {

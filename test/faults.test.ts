@@ -1,6 +1,7 @@
 import { setImmediate } from "node:timers/promises"
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest"
 import type { Config } from "../src/config.ts"
+import type { GatewayOptions } from "../src/server.ts"
 import { type FaultName, faults, startFaulty } from "./support/faults.ts"
 import { startGatewayOn } from "./support/gateway.ts"
 import { follow, pushedTime } from "./support/live.ts"
@@ -12,7 +13,7 @@ import { nobodysAddress } from "./support/oddUpstream.ts"
  */
 
 /** Each way in which a gateway answers; all of them must bear every fault alike. */
-const gateways: [string, Partial<Config>][] = [
+const gateways: [string, Pick<GatewayOptions, "compiledExecutor">][] = [
   ["with its own executor", { compiledExecutor: true }],
   ["with the server's executor", { compiledExecutor: false }],
 ]
@@ -120,13 +121,14 @@ afterAll(() => {
   expect(unhandled).toEqual([])
 })
 
-describe.each(gateways)("a gateway %s", (_how, settings) => {
+describe.each(gateways)("a gateway %s", (_how, executor) => {
   async function start(route: string, fault: FaultName, config: Partial<Config> = {}) {
     const { upstream, elsewhere, faulty } = await startFaulty(route, fault)
     const isSlow = expected[fault].code === timeout && fault !== "504"
     const time = pushedTime()
     const world = startGatewayOn(upstream.url, {
-      config: { ...settings, upstreamTimeoutMs: isSlow ? 150 : 15_000, ...config },
+      ...executor,
+      config: { upstreamTimeoutMs: isSlow ? 150 : 15_000, ...config },
       clock: time,
     })
     const url = await world.gateway.listen()
@@ -240,7 +242,7 @@ describe.each(gateways)("a gateway %s", (_how, settings) => {
   })
 
   test.each(Object.entries(places))("%s while nobody listens", async (_where, { query }) => {
-    const { ask, gateway } = startGatewayOn(await nobodysAddress(), { config: settings, clock: pushedTime() })
+    const { ask, gateway } = startGatewayOn(await nobodysAddress(), { ...executor, clock: pushedTime() })
     if (query.startsWith("subscription")) {
       const following = await follow(await gateway.listen(), query)
       // It is borne: the stream stays open, and ends with the gateway.

@@ -53,9 +53,10 @@ async function ask(socket: Socket): Promise<void> {
 }
 
 describe("a request that is half sent", () => {
-  test.each([true, false])("takes no place from others (plain path: %s)", async (plainPath) => {
+  test.each([true, false])("takes no place from others (fast path: %s)", async (fastPath) => {
     const { gateway } = await startGateway({
-      config: { plainPath, concurrentRequests: 4, callerConcurrentRequests: 2 },
+      fastPath,
+      config: { concurrentRequests: 4, callerConcurrentRequests: 2 },
     })
     const url = await gateway.listen()
     const token = (n: number) => ({ Authorization: `Bearer made_up_${n % 2}` })

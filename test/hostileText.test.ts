@@ -77,7 +77,7 @@ test.each([
     `a${"/".repeat(100_000)}b`,
   ],
 ])("%s doesn't keep others from their answers", async (_name, query, text) => {
-  const { gateway, ask } = await startGateway({ config: { suggestions: false } })
+  const { gateway, ask } = await startGateway({ config: { introspection: false } })
   const url = await gateway.listen()
   const started = performance.now()
   const [answer] = await Promise.all([ask(query, { text }), fetch(`${url}/health`)])

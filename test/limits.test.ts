@@ -19,11 +19,11 @@ import { readConfig } from "../src/config.ts"
 import { schema } from "../src/graph/schema.ts"
 import { checkDocument, checkSource } from "../src/operation/document.ts"
 import { createDocumentCache, createRefusalCache } from "../src/operation/documentCache.ts"
-import type { Limits } from "../src/operation/limits.ts"
+import { fixedLimits, type Limits } from "../src/operation/limits.ts"
 import { startGateway, type World } from "./support/gateway.ts"
 
 const CODEOCEAN_URL = "https://codeocean.example.org"
-const { limits } = readConfig({ CODEOCEAN_URL })
+const limits: Limits = { ...fixedLimits, ...readConfig({ CODEOCEAN_URL }).limits }
 const many = (count: number, make: (index: number) => string) =>
   Array.from({ length: count }, (_, i) => make(i)).join(" ")
 const list = (count: number) => Array.from({ length: count }, (_, index) => `id-${index}`)
@@ -425,8 +425,8 @@ describe("an error that quotes what was sent is short, whoever words it", () => 
       { f: [{ key: long, ...Object.fromEntries(list(60).map((id) => [id, 1])) }] },
     ],
   ])("%s", async (_what, query, variables) => {
-    for (const suggestions of [true, false]) {
-      const { ask } = await startGateway({ config: { suggestions } })
+    for (const introspection of [true, false]) {
+      const { ask } = await startGateway({ config: { introspection } })
       const { errors } = await ask(query, variables)
       expect(errors?.length).toBeGreaterThan(0)
       for (const { message } of errors ?? []) expect(message.length).toBeLessThan(4_100)
@@ -574,8 +574,8 @@ describe("a request that is no single operation in JSON runs nothing", () => {
 
 describe("in production", () => {
   const production = (env: Record<string, string> = {}) => {
-    const { introspection, suggestions } = readConfig({ CODEOCEAN_URL, NODE_ENV: "production", ...env })
-    return { introspection, suggestions }
+    const { introspection } = readConfig({ CODEOCEAN_URL, NODE_ENV: "production", ...env })
+    return { introspection }
   }
   const misspelt = [
     ["{ capsul }", undefined],
@@ -609,21 +609,16 @@ describe("in production", () => {
     }
   })
 
-  test("both can be had, and elsewhere both are had unless they are turned off", async () => {
-    const asked = production({ INTROSPECTION: "true", SUGGESTIONS: "true" })
+  test("INTROSPECTION=true allows both, and elsewhere both are on unless it is false", async () => {
+    const asked = production({ INTROSPECTION: "true" })
     for (const config of [asked, readConfig({ CODEOCEAN_URL })]) {
-      const { ask } = await startGateway({
-        config: { introspection: config.introspection, suggestions: config.suggestions },
-      })
+      const { ask } = await startGateway({ config: { introspection: config.introspection } })
       expect((await ask(getIntrospectionQuery())).data.__schema.queryType.name).toBe("Query")
       for (const [query, variables] of misspelt) {
         expect(JSON.stringify(await ask(query, variables)), query).toContain("Did you mean")
       }
     }
-    expect(readConfig({ CODEOCEAN_URL, INTROSPECTION: "false", SUGGESTIONS: "false" })).toMatchObject({
-      introspection: false,
-      suggestions: false,
-    })
+    expect(readConfig({ CODEOCEAN_URL, INTROSPECTION: "false" }).introspection).toBe(false)
   })
 })
 

@@ -5,6 +5,7 @@ import { join } from "node:path"
 import { describe, expect, onTestFinished, test } from "vitest"
 import { seed, tokens } from "../sandbox/seed.ts"
 import { ConfigError, readConfig } from "../src/config.ts"
+import { readManifest } from "../src/operation/persisted/manifest.ts"
 import { createPersistedOperations } from "../src/operation/persisted/operations.ts"
 import type { Gateway } from "../src/server.ts"
 import { startGateway } from "./support/gateway.ts"
@@ -179,7 +180,7 @@ describe("a manifest that can't be used stops the start, and the problem says wh
   test("one that can be used doesn't", async () => {
     const path = await fileWith(JSON.stringify({ "sha256:abc": nameOf }))
     const env = { CODEOCEAN_URL: "https://codeocean.example.org", PERSISTED_OPERATIONS: path }
-    expect(readConfig(env).persistedOperations).toEqual(new Map([["abc", nameOf]]))
+    expect(readConfig(env, readManifest).persistedOperations).toEqual(new Map([["abc", nameOf]]))
   })
 })
 
@@ -192,7 +193,7 @@ async function fileWith(content: string): Promise<string> {
 
 function problemsOf(env: Record<string, string>): readonly string[] {
   try {
-    readConfig({ CODEOCEAN_URL: "https://codeocean.example.org", ...env })
+    readConfig({ CODEOCEAN_URL: "https://codeocean.example.org", ...env }, readManifest)
   } catch (error) {
     if (error instanceof ConfigError) return error.problems
     throw error

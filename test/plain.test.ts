@@ -122,8 +122,8 @@ const headers: [name: string, headers: Record<string, string>][] = [
 describe("an answer is the same on the plain path as on Yoga's own, with the same calls and the same line in the log", () => {
   async function answersOf(body: string | Buffer, more: Record<string, string>) {
     const config = { corsOrigins: ["https://portal.example.org"] }
-    const { sandbox, ...plain } = await startGateway({ config: { ...config, plainPath: true } })
-    const yoga = startGatewayOn(sandbox.url, { config: { ...config, plainPath: false } })
+    const { sandbox, ...plain } = await startGateway({ config, fastPath: true })
+    const yoga = startGatewayOn(sandbox.url, { config, fastPath: false })
     const answers = []
     for (const { gateway, lines } of [plain, yoga]) {
       const before = sandbox.requests.length

@@ -144,11 +144,13 @@ test("a gateway that fails while it starts says why and exits with 1", async () 
   expect(output()).toContain("WeakMap is not defined")
 })
 
-test("a gateway that anyone may reach, with a token for all, warns of it once at the start", async () => {
-  const env = { CODEOCEAN_URL: "http://127.0.0.1:9", CODEOCEAN_TOKEN: "cop_everyones", HOST: "0.0.0.0" }
+test("the start warns of a token for everyone who can reach the gateway, and of removed settings", async () => {
+  const everyone = { CODEOCEAN_TOKEN: "cop_everyones", HOST: "0.0.0.0" }
+  const env = { CODEOCEAN_URL: "http://127.0.0.1:9", ...everyone, PLAIN_PATH: "false" }
   const { said, output } = gateway(env)
   await said(/listening/)
-  expect(output().match(/"level":"warn"/g)).toHaveLength(1)
+  expect(output().match(/"level":"warn"/g)).toHaveLength(2)
+  expect(output()).toContain("no longer settings and are ignored; in brackets is what holds: PLAIN_PATH (always on).")
   expect(output()).toMatch(/CODEOCEAN_TOKEN is set and HOST is 0\.0\.0\.0/)
   expect(output()).not.toContain("cop_everyones")
 })

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest"
 import { tokens } from "../sandbox/seed.ts"
 import { readConfig } from "../src/config.ts"
+import type { GatewayOptions } from "../src/server.ts"
 import { type Result, startGateway, startGatewayOn } from "./support/gateway.ts"
 import { type OddRequest, startOddUpstream } from "./support/oddUpstream.ts"
 
@@ -22,10 +23,10 @@ function startFilled(more: (id: string) => object, page = 1000) {
   })
 }
 
-const ways: [string, object][] = [
+const ways: [string, Pick<GatewayOptions, "fastPath" | "compiledExecutor">][] = [
   ["the plain path", {}],
-  ["Yoga's path", { plainPath: false }],
-  ["graphql-js's executor", { plainPath: false, compiledExecutor: false }],
+  ["Yoga's path", { fastPath: false }],
+  ["graphql-js's executor", { fastPath: false, compiledExecutor: false }],
 ]
 
 function expectTooLarge({ data, errors }: Result, most: number) {
@@ -78,9 +79,9 @@ describe("an operation whose answer is expected to be too large is refused befor
   })
 })
 
-describe.each(ways)("on %s, an answer that turns out too large is an error in its place", (_way, config) => {
+describe.each(ways)("on %s, an answer that turns out too large is an error in its place", (_way, options) => {
   const most = 100_000
-  const small = { ...config, limits: { ...limits, responseBytes: most } }
+  const small = { ...options, config: { limits: { ...limits, responseBytes: most } } }
 
   test.each<[string, (id: string) => object, string]>([
     [
@@ -106,7 +107,7 @@ describe.each(ways)("on %s, an answer that turns out too large is an error in it
     ],
   ])("%s", async (_by, more, query) => {
     const { url } = await startFilled(more)
-    const { ask, gateway } = startGatewayOn(url, { config: small })
+    const { ask, gateway } = startGatewayOn(url, small)
     expectTooLarge(await ask(query), most)
     expect((await ask('{ capsule(id: "c1") { name } }')).errors).toBeUndefined()
     expect(gateway.held).toMatchObject({ requests: 0 })
@@ -114,7 +115,7 @@ describe.each(ways)("on %s, an answer that turns out too large is an error in it
 
   test("and says of a change that it was made", async () => {
     const { url, requests } = await startFilled(() => ({ description: "x".repeat(most) }))
-    const { ask } = startGatewayOn(url, { config: small })
+    const { ask } = startGatewayOn(url, small)
     const change = (key: string, id: string) =>
       `${key}: archiveCapsule(input: {id: "${id}", archived: true}) { ... on ArchiveCapsulePayload { capsule { description } } }`
     const result = await ask(`mutation { ${change("first", "c1")} }`)
@@ -126,7 +127,7 @@ describe.each(ways)("on %s, an answer that turns out too large is an error in it
 
   test("a schema that is asked for again and again", async () => {
     const { url } = await startFilled(() => ({}))
-    const { ask } = startGatewayOn(url, { config: { ...config, limits: { ...limits, responseBytes: 60_000 } } })
+    const { ask } = startGatewayOn(url, { ...options, config: { limits: { ...limits, responseBytes: 60_000 } } })
     // Wider than types are on average, so that the estimate passes it.
     const query = `{ ${aliases(12, '__type(name: "Capsule") { fields { name description type { fields { name description } } } }')} }`
     expectTooLarge(await ask(query), 60_000)
@@ -213,10 +214,10 @@ test("a part of an answer in parts that is too large is an error", async () => {
   expect(text.length).toBeLessThan(most)
 })
 
-describe.each(ways)("on %s, an answer with very many errors", (_way, config) => {
+describe.each(ways)("on %s, an answer with very many errors", (_way, options) => {
   test("keeps a thousand of them, and says how many more there were", async () => {
     const { url } = await startFilled(() => ({ created: "never" }))
-    const { ask } = startGatewayOn(url, { config })
+    const { ask } = startGatewayOn(url, options)
     const { data, errors } = await ask(
       `{ searchCapsules(first: 1000) { nodes { id ${aliases(3, "computations(first: 0) { nodes { id } }")} } } }`,
     )

@@ -150,8 +150,8 @@ describe("equal reads of one caller at the same time", () => {
     expect(sandbox.requests).toHaveLength(1)
   })
 
-  test("are each sent where UPSTREAM_SHARED_READS is false", async () => {
-    const { ask, sandbox } = await startGateway({ config: { upstreamSharedReads: false } })
+  test("are each sent if the gateway was made not to share them", async () => {
+    const { ask, sandbox } = await startGateway({ sharedReads: false })
     const hold = sandbox.hold()
     const answers = Promise.all([ask(name), ask(name)])
     await hold.waitFor(2)

@@ -59,9 +59,9 @@ test("a text that is as long as its argument says is not too long", async () => 
 })
 
 describe.each([
-  ["the gateway's own executor", { compiledExecutor: true, plainPath: true }],
-  ["graphql-js", { compiledExecutor: false, plainPath: false }],
-])("with %s", (_name, config) => {
+  ["the gateway's own executor", { compiledExecutor: true, fastPath: true }],
+  ["graphql-js", { compiledExecutor: false, fastPath: false }],
+])("with %s", (_name, options) => {
   test.each([
     ["an id", "query ($text: ID!) { capsule(id: $text) { id } }", 256, "`id`"],
     ["an id among many", 'query ($text: ID!) { nodes(ids: ["1", $text]) { id } }', 256, "`ids[1]`"],
@@ -92,7 +92,7 @@ describe.each([
       "`input.addTags[1]`",
     ],
   ])("%s that is too long is refused without a call for it", async (_name, query, most, place) => {
-    const { ask, sandbox } = await startGateway({ config })
+    const { ask, sandbox } = await startGateway(options)
     const { errors } = await ask(query, { text: "x".repeat(most + 1) })
     expect(errors).toMatchObject([
       {
@@ -104,7 +104,7 @@ describe.each([
   })
 
   test("a key within JSON that is too long is refused", async () => {
-    const { ask } = await startGateway({ config })
+    const { ask } = await startGateway(options)
     const value = { fine: [{ ["k".repeat(65_537)]: 1 }] }
     const { errors } = await ask(
       'mutation ($value: JSON!) { updateDataAssets(input: {ids: ["1"], setCustomMetadata: [{key: "a", value: $value}]}) { __typename } }',
@@ -116,7 +116,7 @@ describe.each([
   })
 
   test("a time that is too long is refused before it is read", async () => {
-    const { ask } = await startGateway({ config })
+    const { ask } = await startGateway(options)
     const { errors } = await ask(
       `query ($from: DateTime) { capsule(id: "${seed.cellCounter}") { computations(filter: {created: {from: $from}}) { nodes { id } } } }`,
       { from: `2026-08-20T00:00:00.${"0".repeat(65_536)}Z` },
@@ -126,7 +126,7 @@ describe.each([
   })
 
   test("a subscription's text that is too long is refused", async () => {
-    const { gateway } = await startGateway({ config })
+    const { gateway } = await startGateway(options)
     const response = await fetch(`${await gateway.listen()}/graphql`, {
       method: "POST",
       headers: {

@@ -11,7 +11,7 @@ const archive = `mutation { archiveCapsule(input: { id: "${seed.cellCounter}", a
 
 /** A gateway that makes one call at a time, the first of which is held back, so that all others stand in line. */
 async function startInLine(upstreamQueue = 1000) {
-  const world = await startGateway({ config: { upstreamConnections: 1, upstreamQueue } })
+  const world = await startGateway({ config: { upstreamConnections: 1 }, upstreamQueue })
   const hold = world.sandbox.hold()
   const first = world.ask(`{ capsule(id: "${seed.oldForms}") { name } }`)
   await hold.waitFor(1)

@@ -404,9 +404,9 @@ describe("time", () => {
 describe.each([
   ["on the plain path", true],
   ["on Yoga's own", false],
-])("a client that hangs up, %s", (_path, plainPath) => {
-  async function overSocket({ config, ...options }: Parameters<typeof startGateway>[0] = {}) {
-    const world = await startGateway({ ...options, config: { ...config, plainPath } })
+])("a client that hangs up, %s", (_path, fastPath) => {
+  async function overSocket(options: Parameters<typeof startGateway>[0] = {}) {
+    const world = await startGateway({ ...options, fastPath })
     const url = `${await world.gateway.listen()}/graphql`
     const leave = new AbortController()
     const asked = (query: string, variables?: object) =>

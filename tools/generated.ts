@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises"
-import { type Setting, settings } from "../src/config.ts"
+import { type Setting, settingGroups } from "../src/config.ts"
 import { subgraphSdl } from "../src/graph/federation/sdl.ts"
 import { schema } from "../src/graph/schema.ts"
 
@@ -17,20 +17,21 @@ export async function generatedFiles(root: URL): Promise<Record<string, string>>
   }
   return {
     "schema.graphql": subgraphSdl(schema),
-    ".env.example": envExample(settings),
-    [settingsPage]: `${before}${start}\n${settingsTable(settings)}\n${end}${after}`,
+    ".env.example": envExample(),
+    [settingsPage]: `${before}${start}\n${settingsTables()}\n${end}${after}`,
   }
 }
 
-function envExample(rows: readonly Setting[]): string {
-  return rows
-    .map(({ name, default: value, meaning }) => `# ${meaning.replaceAll("`", "")}\n${name}=${value}\n`)
-    .join("\n")
+function envExample(): string {
+  const row = ({ name, default: value, meaning }: Setting) => `# ${meaning.replaceAll("`", "")}\n${name}=${value}\n`
+  return settingGroups.map(({ title, settings }) => `## ${title}\n\n${settings.map(row).join("\n")}`).join("\n\n")
 }
 
-function settingsTable(rows: readonly Setting[]): string {
-  const lines = rows.map(
-    ({ name, default: value, meaning }) => `| \`${name}\` | ${value && `\`${value}\``} | ${meaning} |`,
-  )
-  return ["| variable | default | meaning |", "| --- | --- | --- |", ...lines].join("\n")
+function settingsTables(): string {
+  const head = "| variable | default | meaning |\n| --- | --- | --- |"
+  const row = ({ name, default: value, meaning }: Setting) =>
+    `| \`${name}\` | ${value && `\`${value}\``} | ${meaning} |`
+  return settingGroups
+    .map(({ title, settings }) => `\n## ${title}\n\n${[head, ...settings.map(row)].join("\n")}\n`)
+    .join("")
 }

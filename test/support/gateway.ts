@@ -2,10 +2,8 @@ import { expect, onTestFinished } from "vitest"
 import { tokens } from "../../sandbox/seed.ts"
 import { type RecordedRequest, type Sandbox, type SandboxOptions, startSandbox } from "../../sandbox/server.ts"
 import { type Config, readConfig } from "../../src/config.ts"
-import type { ListenerLimits } from "../../src/http/listener.ts"
 import { createLog } from "../../src/log.ts"
-import type { Clock } from "../../src/polling/pollers.ts"
-import { createGateway, type Gateway } from "../../src/server.ts"
+import { createGateway, type Gateway, type GatewayOptions } from "../../src/server.ts"
 
 /** A GraphQL answer, loosely typed: tests say what they expect of it. */
 export type Result = {
@@ -26,11 +24,9 @@ export interface World {
   lines: Record<string, unknown>[]
 }
 
-interface Options {
-  config?: Partial<Config>
-  graphiqlToken?: string
-  clock?: Clock
-  patience?: Partial<ListenerLimits>
+interface Options extends Omit<GatewayOptions, "limits"> {
+  /** Settings other than their defaults, and limits on operations, the fixed ones too. */
+  config?: Partial<Omit<Config, "limits">> & Pick<GatewayOptions, "limits">
 }
 
 /** A sandbox and a gateway on it, over real HTTP between them; both close when the test ends. */
@@ -46,17 +42,19 @@ export async function startGateway(options: Options & { sandbox?: SandboxOptions
   return { sandbox, ...world }
 }
 
+/** From the environment, so that all tests can run the other way: `FAST_PATH=false COMPILED_EXECUTOR=false npx vitest run`. */
+const switches = {
+  fastPath: process.env.FAST_PATH !== "false",
+  compiledExecutor: process.env.COMPILED_EXECUTOR !== "false",
+}
+
 /** A gateway on any upstream. */
 export function startGatewayOn(url: string, options: Options = {}): Omit<World, "sandbox"> {
   const lines: Record<string, unknown>[] = []
   const log = createLog("debug", { write: (line) => void lines.push(JSON.parse(line)) })
-  // From outside, so that a whole run of the tests can go the other way: `PLAIN_PATH=false npx vitest run`.
-  const { PLAIN_PATH, COMPILED_EXECUTOR } = process.env
-  const config = {
-    ...readConfig({ CODEOCEAN_URL: url, PORT: "0", PLAIN_PATH, COMPILED_EXECUTOR }),
-    ...options.config,
-  }
-  const gateway = createGateway(config, log, options)
+  const { limits = {}, ...settings } = options.config ?? {}
+  const config = { ...readConfig({ CODEOCEAN_URL: url, PORT: "0" }), ...settings }
+  const gateway = createGateway(config, log, { ...switches, limits, ...options })
   const { listen } = gateway
   let listening: Promise<string> | undefined
   gateway.listen = () => {

@@ -15,16 +15,14 @@ import type { Limits } from "../../operation/limits.ts"
 /**
  * Refuses operations that would cost the gateway or Code Ocean too much, at the first moment that tells: the text before it
  * is parsed, the document before it is validated, variables and calls before anything is executed.
- * @param options.introspection whether the schema may be asked for
- * @param options.suggestions whether errors say what a misspelt name may have meant
+ * @param options.introspection whether the schema can be queried, and errors suggest names for misspelt ones
  */
 export function useOperationLimits(options: {
   limits: Limits
   checkOperation: CheckOperation
   introspection: boolean
-  suggestions: boolean
 }): Plugin<Context> {
-  const { limits, introspection, suggestions } = options
+  const { limits, introspection } = options
   const checkOperation = (args: ExecutionArgs) =>
     options.checkOperation({ ...args, contextValue: args.contextValue as Context })
 
@@ -46,20 +44,18 @@ export function useOperationLimits(options: {
       if (!introspection) {
         addValidationRule(NoSchemaIntrospectionCustomRule)
         addValidationRule(noSubgraphSdl)
-      }
-      if (!suggestions) {
         setValidationFn((schema, document, rules) => validateFn(schema, document, rules, { hideSuggestions: true }))
       }
     },
     onExecute({ args, setResultAndStopExecution }) {
       const refusal = checkOperation(args)
       if (refusal !== undefined) setResultAndStopExecution({ errors: [refusal] })
-      else if (!suggestions) return { onExecuteDone: hideSuggestions }
+      else if (!introspection) return { onExecuteDone: hideSuggestions }
     },
     onSubscribe({ args, setResultAndStopExecution }) {
       const refusal = checkOperation(args)
       if (refusal !== undefined) setResultAndStopExecution({ errors: [refusal] })
-      else if (!suggestions) return { onSubscribeResult: hideSuggestions }
+      else if (!introspection) return { onSubscribeResult: hideSuggestions }
     },
   }
 }
