@@ -138,7 +138,7 @@ test.each([
   expect(next.data.searchCapsules.nodes).toEqual([{ id: "c2" }])
 })
 
-test("a thousand cursors of a search with filters of a mebibyte keep nobody from an answer", async () => {
+test("a thousand cursors of a search with the largest filters keep nobody from an answer", async () => {
   const { url } = await startOddUpstream(() => ({
     body: {
       has_more: true,
@@ -148,7 +148,7 @@ test("a thousand cursors of a search with filters of a mebibyte keep nobody from
   }))
   const { ask, gateway } = startGatewayOn(url)
   const address = await gateway.listen()
-  const filters = [{ key: "name", values: Array(250).fill("x".repeat(4_000)), exclude: true }]
+  const filters = [{ key: "name", values: Array(16).fill("x".repeat(4_000)), exclude: true }]
   const ends = Array.from({ length: 300 }, (_, index) => `e${index}: endCursor`).join(" ")
   const query = `query ($filters: [SearchFilterInput!]) {
     searchCapsules(first: 1000, filters: $filters) { edges { cursor other: cursor } pageInfo { ${ends} } }

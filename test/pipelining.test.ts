@@ -10,8 +10,8 @@ function requestText(query: string, token: string = tokens.ada): string {
   return `POST /graphql HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${token}\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`
 }
 
-/** An answer of some megabytes that costs no call. */
-const large = `{ ${Array.from({ length: 60 }, (_, index) => `a${index}: __schema { types { fields { name description } } }`).join(" ")} }`
+/** A large answer that costs no call. */
+const large = `{ ${Array.from({ length: 20 }, (_, index) => `a${index}: __schema { types { fields { name description } } }`).join(" ")} }`
 
 test("pipelined requests are answered in their order, one at a time", async () => {
   const { gateway, sandbox } = await startGateway()
@@ -52,12 +52,12 @@ test("requests that a client leaves behind in its pipeline are not begun", async
   expect(sandbox.requests).toHaveLength(1)
 })
 
-test("others are answered while a hundred connections ask for large answers at the same moment", async () => {
+test("others are answered while two hundred connections ask for large answers at the same moment", async () => {
   // A process of its own: here the clients would hold up one another.
   const env = { CODEOCEAN_URL: "http://127.0.0.1:9", PORT: "0" }
   const url = await run(process.execPath, ["src/main.ts"], env).said(/"url":"(http:[^"]+)\/graphql"/)
   await (await fetch(`${url}/health`)).text()
-  const sockets = await Promise.all(Array.from({ length: 100 }, () => connect(url)))
+  const sockets = await Promise.all(Array.from({ length: 200 }, () => connect(url)))
   for (const socket of sockets) socket.pause().write(requestText(large))
   for (let times = 0; times < 10; times++) {
     const begun = performance.now()

@@ -80,6 +80,17 @@ describe("what Code Ocean would refuse or silently ignore is refused with a sent
     expect(sandbox.requests).toHaveLength(0)
   })
 
+  test("filters that are larger together than a search takes, however short each is", async () => {
+    const { ask, sandbox } = await startGateway()
+    const filters = Array.from({ length: 700 }, () => ({ key: "n", values: Array(10).fill("value") }))
+    const search = "query ($f: [SearchFilterInput!]) { searchDataAssets(filters: $f) { nodes { id } } }"
+    const { errors } = await ask(search, { f: filters })
+    expect(errors?.[0]?.message).toMatch(/^The filters take \d{5} characters as JSON; at most 65536 are allowed\./)
+    expect(errors?.[0]?.extensions.code).toBe("BAD_USER_INPUT")
+    expect(sandbox.requests).toHaveLength(0)
+    expect((await ask(search, { f: filters.slice(0, 600) })).errors).toBeUndefined()
+  })
+
   test("an order without a field", async () => {
     const { ask, sandbox } = await startGateway()
     const { errors } = await ask("{ searchCapsules(orderBy: {direction: DESC}) { nodes { id } } }")

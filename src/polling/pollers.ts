@@ -1,3 +1,4 @@
+import { hash } from "node:crypto"
 import { setTimeout as wait } from "node:timers/promises"
 
 /** The shortest wait between two reads of an object, and the first one, in milliseconds. */
@@ -192,7 +193,8 @@ function createPoller<T>(clock: Clock, drop: () => void): Poller<T> {
   let earliestAt = Number.NEGATIVE_INFINITY
   let waitMs = minWaitMs
   let stage: string | undefined
-  let json: string | undefined
+  /** Of the latest value: its text may be large, and pollers many. */
+  let digest: string | undefined
   let failingSince: number | undefined
 
   function publish(update: Update<T>) {
@@ -257,9 +259,9 @@ function createPoller<T>(clock: Clock, drop: () => void): Poller<T> {
     waitMs = snapshot.stage === stage ? Math.min(waitMs * waitGrowth, slowestMs) : minWaitMs
     nextAt = clock.now() + waitMs
     stage = snapshot.stage
-    const previous = json
-    json = JSON.stringify(snapshot.value)
-    if (json !== previous) publish({ value: snapshot.value, isFinal: snapshot.isFinal })
+    const previous = digest
+    digest = hash("sha256", JSON.stringify(snapshot.value))
+    if (digest !== previous) publish({ value: snapshot.value, isFinal: snapshot.isFinal })
     if (snapshot.isFinal) finish()
   }
 

@@ -60,6 +60,7 @@ const Service = builder.objectRef<{ sdl: string }>("_Service").implement({
   description: "The gateway as a subgraph of a federated graph.",
   fields: (t) => ({
     sdl: t.exposeString("sdl", {
+      extensions: cost({ bytes: 90_000 }),
       description: "This schema in the form that the registries and routers of Federation 2 take.",
     }),
   }),

@@ -54,8 +54,18 @@ type FilterInput = typeof SearchFilterInput.$inferInput
 /** Filters for the wire. Throws BAD_USER_INPUT for what upstream would refuse, or silently ignore. */
 export function wireFilters(filters: readonly FilterInput[] | null | undefined): WireFilter[] | undefined {
   if (filters == null || filters.length === 0) return undefined
-  return filters.map(wireFilter)
+  const written = filters.map(wireFilter)
+  const length = JSON.stringify(written).length
+  if (length > mostFilterCharacters) {
+    throw badUserInput(
+      `The filters take ${length} characters as JSON; at most ${mostFilterCharacters} are allowed. Search for fewer values at once.`,
+    )
+  }
+  return written
 }
+
+/** A page's calls and cursors hold its filters, and one operation may have a hundred pages. */
+const mostFilterCharacters = 65_536
 
 function wireFilter({ key, value, values, range, exclude }: FilterInput): WireFilter {
   const refuse = (problem: string): never => {

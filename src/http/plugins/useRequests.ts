@@ -1,3 +1,4 @@
+import { hash } from "node:crypto"
 import { type ExecutionArgs, type ExecutionResult, GraphQLError, getOperationAST } from "graphql"
 import type { Plugin, YogaInitialContext } from "graphql-yoga"
 import type { Context } from "../../graph/context.ts"
@@ -145,11 +146,12 @@ function streamOf(
 
 /** Tells of each event whether it says anything else than the one before. */
 function unlessRepeated(): (event: Part) => boolean {
+  // A digest, since events may be large and subscriptions many.
   let before: string | undefined
   return ({ data, errors }) => {
-    const text = JSON.stringify({ data, errors })
-    const isNews = text !== before
-    before = text
+    const digest = hash("sha256", JSON.stringify({ data, errors }))
+    const isNews = digest !== before
+    before = digest
     return isNews
   }
 }
