@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest"
 import { seed, tokens } from "../sandbox/seed.ts"
 import { asGraph, everyField, everyPlace, filledPlaces } from "./support/everyField.ts"
+import { startAnswering } from "./support/faultyUpstream.ts"
 import { startGateway, startGatewayOn, type World } from "./support/gateway.ts"
-import { startAnswering } from "./support/oddUpstream.ts"
 import { restAt } from "./support/rest.ts"
 
 const runs = [seed.countedCells, seed.stoppedCount, seed.failedCount, seed.workstation, seed.preemptedCount]

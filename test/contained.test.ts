@@ -6,9 +6,9 @@ import { type Call, type Caller, createUpstreamPool, type UpstreamOptions } from
 import { UpstreamError } from "../src/upstream/error.ts"
 import { parseRetryAfterMs, RetryBudget } from "../src/upstream/retry.ts"
 import { Flight } from "../src/upstream/singleFlight.ts"
+import { startFaultyUpstream, type UpstreamAnswer } from "./support/faultyUpstream.ts"
 import { startGatewayOn } from "./support/gateway.ts"
 import { pushedTime } from "./support/live.ts"
-import { type OddAnswer, startOddUpstream } from "./support/oddUpstream.ts"
 import { watchProcess } from "./support/unnoticed.ts"
 
 const silent = createLog("silent")
@@ -18,8 +18,11 @@ const failing = (): never => {
 }
 
 /** A pool for one call at a time on an upstream that answers this, by the number of the request. */
-async function startPool(answer: (count: number) => OddAnswer | undefined, options: Partial<UpstreamOptions> = {}) {
-  const upstream = await startOddUpstream(() => answer(upstream.requests.length))
+async function startPool(
+  answer: (count: number) => UpstreamAnswer | undefined,
+  options: Partial<UpstreamOptions> = {},
+) {
+  const upstream = await startFaultyUpstream(() => answer(upstream.requests.length))
   const pool = createUpstreamPool({
     url: new URL(`${upstream.url}/`),
     timeoutMs: 5_000,
@@ -74,7 +77,7 @@ const unwritable = { child: failing, info: failing, warn: failing, error: failin
 describe("what is thrown for one call", () => {
   const kinds: [
     string,
-    { caller?: Partial<Caller>; call?: Partial<Call<unknown>>; first?: OddAnswer; error: unknown },
+    { caller?: Partial<Caller>; call?: Partial<Call<unknown>>; first?: UpstreamAnswer; error: unknown },
   ][] = [
     ["a decoder that throws", { call: { decode: failing }, error: bug }],
     ["a body that is no JSON", { call: { method: "POST", body: 1n }, error: expect.any(TypeError) }],
@@ -347,7 +350,7 @@ describe("a Retry-After beyond what a timer can wait", () => {
   })
 
   test("doesn't have a read sent again at once, however long the deadline is", async () => {
-    const upstream = await startOddUpstream(() => ({ status: 429, headers: { "retry-after": "99999999999" } }))
+    const upstream = await startFaultyUpstream(() => ({ status: 429, headers: { "retry-after": "99999999999" } }))
     const { ask } = startGatewayOn(upstream.url, { config: { requestDeadlineMs: 3_600_000 } })
     const { errors } = await ask(`{ capsule(id: "c1") { name } }`)
     expect(errors).toMatchObject([{ extensions: { code: "RATE_LIMITED", retryAfterSeconds: 86_400 } }])

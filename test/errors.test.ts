@@ -3,8 +3,8 @@ import { describe, expect, test, vi } from "vitest"
 import { seed, tokens } from "../sandbox/seed.ts"
 import type { Failure } from "../sandbox/server.ts"
 import { largestAnswer } from "../src/upstream/transport.ts"
+import { sendMuch, startFaultyUpstream } from "./support/faultyUpstream.ts"
 import { type Result, startGateway, startGatewayOn } from "./support/gateway.ts"
-import { sendMuch, startOddUpstream } from "./support/oddUpstream.ts"
 
 const capsuleRoute = `GET /capsules/${seed.cellCounter}`
 const always = 100
@@ -422,7 +422,7 @@ describe("an answer that is not what the API promises", () => {
     ["in chunks", {}],
   ])("an answer of 50 MB, %s, is not read to its end, and fails that field alone", async (_how, headers) => {
     let sent = 0
-    const upstream = await startOddUpstream(({ path }, response) => {
+    const upstream = await startFaultyUpstream(({ path }, response) => {
       if (path === "/capsules/c2") return small
       response.writeHead(200, { "content-type": "application/json", ...headers })
       response.on("close", () => {
@@ -442,14 +442,14 @@ describe("an answer that is not what the API promises", () => {
 
   test("an answer just within the limit is read", async () => {
     const capsule = { id: "c1", name: "Large", slug: "x".repeat(largestAnswer - 100) }
-    const upstream = await startOddUpstream(({ path }) => (path === "/capsules/c2" ? small : { body: capsule }))
+    const upstream = await startFaultyUpstream(({ path }) => (path === "/capsules/c2" ? small : { body: capsule }))
     const { ask } = startGatewayOn(upstream.url)
     expect(await ask(two)).toEqual({ data: { odd: { name: "Large" }, neighbour: { name: "Small" } } })
   })
 
   test("an answer packed without being asked fails that field alone", async () => {
     const packed = { headers: { "content-encoding": "gzip" }, body: gzipSync('{"id":"c1","name":"Packed"}') }
-    const upstream = await startOddUpstream(({ path }) => (path === "/capsules/c2" ? small : packed))
+    const upstream = await startFaultyUpstream(({ path }) => (path === "/capsules/c2" ? small : packed))
     const answer = await startGatewayOn(upstream.url).ask(two)
     expect(answer.data).toEqual({ odd: null, neighbour: { name: "Small" } })
     expect(codes(answer)).toEqual(["UPSTREAM_INVALID_RESPONSE"])
@@ -461,7 +461,7 @@ describe("an answer that is not what the API promises", () => {
     ["a length that is none", "HTTP/1.1 200 OK\r\ncontent-length: many\r\n\r\n{}"],
     ["a header of 100 kB", `HTTP/1.1 200 OK\r\nx-long: ${"x".repeat(100_000)}\r\ncontent-length: 2\r\n\r\n{}`],
   ])("%s fails that field alone", async (_what, bytes) => {
-    const upstream = await startOddUpstream(({ path }, response) => {
+    const upstream = await startFaultyUpstream(({ path }, response) => {
       if (path === "/capsules/c2") return small
       response.socket!.end(bytes)
       return undefined
@@ -473,7 +473,7 @@ describe("an answer that is not what the API promises", () => {
 
   test("an object nested a hundred thousand deep costs no more than its own lookup", async () => {
     const deep = `{"id":"c1","name":"Deep","tags":${"[".repeat(100_000)}${"]".repeat(100_000)}}`
-    const upstream = await startOddUpstream(({ path }) => (path === "/capsules/c2" ? small : { body: deep }))
+    const upstream = await startFaultyUpstream(({ path }) => (path === "/capsules/c2" ? small : { body: deep }))
     const answer = await startGatewayOn(upstream.url).ask(
       `{ odd: capsule(id: "c1") { name tags } neighbour: capsule(id: "c2") { name } }`,
     )

@@ -23,9 +23,9 @@ import { schema } from "../src/graph/schema.ts"
 import { useCompiledExecutor } from "../src/http/plugins/useCompiledExecutor.ts"
 import { createLog } from "../src/log.ts"
 import { createUpstreamPool } from "../src/upstream/client.ts"
+import { startSpoiling } from "./support/faultyUpstream.ts"
 import { type OddContext, oddSchema, Turns } from "./support/oddSchema.ts"
 import { type ValuesFor, writeOperation } from "./support/operations.ts"
-import { startUnreliable } from "./support/unreliable.ts"
 
 const idsOf = (...names: (keyof typeof seed)[]) => names.map((name) => seed[name])
 const capsules = idsOf(
@@ -149,7 +149,7 @@ test(
   comparison,
   async () => {
     const sandbox = await startSandbox()
-    const upstream = await startUnreliable(sandbox.url)
+    const upstream = await startSpoiling(sandbox.url)
     const log = createLog("silent", { write() {} })
     // One connection, so that what is sent first is answered first.
     const upstreamPool = createUpstreamPool({

@@ -2,10 +2,9 @@ import { setImmediate } from "node:timers/promises"
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest"
 import type { Config } from "../src/config.ts"
 import type { GatewayOptions } from "../src/server.ts"
-import { type FaultName, faults, startFaulty } from "./support/faults.ts"
+import { type FaultName, faults, startWithFault, unusedAddress } from "./support/faultyUpstream.ts"
 import { startGatewayOn } from "./support/gateway.ts"
 import { follow, pushedTime } from "./support/live.ts"
-import { nobodysAddress } from "./support/oddUpstream.ts"
 
 /*
  * Every fault in every place where a call can fail, over real sockets. The faults that hang never end by themselves: that an
@@ -123,7 +122,7 @@ afterAll(() => {
 
 describe.each(gateways)("a gateway %s", (_how, executor) => {
   async function start(route: string, fault: FaultName, config: Partial<Config> = {}) {
-    const { upstream, elsewhere, faulty } = await startFaulty(route, fault)
+    const { upstream, elsewhere, spoiled } = await startWithFault(route, fault)
     const isSlow = expected[fault].code === timeout && fault !== "504"
     const time = pushedTime()
     const world = startGatewayOn(upstream.url, {
@@ -154,12 +153,12 @@ describe.each(gateways)("a gateway %s", (_how, executor) => {
       await world.gateway.close()
       await vi.waitFor(() => expect(upstream.connections()).toBe(0))
     }
-    return { ...world, upstream, faulty, url, ask, time, counted, nothingLeft }
+    return { ...world, upstream, spoiled, url, ask, time, counted, nothingLeft }
   }
 
   describe.each(Object.entries(reads))("%s", (_where, place) => {
     test.each(names)("%s", async (fault) => {
-      const { ask, faulty, counted, nothingLeft } = await start(place.route, fault)
+      const { ask, spoiled, counted, nothingLeft } = await start(place.route, fault)
       const { calls = 1, retryAfterSeconds, ...row } = expected[fault]
       const code = place.missingIsNull && fault === "404" ? null : row.code
       const { data, errors } = await ask(place.query)
@@ -168,7 +167,7 @@ describe.each(gateways)("a gateway %s", (_how, executor) => {
         code === null ? undefined : [[place.path, code]],
       )
       expect(errors?.[0].extensions.retryAfterSeconds).toEqual(retryAfterSeconds)
-      expect(faulty()).toHaveLength(calls)
+      expect(spoiled()).toHaveLength(calls)
       expect(await counted()).toBe(calls + place.otherCalls)
       await nothingLeft()
     })
@@ -176,7 +175,7 @@ describe.each(gateways)("a gateway %s", (_how, executor) => {
 
   describe("a mutation", () => {
     test.each(names)("%s", async (fault) => {
-      const { ask, faulty, counted, nothingLeft } = await start(mutation.route, fault)
+      const { ask, spoiled, counted, nothingLeft } = await start(mutation.route, fault)
       const { write, code: readCode } = expected[fault]
       const { data, errors } = await ask(mutation.query)
       const code = typeof write === "object" ? write.code : readCode
@@ -187,7 +186,7 @@ describe.each(gateways)("a gateway %s", (_how, executor) => {
       expect(errors?.map(({ extensions }) => [extensions.code, extensions.outcomeUnknown])).toEqual(
         inErrors ? [[code, write === "unknown outcome" ? true : undefined]] : undefined,
       )
-      expect(faulty()).toHaveLength(1)
+      expect(spoiled()).toHaveLength(1)
       expect(await counted()).toBe(2)
       await nothingLeft()
     })
@@ -195,7 +194,7 @@ describe.each(gateways)("a gateway %s", (_how, executor) => {
 
   describe("a subscription", () => {
     test.each(names)("%s", async (fault) => {
-      const { url, time, faulty, nothingLeft } = await start(subscription.route, fault)
+      const { url, time, spoiled, nothingLeft } = await start(subscription.route, fault)
       const following = await follow(url, subscription.query)
       let ended = false
       const events = following.rest().finally(() => {
@@ -212,7 +211,7 @@ describe.each(gateways)("a gateway %s", (_how, executor) => {
         fault === "404" ? undefined : [expected[fault].code],
       )
       expect(more).toEqual([])
-      expect(faulty().length).toBeGreaterThan(0)
+      expect(spoiled().length).toBeGreaterThan(0)
       await nothingLeft()
     })
   })
@@ -224,25 +223,25 @@ describe.each(gateways)("a gateway %s", (_how, executor) => {
   )
 
   test.each(hangUps)("a client that hangs up on %s (%s) cancels it", async (_where, fault, { route, query }) => {
-    const { url, ask, faulty, nothingLeft } = await start(route, fault, { upstreamTimeoutMs: 15_000 })
+    const { url, ask, spoiled, nothingLeft } = await start(route, fault, { upstreamTimeoutMs: 15_000 })
     const leave = new AbortController()
     if (query.startsWith("subscription")) {
       // The stream's headers come at once, its first event never.
       const following = await follow(url, query)
-      await vi.waitFor(() => expect(faulty()).toHaveLength(1))
+      await vi.waitFor(() => expect(spoiled()).toHaveLength(1))
       following.leave()
     } else {
       const left = ask(query, leave.signal).catch(() => "left")
-      await vi.waitFor(() => expect(faulty()).toHaveLength(1))
+      await vi.waitFor(() => expect(spoiled()).toHaveLength(1))
       leave.abort()
       expect(await left).toBe("left")
     }
-    await vi.waitFor(() => expect(faulty()).toEqual([{ cut: true }]))
+    await vi.waitFor(() => expect(spoiled()).toEqual([{ aborted: true }]))
     await nothingLeft()
   })
 
   test.each(Object.entries(places))("%s while nobody listens", async (_where, { query }) => {
-    const { ask, gateway } = startGatewayOn(await nobodysAddress(), { ...executor, clock: pushedTime() })
+    const { ask, gateway } = startGatewayOn(await unusedAddress(), { ...executor, clock: pushedTime() })
     if (query.startsWith("subscription")) {
       const following = await follow(await gateway.listen(), query)
       // It is borne: the stream stays open, and ends with the gateway.

@@ -1,5 +1,5 @@
 import dns from "node:dns"
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
+import type { ServerResponse } from "node:http"
 import { syncBuiltinESMExports } from "node:module"
 import { type AddressInfo, createServer as createTcpServer } from "node:net"
 import { gzipSync } from "node:zlib"
@@ -7,9 +7,8 @@ import { Agent } from "undici"
 import { describe, expect, onTestFinished, test, vi } from "vitest"
 import { seed, tokens } from "../sandbox/seed.ts"
 import { fetchFile, isPublicAddress } from "../src/upstream/download.ts"
+import { type Answer, sendMuch, signature, startFaultyUpstream, startStorage } from "./support/faultyUpstream.ts"
 import { callsOf, type Result, startGateway, startGatewayOn } from "./support/gateway.ts"
-import { sendMuch, startOddUpstream } from "./support/oddUpstream.ts"
-import { signature, startStorage } from "./support/storage.ts"
 
 const run = `/computations/${seed.countedCells}`
 const codes = ({ errors }: Result) => errors?.map(({ extensions }) => extensions.code)
@@ -147,7 +146,7 @@ describe("folders", () => {
     ["that are left out where there are none", undefined, []],
     ["that are null where there are none", null, []],
   ])("show items %s", async (_what, items, expected) => {
-    const upstream = await startOddUpstream(({ method }) => ({ body: method === "POST" ? { items } : { id: "c1" } }))
+    const upstream = await startFaultyUpstream(({ method }) => ({ body: method === "POST" ? { items } : { id: "c1" } }))
     const { ask } = startGatewayOn(upstream.url)
     const { data, errors } = await ask(
       `{ computation(id: "c1") { results(path: "top") { entries { __typename path ... on File { size } } } } }`,
@@ -298,7 +297,7 @@ describe("files", () => {
   test.each([[{}], [{ download_url: "" }], [{ download_url: 7 }], [[]]])(
     "whose addresses upstream answers as %j fail alone",
     async (body) => {
-      const upstream = await startOddUpstream(({ path }) => ({ body: path.includes("/urls") ? body : { id: "c1" } }))
+      const upstream = await startFaultyUpstream(({ path }) => ({ body: path.includes("/urls") ? body : { id: "c1" } }))
       const { ask } = startGatewayOn(upstream.url)
       const result = await ask(resultFile("name text"))
       expect(result.data.computation.resultFile).toEqual({ name: "notes.txt", text: null })
@@ -480,53 +479,46 @@ describe("an address", () => {
 
 describe("redirects between public places", () => {
   /** Fetches from servers on this machine as if they were public ones. */
-  const fetchFrom = async (serve: (request: IncomingMessage, response: ServerResponse) => void) => {
-    const asked: IncomingMessage[] = []
-    const server = createServer((request, response) => {
-      asked.push(request)
-      serve(request, response)
-    })
-    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
+  const fetchFrom = async (answer: Answer) => {
+    const { url, requests } = await startFaultyUpstream(answer)
     const agent = new Agent()
-    onTestFinished(async () => {
-      await agent.destroy()
-      server.close()
-    })
+    onTestFinished(() => agent.destroy())
     const pools = { poolFor: () => agent, userAgent: "test", close: async () => {} }
-    const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}/0?${signature}`
     const reply = fetchFile(
       pools,
-      address,
+      `${url}/0?${signature}`,
       { maxBytes: 100 },
       5_000,
       (begin) => new Promise((answered, failed) => void begin({ answered, failed })),
     )
-    return { asked, reply }
+    return { requests, reply }
   }
-  const onward = (count: number) => (request: IncomingMessage, response: ServerResponse) => {
-    const step = Number(/\d+/.exec(request.url ?? "")?.[0])
-    if (step < count)
-      response.writeHead([301, 302, 307][step % 3]!, { location: `${step + 1}` }).end("moved".repeat(99))
-    else response.end("here")
-  }
+  const onward =
+    (count: number): Answer =>
+    ({ path }) => {
+      const step = Number(/\d+/.exec(path)?.[0])
+      return step < count
+        ? { status: [301, 302, 307][step % 3]!, headers: { location: `${step + 1}` }, body: "moved".repeat(99) }
+        : { body: "here" }
+    }
 
   test("are followed three times", async () => {
-    const { asked, reply } = await fetchFrom(onward(3))
+    const { requests, reply } = await fetchFrom(onward(3))
     expect(String((await reply).body)).toBe("here")
-    expect(asked.map(({ url }) => url)).toEqual([`/0?${signature}`, "/1", "/2", "/3"])
-    for (const { headers } of asked) expect(headers).not.toHaveProperty("referer")
+    expect(requests.map(({ path }) => path)).toEqual([`/0?${signature}`, "/1", "/2", "/3"])
+    for (const { headers } of requests) expect(headers).not.toHaveProperty("referer")
   })
 
   test("are not followed a fourth time", async () => {
-    const { asked, reply } = await fetchFrom(onward(4))
+    const { requests, reply } = await fetchFrom(onward(4))
     await expect(reply).rejects.toThrow("more than 3 redirects")
-    expect(asked).toHaveLength(4)
+    expect(requests).toHaveLength(4)
   })
 
   test("that go round in circles come to an end", async () => {
-    const { asked, reply } = await fetchFrom((_request, response) => response.writeHead(302, { location: "" }).end())
+    const { requests, reply } = await fetchFrom(() => ({ status: 302, headers: { location: "" } }))
     await expect(reply).rejects.toThrow("more than 3 redirects")
-    expect(asked).toHaveLength(4)
+    expect(requests).toHaveLength(4)
   })
 })
 

@@ -3,8 +3,8 @@ import { getNamedType, isObjectType } from "graphql"
 import { expect, test } from "vitest"
 import { seed } from "../sandbox/seed.ts"
 import { schema } from "../src/graph/schema.ts"
+import { startFaultyUpstream } from "./support/faultyUpstream.ts"
 import { startGateway, startGatewayOn } from "./support/gateway.ts"
-import { startOddUpstream } from "./support/oddUpstream.ts"
 
 /** Each connection of the graph: how it is asked for, and what its cursors are bound to. */
 const connections: Record<string, { ask: (field: string) => string; field: string; binding: string }> = {
@@ -126,7 +126,7 @@ test.each([
   ["an object", { page: 2 }],
 ])("a walk goes on where Code Ocean's token for the next page is %s", async (_name, next_token) => {
   let calls = 0
-  const { url } = await startOddUpstream(() => ({
+  const { url } = await startFaultyUpstream(() => ({
     body: { has_more: true, next_token, results: [{ id: `c${++calls}`, name: "C", slug: "1" }] },
   }))
   const { ask } = startGatewayOn(url)
@@ -139,7 +139,7 @@ test.each([
 })
 
 test("a thousand cursors of a search with the largest filters keep nobody from an answer", async () => {
-  const { url } = await startOddUpstream(() => ({
+  const { url } = await startFaultyUpstream(() => ({
     body: {
       has_more: true,
       next_token: "next",

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest"
 import { type LineageAsset, lineageGraph } from "../sandbox/lineage.ts"
 import { seed } from "../sandbox/seed.ts"
+import { startFaultyUpstream } from "./support/faultyUpstream.ts"
 import { callsOf, startGateway, startGatewayOn, type World } from "./support/gateway.ts"
-import { startOddUpstream } from "./support/oddUpstream.ts"
 
 const count = 1000
 const graph = new Map(lineageGraph(count).map((asset) => [asset.id, asset]))
@@ -172,7 +172,7 @@ test("what came of a data asset is found in no time where thousands of results h
     state: "ready",
     provenance: { data_assets: inputs },
   }))
-  const upstream = await startOddUpstream(({ path }) =>
+  const upstream = await startFaultyUpstream(({ path }) =>
     path === "/data_assets/search"
       ? { body: { has_more: true, next_token: String(upstream.requests.length), results: page } }
       : { body: { id: path.split("/")[2], state: "ready", type: "dataset" } },

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest"
 import { seed, tokens } from "../sandbox/seed.ts"
+import { startFaultyUpstream } from "./support/faultyUpstream.ts"
 import { startGateway, startGatewayOn } from "./support/gateway.ts"
 import { type Following, follow, pushedTime, untilLive } from "./support/live.ts"
-import { startOddUpstream } from "./support/oddUpstream.ts"
 
 /** A sandbox and a listening gateway whose subscriptions wait in pushed time. */
 async function startLive(options: Parameters<typeof startGateway>[0] = {}) {
@@ -349,7 +349,7 @@ describe("when upstream fails", () => {
 
   test("a state that nobody knows is followed on", async () => {
     const states = ["suspended", "completed"]
-    const odd = await startOddUpstream(() => ({ body: { id: "c1", name: "run", state: states.shift() } }))
+    const odd = await startFaultyUpstream(() => ({ body: { id: "c1", name: "run", state: states.shift() } }))
     const time = pushedTime()
     const { gateway } = startGatewayOn(odd.url, { clock: time })
     const run = await follow(await gateway.listen(), stateOf("c1"))
@@ -457,7 +457,7 @@ describe("the stream", () => {
 })
 
 test("200 subscriptions opened and closed leave no poller, listener or timer behind", async () => {
-  const odd = await startOddUpstream(({ path }) => {
+  const odd = await startFaultyUpstream(({ path }) => {
     const id = path.split("/").pop() as string
     return { body: { id, name: id, state: id.startsWith("running") ? "running" : "completed" } }
   })

@@ -3,8 +3,8 @@ import { connect } from "node:net"
 import { setTimeout as sleep } from "node:timers/promises"
 import { expect, onTestFinished, test, vi } from "vitest"
 import { createErrorLog, createLog, RequestLog } from "../src/log.ts"
+import { startFaultyUpstream, type UpstreamAnswer } from "./support/faultyUpstream.ts"
 import { startGatewayOn } from "./support/gateway.ts"
-import { type OddAnswer, startOddUpstream } from "./support/oddUpstream.ts"
 
 type Line = Record<string, unknown>
 
@@ -12,8 +12,8 @@ const isRequestLine = ({ msg }: Line) => msg === "request"
 const withoutDebug = ({ level }: Line) => level !== "debug"
 
 /** Looks up a thousand ids in one request, of which upstream says this; resolves with the log's lines. */
-async function lookUpMany(answer: OddAnswer): Promise<Line[]> {
-  const upstream = await startOddUpstream(() => answer)
+async function lookUpMany(answer: UpstreamAnswer): Promise<Line[]> {
+  const upstream = await startFaultyUpstream(() => answer)
   const { ask, lines } = startGatewayOn(upstream.url, { config: { upstreamRetryPercent: 0, upstreamBreakerCalls: 0 } })
   const ids = Array.from({ length: 1_000 }, (_, at) => `id-${at}`)
   await ask("query Many($ids: [ID!]!) { nodes(ids: $ids) { id } }", { ids })
@@ -94,7 +94,7 @@ test("of warnings and errors of all requests together, a thousand in ten seconds
 
 test("no line is longer than 8 KiB, however long the texts are that clients and upstream send", async () => {
   const long = "\u0001".repeat(100_000)
-  const upstream = await startOddUpstream(() => ({ status: 500, body: { message: long } }))
+  const upstream = await startFaultyUpstream(() => ({ status: 500, body: { message: long } }))
   const { gateway, lines } = startGatewayOn(upstream.url)
   const url = await gateway.listen()
   const alias = "a".repeat(100_000)
@@ -119,7 +119,7 @@ for (const [how, head] of [
   ["a compressed body", "content-encoding: gzip\r\ncontent-length: 100\r\n\r\n\x1f"],
 ] as const) {
   test(`a client that leaves in the middle of ${how} is no error in the log`, async () => {
-    const upstream = await startOddUpstream(() => ({ status: 404 }))
+    const upstream = await startFaultyUpstream(() => ({ status: 404 }))
     const { gateway, lines } = startGatewayOn(upstream.url)
     const url = await gateway.listen()
     for (const [path, type] of [

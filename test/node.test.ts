@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest"
 import { seed, tokens } from "../sandbox/seed.ts"
 import { createMemory } from "../src/collections/memory.ts"
+import { startAnswering } from "./support/faultyUpstream.ts"
 import { callsOf, startGateway, startGatewayOn } from "./support/gateway.ts"
-import { startAnswering } from "./support/oddUpstream.ts"
 
 const nowhere = "00000000-0000-4000-8000-000000000000"
 

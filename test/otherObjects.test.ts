@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest"
+import { startAnswering, startFaultyUpstream, type UpstreamAnswer } from "./support/faultyUpstream.ts"
 import { startGatewayOn } from "./support/gateway.ts"
 import { follow } from "./support/live.ts"
-import { type OddAnswer, startAnswering, startOddUpstream } from "./support/oddUpstream.ts"
 
 /** A subscription's minutes pass at once: upstream may have been spoilt by a proxy, and is asked again for a while. */
 const hastyTime = {
@@ -9,8 +9,8 @@ const hastyTime = {
   sleep: () => new Promise<void>((resolve) => setImmediate(resolve)),
 }
 
-async function startAnsweringAll(answer: () => OddAnswer) {
-  const upstream = await startOddUpstream(answer)
+async function startAnsweringAll(answer: () => UpstreamAnswer) {
+  const upstream = await startFaultyUpstream(answer)
   return { ...startGatewayOn(upstream.url), upstream }
 }
 

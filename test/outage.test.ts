@@ -2,8 +2,8 @@ import { describe, expect, onTestFinished, test, vi } from "vitest"
 import { seed, tokens } from "../sandbox/seed.ts"
 import type { Config } from "../src/config.ts"
 import { parseRetryAfterMs, RetryBudget } from "../src/upstream/retry.ts"
+import { startFaultyUpstream, type UpstreamAnswer } from "./support/faultyUpstream.ts"
 import { type Result, startGateway, startGatewayOn } from "./support/gateway.ts"
-import { type OddAnswer, startOddUpstream } from "./support/oddUpstream.ts"
 
 const name = (id = "c1") => `{ capsule(id: "${id}") { name } }`
 const names = "query ($ids: [ID!]!) { capsules(ids: $ids) { name } }"
@@ -11,12 +11,12 @@ const ids = (count: number) => ({ ids: Array.from({ length: count }, (_, index) 
 const archive = `mutation { archiveCapsule(input: { id: "c1", archived: true }) { __typename } }`
 const codes = ({ errors }: Result) => errors?.map(({ extensions }) => extensions.code)
 
-type Manner = "reset" | "hang" | OddAnswer
+type Manner = "reset" | "hang" | UpstreamAnswer
 
 /** An upstream that is down in some manner until it is told to be up, and a gateway that notices after five calls. */
 async function startDown(down: Manner, config: Partial<Config> = {}) {
   let manner: Manner | undefined = down
-  const upstream = await startOddUpstream((_request, response) => {
+  const upstream = await startFaultyUpstream((_request, response) => {
     if (manner === "reset") response.socket!.resetAndDestroy()
     else if (manner !== "hang") return manner ?? { body: { id: "c1", name: "Back" } }
     return undefined
@@ -218,7 +218,7 @@ describe("Code Ocean down when the gateway starts", () => {
   })
 
   test("a probe whose answer never ends is given up", async () => {
-    const upstream = await startOddUpstream((_request, response) => {
+    const upstream = await startFaultyUpstream((_request, response) => {
       response.writeHead(200, { "content-type": "application/json" })
       response.write(" ")
       return undefined

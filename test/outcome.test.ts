@@ -2,8 +2,8 @@ import { describe, expect, test } from "vitest"
 import { seed } from "../sandbox/seed.ts"
 import { type Outcome, outcomeOf } from "../src/graph/computation/outcome.ts"
 import type { Computation } from "../src/graph/computation/rest.ts"
+import { startStorage } from "./support/faultyUpstream.ts"
 import { callsOf, startGateway, startGatewayOn } from "./support/gateway.ts"
-import { startStorage } from "./support/storage.ts"
 
 /** What each sign can say, in the words of the table; "none": it says nothing. */
 const signs = {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest"
+import { sendMuch, startFaultyUpstream } from "./support/faultyUpstream.ts"
 import { startGatewayOn } from "./support/gateway.ts"
-import { sendMuch, startOddUpstream } from "./support/oddUpstream.ts"
 
 describe("the bytes of all answers to one request", () => {
   const largest = 16 * 1024 * 1024
@@ -8,7 +8,7 @@ describe("the bytes of all answers to one request", () => {
   const idsOf = (count: number) => ({ ids: Array.from({ length: count }, (_, index) => `c${index}`) })
 
   async function startLarge() {
-    const upstream = await startOddUpstream(({ path }, response) => {
+    const upstream = await startFaultyUpstream(({ path }, response) => {
       response.writeHead(200, { "content-type": "application/json" })
       response.write(JSON.stringify({ id: path.split("/")[2], name: "Large" }))
       sendMuch(response, largest)

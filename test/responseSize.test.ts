@@ -2,8 +2,8 @@ import { describe, expect, test } from "vitest"
 import { tokens } from "../sandbox/seed.ts"
 import { readConfig } from "../src/config.ts"
 import type { GatewayOptions } from "../src/server.ts"
+import { startFaultyUpstream, type UpstreamRequest } from "./support/faultyUpstream.ts"
 import { type Result, startGateway, startGatewayOn } from "./support/gateway.ts"
-import { type OddRequest, startOddUpstream } from "./support/oddUpstream.ts"
 
 const { limits } = readConfig({ CODEOCEAN_URL: "https://codeocean.example.org" })
 const aliases = (count: number, selection: string) =>
@@ -12,7 +12,7 @@ const aliases = (count: number, selection: string) =>
 /** An upstream whose capsules all hold this, and which does whatever it is told to. */
 function startFilled(more: (id: string) => object, page = 1000) {
   const capsule = (id: string) => ({ id, name: "n", slug: "1", owner: "o", status: "release", created: 1, ...more(id) })
-  return startOddUpstream(({ method, path }: OddRequest) => {
+  return startFaultyUpstream(({ method, path }: UpstreamRequest) => {
     if (method === "PATCH" || method === "DELETE") return { status: 204 }
     if (path.startsWith("/capsules/search")) {
       return { body: { has_more: false, results: Array.from({ length: page }, (_, index) => capsule(`c${index}`)) } }
@@ -151,7 +151,7 @@ test("changes that were not begun when an answer became too large are named, and
 test("calls under way are cut off when an answer has become too large", async () => {
   const most = 100_000
   let cut = 0
-  const { url } = await startOddUpstream(({ path }, response) => {
+  const { url } = await startFaultyUpstream(({ path }, response) => {
     if (path.startsWith("/capsules/slow")) {
       response.on("close", () => {
         cut += 1
@@ -183,7 +183,7 @@ test("four hundred and ninety aliases of a thousand long texts end in an error, 
 
 test("an event of a subscription that is too large is an error, and the stream goes on to its end", async () => {
   const most = 10_000
-  const { url } = await startOddUpstream(() => ({
+  const { url } = await startFaultyUpstream(() => ({
     body: { id: "r1", name: "x".repeat(most), state: "completed", created: 1 },
   }))
   const { gateway } = startGatewayOn(url, { config: { limits: { ...limits, responseBytes: most } } })

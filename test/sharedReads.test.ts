@@ -1,9 +1,9 @@
 import type { ServerResponse } from "node:http"
 import { describe, expect, onTestFinished, test, vi } from "vitest"
 import { seed, tokens } from "../sandbox/seed.ts"
+import { startFaultyUpstream } from "./support/faultyUpstream.ts"
 import { startGateway, startGatewayOn } from "./support/gateway.ts"
 import { follow } from "./support/live.ts"
-import { startOddUpstream } from "./support/oddUpstream.ts"
 
 const capsuleRoute = `GET /capsules/${seed.cellCounter}`
 const name = `{ capsule(id: "${seed.cellCounter}") { name } }`
@@ -30,7 +30,7 @@ async function overSocket(options?: Parameters<typeof startGateway>[0]) {
 /** An upstream whose answers the test gives, request by request. */
 async function startHeld() {
   const held: { call: string; answer(status: number, body?: unknown): void }[] = []
-  const upstream = await startOddUpstream(({ method, path }, response: ServerResponse) => {
+  const upstream = await startFaultyUpstream(({ method, path }, response: ServerResponse) => {
     held.push({
       call: `${method} ${path}`,
       answer(status, body) {

@@ -3,8 +3,8 @@ import { seed, tokens } from "../sandbox/seed.ts"
 import type { Failure } from "../sandbox/server.ts"
 import { readConfig } from "../src/config.ts"
 import { maxAttempts, parseRetryAfterMs, retryDelayMs } from "../src/upstream/retry.ts"
+import { startFaultyUpstream, unusedAddress } from "./support/faultyUpstream.ts"
 import { type Result, startGateway, startGatewayOn } from "./support/gateway.ts"
-import { nobodysAddress, startOddUpstream } from "./support/oddUpstream.ts"
 
 const capsuleRoute = `GET /capsules/${seed.cellCounter}`
 const archiveRoute = `PATCH /capsules/${seed.cellCounter}/archive`
@@ -110,7 +110,7 @@ describe("repeating reads", () => {
 
 describe("Retry-After", () => {
   async function startBusy(retryAfter: () => string, status = 429) {
-    const upstream = await startOddUpstream(() =>
+    const upstream = await startFaultyUpstream(() =>
       upstream.requests.length === 1
         ? { status, headers: { "retry-after": retryAfter() }, body: { message: "slow down" } }
         : { body: { id: "c1", name: "Quiet again" } },
@@ -256,7 +256,7 @@ describe("writes", () => {
   )
 
   test("a change that found no connection did not happen, and nothing else is said", async () => {
-    const { ask } = startGatewayOn(await nobodysAddress())
+    const { ask } = startGatewayOn(await unusedAddress())
     const { errors } = await ask(archive)
     expect(errors![0]!.extensions.code).toBe("UPSTREAM_UNAVAILABLE")
     expect(errors![0]!.message).not.toContain(unknownOutcome)
@@ -532,7 +532,7 @@ describe("the pool", () => {
   })
 
   test("says when nobody listens at Code Ocean's address", async () => {
-    const { ask, lines } = startGatewayOn(await nobodysAddress())
+    const { ask, lines } = startGatewayOn(await unusedAddress())
     const { data, errors } = await ask(nameOf())
     expect(data).toEqual({ capsule: null })
     expect(errors![0]).toMatchObject({
@@ -763,7 +763,7 @@ describe("an upstream that repeats the token back", () => {
   const statuses = [200, 302, 400, 401, 403, 409, 429, 500]
 
   test.each(echoes)("in %s does not make the gateway tell it to anyone", async (_where, echo) => {
-    const upstream = await startOddUpstream(({ path, headers, method }) => {
+    const upstream = await startFaultyUpstream(({ path, headers, method }) => {
       const raw = headers.authorization ?? ""
       const said = Buffer.from(raw.replace("Basic ", ""), "base64").toString().slice(0, -1)
       const status = Number(/\d{3}/.exec(path)?.[0] ?? 500)
@@ -816,8 +816,8 @@ describe("redirects", () => {
   test.each([301, 302, 303, 307, 308])(
     "a %i is not followed: no call and no token go to where it points",
     async (status) => {
-      const elsewhere = await startOddUpstream(() => ({ body: { id: "c1", name: "Stolen" } }))
-      const upstream = await startOddUpstream(({ path }) => ({
+      const elsewhere = await startFaultyUpstream(() => ({ body: { id: "c1", name: "Stolen" } }))
+      const upstream = await startFaultyUpstream(({ path }) => ({
         status,
         headers: { location: `${elsewhere.url}/api/v1${path}` },
       }))
@@ -906,7 +906,7 @@ describe("ids", () => {
   })
 
   test("a deployment below a path gets its calls below that path", async () => {
-    const upstream = await startOddUpstream(() => ({ body: { id: "c1", name: "Below" } }))
+    const upstream = await startFaultyUpstream(() => ({ body: { id: "c1", name: "Below" } }))
     const { codeoceanUrl } = readConfig({ CODEOCEAN_URL: `${upstream.url}/tenant/one/` })
     const { ask } = startGatewayOn(upstream.url, { config: { codeoceanUrl } })
     expect((await ask(nameOf("c1"))).data.capsule.name).toBe("Below")

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest"
 import { createRedaction } from "../src/upstream/redaction.ts"
+import { startFaultyUpstream, type UpstreamAnswer } from "./support/faultyUpstream.ts"
 import { startGatewayOn } from "./support/gateway.ts"
 import { follow } from "./support/live.ts"
-import { type OddAnswer, startOddUpstream } from "./support/oddUpstream.ts"
 import { watchProcess } from "./support/unnoticed.ts"
 
 /** Lists in lists, so many levels of them. */
@@ -21,8 +21,8 @@ const hastyTime = {
   sleep: () => new Promise<void>((resolve) => setImmediate(resolve)),
 }
 
-async function startAnsweringAll(answer: () => OddAnswer) {
-  const upstream = await startOddUpstream(answer)
+async function startAnsweringAll(answer: () => UpstreamAnswer) {
+  const upstream = await startFaultyUpstream(answer)
   return { ...startGatewayOn(upstream.url), upstream }
 }
 
@@ -51,7 +51,7 @@ describe("JSON that nests deep", () => {
 
   test("ends a subscription to the object with an error, and no other request", async () => {
     watchProcess()
-    const upstream = await startOddUpstream(() => ({ body: assetWith(lists(3_000)) }))
+    const upstream = await startFaultyUpstream(() => ({ body: assetWith(lists(3_000)) }))
     const { gateway } = startGatewayOn(upstream.url, { clock: hastyTime })
     const stream = await follow(await gateway.listen(), `subscription { dataAsset(id: "d1") { name } }`)
     const [event, ...more] = await stream.rest()
@@ -150,13 +150,13 @@ describe("a token in what upstream says", () => {
 
   test("doesn't come to the client or into the log by a message, data, their keys, or the content type", async () => {
     const all = forms.map(([, form]) => form)
-    const answers: OddAnswer[] = [
+    const answers: UpstreamAnswer[] = [
       { status: 400, body: { message: all.join(" "), [all[0]!]: all, deep: [{ [all[7]!]: all }] } },
       { status: 500, body: { message: all.join(" ") } },
       { body: [], headers: { "content-type": `text/x; t=${encodeURIComponent(token)}; ${base64(token)}` } },
       { body: { id: "c1", name: "Odd", status: `${token} ${base64(`${token}:`)}` } },
     ]
-    const upstream = await startOddUpstream(() => answers[upstream.requests.length - 1]!)
+    const upstream = await startFaultyUpstream(() => answers[upstream.requests.length - 1]!)
     const { ask, lines } = startGatewayOn(upstream.url, { config: { upstreamRetryPercent: 0 } })
     const archive = `mutation { archiveCapsule(input: { id: "c1", archived: true }) { ... on MutationRefused { message details } } }`
     const seen = [await ask(archive, {}, as(token))]

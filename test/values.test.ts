@@ -3,8 +3,8 @@ import type { GraphQLScalarType } from "graphql"
 import { describe, expect, test } from "vitest"
 import { seed } from "../sandbox/seed.ts"
 import { schema } from "../src/graph/schema.ts"
+import { startAnswering, startFaultyUpstream } from "./support/faultyUpstream.ts"
 import { type Result, startGateway, startGatewayOn } from "./support/gateway.ts"
-import { startAnswering, startOddUpstream } from "./support/oddUpstream.ts"
 
 const codes = ({ errors }: Result) => errors?.map(({ extensions }) => extensions.code)
 const capsule = { id: "c1", created: 1_700_000_000, name: "One", status: "release", owner: "u1", slug: "1" }
@@ -425,7 +425,7 @@ describe("a required field", () => {
     "%s that is missing fails its capsule, and the page's others are whole",
     async (key) => {
       for (const nothing of [undefined, null]) {
-        const upstream = await startOddUpstream(() => ({
+        const upstream = await startFaultyUpstream(() => ({
           body: {
             has_more: false,
             results: [capsule, { ...capsule, id: "c2", [key]: nothing }, { ...capsule, id: "c3" }],
@@ -459,7 +459,7 @@ describe("a required field", () => {
   })
 
   test("that is missing in one edge of a page leaves its cursor and the other edges", async () => {
-    const upstream = await startOddUpstream(() => ({
+    const upstream = await startFaultyUpstream(() => ({
       body: { has_more: false, results: [{ id: "c1" }, { ...capsule, id: "c2" }] },
     }))
     const { data } = await startGatewayOn(upstream.url).ask("{ searchCapsules { edges { cursor node { name } } } }")
@@ -658,7 +658,7 @@ describe("keys that mean something to JavaScript or GraphQL", () => {
 
   test("in a page and its objects are harmless", async () => {
     const result = `{${evil},"id":"c1","name":"One"}`
-    const upstream = await startOddUpstream(() => ({ body: `{${evil},"has_more":false,"results":[${result}]}` }))
+    const upstream = await startFaultyUpstream(() => ({ body: `{${evil},"has_more":false,"results":[${result}]}` }))
     const { data, errors } = await startGatewayOn(upstream.url).ask(
       "{ searchPipelines { __typename nodes { __typename name } pageInfo { hasNextPage } } }",
     )
@@ -711,7 +711,7 @@ describe("texts", () => {
 
   test("whose letters arrive in pieces come out whole", async () => {
     const bytes = Buffer.from(JSON.stringify({ ...capsule, name: "🔬 Zoë" }))
-    const upstream = await startOddUpstream((_request, response) => {
+    const upstream = await startFaultyUpstream((_request, response) => {
       response.writeHead(200, { "content-type": "application/json" })
       const write = (at: number) => {
         if (at === bytes.length) response.end()
