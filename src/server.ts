@@ -281,7 +281,11 @@ export function createGateway(config: Config, log: Log, options: GatewayOptions 
       const encoding = body && request.headers["content-encoding"]
       if (encoding === undefined) {
         if (turnBudget.isSpent()) turnBudget.defer(() => answer(body))
-        else answer(body)
+        else {
+          const begun = performance.now()
+          answer(body)
+          turnBudget.spend(performance.now() - begun)
+        }
       } else {
         bodies.decode(response, body as Buffer, encoding, (decoded) => {
           if ("status" in decoded) refuse(request, response, decoded)

@@ -1,9 +1,13 @@
-/** How much of one turn of the event loop is spent on beginning operations, in milliseconds. */
-const mostMs = 50
+/** How much time one turn of the event loop is spent on beginning operations, in milliseconds. */
+const budgetMs = 50
+/** Less than this is added up over several turns: to notice the end of each turn costs as much as a small operation. */
+const noticedMs = 5
 
 export interface TurnBudget {
   /** Whether an operation should begin in a later turn, since others have used this one up or are waiting already. */
   isSpent(): boolean
+  /** Notes the time that it took to begin an operation. */
+  spend(ms: number): void
   /** Begins an operation in a later turn, in order. */
   defer(begin: () => void): void
 }
@@ -11,39 +15,45 @@ export interface TurnBudget {
 /**
  * Node reads from all sockets that have something before it does anything else, and an operation that needs no call is
  * answered while it is read: two hundred large ones at once would hold up everybody for seconds. So operations begin in later
- * turns once one turn has used its time. What they do in between, such as `/health`, isn't held up.
- * @param run calls a function, whose exception is nobody else's
+ * turns once one turn has used its budget. Other requests, such as `/health`, are handled between the turns.
+ * @param run calls a function, and catches what it throws
  */
 export function createTurnBudget(run: (begin: () => void) => void): TurnBudget {
-  let startedAt: number | undefined
-  let waiting: (() => void)[] = []
+  let spentMs = 0
+  let willReset = false
+  let deferred: (() => void)[] = []
 
-  const nextTurn = () => {
-    startedAt = undefined
-    if (waiting.length === 0) return
-    start()
+  function spend(ms: number) {
+    spentMs += ms
+    if (spentMs > noticedMs) resetLater()
+  }
+
+  function resetLater() {
+    if (willReset) return
+    willReset = true
+    setImmediate(reset)
+  }
+
+  function reset() {
+    willReset = false
+    spentMs = 0
     let begun = 0
-    while (begun < waiting.length && isOver() === false) {
-      run(waiting[begun] as () => void)
+    while (begun < deferred.length && spentMs < budgetMs) {
+      const startedAt = performance.now()
+      run(deferred[begun] as () => void)
+      spend(performance.now() - startedAt)
       begun += 1
     }
-    waiting = waiting.slice(begun)
+    deferred = deferred.slice(begun)
+    if (deferred.length > 0) resetLater()
   }
-
-  function start() {
-    startedAt = performance.now()
-    setImmediate(nextTurn)
-  }
-
-  const isOver = () => startedAt !== undefined && performance.now() - startedAt > mostMs
 
   return {
-    isSpent() {
-      if (startedAt === undefined) start()
-      return waiting.length > 0 || isOver()
-    },
+    isSpent: () => spentMs > budgetMs || deferred.length > 0,
+    spend,
     defer(begin) {
-      waiting.push(begin)
+      deferred.push(begin)
+      resetLater()
     },
   }
 }
