@@ -2,6 +2,7 @@ import { spawn } from "node:child_process"
 import { Output } from "../src/collections/output.ts"
 import { ConfigError, readConfig } from "../src/config.ts"
 import { createLog } from "../src/log.ts"
+import { readManifest } from "../src/operation/persisted/manifest.ts"
 import { createGateway } from "../src/server.ts"
 import { tokens } from "./seed.ts"
 import { SandboxOptionsError, sandboxOptions, startSandbox } from "./server.ts"
@@ -11,13 +12,16 @@ const sandbox = await orExit(() =>
   startSandbox({ ...sandboxOptions(process.env), ...(process.env.SANDBOX_PORT ? {} : { port: 0 }) }),
 )
 const config = await orExit(() =>
-  readConfig({
-    LOG_LEVEL: "warn",
-    ...process.env,
-    NODE_ENV: undefined,
-    CODEOCEAN_URL: sandbox.url,
-    CODEOCEAN_TOKEN: undefined,
-  }),
+  readConfig(
+    {
+      LOG_LEVEL: "warn",
+      ...process.env,
+      NODE_ENV: undefined,
+      CODEOCEAN_URL: sandbox.url,
+      CODEOCEAN_TOKEN: undefined,
+    },
+    readManifest,
+  ),
 )
 const output = new Output(1)
 const gateway = createGateway(config, createLog(config.logLevel, output), { graphiqlToken: tokens.ada })
