@@ -1,7 +1,6 @@
 import { spawn } from "node:child_process"
-import { Output } from "../src/collections/output.ts"
 import { ConfigError, readConfig } from "../src/config.ts"
-import { createLog } from "../src/log.ts"
+import { createLog, LogOutput } from "../src/log.ts"
 import { readManifest } from "../src/operation/persisted/manifest.ts"
 import { createGateway } from "../src/server.ts"
 import { tokens } from "./seed.ts"
@@ -23,7 +22,7 @@ const config = await orExit(() =>
     readManifest,
   ),
 )
-const output = new Output(1)
+const output = new LogOutput(1)
 const gateway = createGateway(config, createLog(config.logLevel, output), { graphiqlToken: tokens.ada })
 
 const url = await orExit(() => gateway.listen())

@@ -1,9 +1,8 @@
 import { enableCompileCache } from "node:module"
 import { setTimeout as sleep } from "node:timers/promises"
 import packageJson from "../package.json" with { type: "json" }
-import { Output } from "./collections/output.ts"
 import { type Config, ConfigError, readConfig, warningsOf } from "./config.ts"
-import { createErrorLog, createLog } from "./log.ts"
+import { createErrorLog, createLog, LogOutput } from "./log.ts"
 import { readManifest } from "./operation/persisted/manifest.ts"
 import type { Gateway } from "./server.ts"
 
@@ -12,7 +11,7 @@ const closingMs = 7_000
 const flushingMs = 2_000
 
 const config = configOrExit()
-const output = new Output(1)
+const output = new LogOutput(1)
 const log = createLog(config.logLevel, output)
 let gateway: Gateway | undefined
 let isListening = false

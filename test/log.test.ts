@@ -2,8 +2,7 @@ import { spawn } from "node:child_process"
 import type { Socket } from "node:net"
 import { createInterface } from "node:readline"
 import { expect, onTestFinished, test } from "vitest"
-import { Output } from "../src/collections/output.ts"
-import { createLog } from "../src/log.ts"
+import { createLog, LogOutput } from "../src/log.ts"
 
 function written(line: object): Record<string, unknown> {
   const lines: string[] = []
@@ -92,7 +91,7 @@ test("a reader who is too slow takes a bounded amount of memory, and is told how
   const reader = spawn("cat", { stdio: ["pipe", "pipe", "inherit"] })
   onTestFinished(() => void reader.kill("SIGKILL"))
   const { fd } = (reader.stdin as unknown as Socket & { _handle: { fd: number } })._handle
-  const log = createLog("info", new Output(fd))
+  const log = createLog("info", new LogOutput(fd))
   const text = "x".repeat(1_000)
   const written = 20_000
   for (let number = 0; number < written; number++) log.info({ text }, "a line")

@@ -58,7 +58,7 @@ test("a request that lasts for hours gets new lines every minute", () => {
   fail()
   expect(lines).toHaveLength(40)
   expect(lines).toContainEqual(expect.objectContaining({ requestId: "r1", number: 0, level: "warn" }))
-  expect(requestLog.leftOut).toBe(60)
+  expect(requestLog.linesLeftOut).toBe(60)
 })
 
 test("of errors that come in any number, five in ten seconds are logged, and the others counted", () => {

@@ -90,7 +90,7 @@ class State implements RequestState {
   }
 
   get linesLeftOut(): number | undefined {
-    return this.#log?.leftOut || undefined
+    return this.#log?.linesLeftOut || undefined
   }
 }
 
