@@ -273,6 +273,8 @@ const maxWaitingBytes = 16 * 1024 * 1024
 const minRetryMs = 2
 const maxRetryMs = 100
 const errorRetryMs = 1_000
+/** How often the exit waits `minRetryMs` for a write that began just before the end of a flush. */
+const maxFinalWaits = 50
 /** A write that has made no progress for so long counts as a failure. */
 const stuckAfterMs = 5_000
 
@@ -333,6 +335,8 @@ export class LogOutput {
       if (this.#isIdle) this.#writeNext()
       await sleep(minRetryMs)
     }
+    // A write that began at the last moment and does not hang returns soon.
+    for (let waits = 0; this.isWriting && waits < maxFinalWaits; waits++) await sleep(minRetryMs)
   }
 
   get #isIdle(): boolean {
