@@ -35,7 +35,7 @@ import { invalidDocuments } from "./operation/persisted/manifest.ts"
 import { createPersistedOperations } from "./operation/persisted/operations.ts"
 import { type Clock, createPollers, type PollerCounts } from "./polling/pollers.ts"
 import { createTasks } from "./polling/tasks.ts"
-import { createUpstreamPool } from "./upstream/client.ts"
+import { createUpstreamPool } from "./upstream/pool.ts"
 
 const endpoint = "/graphql"
 
@@ -114,8 +114,8 @@ export function createGateway(config: Config, log: Log, options: GatewayOptions 
     timeoutMs: config.upstreamTimeoutMs,
     deadlineMs: config.requestDeadlineMs,
     connections: config.upstreamConnections,
-    calls: limits.calls,
-    queue: upstreamQueue,
+    maxCalls: limits.calls,
+    maxQueued: upstreamQueue,
     retryPercent: config.upstreamRetryPercent,
     breakerCalls: config.upstreamBreakerCalls,
     sharedReads,

@@ -1,11 +1,13 @@
 import { describe, expect, onTestFinished, test } from "vitest"
+import { Link } from "../src/collections/linkedList.ts"
 import { createLog } from "../src/log.ts"
 import { type Clock, createPollers, type Snapshot, type Source } from "../src/polling/pollers.ts"
 import { createTasks } from "../src/polling/tasks.ts"
-import { type Call, type Caller, createUpstreamPool, type UpstreamOptions } from "../src/upstream/client.ts"
+import type { Call, Caller } from "../src/upstream/call.ts"
 import { UpstreamError } from "../src/upstream/error.ts"
+import { Flight, type Waiter } from "../src/upstream/flight.ts"
+import { createUpstreamPool, type UpstreamOptions } from "../src/upstream/pool.ts"
 import { parseRetryAfterMs, RetryBudget } from "../src/upstream/retry.ts"
-import { Flight } from "../src/upstream/singleFlight.ts"
 import { startFaultyUpstream, type UpstreamAnswer } from "./support/faultyUpstream.ts"
 import { startGatewayOn } from "./support/gateway.ts"
 import { pushedTime } from "./support/live.ts"
@@ -28,8 +30,8 @@ async function startPool(
     timeoutMs: 5_000,
     deadlineMs: 20_000,
     connections: 1,
-    calls: 1_000_000,
-    queue: 0,
+    maxCalls: 1_000_000,
+    maxQueued: 0,
     retryPercent: 20,
     breakerCalls: 0,
     sharedReads: true,
@@ -39,7 +41,7 @@ async function startPool(
   onTestFinished(() => pool.close())
   const callerWith = (odd: Partial<Caller> = {}): Caller => ({
     token: { value: "ada" },
-    name: "ada",
+    tokenDigest: "ada",
     key: "ada",
     agentId: undefined,
     requestId: "request",
@@ -130,7 +132,7 @@ describe("what is thrown for one call", () => {
     watchProcess()
     const { pool, callerWith } = await startPool(() => ({ body: { id: "c1" } }))
     const answers = [undefined, uncountable(1), uncountable(1), undefined].map((cost, index) =>
-      pool.forCaller(callerWith({ ...(cost && { cost }), name: `caller ${index}` })).read(capsule(`c${index}`)),
+      pool.forCaller(callerWith({ ...(cost && { cost }), tokenDigest: `caller ${index}` })).read(capsule(`c${index}`)),
     )
     const outcomes = await Promise.allSettled(answers)
     expect(outcomes.map(({ status }) => status)).toEqual(["fulfilled", "rejected", "rejected", "fulfilled"])
@@ -292,21 +294,28 @@ describe("a call that very many wait for", () => {
   test("is repeated for all of them, and then answered", async () => {
     watchProcess()
     let sent = 0
-    const attempt = (flight: Flight) => {
-      sent += 1
-      flight.answered({ status: sent === 1 ? 503 : 200, headers: {}, body: Buffer.alloc(0), isCut: false })
+    class FailingOnce extends Flight {
+      protected override attempt() {
+        sent += 1
+        const status = sent === 1 ? 503 : 200
+        setImmediate(() => this.onResponse({ status, headers: {}, body: Buffer.alloc(0), isCut: false }))
+      }
+      protected override cancelAttempt() {
+        return false
+      }
     }
-    const flight = new Flight((flight) => void setImmediate(attempt, flight), new RetryBudget(20))
+    const flight = new FailingOnce(new RetryBudget(20))
     const statuses = Array.from({ length: 4 * many }, () => {
       return new Promise<number | undefined>((settled) => {
-        flight.join({
-          place: undefined,
+        const waiter: Waiter = {
+          flightLink: new Link<Waiter>({} as Waiter),
           deadline: performance.now() + 60_000,
-          repeats: true,
-          called() {},
-          received() {},
-          settle: ({ reply }) => settled(reply?.status),
-        })
+          retries: true,
+          onSent() {},
+          onData() {},
+          settle: ({ response }) => settled(response?.status),
+        }
+        flight.join(Object.assign(waiter, { flightLink: new Link(waiter) }))
       })
     })
     expect(new Set(await Promise.all(statuses))).toEqual(new Set([200]))
@@ -317,7 +326,7 @@ describe("a call that very many wait for", () => {
 test("a change costs the same however many reads of others are under way", async () => {
   watchProcess()
   const { pool, callerWith } = await startPool(() => undefined, { deadlineMs: 60_000 })
-  const others = pool.forCaller(callerWith({ token: { value: "others" }, name: "others", key: "others" }))
+  const others = pool.forCaller(callerWith({ token: { value: "others" }, tokenDigest: "others", key: "others" }))
   const settled = Promise.allSettled(Array.from({ length: 20_000 }, (_, index) => others.read(capsule(`c${index}`))))
   const begun = performance.now()
   const changing = pool.forCaller(callerWith())

@@ -2,14 +2,14 @@ import { gzipSync } from "node:zlib"
 import { describe, expect, test, vi } from "vitest"
 import { seed, tokens } from "../sandbox/seed.ts"
 import type { Failure } from "../sandbox/server.ts"
-import { largestAnswer } from "../src/upstream/transport.ts"
+import { maxResponseBytes } from "../src/upstream/transport.ts"
 import { sendMuch, startFaultyUpstream } from "./support/faultyUpstream.ts"
 import { type Result, startGateway, startGatewayOn } from "./support/gateway.ts"
 
 const capsuleRoute = `GET /capsules/${seed.cellCounter}`
 const always = 100
 const codes = ({ errors }: Result) => errors?.map(({ extensions }) => extensions.code)
-const notPromised = "Code Ocean's answer is not what its API promises."
+const notPromised = "Code Ocean sent an invalid response."
 
 /** Each place in the graph where a call can fail, with a neighbour that must come out whole. */
 const places = {
@@ -403,7 +403,7 @@ describe("an answer that is not what the API promises", () => {
     sandbox.failNext(capsuleRoute, { status: 200, body: "<html>Jane Doe's private page</html>" })
     await ask(places.lookup.query)
     const line = lines.find(({ msg }) => msg === "upstream call failed")
-    expect(line).toMatchObject({ cause: "no JSON (text/html; charset=utf-8, 36 bytes)", failure: "invalid" })
+    expect(line).toMatchObject({ cause: "not JSON (text/html; charset=utf-8, 36 bytes)", failure: "invalid" })
     expect(JSON.stringify(lines)).not.toContain("Jane")
   })
 
@@ -441,7 +441,7 @@ describe("an answer that is not what the API promises", () => {
   })
 
   test("an answer just within the limit is read", async () => {
-    const capsule = { id: "c1", name: "Large", slug: "x".repeat(largestAnswer - 100) }
+    const capsule = { id: "c1", name: "Large", slug: "x".repeat(maxResponseBytes - 100) }
     const upstream = await startFaultyUpstream(({ path }) => (path === "/capsules/c2" ? small : { body: capsule }))
     const { ask } = startGatewayOn(upstream.url)
     expect(await ask(two)).toEqual({ data: { odd: { name: "Large" }, neighbour: { name: "Small" } } })

@@ -17,12 +17,12 @@ import {
 import { expect, test } from "vitest"
 import { seed, tokens } from "../sandbox/seed.ts"
 import { startSandbox } from "../sandbox/server.ts"
-import { createMemory } from "../src/collections/memory.ts"
+import { TwoGenerationCache } from "../src/collections/twoGenerationCache.ts"
 import type { Context } from "../src/graph/context.ts"
 import { schema } from "../src/graph/schema.ts"
 import { useCompiledExecutor } from "../src/http/plugins/useCompiledExecutor.ts"
 import { createLog } from "../src/log.ts"
-import { createUpstreamPool } from "../src/upstream/client.ts"
+import { createUpstreamPool } from "../src/upstream/pool.ts"
 import { startSpoiling } from "./support/faultyUpstream.ts"
 import { type OddContext, oddSchema, Turns } from "./support/oddSchema.ts"
 import { type ValuesFor, writeOperation } from "./support/operations.ts"
@@ -157,8 +157,8 @@ test(
       connections: 1,
       timeoutMs: 10_000,
       deadlineMs: 60_000,
-      calls: 1_000,
-      queue: 0,
+      maxCalls: 1_000,
+      maxQueued: 0,
       retryPercent: 0,
       breakerCalls: 0,
       sharedReads: false,
@@ -168,21 +168,21 @@ test(
       const requestId = `${weather}.${who}`
       const caller = {
         token: { value: tokens.ada },
-        name: "ada",
+        tokenDigest: "ada",
         key: "ada",
         agentId: undefined,
         requestId,
         log,
         cost: { upstreamCalls: 0, sharedCalls: 0 },
       }
-      const request = upstreamPool.forCaller(caller, { readsOnce: true })
+      const request = upstreamPool.forCaller(caller, { retryReads: false })
       const contextValue: Partial<Context> = {
         upstream: request,
         caller,
         requestId,
         made: undefined,
         unrecognized() {},
-        types: createMemory(1_000),
+        types: new TwoGenerationCache(1_000),
       }
       const answer = await run({ ...args, contextValue })
       request.end()

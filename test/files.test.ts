@@ -391,7 +391,7 @@ describe("an address", () => {
   const expectRefusal = (result: Result, lines: unknown[], place: string) => {
     expect(result.data.computation.resultFile).toEqual({ text: null })
     expect(codes(result)).toEqual(["UPSTREAM_INVALID_RESPONSE"])
-    expect(result.errors?.[0]?.message).toBe("The file can't be had from the address that Code Ocean gave for it.")
+    expect(result.errors?.[0]?.message).toBe("The file can't be read from the address that Code Ocean gave for it.")
     expect(lines).toContainEqual(expect.objectContaining({ msg: "upstream call failed", attempts: 1 }))
     expect(JSON.stringify([result, lines])).not.toContain(place)
     expect(JSON.stringify([result, lines])).not.toContain(signature)
@@ -489,7 +489,7 @@ describe("redirects between public places", () => {
       `${url}/0?${signature}`,
       { maxBytes: 100 },
       5_000,
-      (begin) => new Promise((answered, failed) => void begin({ answered, failed })),
+      (start) => new Promise((onResponse, onError) => void start({ onResponse, onError })),
     )
     return { requests, reply }
   }
@@ -570,7 +570,7 @@ describe("a storage", () => {
     const { ask } = startGatewayOn(storage.url, { config: { requestDeadlineMs: 100 } })
     const result = await ask(resultFile("text"))
     expect(codes(result)).toEqual(["UPSTREAM_TIMEOUT"])
-    expect(result.errors?.[0]?.message).toContain("The request's time")
+    expect(result.errors?.[0]?.message).toContain("exceeded its deadline")
   })
 
   test("is left when the client leaves, and is not asked for the files that would have come", async () => {

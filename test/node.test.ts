@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest"
 import { seed, tokens } from "../sandbox/seed.ts"
-import { createMemory } from "../src/collections/memory.ts"
+import { TwoGenerationCache } from "../src/collections/twoGenerationCache.ts"
 import { startAnswering } from "./support/faultyUpstream.ts"
 import { callsOf, startGateway, startGatewayOn } from "./support/gateway.ts"
 
@@ -225,10 +225,10 @@ test("two gateways don't share what they remember", async () => {
 })
 
 test("the memory of types forgets the ids that nobody has touched for longest", () => {
-  const types = createMemory(2)
-  types.remember("ada", "a", "Capsule")
-  types.remember("ada", "b", "Pipeline")
+  const types = new TwoGenerationCache(2)
+  types.set("ada", "a", "Capsule")
+  types.set("ada", "b", "Pipeline")
   expect(types.get("ada", "a")).toBe("Capsule")
-  types.remember("ada", "c", "DataAsset")
+  types.set("ada", "c", "DataAsset")
   expect(["a", "b", "c"].map((id) => types.get("ada", id))).toEqual(["Capsule", undefined, "DataAsset"])
 })

@@ -38,7 +38,7 @@ describe("an answer for another object than was asked for", () => {
     let answered = 0
     const { ask } = await startAnsweringAll(() => ({ body: { ...other, id: answered++ === 0 ? "d1" : "other" } }))
     const { errors } = await ask(`mutation { updateDataAsset(input: { id: "d1", name: "New" }) { __typename } }`)
-    expect(errors?.[0]?.message).toBe("Code Ocean did it, but answered something unreadable.")
+    expect(errors?.[0]?.message).toBe("The change succeeded, but Code Ocean's response could not be read.")
   })
 
   test("is never an event of a subscription", async () => {

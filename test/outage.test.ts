@@ -61,7 +61,7 @@ describe("while Code Ocean is down", () => {
       const { errors } = await ask(name())
       expect(errors).toMatchObject([
         {
-          message: "Code Ocean is down; the gateway asks every second whether it is back.",
+          message: "Code Ocean is down. The gateway checks every second whether it is back.",
           extensions: {
             code: "UPSTREAM_UNAVAILABLE",
             retryAfterSeconds: 1,

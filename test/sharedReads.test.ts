@@ -337,7 +337,7 @@ describe("of those who share a read", () => {
     await hold.waitFor(1)
     while (performance.now() - started < 300) await ask("{ __typename }")
     const second = ask(name)
-    expect((await first).errors).toMatchObject([{ message: "The request's time, 600 ms, is up." }])
+    expect((await first).errors).toMatchObject([{ message: "The request exceeded its deadline of 600 ms." }])
     expect(sandbox.requests).toHaveLength(1)
     hold.end()
     expect(await second).toEqual(named)

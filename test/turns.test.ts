@@ -82,7 +82,7 @@ describe("a line that is full", () => {
     expect(data.capsules).toHaveLength(5)
     expect(errors).toHaveLength(3)
     for (const { message, extensions } of errors!) {
-      expect(message).toContain("wait in line already")
+      expect(message).toContain("are already waiting")
       expect(extensions).toMatchObject({ code: "OVERLOADED", retryAfterSeconds: 1 })
     }
     expect(sandbox.requestsTo("GET /capsules/*")).toHaveLength(3)

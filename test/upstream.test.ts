@@ -299,7 +299,7 @@ describe("writes", () => {
       attachDataAssets(input: { capsuleId: "${seed.cellCounter}", dataAssets: [{ id: "${seed.probeGeometry}" }] }) { __typename }
     }`)
     expect(errors![0]).toMatchObject({
-      message: "Code Ocean did it, but answered something unreadable.",
+      message: "The change succeeded, but Code Ocean's response could not be read.",
       extensions: { code: "UPSTREAM_INVALID_RESPONSE", upstream: { status: 200 } },
     })
   })
@@ -345,7 +345,7 @@ describe("time", () => {
     sandbox.failNext(capsuleRoute, failure)
     const { errors } = await ask(nameOf())
     expect(errors![0]).toMatchObject({
-      message: "The request's time, 120 ms, is up.",
+      message: "The request exceeded its deadline of 120 ms.",
       extensions: { code: "UPSTREAM_TIMEOUT" },
     })
   })

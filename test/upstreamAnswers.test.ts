@@ -78,7 +78,7 @@ describe("JSON that nests deep", () => {
     const { errors } = await ask(
       `mutation { createDataAsset(input: { name: "n", tags: [], mount: "m", source: { aws: { bucket: "b" } } }) { __typename } }`,
     )
-    expect(errors?.[0]?.message).toBe("Code Ocean did it, but answered something unreadable.")
+    expect(errors?.[0]?.message).toBe("The change succeeded, but Code Ocean's response could not be read.")
   })
 })
 

@@ -1,11 +1,12 @@
 import { hash, randomUUID } from "node:crypto"
 import type { YogaInitialContext } from "graphql-yoga"
-import type { Memory } from "../collections/memory.ts"
+import type { TwoGenerationCache } from "../collections/twoGenerationCache.ts"
 import { isPlausibleToken } from "../config.ts"
 import { badUserInput } from "../errors.ts"
 import type { Snapshot, Update } from "../polling/pollers.ts"
 import type { TaskMemo } from "../polling/tasks.ts"
-import type { CallCounts, Caller, Token, Upstream } from "../upstream/client.ts"
+import type { CallCounts, Caller, Token } from "../upstream/call.ts"
+import type { Upstream } from "../upstream/client.ts"
 
 /** What one GraphQL request carries. Loaders hang on it, so nothing outlives the request or crosses to another. */
 export interface Context extends YogaInitialContext {
@@ -24,7 +25,7 @@ export interface Context extends YogaInitialContext {
    * Of which type an id is, by the caller's `key`: a type never changes, but what a lookup costs must not tell anyone what others
    * have looked up.
    */
-  types: Memory
+  types: TwoGenerationCache
   /** Follows an object until it is final, together with the caller's other subscriptions to it. */
   follow<T>(subject: Subject<T>): AsyncIterableIterator<Update<T>>
   /**

@@ -323,10 +323,10 @@ export function createBodies(options: {
     },
     check() {
       const now = performance.now()
-      halfSent.forEach((body) => {
+      for (const body of halfSent) {
         const age = now - (body.counted?.since ?? now)
         if (age > bodyMs || (age > bodyGraceMs && body.size < (age - bodyGraceMs) * leastBytesPerMs)) body.end("slow")
-      })
+      }
     },
     get counts() {
       return { halfSent: halfSent.size, halfSentBytes: bytes }

@@ -1,11 +1,13 @@
 import type { YogaInitialContext } from "graphql-yoga"
-import { createMemory } from "../collections/memory.ts"
+import { TwoGenerationCache } from "../collections/twoGenerationCache.ts"
 import { agentIdOf, type Context, digestOf, noToken, tokenOf } from "../graph/context.ts"
 import type { Log } from "../log.ts"
 import type { Pollers } from "../polling/pollers.ts"
 import type { Tasks } from "../polling/tasks.ts"
-import type { Caller, Token, Upstream, UpstreamPool } from "../upstream/client.ts"
+import type { Caller, Token } from "../upstream/call.ts"
+import type { Upstream } from "../upstream/client.ts"
 import { UpstreamError } from "../upstream/error.ts"
+import type { UpstreamPool } from "../upstream/pool.ts"
 import { createRedaction } from "../upstream/redaction.ts"
 import { pollAgainAfterMs } from "../upstream/retry.ts"
 import type { Headed, RequestState } from "./requestState.ts"
@@ -29,7 +31,7 @@ export function createContexts(options: {
 }): FillContext {
   const { pool, pollers, tasks, bulkCapsuleReads } = options
   const unrecognized = warnOnce(options.log)
-  const types = createMemory(mostTypes)
+  const types = new TwoGenerationCache(mostTypes)
 
   /** What callers have who bring no token. */
   const fallback: Token = options.fallbackToken === undefined ? noToken : { value: options.fallbackToken }
@@ -52,7 +54,7 @@ export function createContexts(options: {
       types,
       follow: ({ kind, id, read, slowestMs }) =>
         pollers.watch(JSON.stringify([caller.key, kind, id]), {
-          read: (signal) => readOnce(pool.forCaller(caller, { readsOnce: true }), read, signal),
+          read: (signal) => readOnce(pool.forCaller(caller, { retryReads: false }), read, signal),
           retryAfterMs: (error) => (error instanceof UpstreamError ? pollAgainAfterMs(error) : undefined),
           slowestMs,
         }),
@@ -63,7 +65,7 @@ export function createContexts(options: {
       },
       finish: (key, wanted, work) =>
         // The owner of the token must not do the same twice at once, whichever agents act, but agents share no outcome.
-        tasks.run(caller.name, JSON.stringify(key), JSON.stringify([caller.key, wanted]), async (memo) => {
+        tasks.run(caller.tokenDigest, JSON.stringify(key), JSON.stringify([caller.key, wanted]), async (memo) => {
           const anew = () => ({ upstream: pool.forCaller(caller), made: undefined })
           const own: Context = {
             ...(context as Context),
@@ -97,14 +99,14 @@ class RequestCaller implements Caller {
   }
 
   /** Where nobody has read the header before, the digest is computed when it is first asked for: many requests make no call. */
-  get name() {
+  get tokenDigest() {
     if ("missing" in this.token) return ""
     this.token.digest ??= digestOf(this.token.value)
     return this.token.digest
   }
   /** A digest has a length of its own, so no two callers come to the same. */
   get key() {
-    this.#key ??= this.agentId === undefined ? this.name : `${this.name} ${this.agentId}`
+    this.#key ??= this.agentId === undefined ? this.tokenDigest : `${this.tokenDigest} ${this.agentId}`
     return this.#key
   }
   get requestId() {

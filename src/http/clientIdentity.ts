@@ -1,7 +1,7 @@
 import type { IncomingMessage } from "node:http"
 import { isIPv6, type Socket } from "node:net"
 import { digestOf, tokenOf } from "../graph/context.ts"
-import type { Token } from "../upstream/client.ts"
+import type { Token } from "../upstream/call.ts"
 
 /** Whoever sends a request. */
 export interface Sender {

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs"
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
 import type { AddressInfo, Socket } from "node:net"
 import { setTimeout as sleep } from "node:timers/promises"
-import { Bag, type Baggable } from "../collections/bag.ts"
+import { Link, LinkedList } from "../collections/linkedList.ts"
 import type { Log } from "../log.ts"
 import { type Bodies, type BodyTimes, createBodies } from "./body.ts"
 import { type Connection, createConnections } from "./connections.ts"
@@ -47,7 +47,7 @@ export interface Listener {
   readonly counts: { connections: number; answers: number; halfSent: number; halfSentBytes: number }
 }
 
-interface Answer extends Baggable {
+interface Answer {
   response: ServerResponse
   connection: Connection
   /** Since when it has had bytes waiting for its client. */
@@ -79,7 +79,7 @@ export function createListener(
 ): Listener {
   const { log } = options
   /** The answers that aren't sent yet. */
-  const open = new Bag<Answer>()
+  const open = new LinkedList<Answer>()
   const connectionLimit = connectionLimitOf(limits)
   const connections = createConnections({ ...limits, connections: connectionLimit.most }, options.addressOf)
   const bodies = createBodies({
@@ -106,12 +106,12 @@ export function createListener(
 
   function begin(request: IncomingMessage, response: ServerResponse) {
     const connection = connections.of(request)
-    const answer: Answer = { response, connection, bagged: undefined, waitingSince: undefined }
-    open.add(answer)
+    const link = new Link<Answer>({ response, connection, waitingSince: undefined })
+    open.add(link)
     connection.answers += 1
     connections.update(connection)
     response.on("close", () => {
-      open.delete(answer)
+      open.delete(link)
       connection.answers -= 1
       connections.update(connection)
       if (open.size === 0) onEmpty()

@@ -3,7 +3,8 @@ import { presentError } from "../errors.ts"
 import { type RequestCost, requestIdOf } from "../graph/context.ts"
 import { type LineLog, type Log, RequestLog } from "../log.ts"
 import { mostErrors, othersLeftOut } from "../operation/responseSize.ts"
-import type { Caller, Upstream } from "../upstream/client.ts"
+import type { Caller } from "../upstream/call.ts"
+import type { Upstream } from "../upstream/client.ts"
 
 /** What the gateway knows of one HTTP request while it lasts. */
 export interface RequestState {

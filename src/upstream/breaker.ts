@@ -1,67 +1,66 @@
 import { setTimeout as sleep } from "node:timers/promises"
 import { CircuitState, SamplingBreaker } from "cockatiel"
 import type { Log } from "../log.ts"
-import { ExchangeError, type Reply } from "./transport.ts"
+import { type HttpResponse, TransportError } from "./transport.ts"
 
-const sampledMs = 10_000
-const probedEveryMs = 1_000
+const sampleMs = 10_000
+const probeIntervalMs = 1_000
 
-/** Keeps calls from an upstream that is down. */
+/** A circuit breaker: while Code Ocean is down, calls fail without being sent. */
 export interface Breaker {
-  /** Whether calls are held back; upstream is asked every second then whether it is back. */
   readonly isOpen: boolean
-  /** To be told what came of each call that was sent. */
-  answered(reply: Reply): void
-  failed(error: ExchangeError): void
+  /** Records the result of a call that was sent. */
+  onResponse(response: HttpResponse): void
+  onError(error: TransportError): void
   close(): void
 }
 
 /**
- * Suspects upstream when, of at least `calls` calls in ten seconds, more than half found none: no connection, no whole answer,
- * or a proxy's 502, 503 or 504. Whatever else it answers shows that it lives, and a call that was given up shows nothing.
- * Opens when a probe doesn't find it either, so that one slow endpoint shuts off no others, and closes with the first probe
- * that does: no caller's call is risked for that.
+ * Suspects an outage when at least `calls` calls were made within ten seconds and more than half of them failed: no connection,
+ * no complete response, or a proxy's 502, 503 or 504. Any other response counts as a success; a cancelled call does not count.
+ * The breaker opens only if a probe fails too, so that one slow endpoint does not block the others. While it is open it probes every
+ * second, and closes with the first probe that succeeds. No caller's call is used as a probe.
  */
-export function createBreaker(options: { calls: number; probe: () => Promise<Reply>; log: Log }): Breaker {
+export function createBreaker(options: { calls: number; probe: () => Promise<HttpResponse>; log: Log }): Breaker {
   const { log, probe } = options
   const sample = new SamplingBreaker({
     threshold: 0.5,
-    duration: sampledMs,
-    minimumRps: options.calls / (sampledMs / 1000),
+    duration: sampleMs,
+    minimumRps: options.calls / (sampleMs / 1000),
   })
-  const over = new AbortController()
+  const closing = new AbortController()
   let isOpen = false
-  /** From the moment that too many calls found nothing until a probe finds upstream: only probes count then. */
-  let isSuspected = false
+  /** From the time that too many calls failed until a probe succeeds. Only probes count then. */
+  let isProbing = false
 
-  function foundNothing() {
-    if (isSuspected || !sample.failure(CircuitState.Closed)) return
-    isSuspected = true
-    recover()
-      // Whatever it was, calls must not be held back for ever: the next failures begin it anew.
+  function onFailure() {
+    if (isProbing || !sample.failure(CircuitState.Closed)) return
+    isProbing = true
+    probeUntilUp()
+      // An unexpected exception must not keep the circuit open forever: the next failures start another round of probes.
       .catch((error: unknown) => log.error({ err: error }, "unexpected error"))
       .catch(() => undefined)
   }
 
-  async function recover() {
+  async function probeUntilUp() {
     try {
-      while (!over.signal.aborted && !(await isFound())) {
+      while (!closing.signal.aborted && !(await isUp())) {
         if (!isOpen) log.warn("Code Ocean is down: no calls are sent until it answers again")
         isOpen = true
-        await sleep(probedEveryMs, undefined, { signal: over.signal, ref: false }).catch(() => undefined)
+        await sleep(probeIntervalMs, undefined, { signal: closing.signal, ref: false }).catch(() => undefined)
       }
-      if (isOpen && !over.signal.aborted) log.info("Code Ocean answers again")
+      if (isOpen && !closing.signal.aborted) log.info("Code Ocean answers again")
     } finally {
-      // What was counted before says nothing of now.
+      // The counts from before the outage are obsolete.
       sample.success(CircuitState.HalfOpen)
-      isSuspected = false
+      isProbing = false
       isOpen = false
     }
   }
 
-  const isFound = () =>
+  const isUp = () =>
     probe().then(
-      (reply) => !isAbsent(reply),
+      (response) => !isOutage(response),
       () => false,
     )
 
@@ -69,24 +68,29 @@ export function createBreaker(options: { calls: number; probe: () => Promise<Rep
     get isOpen() {
       return isOpen
     },
-    answered(reply) {
-      if (isAbsent(reply)) foundNothing()
-      else if (!isSuspected) sample.success(CircuitState.Closed)
+    onResponse(response) {
+      if (isOutage(response)) onFailure()
+      else if (!isProbing) sample.success(CircuitState.Closed)
     },
-    failed(error) {
-      if (absences.has(error.kind)) foundNothing()
+    onError(error) {
+      if (outageKinds.has(error.kind)) onFailure()
     },
-    close: () => over.abort(),
+    close: () => closing.abort(),
   }
 }
 
-const absences: ReadonlySet<ExchangeError["kind"]> = new Set(["unreachable", "timeout", "connectionLost", "truncated"])
+const outageKinds: ReadonlySet<TransportError["kind"]> = new Set([
+  "unreachable",
+  "timeout",
+  "connectionLost",
+  "truncated",
+])
 
-/** Why a call is held back. */
-export function suspended(): ExchangeError {
-  return new ExchangeError("circuitOpen", false, "upstream is down")
+/** The error of a call that is not sent because the breaker is open. */
+export function circuitOpenError(): TransportError {
+  return new TransportError("circuitOpen", false, "the circuit breaker is open")
 }
 
-function isAbsent({ status }: Reply): boolean {
+function isOutage({ status }: HttpResponse): boolean {
   return status === 502 || status === 503 || status === 504
 }

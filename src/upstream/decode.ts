@@ -1,129 +1,139 @@
-import type { Call } from "./client.ts"
+import type { Call } from "./call.ts"
 import { DecodeError, isObject } from "./decoders.ts"
 import { UpstreamError } from "./error.ts"
+import type { CallOutcome } from "./flight.ts"
 import { parseJson } from "./json.ts"
 import { createRedaction } from "./redaction.ts"
-import type { Outcome } from "./singleFlight.ts"
 import { missingScope } from "./tokenScope.ts"
-import { type ErrorBody, type ExchangeError, headerOf, type Reply } from "./transport.ts"
+import { type ErrorBody, type HttpResponse, headerOf, type TransportError } from "./transport.ts"
 
-const longestType = 100
+const maxContentTypeLength = 100
 
-/** An answer of whatever status. */
-export type Answered = Outcome & { reply: Reply }
+/** A call that got a response, of any status. */
+export type ReceivedResponse = CallOutcome & { response: HttpResponse }
 
-export type Sentences = Readonly<Record<"timeout" | "unreachable" | "connectionLost" | "invalid", string>>
+/** What clients are told of a request without a usable response. */
+export type Messages = Readonly<Record<"timeout" | "unreachable" | "connectionLost" | "invalid", string>>
 
-/** What the gateway says of calls that it doesn't send. */
-const heldBack = {
-  circuitOpen: "Code Ocean is down; the gateway asks every second whether it is back.",
-  queueFull: "Too many calls to Code Ocean wait in line already: ask for less at once, or try again in a second.",
+/** What clients are told of a call that was not sent. */
+const notSentMessages = {
+  circuitOpen: "Code Ocean is down. The gateway checks every second whether it is back.",
+  queueFull: "Too many calls to Code Ocean are already waiting. Request less at once, or try again in a second.",
   cancelled: "The request was cancelled.",
 }
 
-export const sentences: Sentences = {
+export const messages: Messages = {
   timeout: "Code Ocean did not answer in time.",
   unreachable: "Code Ocean can't be reached.",
-  connectionLost: "The connection to Code Ocean ended before it answered.",
-  invalid: "Code Ocean's answer is not what its API promises.",
+  connectionLost: "The connection to Code Ocean was lost before it answered.",
+  invalid: "Code Ocean sent an invalid response.",
 }
 
-/** Why a call got no answer, as the caller is told: a write that was sent may have happened all the same. */
-export function unanswered(error: ExchangeError, endpoint: string, words: Sentences, isWrite: boolean): UpstreamError {
+/** The error of a call without a complete response. Its outcome is unknown if it is a write that was sent. */
+export function transportFailure(
+  error: TransportError,
+  endpoint: string,
+  words: Messages,
+  isWrite: boolean,
+): UpstreamError {
   const failure = error.kind === "truncated" ? "invalid" : error.kind
-  return new UpstreamError(failure, endpoint, { ...heldBack, ...words }[failure], {
+  return new UpstreamError(failure, endpoint, { ...notSentMessages, ...words }[failure], {
     cause: error,
     outcomeUnknown: isWrite && error.sent,
     retryAfterSeconds: failure === "circuitOpen" || failure === "queueFull" ? 1 : undefined,
   })
 }
 
-/** What an answer means. Throws UpstreamError. */
-export function meaningOf<T>(
-  { reply, retryAfterMs }: Answered,
+/**
+ * Reads a response of the API: the decoded body of a 2xx, which is parsed once for all callers that share the response.
+ * Throws UpstreamError with the failure `status` for a 4xx or 5xx, and `invalid` for any other status and for a body that
+ * cannot be decoded.
+ */
+export function decodeResponse<T>(
+  { response, retryAfterMs }: ReceivedResponse,
   call: Call<T>,
   endpoint: string,
   isWrite: boolean,
   token: string,
 ): T {
-  if (reply.status < 200 || reply.status >= 300)
-    throw refused(reply, call.route, endpoint, isWrite, token, retryAfterMs)
+  if (response.status < 200 || response.status >= 300)
+    throw statusFailure(response, call.route, endpoint, isWrite, token, retryAfterMs)
   try {
-    reply.json ??= reply.body.length === 0 ? undefined : parseJson(reply.body.toString())
-    return call.decode(reply.json)
+    response.json ??= response.body.length === 0 ? undefined : parseJson(response.body.toString())
+    return call.decode(response.json)
   } catch (error) {
     if (!(error instanceof DecodeError)) throw error
-    // A write answered with 2xx has happened, whatever its body is; the sentence must not make anyone repeat it.
-    const sentence = isWrite ? "Code Ocean did it, but answered something unreadable." : sentences.invalid
-    const type = createRedaction(token)(headerOf(reply, "content-type") ?? "no content type").slice(0, longestType)
-    throw new UpstreamError("invalid", endpoint, sentence, {
-      status: reply.status,
-      cause: new Error(`${error.message} (${type}, ${reply.body.length} bytes)`),
+    // A write with a 2xx has taken effect, whatever its body is. The message must not make a client repeat it.
+    const message = isWrite ? "The change succeeded, but Code Ocean's response could not be read." : messages.invalid
+    const type = createRedaction(token)(headerOf(response, "content-type") ?? "no content type")
+    throw new UpstreamError("invalid", endpoint, message, {
+      status: response.status,
+      cause: new Error(`${error.message} (${type.slice(0, maxContentTypeLength)}, ${response.body.length} bytes)`),
     })
   }
 }
 
-const longestMessage = 2_000
-/** The largest body of an error that is looked at, in bytes. */
-const largestErrorBody = 1024 * 1024
-/** The most that is handed on of an error's data, in characters of JSON. */
-const largestData = 16 * 1024
+const maxMessageLength = 2_000
+/** The largest error body that is parsed, in bytes. */
+const maxErrorBodyBytes = 1024 * 1024
+/** The most of an error's data that is passed on, in characters of JSON. */
+const maxDataLength = 16 * 1024
 
-function refused(
-  reply: Reply,
+function statusFailure(
+  response: HttpResponse,
   route: string,
   endpoint: string,
   isWrite: boolean,
   token: string,
   retryAfterMs: number | undefined,
 ): UpstreamError {
-  const { status } = reply
+  const { status } = response
   if (status < 400) {
-    return new UpstreamError("invalid", endpoint, sentences.invalid, {
+    return new UpstreamError("invalid", endpoint, messages.invalid, {
       status,
-      cause: new Error("a redirect or another answer that no call of the API gives; is CODEOCEAN_URL right?"),
+      cause: new Error("a redirect or another status that the API never sends; is CODEOCEAN_URL right?"),
     })
   }
-  reply.error ??= errorBody(reply, token)
-  const { message, data } = reply.error
-  const said = message ?? `Code Ocean answered ${status}.`
-  const scope = missingScope(status, message, route, isWrite)
-  return new UpstreamError("status", endpoint, scope ? `${said} ${scope.sentence}` : said, {
+  response.errorBody ??= parseErrorBody(response, token)
+  const { message: upstreamMessage, data } = response.errorBody
+  const message = upstreamMessage ?? `Code Ocean answered ${status}.`
+  const scope = missingScope(status, upstreamMessage, route, isWrite)
+  return new UpstreamError("status", endpoint, scope ? `${message} ${scope.sentence}` : message, {
     ...scope,
     status,
-    upstreamMessage: message,
+    upstreamMessage,
     data,
     retryAfterSeconds: retryAfterMs === undefined ? undefined : Math.ceil(retryAfterMs / 1000),
-    // A server that failed may have failed after the change, and a proxy knows only that it lost the answer.
+    // The server may have failed after making the change, and a proxy knows only that it lost the response.
     outcomeUnknown: isWrite && status >= 500,
   })
 }
 
 /**
- * What an error's body says, the token struck out: its `message`, and its other keys as `data`, unless they are too much. A list
- * of problems becomes `{errors}`; anything else (a proxy's page) is left aside.
+ * An error body with the token redacted: its `message`, and its other keys as `data` unless they are too large. A list of
+ * problems becomes `{errors}`. Anything else, such as a proxy's HTML page, is ignored.
  */
-function errorBody(reply: Reply, token: string): ErrorBody {
-  if (reply.body.length > largestErrorBody) return {}
+function parseErrorBody(response: HttpResponse, token: string): ErrorBody {
+  if (response.body.length > maxErrorBodyBytes) return {}
   let body: unknown
   try {
-    body = parseJson(reply.body.toString())
+    body = parseJson(response.body.toString())
   } catch {
     return {}
   }
   const { message, ...rest } = Array.isArray(body) ? { message: undefined, errors: body } : isObject(body) ? body : {}
-  const redact = createRedaction(token)
-  const isData = Object.keys(rest).length > 0 && JSON.stringify(rest).length <= largestData
+  const redactText = createRedaction(token)
+  const isData = Object.keys(rest).length > 0 && JSON.stringify(rest).length <= maxDataLength
   return {
-    ...(typeof message === "string" && message !== "" && { message: redact(message).slice(0, longestMessage) }),
-    ...(isData && { data: valueWithout(redact, rest) }),
+    ...(typeof message === "string" && message !== "" && { message: redactText(message).slice(0, maxMessageLength) }),
+    ...(isData && { data: redact(redactText, rest) }),
   }
 }
 
-/** The JSON value with the token struck out of all its texts, keys too. */
-function valueWithout(redact: (text: string) => string, value: unknown): unknown {
-  if (typeof value === "string") return redact(value)
-  if (Array.isArray(value)) return value.map((item) => valueWithout(redact, item))
+/** A copy of the JSON value with the token redacted in all strings and keys. */
+function redact(redactText: (text: string) => string, value: unknown): unknown {
+  if (typeof value === "string") return redactText(value)
+  if (Array.isArray(value)) return value.map((item) => redact(redactText, item))
   if (!isObject(value)) return value
-  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [redact(key), valueWithout(redact, inner)]))
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [redactText(key), redact(redactText, inner)]))
 }

@@ -1,57 +1,60 @@
 import { lookup } from "node:dns"
 import { BlockList, isIP, isIPv6, type LookupFunction } from "node:net"
 import { Agent, buildConnector, type Dispatcher, Pool } from "undici"
-import { Queue, type Queued } from "../collections/queue.ts"
 import { UpstreamError } from "./error.ts"
-import { type Exchange, ExchangeError, exchange, type Receiver, type Reply } from "./transport.ts"
+import { Flight } from "./flight.ts"
+import type { RetryBudget } from "./retry.ts"
+import { type HttpResponse, type InFlight, type ResponseHandler, send, TransportError } from "./transport.ts"
 
 /*
- * Signed addresses: files lie in a storage that is not Code Ocean's API, and whoever holds the address may read the file.
- * So no credential goes there, no address from there is ever shown in a log or an error, and since it comes over the wire,
- * and redirects come from who knows where, none may lead the gateway into the network that it stands in.
+ * Downloads from signed URLs. Files lie in an object storage that is not Code Ocean's API, and anyone who has the URL can read
+ * the file. Therefore no credentials are sent there, and no such URL appears in a log or an error. The URL comes from a
+ * response, and redirects from anywhere, so none may lead into the gateway's own network.
  */
 
-/** What failed downloads say in place of a route. */
-export const signedFile = "GET signed file URL"
+/** Stands for the route in the errors of downloads. */
+export const fileEndpoint = "GET signed file URL"
 
-/** What to read of a file. */
-export interface Wanted {
-  /** The most bytes to read. */
+/** Which part of a file to read. */
+export interface FileRange {
+  /** The maximum number of bytes. */
   maxBytes: number
-  /** Reads the file's end: the last `maxBytes` of a file that is larger. */
+  /** If true, reads the last `maxBytes` of a larger file. */
   fromEnd?: boolean
 }
 
-/** What was read of a file, or, where it is larger than `maxBytes`, nothing but its size (undefined: the storage doesn't say). */
+/** The bytes that were read. If the file is larger than `maxBytes` only its size, which is undefined if the storage does not send it. */
 export type Download = { bytes: Buffer; isWhole: boolean } | { bytes: undefined; size: number | undefined }
 
 /**
- * The most bytes that the downloads of one request may bring together, and up to seven files more that end at the same time.
- * All of them fit into an answer of the largest size, so that a request for too many files gets some of them.
+ * The maximum size of one request's downloads, in bytes, not counting up to seven downloads that end at the same time. They all fit
+ * into a response of the maximum size, so that a request for too many files still gets some of them.
  */
-export const mostDownloadedBytes = 24 * 1024 * 1024
+export const maxDownloadBytes = 24 * 1024 * 1024
 
-const mostRedirects = 3
-const mostAtOnce = 8
+/** How many downloads of one request run in parallel, so that no request uses all connections. */
+export const maxParallelDownloads = 8
+
+const maxRedirects = 3
 const connectionsPerHost = 64
 
 const headers = {
   accept: "*/*",
-  // Nothing is unpacked here: a file that is stored compressed is bytes like any other.
+  // Nothing is decompressed here: a file that is stored compressed is returned as it is.
   "accept-encoding": "identity",
 }
 
-/** The connections to files, shared by all callers. */
+/** The connections to object storage, shared by all callers. */
 export interface FilePools {
-  /** The pool to this address; an address that may not be fetched from fails there when a connection is made. */
+  /** The pool for this URL. Connecting to a forbidden address fails. */
   poolFor(url: URL, isFirst: boolean): Dispatcher
   userAgent: string
   close(): Promise<void>
 }
 
 /**
- * Opens the pools; connections are made when they are needed.
- * @param options.upstream the deployment's own address: the only place in a private network where a file may be, and only
+ * Creates the pools. Connections are opened when they are needed.
+ * @param options.upstream the deployment's own URL: the only private address from which files are fetched, and only
  *   without a redirect
  */
 export function createFilePools(options: { upstream: URL; connectTimeoutMs: number; userAgent: string }): FilePools {
@@ -68,109 +71,136 @@ export function createFilePools(options: { upstream: URL; connectTimeoutMs: numb
   }
 }
 
-/**
- * Fetches a file from its signed address, following up to three redirects. Answers the last answer, whatever its status.
- * Rejects with ExchangeError, `invalid` for an address that is not fetched from.
- * @param timeoutMs from the start to the last byte, redirects included
- * @param send begins one exchange and waits for its reply
- */
-export async function fetchFile(
-  pools: FilePools,
-  address: string,
-  wanted: Wanted,
-  timeoutMs: number,
-  send: (begin: (receiver: Receiver) => Exchange) => Promise<Reply>,
-): Promise<Reply> {
-  const range: Record<string, string> = wanted.fromEnd ? { range: `bytes=-${wanted.maxBytes}` } : {}
-  const sent = { ...headers, "user-agent": pools.userAgent, ...range }
-  const started = performance.now()
-  let url = checked(URL.parse(address))
-  for (let redirects = 0; ; redirects++) {
-    const reply = await unlessRefused(
-      send((receiver) => {
-        const { origin, pathname, search } = url
-        const leftMs = Math.max(1, timeoutMs - (redirects > 0 ? performance.now() - started : 0))
-        const request = { origin, method: "GET" as const, path: pathname + search, headers: sent, body: undefined }
-        return exchange(pools.poolFor(url, redirects === 0), request, leftMs, receiver, wanted.maxBytes)
-      }),
+/** The flight of one download. An attempt follows redirects. */
+export class DownloadFlight extends Flight {
+  readonly #files: FilePools
+  readonly #url: string
+  readonly #range: FileRange
+  readonly #timeoutMs: number
+  #inFlight: InFlight | undefined
+
+  constructor(budget: RetryBudget, files: FilePools, url: string, range: FileRange, timeoutMs: number) {
+    super(budget)
+    this.#files = files
+    this.#url = url
+    this.#range = range
+    this.#timeoutMs = timeoutMs
+  }
+
+  protected override attempt(): void {
+    const sendOne = (start: (handler: ResponseHandler) => InFlight) =>
+      new Promise<HttpResponse>((onResponse, onError) => {
+        if (this.isOver) {
+          onError(new TransportError("cancelled", false, "cancelled"))
+          return
+        }
+        this.onSent()
+        this.#inFlight = start({ onResponse, onError })
+      })
+    fetchFile(this.#files, this.#url, this.#range, this.#timeoutMs, sendOne).then(
+      (response) => this.onResponse(response),
+      (error: unknown) => this.onError(error),
     )
-    const { location } = reply.headers
-    if (![301, 302, 303, 307, 308].includes(reply.status) || location === undefined) return reply
-    if (redirects === mostRedirects) throw refusal(`more than ${mostRedirects} redirects`)
-    url = checked(URL.parse(String(location), url))
+  }
+
+  protected override cancelAttempt(): boolean {
+    return this.#inFlight?.abort() ?? false
   }
 }
 
 /**
- * What the last answer means.
- * Throws UpstreamError: `status` where the file is gone (404, 410) or the storage is failing or overloaded, else `invalid`.
+ * Fetches a file from its signed URL, following up to three redirects. Resolves with the final response, whatever its status.
+ * Rejects with TransportError, `invalid` for a URL from which files are not fetched.
+ * @param timeoutMs from the start to the last byte, redirects included
+ * @param sendOne starts one request and resolves with its response
  */
-export function readDownload(reply: Reply, wanted: Wanted): Download {
-  const { status, body, isCut } = reply
-  if (status === 200 && isCut) return { bytes: undefined, size: wholeNumber(reply.headers["content-length"]) }
-  if (status === 200 || status === 204) return { bytes: body, isWhole: true }
-  if (wanted.fromEnd && status === 206 && !isCut) {
-    return { bytes: body, isWhole: /^bytes 0-/.test(String(reply.headers["content-range"])) }
+export async function fetchFile(
+  pools: FilePools,
+  signedUrl: string,
+  range: FileRange,
+  timeoutMs: number,
+  sendOne: (start: (handler: ResponseHandler) => InFlight) => Promise<HttpResponse>,
+): Promise<HttpResponse> {
+  const rangeHeader: Record<string, string> = range.fromEnd ? { range: `bytes=-${range.maxBytes}` } : {}
+  const allHeaders = { ...headers, "user-agent": pools.userAgent, ...rangeHeader }
+  const startedAt = performance.now()
+  let url = checkedUrl(URL.parse(signedUrl))
+  for (let redirects = 0; ; redirects++) {
+    const response = await withForbiddenAsInvalid(
+      sendOne((handler) => {
+        const { origin, pathname, search } = url
+        const leftMs = Math.max(1, timeoutMs - (redirects > 0 ? performance.now() - startedAt : 0))
+        const request = {
+          origin,
+          method: "GET" as const,
+          path: pathname + search,
+          headers: allHeaders,
+          body: undefined,
+        }
+        return send(pools.poolFor(url, redirects === 0), request, leftMs, handler, range.maxBytes)
+      }),
+    )
+    const { location } = response.headers
+    if (![301, 302, 303, 307, 308].includes(response.status) || location === undefined) return response
+    if (redirects === maxRedirects) throw invalidFile(`more than ${maxRedirects} redirects`)
+    url = checkedUrl(URL.parse(String(location), url))
   }
-  // The end of an empty file is the only one that there can't be.
-  if (wanted.fromEnd && status === 416) return { bytes: Buffer.alloc(0), isWhole: true }
+}
+
+/**
+ * Reads the final response of a download.
+ * Throws UpstreamError: `status` if the file is gone (404, 410) or the storage is failing or overloaded, otherwise `invalid`.
+ */
+export function readDownload(response: HttpResponse, range: FileRange): Download {
+  const { status, body, isCut } = response
+  if (status === 200 && isCut) return { bytes: undefined, size: wholeNumber(response.headers["content-length"]) }
+  if (status === 200 || status === 204) return { bytes: body, isWhole: true }
+  if (range.fromEnd && status === 206 && !isCut) {
+    return { bytes: body, isWhole: /^bytes 0-/.test(String(response.headers["content-range"])) }
+  }
+  // 416 to a suffix range means that the file is empty.
+  if (range.fromEnd && status === 416) return { bytes: Buffer.alloc(0), isWhole: true }
   if (status === 404 || status === 410) {
-    throw new UpstreamError("status", signedFile, "The file is not in its storage any more.", { status })
+    throw new UpstreamError("status", fileEndpoint, "The file is no longer in its storage.", { status })
   }
   if (status === 429 || status >= 500) {
-    throw new UpstreamError("status", signedFile, `The file's storage answered ${status}.`, { status })
+    throw new UpstreamError("status", fileEndpoint, `The file's storage answered ${status}.`, { status })
   }
-  // Not the caller's business but Code Ocean's: it made the address, and a 401 or 403 says nothing about the caller's token.
-  throw new UpstreamError("invalid", signedFile, fileSentences.invalid, {
+  // Code Ocean made the URL, so a 401 or 403 here says nothing about the caller's token.
+  throw new UpstreamError("invalid", fileEndpoint, fileMessages.invalid, {
     status,
     cause: new Error(`the storage answered ${status}`),
   })
 }
 
-export const fileSentences = {
+export const fileMessages = {
   timeout: "The file's storage did not answer in time.",
   unreachable: "The file's storage can't be reached.",
-  connectionLost: "The connection to the file's storage ended before it answered.",
-  invalid: "The file can't be had from the address that Code Ocean gave for it.",
+  connectionLost: "The connection to the file's storage was lost before it answered.",
+  invalid: "The file can't be read from the address that Code Ocean gave for it.",
 }
 
-/** Lets a few of one request's downloads go at once, so that no request takes all connections; the others wait their turn. */
-export function createTurns(): <T>(work: () => Promise<T>) => Promise<T> {
-  let free = mostAtOnce
-  const waiting = new Queue<Queued & { go(): void }>()
-  return async (work) => {
-    if (free > 0) free -= 1
-    else await new Promise<void>((go) => waiting.push({ place: undefined, go }))
-    try {
-      return await work()
-    } finally {
-      const next = waiting.shift()
-      if (next === undefined) free += 1
-      else next.go()
-    }
-  }
+/** An address from which no file is fetched. The message is for the log, and contains nothing of the URL but an IP address. */
+class ForbiddenAddressError extends Error {}
+
+function invalidFile(message: string): TransportError {
+  return new TransportError("invalid", false, message)
 }
 
-/** A place that no file is fetched from. The message is for the log, and holds nothing of the address but an IP. */
-class RefusedPlaceError extends Error {}
-
-function refusal(message: string): ExchangeError {
-  return new ExchangeError("invalid", false, message)
-}
-
-function checked(url: URL | null): URL {
-  if (url === null) throw refusal("the address is none")
-  if (url.protocol !== "https:" && url.protocol !== "http:") throw refusal("the address is neither http nor https")
-  if (url.username !== "" || url.password !== "") throw refusal("the address holds a user name or password")
+function checkedUrl(url: URL | null): URL {
+  if (url === null) throw invalidFile("the address is not a URL")
+  if (url.protocol !== "https:" && url.protocol !== "http:") throw invalidFile("the address is neither http nor https")
+  if (url.username !== "" || url.password !== "") throw invalidFile("the address contains a user name or password")
   return url
 }
 
-async function unlessRefused(reply: Promise<Reply>): Promise<Reply> {
+/** Turns the connection error of a forbidden address into `invalid`, which is not retried. */
+async function withForbiddenAsInvalid(response: Promise<HttpResponse>): Promise<HttpResponse> {
   try {
-    return await reply
+    return await response
   } catch (error) {
     const { cause } = error as Error
-    throw cause instanceof RefusedPlaceError ? refusal(cause.message) : error
+    throw cause instanceof ForbiddenAddressError ? invalidFile(cause.message) : error
   }
 }
 
@@ -179,14 +209,14 @@ function wholeNumber(header: string | string[] | undefined): number | undefined 
 }
 
 /**
- * Connects to public addresses only. The name is resolved once, here, and the connection goes to what was checked: a name
- * that resolves differently the second time gains nothing.
+ * Connects to public addresses only. The name is resolved once, here, and the connection uses the address that was checked, so
+ * that a name that resolves differently the second time (DNS rebinding) is no way around the check.
  */
 function publicOnly(timeout: number): buildConnector.connector {
   const connect = buildConnector({ timeout, allowH2: false, lookup: publicLookup })
   return (options, callback) => {
     if (isIP(options.hostname) > 0 && !isPublicAddress(options.hostname)) {
-      callback(new RefusedPlaceError(`${options.hostname} is no public address`), null)
+      callback(new ForbiddenAddressError(`${options.hostname} is not a public address`), null)
     } else connect(options, callback)
   }
 }
@@ -197,13 +227,11 @@ const publicLookup: LookupFunction = (hostname, options, callback) => {
       callback(error, "")
       return
     }
-    const refused = found.find(({ address }) => !isPublicAddress(address))
+    const forbidden = found.find(({ address }) => !isPublicAddress(address))
     const [first] = found
-    if (refused !== undefined || first === undefined) {
-      callback(
-        new RefusedPlaceError(`the name stands for ${refused?.address ?? "nothing"}, which is no public address`),
-        "",
-      )
+    if (forbidden !== undefined || first === undefined) {
+      const address = forbidden?.address ?? "nothing"
+      callback(new ForbiddenAddressError(`the name resolves to ${address}, which is not a public address`), "")
     } else if (options.all) callback(null, found)
     else callback(null, first.address, first.family)
   })
@@ -226,7 +254,7 @@ const reservedV4 = blockList("ipv4", [
   ["224.0.0.0", 3],
 ])
 const globalV6 = blockList("ipv6", [["2000::", 3]])
-/** Within the global ones: special purposes, documentation, and tunnels that lead to an IPv4 address. */
+/** Parts of the global range for special purposes, for documentation, and for tunnels that lead to an IPv4 address. */
 const reservedV6 = blockList("ipv6", [
   ["2001::", 23],
   ["2001:db8::", 32],
@@ -241,8 +269,8 @@ function blockList(family: "ipv4" | "ipv6", subnets: [string, number][]): BlockL
 }
 
 /**
- * Whether an IP address belongs to the public internet: not to this machine, a private or link-local network, a multicast
- * group or a reserved range. Of IPv6 only global unicast is public, so no IPv4 address passes in the guise of one.
+ * Whether an IP address is on the public internet: not this machine, a private or link-local network, a multicast group or a
+ * reserved range. For IPv6 only global unicast is public, so that an IPv4 address written as IPv6 does not pass.
  */
 export function isPublicAddress(address: string): boolean {
   if (isIPv6(address)) return globalV6.check(address, "ipv6") && !reservedV6.check(address, "ipv6")

@@ -1,97 +1,95 @@
-import { Queue, type Queued } from "../collections/queue.ts"
-import { ExchangeError } from "./transport.ts"
+import { Link, LinkedList } from "../collections/linkedList.ts"
+import { TransportError } from "./transport.ts"
 
-/** Who waits for a turn. */
-export interface Waiting extends Queued {
-  /** It has its turn, to be given back. */
-  go(): void
+/** A call that waits for a permit. */
+export interface QueuedCall {
+  /** Called with a permit, which has to be released. Must not throw. May release at once. */
+  run(): void
 }
 
-/** The calls of one caller that wait, in their order. */
-class Line extends Queue<Waiting> implements Queued {
+/** The waiting calls of one caller, in order. */
+class CallerQueue {
   readonly caller: string
-  place: number | undefined
+  readonly calls = new LinkedList<QueuedCall>()
+  readonly link = new Link<CallerQueue>(this)
 
   constructor(caller: string) {
-    super()
     this.caller = caller
   }
 }
 
 /**
- * Bounds how many calls are under way at once. While some wait, the callers take turns, however many calls each of them
- * has brought: whoever asks for one thing doesn't wait for another's thousand.
+ * Limits how many calls are in flight. Waiting calls are served round-robin by caller, so that a caller with one call does not wait
+ * for another caller's thousand.
  */
-export class Turns {
-  readonly #most: number
-  #free: number
-  #waiting = 0
-  readonly #lines = new Map<string, Line>()
-  /** The same lines in the order of their turns. */
-  readonly #order = new Queue<Line>()
-  #isCalling = false
+export class FairSemaphore {
+  readonly #maxQueued: number
+  #permits: number
+  #queued = 0
+  readonly #queues = new Map<string, CallerQueue>()
+  /** The same queues, in the order in which they are served. */
+  readonly #rotation = new LinkedList<CallerQueue>()
+  #isServing = false
 
-  /**
-   * @param atOnce how many may be under way
-   * @param mostWaiting how many may wait; Infinity for any number
-   */
-  constructor(atOnce: number, mostWaiting: number) {
-    this.#free = atOnce
-    this.#most = mostWaiting
+  /** @param maxQueued how many calls may wait; Infinity for no limit */
+  constructor(permits: number, maxQueued: number) {
+    this.#permits = permits
+    this.#maxQueued = maxQueued
   }
 
-  /** Takes a turn if nobody has to be waited for. Every turn that was taken or waited for is to be given back. */
-  take(): boolean {
-    if (this.#free === 0) return false
-    this.#free -= 1
+  /** Takes a permit if there is one. Each permit has to be released. */
+  tryAcquire(): boolean {
+    if (this.#permits === 0) return false
+    this.#permits -= 1
     return true
   }
 
-  /** Puts it in its caller's line, until it is told to go; why not, when the line is full. */
-  wait(caller: string, waiting: Waiting): ExchangeError | undefined {
-    const line = this.#lines.get(caller) ?? new Line(caller)
-    // No line may be longer than the room that is left: so one caller has half of it at the most, and there is always some.
-    if (line.size >= this.#most - this.#waiting) {
-      return new ExchangeError("queueFull", false, `${this.#waiting} calls wait, ${line.size} of them the caller's`)
+  /** Enqueues the call until there is a permit for it. Returns an error if the queue is full. */
+  enqueue(caller: string, call: Link<QueuedCall>): TransportError | undefined {
+    const queue = this.#queues.get(caller) ?? new CallerQueue(caller)
+    const { size } = queue.calls
+    // A caller's queue may not grow beyond the free room. So one caller gets half of the room at most, and some is always left.
+    if (size >= this.#maxQueued - this.#queued) {
+      return new TransportError("queueFull", false, `${this.#queued} calls are waiting, ${size} of them the caller's`)
     }
-    if (line.size === 0) {
-      this.#lines.set(caller, line)
-      this.#order.push(line)
+    if (size === 0) {
+      this.#queues.set(caller, queue)
+      this.#rotation.add(queue.link)
     }
-    line.push(waiting)
-    this.#waiting += 1
+    queue.calls.add(call)
+    this.#queued += 1
     return undefined
   }
 
-  /** Leaves the line before it has its turn. */
-  leave(caller: string, waiting: Waiting): void {
-    const line = this.#lines.get(caller)
-    if (!line?.delete(waiting)) return
-    this.#waiting -= 1
-    if (line.size > 0) return
-    this.#lines.delete(caller)
-    this.#order.delete(line)
+  /** Removes a call that no longer needs a permit. Does nothing if it is not queued. */
+  remove(caller: string, call: Link<QueuedCall>): void {
+    const queue = this.#queues.get(caller)
+    if (!queue?.calls.delete(call)) return
+    this.#queued -= 1
+    if (queue.calls.size > 0) return
+    this.#queues.delete(caller)
+    this.#rotation.delete(queue.link)
   }
 
-  giveBack(): void {
-    this.#free += 1
-    // Whoever goes may give back at once, and is followed by the next one then, not called by it.
-    if (this.#isCalling) return
-    this.#isCalling = true
+  release(): void {
+    this.#permits += 1
+    // run() may release synchronously; the loop below, not recursion, starts the next call.
+    if (this.#isServing) return
+    this.#isServing = true
     try {
-      while (this.#free > 0 && this.#waiting > 0) this.#callNext()
+      while (this.#permits > 0 && this.#queued > 0) this.#runNext()
     } finally {
-      this.#isCalling = false
+      this.#isServing = false
     }
   }
 
-  #callNext(): void {
-    const line = this.#order.shift() as Line
-    const next = line.shift() as Waiting
-    this.#waiting -= 1
-    if (line.size > 0) this.#order.push(line)
-    else this.#lines.delete(line.caller)
-    this.#free -= 1
-    next.go()
+  #runNext(): void {
+    const queue = this.#rotation.shift() as CallerQueue
+    const call = queue.calls.shift() as QueuedCall
+    this.#queued -= 1
+    if (queue.calls.size > 0) this.#rotation.add(queue.link)
+    else this.#queues.delete(queue.caller)
+    this.#permits -= 1
+    call.run()
   }
 }

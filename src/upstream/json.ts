@@ -1,16 +1,16 @@
 import { DecodeError } from "./decoders.ts"
 
 /**
- * How deep objects and lists may nest in what upstream answers. Whoever walks or writes out a value does so by recursion, and
- * a few thousand levels are more than the stack holds.
+ * The maximum depth of objects and lists in a response. Code that walks or serializes a value is recursive, and a few thousand
+ * levels overflow the stack.
  */
-export const deepestJson = 200
+export const maxJsonDepth = 200
 
-/** The value of a JSON text. Throws DecodeError where it is none, or nests deeper than `deepestJson` levels. */
+/** Parses JSON. Throws DecodeError if the text is not JSON or is nested deeper than `maxJsonDepth`. */
 export function parseJson(text: string): unknown {
   const value = parsed(text)
-  if (typeof value === "object" && value !== null && isDeeper(value, deepestJson)) {
-    throw new DecodeError(`JSON that nests deeper than ${deepestJson} levels`)
+  if (typeof value === "object" && value !== null && isDeeper(value, maxJsonDepth)) {
+    throw new DecodeError(`JSON nested deeper than ${maxJsonDepth} levels`)
   }
   return value
 }
@@ -19,14 +19,14 @@ function parsed(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch {
-    // The parser's own message quotes the body, which may hold what no log should.
-    throw new DecodeError("no JSON")
+    // The parser's own message quotes the body, which may contain what must not be logged.
+    throw new DecodeError("not JSON")
   }
 }
 
 /**
- * Whether the value has more levels than that. It is asked of every answer, so it is written for V8: lists by index and objects
- * by `for … in`, without a list of their values, take a twentieth of the time that parsing takes.
+ * Whether the value has more than this many levels. Runs on every response, so it is written for V8: lists by index and objects by
+ * `for … in`, without a list of their values, take a twentieth of the time that parsing takes.
  */
 function isDeeper(value: object, levels: number): boolean {
   if (levels === 0) return true

@@ -1,30 +1,35 @@
 import { type Dispatcher, errors } from "undici"
 
-/** One HTTP answer. Header names are in lower case. */
-export interface Reply {
+/** An HTTP response. Header names are in lower case. */
+export interface HttpResponse {
   status: number
   headers: Record<string, string | string[] | undefined>
   body: Buffer
-  /** The body as JSON, once somebody has parsed it for all who share the answer. */
+  /** The parsed body, set when first parsed, for all callers that share the response. */
   json?: unknown
-  /** What the body says of an error, once somebody has read it for all who share the answer: they have the same token. */
-  error?: ErrorBody
-  /** Whether the body was larger than was wanted; nothing of it is here then. */
+  /** The parsed body of an error, set when first parsed. Callers that share a response have the same token. */
+  errorBody?: ErrorBody
+  /** Whether the body exceeded `cutAt`. `body` is empty then. */
   isCut: boolean
 }
 
-/** What an error's body says. */
+/** The content of an error response. */
 export interface ErrorBody {
   message?: string
-  /** What else it holds. */
+  /** The other keys. */
   data?: unknown
 }
 
-/** An exchange that gave no whole answer, and how far it came. */
-export class ExchangeError extends Error {
+/** A request without a complete response. */
+export class TransportError extends Error {
   /**
-   * `broken`: it began and broke off; `invalid`: it is no answer to use, and wouldn't be one the next time; `suspended` and
-   * `crowded`: the gateway held it back, since upstream is down or too many wait; `cancelled`: nobody waits for it any more.
+   * - `timeout`: no complete response in time
+   * - `unreachable`: no connection
+   * - `connectionLost`: the connection ended before a response began
+   * - `truncated`: the response began and was cut off
+   * - `invalid`: malformed or oversized response; retrying would not help
+   * - `circuitOpen`, `queueFull`: not sent, because Code Ocean is down or too many calls are waiting
+   * - `cancelled`: no caller waits for the response any more
    */
   readonly kind:
     | "timeout"
@@ -35,18 +40,17 @@ export class ExchangeError extends Error {
     | "circuitOpen"
     | "queueFull"
     | "cancelled"
-  /** Whether the request may have reached upstream. */
+  /** Whether the request may have reached the server. */
   readonly sent: boolean
-  constructor(kind: ExchangeError["kind"], sent: boolean, message: string, cause?: unknown) {
+  constructor(kind: TransportError["kind"], sent: boolean, message: string, cause?: unknown) {
     super(message, { cause })
     this.kind = kind
     this.sent = sent
   }
 }
 
-/** What is sent. */
 export interface HttpRequest {
-  /** Where to, for a pool of more than one place. */
+  /** Required for an agent, which has connections to several origins. */
   origin?: string
   method: Dispatcher.HttpMethod
   path: string
@@ -54,88 +58,85 @@ export interface HttpRequest {
   body: string | undefined
 }
 
-/** An exchange under way. */
-export interface Exchange {
-  /** Ends it at once: its receiver is told so. Says whether the request may have reached upstream. */
+/** A request that has been passed to undici. */
+export interface InFlight {
+  /** Cancels it: the handler gets a TransportError at once. Returns whether the request may have reached the server. */
   abort(): boolean
 }
 
-/** Whoever sent a request: told once what came of it, perhaps before it knows that the exchange is under way. */
-export interface Receiver {
-  /** So many bytes of the answer have come. */
-  received?(bytes: number): void
-  answered(reply: Reply): void
-  /** An ExchangeError, or what undici says of a request that can't be written as HTTP: a bug of ours. */
-  failed(error: Error): void
+/** Receives the result of a request: exactly one of `onResponse` and `onError` is called, possibly before `send()` returns. */
+export interface ResponseHandler {
+  /** Called with the size of each chunk of the body. */
+  onData?(bytes: number): void
+  onResponse(response: HttpResponse): void
+  /** A TransportError, or undici's InvalidArgumentError for a request that is not valid HTTP: a bug in the gateway. */
+  onError(error: Error): void
 }
 
-/** The largest answer that is read, in bytes: 32 MiB, some twenty times the largest page that upstream is known to give. */
-export const largestAnswer = 32 * 1024 * 1024
+/** The largest response body, in bytes: 32 MiB, about twenty times the largest page that Code Ocean is known to send. */
+export const maxResponseBytes = 32 * 1024 * 1024
 
 /**
- * Sends one request and collects its answer. Redirects are answers like any other.
- * This goes through the pool's `dispatch`, not its `request`: without a stream for each body, a page of a hundred small
- * answers costs the gateway about two thirds of the time.
- * @param timeoutMs from being sent to the last byte; time spent in line for a connection doesn't count
- * @param cutAt cuts off a body of more bytes than this; without it, one of more than `largestAnswer` fails
+ * Sends one request and collects its response. Does not follow redirects.
+ * Uses the pool's `dispatch`, not `request`: without a stream for each body, a page of a hundred small responses takes about
+ * two thirds of the time.
+ * @param timeoutMs from sending to the last byte; waiting for a connection does not count
+ * @param cutAt a body of more bytes than this is cut off; if omitted, one of more than `maxResponseBytes` is an error
  */
-export function exchange(
+export function send(
   pool: Dispatcher,
   request: HttpRequest,
   timeoutMs: number,
-  receiver: Receiver,
+  handler: ResponseHandler,
   cutAt?: number,
-): Exchange {
-  const collecting = new Collecting(timeoutMs, receiver, cutAt)
-  pool.dispatch(request, collecting)
-  return collecting
+): InFlight {
+  const collector = new ResponseCollector(timeoutMs, handler, cutAt)
+  pool.dispatch(request, collector)
+  return collector
 }
 
-/**
- * An answer while it comes in. There are as many of these as there are calls under way, and the garbage collector copies
- * each of them while it waits: one object is less to copy than a function for each step.
- */
-class Collecting implements Dispatcher.DispatchHandler, Exchange {
+/** A class and not a set of closures: there is one for each request in flight, and the garbage collector copies each of them. */
+class ResponseCollector implements Dispatcher.DispatchHandler, InFlight {
   readonly #timeoutMs: number
-  readonly #receiver: Receiver
+  readonly #handler: ResponseHandler
   readonly #cutAt: number | undefined
   #controller: Dispatcher.DispatchController | undefined
   #timer: NodeJS.Timeout | undefined
   #done = false
   #status = 0
-  #headers: Reply["headers"] = {}
+  #headers: HttpResponse["headers"] = {}
   #size = 0
   #chunks: Buffer[] = []
 
-  constructor(timeoutMs: number, receiver: Receiver, cutAt: number | undefined) {
+  constructor(timeoutMs: number, handler: ResponseHandler, cutAt: number | undefined) {
     this.#timeoutMs = timeoutMs
-    this.#receiver = receiver
+    this.#handler = handler
     this.#cutAt = cutAt
   }
 
   abort(): boolean {
     const sent = this.#controller !== undefined
-    this.#fail(new ExchangeError("cancelled", sent, "given up"))
+    this.#fail(new TransportError("cancelled", sent, "cancelled"))
     return sent
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#controller = controller
-    if (this.#done) controller.abort(new Error("given up before it was sent"))
-    else this.#timer = setTimeout(Collecting.#timedOut, this.#timeoutMs, this)
+    if (this.#done) controller.abort(new Error("cancelled before it was sent"))
+    else this.#timer = setTimeout(ResponseCollector.#onTimeout, this.#timeoutMs, this)
   }
 
-  onResponseStart(_controller: unknown, status: number, headers: Reply["headers"]): void {
+  onResponseStart(_controller: unknown, status: number, headers: HttpResponse["headers"]): void {
     if (status < 200) return
     this.#status = status
     this.#headers = headers
-    if (Number(headers["content-length"]) > this.#largest) this.#tooLarge()
+    if (Number(headers["content-length"]) > this.#maxBytes) this.#tooLarge()
   }
 
   onResponseData(_controller: unknown, chunk: Buffer): void {
     this.#size += chunk.length
-    if (this.#size > this.#largest) this.#tooLarge()
-    else this.#receiver.received?.(chunk.length)
+    if (this.#size > this.#maxBytes) this.#tooLarge()
+    else this.#handler.onData?.(chunk.length)
     if (!this.#done) this.#chunks.push(chunk)
   }
 
@@ -144,20 +145,20 @@ class Collecting implements Dispatcher.DispatchHandler, Exchange {
   }
 
   onResponseError(_controller: unknown, error: Error): void {
-    this.#fail(explain(error, this.#controller !== undefined, this.#status > 0))
+    this.#fail(transportError(error, this.#controller !== undefined, this.#status > 0))
   }
 
-  get #largest(): number {
-    return this.#cutAt ?? largestAnswer
+  get #maxBytes(): number {
+    return this.#cutAt ?? maxResponseBytes
   }
 
-  static #timedOut(collecting: Collecting): void {
-    collecting.#fail(new ExchangeError("timeout", true, `no whole answer within ${collecting.#timeoutMs} ms`))
+  static #onTimeout(collector: ResponseCollector): void {
+    collector.#fail(new TransportError("timeout", true, `no complete response within ${collector.#timeoutMs} ms`))
   }
 
   #tooLarge(): void {
     if (this.#cutAt === undefined) {
-      this.#fail(new ExchangeError("invalid", true, `an answer of more than ${largestAnswer} bytes`))
+      this.#fail(new TransportError("invalid", true, `a response of more than ${maxResponseBytes} bytes`))
       return
     }
     this.#finish(Buffer.alloc(0), true)
@@ -169,29 +170,29 @@ class Collecting implements Dispatcher.DispatchHandler, Exchange {
     this.#done = true
     clearTimeout(this.#timer)
     this.#controller?.abort(error)
-    this.#receiver.failed(error)
+    this.#handler.onError(error)
   }
 
   #finish(body: Buffer, isCut: boolean): void {
     if (this.#done) return
     this.#done = true
     clearTimeout(this.#timer)
-    this.#receiver.answered({ status: this.#status, headers: this.#headers, body, isCut })
+    this.#handler.onResponse({ status: this.#status, headers: this.#headers, body, isCut })
   }
 }
 
-function explain(error: Error, sent: boolean, answerBegan: boolean): Error {
-  // Nothing that passes, and no sign that upstream is down.
+function transportError(error: Error, sent: boolean, responseBegan: boolean): Error {
+  // Not temporary, and no sign that the server is down.
   if (error instanceof errors.InvalidArgumentError) return error
-  if (!sent) return new ExchangeError("unreachable", false, "no connection", error)
+  if (!sent) return new TransportError("unreachable", false, "no connection", error)
   if (error instanceof errors.HTTPParserError || error instanceof errors.HeadersOverflowError)
-    return new ExchangeError("invalid", true, "an answer that is not HTTP", error)
-  if (answerBegan) return new ExchangeError("truncated", true, "an answer that broke off", error)
-  return new ExchangeError("connectionLost", true, "the connection ended before an answer", error)
+    return new TransportError("invalid", true, "the response is not HTTP", error)
+  if (responseBegan) return new TransportError("truncated", true, "the response was cut off", error)
+  return new TransportError("connectionLost", true, "the connection ended before a response", error)
 }
 
-/** The first value of an answer's header; its name in lower case. */
-export function headerOf(reply: Reply, name: string): string | undefined {
-  const value = reply.headers[name]
+/** The first value of a header. `name` is in lower case. */
+export function headerOf(response: HttpResponse, name: string): string | undefined {
+  const value = response.headers[name]
   return Array.isArray(value) ? value[0] : value
 }

@@ -1,3 +1,4 @@
+import { mapLimit } from "../../collections/semaphore.ts"
 import { badUserInput, type Failure, failureIn } from "../../errors.ts"
 import { builder } from "../builder.ts"
 import type { Context } from "../context.ts"
@@ -86,17 +87,6 @@ async function editOne(context: Context, id: string, edit: Edit, dryRun: boolean
     if (failure === undefined) throw error
     return { id, status: "failed", ...found, failure }
   }
-}
-
-/** Runs the work for each id, a few at a time, and keeps the ids' order. */
-async function forEach<T>(ids: readonly string[], work: (id: string) => Promise<T>): Promise<T[]> {
-  const results: T[] = new Array(ids.length)
-  let next = 0
-  const worker = async () => {
-    for (let index = next++; index < ids.length; index = next++) results[index] = await work(ids[index] as string)
-  }
-  await Promise.all(Array.from({ length: sideBySide }, worker))
-  return results
 }
 
 const UpdateStatus = builder.enumType("DataAssetUpdateStatus", {
@@ -218,6 +208,6 @@ defineMutation({
       throw badUserInput("Nothing is to change: give `addTags`, `removeTags` or `setCustomMetadata`.")
     }
     const targets = ids ?? (search == null ? [] : await findDataAssets(context, search))
-    return { items: await forEach(targets, (id) => editOne(context, id, edit, dryRun)) }
+    return { items: await mapLimit(targets, sideBySide, (id) => editOne(context, id, edit, dryRun)) }
   },
 })

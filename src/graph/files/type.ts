@@ -1,6 +1,6 @@
 import { trim } from "../../collections/text.ts"
 import { badUserInput, nullIfMissing } from "../../errors.ts"
-import type { Wanted } from "../../upstream/download.ts"
+import type { FileRange } from "../../upstream/download.ts"
 import { builder } from "../builder.ts"
 import type { Context } from "../context.ts"
 import { cost } from "../cost.ts"
@@ -25,11 +25,11 @@ interface FilePlace extends Place {
   size?: number | string | undefined
 }
 
-const keyOf = ({ owner: { kind, id }, path }: Place, wanted?: Wanted) => JSON.stringify([kind, id, path, wanted])
+const keyOf = ({ owner: { kind, id }, path }: Place, range?: FileRange) => JSON.stringify([kind, id, path, range])
 
 const placeOf = (key: string) => {
-  const [kind, id, path, wanted]: [rest.FileOwner["kind"], string, string, Wanted] = JSON.parse(key)
-  return { owner: { kind, id }, path, wanted }
+  const [kind, id, path, range]: [rest.FileOwner["kind"], string, string, FileRange] = JSON.parse(key)
+  return { owner: { kind, id }, path, range }
 }
 
 const itemsByFolder = loaderByKey((context, key) => {
@@ -44,9 +44,9 @@ const urlsByFile = loaderByKey((context, key) => {
 
 /** Null: there is no such file. */
 const downloadByFile = loaderByKey(async (context, key) => {
-  const { wanted, ...place } = placeOf(key)
+  const { range, ...place } = placeOf(key)
   const urls = await urlsByFile(context).load(keyOf(place))
-  return urls && nullIfMissing(context.upstream.download(urls.download_url, wanted))
+  return urls && nullIfMissing(context.upstream.download(urls.download_url, range))
 })
 
 /** The folder at this path; slashes at its ends make no difference. */

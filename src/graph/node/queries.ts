@@ -28,7 +28,7 @@ async function probe(context: Context, id: string): Promise<Found | null> {
   for (const answer of [pipeline, computation, dataAsset]) if (answer.status === "fulfilled") return answer.value
   // Pipelines answer as capsules too: a capsule is only what the pipelines' route doesn't have.
   if (capsule.status === "fulfilled" && pipeline.status === "rejected" && isRefusal(pipeline.reason)) {
-    context.types.remember(context.caller.key, capsule.value.id, "Capsule")
+    context.types.set(context.caller.key, capsule.value.id, "Capsule")
     return capsule.value
   }
   let forbidden: unknown

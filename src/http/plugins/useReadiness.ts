@@ -1,5 +1,5 @@
 import { type Plugin, useReadinessCheck } from "graphql-yoga"
-import type { UpstreamPool } from "../../upstream/client.ts"
+import type { UpstreamPool } from "../../upstream/pool.ts"
 
 const rememberedForMs = 5_000
 

@@ -1,0 +1,47 @@
+import type { LineLog } from "../log.ts"
+import type { Decoder } from "./decoders.ts"
+
+/** One call to Code Ocean's API. */
+export interface Call<T> {
+  method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE"
+  /** The path below `/api/v1/`, with placeholders for ids: `capsules/{id}/app_panel`. */
+  route: string
+  ids?: Readonly<Record<string, string>>
+  /** Undefined values are left out. */
+  query?: Readonly<Record<string, string | number | boolean | undefined>>
+  /** Sent as JSON. */
+  body?: unknown
+  /** Reads the body of a 2xx response. */
+  decode: Decoder<T>
+}
+
+/** A caller's token. `missing` is a sentence that says why there is none. */
+export type Token =
+  | {
+      value: string
+      /** Its SHA-256, set when it is first computed. */
+      digest?: string
+    }
+  | { missing: string }
+
+/** On whose behalf the calls of one request are made. */
+export interface Caller {
+  readonly token: Token
+  /** The token's digest, by which calls are queued and reads invalidated. Not a secret. */
+  readonly tokenDigest: string
+  /** Identifies token and agent together. Reads, polls and tasks are shared only under the same key. Not a secret. */
+  readonly key: string
+  /** The agent that acts for the caller, forwarded unchanged. */
+  readonly agentId: string | undefined
+  readonly requestId: string
+  readonly log: LineLog
+  /** Updated with each call. */
+  readonly cost: CallCounts
+}
+
+export interface CallCounts {
+  /** Calls that were sent, retries included. */
+  upstreamCalls: number
+  /** Calls that were not sent because an equal one was in flight. */
+  sharedCalls: number
+}

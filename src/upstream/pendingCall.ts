@@ -1,0 +1,145 @@
+import { Link } from "../collections/linkedList.ts"
+import type { Caller } from "./call.ts"
+import { type Messages, type ReceivedResponse, transportFailure } from "./decode.ts"
+import { UpstreamError } from "./error.ts"
+import type { CallOutcome, Flight, Waiter } from "./flight.ts"
+import { TransportError } from "./transport.ts"
+
+/** Why a request's calls are cancelled. */
+export type CancelReason = "cancelled" | "timeout" | "limitExceeded"
+
+/** A call that can be cancelled, with its position in its request's list. */
+export interface Cancellable {
+  readonly requestLink: Link<Cancellable>
+  /** Whether it reads from the API. A write or a download is not cancelled for the bytes that others have received. */
+  readonly isApiRead: boolean
+  cancel(reason: CancelReason): void
+}
+
+/** What a call is, and how its response is read. */
+export interface CallSpec<T> {
+  readonly endpoint: string
+  readonly messages: Messages
+  readonly isWrite: boolean
+  readonly isDownload: boolean
+  /** Throws UpstreamError. */
+  decode(outcome: ReceivedResponse): T
+}
+
+/** The request to which a pending call belongs. */
+export interface PendingCallOwner {
+  readonly caller: Caller
+  /** In milliseconds of `performance.now()`. */
+  readonly deadline: number
+  /** Removes a call that is settled. */
+  remove(call: Cancellable): void
+  /** Counts bytes of responses. */
+  onData(bytes: number): void
+  terminalError(reason: CancelReason, endpoint: string, outcomeUnknown: boolean): UpstreamError
+}
+
+/** One request's wait for a call, from joining the flight to the settled promise. */
+export class PendingCall<T> implements Waiter, Cancellable {
+  readonly flightLink: Link<Waiter> = new Link<Waiter>(this)
+  readonly requestLink: Link<Cancellable> = new Link<Cancellable>(this)
+  readonly promise: Promise<T>
+  readonly retries: boolean
+  readonly #owner: PendingCallOwner
+  readonly #flight: Flight
+  readonly #spec: CallSpec<T>
+  readonly #startedAt = performance.now()
+  #receivedBytes = 0
+  #resolve!: (value: T) => void
+  #reject!: (error: unknown) => void
+
+  /** @param retries whether to wait for a retry after a temporary failure */
+  constructor(owner: PendingCallOwner, flight: Flight, spec: CallSpec<T>, retries: boolean) {
+    this.#owner = owner
+    this.#flight = flight
+    this.#spec = spec
+    this.retries = retries
+    this.promise = new Promise((resolve, reject) => {
+      this.#resolve = resolve
+      this.#reject = reject
+    })
+  }
+
+  get deadline(): number {
+    return this.#owner.deadline
+  }
+
+  get isApiRead(): boolean {
+    return !this.#spec.isWrite && !this.#spec.isDownload
+  }
+
+  onSent(): void {
+    this.#owner.caller.cost.upstreamCalls += 1
+  }
+
+  onData(bytes: number): void {
+    this.#receivedBytes += bytes
+    this.#owner.onData(bytes)
+  }
+
+  settle(outcome: CallOutcome): void {
+    this.#owner.remove(this)
+    const { endpoint, messages, isWrite } = this.#spec
+    try {
+      if (outcome.response !== undefined) {
+        // Bytes count in full for each request that shares a call, so that a limit does not depend on what else is in flight.
+        const sharedBytes = outcome.response.body.length - this.#receivedBytes
+        if (sharedBytes > 0 && this.isApiRead) this.#owner.onData(sharedBytes)
+        this.#resolve(this.#spec.decode(outcome))
+      } else if (outcome.error instanceof TransportError) {
+        throw transportFailure(outcome.error, endpoint, messages, isWrite)
+      } else throw outcome.error
+    } catch (error) {
+      this.#fail(error)
+    }
+  }
+
+  cancel(reason: CancelReason): void {
+    const { endpoint, isWrite } = this.#spec
+    this.#owner.remove(this)
+    const sent = this.#flight.leave(this)
+    this.#fail(this.#owner.terminalError(reason, endpoint, isWrite && sent))
+  }
+
+  /** Never throws: other waiters of the same flight are settled after this one. */
+  #fail(error: unknown): void {
+    this.#reject(error)
+    try {
+      if (error instanceof UpstreamError) this.#log(error)
+    } catch {
+      // A log that cannot be written must not fail a call.
+    }
+  }
+
+  /** Writes one line for each failed call: as a warning, or as debug for a cancelled call and a 4xx, which are normal. */
+  #log(error: UpstreamError): void {
+    // The breaker writes one line for the whole outage.
+    if (error.failure === "circuitOpen") return
+    const isNormal = error.failure === "cancelled" || (error.failure === "status" && (error.status ?? 500) < 500)
+    this.#owner.caller.log[isNormal ? "debug" : "warn"](
+      {
+        endpoint: error.endpoint,
+        status: error.status,
+        failure: error.failure,
+        cause: causeOf(error),
+        // For a 5xx clients see the gateway's own message, so Code Ocean's is logged here.
+        upstreamMessage: isNormal ? undefined : error.upstreamMessage,
+        outcomeUnknown: error.outcomeUnknown || undefined,
+        attempts: this.#flight.attempts,
+        durationMs: Math.round(performance.now() - this.#startedAt),
+      },
+      "upstream call failed",
+    )
+  }
+}
+
+function causeOf(error: Error): string | undefined {
+  const causes: string[] = []
+  for (let cause = error.cause; cause instanceof Error && causes.length < 3; cause = cause.cause)
+    causes.push(cause.message)
+  return causes.length > 0 ? causes.join(": ") : undefined
+}

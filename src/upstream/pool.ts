@@ -1,0 +1,112 @@
+import { Pool } from "undici"
+import packageJson from "../../package.json" with { type: "json" }
+import type { Log } from "../log.ts"
+import { createBreaker } from "./breaker.ts"
+import type { Caller } from "./call.ts"
+import { RequestUpstream, type Upstream } from "./client.ts"
+import { createFilePools } from "./download.ts"
+import { FairSemaphore } from "./fairSemaphore.ts"
+import type { ApiFlight } from "./flight.ts"
+import { RetryBudget } from "./retry.ts"
+import { SharedReads } from "./singleFlight.ts"
+import { type HttpResponse, send } from "./transport.ts"
+
+/** The oldest platform version whose API this gateway speaks. Older platforms reject the header themselves. */
+const minServerVersion = "4.6.0"
+const userAgent = `${packageJson.name}/${packageJson.version}`
+const commonHeaders = { accept: "application/json", "min-server-version": minServerVersion, "user-agent": userAgent }
+const maxConnectMs = 5_000
+const maxProbeMs = 2_000
+
+/** The connections to one deployment, shared by all callers. Holds no caller's data. */
+export interface UpstreamPool {
+  /** @param options.retryReads false for a caller that retries by itself, such as a poller. Default: true */
+  forCaller(caller: Caller, options?: { retryReads?: boolean }): Upstream
+  /** Whether Code Ocean answers at all. Sent without a token, and over other connections than the callers'. */
+  probe(): Promise<boolean>
+  /** `open` while Code Ocean is down and only probes are sent. */
+  readonly circuit: "closed" | "open"
+  /** Closes all connections. Calls in flight are cut off. */
+  close(): Promise<void>
+}
+
+export interface UpstreamOptions {
+  /** The deployment's URL. The API is expected under `api/v1/` below it. */
+  url: URL
+  /** The timeout of one attempt. */
+  timeoutMs: number
+  /** The time limit for all calls of one request together. */
+  deadlineMs: number
+  /** The maximum number of calls in flight. */
+  connections: number
+  /** The maximum number of calls of one request, retries not counted. */
+  maxCalls: number
+  /** The maximum number of calls that wait for a connection. 0 for no limit. */
+  maxQueued: number
+  /** The maximum number of retries per hundred calls. */
+  retryPercent: number
+  /** The least number of calls in ten seconds on which the circuit breaker can open. 0 disables it. */
+  breakerCalls: number
+  /** Whether equal reads of one caller share one call. */
+  sharedReads: boolean
+  log: Log
+}
+
+/** Creates the pool. Connections are opened when they are needed. */
+export function createUpstreamPool(options: UpstreamOptions): UpstreamPool {
+  const { timeoutMs } = options
+  const { origin, pathname } = options.url
+  const basePath = `${pathname}api/v1/`
+  const connectTimeoutMs = Math.min(maxConnectMs, timeoutMs)
+  const settings = {
+    // transport.ts limits the whole call. These two start anew with each chunk, so a slow drip would pass them.
+    headersTimeout: 0,
+    bodyTimeout: 0,
+    connect: { timeout: connectTimeoutMs },
+    // Over TLS, HTTP/2 takes half as much CPU again for the same calls.
+    allowH2: false,
+  }
+  const pool = new Pool(origin, { ...settings, connections: options.connections })
+  const probePool = new Pool(origin, { ...settings, connections: 2 })
+  const probeRequest = {
+    method: "GET",
+    path: `${basePath}custom_metadata`,
+    headers: commonHeaders,
+    body: undefined,
+  } as const
+  const probe = () =>
+    new Promise<HttpResponse>((onResponse, onError) => {
+      send(probePool, probeRequest, Math.min(maxProbeMs, timeoutMs), { onResponse, onError })
+    })
+  const files = createFilePools({ upstream: options.url, connectTimeoutMs, userAgent })
+  const breaker = createBreaker({ calls: options.breakerCalls || Number.POSITIVE_INFINITY, probe, log: options.log })
+  const semaphore = new FairSemaphore(options.connections, options.maxQueued || Number.POSITIVE_INFINITY)
+  const resources = {
+    basePath,
+    commonHeaders,
+    route: { pool, semaphore, breaker, budget: new RetryBudget(options.retryPercent), timeoutMs },
+    reads: options.sharedReads ? new SharedReads<ApiFlight>() : undefined,
+    files,
+    fileBudget: new RetryBudget(options.retryPercent),
+    deadlineMs: options.deadlineMs,
+    maxCalls: options.maxCalls,
+  }
+
+  return {
+    forCaller: (caller, { retryReads = true } = {}) => new RequestUpstream(caller, resources, retryReads),
+    async probe() {
+      try {
+        return (await probe()).status < 500
+      } catch {
+        return false
+      }
+    },
+    get circuit() {
+      return breaker.isOpen ? "open" : "closed"
+    },
+    async close() {
+      breaker.close()
+      await Promise.all([pool.destroy(), probePool.destroy(), files.close()])
+    },
+  }
+}
