@@ -3,7 +3,7 @@ import type { LineLog } from "./log.ts"
 import { DecodeError } from "./upstream/decoders.ts"
 import { UpstreamError } from "./upstream/error.ts"
 
-/** The codes that clients find in `extensions.code`, beside GraphQL's own for documents that don't parse or validate. */
+/** The values of `extensions.code`, beside GraphQL's own for documents that do not parse or validate. `docs/errors.md` lists them. */
 const errorCodes = [
   "BAD_USER_INPUT",
   "UNAUTHENTICATED",
@@ -23,7 +23,7 @@ const errorCodes = [
 
 export type ErrorCode = (typeof errorCodes)[number]
 
-/** The one table from upstream's status to a code; the statuses of 5xx that it doesn't name are UPSTREAM_UNAVAILABLE. */
+/** The code for each status of Code Ocean. Other 5xx are UPSTREAM_UNAVAILABLE. */
 const codeOfStatus: Readonly<Record<number, ErrorCode>> = {
   400: "BAD_USER_INPUT",
   401: "UNAUTHENTICATED",
@@ -40,6 +40,7 @@ const codeOfStatus: Readonly<Record<number, ErrorCode>> = {
   504: "UPSTREAM_TIMEOUT",
 }
 
+/** The code for each other failure of a call. */
 const codeOfFailure: Readonly<Record<Exclude<UpstreamError["failure"], "status">, ErrorCode>> = {
   timeout: "UPSTREAM_TIMEOUT",
   unreachable: "UPSTREAM_UNAVAILABLE",
@@ -53,34 +54,38 @@ const codeOfFailure: Readonly<Record<Exclude<UpstreamError["failure"], "status">
   cancelled: "UPSTREAM_TIMEOUT",
 }
 
-/** The code for a failed upstream call. */
-export function codeOf(error: UpstreamError): ErrorCode {
+function codeOf(error: UpstreamError): ErrorCode {
   if (error.failure !== "status") return codeOfFailure[error.failure]
-  // Whatever the status: the token is known, and may not do this.
+  // Code Ocean also answers other statuses than 403 to a token without the scope.
   if (error.lacksScope) return "FORBIDDEN"
   const status = error.status ?? 0
   return codeOfStatus[status] ?? (status >= 500 ? "UPSTREAM_UNAVAILABLE" : "UPSTREAM_INVALID_RESPONSE")
 }
 
-/** Refuses what a client sent. `message` is a sentence that says what to do instead. */
+/** Whether the error is a failed call to Code Ocean with one of these codes. */
+export function hasCode(error: unknown, ...codes: ErrorCode[]): boolean {
+  return error instanceof UpstreamError && codes.includes(codeOf(error))
+}
+
+/** Creates an error for invalid input. `message` is a sentence that says what to send instead. */
 export function badUserInput(message: string): GraphQLError {
   return new GraphQLError(message, { extensions: { code: "BAD_USER_INPUT" satisfies ErrorCode } })
 }
 
-/** For a lookup by id: an object that doesn't exist is null; every other failure stays one. */
+/** For a lookup by id: resolves with null if the object does not exist. Other failures reject. */
 export function nullIfMissing<T>(lookup: Promise<T>): Promise<T | null>
 export function nullIfMissing<T>(lookup: T | Promise<T>): T | Promise<T | null>
 export function nullIfMissing<T>(lookup: T | Promise<T>): T | Promise<T | null> {
-  return lookup instanceof Promise ? lookup.catch(nullForMissing) : lookup
+  return lookup instanceof Promise ? lookup.catch(nullIfNotFound) : lookup
 }
 
-function nullForMissing(error: unknown): null {
-  if (error instanceof UpstreamError && error.failure === "status" && codeOf(error) === "NOT_FOUND") return null
+function nullIfNotFound(error: unknown): null {
+  if (hasCode(error, "NOT_FOUND")) return null
   throw error
 }
 
-/** For a search that only saves calls: where it is refused, or makes no sense, nothing is found. */
-export async function noneIfRefused<T>(search: Promise<T[]>): Promise<T[]> {
+/** For a search that only saves calls: resolves with an empty list if the response is a 4xx or invalid. */
+export async function emptyIfRejected<T>(search: Promise<T[]>): Promise<T[]> {
   try {
     return await search
   } catch (error) {
@@ -89,24 +94,22 @@ export async function noneIfRefused<T>(search: Promise<T[]>): Promise<T[]> {
   }
 }
 
-const refusals: ReadonlySet<number> = new Set([400, 403, 404, 409, 423])
-
-const hidden: ReadonlySet<ErrorCode> = new Set(["UNAUTHENTICATED", "FORBIDDEN", "NOT_FOUND"])
-
 /**
- * For objects that others only point to: one that the caller may not see, or that is gone, is null. Upstream answers 401,
- * 403 or 404 for what a caller may not see.
+ * For an object that another one refers to: resolves with null if it does not exist or the caller may not see it. Code Ocean
+ * answers 401, 403 or 404 in the second case.
  */
 export async function nullIfInaccessible<T>(lookup: Promise<T>): Promise<T | null> {
   try {
     return await lookup
   } catch (error) {
-    if (error instanceof UpstreamError && error.failure === "status" && hidden.has(codeOf(error))) return null
+    if (error instanceof UpstreamError && error.failure === "status" && inaccessible.has(codeOf(error))) return null
     throw error
   }
 }
 
-/** What upstream refused, as data for a screen. */
+const inaccessible: ReadonlySet<ErrorCode> = new Set(["UNAUTHENTICATED", "FORBIDDEN", "NOT_FOUND"])
+
+/** A refused change, as data: the `MutationRefused` of the graph. */
 export class Refusal {
   readonly code: ErrorCode
   readonly message: string
@@ -118,76 +121,80 @@ export class Refusal {
   }
 }
 
-/** The refusal in a failed write; undefined where something went wrong instead, which belongs into `errors`. */
-export function refusalIn(error: unknown): Refusal | undefined {
-  if (!(error instanceof UpstreamError) || error.failure !== "status" || !refusals.has(error.status ?? 0))
-    return undefined
+/** The statuses of a write that mean a refusal. Other failures belong into `errors`. */
+const refusalStatuses: ReadonlySet<number> = new Set([400, 403, 404, 409, 423])
+
+/** Converts the error of a write to a refusal. Undefined if it is any other failure. */
+export function toRefusal(error: unknown): Refusal | undefined {
+  if (!(error instanceof UpstreamError) || error.failure !== "status") return undefined
+  if (!refusalStatuses.has(error.status ?? 0)) return undefined
   return new Refusal(codeOf(error), error.message, error.data ?? null)
 }
 
-/** A failed upstream call as data, for work on many objects that goes on without the one that failed. */
+/** A failed call as data, for work on many objects that continues with the others: the `Failure` of the graph. */
 export interface Failure {
   code: ErrorCode
   message: string
-  /** True of a write that may have happened. */
+  /** True for a write that may have taken effect. */
   outcomeUnknown: boolean
 }
 
-/** What to say of a failed upstream call; undefined for any other error. */
-export function failureIn(error: unknown): Failure | undefined {
+/** Converts the error of a call. Undefined if it is no failed call. */
+export function toFailure(error: unknown): Failure | undefined {
   if (!(error instanceof UpstreamError)) return undefined
-  return { code: codeOf(error), message: sentenceFor(error), outcomeUnknown: error.outcomeUnknown }
+  return { code: codeOf(error), message: clientMessage(error), outcomeUnknown: error.outcomeUnknown }
 }
 
 /**
- * The error as clients may see it: deliberate errors as they are, failed upstream calls by the tables above, single values
- * that upstream doesn't promise as UPSTREAM_INVALID_RESPONSE, and anything else, which is a bug of ours, masked and logged.
+ * Converts an error of an operation to the one that the client gets. GraphQLErrors pass as they are, with a code. Failed calls
+ * get their code from the tables above. Values that Code Ocean's API does not document are UPSTREAM_INVALID_RESPONSE. Anything
+ * else is a bug of the gateway: it is logged, and masked.
  */
 export function presentError(error: unknown, requestId: string, log: LineLog): GraphQLError {
-  const place =
+  const location =
     error instanceof GraphQLError
       ? { nodes: error.nodes, source: error.source, positions: error.positions, path: error.path }
       : {}
   const cause = rootCause(error)
   if (cause instanceof UpstreamError) {
-    return new GraphQLError(sentenceFor(cause), {
-      ...place,
+    return new GraphQLError(clientMessage(cause), {
+      ...location,
       extensions: { code: codeOf(cause), requestId, ...upstreamExtensions(cause) },
     })
   }
-  // Not a GraphQLError itself: the executor makes plain errors of those that a scalar throws, and their code is lost.
+  // DecodeError is no GraphQLError, because the executor replaces errors that a scalar throws by plain ones without a code.
   if (cause instanceof DecodeError) {
     return new GraphQLError(cause.message, {
-      ...place,
+      ...location,
       extensions: { code: "UPSTREAM_INVALID_RESPONSE" satisfies ErrorCode, requestId },
     })
   }
   if (cause instanceof GraphQLError) {
     const { extensions } = cause
-    return new GraphQLError(shortened(cause.message), {
-      ...place,
-      extensions: { ...extensions, code: publicCode(extensions.code), requestId },
+    return new GraphQLError(truncate(cause.message), {
+      ...location,
+      extensions: { ...extensions, code: documentedCode(extensions.code), requestId },
     })
   }
-  // The client left before its request was read, or while it was worked on: nobody will see the answer.
-  log[isAbort(cause) ? "debug" : "error"]({ err: cause, path: place.path?.join(".") }, "unexpected error")
+  // An aborted request is no bug: the client closed its connection.
+  log[isAbort(cause) ? "debug" : "error"]({ err: cause, path: location.path?.join(".") }, "unexpected error")
   return new GraphQLError(`Unexpected error. Its details are in the gateway's log under request id ${requestId}.`, {
-    ...place,
+    ...location,
     extensions: { code: "INTERNAL_SERVER_ERROR" satisfies ErrorCode, requestId },
   })
 }
 
+const maxMessageLength = 4_000
+
 /**
- * A message with its middle left out where it is long: GraphQL's own quote values whole, a megabyte in each of fifty errors,
- * and say before and after them what is wrong.
+ * Cuts out the middle of a long message. graphql-js quotes whole values, up to a megabyte in each of fifty errors, and says
+ * before and after the value what is wrong.
  */
-function shortened(message: string): string {
-  if (message.length <= mostMessage) return message
-  const half = mostMessage / 2
+function truncate(message: string): string {
+  if (message.length <= maxMessageLength) return message
+  const half = maxMessageLength / 2
   return `${message.slice(0, half).toWellFormed()} … ${message.slice(-half).toWellFormed()}`
 }
-
-const mostMessage = 4_000
 
 function isAbort(error: unknown): boolean {
   if (!(error instanceof Error)) return false
@@ -200,22 +207,23 @@ function rootCause(error: unknown): unknown {
 }
 
 /**
- * A code that `docs/errors.md` lists. The server's own refusals (a body that is no JSON, an operation that isn't there) and
- * GraphQL's of variables come with other codes or none: the input was wrong.
+ * Replaces a code that `docs/errors.md` does not list by BAD_USER_INPUT. Errors by Yoga (the body is no JSON, there is no such
+ * operation) and by graphql-js (invalid variables) have other codes or none, and all of them are about the input.
  */
-function publicCode(code: unknown): string {
-  const isNamed =
+function documentedCode(code: unknown): string {
+  const isDocumented =
     typeof code === "string" && (code.startsWith("GRAPHQL_") || errorCodes.some((known) => known === code))
-  return isNamed ? code : ("BAD_USER_INPUT" satisfies ErrorCode)
+  return isDocumented ? code : ("BAD_USER_INPUT" satisfies ErrorCode)
 }
 
-function sentenceFor(error: UpstreamError): string {
+/** The message of a failed call. Code Ocean's own message is passed on only below 500. */
+function clientMessage(error: UpstreamError): string {
   const sentence =
     error.failure === "status" && (error.status ?? 0) >= 500
       ? `Code Ocean is failing (${error.status}).`
       : error.message
   return error.outcomeUnknown
-    ? `${sentence} It is unknown whether the change happened: look before you try again.`
+    ? `${sentence} It is unknown whether the change happened. Check before you try again.`
     : sentence
 }
 

@@ -1,4 +1,4 @@
-import { badUserInput, type Failure, Refusal, refusalIn } from "../errors.ts"
+import { badUserInput, type Failure, Refusal, toRefusal } from "../errors.ts"
 import { builder, type InputType, type ObjectType } from "./builder.ts"
 import type { Context } from "./context.ts"
 import { type Cost, cost } from "./cost.ts"
@@ -60,7 +60,7 @@ export function defineMutation<Input extends object, Payload extends object>(mut
         try {
           return await mutation.run(input as Input, context)
         } catch (error) {
-          const refusal = refusalIn(error)
+          const refusal = toRefusal(error)
           if (refusal === undefined) throw error
           return refusal
         }

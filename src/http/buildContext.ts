@@ -6,7 +6,6 @@ import type { Pollers } from "../polling/pollers.ts"
 import type { Tasks } from "../polling/tasks.ts"
 import type { Caller, Token } from "../upstream/call.ts"
 import type { Upstream } from "../upstream/client.ts"
-import { UpstreamError } from "../upstream/error.ts"
 import type { UpstreamPool } from "../upstream/pool.ts"
 import { createRedaction } from "../upstream/redaction.ts"
 import { pollAgainAfterMs } from "../upstream/retry.ts"
@@ -55,7 +54,7 @@ export function createContexts(options: {
       follow: ({ kind, id, read, slowestMs }) =>
         pollers.watch(JSON.stringify([caller.key, kind, id]), {
           read: (signal) => readOnce(pool.forCaller(caller, { retryReads: false }), read, signal),
-          retryAfterMs: (error) => (error instanceof UpstreamError ? pollAgainAfterMs(error) : undefined),
+          retryAfterMs: pollAgainAfterMs,
           slowestMs,
         }),
       renew() {

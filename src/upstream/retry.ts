@@ -1,4 +1,4 @@
-import type { UpstreamError } from "./error.ts"
+import { UpstreamError } from "./error.ts"
 
 /** How often one read is sent at most. */
 export const maxAttempts = 4
@@ -21,10 +21,11 @@ const temporaryFailures: ReadonlySet<UpstreamError["failure"]> = new Set([
 ])
 
 /**
- * How long a caller that polls should wait after this failure, in milliseconds: what Code Ocean requested, or 0. Undefined if
- * the failure is permanent.
+ * How long a caller that polls should wait after this error, in milliseconds: what Code Ocean requested, or 0. Undefined if
+ * the failure is permanent, or the error is no failed call.
  */
-export function pollAgainAfterMs(error: UpstreamError): number | undefined {
+export function pollAgainAfterMs(error: unknown): number | undefined {
+  if (!(error instanceof UpstreamError)) return undefined
   const { failure, status = 0, retryAfterSeconds = 0 } = error
   const isTemporary =
     failure === "status" ? status === 408 || status === 429 || status >= 500 : temporaryFailures.has(failure)

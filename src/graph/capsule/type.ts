@@ -1,4 +1,4 @@
-import { noneIfRefused } from "../../errors.ts"
+import { emptyIfRejected } from "../../errors.ts"
 import { builder } from "../builder.ts"
 import { loaderById, type Typed } from "../loader.ts"
 import { Node } from "../node/type.ts"
@@ -10,7 +10,7 @@ import { Runnable } from "./runnableType.ts"
 export const capsuleById = loaderById("Capsule", (context, id) => rest.getRunnable(context.upstream, "capsules", id), {
   fetchesOthers: true,
   finderFor: ({ bulkCapsuleReads, upstream }) =>
-    bulkCapsuleReads ? (ids) => noneIfRefused(rest.findCapsules(upstream, ids)) : undefined,
+    bulkCapsuleReads ? (ids) => emptyIfRejected(rest.findCapsules(upstream, ids)) : undefined,
 })
 
 export const Capsule = builder.objectRef<Typed<rest.Runnable>>("Capsule")

@@ -1,4 +1,4 @@
-import { type Failure, failureIn, nullIfMissing } from "../../errors.ts"
+import { type Failure, nullIfMissing, toFailure } from "../../errors.ts"
 import { builder } from "../builder.ts"
 import type { Context } from "../context.ts"
 import { link } from "../cost.ts"
@@ -115,7 +115,7 @@ export async function permissionSteps(context: Context, id: string, permissions:
     await sendPermissions(context, "data_assets", id, permissions)
     return [{ step: "set_permissions", status: "done" }]
   } catch (error) {
-    const failure = failureIn(error)
+    const failure = toFailure(error)
     if (failure === undefined) throw error
     return [{ step: "set_permissions", status: "failed", failure }]
   }

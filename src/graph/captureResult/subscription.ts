@@ -1,4 +1,4 @@
-import { badUserInput, failureIn, nullIfMissing, Refusal, refusalIn } from "../../errors.ts"
+import { badUserInput, nullIfMissing, Refusal, toFailure, toRefusal } from "../../errors.ts"
 import type { TaskMemo } from "../../polling/tasks.ts"
 import { builder } from "../builder.ts"
 import { outcomeOf } from "../computation/outcome.ts"
@@ -141,7 +141,7 @@ function capture(wanted: Wanted, accept: readonly string[], context: Context) {
     followed = asset
     for await (const update of asset) {
       if ("error" in update) {
-        const isGone = refusalIn(update.error)?.code === "NOT_FOUND"
+        const isGone = toRefusal(update.error)?.code === "NOT_FOUND"
         yield isGone ? { ...progress, dataAsset: null } : update
         return
       }
@@ -174,7 +174,7 @@ function checkOutcome(run: computationRest.Computation, accept: readonly string[
 
 /** The event that says why it goes no further. */
 function refusedOr(progress: Progress, error: unknown): Progress | { error: unknown } {
-  const refusal = error instanceof Refusal ? error : refusalIn(error)
+  const refusal = error instanceof Refusal ? error : toRefusal(error)
   return refusal === undefined ? { error } : { ...progress, refusal }
 }
 
@@ -208,7 +208,7 @@ async function created(context: Context, wanted: Wanted): Promise<rest.DataAsset
   try {
     return await rest.createDataAsset(context.upstream, wanted.params)
   } catch (error) {
-    const failure = failureIn(error)
+    const failure = toFailure(error)
     if (failure?.outcomeUnknown !== true && failure?.code !== "UPSTREAM_INVALID_RESPONSE") throw error
     context.renew()
     const found = await earlierCapture(context, wanted).catch(() => undefined)

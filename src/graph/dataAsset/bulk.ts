@@ -1,5 +1,5 @@
 import { mapLimit } from "../../collections/semaphore.ts"
-import { badUserInput, type Failure, failureIn } from "../../errors.ts"
+import { badUserInput, type Failure, toFailure } from "../../errors.ts"
 import { builder } from "../builder.ts"
 import type { Context } from "../context.ts"
 import { type Count, link, listOf } from "../cost.ts"
@@ -83,7 +83,7 @@ async function editOne(context: Context, id: string, edit: Edit, dryRun: boolean
     })
     return { id, status: "changed", ...found }
   } catch (error) {
-    const failure = failureIn(error)
+    const failure = toFailure(error)
     if (failure === undefined) throw error
     return { id, status: "failed", ...found, failure }
   }

@@ -1,5 +1,4 @@
-import { codeOf, type ErrorCode, nullIfMissing } from "../../errors.ts"
-import { UpstreamError } from "../../upstream/error.ts"
+import { hasCode, nullIfMissing } from "../../errors.ts"
 import { builder } from "../builder.ts"
 import { pipelineById } from "../capsule/pipelineType.ts"
 import { capsuleById } from "../capsule/type.ts"
@@ -45,10 +44,6 @@ async function probe(context: Context, id: string): Promise<Found | null> {
 /** Whether upstream answered, and it was no: asking again would give the same. */
 function isRefusal(error: unknown): boolean {
   return hasCode(error, "NOT_FOUND", "FORBIDDEN", "UNAUTHENTICATED", "BAD_USER_INPUT")
-}
-
-function hasCode(error: unknown, ...codes: ErrorCode[]): boolean {
-  return error instanceof UpstreamError && codes.includes(codeOf(error))
 }
 
 const howMany =
