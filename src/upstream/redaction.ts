@@ -1,13 +1,13 @@
-/** What stands in place of a token. */
+/** Reindexes a token. */
 const redacted = "[redacted]"
 
-/** A part of a text, from one place to before another. */
+/** A part of a text, `to` excluded. */
 type Range = [from: number, to: number]
 
 /**
- * Makes a function that strikes a token out of texts: some servers repeat it in what they say, as it is or as it came in the
- * Authorization header. It finds the token plain, percent-encoded, with JSON's escapes, and in Base64 and its URL-safe form,
- * with or without the colon of Basic authorization and the padding. Takes time in proportion to the text.
+ * Returns a function that redacts a token in texts. Some servers repeat the token in their messages, plain or as it was in the
+ * Authorization header. Finds it plain, percent-encoded, with JSON escapes, and in Base64 and URL-safe Base64, with or without the
+ * colon of Basic authorization and the padding. Runs in linear time.
  */
 export function createRedaction(token: string): (text: string) => string {
   const base64s = base64StartsOf(token)
@@ -31,17 +31,17 @@ export function createRedaction(token: string): (text: string) => string {
   return (text) => {
     const ranges = rangesIn(text)
     for (const escapes of escapesIn(text)) {
-      const { decoded, places } = decode(text, escapes)
-      for (const [from, to] of rangesIn(decoded)) ranges.push([places[from] as number, places[to] as number])
+      const { decoded, indexes } = decode(text, escapes)
+      for (const [from, to] of rangesIn(decoded)) ranges.push([indexes[from] as number, indexes[to] as number])
     }
-    return ranges.length === 0 ? text : without(text, ranges)
+    return ranges.length === 0 ? text : replaceRanges(text, ranges)
   }
 }
 
-/** How the token's Base64 begins whatever follows it: its whole groups of three bytes. */
+/** The beginning of the token's Base64 that does not depend on what follows: its complete groups of three bytes. */
 function base64StartsOf(token: string): string[] {
   const whole = token.slice(0, token.length - (token.length % 3))
-  // A token that is shorter than one group has nothing but its last characters to be known by.
+  // A token shorter than one group has no complete group, so both possible endings are searched for.
   return whole === "" ? [btoa(token), btoa(`${token}:`)].map((text) => text.replaceAll("=", "")) : [btoa(whole)]
 }
 
@@ -66,35 +66,35 @@ const percentEscapes = /%[0-9a-f]{2}/gi
 const jsonEscapes = /\\u00[0-9a-f]{2}|\\["\\/]/gi
 const allEscapes = /%[0-9a-f]{2}|\\u00[0-9a-f]{2}|\\["\\/]/gi
 
-/** In which ways the text may be written with escapes. A token may itself hold what looks like one, so each way is tried. */
+/** The kinds of escapes that the text may contain. The token itself may contain what looks like an escape, so each kind is tried. */
 function escapesIn(text: string): RegExp[] {
   const [percent, json] = [text.includes("%"), text.includes("\\")]
   if (percent && json) return [percentEscapes, jsonEscapes, allEscapes]
   return percent ? [percentEscapes] : json ? [jsonEscapes] : []
 }
 
-/** The text without escapes of single characters, and where in the text each of its characters stood, its end included. */
-function decode(text: string, escapes: RegExp): { decoded: string; places: number[] } {
+/** The text with its escapes decoded, and the index in `text` of each decoded character and of the end. */
+function decode(text: string, escapes: RegExp): { decoded: string; indexes: number[] } {
   const parts: string[] = []
-  const places: number[] = []
+  const indexes: number[] = []
   let done = 0
   const copyTo = (end: number) => {
     parts.push(text.slice(done, end))
-    for (; done < end; done++) places.push(done)
+    for (; done < end; done++) indexes.push(done)
   }
   for (const { 0: escaped, index } of text.matchAll(escapes)) {
     copyTo(index)
-    // A backslash with its character, or something that ends with two hexadecimal digits.
+    // A backslash and a character, or an escape that ends with two hexadecimal digits.
     parts.push(escaped.length === 2 ? escaped.charAt(1) : String.fromCharCode(Number.parseInt(escaped.slice(-2), 16)))
-    places.push(index)
+    indexes.push(index)
     done = index + escaped.length
   }
   copyTo(text.length)
-  places.push(text.length)
-  return { decoded: parts.join(""), places }
+  indexes.push(text.length)
+  return { decoded: parts.join(""), indexes }
 }
 
-function without(text: string, ranges: Range[]): string {
+function replaceRanges(text: string, ranges: Range[]): string {
   ranges.sort(([a], [b]) => a - b)
   const parts: string[] = []
   let done = 0
