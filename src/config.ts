@@ -56,14 +56,14 @@ const upstreamUrl = z
       context.addIssue({ code: "custom", message: problem ?? "" })
       return z.NEVER
     }
-    // People copy the address with or without the API's own path: both mean the same deployment.
+    // The address may be given with or without the API's own path.
     const apiPath = "/api/v1"
     const path = trimEnd(url.pathname, "/")
     url.pathname = `${path.endsWith(apiPath) ? path.slice(0, -apiPath.length) : path}/`
     return url
   })
 
-/** Whether the text can be a Code Ocean token: what Basic authorization can carry as a user name, and not absurdly long. */
+/** Whether the text can be a token: a user name of Basic authorization, of at most 1,024 characters. */
 export function isPlausibleToken(token: string): boolean {
   return /^[\x21-\x39\x3b-\x7e]{1,1024}$/.test(token)
 }
@@ -118,14 +118,14 @@ const essential = {
     kind: origins,
     default: "",
     meaning:
-      "Web origins whose pages may call the gateway, separated by commas, such as `https://portal.example.org`. With `CODEOCEAN_TOKEN` set, these pages act as that token, whoever visits them.",
+      "Web origins whose pages may call the gateway, separated by commas, such as `https://portal.example.org`. With `CODEOCEAN_TOKEN` set, these pages act as that token for every visitor.",
   },
   trustedProxies: {
     name: "TRUSTED_PROXIES",
     kind: integer(0, 10),
     default: 0,
     meaning:
-      "How many proxies stand before the gateway, each of which adds the address that it was called from to `X-Forwarded-For`. Callers without a token are told apart by what the first of these proxies added. 0 trusts no proxy.",
+      "The number of proxies in front of the gateway, each of which appends the address of its client to `X-Forwarded-For`. Callers without a token are told apart by the address that the first of these proxies appended. 0 trusts no proxy.",
   },
 } satisfies Rows
 
@@ -383,7 +383,7 @@ const removed: Readonly<Record<string, string>> = {
   OPERATION_LIST_ENTRIES: "1,000",
 }
 
-/** Names by which only programs on this machine reach it. */
+/** Host names of this machine that other machines cannot reach. */
 export const loopback = /^(localhost|127\.\d{1,3}\.\d{1,3}\.\d{1,3}|\[::1\])$/
 
 /** Whether only programs on this machine can connect to the gateway. */
@@ -391,7 +391,7 @@ export function listensLocally({ host }: Pick<Config, "host">): boolean {
   return host === "::1" || loopback.test(host)
 }
 
-/** Settings that are valid and may still be a mistake, one sentence for each. */
+/** Returns a sentence for each setting that is valid but may be a mistake. */
 export function warningsOf(config: Config, environment: Environment): string[] {
   const warnings: string[] = []
   if (config.codeoceanToken !== undefined && !listensLocally(config)) {
@@ -409,11 +409,8 @@ export function warningsOf(config: Config, environment: Environment): string[] {
   return warnings
 }
 
-/**
- * Rules between settings. They are looked at apart from the shapes, so that one malformed setting doesn't hide them:
- * a start that fails names everything that must be mended.
- */
-function problemsBetween(env: Record<string, string | undefined>): string[] {
+/** Checks rules between settings. It reads the environment, so that a malformed setting does not hide other problems. */
+function problemsBetween(env: Environment): string[] {
   const problems: string[] = []
   if (env.PERSISTED_OPERATIONS_ONLY === "true" && env.PERSISTED_OPERATIONS === undefined) {
     problems.push("PERSISTED_OPERATIONS_ONLY refuses everything as long as PERSISTED_OPERATIONS names no file")
@@ -431,7 +428,7 @@ function problemsBetween(env: Record<string, string | undefined>): string[] {
   return problems
 }
 
-/** Thrown by readConfig. `problems` has one sentence for each thing to mend, beginning with the variable's name. */
+/** Thrown by readConfig. Each of the `problems` is a sentence that begins with the variable's name. */
 export class ConfigError extends Error {
   readonly problems: readonly string[]
   constructor(problems: readonly string[]) {

@@ -6,9 +6,9 @@ import { createErrorLog, createLog, LogOutput } from "./log.ts"
 import { readManifest } from "./operation/persisted/manifest.ts"
 import type { Gateway } from "./server.ts"
 
-/** How long a stopping gateway waits: for what outlasts the requests' deadline, and for the reader of its log. */
-const closingMs = 7_000
-const flushingMs = 2_000
+/** How long a stopping gateway waits beyond the deadline of requests, and for its log to be written. */
+const closeGraceMs = 7_000
+const flushTimeoutMs = 2_000
 
 const config = configOrExit()
 const output = new LogOutput(1)
@@ -19,7 +19,7 @@ let stoppingSince: number | undefined
 
 for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => void stop(signal))
 
-// An error in one request must not end the others: this is for those that no other guard has caught.
+// An uncaught error in one request must not end the others.
 const logError = createErrorLog(log)
 for (const event of ["uncaughtException", "unhandledRejection"] as const) {
   process.on(event, (error: unknown) => {
@@ -27,7 +27,7 @@ for (const event of ["uncaughtException", "unhandledRejection"] as const) {
     if (!isListening) void exit(1)
   })
 }
-// Node itself writes warnings to standard error, and waits there for whoever reads it.
+// Node writes warnings to standard error synchronously, which blocks if nothing reads it.
 process.removeAllListeners("warning")
 const logWarning = createErrorLog(log)
 process.on("warning", (warning) => logWarning("warn", warning, "a warning of Node's"))
@@ -35,9 +35,9 @@ process.on("warning", (warning) => logWarning("warn", warning, "a warning of Nod
 log.info({ version: packageJson.version, node: process.version }, "starting")
 for (const warning of warningsOf(config, process.env)) log.warn(warning)
 
-// What is loaded from here on is kept compiled for the next start. Where that can't be written, Node goes on without a word.
+// Caches the compiled code of everything that is loaded from here on. If the folder is not writable, Node does without.
 enableCompileCache(new URL("../node_modules/.cache/compiled", import.meta.url).pathname)
-// The graph takes longer to load than all else: by now a signal is heard.
+// Loaded after the signal handlers are set, because loading the graph takes most of the start.
 const { createGateway } = await import("./server.ts")
 gateway = createGateway(config, log, { logFailure: () => output.failure })
 try {
@@ -53,36 +53,36 @@ try {
   await exit(1)
 }
 
-/** The first signal stops the gateway without losing a request, a second one at once. */
+/** The first signal lets the requests under way finish. A second one exits at once. */
 async function stop(signal: string): Promise<void> {
   if (stoppingSince === undefined) {
     stoppingSince = performance.now()
     log.info({ signal }, "stopping")
-    const finished = await closed()
+    const finished = await closeGateway()
     log.info({ finished }, finished ? "stopped" : "stopped with requests unfinished")
     await exit(0)
   }
-  // A terminal sends Ctrl+C to npm too, which hands it on: that is no second one.
+  // On Ctrl+C the terminal signals npm too, which passes the signal on. That is no second one.
   if (performance.now() - stoppingSince < 1_000) return
   log.warn({ signal }, "stopped at once")
   await exit(1)
 }
 
-/** Closes the gateway within a bounded time, and tells whether all requests were finished. */
-async function closed(): Promise<boolean> {
+/** Closes the gateway within a bounded time. Resolves with whether all requests were finished. */
+async function closeGateway(): Promise<boolean> {
   try {
-    const tooLate = sleep(config.requestDeadlineMs + closingMs, false)
-    return await Promise.race([gateway?.close() ?? true, tooLate])
+    const timeout = sleep(config.requestDeadlineMs + closeGraceMs, false)
+    return await Promise.race([gateway?.close() ?? true, timeout])
   } catch (error) {
     logError("error", error, "the gateway could not be closed")
     return false
   }
 }
 
-/** Ends the process once its log is written, if somebody takes it. */
+/** Ends the process once its log is written, or cannot be. */
 async function exit(code: number): Promise<never> {
-  await output.flush(flushingMs)
-  // Node would wait for the write: nothing else ends a process with one that hangs.
+  await output.flush(flushTimeoutMs)
+  // process.exit waits for a write under way, also for one that hangs.
   if (output.isWriting) process.kill(process.pid, "SIGKILL")
   process.exit(code)
 }

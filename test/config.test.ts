@@ -14,7 +14,7 @@ function problemsOf(env: Record<string, string>): readonly string[] {
   return []
 }
 
-test("the address of Code Ocean is all that must be set", () => {
+test("CODEOCEAN_URL is the only required setting", () => {
   expect(readConfig({ CODEOCEAN_URL })).toMatchObject({
     codeoceanToken: undefined,
     port: 4000,
@@ -28,12 +28,12 @@ test("the address of Code Ocean is all that must be set", () => {
   })
 })
 
-test("the defaults that the settings' table shows are those in force", () => {
+test("the documented defaults are those in force", () => {
   const shown = Object.fromEntries(settings.map((setting) => [setting.name, setting.default]))
   expect(readConfig({ ...shown, CODEOCEAN_URL })).toEqual(readConfig({ CODEOCEAN_URL }))
 })
 
-test("every wrong setting is named at once, each with what it must be", () => {
+test("each invalid setting is named with what it must be, and no token is repeated", () => {
   const problems = problemsOf({
     CODEOCEAN_URL: "codeocean",
     CODEOCEAN_TOKEN: "two words",
@@ -91,7 +91,7 @@ test.each([
   ["https://codeocean.example.org/api/v1", "https://codeocean.example.org/"],
   ["https://codeocean.example.org/api/v1/", "https://codeocean.example.org/"],
   ["https://example.org/codeocean", "https://example.org/codeocean/"],
-])("the address may be written as %s", (written, meant) => {
+])("CODEOCEAN_URL may be %s", (written, meant) => {
   expect(readConfig({ CODEOCEAN_URL: written }).codeoceanUrl.href).toBe(meant)
 })
 
@@ -100,11 +100,11 @@ test.each([
   "https://user:word@codeocean.example.org",
   "https://codeocean.example.org/?a=b",
   "//x",
-])("the address can't be %s", (url) => {
+])("CODEOCEAN_URL cannot be %s", (url) => {
   expect(problemsOf({ CODEOCEAN_URL: url })).toHaveLength(1)
 })
 
-test("in production the address must be https, unless it is this machine", () => {
+test("in production CODEOCEAN_URL must be https, except for this machine", () => {
   const inProduction = (url: string) => problemsOf({ NODE_ENV: "production", CODEOCEAN_URL: url })
   expect(inProduction("http://codeocean.example.org")).toEqual([expect.stringContaining("must be https")])
   for (const url of ["http://localhost:4100", "http://127.0.0.1:4100", "http://[::1]:4100", CODEOCEAN_URL]) {
@@ -112,14 +112,14 @@ test("in production the address must be https, unless it is this machine", () =>
   }
 })
 
-test("in production a token for everyone needs a second word, and other problems are still named beside it", () => {
+test("in production CODEOCEAN_TOKEN must be confirmed, and other problems are named beside it", () => {
   const env = { NODE_ENV: "production", CODEOCEAN_URL, CODEOCEAN_TOKEN: "cop_shared" }
   expect(problemsOf(env)).toEqual([expect.stringContaining("CODEOCEAN_TOKEN_IN_PRODUCTION=true")])
   expect(problemsOf({ ...env, PORT: "x" })).toHaveLength(2)
   expect(readConfig({ ...env, CODEOCEAN_TOKEN_IN_PRODUCTION: "true" }).codeoceanToken).toBe("cop_shared")
 })
 
-test("GraphiQL is on outside production, off in it, and wherever it is said", () => {
+test("GraphiQL is on, off in production, and otherwise as GRAPHIQL says", () => {
   expect(readConfig({ CODEOCEAN_URL }).graphiql).toBe(true)
   expect(readConfig({ CODEOCEAN_URL, NODE_ENV: "production" }).graphiql).toBe(false)
   expect(readConfig({ CODEOCEAN_URL, NODE_ENV: "production", GRAPHIQL: "true" }).graphiql).toBe(true)

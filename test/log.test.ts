@@ -10,7 +10,7 @@ function written(line: object): Record<string, unknown> {
   return JSON.parse(lines.join(""))
 }
 
-test("a line that carries a credential, or an object that does, has it struck out, and the object stays as it was", () => {
+test("a credential in a line or in its objects is redacted, and the object itself stays as it was", () => {
   const line = {
     token: "cop_1",
     headers: { authorization: "cop_2" },
@@ -27,7 +27,7 @@ test("a line that carries a credential, or an object that does, has it struck ou
   expect(line.caller.token).toBe("cop_3")
 })
 
-test("a credential is struck out at any depth, in lists, in errors' properties, and under any usual name", () => {
+test("a credential is redacted at any depth, in lists, in errors' properties, and under any usual name", () => {
   const error = Object.assign(new Error("it failed"), {
     code: "E_FAILED",
     headers: { authorization: "cop_1" },
@@ -67,7 +67,7 @@ test("no text breaks a line, and no line is longer than 8 KiB", () => {
   }
 })
 
-test("an object that can't be read doesn't keep its line from being written", () => {
+test("a line with an object that cannot be read is written", () => {
   const hostile = new Proxy(new Error(), {
     get() {
       throw new Error("not to be read")
@@ -86,7 +86,7 @@ test("an error comes with its message and its stack", () => {
   })
 })
 
-test("a reader who is too slow takes a bounded amount of memory, and is told how many lines are missing", async () => {
+test("a log with a slow reader takes a bounded amount of memory, and a line says how many are missing", async () => {
   expect.assertions(3)
   const reader = spawn("cat", { stdio: ["pipe", "pipe", "inherit"] })
   onTestFinished(() => void reader.kill("SIGKILL"))
