@@ -110,6 +110,7 @@ describe.each(table)("%s", (path, text) => {
       "CHROMIUM_PATH",
       ...(await read("sandbox/server.ts")).matchAll(/SANDBOX_\w+/g).map(([name]) => name),
       ...(await read("test/sandbox.test.ts")).matchAll(/CODEOCEAN_CONTRACT_\w+/g).map(([name]) => name),
+      ...(await read("test/support/gateway.ts")).matchAll(/process\.env\.(\w+)/g).map(([, name]) => name),
     ])
     // The examples and the changelog have names of their own.
     if (path.startsWith("examples/") || path === "CHANGELOG.md") return
