@@ -1,16 +1,19 @@
 import { badUserInput, nullIfMissing, Refusal, toFailure, toRefusal } from "../../errors.ts"
 import type { TaskMemo } from "../../polling/tasks.ts"
 import { builder } from "../builder.ts"
+import { computationById } from "../computation/loader.ts"
 import { outcomeOf } from "../computation/outcome.ts"
+import { followComputation } from "../computation/queries.ts"
 import type * as computationRest from "../computation/rest.ts"
-import { Computation, ComputationOutcome, computationById } from "../computation/type.ts"
+import { Computation, ComputationOutcome } from "../computation/type.ts"
 import type { Context } from "../context.ts"
 import { cost } from "../cost.ts"
+import { dataAssetById } from "../dataAsset/loader.ts"
+import { followDataAsset } from "../dataAsset/queries.ts"
 import * as rest from "../dataAsset/rest.ts"
-import { DataAsset, DataAssetState, dataAssetById } from "../dataAsset/type.ts"
+import { DataAsset, DataAssetState } from "../dataAsset/type.ts"
 import { MutationRefused } from "../defineMutation.ts"
 import { text } from "../fields.ts"
-import { followComputation, followDataAsset } from "../subscriptions.ts"
 import {
   CaptureResultInput,
   CaptureStepResult,

@@ -1,7 +1,7 @@
 import { badUserInput, nullIfMissing } from "../../errors.ts"
 import { checkAgainstPanel, checkValues, type GivenParameters, type GivenProcess } from "../appPanel/check.ts"
+import { appPanelOf } from "../appPanel/loader.ts"
 import { patternsOf } from "../appPanel/pattern.ts"
-import { appPanelOf } from "../appPanel/type.ts"
 import { DataAssetAttachmentInput, defineAttachmentMutations, wireAttachments } from "../attachment/mutations.ts"
 import { builder, type InputFields } from "../builder.ts"
 import type { Kind } from "../capsule/rest.ts"
@@ -9,8 +9,9 @@ import type { Context } from "../context.ts"
 import { link } from "../cost.ts"
 import { capitalized, defineMutation, firstRepeated } from "../defineMutation.ts"
 import { atMost, longest } from "../inputLimits.ts"
+import { computationById, forgetComputations, rememberRunnable } from "./loader.ts"
 import * as rest from "./rest.ts"
-import { Computation, computationById, forgetComputations, rememberRunnable } from "./type.ts"
+import { Computation } from "./type.ts"
 
 const NamedParameterInput = builder.inputType("NamedParameterInput", {
   description: "A value for the parameter with this name.",

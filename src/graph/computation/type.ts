@@ -1,59 +1,23 @@
 import { GraphQLError } from "graphql"
 import { badUserInput, type ErrorCode } from "../../errors.ts"
 import { builder } from "../builder.ts"
-import type { Kind } from "../capsule/rest.ts"
-import { linkRunnable, Runnable } from "../capsule/runnableType.ts"
-import { Capsule, capsuleById } from "../capsule/type.ts"
+import { capsuleById, linkRunnable } from "../capsule/loader.ts"
+import { Capsule, Runnable } from "../capsule/type.ts"
 import { type Context, oncePerRequest } from "../context.ts"
 import { cost, link, listOf } from "../cost.ts"
-import { DataAsset, dataAssetById } from "../dataAsset/type.ts"
+import { dataAssetById } from "../dataAsset/loader.ts"
+import { DataAsset } from "../dataAsset/type.ts"
 import { wireEnum } from "../enums.ts"
 import { always, bool, float, int, objects, text, textOrEmpty } from "../fields.ts"
 import { File, Folder, fileAt, folderAt, logOf } from "../files/type.ts"
 import { atMost, longest } from "../inputLimits.ts"
-import { linkAt, loaderById, loaderByKey } from "../loader.ts"
+import { linkAt } from "../loader.ts"
 import { Node } from "../node/type.ts"
-import { connectionOf, listPage, type Page, type PageArguments } from "../pagination/page.ts"
+import { connectionOf } from "../pagination/connection.ts"
+import { listPage, type Page, type PageArguments } from "../pagination/page.ts"
+import { computationsOf, createdOf, type RunnableKey, runnableOf } from "./loader.ts"
 import { outcomeOf } from "./outcome.ts"
-import * as rest from "./rest.ts"
-
-export const computationById = loaderById("Computation", (context, id) => rest.getComputation(context.upstream, id))
-
-/** Which capsule or pipeline. */
-interface RunnableKey {
-  id: string
-  kind: Kind
-}
-
-const computationsByRunnable = loaderByKey(async (context, key) => {
-  const runnable: RunnableKey = JSON.parse(key)
-  const listed = await rest.listComputations(context.upstream, runnable.kind, runnable.id)
-  const distinct = new Map(listed.map((computation) => [computation.id, computation]))
-  const computations = newestFirst(computationById.prime(context, [...distinct.values()]))
-  for (const computation of computations) rememberRunnable(context, computation, runnable)
-  return computations
-})
-
-/** Forgets every list of runs that this request has loaded, after a write that may have changed them. */
-export function forgetComputations(context: Context): void {
-  computationsByRunnable(context).clearAll()
-}
-
-function newestFirst(computations: rest.Computation[]): rest.Computation[] {
-  return computations.sort((a, b) => createdOf(b) - createdOf(a) || (a.id < b.id ? -1 : 1))
-}
-
-function createdOf(computation: rest.Computation): number {
-  return Number(computation.created) || 0
-}
-
-/** What a request has learnt of which run belongs to what; upstream's computations don't say it themselves. */
-const runnables = oncePerRequest(() => new Map<rest.Computation, RunnableKey>())
-
-/** Notes for the length of the request that this object is a run of that capsule or pipeline. */
-export function rememberRunnable(context: Context, computation: rest.Computation, runnable: RunnableKey): void {
-  runnables(context).set(computation, runnable)
-}
+import type * as rest from "./rest.ts"
 
 export const ComputationState = wireEnum("ComputationState", "Where a run stands.", {
   initializing: "Waiting for its machine.",
@@ -121,7 +85,7 @@ export async function computationPage(
   return listPage(
     binding,
     async () => {
-      const computations = await computationsByRunnable(context).load(JSON.stringify(runnable))
+      const computations = await computationsOf(context, runnable)
       noteExamined(context, computations.length * examinedOfRun)
       return computations.filter(matches)
     },
@@ -308,7 +272,7 @@ Computation.implement({
         "What ran. Known only where the run was reached from its capsule or pipeline, or from a result's provenance, since Code Ocean's runs don't name it: null elsewhere. A call where the request hasn't read it yet, unless only its id is asked for.",
       extensions: link,
       resolve: (computation, _args, context, info) => {
-        const runnable = runnables(context).get(computation)
+        const runnable = runnableOf(context, computation)
         return runnable === undefined ? null : linkRunnable(context, runnable.kind, runnable.id, info)
       },
     }),

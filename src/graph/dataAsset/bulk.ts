@@ -8,10 +8,11 @@ import { checkIds, defineMutation, FailureType } from "../defineMutation.ts"
 import { inCapitals } from "../enums.ts"
 import { object, texts } from "../fields.ts"
 import { atMost, longest } from "../inputLimits.ts"
+import { dataAssetById } from "./loader.ts"
 import { CustomMetadataInput, readAnew, sendUpdate, wireMetadata } from "./mutations.ts"
 import { DataAssetSearchInput, findDataAssets, mostFound } from "./queries.ts"
 import type * as rest from "./rest.ts"
-import { DataAsset, dataAssetById } from "./type.ts"
+import { DataAsset } from "./type.ts"
 
 /** Each item is a read and a write; a few at a time leave connections for everyone else. */
 const sideBySide = 8

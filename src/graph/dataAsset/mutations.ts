@@ -5,8 +5,9 @@ import { link } from "../cost.ts"
 import { capitalized, checkIds, defineMutation } from "../defineMutation.ts"
 import { object, text, texts } from "../fields.ts"
 import { atMost, longest } from "../inputLimits.ts"
+import { dataAssetById } from "./loader.ts"
 import * as rest from "./rest.ts"
-import { DataAsset, dataAssetById } from "./type.ts"
+import { DataAsset } from "./type.ts"
 
 export const CustomMetadataInput = builder.inputType("CustomMetadataInput", {
   description: "A value for one custom metadata field of the deployment.",

@@ -2,15 +2,29 @@ import { badUserInput } from "../../errors.ts"
 import { builder } from "../builder.ts"
 import type { Context } from "../context.ts"
 import { cost } from "../cost.ts"
+import { defineSubscription, howItGoes } from "../defineSubscription.ts"
 import { inCapitals } from "../enums.ts"
 import { defineLookups } from "../idQueries.ts"
 import { atMost, longest } from "../inputLimits.ts"
+import { connectionOf, pageArguments, pageItems } from "../pagination/connection.ts"
 import { OrderDirection, Ownership, SearchFilterInput, wireFilters } from "../pagination/filters.ts"
-import { connectionOf, pageArguments, pageItems, searchPage } from "../pagination/page.ts"
+import { searchPage } from "../pagination/page.ts"
+import { dataAssetById } from "./loader.ts"
 import * as rest from "./rest.ts"
-import { DataAsset, DataAssetType, dataAssetById } from "./type.ts"
+import { DataAsset, DataAssetState, DataAssetType } from "./type.ts"
 
 defineLookups({ one: "dataAsset", many: "dataAssets", type: DataAsset, loader: dataAssetById })
+
+export const followDataAsset = defineSubscription({
+  name: "dataAsset",
+  description: `Follows a data asset until it is READY or FAILED. ${howItGoes}`,
+  type: DataAsset,
+  loader: dataAssetById,
+  get: rest.getDataAsset,
+  state: DataAssetState.always("state"),
+  finalStates: ["ready", "failed"],
+  slowestMs: 60_000,
+})
 
 const DataAssetOriginFilter = builder.enumType("DataAssetOriginFilter", {
   description: "Where a data asset's files are kept.",

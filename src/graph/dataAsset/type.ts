@@ -1,9 +1,9 @@
 import { nullIfMissing } from "../../errors.ts"
 import { builder } from "../builder.ts"
-import { PipelineConnection } from "../capsule/pipelineType.ts"
-import { runnablePage } from "../capsule/runnableType.ts"
-import { Capsule, CapsuleConnection, capsuleById } from "../capsule/type.ts"
-import { Computation, computationById, rememberRunnable } from "../computation/type.ts"
+import { capsuleById, runnablePage } from "../capsule/loader.ts"
+import { Capsule, CapsuleConnection, PipelineConnection } from "../capsule/type.ts"
+import { computationById, rememberRunnable } from "../computation/loader.ts"
+import { Computation } from "../computation/type.ts"
 import { type Count, cost, link, listOf, longText } from "../cost.ts"
 import { CustomMetadataEntry } from "../customMetadata/type.ts"
 import { wireEnum } from "../enums.ts"
@@ -11,13 +11,13 @@ import { always, bool, int, object, objects, text, textOrEmpty, texts, time } fr
 import { File, Folder, fileAt, folderAt } from "../files/type.ts"
 import { atMost, longest } from "../inputLimits.ts"
 import { deepest, Lineage, LineageDirection, lineageOf } from "../lineage/type.ts"
-import { linkAt, loaderById } from "../loader.ts"
+import { linkAt } from "../loader.ts"
 import { Node } from "../node/type.ts"
-import { pageArguments, pageItems } from "../pagination/page.ts"
-import { Permissions, permissionsOf } from "../permissions/type.ts"
-import * as rest from "./rest.ts"
-
-export const dataAssetById = loaderById("DataAsset", (context, id) => rest.getDataAsset(context.upstream, id))
+import { pageArguments, pageItems } from "../pagination/connection.ts"
+import { permissionsOf } from "../permissions/loader.ts"
+import { Permissions } from "../permissions/type.ts"
+import { dataAssetById } from "./loader.ts"
+import type * as rest from "./rest.ts"
 
 export const DataAssetState = wireEnum(
   "DataAssetState",

@@ -1,10 +1,10 @@
 import { nullIfInaccessible } from "../../errors.ts"
-import { capsuleById } from "../capsule/type.ts"
-import { computationById, rememberRunnable } from "../computation/type.ts"
+import { capsuleById } from "../capsule/loader.ts"
+import { computationById, rememberRunnable } from "../computation/loader.ts"
 import type { Context } from "../context.ts"
+import { dataAssetById } from "../dataAsset/loader.ts"
 import type { DataAsset } from "../dataAsset/rest.ts"
 import { searchDataAssets } from "../dataAsset/rest.ts"
-import { dataAssetById } from "../dataAsset/type.ts"
 import { object, objects, text, texts } from "../fields.ts"
 import { loaderByKey } from "../loader.ts"
 

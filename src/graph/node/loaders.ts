@@ -1,9 +1,8 @@
 import type { GraphQLResolveInfo } from "graphql"
-import { pipelineById } from "../capsule/pipelineType.ts"
-import { capsuleById } from "../capsule/type.ts"
-import { computationById } from "../computation/type.ts"
+import { capsuleById, pipelineById } from "../capsule/loader.ts"
+import { computationById } from "../computation/loader.ts"
 import type { Context } from "../context.ts"
-import { dataAssetById } from "../dataAsset/type.ts"
+import { dataAssetById } from "../dataAsset/loader.ts"
 
 /** An object of one of the types that implement `Node`; its `__typename` says of which. */
 export interface Found {

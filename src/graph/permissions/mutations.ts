@@ -1,15 +1,17 @@
 import { badUserInput, nullIfMissing } from "../../errors.ts"
-import { forgetAppPanels } from "../appPanel/type.ts"
+import { forgetAppPanels } from "../appPanel/loader.ts"
 import { builder, type InputFields, type ObjectType } from "../builder.ts"
-import { Pipeline, pipelineById } from "../capsule/pipelineType.ts"
-import { Capsule, capsuleById } from "../capsule/type.ts"
+import { capsuleById, pipelineById } from "../capsule/loader.ts"
+import { Capsule, Pipeline } from "../capsule/type.ts"
 import type { Context } from "../context.ts"
 import { link, oneCall } from "../cost.ts"
-import { DataAsset, dataAssetById } from "../dataAsset/type.ts"
+import { dataAssetById } from "../dataAsset/loader.ts"
+import { DataAsset } from "../dataAsset/type.ts"
 import { capitalized, defineMutation } from "../defineMutation.ts"
 import type { loaderById } from "../loader.ts"
+import { forgetPermissions, permissionsOf } from "./loader.ts"
 import * as rest from "./rest.ts"
-import { EveryoneRole, forgetPermissions, GroupRole, Permissions, permissionsOf, UserRole } from "./type.ts"
+import { EveryoneRole, GroupRole, Permissions, UserRole } from "./type.ts"
 
 const UserPermissionInput = builder.inputType("UserPermissionInput", {
   description: "What one person may do from now on.",

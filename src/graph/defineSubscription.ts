@@ -2,16 +2,12 @@ import { nullIfMissing } from "../errors.ts"
 import type { Update } from "../polling/pollers.ts"
 import type { Upstream } from "../upstream/client.ts"
 import { builder, type ObjectType } from "./builder.ts"
-import * as computationRest from "./computation/rest.ts"
-import { Computation, ComputationState, computationById } from "./computation/type.ts"
 import type { Context } from "./context.ts"
 import { oneCall } from "./cost.ts"
-import * as dataAssetRest from "./dataAsset/rest.ts"
-import { DataAsset, DataAssetState, dataAssetById } from "./dataAsset/type.ts"
 import type { loaderById } from "./loader.ts"
 
 /** Defines the subscription to one object by its id. Returns how to follow such an object. */
-function defineSubscription<T extends { id: string }>(subscription: {
+export function defineSubscription<T extends { id: string }>(subscription: {
   name: string
   description: string
   type: ObjectType<T>
@@ -50,27 +46,6 @@ function defineSubscription<T extends { id: string }>(subscription: {
   return follow
 }
 
-const howItGoes =
+/** What the descriptions of these subscriptions end with. */
+export const howItGoes =
   "The first event comes at once, then one for each change, and after the final state the stream completes. One call each 5 seconds at first, then ever fewer while the state stays; the caller's subscriptions to the same object share them. It goes on through passing failures of Code Ocean; with an error, or null where there is none (any more), it completes. A stream that completes before the final state was cut by the gateway's stopping: subscribe again."
-
-export const followComputation = defineSubscription({
-  name: "computation",
-  description: `Follows a run until it is COMPLETED or FAILED. ${howItGoes}`,
-  type: Computation,
-  loader: computationById,
-  get: computationRest.getComputation,
-  state: ComputationState.always("state"),
-  finalStates: ["completed", "failed"],
-  slowestMs: 30_000,
-})
-
-export const followDataAsset = defineSubscription({
-  name: "dataAsset",
-  description: `Follows a data asset until it is READY or FAILED. ${howItGoes}`,
-  type: DataAsset,
-  loader: dataAssetById,
-  get: dataAssetRest.getDataAsset,
-  state: DataAssetState.always("state"),
-  finalStates: ["ready", "failed"],
-  slowestMs: 60_000,
-})
