@@ -22,7 +22,7 @@ describe("what a lookup by id costs", () => {
     expect(await costOf(ask, node, as(tokens.grace))).toBe(1)
   })
 
-  test("doesn't tell one agent whether another agent of the same caller has met the id", async () => {
+  test("does not reveal to one agent whether another agent of the same caller has used the id", async () => {
     const { ask } = await startGateway()
     expect(await costOf(ask, node, agent("first"))).toBe(4)
     expect(await costOf(ask, node, agent("second"))).toBe(4)
@@ -55,7 +55,7 @@ describe("two agents that act with one token", () => {
     await untilLive(gateway, { pollers: 2, listeners: 3 })
   })
 
-  test("don't share what a capture has come to, but make no second data asset either", async () => {
+  test("share no result of a capture, but create only one data asset", async () => {
     const { gateway, sandbox } = await startGateway({ clock: pushedTime() })
     const url = await gateway.listen()
     const query = `subscription {

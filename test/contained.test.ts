@@ -19,7 +19,7 @@ const failing = (): never => {
   throw bug
 }
 
-/** A pool for one call at a time on an upstream that answers this, by the number of the request. */
+/** A pool with one connection to an upstream that answers by the number of the request. */
 async function startPool(
   answer: (count: number) => UpstreamAnswer | undefined,
   options: Partial<UpstreamOptions> = {},
@@ -59,7 +59,7 @@ const capsule = (id = "c1"): Call<unknown> => ({
   decode: (body) => body,
 })
 
-/** A count of calls that can't be counted up from the given time on. */
+/** Call counts whose setter throws from the given call on. */
 const uncountable = (from: number) => {
   let counted = 0
   return {
@@ -76,7 +76,7 @@ const uncountable = (from: number) => {
 
 const unwritable = { child: failing, info: failing, warn: failing, error: failing } as never
 
-describe("what is thrown for one call", () => {
+describe("an exception in one call", () => {
   const kinds: [
     string,
     { caller?: Partial<Caller>; call?: Partial<Call<unknown>>; first?: UpstreamAnswer; error: unknown },
@@ -101,9 +101,9 @@ describe("what is thrown for one call", () => {
     ],
   ]
   for (const kind of ["read", "write"] as const) {
-    // Changes aren't repeated.
+    // Writes are not retried.
     const those = kinds.filter(([what]) => kind === "read" || !what.includes("repeated"))
-    test.each(those)(`fails that ${kind} alone, and gives its place back: %s`, async (_what, odd) => {
+    test.each(those)(`fails that ${kind} alone, and releases its connection: %s`, async (_what, odd) => {
       watchProcess()
       const { pool, callerWith, upstream } = await startPool((count) =>
         count === 1 && odd.first ? odd.first : { body: { id: "c1" } },
@@ -111,13 +111,13 @@ describe("what is thrown for one call", () => {
       const request = pool.forCaller(callerWith(odd.caller))
       await expect(request[kind]({ ...capsule(), ...odd.call })).rejects.toEqual(odd.error)
       expect(upstream.requests.length).toBeLessThanOrEqual(1)
-      // There is one place in all.
+      // There is only one connection.
       expect(await pool.forCaller(callerWith()).read(capsule())).toEqual({ id: "c1" })
       request.end()
     })
   }
 
-  test("doesn't keep others who wait for the same call from its answer", async () => {
+  test("does not keep others that share the call from its response", async () => {
     watchProcess()
     const { pool, callerWith } = await startPool(() => ({ status: 404, body: { message: "none" } }))
     const waiting = [unwritable, silent, unwritable, silent].map((log) =>
@@ -128,7 +128,7 @@ describe("what is thrown for one call", () => {
     }
   })
 
-  test("doesn't keep those in line behind it", async () => {
+  test("does not block the queued calls behind it", async () => {
     watchProcess()
     const { pool, callerWith } = await startPool(() => ({ body: { id: "c1" } }))
     const answers = [undefined, uncountable(1), uncountable(1), undefined].map((cost, index) =>
@@ -138,7 +138,7 @@ describe("what is thrown for one call", () => {
     expect(outcomes.map(({ status }) => status)).toEqual(["fulfilled", "rejected", "rejected", "fulfilled"])
   })
 
-  test("doesn't hold calls back for ever where it was the watch on upstream", async () => {
+  test("in the circuit breaker does not keep the circuit open forever", async () => {
     watchProcess()
     const { pool, callerWith } = await startPool((count) => (count <= 4 ? { status: 503 } : { body: { id: "c1" } }), {
       breakerCalls: 2,
@@ -156,7 +156,7 @@ describe("what is thrown for one call", () => {
     expect(await pool.forCaller(callerWith()).read(capsule("c9"))).toEqual({ id: "c1" })
   })
 
-  test("is the download's own where its address or its count is odd", async () => {
+  test("fails only the download whose URL or count is odd", async () => {
     watchProcess()
     const { pool, callerWith, upstream } = await startPool(() => ({ body: "text" }))
     const wanted = { maxBytes: 10 }
@@ -182,7 +182,7 @@ describe("what is thrown for one call", () => {
   })
 })
 
-describe("what is thrown while an object is followed", () => {
+describe("an exception while an object is polled", () => {
   const fine: Source<unknown> = {
     read: async () => ({ value: { id: "c1" }, stage: "running", isFinal: true }),
     retryAfterMs: () => undefined,
@@ -202,7 +202,7 @@ describe("what is thrown while an object is followed", () => {
     ["a wait that throws", { read: async () => reading({ id: "c1" }) }, { sleep: failing }],
     ["a wait that rejects", { read: async () => reading({ id: "c1" }) }, { sleep: () => Promise.reject(bug) }],
   ]
-  test.each(kinds)("ends that alone, with an error: %s", async (_what, source, time) => {
+  test.each(kinds)("ends only that polling, with an error: %s", async (_what, source, time) => {
     watchProcess()
     const pollers = createPollers({ ...pushedTime(), ...time })
     onTestFinished(() => pollers.close())
@@ -212,7 +212,7 @@ describe("what is thrown while an object is followed", () => {
     expect(pollers.counts).toMatchObject({ pollers: 0, listeners: 0 })
   })
 
-  test("doesn't keep others from following other objects", async () => {
+  test("does not affect the polling of other objects", async () => {
     watchProcess()
     const pollers = createPollers(pushedTime())
     onTestFinished(() => pollers.close())
@@ -223,7 +223,7 @@ describe("what is thrown while an object is followed", () => {
   })
 })
 
-test("what work throws that outlives its request is the failure of those who want it, and the next one begins", async () => {
+test("a task that throws fails for those who share it, and the next task starts", async () => {
   watchProcess()
   const tasks = createTasks()
   const odd = [tasks.run("ada", "key", "this", failing), tasks.run("ada", "key", "this", failing)]
@@ -232,7 +232,7 @@ test("what work throws that outlives its request is the failure of those who wan
   expect(tasks.count).toBe(0)
 })
 
-test("work that outlives its request is bounded for each caller, and others are not kept from theirs", async () => {
+test("the number of unfinished tasks is limited for each caller separately", async () => {
   watchProcess()
   const tasks = createTasks()
   let finish = () => {}
@@ -249,7 +249,7 @@ test("work that outlives its request is bounded for each caller, and others are 
   expect(tasks.count).toBe(0)
 })
 
-test("objects that nobody follows any more don't fill the memory, however many clients come and go", async () => {
+test("objects without listeners do not fill the memory, however many clients subscribe and leave", async () => {
   watchProcess()
   const pollers = createPollers(pushedTime())
   onTestFinished(() => pollers.close())
@@ -269,10 +269,10 @@ test("objects that nobody follows any more don't fill the memory, however many c
   expect(pollers.counts.coolingDown).toBeLessThanOrEqual(10_000)
 })
 
-describe("a call that very many wait for", () => {
+describe("a call with very many waiters", () => {
   const many = 50_000
 
-  test("is given up by all of them in no time", async () => {
+  test("can be left by all of them within two seconds", async () => {
     watchProcess()
     const { pool, callerWith, upstream } = await startPool(() => undefined)
     const request = pool.forCaller(callerWith())
@@ -291,7 +291,7 @@ describe("a call that very many wait for", () => {
     expect(upstream.requests.length).toBeLessThanOrEqual(1)
   })
 
-  test("is repeated for all of them, and then answered", async () => {
+  test("is retried for all of them, and settles them all", async () => {
     watchProcess()
     let sent = 0
     class FailingOnce extends Flight {
@@ -323,7 +323,7 @@ describe("a call that very many wait for", () => {
   })
 })
 
-test("a change costs the same however many reads of others are under way", async () => {
+test("a write takes the same time however many reads of others are in flight", async () => {
   watchProcess()
   const { pool, callerWith } = await startPool(() => undefined, { deadlineMs: 60_000 })
   const others = pool.forCaller(callerWith({ token: { value: "others" }, tokenDigest: "others", key: "others" }))
@@ -358,7 +358,7 @@ describe("a Retry-After beyond what a timer can wait", () => {
     expect(ms === undefined || (ms >= 0 && ms <= 86_400_000)).toBe(true)
   })
 
-  test("doesn't have a read sent again at once, however long the deadline is", async () => {
+  test("does not cause an immediate retry, however long the deadline is", async () => {
     const upstream = await startFaultyUpstream(() => ({ status: 429, headers: { "retry-after": "99999999999" } }))
     const { ask } = startGatewayOn(upstream.url, { config: { requestDeadlineMs: 3_600_000 } })
     const { errors } = await ask(`{ capsule(id: "c1") { name } }`)

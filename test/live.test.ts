@@ -4,7 +4,7 @@ import { startFaultyUpstream } from "./support/faultyUpstream.ts"
 import { startGateway, startGatewayOn } from "./support/gateway.ts"
 import { type Following, follow, pushedTime, untilLive } from "./support/live.ts"
 
-/** A sandbox and a listening gateway whose subscriptions wait in pushed time. */
+/** A sandbox and a listening gateway whose pollers use a clock that the test advances. */
 async function startLive(options: Parameters<typeof startGateway>[0] = {}) {
   const time = pushedTime()
   const world = await startGateway({ ...options, clock: time })
@@ -12,7 +12,7 @@ async function startLive(options: Parameters<typeof startGateway>[0] = {}) {
   return {
     ...world,
     time,
-    /** Lets the poller's wait and as much of the sandbox's time pass. */
+    /** Advances the pollers' clock and the sandbox's. */
     pass(seconds: number) {
       world.sandbox.clock.advance(seconds)
       time.push(seconds)
@@ -63,7 +63,7 @@ describe("following an object", () => {
     expect(await asset.rest()).toEqual([{ data: { dataAsset: { state: "READY", size: 4_404_019_200 } } }])
   })
 
-  test("what is final already is one event and one call", async () => {
+  test("an object that is final already gives one event, for one call", async () => {
     const { follow, sandbox } = await startLive()
     const run = await follow(stateOf(seed.sortedRun))
     expect(await run.rest()).toEqual([{ data: { computation: { state: "COMPLETED" } } }])
@@ -72,7 +72,7 @@ describe("following an object", () => {
     expect(sandbox.requests).toHaveLength(2)
   })
 
-  test("an event that says nothing new is left out", async () => {
+  test("a read without a change gives no event", async () => {
     const { follow, pass, time, sandbox } = await startLive()
     const quiet = await follow(stateOf(seed.runningAlignment))
     const ticking = await follow(stateOf(seed.runningAlignment, "runTime"))
@@ -91,7 +91,7 @@ describe("following an object", () => {
     expect(sandbox.requests).toHaveLength(5)
   })
 
-  test("what each event reaches is read anew, with a deadline of its own", async () => {
+  test("each event reads its other objects anew, with its own deadline", async () => {
     const { follow, pass, time, sandbox } = await startLive({ config: { requestDeadlineMs: 400 } })
     const query = stateOf(seed.queuedSorting, "dataAssets { dataAsset { name } }")
     const nested = `GET /data_assets/${seed.mouseRecording}`
@@ -123,7 +123,7 @@ describe("following an object", () => {
 })
 
 describe("calls", () => {
-  test("begin 5 seconds apart, grow rarer while the state stays, and hurry again when it changes", async () => {
+  test("are 5 seconds apart at first, back off while the state stays, and start over when it changes", async () => {
     const { follow, pass, time, sandbox } = await startLive()
     const run = await follow(stateOf(seed.runningAlignment))
     await run.next()
@@ -142,7 +142,7 @@ describe("calls", () => {
     expect(sandbox.requests).toHaveLength(10)
   })
 
-  test("data assets are read once a minute at last", async () => {
+  test("for data assets back off to one a minute", async () => {
     const { follow, time } = await startLive()
     const asset = await follow(assetState(seed.draftRecording))
     await asset.next()
@@ -154,7 +154,7 @@ describe("calls", () => {
     expect(wait).toBe(60)
   })
 
-  test("are shared by a caller's subscriptions to one object; who joins later gets the present state at once", async () => {
+  test("are shared by a caller's subscriptions to one object, and a later one gets the present state at once", async () => {
     const { follow, pass, time, sandbox, gateway } = await startLive()
     const first = await follow(stateOf(seed.queuedSorting))
     await first.next()
@@ -164,7 +164,7 @@ describe("calls", () => {
     expect(gateway.live).toEqual({ pollers: 1, listeners: 4, coolingDown: 0, tasks: 0 })
     expect(sandbox.requests).toHaveLength(1)
 
-    // The poller outlives whoever began it.
+    // The poller outlives the subscription that started it.
     first.leave()
     await untilLive(gateway, { listeners: 3 })
     pass(61)
@@ -188,7 +188,7 @@ describe("calls", () => {
     expect(ofTokens).toEqual([`${tokens.ada}:`, `${tokens.readOnly}:`])
   })
 
-  test("are never nearer than 5 seconds, however often a client leaves and comes back", async () => {
+  test("are never less than 5 seconds apart, however often a client leaves and comes back", async () => {
     const { follow, time, sandbox, gateway } = await startLive()
     for (let times = 0; times < 5; times++) {
       const run = await follow(stateOf(seed.runningAlignment))
@@ -206,7 +206,7 @@ describe("calls", () => {
     expect(sandbox.requests).toHaveLength(2)
   })
 
-  test("are not made again at once for a client that asks again after a refusal", async () => {
+  test("are not repeated at once for a client that subscribes again after an error", async () => {
     const { follow, time, sandbox, gateway } = await startLive()
     for (let times = 0; times < 3; times++) {
       const [event] = await (await follow(assetState(seed.graceLocked))).rest()
@@ -236,8 +236,8 @@ describe("calls", () => {
   })
 })
 
-describe("when upstream fails", () => {
-  test("passing failures are survived, each poll being one call", async () => {
+describe("when Code Ocean fails", () => {
+  test("polling goes on after temporary failures, with one call for each poll", async () => {
     const { follow, pass, time, sandbox } = await startLive({ config: { upstreamTimeoutMs: 100 } })
     const run = await follow(stateOf(seed.queuedSorting))
     await run.next()
@@ -254,7 +254,7 @@ describe("when upstream fails", () => {
     expect(await run.next()).toEqual({ data: { computation: { state: "RUNNING" } } })
   })
 
-  test("a subscription that begins while upstream is away gets its first event when it is back", async () => {
+  test("a subscription that starts during an outage gets its first event afterwards", async () => {
     const { follow, time, sandbox } = await startLive()
     sandbox.failNext("GET /computations/*", { status: 503 }, 2)
     const run = await follow(stateOf(seed.runningAlignment))
@@ -263,7 +263,7 @@ describe("when upstream fails", () => {
     expect(await run.next()).toEqual({ data: { computation: { state: "RUNNING" } } })
   })
 
-  test("Retry-After is the least wait", async () => {
+  test("Retry-After is the shortest wait", async () => {
     const { follow, time, sandbox } = await startLive()
     const run = await follow(stateOf(seed.runningAlignment))
     await run.next()
@@ -273,7 +273,7 @@ describe("when upstream fails", () => {
     expect(await time.waits()).toEqual([100])
   })
 
-  test("five minutes of nothing but failures end the stream with the last of them", async () => {
+  test("five minutes of failures end the stream with the last error", async () => {
     const { follow, time, sandbox, gateway } = await startLive()
     const run = await follow(stateOf(seed.runningAlignment))
     await run.next()
@@ -320,7 +320,7 @@ describe("when upstream fails", () => {
     })
   })
 
-  test("what doesn't exist, or is deleted meanwhile, is null, and the stream completes", async () => {
+  test("an object that does not exist, or is deleted meanwhile, is null, and the stream completes", async () => {
     const { follow, ask, time, sandbox } = await startLive()
     const nothing = await follow(stateOf("00000000-0000-4000-8000-000000000000"))
     expect(await nothing.rest()).toEqual([{ data: { computation: null } }])
@@ -336,7 +336,7 @@ describe("when upstream fails", () => {
     expect(sandbox.requestsTo("GET /computations/*")).toHaveLength(3)
   })
 
-  test("no token, or an id that is none, is an error and no call", async () => {
+  test("a missing token or an invalid id is an error without a call", async () => {
     const { follow, sandbox } = await startLive()
     const nobody = await follow(stateOf(seed.runningAlignment), { authorization: "Bearer " })
     const [refused] = await nobody.rest()
@@ -347,7 +347,7 @@ describe("when upstream fails", () => {
     expect(sandbox.requests).toHaveLength(0)
   })
 
-  test("a state that nobody knows is followed on", async () => {
+  test("polling goes on after an unknown state", async () => {
     const states = ["suspended", "completed"]
     const odd = await startFaultyUpstream(() => ({ body: { id: "c1", name: "run", state: states.shift() } }))
     const time = pushedTime()
@@ -361,7 +361,7 @@ describe("when upstream fails", () => {
 })
 
 describe("the stream", () => {
-  test("has headers that keep caches and proxies from holding it back, and is pinged", async () => {
+  test("has headers against caching and buffering, and is pinged", async () => {
     const { follow } = await startLive()
     const run = await follow(stateOf(seed.runningAlignment))
     expect(run.response.status).toBe(200)
@@ -374,7 +374,7 @@ describe("the stream", () => {
     await run.ping()
   })
 
-  test("is refused with a sentence to a client that can't read it, and to a page of another site", async () => {
+  test("is rejected with a message for a client that cannot read it, and for a page of another site", async () => {
     const { ask, gateway, sandbox } = await startLive()
     const { errors } = await ask(stateOf(seed.runningAlignment), undefined, {
       authorization: `Bearer ${tokens.ada}`,
@@ -391,7 +391,7 @@ describe("the stream", () => {
     expect(sandbox.requests).toHaveLength(0)
   })
 
-  test("takes its poller with it when its client leaves, be a call under way or not", async () => {
+  test("ends its poller when its client leaves, whether a call is in flight or not", async () => {
     const { follow, time, sandbox, gateway } = await startLive()
     const run = await follow(stateOf(seed.runningAlignment))
     await run.next()
@@ -409,7 +409,7 @@ describe("the stream", () => {
     await untilLive(gateway, { coolingDown: 0 })
   })
 
-  test("takes the calls for its present event with it too", async () => {
+  test("cancels the calls of its current event too", async () => {
     const { follow, sandbox, gateway } = await startLive()
     const hold = sandbox.hold()
     const run = await follow(stateOf(seed.runningAlignment, "dataAssets { dataAsset { name } }"))
@@ -442,7 +442,7 @@ describe("the stream", () => {
     expect(lines.filter(({ msg }) => msg === "request")).toEqual([])
   })
 
-  test("completes at once when the gateway stops, which waits for nothing more", async () => {
+  test("completes at once when the gateway stops", async () => {
     const { follow, gateway, lines } = await startLive()
     const run = await follow(stateOf(seed.runningAlignment))
     await run.next()

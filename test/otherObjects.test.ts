@@ -3,7 +3,7 @@ import { startAnswering, startFaultyUpstream, type UpstreamAnswer } from "./supp
 import { startGatewayOn } from "./support/gateway.ts"
 import { follow } from "./support/live.ts"
 
-/** A subscription's minutes pass at once: upstream may have been spoilt by a proxy, and is asked again for a while. */
+/** A clock whose waits end at once: a subscription retries an invalid response for five minutes. */
 const hastyTime = {
   now: () => performance.now() * 1e6,
   sleep: () => new Promise<void>((resolve) => setImmediate(resolve)),
@@ -14,7 +14,7 @@ async function startAnsweringAll(answer: () => UpstreamAnswer) {
   return { ...startGatewayOn(upstream.url), upstream }
 }
 
-describe("an answer for another object than was asked for", () => {
+describe("a response with another object than the requested one", () => {
   const other = { id: "other", name: "Odd", state: "ready", type: "dataset", status: "release" }
   const invalid = [{ extensions: { code: "UPSTREAM_INVALID_RESPONSE" } }]
 
@@ -34,7 +34,7 @@ describe("an answer for another object than was asked for", () => {
     expect((await ask(query)).errors).toMatchObject(invalid)
   })
 
-  test("fails a change by its id, of which it says that it has happened", async () => {
+  test("fails a write, with a message that the change succeeded", async () => {
     let answered = 0
     const { ask } = await startAnsweringAll(() => ({ body: { ...other, id: answered++ === 0 ? "d1" : "other" } }))
     const { errors } = await ask(`mutation { updateDataAsset(input: { id: "d1", name: "New" }) { __typename } }`)
@@ -48,7 +48,7 @@ describe("an answer for another object than was asked for", () => {
     expect(event?.errors).toMatchObject(invalid)
   })
 
-  test("is what was asked for where only the case of letters differs, or the id is the object's slug", async () => {
+  test("is accepted if only the case of the id differs, or the requested id is the object's slug", async () => {
     const upstream = await startAnswering({
       "/capsules/C1": { ...other, id: "c1" },
       "/capsules/1234567": { ...other, id: "c1", slug: "1234567" },
@@ -59,7 +59,7 @@ describe("an answer for another object than was asked for", () => {
     expect(await ask(query)).toEqual({ data: { upper: found, slug: found } })
   })
 
-  test("found by a search for several ids is left aside", async () => {
+  test("in a search for several ids is ignored", async () => {
     const [first, second] = ["00000000-0000-4000-8000-000000000001", "00000000-0000-4000-8000-000000000002"]
     const upstream = await startAnswering({
       "/capsules/search": { has_more: false, results: [other, { ...other, id: second, name: "Second" }] },

@@ -13,7 +13,7 @@ const codes = ({ errors }: Result) => errors?.map(({ extensions }) => extensions
 
 type Manner = "reset" | "hang" | UpstreamAnswer
 
-/** An upstream that is down in some manner until it is told to be up, and a gateway that notices after five calls. */
+/** An upstream that is down in this manner until `up()`, and a gateway whose circuit breaker can open after five calls. */
 async function startDown(down: Manner, config: Partial<Config> = {}) {
   let manner: Manner | undefined = down
   const upstream = await startFaultyUpstream((_request, response) => {
@@ -32,7 +32,7 @@ async function startDown(down: Manner, config: Partial<Config> = {}) {
   const up = () => {
     manner = undefined
   }
-  /** Asks until the gateway has noticed. */
+  /** Sends operations until the circuit is open. */
   const open = async () => {
     await vi.waitFor(async () => {
       await world.ask(names, ids(5))
@@ -52,38 +52,35 @@ const outages: [string, Manner][] = [
 ]
 
 describe("while Code Ocean is down", () => {
-  test.each(outages)(
-    "and %s, nothing is sent any more but probes; when it is back, calls go out again",
-    async (_how, manner) => {
-      const { ask, calls, up, open, closed } = await startDown(manner)
-      await open()
-      const sent = calls().length
-      const { errors } = await ask(name())
-      expect(errors).toMatchObject([
-        {
-          message: "Code Ocean is down. The gateway checks every second whether it is back.",
-          extensions: {
-            code: "UPSTREAM_UNAVAILABLE",
-            retryAfterSeconds: 1,
-            upstream: { endpoint: "GET /capsules/{id}" },
-          },
+  test.each(outages)("(it %s) only probes are sent, and when it is back calls are sent again", async (_how, manner) => {
+    const { ask, calls, up, open, closed } = await startDown(manner)
+    await open()
+    const sent = calls().length
+    const { errors } = await ask(name())
+    expect(errors).toMatchObject([
+      {
+        message: "Code Ocean is down. The gateway checks every second whether it is back.",
+        extensions: {
+          code: "UPSTREAM_UNAVAILABLE",
+          retryAfterSeconds: 1,
+          upstream: { endpoint: "GET /capsules/{id}" },
         },
-      ])
-      expect(calls()).toHaveLength(sent)
-      up()
-      await closed()
-      expect(await ask(name())).toEqual({ data: { capsule: { name: "Back" } } })
-    },
-  )
+      },
+    ])
+    expect(calls()).toHaveLength(sent)
+    up()
+    await closed()
+    expect(await ask(name())).toEqual({ data: { capsule: { name: "Back" } } })
+  })
 
-  test("and can't be reached at all, it is the same", async () => {
+  test("(it can't be reached) only probes are sent", async () => {
     const { gateway, ask } = startGatewayOn("http://127.0.0.1:9", { config: { upstreamBreakerCalls: 5 } })
     await ask(names, ids(5))
     expect((await ask(name())).errors![0]!.message).toContain("is down")
     expect(await (await gateway.fetch("http://gateway/ready")).json()).toMatchObject({ circuit: "open" })
   })
 
-  test("a change is refused as one that did not happen", async () => {
+  test("a write fails as one that had no effect", async () => {
     const { ask, calls, open } = await startDown("reset")
     await open()
     const sent = calls().length
@@ -94,7 +91,7 @@ describe("while Code Ocean is down", () => {
     expect(calls()).toHaveLength(sent)
   })
 
-  test("/ready says so, and asks it nothing of its own", async () => {
+  test("/ready says so, and sends no probe of its own", async () => {
     const { ready, open, upstream } = await startDown("reset")
     await open()
     const sent = upstream.requests.length
@@ -110,7 +107,7 @@ describe("while Code Ocean is down", () => {
     expect(upstream.requests.length).toBeLessThan(sent + 3)
   })
 
-  test("and back, the log has a line for each of both, and none for the calls that were held back", async () => {
+  test("and back up, the log has one line for each, and none for the calls that were not sent", async () => {
     const { ask, lines, up, open, closed } = await startDown("reset")
     await open()
     const before = lines.length
@@ -128,7 +125,7 @@ describe("while Code Ocean is down", () => {
     ])
   })
 
-  test("calls go on where UPSTREAM_BREAKER_CALLS is 0", async () => {
+  test("calls are still sent if UPSTREAM_BREAKER_CALLS is 0", async () => {
     const { ask, ready, calls } = await startDown("reset", { upstreamBreakerCalls: 0 })
     await ask(names, ids(10))
     const sent = calls().length
@@ -137,7 +134,7 @@ describe("while Code Ocean is down", () => {
     expect((await ready()).circuit).toBe("closed")
   })
 
-  test("the calls that wait in line fail at once, too", async () => {
+  test("queued calls fail at once too", async () => {
     const { ask, calls } = await startDown("hang", { upstreamConnections: 5 })
     const { data, errors } = await ask(names, ids(100))
     expect(data.capsules).toHaveLength(100)
@@ -146,7 +143,7 @@ describe("while Code Ocean is down", () => {
   })
 })
 
-describe("it is no outage", () => {
+describe("the circuit stays closed", () => {
   const answers: [string, Manner][] = [
     ...[400, 401, 403, 404, 409, 423, 429, 500].map((status): [string, Manner] => [`a ${status}`, { status }]),
     ["a page", { body: "<html></html>" }],
@@ -202,12 +199,12 @@ describe("it is no outage", () => {
   })
 })
 
-describe("Code Ocean down when the gateway starts", () => {
-  test.each(outages)("(it %s): the gateway lives, isn't ready, and recovers by itself", async (_how, manner) => {
+describe("if Code Ocean is down when the gateway starts", () => {
+  test.each(outages)("(it %s) the gateway is alive, not ready, and recovers by itself", async (_how, manner) => {
     const { gateway, ready, up, ask } = await startDown(manner)
     const url = await gateway.listen()
     expect((await fetch(`${url}/health`)).status).toBe(200)
-    // A probe that hangs is given up, or this would never be answered.
+    // A probe that hangs times out, otherwise this would never be answered.
     expect((await ready()).status).toBe(503)
     up()
     const clock = performance.now.bind(performance)
@@ -217,7 +214,7 @@ describe("Code Ocean down when the gateway starts", () => {
     expect((await ask(name())).data.capsule.name).toBe("Back")
   })
 
-  test("a probe whose answer never ends is given up", async () => {
+  test("a probe whose response never ends times out", async () => {
     const upstream = await startFaultyUpstream((_request, response) => {
       response.writeHead(200, { "content-type": "application/json" })
       response.write(" ")
@@ -228,18 +225,18 @@ describe("Code Ocean down when the gateway starts", () => {
   })
 })
 
-describe("repeats", () => {
-  test("have one budget: an outage does not multiply what Code Ocean has to bear", async () => {
+describe("retries", () => {
+  test("have one budget, so that an outage does not multiply the load", async () => {
     const { ask, calls } = await startDown({ status: 503 }, { upstreamBreakerCalls: 0 })
     const answer = await ask(names, ids(400))
     expect(answer.errors).toHaveLength(400)
     expect(new Set(codes(answer))).toEqual(new Set(["UPSTREAM_UNAVAILABLE"]))
-    // All of them were sent before the first was repeated; 50 repeats were saved up, and each second earns one.
+    // All were sent before the first retry. The budget starts with 50 retries, and gains one each second.
     expect(calls().length).toBeGreaterThanOrEqual(400 + 50)
     expect(calls().length).toBeLessThan(400 + 50 + 20)
   })
 
-  test("that the budget doesn't have are not waited for: the failure is told at once, as what it is", async () => {
+  test("that exceed the budget are not waited for, and the failure is returned at once", async () => {
     const { ask, calls } = await startDown(
       { status: 429, headers: { "retry-after": "1" } },
       { upstreamRetryPercent: 0 },
@@ -248,7 +245,7 @@ describe("repeats", () => {
     expect(calls()).toHaveLength(1)
   })
 
-  test("cost one each; a hundred calls earn the share, a second earns one, and fifty are saved at the most", () => {
+  test("withdraw one token each; calls and seconds deposit tokens, up to fifty", () => {
     let now = 0
     const budget = new RetryBudget(20, () => now)
     const left = () => {
@@ -275,7 +272,7 @@ describe("an absurd Retry-After", () => {
     ["more seconds than a number holds", "9".repeat(400)],
     ["a date far away", "Fri, 31 Dec 9999 23:59:59 GMT"],
   ]
-  test.each(absurd)("(%s) ends the read at once, and is told as a day", async (_what, header) => {
+  test.each(absurd)("(%s) ends the read at once, and is reported as a day", async (_what, header) => {
     const { ask, calls } = await startDown({ status: 429, headers: { "retry-after": header } })
     expect((await ask(name())).errors).toMatchObject([{ extensions: { code: "RATE_LIMITED", retryAfterSeconds: day } }])
     expect(calls()).toHaveLength(1)

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest"
 import { sendMuch, startFaultyUpstream } from "./support/faultyUpstream.ts"
 import { startGatewayOn } from "./support/gateway.ts"
 
-describe("the bytes of all answers to one request", () => {
+describe("the bytes of all responses to one request", () => {
   const largest = 16 * 1024 * 1024
   const capsules = "query ($ids: [ID!]!) { capsules(ids: $ids) { name } }"
   const idsOf = (count: number) => ({ ids: Array.from({ length: count }, (_, index) => `c${index}`) })
@@ -17,7 +17,7 @@ describe("the bytes of all answers to one request", () => {
     return { upstream, ...startGatewayOn(upstream.url, { config: { upstreamConnections: 4 } }) }
   }
 
-  test("are 128 MiB at the most: what comes after that is OPERATION_TOO_COSTLY, and what was there stays", async () => {
+  test("are limited to 128 MiB: later reads are OPERATION_TOO_COSTLY, and earlier results stay", async () => {
     const { ask, upstream } = await startLarge()
     const { data, errors } = await ask(capsules, idsOf(20))
     const there = data.capsules.filter((capsule: object | null) => capsule !== null)
@@ -32,7 +32,7 @@ describe("the bytes of all answers to one request", () => {
     expect((await ask(capsules, idsOf(2))).errors).toBeUndefined()
   })
 
-  test("are another request's own, even where both wait for the same call", async () => {
+  test("are counted for each request, even if requests share a call", async () => {
     const { ask } = await startLarge()
     const [many, few] = await Promise.all([ask(capsules, idsOf(12)), ask(capsules, idsOf(2))])
     expect(many.errors!.length).toBeGreaterThan(0)

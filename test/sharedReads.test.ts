@@ -27,7 +27,7 @@ async function overSocket(options?: Parameters<typeof startGateway>[0]) {
   return { ...world, url, asked }
 }
 
-/** An upstream whose answers the test gives, request by request. */
+/** An upstream whose responses are given by the test, request by request. */
 async function startHeld() {
   const held: { call: string; answer(status: number, body?: unknown): void }[] = []
   const upstream = await startFaultyUpstream(({ method, path }, response: ServerResponse) => {
@@ -54,7 +54,7 @@ describe("equal reads of one caller at the same time", () => {
     }
   }`
 
-  test("are sent once, however many requests ask", async () => {
+  test("are sent once, however many requests make them", async () => {
     const { ask, sandbox, gateway } = await startGateway()
     const alone = await ask(nested)
     const calls = sandbox.requests.length
@@ -67,7 +67,7 @@ describe("equal reads of one caller at the same time", () => {
     expect(sandbox.requests.length).toBeLessThan(calls * 3)
   })
 
-  test("are counted apart from those that a request has sent itself", async () => {
+  test("are counted apart from the calls that a request has sent itself", async () => {
     const { ask, sandbox, lines } = await startGateway()
     const hold = sandbox.hold()
     const answers = Promise.all([ask(name), ask(name), ask(name)])
@@ -87,7 +87,7 @@ describe("equal reads of one caller at the same time", () => {
     expect(sandbox.requests).toHaveLength(1)
   })
 
-  test("are parsed once for all", async () => {
+  test("have a response that is parsed once", async () => {
     const parse = vi.spyOn(JSON, "parse")
     onTestFinished(() => parse.mockRestore())
     const { ask, sandbox } = await startGateway()
@@ -97,11 +97,11 @@ describe("equal reads of one caller at the same time", () => {
     await ask("{ __typename }")
     hold.end()
     expect(await answers).toEqual([named, named, named])
-    // Only Code Ocean's own answer has the slug in it: nobody asked for that.
+    // Only Code Ocean's own response contains the slug, which no operation selects.
     expect(parse.mock.calls.filter(([text]) => text.includes('"slug"'))).toHaveLength(1)
   })
 
-  test("carry the id of the request that asked first", async () => {
+  test("carry the id of the first request", async () => {
     const { ask, sandbox } = await startGateway()
     const hold = sandbox.hold()
     const first = ask(name, {}, as(tokens.ada, { "x-request-id": "first" }))
@@ -113,7 +113,7 @@ describe("equal reads of one caller at the same time", () => {
     expect(sandbox.requests.map(({ headers }) => headers["x-request-id"])).toEqual(["first"])
   })
 
-  test("share their failure too, and each request has an error and a line in the log of its own", async () => {
+  test("share their failure too, and each request has its own error and log line", async () => {
     const { next, ask, lines } = await startHeld()
     const ids = ["first", "second"]
     const answers = Promise.all(ids.map((id) => ask(name, {}, as(tokens.ada, { "x-request-id": id }))))
@@ -130,14 +130,14 @@ describe("equal reads of one caller at the same time", () => {
     ])
   })
 
-  test("are repeated together", async () => {
+  test("are retried together", async () => {
     const { ask, sandbox } = await startGateway()
     sandbox.failNext(capsuleRoute, { status: 503 }, 2)
     expect(await Promise.all([ask(name), ask(name), ask(name)])).toEqual([named, named, named])
     expect(sandbox.requests).toHaveLength(3)
   })
 
-  test("are a query's and a subscription's alike", async () => {
+  test("are shared between a query and a subscription", async () => {
     const { ask, sandbox, url } = await overSocket()
     const hold = sandbox.hold()
     const following = follow(url, `subscription { computation(id: "${seed.runningAlignment}") { id state } }`)
@@ -150,7 +150,7 @@ describe("equal reads of one caller at the same time", () => {
     expect(sandbox.requests).toHaveLength(1)
   })
 
-  test("are each sent if the gateway was made not to share them", async () => {
+  test("are each sent if sharing is disabled", async () => {
     const { ask, sandbox } = await startGateway({ sharedReads: false })
     const hold = sandbox.hold()
     const answers = Promise.all([ask(name), ask(name)])
@@ -198,7 +198,7 @@ describe("reads are not shared", () => {
     expect(sandbox.requestsTo(`${capsuleRoute}/app_panel`).map(({ query }) => query.version)).toEqual(["1", "2"])
   })
 
-  test("once one of them has been under way for a second: it may hang", async () => {
+  test("if one has been in flight for a second, because it may hang", async () => {
     const { ask, sandbox } = await startGateway()
     const hold = sandbox.hold()
     const first = ask(name)
@@ -212,14 +212,14 @@ describe("reads are not shared", () => {
     expect(await Promise.all([first, second])).toEqual([named, named])
   })
 
-  test("when one comes after the other's answer", async () => {
+  test("if one starts after the other's response", async () => {
     const { ask, sandbox } = await startGateway()
     await ask(name)
     await ask(name)
     expect(sandbox.requests).toHaveLength(2)
   })
 
-  test("and changes never are", async () => {
+  test("if they are writes", async () => {
     const { ask, sandbox } = await startGateway()
     const archive = `mutation { archiveCapsule(input: { id: "${seed.cellCounter}", archived: true }) { __typename } }`
     const hold = sandbox.hold()
@@ -231,11 +231,11 @@ describe("reads are not shared", () => {
   })
 })
 
-describe("whoever reads after a change sees it", () => {
+describe("a read that starts after a write sees it", () => {
   const archive = `mutation { archiveCapsule(input: { id: "c1", archived: true }) { ... on ArchiveCapsulePayload { capsule { name } } } }`
   const read = `{ capsule(id: "c1") { name } }`
 
-  test("though an equal read from before it is still under way", async () => {
+  test("even if an equal read from before the write is in flight", async () => {
     const { ask, next } = await startHeld()
     const before = ask(read)
     const early = await next(1)
@@ -249,7 +249,7 @@ describe("whoever reads after a change sees it", () => {
     expect((await before).data.capsule.name).toBe("Before")
   })
 
-  test("though an equal read from while it happened is still under way", async () => {
+  test("even if an equal read from during the write is in flight", async () => {
     const { ask, next } = await startHeld()
     const change = ask(archive)
     const write = await next(1)
@@ -262,7 +262,7 @@ describe("whoever reads after a change sees it", () => {
     expect((await meanwhile).data.capsule.name).toBe("Before")
   })
 
-  test("and the read that comes while it is under way is not given what was asked for before it began", async () => {
+  test("and a read during the write does not get the response to a read from before it", async () => {
     const { ask, next } = await startHeld()
     const before = ask(read)
     const early = await next(1)
@@ -277,7 +277,7 @@ describe("whoever reads after a change sees it", () => {
     await change
   })
 
-  test("while another caller's reads stay shared", async () => {
+  test("and another caller's reads are still shared", async () => {
     const { ask, next, held } = await startHeld()
     const first = ask(read, {}, as(tokens.grace))
     const call = await next(1)
@@ -292,8 +292,8 @@ describe("whoever reads after a change sees it", () => {
   })
 })
 
-describe("of those who share a read", () => {
-  test("the first can hang up without harm to the others", async () => {
+describe("of the requests that share a read", () => {
+  test("the first can be cancelled without harm to the others", async () => {
     const { ask, asked, sandbox } = await overSocket()
     const hold = sandbox.hold()
     const leave = new AbortController()
@@ -310,7 +310,7 @@ describe("of those who share a read", () => {
     expect(sandbox.requests).toHaveLength(1)
   })
 
-  test("the last to hang up cancels it", async () => {
+  test("the last one to be cancelled cancels the call", async () => {
     const { asked, sandbox, ask } = await overSocket()
     const hold = sandbox.hold()
     const leaves = [new AbortController(), new AbortController()]
@@ -329,7 +329,7 @@ describe("of those who share a read", () => {
     expect(await ask(name)).toEqual(named)
   })
 
-  test("each waits until its own deadline", async () => {
+  test("each has its own deadline", async () => {
     const { ask, sandbox } = await startGateway({ config: { requestDeadlineMs: 600 } })
     const hold = sandbox.hold()
     const started = performance.now()

@@ -30,15 +30,15 @@ const passing: [string, Failure][] = [
 ]
 const codes = ({ errors }: Result) => errors?.map(({ extensions }) => extensions.code)
 
-describe("repeating reads", () => {
-  test.each(passing)("a lookup that meets %s is asked again, and nobody notices", async (_what, failure) => {
+describe("retries of reads", () => {
+  test.each(passing)("a lookup that meets %s is retried, and succeeds", async (_what, failure) => {
     const { ask, sandbox } = await startGateway()
     sandbox.failNext(capsuleRoute, failure)
     expect(await ask(nameOf())).toEqual({ data: { capsule: { name: "Cell Counter" } } })
     expect(sandbox.requestsTo(capsuleRoute)).toHaveLength(2)
   })
 
-  test.each(passing)("a search that meets %s is asked again with the same body", async (_what, failure) => {
+  test.each(passing)("a search that meets %s is retried with the same body", async (_what, failure) => {
     const { ask, sandbox } = await startGateway()
     sandbox.failNext("POST /capsules/search", failure)
     const { errors } = await ask(`{ searchCapsules(query: "tag:ecephys", first: 3) { nodes { id } } }`)
@@ -48,7 +48,7 @@ describe("repeating reads", () => {
     expect(more).toHaveLength(0)
   })
 
-  test("a list of runs that meets a 503 twice is asked a third time", async () => {
+  test("a list of runs that meets a 503 twice is sent a third time", async () => {
     const { ask, sandbox } = await startGateway()
     sandbox.failNext(`${capsuleRoute}/computations`, { status: 503 }, 2)
     const { data } = await ask(`{ capsule(id: "${seed.cellCounter}") { computations { nodes { id } } } }`)
@@ -56,7 +56,7 @@ describe("repeating reads", () => {
     expect(sandbox.requestsTo(`${capsuleRoute}/computations`)).toHaveLength(3)
   })
 
-  test.each(passing)("a read that meets %s every time is sent four times and no more", async (_what, failure) => {
+  test.each(passing)("a read that meets %s every time is sent four times", async (_what, failure) => {
     const { ask, sandbox } = await startGateway()
     sandbox.failNext(capsuleRoute, failure, 100)
     expect((await ask(nameOf())).errors).toHaveLength(1)
@@ -64,7 +64,7 @@ describe("repeating reads", () => {
   })
 
   test.each([400, 401, 403, 404, 408, 409, 410, 413, 418, 422, 423, 500, 501, 505])(
-    "a read that meets a %i is not sent again",
+    "a read that meets a %i is not retried",
     async (status) => {
       const { ask, sandbox } = await startGateway()
       sandbox.failNext(capsuleRoute, { status }, 100)
@@ -73,28 +73,28 @@ describe("repeating reads", () => {
     },
   )
 
-  test("a read that timed out is not sent again", async () => {
+  test("a read that times out is not retried", async () => {
     const { ask, sandbox } = await startGateway({ config: { upstreamTimeoutMs: 60 } })
     sandbox.failNext(capsuleRoute, "hang", 100)
     expect(codes(await ask(nameOf()))).toEqual(["UPSTREAM_TIMEOUT"])
     expect(sandbox.requestsTo(capsuleRoute)).toHaveLength(1)
   })
 
-  test("a readable answer of the wrong shape is not asked for again", async () => {
+  test("a read with a response of the wrong shape is not retried", async () => {
     const { ask, sandbox } = await startGateway()
     sandbox.failNext(capsuleRoute, { status: 200, body: [] }, 100)
     expect(codes(await ask(nameOf()))).toEqual(["UPSTREAM_INVALID_RESPONSE"])
     expect(sandbox.requestsTo(capsuleRoute)).toHaveLength(1)
   })
 
-  test("one call's failures cost its neighbours no repeats", async () => {
+  test("one call's failures cause no retries of its neighbours", async () => {
     const { ask, sandbox } = await startGateway()
     sandbox.failNext(capsuleRoute, { status: 503 }, 100)
     await ask(`{ capsules(ids: ["${seed.cellCounter}", "${seed.spikeSorting}"]) { name } }`)
     expect(sandbox.requestsTo(`GET /capsules/${seed.spikeSorting}`)).toHaveLength(1)
   })
 
-  test("fifty reads that wait for their repeats raise no warning of the process", async () => {
+  test("fifty reads that wait for a retry cause no process warning", async () => {
     const warnings: unknown[] = []
     const listen = (warning: Error) => warnings.push(warning)
     process.on("warning", listen)
@@ -137,7 +137,7 @@ describe("Retry-After", () => {
     expect(performance.timeOrigin + upstream.requests[1]!.at).toBeGreaterThan(until - 50)
   })
 
-  test("beyond the request's deadline ends the call at once, and the client learns when to come back", async () => {
+  test("beyond the request's deadline ends the call at once, with `retryAfterSeconds`", async () => {
     const upstream = await startBusy(() => "3600")
     const { ask } = startGatewayOn(upstream.url)
     const { data, errors } = await ask(nameOf("c1"))
@@ -159,7 +159,7 @@ describe("Retry-After", () => {
     expect(upstream.requests).toHaveLength(1)
   })
 
-  test("of a 503 beyond the deadline is told as well", async () => {
+  test("of a 503 beyond the deadline is reported as well", async () => {
     const upstream = await startBusy(() => "120", 503)
     const { ask } = startGatewayOn(upstream.url)
     const { errors } = await ask(nameOf("c1"))
@@ -186,7 +186,7 @@ describe("Retry-After", () => {
     expect(parseRetryAfterMs("0")).toBe(0)
   })
 
-  test("is the least wait, while the waits double up to two seconds", () => {
+  test("is the shortest wait, while the waits double up to two seconds", () => {
     const waits = [1, 2, 3].map((attempt) => retryDelayMs(attempt, 60_000, undefined, 1))
     expect(waits).toEqual([100, 200, 400])
     expect(retryDelayMs(1, 60_000, 5_000, 1)).toBe(5_000)
@@ -198,7 +198,7 @@ describe("Retry-After", () => {
 describe("writes", () => {
   const answered = [400, 401, 403, 404, 408, 409, 410, 422, 423, 429, 500, 501, 502, 503, 504]
 
-  test.each(answered)("a change that meets a %i is never sent twice", async (status) => {
+  test.each(answered)("a write that meets a %i is never sent twice", async (status) => {
     const { ask, sandbox } = await startGateway()
     sandbox.failNext(archiveRoute, { status, headers: { "retry-after": "0" } }, 100)
     await ask(archive)
@@ -212,7 +212,7 @@ describe("writes", () => {
     ["an answer that stalls", "stall"],
     ["an answer that drips", "drip"],
   ]
-  test.each(lost)("a change that meets %s is sent once, and said to be of unknown outcome", async (_what, failure) => {
+  test.each(lost)("a write that meets %s is sent once, and its outcome is unknown", async (_what, failure) => {
     const { ask, sandbox } = await startGateway({ config: { upstreamTimeoutMs: 80 } })
     sandbox.failNext(archiveRoute, failure, 100)
     const { data, errors } = await ask(archive)
@@ -223,7 +223,7 @@ describe("writes", () => {
     expect(sandbox.requestsTo(archiveRoute)).toHaveLength(1)
   })
 
-  test("a deletion whose answer is lost has happened all the same, as the error says it may have", async () => {
+  test("a deletion whose response is lost has taken effect, as the error says it may have", async () => {
     const { ask, sandbox } = await startGateway()
     sandbox.failNext(`DELETE /capsules/${seed.archivedNotebook}`, { afterwards: "reset" })
     const { errors } = await ask(remove)
@@ -232,7 +232,7 @@ describe("writes", () => {
   })
 
   test.each([500, 502, 503, 504])(
-    "a change that meets a %i is said to be of unknown outcome: a proxy may have lost the answer",
+    "a write that meets a %i has an unknown outcome, because a proxy may have lost the response",
     async (status) => {
       const { ask, sandbox } = await startGateway()
       const route = `DELETE /capsules/${seed.archivedNotebook}`
@@ -245,7 +245,7 @@ describe("writes", () => {
   )
 
   test.each([401, 408, 410, 422, 429])(
-    "a change that meets a %i did not happen, and nothing else is said",
+    "a write that meets a %i had no effect, and the error says nothing else",
     async (status) => {
       const { ask, sandbox } = await startGateway()
       sandbox.failNext(archiveRoute, { status, body: { message: "no" } })
@@ -255,7 +255,7 @@ describe("writes", () => {
     },
   )
 
-  test("a change that found no connection did not happen, and nothing else is said", async () => {
+  test("a write that found no connection had no effect, and the error says nothing else", async () => {
     const { ask } = startGatewayOn(await unusedAddress())
     const { errors } = await ask(archive)
     expect(errors![0]!.extensions.code).toBe("UPSTREAM_UNAVAILABLE")
@@ -263,7 +263,7 @@ describe("writes", () => {
     expect(errors![0]!.extensions).not.toHaveProperty("outcomeUnknown")
   })
 
-  test("a change still in line when the time is up is never sent, and nothing else is said", async () => {
+  test("a write that is queued when the deadline passes is never sent, and the error says nothing else", async () => {
     const { ask, sandbox } = await startGateway({ config: { upstreamConnections: 1, requestDeadlineMs: 400 } })
     const hold = sandbox.hold()
     const changes = ask(`mutation {
@@ -284,7 +284,7 @@ describe("writes", () => {
     expect(sandbox.requestsTo(archiveRoute)).toHaveLength(0)
   })
 
-  test("a read never speaks of changes", async () => {
+  test("the error of a read says nothing of changes", async () => {
     const { ask, sandbox } = await startGateway({ config: { upstreamTimeoutMs: 60 } })
     sandbox.failNext(capsuleRoute, "hang")
     const { errors } = await ask(nameOf())
@@ -292,7 +292,7 @@ describe("writes", () => {
     expect(errors![0]!.extensions).not.toHaveProperty("outcomeUnknown")
   })
 
-  test("a change that happened but was answered with rubbish is not called a failure to repeat", async () => {
+  test("a write with an unreadable 2xx response is reported as having succeeded", async () => {
     const { ask, sandbox } = await startGateway()
     sandbox.failNext(`POST /capsules/${seed.cellCounter}/data_assets`, { status: 200, body: "<html></html>" })
     const { errors } = await ask(`mutation {
@@ -304,7 +304,7 @@ describe("writes", () => {
     })
   })
 
-  test("a change stays done when reading it again fails: the payload is there, its object is not", async () => {
+  test("a write whose object cannot be read afterwards has a payload without the object", async () => {
     const { ask, sandbox } = await startGateway()
     sandbox.failNext(capsuleRoute, { status: 500 })
     const { data, errors } = await ask(archive.replace("{ id }", "{ name }"))
@@ -313,7 +313,7 @@ describe("writes", () => {
     expect(errors![0]!.extensions).not.toHaveProperty("outcomeUnknown")
   })
 
-  test("of two changes in one request, the second is sent though the first failed", async () => {
+  test("of two writes in one request, the second is sent even if the first fails", async () => {
     const { ask, sandbox } = await startGateway()
     sandbox.failNext(archiveRoute, { status: 423, body: { message: "locked" } })
     const input = `input: { id: "${seed.cellCounter}", archived: true }`
@@ -327,7 +327,7 @@ describe("writes", () => {
   })
 })
 
-describe("time", () => {
+describe("timeouts", () => {
   test.each(["hang", "stall", "drip"] as const)("a call that %ss past its time fails alone", async (failure) => {
     const { ask, sandbox } = await startGateway({ config: { upstreamTimeoutMs: 120 } })
     sandbox.failNext(capsuleRoute, failure)
@@ -350,14 +350,14 @@ describe("time", () => {
     })
   })
 
-  test("the request's deadline bounds the repeats as well", async () => {
+  test("the request's deadline limits the retries as well", async () => {
     const { ask, sandbox } = await startGateway({ config: { requestDeadlineMs: 150 } })
     sandbox.failNext(capsuleRoute, { status: 503 }, 100)
     expect((await ask(nameOf())).errors).toHaveLength(1)
     expect(sandbox.requestsTo(capsuleRoute).length).toBeLessThan(maxAttempts)
   })
 
-  test("the request's deadline bounds calls that follow one another: what came in time is shown", async () => {
+  test("the request's deadline limits calls that follow one another, and earlier results are returned", async () => {
     const { ask, sandbox } = await startGateway({ config: { requestDeadlineMs: 200 } })
     sandbox.failNext(`${capsuleRoute}/computations`, "hang")
     const { data, errors } = await ask(
@@ -371,7 +371,7 @@ describe("time", () => {
     expect(codes({ errors: errors! })).toEqual(["UPSTREAM_TIMEOUT"])
   })
 
-  test("after the deadline nothing more is sent", async () => {
+  test("after the deadline nothing is sent", async () => {
     const { ask, sandbox } = await startGateway({ config: { requestDeadlineMs: 150 } })
     sandbox.failNext(archiveRoute, "hang")
     const { errors } = await ask(`mutation {
@@ -382,7 +382,7 @@ describe("time", () => {
     expect(sandbox.requestsTo("PATCH /capsules/*/archive")).toHaveLength(1)
   })
 
-  test("time spent in line does not count as the call's own", async () => {
+  test("time in the queue does not count towards the call's timeout", async () => {
     const { ask, sandbox } = await startGateway({
       sandbox: { latencyMs: 60 },
       config: { upstreamConnections: 1, upstreamTimeoutMs: 200 },
@@ -393,7 +393,7 @@ describe("time", () => {
     expect(sandbox.requests).toHaveLength(5)
   })
 
-  test("a request that takes long keeps the next one's time whole", async () => {
+  test("a slow request does not shorten the next one's deadline", async () => {
     const { ask, sandbox } = await startGateway({ config: { requestDeadlineMs: 150 } })
     sandbox.failNext(capsuleRoute, "hang")
     await ask(nameOf())
@@ -425,7 +425,7 @@ describe.each([
   const many = Array.from({ length: 10 }, (_, index) => `id-${index}`)
   const manyNames = "query ($ids: [ID!]!) { capsules(ids: $ids) { name } }"
 
-  test("cancels the upstream calls under way", async () => {
+  test("cancels the calls in flight", async () => {
     const { sandbox, asked, leave, cancelled } = await overSocket()
     const hold = sandbox.hold()
     const left = asked(
@@ -438,7 +438,7 @@ describe.each([
     await cancelled()
   })
 
-  test("cancels the calls that still wait for a connection: they are never sent", async () => {
+  test("cancels queued calls, which are never sent", async () => {
     const { sandbox, ask, asked, leave } = await overSocket({ config: { upstreamConnections: 2 } })
     const hold = sandbox.hold()
     const left = asked(manyNames, { ids: many })
@@ -451,7 +451,7 @@ describe.each([
     expect(sandbox.requests).toHaveLength(3)
   })
 
-  test("leaves the calls of another client alone, though they wait in the same line", async () => {
+  test("does not affect another client's calls in the same queue", async () => {
     const { sandbox, ask, asked, leave } = await overSocket({ config: { upstreamConnections: 1 } })
     const hold = sandbox.hold()
     const left = asked(manyNames, { ids: many })
@@ -464,7 +464,7 @@ describe.each([
     expect(sandbox.requests).toHaveLength(2)
   })
 
-  test("ends the wait for a repeat: nothing more is sent", async () => {
+  test("cancels the wait for a retry", async () => {
     const { sandbox, ask, asked, leave, cancelled } = await overSocket()
     sandbox.failNext(capsuleRoute, { status: 503, headers: { "retry-after": "1" } })
     const left = asked(nameOf())
@@ -477,7 +477,7 @@ describe.each([
     expect(sandbox.requestsTo(capsuleRoute)).toHaveLength(1)
   })
 
-  test("stops the waves that would have followed", async () => {
+  test("prevents the calls that would have followed", async () => {
     const { sandbox, asked, leave, cancelled } = await overSocket()
     const hold = sandbox.hold()
     const left = asked(
@@ -505,7 +505,7 @@ describe.each([
 })
 
 describe("the pool", () => {
-  test("never has more calls under way than UPSTREAM_CONNECTIONS says, whoever makes them", async () => {
+  test("never has more calls in flight than UPSTREAM_CONNECTIONS, whoever makes them", async () => {
     const { ask, sandbox } = await startGateway({ config: { upstreamConnections: 2 } })
     const hold = sandbox.hold()
     const ids = (from: number) => [0, 1, 2].map((index) => `id-${from + index}`)
@@ -524,14 +524,14 @@ describe("the pool", () => {
     expect(sandbox.requests).toHaveLength(6)
   })
 
-  test("survives an upstream that went away and came back", async () => {
+  test("recovers when Code Ocean goes away and comes back", async () => {
     const { ask, sandbox } = await startGateway()
     sandbox.failNext(capsuleRoute, "reset", 4)
     expect(codes(await ask(nameOf()))).toEqual(["UPSTREAM_UNAVAILABLE"])
     expect((await ask(nameOf())).data.capsule.name).toBe("Cell Counter")
   })
 
-  test("says when nobody listens at Code Ocean's address", async () => {
+  test("reports that Code Ocean can't be reached", async () => {
     const { ask, lines } = startGatewayOn(await unusedAddress())
     const { data, errors } = await ask(nameOf())
     expect(data).toEqual({ capsule: null })
@@ -547,7 +547,7 @@ describe("the pool", () => {
 })
 
 describe("what is sent", () => {
-  test("a read carries the token as Basic user name, the needed version, who asks, and no body's type", async () => {
+  test("a read carries the token as Basic user name, the minimum version, the user agent, and no content type", async () => {
     const { ask, sandbox } = await startGateway()
     await ask(nameOf())
     const { headers } = sandbox.requests[0]!
@@ -562,7 +562,7 @@ describe("what is sent", () => {
       expect(headers).not.toHaveProperty(name)
   })
 
-  test("a body is declared as JSON", async () => {
+  test("a body has the content type JSON", async () => {
     const { ask, sandbox } = await startGateway()
     await ask("{ searchPipelines { nodes { id } } }")
     expect(sandbox.requests[0]!.headers["content-type"]).toBe("application/json")
@@ -578,7 +578,7 @@ describe("what is sent", () => {
     expect(sandbox.requests.map(({ headers }) => headers["x-request-id"])).toEqual(["trace-42", "trace-42"])
   })
 
-  test("an unusable request id is replaced, in the answer and upstream alike", async () => {
+  test("an invalid request id is replaced, in the response and upstream alike", async () => {
     const { gateway, sandbox } = await startGateway()
     const response = await gateway.fetch("http://gateway/graphql", {
       method: "POST",
@@ -594,14 +594,14 @@ describe("what is sent", () => {
     expect(sandbox.requests[0]!.headers["x-request-id"]).toBe(id)
   })
 
-  test("Agent-Id is handed on as it came", async () => {
+  test("Agent-Id is forwarded unchanged", async () => {
     const { ask, sandbox } = await startGateway()
     await ask(nameOf(), {}, { authorization: `Bearer ${tokens.ada}`, "agent-id": "night shift (v2)" })
     expect(sandbox.requests[0]!.headers["agent-id"]).toBe("night shift (v2)")
   })
 
   test.each(["", "x".repeat(257), "a\tb", "Zo\u00eb"])(
-    "an unusable Agent-Id (%j) is refused, and nothing is sent",
+    "an invalid Agent-Id (%j) is rejected, and nothing is sent",
     async (agent) => {
       const { ask, sandbox } = await startGateway()
       const headers = { authorization: `Bearer ${tokens.ada}`, "agent-id": agent }
@@ -610,7 +610,7 @@ describe("what is sent", () => {
     },
   )
 
-  test("nothing else that the caller brought goes upstream", async () => {
+  test("no other header of the caller is forwarded", async () => {
     const { ask, sandbox } = await startGateway()
     const secrets = { cookie: "id=1", "x-forwarded-for": "10.0.0.1", "x-api-key": "k", origin: "http://gateway" }
     await ask(nameOf(), {}, { authorization: `Bearer ${tokens.ada}`, ...secrets })
@@ -640,7 +640,7 @@ describe("credentials", () => {
     expect(sandbox.requests[0]!.headers.authorization).toBe(`Basic ${btoa(`${token}:`)}`)
   })
 
-  test("without a token nothing is sent, and the sentence says what to bring", async () => {
+  test("without a token nothing is sent, and the message says how to authenticate", async () => {
     const { ask, sandbox } = await startGateway()
     const { data, errors } = await ask(nameOf(), {}, {})
     expect(data).toEqual({ capsule: null })
@@ -649,7 +649,7 @@ describe("credentials", () => {
     expect(sandbox.requests).toHaveLength(0)
   })
 
-  test("without a token no change is sent either", async () => {
+  test("without a token no write is sent either", async () => {
     const { ask, sandbox } = await startGateway()
     const { errors } = await ask(archive, {}, {})
     expect(errors![0]!.extensions.code).toBe("UNAUTHENTICATED")
@@ -687,7 +687,7 @@ describe("credentials", () => {
     ["Basic that is no base64", "Basic %%%"],
   ]
   test.each(unusable)(
-    "an Authorization with %s is refused, never sent, and not repeated back",
+    "an Authorization header with %s is rejected, never forwarded, and not quoted",
     async (_what, authorization) => {
       const { ask, sandbox, lines } = await startGateway({ config: { codeoceanToken: tokens.ada } })
       const answer = await ask(nameOf(), {}, { authorization })
@@ -697,7 +697,7 @@ describe("credentials", () => {
     },
   )
 
-  test("the gateway's own token serves those who bring none, and nobody else", async () => {
+  test("the gateway's own token is used for callers without a token, and only for those", async () => {
     const { ask } = await startGateway({ config: { codeoceanToken: tokens.grace } })
     expect((await ask(nameOf(seed.graceNotebook), {}, {})).data.capsule).not.toBeNull()
     expect((await ask(nameOf(seed.graceNotebook))).data.capsule).toBeNull()
@@ -726,7 +726,7 @@ describe("credentials", () => {
     expect(sandbox.requests).toHaveLength(4)
   })
 
-  test("what was read is not kept for the next request", async () => {
+  test("nothing is cached for the next request", async () => {
     const { ask, sandbox } = await startGateway()
     await ask(nameOf())
     await ask(nameOf())
@@ -734,7 +734,7 @@ describe("credentials", () => {
   })
 })
 
-describe("an upstream that repeats the token back", () => {
+describe("an upstream that echoes the token", () => {
   // Each of these characters is escaped by some JSON writer.
   const token = `cop_"quoted"\\back/slash<&>'`
   const basic = btoa(`${token}:`)
@@ -762,7 +762,7 @@ describe("an upstream that repeats the token back", () => {
   ]
   const statuses = [200, 302, 400, 401, 403, 409, 429, 500]
 
-  test.each(echoes)("in %s does not make the gateway tell it to anyone", async (_where, echo) => {
+  test.each(echoes)("in %s does not make the gateway reveal it", async (_where, echo) => {
     const upstream = await startFaultyUpstream(({ path, headers, method }) => {
       const raw = headers.authorization ?? ""
       const said = Buffer.from(raw.replace("Basic ", ""), "base64").toString().slice(0, -1)
@@ -803,7 +803,7 @@ describe("an upstream that repeats the token back", () => {
     expect(texts.filter((text) => text.includes(token) || text.includes(basic) || text.includes("quoted"))).toEqual([])
   })
 
-  test("and a token that is part of ordinary words leaves the rest of an error readable", async () => {
+  test("with a token that is part of ordinary words leaves the rest of an error readable", async () => {
     const { ask, sandbox } = await startGateway({ config: { codeoceanToken: "e" } })
     sandbox.failNext(capsuleRoute, { status: 400, body: { message: "nothing to see", status: true } })
     const { errors } = await ask(nameOf(), {}, {})
@@ -813,22 +813,19 @@ describe("an upstream that repeats the token back", () => {
 })
 
 describe("redirects", () => {
-  test.each([301, 302, 303, 307, 308])(
-    "a %i is not followed: no call and no token go to where it points",
-    async (status) => {
-      const elsewhere = await startFaultyUpstream(() => ({ body: { id: "c1", name: "Stolen" } }))
-      const upstream = await startFaultyUpstream(({ path }) => ({
-        status,
-        headers: { location: `${elsewhere.url}/api/v1${path}` },
-      }))
-      const { ask } = startGatewayOn(upstream.url)
-      const { errors } = await ask(nameOf("c1"))
-      expect(errors![0]).toMatchObject({ extensions: { code: "UPSTREAM_INVALID_RESPONSE", upstream: { status } } })
-      expect((await ask(archive)).errors![0]!.extensions.code).toBe("UPSTREAM_INVALID_RESPONSE")
-      expect(upstream.requests).toHaveLength(2)
-      expect(elsewhere.requests).toHaveLength(0)
-    },
-  )
+  test.each([301, 302, 303, 307, 308])("a %i is not followed: nothing is sent to its location", async (status) => {
+    const elsewhere = await startFaultyUpstream(() => ({ body: { id: "c1", name: "Stolen" } }))
+    const upstream = await startFaultyUpstream(({ path }) => ({
+      status,
+      headers: { location: `${elsewhere.url}/api/v1${path}` },
+    }))
+    const { ask } = startGatewayOn(upstream.url)
+    const { errors } = await ask(nameOf("c1"))
+    expect(errors![0]).toMatchObject({ extensions: { code: "UPSTREAM_INVALID_RESPONSE", upstream: { status } } })
+    expect((await ask(archive)).errors![0]!.extensions.code).toBe("UPSTREAM_INVALID_RESPONSE")
+    expect(upstream.requests).toHaveLength(2)
+    expect(elsewhere.requests).toHaveLength(0)
+  })
 })
 
 describe("ids", () => {
@@ -857,7 +854,7 @@ describe("ids", () => {
     expect(sandbox.requests).toHaveLength(0)
   })
 
-  test.each(refused)("a change of %s is BAD_USER_INPUT, and nothing is sent", async (_what, id) => {
+  test.each(refused)("a write with %s as an id is BAD_USER_INPUT, and nothing is sent", async (_what, id) => {
     const { ask, sandbox } = await startGateway()
     const changes = [
       "deleteCapsule(input: { id: $id })",
@@ -898,7 +895,7 @@ describe("ids", () => {
     expect(sandbox.requests[0]!.rawPath).toBe("/api/v1/capsules/1048576")
   })
 
-  test("one id that can't be sent costs its neighbours nothing", async () => {
+  test("one invalid id does not affect its neighbours", async () => {
     const { ask } = await startGateway()
     const { data, errors } = await ask(`{ capsules(ids: ["..", "${seed.cellCounter}"]) { name } }`)
     expect(data).toEqual({ capsules: [null, { name: "Cell Counter" }] })

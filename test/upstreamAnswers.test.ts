@@ -5,17 +5,17 @@ import { startGatewayOn } from "./support/gateway.ts"
 import { follow } from "./support/live.ts"
 import { watchProcess } from "./support/unnoticed.ts"
 
-/** Lists in lists, so many levels of them. */
+/** Nested lists with this many levels. */
 const lists = (levels: number) => "[".repeat(levels) + "]".repeat(levels)
-/** Objects in objects. */
+/** Nested objects. */
 const objects = (levels: number) => `${'{"a":'.repeat(levels - 1)}{}${"}".repeat(levels - 1)}`
-/** An asset whose custom metadata holds this JSON. */
+/** A data asset with this JSON in its custom metadata. */
 const assetWith = (json: string) =>
   `{"id":"d1","name":"Odd","state":"ready","type":"dataset","custom_metadata":{"k":${json}}}`
 const metadata = `{ dataAsset(id: "d1") { name customMetadata { key value } } }`
 const as = (token: string) => ({ authorization: `Bearer ${token}` })
 
-/** A subscription's minutes pass at once: upstream may have been spoilt by a proxy, and is asked again for a while. */
+/** A clock whose waits end at once: a subscription retries an invalid response for five minutes. */
 const hastyTime = {
   now: () => performance.now() * 1e6,
   sleep: () => new Promise<void>((resolve) => setImmediate(resolve)),
@@ -26,7 +26,7 @@ async function startAnsweringAll(answer: () => UpstreamAnswer) {
   return { ...startGatewayOn(upstream.url), upstream }
 }
 
-describe("JSON that nests deep", () => {
+describe("deeply nested JSON", () => {
   test.each([
     ["lists", lists],
     ["objects", objects],
@@ -44,7 +44,7 @@ describe("JSON that nests deep", () => {
     }
   })
 
-  test("doesn't count brackets in texts", async () => {
+  test("is not found in brackets within strings", async () => {
     const { ask } = await startAnsweringAll(() => ({ body: assetWith(JSON.stringify('[{\\"['.repeat(1000))) }))
     expect((await ask(metadata)).errors).toBeUndefined()
   })
@@ -60,7 +60,7 @@ describe("JSON that nests deep", () => {
     expect(gateway.live).toMatchObject({ pollers: 0, listeners: 0 })
   })
 
-  test("in a search fails the search, and in an error's body leaves the error what it is", async () => {
+  test("in a search fails the search, and in an error's body does not change the error", async () => {
     watchProcess()
     const { ask } = await startAnsweringAll(() => ({ status: 400, body: `{"message":"no","more":${lists(3_000)}}` }))
     const { errors } = await ask("{ searchCapsules { nodes { id } } }")
@@ -73,7 +73,7 @@ describe("JSON that nests deep", () => {
     ])
   })
 
-  test("that answers a change says that the change has happened", async () => {
+  test("in the response to a write gives an error that says that the change succeeded", async () => {
     const { ask } = await startAnsweringAll(() => ({ body: assetWith(lists(3_000)) }))
     const { errors } = await ask(
       `mutation { createDataAsset(input: { name: "n", tags: [], mount: "m", source: { aws: { bucket: "b" } } }) { __typename } }`,
@@ -82,21 +82,21 @@ describe("JSON that nests deep", () => {
   })
 })
 
-describe("what an error says beside its message", () => {
+describe("the data of an error beside its message", () => {
   const archive = `mutation { archiveCapsule(input: { id: "c1", archived: true }) { ... on MutationRefused { message details } } }`
   const refusal = async (body: object) => {
     const { ask } = await startAnsweringAll(() => ({ status: 409, body }))
     return (await ask(archive)).data.archiveCapsule
   }
 
-  test("is handed on up to 16,384 characters of JSON, and left out beyond", async () => {
+  test("is passed on up to 16,384 characters of JSON", async () => {
     const small = { datasets: ["x".repeat(16_384 - '{"datasets":[""]}'.length)] }
     expect(await refusal({ message: "In use.", ...small })).toEqual({ message: "In use.", details: small })
     const large = { datasets: ["x".repeat(16_385 - '{"datasets":[""]}'.length)] }
     expect(await refusal({ message: "In use.", ...large })).toEqual({ message: "In use.", details: null })
   })
 
-  test("is left out with the message where the whole is larger than a mebibyte", async () => {
+  test("is left out, as the message is, if the body is larger than a mebibyte", async () => {
     expect(await refusal({ message: "x".repeat(1024 * 1024) })).toEqual({
       message: "Code Ocean answered 409.",
       details: null,
@@ -104,8 +104,8 @@ describe("what an error says beside its message", () => {
   })
 })
 
-describe("a token in what upstream says", () => {
-  // Every character that some encoding writes otherwise.
+describe("a token in a response", () => {
+  // Every character that some encoding escapes.
   const token = `cop_a+b/c?d>e~f%41g"h\\i'j&k=l`
   const base64 = (text: string) => Buffer.from(text).toString("base64")
   const hex = (text: string, prefix: string) =>
@@ -127,14 +127,14 @@ describe("a token in what upstream says", () => {
     ["in percent-encoded Base64", encodeURIComponent(base64(`${token}:`))],
   ]
 
-  test.each(forms)("is struck out %s", (_form, form) => {
+  test.each(forms)("is redacted %s", (_form, form) => {
     const redact = createRedaction(token)
     expect(redact(`(${form}) and (${form})`)).toBe("([redacted]) and ([redacted])")
     expect(redact(form)).toBe("[redacted]")
   })
 
   test.each(["cop_0123456789abcdef", "cop_0123456789abcdefg", "cop_0123456789abcdefgh", "ab", "a"])(
-    "is struck out whatever its length: %s",
+    "is redacted whatever its length: %s",
     (short) => {
       const redact = createRedaction(short)
       for (const form of [short, base64(short), base64(`${short}:`), Buffer.from(`${short}:`).toString("base64url")]) {
@@ -143,12 +143,12 @@ describe("a token in what upstream says", () => {
     },
   )
 
-  test("leaves a text without it as it is, escapes and all", () => {
+  test("is not found in a text without it, which stays unchanged", () => {
     const text = `100 % of "\\u0041\\/%2F" \\ %zz`
     expect(createRedaction(token)(text)).toBe(text)
   })
 
-  test("doesn't come to the client or into the log by a message, data, their keys, or the content type", async () => {
+  test("reaches neither client nor log through a message, data, keys or the content type", async () => {
     const all = forms.map(([, form]) => form)
     const answers: UpstreamAnswer[] = [
       { status: 400, body: { message: all.join(" "), [all[0]!]: all, deep: [{ [all[7]!]: all }] } },
@@ -168,7 +168,7 @@ describe("a token in what upstream says", () => {
     for (const form of all) expect(text).not.toContain(JSON.stringify(form).slice(1, -1))
   })
 
-  test("is looked for in time that grows with the text alone", () => {
+  test("is found in linear time", () => {
     const redact = createRedaction(`${"a".repeat(1_000)}%`)
     const begun = performance.now()
     for (const text of ["a".repeat(1024 * 1024), "%61".repeat(300_000), "YWFh".repeat(262_144)]) redact(text)

@@ -193,7 +193,7 @@ function createPoller<T>(clock: Clock, drop: () => void): Poller<T> {
   let earliestAt = Number.NEGATIVE_INFINITY
   let waitMs = minWaitMs
   let stage: string | undefined
-  /** Of the latest value: its text may be large, and pollers many. */
+  /** The digest of the latest value. Not the value's JSON, because it can be large and there can be many pollers. */
   let digest: string | undefined
   let failingSince: number | undefined
 

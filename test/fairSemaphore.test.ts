@@ -9,29 +9,29 @@ const ids = (who: string, count: number) => ({ ids: Array.from({ length: count }
 const as = (token: string) => ({ authorization: `Bearer ${token}` })
 const archive = `mutation { archiveCapsule(input: { id: "${seed.cellCounter}", archived: true }) { __typename } }`
 
-/** A gateway that makes one call at a time, the first of which is held back, so that all others stand in line. */
-async function startInLine(upstreamQueue = 1000) {
+/** A gateway with one connection, whose first call is held, so that all others are queued. */
+async function startQueued(upstreamQueue = 1000) {
   const world = await startGateway({ config: { upstreamConnections: 1 }, upstreamQueue })
   const hold = world.sandbox.hold()
   const first = world.ask(`{ capsule(id: "${seed.oldForms}") { name } }`)
   await hold.waitFor(1)
-  /** Lets everything that was asked come as far as the line. */
-  const standing = async () => {
+  /** Resolves when all operations have queued their calls. */
+  const queued = async () => {
     for (let times = 0; times < 10; times++) await setImmediate()
   }
-  /** Whose calls were sent, in their order, once everyone has been served. */
+  /** The callers of the calls that were sent, in order, once all are answered. */
   async function order(answers: Promise<unknown>) {
-    await standing()
+    await queued()
     hold.end()
     await Promise.all([first, answers])
     return world.sandbox.requests.slice(1).map(({ path }) => path.split("/")[2]?.split("-")[0])
   }
-  return { ...world, hold, order, standing }
+  return { ...world, hold, order, queued }
 }
 
-describe("calls that wait for a connection", () => {
-  test("take turns by caller: who asks for little isn't kept waiting by who asked for much", async () => {
-    const { ask, order } = await startInLine()
+describe("calls that are queued for a connection", () => {
+  test("are served round-robin by caller, so that one call does not wait for another caller's many", async () => {
+    const { ask, order } = await startQueued()
     const answers = [
       ask(names, ids("heavy", 6)),
       ask(names, ids("light", 1), as(tokens.grace)),
@@ -42,8 +42,8 @@ describe("calls that wait for a connection", () => {
     )
   })
 
-  test("of one caller go in the order in which they were asked for", async () => {
-    const { ask, order } = await startInLine()
+  test("of one caller are sent in order", async () => {
+    const { ask, order } = await startQueued()
     expect(await order(Promise.all([ask(names, ids("first", 2)), ask(names, ids("second", 2))]))).toEqual([
       "first",
       "first",
@@ -52,7 +52,7 @@ describe("calls that wait for a connection", () => {
     ])
   })
 
-  test("go on after calls that failed in every way", async () => {
+  test("are sent after calls that failed in any way", async () => {
     const { ask, sandbox } = await startGateway({ config: { upstreamConnections: 1, upstreamTimeoutMs: 100 } })
     for (const failure of ["reset", "truncate", "hang", "stall", "drip", { status: 500 }, { status: 429 }] as const) {
       for (const id of ids("failing", 2).ids) sandbox.failNext(`GET /capsules/${id}`, failure, 4)
@@ -62,12 +62,12 @@ describe("calls that wait for a connection", () => {
   })
 })
 
-describe("a line that is full", () => {
-  /** Four may wait: two of one caller, then one of another. */
+describe("a full queue", () => {
+  /** Room for four queued calls, of which one caller takes two. */
   async function startFull() {
-    const world = await startInLine(4)
+    const world = await startQueued(4)
     const heavy = world.ask(names, ids("heavy", 5))
-    await world.standing()
+    await world.queued()
     return { ...world, heavy }
   }
   const finish = async (hold: Hold, answers: Promise<unknown>[]) => {
@@ -75,7 +75,7 @@ describe("a line that is full", () => {
     await Promise.all(answers)
   }
 
-  test("refuses the calls that find no room, and no others", async () => {
+  test("rejects the calls that do not fit, and no others", async () => {
     const { sandbox, hold, heavy } = await startFull()
     hold.end()
     const { data, errors } = await heavy
@@ -88,15 +88,15 @@ describe("a line that is full", () => {
     expect(sandbox.requestsTo("GET /capsules/*")).toHaveLength(3)
   })
 
-  test("of one caller leaves room for another", async () => {
-    const { ask, hold, heavy, standing } = await startFull()
+  test("of one caller has room for another caller", async () => {
+    const { ask, hold, heavy, queued } = await startFull()
     const light = ask(names, ids("light", 1), as(tokens.grace))
-    await standing()
+    await queued()
     await finish(hold, [heavy])
     expect((await light).errors).toBeUndefined()
   })
 
-  test("refuses a change as one that did not happen", async () => {
+  test("rejects a write as one that had no effect", async () => {
     const { ask, sandbox, hold, heavy } = await startFull()
     const { errors } = await ask(archive)
     expect(errors).toMatchObject([{ extensions: { code: "OVERLOADED" } }])
@@ -105,7 +105,7 @@ describe("a line that is full", () => {
     expect(sandbox.requestsTo("PATCH /capsules/*/archive")).toHaveLength(0)
   })
 
-  test("has room again once it has moved on", async () => {
+  test("has room again when calls have left it", async () => {
     const { ask, hold, heavy } = await startFull()
     await finish(hold, [heavy])
     expect((await ask(names, ids("later", 2))).errors).toBeUndefined()
