@@ -1,11 +1,11 @@
 import { once } from "node:events"
-import { Agent, type IncomingMessage, request } from "node:http"
+import { Agent, request } from "node:http"
 import { createConnection } from "node:net"
 import { json } from "node:stream/consumers"
 import { describe, expect, onTestFinished, test, vi } from "vitest"
 import { seed, tokens } from "../sandbox/seed.ts"
 import { createAdmission } from "../src/http/admission.ts"
-import { createAddressOf, createSenders } from "../src/http/clientIdentity.ts"
+import { createIdentifyClient } from "../src/http/clientIdentity.ts"
 import { createMemoryPressure } from "../src/http/memoryPressure.ts"
 import { startGateway } from "./support/gateway.ts"
 import { follow } from "./support/live.ts"
@@ -94,17 +94,17 @@ describe("one caller's share", () => {
     let now = 0
     const limits = { callerConcurrentRequests: 0, callerSubscriptions: 0, concurrentRequests: 0, eventLoopLagMs: 0 }
     const admission = createAdmission({ ...limits, callerRequestsPerSecond: 2 }, () => now)
-    const enter = () => admission.enter("ada")
-    for (let times = 0; times < 20; times++) expect(enter().permit).toBeDefined()
-    expect(enter().refusal?.retryAfterSeconds).toBe(1)
+    const admit = () => admission.admit("ada")
+    for (let times = 0; times < 20; times++) expect(admit().ticket).toBeDefined()
+    expect(admit().rejection?.retryAfterSeconds).toBe(1)
     now = 499
-    expect(enter().permit).toBeUndefined()
+    expect(admit().ticket).toBeUndefined()
     now = 500
-    expect(enter().permit).toBeDefined()
-    expect(enter().permit).toBeUndefined()
+    expect(admit().ticket).toBeDefined()
+    expect(admit().ticket).toBeUndefined()
     now = 1_000_000
-    for (let times = 0; times < 20; times++) expect(enter().permit).toBeDefined()
-    expect(enter().permit).toBeUndefined()
+    for (let times = 0; times < 20; times++) expect(admit().ticket).toBeDefined()
+    expect(admit().ticket).toBeUndefined()
   })
 
   test("so many requests may be under way at once; a place is free again when one is answered or its client left", async () => {
@@ -123,7 +123,7 @@ describe("one caller's share", () => {
     await hold.waitFor(2)
     const refused = await ask(capsule)
     expect(refused.status).toBe(429)
-    expect(refused.body.errors[0].message).toContain("2 requests of yours are under way")
+    expect(refused.body.errors[0].message).toContain("You have 2 requests in flight")
     expect(sandbox.requests).toHaveLength(2)
     expect((await ask("{ __typename }", { authorization: `Bearer ${tokens.grace}` })).status).toBe(200)
 
@@ -132,7 +132,7 @@ describe("one caller's share", () => {
     await until(200, () => ask("{ __typename }"))
     hold.end()
     expect((await first).status).toBe(200)
-    await expect.poll(() => gateway.held).toMatchObject({ requests: 0, answers: 0 })
+    await expect.poll(() => gateway.stats).toMatchObject({ requests: 0, openResponses: 0 })
   })
 
   test("so many subscriptions may be held, apart from other requests", async () => {
@@ -145,12 +145,12 @@ describe("one caller's share", () => {
     expect(refused.response.status).toBe(429)
     expect(refused.response.headers.get("retry-after")).toBe("1")
     expect((await refused.next())?.errors?.[0]).toMatchObject({
-      message: expect.stringContaining("You hold 2 subscriptions"),
+      message: expect.stringContaining("You have 2 open subscriptions"),
       extensions: { code: "RATE_LIMITED", retryAfterSeconds: 1 },
     })
     expect((await askerAt(url)(capsule)).status).toBe(200)
     held[0]?.leave()
-    await expect.poll(() => gateway.held.subscriptions).toBe(1)
+    await expect.poll(() => gateway.stats.subscriptions).toBe(1)
     const again = await follow(url, subscription)
     expect((await again.next())?.data).toBeDefined()
   })
@@ -247,17 +247,17 @@ test("however many callers there are, the memory of them is bounded, and who has
     concurrentRequests: 0,
     eventLoopLagMs: 0,
   })
-  expect(admission.enter("busy").permit).toBeDefined()
-  const send = (name: string) => admission.enter(name).permit?.leave()
+  expect(admission.admit("busy").ticket).toBeDefined()
+  const send = (name: string) => admission.admit(name).ticket?.release()
   for (let caller = 0; caller < 30_000; caller++) send(String(caller))
   for (let times = 0; times < 20; times++) send("hasty")
   for (let caller = 30_000; caller < 35_000; caller++) send(String(caller))
-  const { callers, ...underWay } = admission.counts
+  const { callers, ...inFlight } = admission.stats
   expect(callers).toBeGreaterThan(5_000)
   expect(callers).toBeLessThanOrEqual(10_000)
-  expect(underWay).toEqual({ requests: 1, subscriptions: 0 })
-  expect(admission.enter("busy").refusal?.message).toContain("under way")
-  expect(admission.enter("hasty").refusal?.message).toContain("faster")
+  expect(inFlight).toEqual({ requests: 1, subscriptions: 0 })
+  expect(admission.admit("busy").rejection?.message).toContain("in flight")
+  expect(admission.admit("hasty").rejection?.message).toContain("faster")
 })
 
 describe("tokens that somebody makes up by the thousand", () => {
@@ -273,9 +273,9 @@ describe("tokens that somebody makes up by the thousand", () => {
     const clock = { now: start }
     const admission = createAdmission(limits, () => clock.now)
     const send = (name: string) => {
-      const { permit, refusal } = admission.enter(name)
-      permit?.leave()
-      return refusal?.code ?? "in"
+      const { ticket, rejection } = admission.admit(name)
+      ticket?.release()
+      return rejection?.code ?? "in"
     }
     return { admission, clock, send }
   }
@@ -291,41 +291,41 @@ describe("tokens that somebody makes up by the thousand", () => {
     // Five seconds have passed, of which each gives ten requests.
     const again = Array.from({ length: 100 }, () => send("hasty"))
     expect(again.filter((outcome) => outcome === "in").length).toBe(50)
-    expect(admission.counts.callers).toBeLessThanOrEqual(10_000)
+    expect(admission.stats.callers).toBeLessThanOrEqual(10_000)
   })
 
   test("share one share when there is no room for more callers, and those who are known keep theirs", () => {
     const { admission, clock, send } = admissionAt(0)
     expect(send("known")).toBe("in")
     for (let made = 0; made < 9_999; made++) for (let times = 0; times < 2; times++) send(`made up ${made}`)
-    expect(admission.counts.callers).toBe(10_000)
+    expect(admission.stats.callers).toBe(10_000)
     const newcomers = Array.from({ length: 1_000 }, (_, made) => send(`newcomer ${made}`))
     expect(newcomers.filter((outcome) => outcome === "in")).toHaveLength(100)
     expect(Array.from({ length: 99 }, () => send("known"))).toEqual(Array(99).fill("in"))
     clock.now += 11_000
     for (let made = 0; made < 1_000; made++) expect(send(`later ${made}`)).toBe("in")
-    expect(admission.counts.callers).toBeLessThanOrEqual(10_000)
+    expect(admission.stats.callers).toBeLessThanOrEqual(10_000)
   })
 
   test("don't make the gateway forget who holds a subscription", () => {
     const { admission, clock, send } = admissionAt(0)
-    const { permit } = admission.enter("following")
-    expect(permit?.subscribe()).toBeUndefined()
+    const { ticket } = admission.admit("following")
+    expect(ticket?.subscribe()).toBeUndefined()
     for (let made = 0; made < 50_000; made++) {
       clock.now += 1_000
       expect(send(`made up ${made}`)).toBe("in")
     }
-    expect(admission.enter("following").permit?.subscribe()?.code).toBe("RATE_LIMITED")
+    expect(admission.admit("following").ticket?.subscribe()?.code).toBe("RATE_LIMITED")
   })
 })
 
 test("a look at whether a request would be let in costs its caller nothing, and makes nobody known", () => {
   const limits = { callerConcurrentRequests: 0, callerSubscriptions: 0, concurrentRequests: 0, eventLoopLagMs: 0 }
   const admission = createAdmission({ ...limits, callerRequestsPerSecond: 1 }, () => 0)
-  for (let times = 0; times < 100; times++) expect(admission.refusalOf("ada")).toBeUndefined()
-  expect(admission.counts.callers).toBe(0)
-  for (let times = 0; times < 10; times++) expect(admission.enter("ada").permit).toBeDefined()
-  expect(admission.refusalOf("ada")?.code).toBe("RATE_LIMITED")
+  for (let times = 0; times < 100; times++) expect(admission.check("ada")).toBeUndefined()
+  expect(admission.stats.callers).toBe(0)
+  for (let times = 0; times < 10; times++) expect(admission.admit("ada").ticket).toBeDefined()
+  expect(admission.check("ada")?.code).toBe("RATE_LIMITED")
 })
 
 test("a refused body counts as a request, so that nobody sends such ones without end", async () => {
@@ -340,21 +340,21 @@ describe("when memory is short", () => {
   test("one request at a time is let in, and others are told to come back", () => {
     const off = { callerRequestsPerSecond: 0, callerConcurrentRequests: 0, callerSubscriptions: 0 }
     const admission = createAdmission({ ...off, concurrentRequests: 0, eventLoopLagMs: 0 })
-    const before = admission.enter("ada")
-    admission.adapt(0, "No memory.")
-    expect(admission.overload()).toBe("No memory.")
-    expect(admission.enter("grace").refusal).toMatchObject({
+    const before = admission.admit("ada")
+    admission.onEventLoopLag(0, "No memory.")
+    expect(admission.overloadReason()).toBe("No memory.")
+    expect(admission.admit("grace").rejection).toMatchObject({
       status: 503,
       code: "OVERLOADED",
       message: "No memory. Try again in 1 s.",
       retryAfterSeconds: 1,
     })
-    before.permit?.leave()
-    expect(admission.enter("grace").permit).toBeDefined()
-    expect(admission.enter("ada").permit).toBeUndefined()
-    admission.adapt(0)
-    expect(admission.overload()).toBeUndefined()
-    expect(admission.enter("ada").permit).toBeDefined()
+    before.ticket?.release()
+    expect(admission.admit("grace").ticket).toBeDefined()
+    expect(admission.admit("ada").ticket).toBeUndefined()
+    admission.onEventLoopLag(0)
+    expect(admission.overloadReason()).toBeUndefined()
+    expect(admission.admit("ada").ticket).toBeDefined()
   })
 
   test("a heap full of garbage isn't short, one that stays full after a collection is, until there is clearly enough", () => {
@@ -390,8 +390,8 @@ describe("when memory is short", () => {
 test("what was read of a header is kept for a minute, of a thousand headers at the most", () => {
   vi.useFakeTimers()
   onTestFinished(() => void vi.useRealTimers())
-  const senderOf = createSenders(createAddressOf(0))
-  const tokenIn = (authorization: string) => senderOf({ headers: { authorization } } as IncomingMessage).token
+  const identifyClient = createIdentifyClient()
+  const tokenIn = (authorization: string) => identifyClient({ authorization }, () => "somewhere").token
   const token = tokenIn("Bearer ada")
   expect(token).toMatchObject({ value: "ada" })
   vi.advanceTimersByTime(59_000)
@@ -419,7 +419,7 @@ describe("when it is too much for the gateway as a whole", () => {
     expect(codeOf(refused)).toBe("OVERLOADED")
     expect(refused.headers.get("retry-after")).toBe("1")
     expect(refused.body.errors[0].message).toBe(
-      "The gateway is at work on 3 requests, the most that it takes at once. Try again in 1 s.",
+      "The gateway is processing 3 requests, which is its limit. Try again in 1 s.",
     )
     expect(sandbox.requests).toHaveLength(3)
     expect((await fetch(`${url}/health`)).status).toBe(200)
@@ -436,7 +436,7 @@ describe("when it is too much for the gateway as a whole", () => {
     const { gateway, sandbox } = await startGateway({ config: { eventLoopLagMs: 200 } })
     const ask = askerAt(await gateway.listen())
     const hold = sandbox.hold()
-    const underWay = Array.from({ length: 40 }, (_, at) => ask(`{ searchCapsules(first: ${at + 1}) { nodes { id } } }`))
+    const inFlight = Array.from({ length: 40 }, (_, at) => ask(`{ searchCapsules(first: ${at + 1}) { nodes { id } } }`))
     await hold.waitFor(40)
     expect((await ask("{ __typename }")).status).toBe(200)
     const blockedUntil = performance.now() + 1_000
@@ -444,47 +444,47 @@ describe("when it is too much for the gateway as a whole", () => {
     const refused = await ask("{ __typename }")
     expect(codeOf(refused)).toBe("OVERLOADED")
     expect(refused.body.errors[0].message).toMatch(
-      /^The gateway was \d+ ms late with its work, more than 200 ms, and takes no more than \d\d requests at once/,
+      /^The gateway's event loop was \d+ ms late, more than 200 ms. Until it has caught up, at most \d\d requests are/,
     )
     await until(200, () => ask("{ __typename }"))
     hold.end()
-    for (const answer of await Promise.all(underWay)) expect(answer.status).toBe(200)
+    for (const answer of await Promise.all(inFlight)) expect(answer.status).toBe(200)
   })
 
   test("of what is let in then, one caller can't take all", () => {
     const off = { callerRequestsPerSecond: 0, callerConcurrentRequests: 0, callerSubscriptions: 0 }
     const admission = createAdmission({ ...off, concurrentRequests: 1000, eventLoopLagMs: 500 })
-    const letIn = (caller: string, times: number) =>
-      Array.from({ length: times }, () => admission.enter(caller).permit).filter((permit) => permit !== undefined)
-    const heavy = letIn("heavy", 100)
-    admission.adapt(1_000)
-    expect(letIn("heavy", 10)).toHaveLength(0)
-    expect(letIn("light", 100)).toHaveLength(25)
-    for (const permit of heavy.slice(0, 60)) permit.leave()
-    expect(letIn("heavy", 10)).toHaveLength(0)
-    for (const permit of heavy.slice(60)) permit.leave()
-    expect(letIn("heavy", 100)).toHaveLength(25)
-    expect(letIn("light", 10)).toHaveLength(0)
-    expect(letIn("third", 100)).toHaveLength(17)
+    const admitted = (caller: string, times: number) =>
+      Array.from({ length: times }, () => admission.admit(caller).ticket).filter((ticket) => ticket !== undefined)
+    const heavy = admitted("heavy", 100)
+    admission.onEventLoopLag(1_000)
+    expect(admitted("heavy", 10)).toHaveLength(0)
+    expect(admitted("light", 100)).toHaveLength(25)
+    for (const ticket of heavy.slice(0, 60)) ticket.release()
+    expect(admitted("heavy", 10)).toHaveLength(0)
+    for (const ticket of heavy.slice(60)) ticket.release()
+    expect(admitted("heavy", 100)).toHaveLength(25)
+    expect(admitted("light", 10)).toHaveLength(0)
+    expect(admitted("third", 100)).toHaveLength(17)
   })
 
   test("a few requests are let in however late it is, and half as many each time that it is late again", () => {
     const off = { callerRequestsPerSecond: 0, callerConcurrentRequests: 0, callerSubscriptions: 0 }
     const admission = createAdmission({ ...off, concurrentRequests: 100, eventLoopLagMs: 500 })
-    const letIn = () => {
-      const permits = Array.from({ length: 200 }, () => admission.enter("ada").permit).filter((permit) => permit)
-      return { count: permits.length, leave: () => permits.forEach((permit) => void permit?.leave()) }
+    const admitted = () => {
+      const tickets = Array.from({ length: 200 }, () => admission.admit("ada").ticket).filter((ticket) => ticket)
+      return { count: tickets.length, release: () => tickets.forEach((ticket) => void ticket?.release()) }
     }
     const counts: number[] = []
-    for (const lateMs of [0, 501, 501, 501, 501, 501, 0, 0, 500]) {
-      const { count, leave } = letIn()
+    for (const lagMs of [0, 501, 501, 501, 501, 501, 0, 0, 500]) {
+      const { count, release } = admitted()
       counts.push(count)
-      admission.adapt(lateMs)
-      leave()
+      admission.onEventLoopLag(lagMs)
+      release()
     }
     expect(counts).toEqual([100, 100, 50, 25, 13, 8, 8, 10, 13])
-    for (let times = 0; times < 20; times++) admission.adapt(0)
-    expect(letIn().count).toBe(100)
+    for (let times = 0; times < 20; times++) admission.onEventLoopLag(0)
+    expect(admitted().count).toBe(100)
   })
 })
 
@@ -514,7 +514,7 @@ test("refusals are counted in one line of the log, which no siege makes longer",
   const refused = answers.filter(({ status }) => status === 429).length
   expect(refused).toBeGreaterThan(50)
   await gateway.close()
-  const counted = lines.filter(({ msg }) => msg === "requests refused")
+  const counted = lines.filter(({ msg }) => msg === "requests rejected")
   expect(counted.reduce((sum, { codes }) => sum + (codes as Record<string, number>).RATE_LIMITED!, 0)).toBe(refused + 1)
   expect(counted[0]?.level).toBe("warn")
   expect(JSON.stringify(lines)).not.toContain(tokens.ada)

@@ -417,7 +417,7 @@ test("60 captures opened and left, some before and some after their run's end, l
     Array.from({ length: 30 }, (_, index) => capture({ name: `Captured ${index}`, computationId: seed.countedCells })),
   )
   for (const one of captured) await until(one, ({ dataAsset }) => dataAsset)
-  expect(gateway.live).toMatchObject({ listeners: 60, tasks: 0 })
+  expect(gateway.stats).toMatchObject({ listeners: 60, tasks: 0 })
   for (const one of [...waiting, ...captured]) one.leave()
   await untilLive(gateway, { pollers: 0, listeners: 0, tasks: 0 })
   time.push(5)

@@ -76,7 +76,21 @@ function executedBehind(executeFn: Execute): Execute {
     chosen = fn
   }
   useCompiledExecutor(Number.POSITIVE_INFINITY).onExecute?.({ executeFn, setExecuteFn } as never)
-  return chosen
+  return (args) => chosen(withCancellation(args))
+}
+
+/** The arguments with what the plugin reads of a request's state. */
+function withCancellation(args: ExecutionArgs & { signal?: AbortSignal }): ExecutionArgs {
+  const { signal = new AbortController().signal } = args
+  const contextValue = args.contextValue as { state?: object } | undefined
+  const state = {
+    ...contextValue?.state,
+    signal,
+    get cancelled() {
+      return signal.aborted
+    },
+  }
+  return { ...args, contextValue: { ...contextValue, state } }
 }
 
 /** Whether the gateway's executor leaves this to the one behind it, and what comes of it. */
@@ -173,13 +187,12 @@ test(
         agentId: undefined,
         requestId,
         log,
-        cost: { upstreamCalls: 0, sharedCalls: 0 },
+        cost: { upstreamCalls: 0, sharedCalls: 0, estimatedUpstreamCalls: null },
       }
       const request = upstreamPool.forCaller(caller, { retryReads: false })
       const contextValue: Partial<Context> = {
         upstream: request,
-        caller,
-        requestId,
+        state: caller,
         made: undefined,
         unrecognized() {},
         types: new TwoGenerationCache(1_000),

@@ -1,11 +1,17 @@
 import { once } from "node:events"
 import { createConnection, Server } from "node:net"
+import { gzipSync } from "node:zlib"
 import { describe, expect, onTestFinished, test, vi } from "vitest"
 import { startSandbox } from "../sandbox/server.ts"
-import { measureLag } from "../src/http/admission.ts"
-import { bodyTimes } from "../src/http/body.ts"
-import { createListener, type Handler } from "../src/http/listener.ts"
-import { createRefusalLog, guarded } from "../src/http/respond.ts"
+import { type Admission, measureLag } from "../src/http/admission.ts"
+import { bodyTimeouts } from "../src/http/body.ts"
+import { createIdentifyClient } from "../src/http/clientIdentity.ts"
+import { createConnections } from "../src/http/connections.ts"
+import type { OperationHandler } from "../src/http/fastPath.ts"
+import { createListener } from "../src/http/listener.ts"
+import { createRejectionLog, guarded } from "../src/http/logging.ts"
+import { createOpenResponses } from "../src/http/openResponses.ts"
+import { createRequestHandler } from "../src/http/requestHandler.ts"
 import { createLog, type Log } from "../src/log.ts"
 import { startGateway } from "./support/gateway.ts"
 import { run } from "./support/process.ts"
@@ -14,51 +20,64 @@ const boom = () => {
   throw new Error("boom")
 }
 
-/** A listener with one handler; vitest fails the run if anything it throws reaches the process. */
-async function listening(handle: Handler, refuse: () => void = boom) {
+/** A listener whose operations are answered like this; vitest fails the run if anything that is thrown reaches the process. */
+async function listening(answerOperation: OperationHandler, admit: Admission["admit"] = admitAll) {
   const lines: Record<string, unknown>[] = []
-  const listener = createListener(
-    {
-      headersMs: 1_000,
-      ...bodyTimes,
-      bodyMs: 200,
-      takingMs: 1_000,
-      takingGraceMs: 1_000,
-      waitingBytes: 1_000_000,
-      keepAliveMs: 1_000,
-      checkedMs: 50,
-      connections: 100,
-      addressConnections: 100,
-      reservedDescriptors: 0,
-      trustedProxies: 0,
-      largestBody: 1_000,
-      stoppingMs: 100,
-    },
-    {
-      log: createLog("debug", { write: (line) => void lines.push(JSON.parse(line)) }),
-      addressOf: () => "somewhere",
-      refuse,
-      refusalOf: () => undefined,
-      handle: (request, response, bodies) =>
-        request.url === "/fine" ? void response.end("fine") : handle(request, response, bodies),
-    },
-  )
+  const log = createLog("debug", { write: (line) => void lines.push(JSON.parse(line)) })
+  const timeouts = {
+    headersMs: 1_000,
+    ...bodyTimeouts,
+    bodyMs: 200,
+    responseDrainMs: 1_000,
+    responseDrainGraceMs: 1_000,
+    maxUnreadBytes: 1_000_000,
+    keepAliveMs: 1_000,
+    checkIntervalMs: 50,
+    shutdownGraceMs: 100,
+  }
+  const clientAddress = () => "somewhere"
+  const connections = createConnections({ connections: 100, addressConnections: 100, trustedProxies: 0 }, clientAddress)
+  const responses = createOpenResponses(timeouts, connections, log)
+  const handler = createRequestHandler({
+    log,
+    route: ({ url }) => (url === "/fine" ? "other" : "operation"),
+    identifyClient: createIdentifyClient(),
+    clientAddress,
+    admission: { admit, check: () => undefined, onEventLoopLag() {}, overloadReason: () => undefined, stats },
+    connections,
+    responses,
+    bodyTimeouts: timeouts,
+    maxBodyBytes: 1_000,
+    corsOrigins: [],
+    answerOperation,
+    answerOther: (_request, response) => void response.end("fine"),
+  })
+  const listener = createListener(timeouts, {
+    log,
+    connections,
+    connectionLimit: { max: 100, isByDescriptors: false },
+    responses,
+    onRequest: handler.handle,
+    check: handler.check,
+  })
   const url = await listener.listen(0, "127.0.0.1")
   onTestFinished(async () => void (await listener.close()))
   return { url, lines }
 }
 
+const stats = { requests: 0, subscriptions: 0, callers: 0 }
+const admitAll = () => ({ ticket: { subscribe: () => undefined, release() {} } })
+
 describe("an exception is the failure of its own request, and of no other", () => {
-  const read: Handler = (request, response, bodies) => bodies.read(request, response, boom)
-  const decoded: Handler = (request, response, bodies) =>
-    bodies.read(request, response, (body) => bodies.decode(response, body, "identity", boom))
-  test.each<[string, Handler, RequestInit]>([
-    ["in the handler", boom, {}],
-    ["when the body is whole", read, { method: "POST", body: "x" }],
-    ["when the body is decoded", decoded, { method: "POST", body: "x" }],
-    ["in the refusal of a body that is too large", read, { method: "POST", body: new Blob(["x".repeat(1_001)]) }],
-  ])("%s", async (_name, handle, init) => {
-    const { url, lines } = await listening(handle)
+  const gzipped = { headers: { "content-encoding": "gzip" }, body: new Uint8Array(gzipSync("x")) }
+  const tooLarge = { body: new Blob(["x".repeat(1_001)]).stream(), duplex: "half" }
+  test.each<[string, Admission["admit"], RequestInit]>([
+    ["in the handler", admitAll, {}],
+    ["when the body is complete", admitAll, { method: "POST", body: "x" }],
+    ["when the body is decoded", admitAll, { method: "POST", ...gzipped }],
+    ["in the rejection of a body that is too large", boom, { method: "POST", ...tooLarge }],
+  ])("%s", async (_name, admit, init) => {
+    const { url, lines } = await listening(boom, admit)
     const response = await fetch(url, init)
     expect(response.status).toBe(500)
     expect((await response.json()).errors[0]).toMatchObject({
@@ -81,8 +100,8 @@ describe("an exception is the failure of its own request, and of no other", () =
     expect(await (await fetch(`${url}/fine`)).text()).toBe("fine")
   })
 
-  test("in the refusal of a body that is too slow, from a timer", async () => {
-    const { url, lines } = await listening((request, response, bodies) => bodies.read(request, response, boom))
+  test("in the rejection of a body that is too slow, from a timer", async () => {
+    const { url, lines } = await listening(boom, boom)
     const socket = createConnection(Number(new URL(url).port), "127.0.0.1")
     onTestFinished(() => void socket.destroy())
     socket.write("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nx")
@@ -105,13 +124,13 @@ describe("an exception in a timer doesn't end the process", () => {
     expect(lines.length).toBeGreaterThan(0)
   })
 
-  test("in that which logs refusals", () => {
+  test("in that which logs rejections", () => {
     vi.useFakeTimers()
     onTestFinished(() => void vi.useRealTimers())
-    const refusals = createRefusalLog({ warn: boom, error: boom } as unknown as Log)
-    refusals.note({ status: 503, code: "OVERLOADED", message: "" })
+    const rejections = createRejectionLog({ warn: boom, error: boom } as unknown as Log)
+    rejections.add({ status: 503, code: "OVERLOADED", message: "" })
     vi.advanceTimersByTime(10_000)
-    refusals.close()
+    rejections.close()
   })
 
   test("even if the log fails too", () => {

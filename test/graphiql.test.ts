@@ -6,7 +6,7 @@ import { createSchema, createYoga } from "graphql-yoga"
 import type { Browser, Page } from "playwright-core"
 import { beforeAll, expect, onTestFinished, test } from "vitest"
 import { tokens } from "../sandbox/seed.ts"
-import { useGraphiql } from "../src/http/graphiql/useGraphiql.ts"
+import { useGraphiql } from "../src/http/plugins/useGraphiql.ts"
 import { launchBrowser } from "./support/browser.ts"
 import { startGateway } from "./support/gateway.ts"
 

@@ -43,8 +43,8 @@ function reading(socket: Socket): { text: string; closed: boolean } {
 const untilRead = (read: { text: string }, expected: RegExp | string) =>
   expect.poll(() => read.text, { timeout: 5_000 }).toMatch(expected)
 
-const untilHeld = (gateway: { held: object }, held: object) =>
-  expect.poll(() => gateway.held, { timeout: 5_000 }).toMatchObject(held)
+const untilStats = (gateway: { stats: object }, stats: object) =>
+  expect.poll(() => gateway.stats, { timeout: 5_000 }).toMatchObject(stats)
 
 async function ask(socket: Socket): Promise<void> {
   const read = reading(socket)
@@ -63,7 +63,7 @@ describe("a request that is half sent", () => {
     for (let n = 0; n < 20; n++) (await connect(url)).write(half(token(n)))
     const chunked = `${head({ "Transfer-Encoding": "chunked", ...token(0) })}5\r\n{"que`
     for (let n = 0; n < 20; n++) (await connect(url)).write(chunked)
-    await untilHeld(gateway, { halfSent: 40, requests: 0 })
+    await untilStats(gateway, { halfSent: 40, requests: 0 })
     await ask(await connect(url))
   })
 
@@ -77,11 +77,11 @@ describe("a request that is half sent", () => {
       sockets.push(socket)
       reads.push(reading(socket))
       socket.write(head({ "Content-Length": question.length }) + question.slice(0, -1))
-      if (n === 0) await untilHeld(gateway, { halfSent: 1 })
+      if (n === 0) await untilStats(gateway, { halfSent: 1 })
     }
     await untilRead(reads[0]!, /^HTTP\/1.1 408 Request Timeout\r\n.*connection: close\r\n.*"code":"BAD_USER_INPUT"/is)
     await expect.poll(() => reads[0]?.closed).toBe(true)
-    await untilHeld(gateway, { halfSent: 100 })
+    await untilStats(gateway, { halfSent: 100 })
     sockets[100]?.write("}")
     await untilRead(reads[100]!, answered)
   })
@@ -92,9 +92,9 @@ describe("a request that is half sent", () => {
     const slow = await connectFrom("127.0.0.2", url)
     const read = reading(slow)
     slow.write(head({ "Content-Length": question.length }) + question.slice(0, -1))
-    await untilHeld(gateway, { halfSent: 1 })
+    await untilStats(gateway, { halfSent: 1 })
     for (let n = 0; n < 110; n++) (await connect(url)).write(half())
-    await untilHeld(gateway, { halfSent: 101 })
+    await untilStats(gateway, { halfSent: 101 })
     slow.write("}")
     await untilRead(read, answered)
   })
@@ -106,27 +106,27 @@ describe("a request that is half sent", () => {
     const read = reading(slow)
     const from = (address: string) => ({ "X-Forwarded-For": `10.0.0.1, ${address}` })
     slow.write(head({ "Content-Length": question.length, ...from("192.0.2.1") }) + question.slice(0, -1))
-    await untilHeld(gateway, { halfSent: 1 })
+    await untilStats(gateway, { halfSent: 1 })
     for (let n = 0; n < 110; n++) (await connect(url)).write(half(from("192.0.2.2")))
-    await untilHeld(gateway, { halfSent: 101 })
+    await untilStats(gateway, { halfSent: 101 })
     slow.write("}")
     await untilRead(read, answered)
   })
 
   test("holds memory within a bound for all of them, and the address that holds the most loses its oldest", async () => {
-    const { gateway } = await startGateway({ patience: { bodyMs: 60_000, bodyGraceMs: 60_000 } })
+    const { gateway } = await startGateway({ clientTimeouts: { bodyMs: 60_000, bodyGraceMs: 60_000 } })
     const url = await gateway.listen()
     const other = await connectFrom("127.0.0.2", url)
     const read = reading(other)
     other.write(head({ "Content-Length": question.length }) + question.slice(0, -1))
-    await untilHeld(gateway, { halfSent: 1 })
+    await untilStats(gateway, { halfSent: 1 })
     const mebibyte = 1024 * 1024
     const reads = []
     for (let n = 0; n < 70; n++) {
       const socket = await connect(url)
       reads.push(reading(socket))
       socket.write(head({ "Content-Length": mebibyte }) + "x".repeat(mebibyte - 1))
-      expect(gateway.held.halfSentBytes).toBeLessThan(65 * mebibyte)
+      expect(gateway.stats.halfSentBytes).toBeLessThan(65 * mebibyte)
     }
     await untilRead(reads[0]!, /^HTTP\/1.1 408 /)
     expect(reads.at(-1)?.text).toBe("")
@@ -135,28 +135,30 @@ describe("a request that is half sent", () => {
   }, 20_000)
 
   test("is ended when it comes too slowly, also if something comes of it all the time", async () => {
-    const { gateway } = await startGateway({ patience: { bodyMs: 60_000, bodyGraceMs: 200, checkedMs: 50 } })
+    const { gateway } = await startGateway({
+      clientTimeouts: { bodyMs: 60_000, bodyGraceMs: 200, checkIntervalMs: 50 },
+    })
     const url = await gateway.listen()
     const trickling = await connect(url)
     const read = reading(trickling)
     trickling.write(head({ "Transfer-Encoding": "chunked" }))
     const timer = setInterval(() => trickling.write("1\r\n \r\n"), 20)
     onTestFinished(() => clearInterval(timer))
-    await untilRead(read, /^HTTP\/1.1 408 .*came too slowly.*16 KiB a second/s)
-    await untilHeld(gateway, { halfSent: 0, connections: 0 })
+    await untilRead(read, /^HTTP\/1.1 408 .*sent too slowly.*16 KiB a second/s)
+    await untilStats(gateway, { halfSent: 0, connections: 0 })
   })
 
   test("is ended in time however fast it comes, and its memory is given back", async () => {
     const { gateway } = await startGateway({
-      patience: { bodyMs: 300, checkedMs: 50 },
+      clientTimeouts: { bodyMs: 300, checkIntervalMs: 50 },
       config: { limits: { ...limits(), bodyBytes: 10_000 } },
     })
     const socket = await connect(await gateway.listen())
     const read = reading(socket)
     socket.write(head({ "Content-Length": 10_000 }) + "x".repeat(9_000))
-    await untilHeld(gateway, { halfSent: 1, halfSentBytes: 9_000 })
-    await untilRead(read, /^HTTP\/1.1 408 .*whole within 0.3 s/s)
-    await untilHeld(gateway, { halfSent: 0, halfSentBytes: 0, connections: 0 })
+    await untilStats(gateway, { halfSent: 1, halfSentBytes: 9_000 })
+    await untilRead(read, /^HTTP\/1.1 408 .*complete within 0.3 s/s)
+    await untilStats(gateway, { halfSent: 0, halfSentBytes: 0, connections: 0 })
   })
 
   test("leaves nothing behind when its client leaves, and no line in the log", async () => {
@@ -169,9 +171,9 @@ describe("a request that is half sent", () => {
     ]) {
       const socket = await connect(url)
       socket.write(half())
-      await untilHeld(gateway, { halfSent: 1 })
+      await untilStats(gateway, { halfSent: 1 })
       leave(socket)
-      await untilHeld(gateway, { halfSent: 0, halfSentBytes: 0, requests: 0, answers: 0, connections: 0 })
+      await untilStats(gateway, { halfSent: 0, halfSentBytes: 0, requests: 0, openResponses: 0, connections: 0 })
     }
     expect(lines.filter(({ msg }) => msg === "request")).toEqual([])
     expect(lines.filter(({ level }) => level === "error" || level === "warn")).toEqual([])
@@ -182,7 +184,7 @@ describe("a request that is half sent", () => {
     const socket = await connect(await gateway.listen())
     const read = reading(socket)
     socket.write(head({ "Transfer-Encoding": "chunked" }) + "1\r\n \r\n".repeat(10_001))
-    await untilRead(read, /^HTTP\/1.1 413 .*in larger ones/s)
+    await untilRead(read, /^HTTP\/1.1 413 .*Send larger ones/s)
   })
 
   test("is answered while the gateway stops, if the rest comes in time", async () => {
@@ -191,7 +193,7 @@ describe("a request that is half sent", () => {
     const socket = await connect(url)
     const read = reading(socket)
     socket.write(whole.slice(0, -1))
-    await untilHeld(gateway, { halfSent: 1 })
+    await untilStats(gateway, { halfSent: 1 })
     const closed = gateway.close()
     socket.write(whole.slice(-1))
     await untilRead(read, answered)
@@ -211,8 +213,8 @@ describe("connections beyond the limit", () => {
     const reads = [silent, partial, begun].map(reading)
     partial.write("POST /graphql HTTP/1.1\r\nHost: ")
     begun.write(half())
-    await untilHeld(gateway, { halfSent: 1, connections: 3 })
-    for (const [at, expected] of [/^$/, /^$/, /^HTTP\/1.1 408 .*needed its place/s].entries()) {
+    await untilStats(gateway, { halfSent: 1, connections: 3 })
+    for (const [at, expected] of [/^$/, /^$/, /^HTTP\/1.1 408 .*needed its memory/s].entries()) {
       await ask(await connect(url))
       await expect.poll(() => reads[at]?.closed).toBe(true)
       expect(reads[at]?.text).toMatch(expected)
@@ -243,7 +245,7 @@ describe("connections beyond the limit", () => {
     const url = await gateway.listen()
     const reads = []
     for (let n = 0; n < 5; n++) reads.push(reading(await connect(url)))
-    await untilHeld(gateway, { connections: 5 })
+    await untilStats(gateway, { connections: 5 })
     await ask(await connect(url))
     expect(reads.map(({ closed }) => closed)).toEqual(Array(5).fill(false))
   })
@@ -273,14 +275,14 @@ describe("on one connection", () => {
   })
 
   test("a request that is half sent behind one at work has its time from when that one is answered", async () => {
-    const { gateway, sandbox } = await startGateway({ patience: { bodyMs: 200, checkedMs: 50 } })
+    const { gateway, sandbox } = await startGateway({ clientTimeouts: { bodyMs: 200, checkIntervalMs: 50 } })
     const socket = await connect(await gateway.listen())
     const read = reading(socket)
     const hold = sandbox.hold()
     const body = JSON.stringify({ query: "{ searchCapsules(first: 1) { nodes { id } } }" })
     socket.write(head({ "Content-Length": body.length }) + body + half())
     await hold.waitFor(1)
-    expect(gateway.held).toMatchObject({ answers: 2, halfSent: 0 })
+    expect(gateway.stats).toMatchObject({ openResponses: 2, halfSent: 0 })
     expect(read.text).toBe("")
     hold.end()
     await untilRead(read, /^HTTP\/1.1 200 OK.*searchCapsules.*HTTP\/1.1 408 /s)

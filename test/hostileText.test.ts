@@ -4,12 +4,11 @@ import { expect, test } from "vitest"
 import { seed } from "../sandbox/seed.ts"
 import { trim, trimEnd } from "../src/collections/text.ts"
 import { isPlausibleToken, readConfig } from "../src/config.ts"
-import { agentIdOf, requestIdOf, tokenOf } from "../src/graph/context.ts"
 import { fileAt, folderAt } from "../src/graph/files/type.ts"
 import { Cursors } from "../src/graph/pagination/cursor.ts"
 import { schema } from "../src/graph/schema.ts"
-import { createAddressOf, createSenders } from "../src/http/clientIdentity.ts"
-import { createRoutes } from "../src/http/router.ts"
+import { createClientAddress, isAgentId, parseToken, requestIdOf } from "../src/http/clientIdentity.ts"
+import { createRouter } from "../src/http/router.ts"
 import { parseRetryAfterMs } from "../src/upstream/retry.ts"
 import { fillRoute } from "../src/upstream/route.ts"
 import { missingScope } from "../src/upstream/tokenScope.ts"
@@ -29,9 +28,9 @@ const functions: Record<string, (text: string) => unknown> = {
   trimEnd: (text) => trimEnd(`${text}/b`, "/"),
   fileAt: (text) => fileAt(owner, `a${text}`),
   folderAt: (text) => folderAt(owner, text),
-  tokenOf,
-  "tokenOf Basic": (text) => tokenOf(`Basic ${text}`),
-  agentIdOf,
+  parseToken,
+  "parseToken Basic": (text) => parseToken(`Basic ${text}`),
+  isAgentId,
   requestIdOf,
   isPlausibleToken,
   "readConfig's address": (text) => readConfig({ CODEOCEAN_URL: `http://127.0.0.1/${text.slice(-100_000)}` }),
@@ -40,10 +39,13 @@ const functions: Record<string, (text: string) => unknown> = {
   DateTime: (text) => isScalarType(dateTime) && dateTime.parseValue(text),
   parseRetryAfterMs,
   missingScope: (text) => missingScope(403, text, text, true),
-  "createRoutes' path": (text) => createRoutes("/graphql", false)(request({}, text)),
-  "createRoutes' asset": (text) => createRoutes("/graphql", false)(request({}, `/graphql/graphiql/a/${text}.js `)),
-  "createRoutes' host": (text) => createRoutes("/graphql", true)(request({ host: text })),
-  "createSenders' proxies": (text) => createSenders(createAddressOf(1))(request({ "x-forwarded-for": text })),
+  "createRouter' path": (text) => createRouter("/graphql", false)(request({}, text)),
+  "createRouter' asset": (text) => createRouter("/graphql", false)(request({}, `/graphql/graphiql/a/${text}.js `)),
+  "createRouter' host": (text) => createRouter("/graphql", true)(request({ host: text })),
+  "createClientAddress' proxies": (text) => {
+    const { socket, ...headers } = request({ "x-forwarded-for": text })
+    return createClientAddress(1)(headers as IncomingMessage, socket)
+  },
 }
 
 test("functions that hold patterns are done with a mebibyte of any hostile text at once", () => {

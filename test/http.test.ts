@@ -283,7 +283,7 @@ describe("health and readiness", () => {
     const { gateway } = startGatewayOn("http://127.0.0.1:9")
     const response = await gateway.fetch("http://gateway/ready")
     expect(response.status).toBe(503)
-    expect(await response.json()).toEqual({ ready: false, circuit: "closed", problem: "Code Ocean doesn't answer." })
+    expect(await response.json()).toEqual({ ready: false, circuit: "closed", problem: "Code Ocean does not respond." })
     const { gateway: other, sandbox } = await startGateway()
     sandbox.failNext("GET /custom_metadata", { status: 503 })
     expect((await other.fetch("http://gateway/ready")).status).toBe(503)
@@ -308,7 +308,7 @@ describe("health and readiness", () => {
   test("a stopping gateway waits no longer than a request may take", async () => {
     const { gateway, sandbox } = await startGateway({
       config: { requestDeadlineMs: 300 },
-      patience: { bodyGraceMs: 10_000 },
+      clientTimeouts: { bodyGraceMs: 10_000 },
     })
     const url = await gateway.listen()
     const { port } = new URL(url)
@@ -333,7 +333,7 @@ test.each([
   const response = await fetch(`${await gateway.listen()}/graphql?query={__typename}&${parameters}`, { headers })
   expect(response.status).toBe(status)
   const { errors } = await response.json()
-  if (status === 400) expect(errors[0].message).toContain(`parameter "${parameters.split("=")[0]}" is no JSON`)
+  if (status === 400) expect(errors[0].message).toContain(`parameter "${parameters.split("=")[0]}" is not JSON`)
   expect(lines.filter(({ level }) => level === "error")).toEqual([])
 })
 

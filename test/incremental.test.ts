@@ -162,7 +162,7 @@ describe("with it", () => {
     const { ask } = await startGateway({ config })
     const query = `subscription { computation(id: "${seed.countedCells}") { state ...Log } } fragment Log on Computation { ... @defer { log } }`
     expect((await ask(query)).errors).toMatchObject([
-      { message: "@defer can't be used in a subscription: each event comes whole." },
+      { message: "@defer can't be used in a subscription. Events are sent in one piece." },
     ])
   })
 

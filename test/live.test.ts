@@ -42,7 +42,7 @@ describe("following an object", () => {
     await time.waits()
     pass(11)
     expect(await run.rest()).toEqual([{ data: { computation: { state: "FAILED", endStatus: "FAILED", exitCode: 1 } } }])
-    expect(gateway.live).toEqual({ pollers: 0, listeners: 0, coolingDown: 1, tasks: 0 })
+    expect(gateway.stats).toMatchObject({ pollers: 0, listeners: 0, coolingDown: 1, tasks: 0 })
   })
 
   test("a run that completes ends the stream too, and so does a data asset that is ready", async () => {
@@ -161,7 +161,7 @@ describe("calls", () => {
     await time.waits()
     const others = await Promise.all([1, 2, 3].map(() => follow(stateOf(seed.queuedSorting))))
     for (const other of others) expect((await other.next())?.data.computation.state).toBe("INITIALIZING")
-    expect(gateway.live).toEqual({ pollers: 1, listeners: 4, coolingDown: 0, tasks: 0 })
+    expect(gateway.stats).toMatchObject({ pollers: 1, listeners: 4, coolingDown: 0, tasks: 0 })
     expect(sandbox.requests).toHaveLength(1)
 
     // The poller outlives the subscription that started it.
@@ -181,7 +181,7 @@ describe("calls", () => {
       await follow(assetState(seed.draftRecording)),
     ]
     for (const { next } of followed) expect((await next())?.errors).toBeUndefined()
-    expect(gateway.live).toMatchObject({ pollers: 4, listeners: 4 })
+    expect(gateway.stats).toMatchObject({ pollers: 4, listeners: 4 })
     const ofTokens = sandbox
       .requestsTo(`GET /computations/${seed.runningAlignment}`)
       .map(({ headers }) => atob(String(headers.authorization?.split(" ")[1])))
@@ -280,9 +280,9 @@ describe("when Code Ocean fails", () => {
     sandbox.failNext("GET /computations/*", { status: 503 }, 100)
     const rest = run.rest()
     let passed = 0
-    while (gateway.live.listeners > 0) {
+    while (gateway.stats.listeners > 0) {
       const [wait = 0] = await time.waits()
-      if (gateway.live.pollers === 0) break
+      if (gateway.stats.pollers === 0) break
       time.push(wait)
       passed += wait
     }
@@ -419,7 +419,7 @@ describe("the stream", () => {
     expect(call?.path).toBe(`/data_assets/${seed.looseFiles}`)
     run.leave()
     while (!call?.aborted) await new Promise((resolve) => setImmediate(resolve))
-    expect(gateway.live).toMatchObject({ pollers: 0, listeners: 0 })
+    expect(gateway.stats).toMatchObject({ pollers: 0, listeners: 0 })
   })
 
   test("leaves one line in the log when it ends", async () => {
@@ -451,7 +451,7 @@ describe("the stream", () => {
     expect(await run.rest()).toEqual([])
     expect(await closed).toBe(true)
     expect(performance.now() - started).toBeLessThan(5_000)
-    expect(gateway.live).toEqual({ pollers: 0, listeners: 0, coolingDown: 0, tasks: 0 })
+    expect(gateway.stats).toMatchObject({ pollers: 0, listeners: 0, coolingDown: 0, tasks: 0 })
     expect(subscriptionLines(lines)).toEqual([expect.objectContaining({ outcome: "stopped", events: 1 })])
   })
 })
@@ -476,7 +476,7 @@ test("200 subscriptions opened and closed leave no poller, listener or timer beh
     Array.from({ length: 100 }, (_, index) => follow(url, stateOf(`completed-${index}`))),
   )
   for (const run of completed) expect(await run.rest()).toHaveLength(1)
-  expect(gateway.live).toMatchObject({ pollers: 80, listeners: 100 })
+  expect(gateway.stats).toMatchObject({ pollers: 80, listeners: 100 })
   expect(timers()).toBeGreaterThan(before)
 
   for (const run of running) run.leave()

@@ -129,12 +129,12 @@ for (const [how, head] of [
     ]) {
       const socket = connect(Number(new URL(url).port), "127.0.0.1")
       socket.write(`POST ${path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: ${type}\r\n${head}`)
-      await vi.waitFor(() => expect(gateway.held.answers).toBe(1))
+      await vi.waitFor(() => expect(gateway.stats.openResponses).toBe(1))
       // By then its body is being read.
       await sleep(50)
       socket.destroy()
       await once(socket, "close")
-      await vi.waitFor(() => expect(gateway.held.answers).toBe(0))
+      await vi.waitFor(() => expect(gateway.stats.openResponses).toBe(0))
     }
     await gateway.close()
     expect(lines.filter(({ level }) => level !== "debug" && level !== "info")).toEqual([])

@@ -100,7 +100,7 @@ describe("while Code Ocean is down", () => {
         status: 503,
         ready: false,
         circuit: "open",
-        problem: "Code Ocean doesn't answer.",
+        problem: "Code Ocean does not respond.",
       })
     }
     // One probe may have come meanwhile.

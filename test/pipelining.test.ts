@@ -22,7 +22,7 @@ test("pipelined requests are answered in their order, one at a time", async () =
   const names = ["a", "b", "c"]
   socket.write(names.map((name) => requestText(`{ ${name}: searchCapsules(first: 1) { nodes { id } } }`)).join(""))
   await hold.waitFor(1)
-  expect(gateway.held).toMatchObject({ requests: 1, answers: 3 })
+  expect(gateway.stats).toMatchObject({ requests: 1, openResponses: 3 })
   hold.end()
   await expect.poll(() => answers.match(/"(\w)":\{"nodes"/g)).toEqual(names.map((name) => `"${name}":{"nodes"`))
   expect(sandbox.requests).toHaveLength(3)
@@ -37,7 +37,7 @@ test("a connection that pipelines more than a hundred requests is closed, and no
   await closed
   hold.end()
   expect(sandbox.requests.length).toBeLessThanOrEqual(1)
-  await expect.poll(() => gateway.held).toMatchObject({ requests: 0, answers: 0, connections: 0 })
+  await expect.poll(() => gateway.stats).toMatchObject({ requests: 0, openResponses: 0, connections: 0 })
 })
 
 test("requests that a client leaves behind in its pipeline are not begun", async () => {
@@ -47,7 +47,7 @@ test("requests that a client leaves behind in its pipeline are not begun", async
   socket.write(requestText("{ searchCapsules(first: 1) { nodes { id } } }").repeat(5))
   await hold.waitFor(1)
   socket.destroy()
-  await expect.poll(() => gateway.held).toMatchObject({ requests: 0, answers: 0 })
+  await expect.poll(() => gateway.stats).toMatchObject({ requests: 0, openResponses: 0 })
   hold.end()
   expect(sandbox.requests).toHaveLength(1)
 })

@@ -6,9 +6,8 @@ import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync, zstdCompress
 import { createSchema, createYoga } from "graphql-yoga"
 import { describe, expect, onTestFinished, test } from "vitest"
 import { seed, tokens } from "../sandbox/seed.ts"
-import { noToken } from "../src/graph/context.ts"
-import { createPlainPath } from "../src/http/fastPath.ts"
-import { createRequests } from "../src/http/requestState.ts"
+import { createFastPath } from "../src/http/fastPath.ts"
+import { RequestState } from "../src/http/requestState.ts"
 import { createLog } from "../src/log.ts"
 import { callsOf, startGateway, startGatewayOn } from "./support/gateway.ts"
 
@@ -247,7 +246,7 @@ describe("an answer is the same on the plain path as on Yoga's own, with the sam
     const response = await fetch(`${await gateway.listen()}/graphql?query={__typename}`, { headers })
     expect(response.status).toBe(status)
     const { errors } = await response.json()
-    if (status === 415) expect(errors[0].message).toContain("leave its Content-Type out")
+    if (status === 415) expect(errors[0].message).toContain("Omit the Content-Type")
   })
 })
 
@@ -256,27 +255,27 @@ function plainPath(a: () => number, reached: string[] = []) {
   const schema = createSchema({ typeDefs: "type Query { a: Int }", resolvers: { Query: { a } } })
   const yoga = createYoga({ schema, logging: false })
   const log = createLog("silent")
-  const path = createPlainPath({
+  const path = createFastPath({
     endpoint: "/graphql",
-    largestAnswer: 1_000,
+    maxResponseBytes: 1_000,
+    corsOrigins: [],
     schema,
     yoga,
-    askYoga(request, response, _token, _permit, body) {
+    yogaFallback(request, response, _state, body) {
       reached.push(String(request.headers["x-name"]))
       yoga(Object.assign(request, { body: Readable.from([body]) }), response)
     },
     documents: new Map(),
-    requests: createRequests(log),
-    fillContext: () => {},
+    buildContext: () => {},
     checkOperation: () => undefined,
-    execute: () => undefined,
+    executeCompiled: () => undefined,
+    introspection: true,
     log,
     resolveDocument: ({ query }) => query,
-    setCorsHeaders: () => {},
   })
-  const permit = { subscribe: () => undefined, leave() {} }
+  const identity = { token: { missing: "" }, tokenDigest: "", key: "" }
   return (request: IncomingMessage, response: ServerResponse, body: Buffer) =>
-    path(request, response, noToken, permit, body)
+    path(request, response, new RequestState(log, request.headers, identity), body)
 }
 
 test("only what is unusual reaches Yoga's own path", async () => {

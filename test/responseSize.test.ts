@@ -110,7 +110,7 @@ describe.each(ways)("on %s, an answer that turns out too large is an error in it
     const { ask, gateway } = startGatewayOn(url, small)
     expectTooLarge(await ask(query), most)
     expect((await ask('{ capsule(id: "c1") { name } }')).errors).toBeUndefined()
-    expect(gateway.held).toMatchObject({ requests: 0 })
+    expect(gateway.stats).toMatchObject({ requests: 0 })
   })
 
   test("and says of a change that it was made", async () => {

@@ -133,7 +133,7 @@ describe("what isn't HTTP, or too much of it, is refused by its status", () => {
     // What the client still sends after a refusal can cost it the answer, since the connection is closed.
     if (answer !== "" || text.length < 10_000) expect(statusOf(answer)).toBe(status)
     expect((await fetch(`${url}/health`)).status).toBe(200)
-    expect(gateway.held.requests).toBe(0)
+    expect(gateway.stats.requests).toBe(0)
     expect(lines.filter(({ level }) => level === "error")).toEqual([])
   })
 })
@@ -172,7 +172,7 @@ describe("with a token of its own, on this machine's own address, the gateway le
     for (const host of ["evil.example:4000", "localhost.evil.example", "127.0.0.1.evil.example", "10.0.0.1"]) {
       const answer = await exchangeRaw(url, named(host))
       expect(statusOf(answer), host).toBe(421)
-      expect(contentOf(answer)).toContain("Bring a token")
+      expect(contentOf(answer)).toContain("Send a token")
     }
     expect(sandbox.requests).toHaveLength(0)
     const own = await exchangeRaw(url, named("gateway.example.org", [`Authorization: Bearer ${tokens.ada}`]))

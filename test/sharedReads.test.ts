@@ -60,7 +60,7 @@ describe("equal reads of one caller at the same time", () => {
     const calls = sandbox.requests.length
     const hold = sandbox.hold()
     const answers = Promise.all(Array.from({ length: 32 }, () => ask(nested)))
-    await vi.waitFor(() => expect(gateway.held.requests).toBe(32))
+    await vi.waitFor(() => expect(gateway.stats.requests).toBe(32))
     await hold.waitFor(1)
     hold.end()
     for (const answer of await answers) expect(answer).toEqual(alone)

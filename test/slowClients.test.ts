@@ -7,7 +7,7 @@ import { untilLive } from "./support/live.ts"
 import { connect } from "./support/socket.ts"
 
 const crowd = 100
-const patience = { headersMs: 500, bodyMs: 500, keepAliveMs: 500, takingMs: 500, checkedMs: 100 }
+const clientTimeouts = { headersMs: 500, bodyMs: 500, keepAliveMs: 500, responseDrainMs: 500, checkIntervalMs: 100 }
 
 const head = (length: number, more: string[] = []) =>
   [
@@ -30,8 +30,8 @@ const connectAll = (url: string, count = crowd) => Promise.all(Array.from({ leng
 /** Resolves when the gateway holds nothing for any client. */
 async function untilNothingIsHeld({ gateway }: Pick<World, "gateway">): Promise<void> {
   await expect
-    .poll(() => gateway.held, { timeout: 15_000 })
-    .toMatchObject({ requests: 0, subscriptions: 0, connections: 0, answers: 0 })
+    .poll(() => gateway.stats, { timeout: 15_000 })
+    .toMatchObject({ requests: 0, subscriptions: 0, connections: 0, openResponses: 0 })
 }
 
 /** What the gateway answered until it closed the connection. */
@@ -64,7 +64,7 @@ describe("clients who are too slow are closed, a hundred at once, and leave noth
     ],
     ["ask nothing more", "GET /health HTTP/1.1\r\nHost: x\r\n\r\n", /^HTTP\/1.1 200 /],
   ])("those who %s", async (_name, text, answer) => {
-    const world = await startGateway({ patience })
+    const world = await startGateway({ clientTimeouts })
     const url = await world.gateway.listen()
     const sockets = await connectAll(url)
     const answers = sockets.map(untilClosed)
@@ -76,7 +76,7 @@ describe("clients who are too slow are closed, a hundred at once, and leave noth
   })
 
   test("those who don't read their answers", async () => {
-    const world = await startGateway({ patience: { ...patience, takingMs: 2_000 } })
+    const world = await startGateway({ clientTimeouts: { ...clientTimeouts, responseDrainMs: 2_000 } })
     const url = await world.gateway.listen()
     await describeAtLength(world)
     // More than the operating system takes in for a client that doesn't read.
@@ -90,15 +90,20 @@ describe("clients who are too slow are closed, a hundred at once, and leave noth
     for (const socket of [...askers, ...visitors]) socket.pause()
     for (const socket of askers) socket.write(operation(`{ ${aliases.join(" ")} }`))
     for (const socket of visitors) socket.write(script.repeat(12))
-    const held = () => world.gateway.held
-    await expect.poll(() => held().requests === 10 && held().answers >= crowd, { timeout: 15_000 }).toBe(true)
+    const stats = () => world.gateway.stats
+    await expect.poll(() => stats().requests === 10 && stats().openResponses >= crowd, { timeout: 15_000 }).toBe(true)
     await untilNothingIsHeld(world)
   })
 })
 
 test("when too much waits for clients who don't read, the answers that have waited longest are given up", async () => {
-  const impatient = { takingMs: 60_000, takingGraceMs: 200, waitingBytes: 12_000_000, checkedMs: 50 }
-  const world = await startGateway({ patience: impatient })
+  const shortTimeouts = {
+    responseDrainMs: 60_000,
+    responseDrainGraceMs: 200,
+    maxUnreadBytes: 12_000_000,
+    checkIntervalMs: 50,
+  }
+  const world = await startGateway({ clientTimeouts: shortTimeouts })
   const url = await world.gateway.listen()
   await describeAtLength(world)
   const aliases = Array.from({ length: 10 }, (_, at) => `a${at}: dataAsset(id: "${seed.cellImages}") { description }`)
@@ -106,10 +111,10 @@ test("when too much waits for clients who don't read, the answers that have wait
   for (const [at, socket] of sockets.entries()) {
     socket.pause()
     socket.write(operation(`{ ${aliases.join(" ")} }`))
-    await expect.poll(() => world.gateway.held.answers).toBe(at + 1)
+    await expect.poll(() => world.gateway.stats.openResponses).toBe(at + 1)
     await world.ask("{ __typename }")
   }
-  await expect.poll(() => world.gateway.held.answers, { timeout: 5_000 }).toBeLessThan(3)
+  await expect.poll(() => world.gateway.stats.openResponses, { timeout: 5_000 }).toBeLessThan(3)
   const last = sockets[2] as Socket
   let answer = ""
   last.on("data", (chunk) => (answer += chunk))
@@ -132,7 +137,7 @@ describe("clients who hang up, a hundred at once, leave nothing open", () => {
       socket.write(operation(`{ searchCapsules(first: ${at + 1}) { nodes { id } } }`))
     }
     const calls = await hold.waitFor(crowd)
-    expect(world.gateway.held).toMatchObject({ requests: crowd, connections: crowd, answers: crowd })
+    expect(world.gateway.stats).toMatchObject({ requests: crowd, connections: crowd, openResponses: crowd })
     for (const socket of sockets) leave(socket)
     await untilNothingIsHeld(world)
     await expect.poll(() => calls.filter(({ aborted }) => !aborted)).toEqual([])
@@ -162,7 +167,7 @@ describe("clients who hang up, a hundred at once, leave nothing open", () => {
     const hold = world.sandbox.hold()
     const sockets = await connectAll(url)
     for (const socket of sockets) socket.write(operation(question).repeat(10))
-    await expect.poll(() => world.gateway.held.requests, { timeout: 15_000 }).toBeGreaterThanOrEqual(crowd)
+    await expect.poll(() => world.gateway.stats.requests, { timeout: 15_000 }).toBeGreaterThanOrEqual(crowd)
     for (const socket of sockets) socket.resetAndDestroy()
     await untilNothingIsHeld(world)
     hold.end()
@@ -177,7 +182,7 @@ describe("clients who hang up, a hundred at once, leave nothing open", () => {
     ])
     for (const socket of sockets) socket.write(text)
     await untilLive(world.gateway, { listeners: crowd })
-    expect(world.gateway.held).toMatchObject({ requests: 0, subscriptions: crowd })
+    expect(world.gateway.stats).toMatchObject({ requests: 0, subscriptions: crowd })
     for (const socket of sockets) socket.resetAndDestroy()
     await untilLive(world.gateway, { listeners: 0, pollers: 0 })
     await untilNothingIsHeld(world)

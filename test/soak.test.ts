@@ -14,8 +14,7 @@ test("under load and faults no answer is wrong, nothing is sent twice, and nothi
     warnings: [],
     linesWithToken: 0,
     linesWithStack: 0,
-    held: { requests: 0, subscriptions: 0, connections: 0, answers: 0 },
-    live: { pollers: 0, listeners: 0 },
+    stats: { requests: 0, subscriptions: 0, connections: 0, openResponses: 0, pollers: 0, listeners: 0 },
   })
 }, 60_000)
 

@@ -20,13 +20,13 @@ test("idle connections are closed at once, others with their answer, which says 
   busy.write(request)
   later.write(request.slice(0, -1))
   await hold.waitFor(1)
-  await expect.poll(() => gateway.held).toMatchObject({ requests: 1, halfSent: 1 })
+  await expect.poll(() => gateway.stats).toMatchObject({ requests: 1, halfSent: 1 })
 
   const answers = [busy, later].map((socket) => once(socket, "data"))
   const gone = [idle, busy, later].map((socket) => once(socket, "close"))
   const closed = gateway.close()
   await gone[0]
-  expect(gateway.held).toMatchObject({ requests: 1, halfSent: 1, connections: 2 })
+  expect(gateway.stats).toMatchObject({ requests: 1, halfSent: 1, connections: 2 })
   later.write(request.slice(-1))
   hold.end()
   for (const [answer] of await Promise.all(answers)) {

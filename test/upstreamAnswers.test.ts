@@ -57,7 +57,7 @@ describe("deeply nested JSON", () => {
     const [event, ...more] = await stream.rest()
     expect(event?.errors).toMatchObject([{ extensions: { code: "UPSTREAM_INVALID_RESPONSE" } }])
     expect(more).toEqual([])
-    expect(gateway.live).toMatchObject({ pollers: 0, listeners: 0 })
+    expect(gateway.stats).toMatchObject({ pollers: 0, listeners: 0 })
   })
 
   test("in a search fails the search, and in an error's body does not change the error", async () => {

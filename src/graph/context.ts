@@ -1,20 +1,15 @@
-import { hash, randomUUID } from "node:crypto"
 import type { YogaInitialContext } from "graphql-yoga"
 import type { TwoGenerationCache } from "../collections/twoGenerationCache.ts"
-import { isPlausibleToken } from "../config.ts"
-import { badUserInput } from "../errors.ts"
 import type { Snapshot, Update } from "../polling/pollers.ts"
 import type { TaskMemo } from "../polling/tasks.ts"
-import type { CallCounts, Caller, Token } from "../upstream/call.ts"
+import type { CallCounts, Caller } from "../upstream/call.ts"
 import type { Upstream } from "../upstream/client.ts"
 
 /** What one GraphQL request carries. Loaders hang on it, so nothing outlives the request or crosses to another. */
 export interface Context extends YogaInitialContext {
+  /** What resolvers may read of the request's state. */
+  state: RequestInfo
   upstream: Upstream
-  /** On whose behalf it is answered. */
-  caller: Caller
-  requestId: string
-  cost: RequestCost
   /** What `oncePerRequest` has made, if anything. */
   made: Map<unknown, unknown> | undefined
   /** Whether capsules may be found by a search for their ids. */
@@ -58,6 +53,11 @@ export function oncePerRequest<T>(make: (context: Context) => T): (context: Cont
   }
 }
 
+/** The part of a request's state that the graph reads. `http/requestState.ts` makes it, once for each request. */
+export interface RequestInfo extends Caller {
+  readonly cost: RequestCost
+}
+
 /** What a request costs in calls to Code Ocean. */
 export interface RequestCost extends CallCounts {
   /** How many were expected; null: it was refused before anyone could tell. */
@@ -71,54 +71,4 @@ export interface Subject<T> {
   read(upstream: Upstream): Promise<Snapshot<T>>
   /** The longest wait between two reads, in milliseconds. */
   slowestMs: number
-}
-
-const howToAuthenticate =
-  "Send a Code Ocean access token: `Authorization: Bearer <token>`, or Basic with the token as user name."
-
-/** What callers have who bring none. */
-export const noToken: Token = { missing: howToAuthenticate }
-
-/** Reads the caller's token from `Authorization: Bearer <token>` or Basic `<token>:`. */
-export function tokenOf(authorization: string | null | undefined): Token {
-  if (authorization == null) return noToken
-  const [, scheme = "", credentials = ""] = /^(\S+) +(\S+) *$/.exec(authorization) ?? []
-  const token =
-    scheme.toLowerCase() === "bearer"
-      ? credentials
-      : scheme.toLowerCase() === "basic"
-        ? userNameOf(credentials)
-        : undefined
-  if (token === undefined) return { missing: `The Authorization header can't be read. ${howToAuthenticate}` }
-  if (!isPlausibleToken(token)) {
-    return {
-      missing: `The Authorization header holds no Code Ocean token: those are up to 1,024 printable characters, without spaces and colons. ${howToAuthenticate}`,
-    }
-  }
-  return { value: token }
-}
-
-/** What stands for a token wherever something is kept for longer than its request. */
-export function digestOf(token: string): string {
-  return hash("sha256", token)
-}
-
-function userNameOf(credentials: string): string | undefined {
-  const decoded = /^[A-Za-z0-9+/_-]+={0,2}$/.test(credentials)
-    ? Buffer.from(credentials, "base64").toString("latin1")
-    : ""
-  const [, userName] = /^([^:]*):?$/.exec(decoded) ?? []
-  return userName
-}
-
-/** Reads the name of the agent that acts for the caller; undefined when the caller named none. */
-export function agentIdOf(header: string | null): string | undefined {
-  if (header === null) return undefined
-  if (!/^[\x20-\x7e]{1,256}$/.test(header)) throw badUserInput("Agent-Id must be 1 to 256 printable ASCII characters.")
-  return header
-}
-
-/** The caller's own request id where it brought a usable one, else a new one. */
-export function requestIdOf(header: string | string[] | null | undefined): string {
-  return typeof header === "string" && /^[\w.:-]{1,128}$/.test(header) ? header : randomUUID()
 }

@@ -25,7 +25,7 @@ export function wireEnum<Value extends string>(
     if (typeof raw !== "string") return typeof raw === "number" ? read(String(raw), context) : unrecognized
     const value = older[raw] ?? raw.toLowerCase()
     if (known.has(value)) return value
-    context.unrecognized(context.caller, name, raw)
+    context.unrecognized(context.state, name, raw)
     return unrecognized
   }
   const at = (key: string) => {

@@ -139,7 +139,7 @@ export function loaderById<T extends { id: string }>(
   } = {},
 ) {
   const known = (context: Context, object: T) => {
-    context.types.set(context.caller.key, object.id, typename)
+    context.types.set(context.state.key, object.id, typename)
     return typed(typename, object)
   }
   const loader = loaderByKey<Typed<T>>(

@@ -1,133 +1,132 @@
 import type { Log } from "../log.ts"
-import { guarded, type Refusal } from "./respond.ts"
+import { guarded } from "./logging.ts"
+import type { Rejection } from "./respond.ts"
 
-/** What one caller, and all together, may ask of the gateway at once. 0 sets no limit. */
+/** The limits for one client and for all together. 0 disables a limit. */
 export interface AdmissionLimits {
-  /** How many requests a second one caller may send in the long run. */
+  /** Sustained requests per second of one client. */
   callerRequestsPerSecond: number
   callerConcurrentRequests: number
   callerSubscriptions: number
-  /** Requests of all callers under way at once, subscriptions not counted. */
+  /** Concurrent requests of all clients, not counting subscriptions. */
   concurrentRequests: number
   eventLoopLagMs: number
 }
 
-/** A request that is let in. */
-export interface Permit {
-  /** Makes a subscription of the request, which is counted apart from then on; a refusal if the caller holds too many. */
-  subscribe(): Refusal | undefined
-  /** Gives the place back; to be called when nothing of the answer is left to send. A second call does nothing. */
-  leave(): void
+/** An admitted request, counted until it is released. */
+export interface AdmissionTicket {
+  /** Counts the request as a subscription from now on. Returns a rejection if the client has too many of them. */
+  subscribe(): Rejection | undefined
+  /** To be called when the response has been sent completely. Idempotent. */
+  release(): void
 }
 
 export interface Admission {
-  /** Why a request of this caller's would be refused now. Counts nothing. */
-  refusalOf(caller: string): Refusal | undefined
-  /** Looks at the numbers alone: a refusal costs next to nothing. */
-  enter(caller: string): { permit: Permit; refusal?: never } | { permit?: never; refusal: Refusal }
+  /** Returns the rejection that a request would get now. Counts nothing. */
+  check(key: string): Rejection | undefined
+  /** Admits or rejects a request. Reads only counters, so that a rejection costs next to nothing. */
+  admit(key: string): { ticket: AdmissionTicket; rejection?: never } | { ticket?: never; rejection: Rejection }
   /**
-   * To be called ten times a second.
-   * @param lateMs how late the event loop is; when it is too late, fewer requests are let in at once
-   * @param shortage a sentence that says how little memory is left; while there is one, requests are let in one at a time
+   * Adapts the concurrency limit; to be called ten times a second.
+   * @param lagMs how late the event loop is. Above the configured limit, the concurrency limit is halved.
+   * @param memoryShortage a sentence that describes the shortage. While there is one, requests are admitted one at a time.
    */
-  adapt(lateMs: number, shortage?: string): void
-  /** Why requests are turned away at the moment, whoever sends them; undefined when they aren't. */
-  overload(): string | undefined
-  /** For diagnostics. */
-  readonly counts: { requests: number; subscriptions: number; callers: number }
+  onEventLoopLag(lagMs: number, memoryShortage?: string): void
+  /** Returns why requests of any client are rejected at present. */
+  overloadReason(): string | undefined
+  readonly stats: { requests: number; subscriptions: number; callers: number }
 }
 
-/** How many seconds' worth of requests a caller may send in one go, after a pause. */
+/** After a pause, a client may send as many requests at once as it may send in this time. */
 const burstSeconds = 10
 
-/** Beyond this many callers, new ones share one entry, unless others are forgotten whose next request would be let in anyway. */
-const mostCallers = 10_000
-/** How many entries are looked at for one to forget, for each new caller. */
-const lookedAt = 16
+/** Above this number, new clients share one entry, until entries of idle clients are evicted. */
+const maxCallers = 10_000
+/** How many entries each new client examines for eviction. */
+const evictionSteps = 16
 
 interface Caller {
-  /** When the caller's requests so far will have been sent at the limit's own pace: a bucket of tokens in one number. */
-  paidUntil: number
+  /** GCRA: theoretical arrival time of the next conforming request, in ms. */
+  theoreticalArrivalMs: number
   requests: number
   subscriptions: number
 }
 
-/** So many requests are let in however late the event loop is: it may be late by something else than their number. */
-const leastRoom = 8
+/** The lower bound of the concurrency limit: lag can have other causes than the number of requests. */
+const minConcurrencyLimit = 8
 
-/** @param now milliseconds that only ever grow */
+/** @param now a monotonic clock in milliseconds */
 export function createAdmission(limits: AdmissionLimits, now: () => number = () => performance.now()): Admission {
   const callers = new Map<string, Caller>()
-  const all = { requests: 0, subscriptions: 0 }
-  /** How many callers have requests under way. */
-  let atWork = 0
-  const mostRoom = limits.concurrentRequests || Number.POSITIVE_INFINITY
-  /** How many requests are let in at once: halved when the event loop is late, then growing again by a quarter at a time. */
-  let room = mostRoom
-  let lastLateMs = 0
-  let shortage: string | undefined
-  /** Whoever is new when there is no room for another caller. */
-  const overflow: Caller = { paidUntil: 0, requests: 0, subscriptions: 0 }
-  /** Where the search for callers to forget goes on. */
-  let looking = callers.entries()
+  const total = { requests: 0, subscriptions: 0 }
+  /** How many callers have requests in flight. */
+  let activeCallers = 0
+  const maxConcurrencyLimit = limits.concurrentRequests || Number.POSITIVE_INFINITY
+  /** Halved when the event loop lags, then increased by a quarter at a time. */
+  let concurrencyLimit = maxConcurrencyLimit
+  let lastLagMs = 0
+  let memoryShortage: string | undefined
+  /** The entry of all new callers while the table is full. */
+  const overflow: Caller = { theoreticalArrivalMs: 0, requests: 0, subscriptions: 0 }
+  /** The position at which eviction continues. */
+  let evictionCursor = callers.entries()
   const msPerRequest = limits.callerRequestsPerSecond === 0 ? 0 : 1000 / limits.callerRequestsPerSecond
 
-  function callerNamed(name: string, at: number): Caller {
-    let caller = callers.get(name)
+  function callerOf(key: string, at: number): Caller {
+    let caller = callers.get(key)
     if (caller === undefined) {
-      if (callers.size >= mostCallers) forgetSome(at)
-      if (callers.size >= mostCallers) return overflow
-      caller = { paidUntil: 0, requests: 0, subscriptions: 0 }
-      callers.set(name, caller)
+      if (callers.size >= maxCallers) evictIdle(at)
+      if (callers.size >= maxCallers) return overflow
+      caller = { theoreticalArrivalMs: 0, requests: 0, subscriptions: 0 }
+      callers.set(key, caller)
     }
     return caller
   }
 
-  /** Forgets callers who lose nothing by that: they have nothing under way, and may send as many requests as a new one. */
-  function forgetSome(at: number) {
-    for (let times = 0; times < lookedAt; times++) {
-      const { value, done } = looking.next()
+  /** Evicts callers that are in the same state as a new one: nothing in flight, and the full burst available. */
+  function evictIdle(at: number) {
+    for (let step = 0; step < evictionSteps; step++) {
+      const { value, done } = evictionCursor.next()
       if (done) {
-        looking = callers.entries()
+        evictionCursor = callers.entries()
         return
       }
-      const [name, { requests, subscriptions, paidUntil }] = value
-      if (requests === 0 && subscriptions === 0 && paidUntil <= at) callers.delete(name)
+      const [key, { requests, subscriptions, theoreticalArrivalMs }] = value
+      if (requests === 0 && subscriptions === 0 && theoreticalArrivalMs <= at) callers.delete(key)
     }
   }
 
-  function overload(): string | undefined {
-    if (shortage !== undefined) return shortage
-    if (all.requests < room) return undefined
-    return room === mostRoom
-      ? `The gateway is at work on ${all.requests} requests, the most that it takes at once.`
-      : `The gateway was ${Math.round(lastLateMs)} ms late with its work, more than ${limits.eventLoopLagMs} ms, and takes no more than ${Math.floor(room)} requests at once until it has caught up.`
+  function overloadReason(): string | undefined {
+    if (memoryShortage !== undefined) return memoryShortage
+    if (total.requests < concurrencyLimit) return undefined
+    return concurrencyLimit === maxConcurrencyLimit
+      ? `The gateway is processing ${total.requests} requests, which is its limit.`
+      : `The gateway's event loop was ${Math.round(lastLagMs)} ms late, more than ${limits.eventLoopLagMs} ms. Until it has caught up, at most ${Math.floor(concurrencyLimit)} requests are processed at once.`
   }
 
-  /** @param caller undefined for one who isn't known */
-  function refusalFor(caller: Caller | undefined, at: number): Refusal | undefined {
-    const problem = overload()
-    if (problem !== undefined && !hasRoomFor(caller)) {
-      return { status: 503, code: "OVERLOADED", message: again(problem, 1), retryAfterSeconds: 1 }
+  function rejectionFor(caller: Caller | undefined, at: number): Rejection | undefined {
+    const reason = overloadReason()
+    if (reason !== undefined && !isExemptFromOverload(caller)) {
+      return { status: 503, code: "OVERLOADED", message: tryAgain(reason, 1), retryAfterSeconds: 1 }
     }
-    return caller && limitedFor(caller, at)
+    return caller && callerLimitReached(caller, at)
   }
 
-  /** Whether a request may enter all the same while others are turned away. */
-  function hasRoomFor(caller: Caller | undefined): boolean {
-    // Nothing else could free any memory, so waiting would help nobody.
-    if (shortage !== undefined) return all.requests === 0
-    return all.requests < mostRoom && (caller === undefined || !hasItsShare(caller))
+  /** Whether a request is admitted in spite of overload. */
+  function isExemptFromOverload(caller: Caller | undefined): boolean {
+    // With no request in flight, nothing else would free memory: rejecting the only request would not help.
+    if (memoryShortage !== undefined) return total.requests === 0
+    return total.requests < maxConcurrencyLimit && (caller === undefined || !hasFairShare(caller))
   }
 
-  function limitedFor(caller: Caller, at: number): Refusal | undefined {
-    if (reached(caller.requests, limits.callerConcurrentRequests)) {
-      return limited(`${caller.requests} requests of yours are under way, the most that one caller may have at once.`)
+  function callerLimitReached(caller: Caller, at: number): Rejection | undefined {
+    if (isReached(caller.requests, limits.callerConcurrentRequests)) {
+      return rateLimited(`You have ${caller.requests} requests in flight, the limit for one caller.`)
     }
-    const waitMs = caller.paidUntil + msPerRequest - burstSeconds * 1000 - at
+    const waitMs = caller.theoreticalArrivalMs + msPerRequest - burstSeconds * 1000 - at
     if (msPerRequest > 0 && waitMs > 0) {
       const rate = limits.callerRequestsPerSecond
-      return limited(
+      return rateLimited(
         `You have sent ${rate * burstSeconds} requests faster than the ${rate} a second that one caller may.`,
         Math.ceil(waitMs / 1000),
       )
@@ -135,92 +134,94 @@ export function createAdmission(limits: AdmissionLimits, now: () => number = () 
     return undefined
   }
 
-  /** Of what room is left when it has shrunk, everybody at work has the same share: one caller can't keep the others out. */
-  const hasItsShare = (caller: Caller) => caller.requests >= room / Math.max(1, atWork)
+  /** A reduced concurrency limit is divided equally among the active callers, so that one caller can't starve the others. */
+  const hasFairShare = (caller: Caller) => caller.requests >= concurrencyLimit / Math.max(1, activeCallers)
 
   function count(caller: Caller, what: "requests" | "subscriptions", change: 1 | -1) {
     const before = caller.requests
     caller[what] += change
-    all[what] += change
-    atWork += Math.sign(caller.requests) - Math.sign(before)
+    total[what] += change
+    activeCallers += Math.sign(caller.requests) - Math.sign(before)
   }
 
-  class Place implements Permit {
+  class Ticket implements AdmissionTicket {
     readonly #caller: Caller
-    #held: "requests" | "subscriptions" | undefined = "requests"
+    #countedAs: "requests" | "subscriptions" | undefined = "requests"
 
     constructor(caller: Caller) {
       this.#caller = caller
       count(caller, "requests", 1)
     }
 
-    subscribe(): Refusal | undefined {
+    subscribe(): Rejection | undefined {
       const { subscriptions } = this.#caller
-      if (reached(subscriptions, limits.callerSubscriptions)) {
-        return limited(`You hold ${subscriptions} subscriptions, the most that one caller may: close one first.`)
+      if (isReached(subscriptions, limits.callerSubscriptions)) {
+        return rateLimited(
+          `You have ${subscriptions} open subscriptions, the limit for one caller. Close one before you open another.`,
+        )
       }
-      if (this.#held === "requests") {
-        this.leave()
-        this.#held = "subscriptions"
-        count(this.#caller, this.#held, 1)
+      if (this.#countedAs === "requests") {
+        this.release()
+        this.#countedAs = "subscriptions"
+        count(this.#caller, this.#countedAs, 1)
       }
       return undefined
     }
 
-    leave(): void {
-      if (this.#held !== undefined) count(this.#caller, this.#held, -1)
-      this.#held = undefined
+    release(): void {
+      if (this.#countedAs !== undefined) count(this.#caller, this.#countedAs, -1)
+      this.#countedAs = undefined
     }
   }
 
   return {
-    refusalOf: (name) => refusalFor(callers.get(name), now()),
-    enter(name) {
+    check: (key) => rejectionFor(callers.get(key), now()),
+    admit(key) {
       const at = now()
-      const caller = callerNamed(name, at)
-      const refusal = refusalFor(caller, at)
-      if (refusal !== undefined) return { refusal }
-      caller.paidUntil = Math.max(caller.paidUntil, at) + msPerRequest
-      return { permit: new Place(caller) }
+      const caller = callerOf(key, at)
+      const rejection = rejectionFor(caller, at)
+      if (rejection !== undefined) return { rejection }
+      caller.theoreticalArrivalMs = Math.max(caller.theoreticalArrivalMs, at) + msPerRequest
+      return { ticket: new Ticket(caller) }
     },
-    adapt(lateMs, short) {
-      shortage = short
-      if (limits.eventLoopLagMs > 0 && lateMs > limits.eventLoopLagMs) {
-        lastLateMs = lateMs
-        room = Math.max(leastRoom, Math.min(room, all.requests) / 2)
-      } else room = Math.min(mostRoom, room * 1.25)
+    onEventLoopLag(lagMs, shortage) {
+      memoryShortage = shortage
+      if (limits.eventLoopLagMs > 0 && lagMs > limits.eventLoopLagMs) {
+        lastLagMs = lagMs
+        concurrencyLimit = Math.max(minConcurrencyLimit, Math.min(concurrencyLimit, total.requests) / 2)
+      } else concurrencyLimit = Math.min(maxConcurrencyLimit, concurrencyLimit * 1.25)
     },
-    overload,
-    get counts() {
-      return { ...all, callers: callers.size }
+    overloadReason,
+    get stats() {
+      return { ...total, callers: callers.size }
     },
   }
 }
 
-function reached(count: number, limit: number): boolean {
+function isReached(count: number, limit: number): boolean {
   return limit > 0 && count >= limit
 }
 
-function limited(problem: string, retryAfterSeconds = 1): Refusal {
-  return { status: 429, code: "RATE_LIMITED", message: again(problem, retryAfterSeconds), retryAfterSeconds }
+function rateLimited(problem: string, retryAfterSeconds = 1): Rejection {
+  return { status: 429, code: "RATE_LIMITED", message: tryAgain(problem, retryAfterSeconds), retryAfterSeconds }
 }
 
-function again(problem: string, seconds: number): string {
+function tryAgain(problem: string, seconds: number): string {
   return `${problem} Try again in ${seconds} s.`
 }
 
-const lagMeasuredMs = 100
+const lagIntervalMs = 100
 
-/** Tells ten times a second how many milliseconds the event loop is late, until it is stopped. */
-export function measureLag(log: Log, tell: (lateMs: number) => void): { stop(): void } {
-  let due = performance.now() + lagMeasuredMs
+/** Reports ten times a second by how many milliseconds the event loop is late, until it is stopped. */
+export function measureLag(log: Log, report: (lagMs: number) => void): { stop(): void } {
+  let due = performance.now() + lagIntervalMs
   const measure = guarded(log, () => {
     const now = performance.now()
-    const lateMs = Math.max(0, now - due)
-    due = now + lagMeasuredMs
-    tell(lateMs)
+    const lagMs = Math.max(0, now - due)
+    due = now + lagIntervalMs
+    report(lagMs)
   })
-  const timer = setInterval(measure, lagMeasuredMs)
+  const timer = setInterval(measure, lagIntervalMs)
   timer.unref()
   return { stop: () => clearInterval(timer) }
 }

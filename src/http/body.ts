@@ -1,62 +1,53 @@
 import type { IncomingMessage, ServerResponse } from "node:http"
 import { Link, LinkedList } from "../collections/linkedList.ts"
-import type { Address, Connection, Connections } from "./connections.ts"
+import type { Address, BodyProblem, Connection, Connections, IncompleteBody } from "./connections.ts"
 import { createDecoder, isEncoding } from "./contentEncoding.ts"
-import type { Refusal } from "./respond.ts"
+import type { Rejection } from "./respond.ts"
 
-/** How long bodies may take, in milliseconds. */
-export interface BodyTimes {
+export interface BodyTimeouts {
   /** From the headers to the last byte. */
   bodyMs: number
-  /** From when on a body must have come at the least rate. */
+  /** After this time a body must have been received at the minimum rate. */
   bodyGraceMs: number
 }
 
 /*
- * A mebibyte takes 8.4 s at 1 Mbit/s, so ten seconds are enough for the largest body of the default limit on a slow line. Whoever
- * sends less than 16 KiB a second is slower than that by a factor of eight, and holds up nothing but its own request.
+ * A mebibyte takes 8.4 s at 1 Mbit/s, so ten seconds suffice for the largest body of the default limit on a slow line. The
+ * minimum rate, 16 KiB a second, is an eighth of that line.
  */
-export const bodyTimes: BodyTimes = { bodyMs: 10_000, bodyGraceMs: 3_000 }
-const leastBytesPerMs = (16 * 1024) / 1000
-/** The line speed for which the time grows with a larger limit, 1 Mbit/s. */
+export const bodyTimeouts: BodyTimeouts = { bodyMs: 10_000, bodyGraceMs: 3_000 }
+const minBytesPerMs = (16 * 1024) / 1000
+/** 1 Mbit/s. With a larger body limit the timeout grows at this rate. */
 const slowLineBytesPerMs = 125
 
-/** Requests of one address whose headers are there and whose bodies aren't; beyond that, the oldest is ended. */
-const mostOfAddress = 100
-/** Held of all bodies that aren't whole; beyond that, the oldest of the address that has the most of it is ended. */
-const mostBytes = 64 * 1024 * 1024
+/** The maximum number of incomplete bodies of one address. Beyond that, the oldest is evicted. */
+const maxOfAddress = 100
+/** The maximum size of all incomplete bodies. Beyond that, the oldest body of the address with the most bytes is evicted. */
+const maxBufferedBytes = 64 * 1024 * 1024
 
-/** Most clients read an answer only after their whole body is sent, so what isn't wanted is read on, unkept, up to this. */
-const timesDiscarded = 16
+/**
+ * A body that is not needed is still read, and discarded, up to this multiple of the body limit: most clients read a response
+ * only after they have sent the whole body.
+ */
+const discardFactor = 16
 
-/** Each piece of a chunked body costs as much as a small request's headers, however short it is. */
-const mostPieces = 10_000
-const leastPieceBytes = 64
-
-/** Why a body isn't read to its end. */
-export type Ending = "slow" | "crowded" | "large" | "pieces"
+/** Each piece of a chunked body costs as much as the headers of a small request, however short it is. */
+const maxPieces = 10_000
+const minPieceBytes = 64
 
 export interface Bodies {
-  /** What is wrong with a body that isn't read yet, as far as the headers tell. */
-  mistakeIn(request: IncomingMessage): Refusal | undefined
-  /** Reads the whole body, if the client sends it: calls back once, with the body or a refusal, or never if the client leaves. */
-  read(request: IncomingMessage, response: ServerResponse, whole: (body: Buffer) => void): void
-  /** Reads what may come of a body that nobody wants, so that the connection can be used again. */
+  /** Returns what the headers show to be wrong with a body. */
+  checkHeaders(request: IncomingMessage): Rejection | undefined
+  /** Reads the body. Calls back once with the complete body; not at all if it is rejected or the client disconnects. */
+  read(request: IncomingMessage, response: ServerResponse, done: (body: Buffer) => void): void
+  /** Reads and discards a body that is not needed, so that the connection can be used again. */
   discard(request: IncomingMessage, response: ServerResponse): void
-  /** Decodes a body, beside the event loop: calls back once, with the body or a refusal, or never if the client leaves. */
-  decode(response: ServerResponse, body: Buffer, encoding: string, then: (decoded: Buffer | Refusal) => void): void
-  /** Ends the bodies that are too slow; to be called all the time. */
+  /** Decodes a body off the event loop. Calls back once with the body or a rejection; not at all if the client disconnects. */
+  decode(response: ServerResponse, body: Buffer, encoding: string, done: (decoded: Buffer | Rejection) => void): void
+  /** Aborts bodies that are too slow. To be called at short intervals. */
   check(): void
-  /** How many requests are half sent, and the bytes held of them. */
-  readonly counts: { halfSent: number; halfSentBytes: number }
-}
-
-/** The body of one request, on its way. */
-export interface Body {
-  /** Whether its request is answered only when it is whole. */
-  readonly isWanted: boolean
-  /** Gives it up: the client gets an answer that says why, if it has none yet, and the connection is closed. */
-  end(why: Ending): void
+  /** The number of incomplete bodies, and the bytes buffered for them. */
+  readonly stats: { halfSent: number; halfSentBytes: number }
 }
 
 export function hasBody({ headers }: IncomingMessage): boolean {
@@ -65,120 +56,126 @@ export function hasBody({ headers }: IncomingMessage): boolean {
 }
 
 /**
- * Reads the bodies of requests, before anything else is held for them. A client that sends only half of a request, or does so
- * slowly, takes none of the places that requests have: what it does take is bounded for each address and for all of them.
- * @param options.refuse answers a request whose body isn't read to its end
- * @param options.refusalOf why a request would be refused now, if it would be: asked only if its body doesn't come with its
- *   headers, since it is looked at again when the body is whole
+ * Reads the bodies of requests before anything else is allocated for them. A client that sends only a part of a request, or
+ * sends it slowly, does not count against the limits for requests; what it does occupy is limited for each address and in total.
+ * @param options.reject answers a request whose body is not read to its end
+ * @param options.checkAdmission returns the rejection that a request would get now. Called only if the body does not arrive
+ *   together with the headers, because admission is decided again once the body is complete.
  * @param options.fail answers a request whose handler has thrown
  */
 export function createBodies(options: {
-  largestBody: number
-  times: BodyTimes
+  maxBodyBytes: number
+  timeouts: BodyTimeouts
   connections: Connections
-  refuse(request: IncomingMessage, response: ServerResponse, refusal: Refusal): void
-  refusalOf(request: IncomingMessage): Refusal | undefined
+  reject(request: IncomingMessage, response: ServerResponse, rejection: Rejection): void
+  checkAdmission(request: IncomingMessage): Rejection | undefined
   fail(error: unknown, response: ServerResponse): void
 }): Bodies {
-  const { largestBody, connections, refuse, fail } = options
-  const { bodyGraceMs } = options.times
-  const bodyMs = Math.max(options.times.bodyMs, largestBody / slowLineBytesPerMs)
+  const { maxBodyBytes, connections, reject, fail } = options
+  const { bodyGraceMs } = options.timeouts
+  const bodyMs = Math.max(options.timeouts.bodyMs, maxBodyBytes / slowLineBytesPerMs)
   const seconds = (ms: number) => Math.round(ms / 100) / 10
-  const endings: Record<Ending, Refusal> = {
-    slow: problem(
+  const rejections: Record<BodyProblem, Rejection> = {
+    tooSlow: badBody(
       408,
-      `The request's body came too slowly. It must be whole within ${seconds(bodyMs)} s, and after ${seconds(bodyGraceMs)} s have come at 16 KiB a second or faster. Send it again.`,
+      `The request's body was sent too slowly. It must be complete within ${seconds(bodyMs)} s and, after ${seconds(bodyGraceMs)} s, arrive at 16 KiB a second or faster. Send it again.`,
     ),
-    crowded: problem(
+    evicted: badBody(
       408,
-      "The request's body wasn't whole when the gateway needed its place: too many others are half sent. Send it again.",
+      "The request's body was incomplete when the gateway needed its memory for other requests: too many are half sent. Send it again.",
     ),
-    large: problem(413, `The request's body is larger than ${largestBody} bytes.`),
-    pieces: problem(
+    tooLarge: badBody(413, `The request's body is larger than ${maxBodyBytes} bytes.`),
+    tooFragmented: badBody(
       413,
-      `The request's body comes in more than ${mostPieces} pieces of less than ${leastPieceBytes} bytes. Send it in larger ones.`,
+      `The request's body has more than ${maxPieces} pieces of less than ${minPieceBytes} bytes. Send larger ones.`,
     ),
   }
 
-  /** Those that were not whole when their headers were read, the oldest first. */
-  const halfSent = new LinkedList<HalfSent>()
-  let bytes = 0
-  /** Those whose headers were read just now: nearly all are whole in a moment, and counting those would cost more. */
-  let fresh: HalfSent[] = []
-  let spare: HalfSent[] = []
-  const decode = createDecoder(largestBody)
+  /** The bodies that were still incomplete after their headers had been processed, the oldest first. */
+  const incomplete = new LinkedList<PendingBody>()
+  let bufferedBytes = 0
+  /** The bodies whose headers have just been read. Nearly all are complete a moment later, without ever being counted. */
+  let fresh: PendingBody[] = []
+  let spare: PendingBody[] = []
+  const decode = createDecoder(maxBodyBytes)
 
-  class HalfSent implements Body {
+  class PendingBody implements IncompleteBody {
     readonly request: IncomingMessage
     readonly response: ServerResponse
-    #whole: ((body: Buffer) => void) | undefined
-    /** The first piece, or all of them, joined as they come: many small ones take far more memory than their bytes. */
+    #done: ((body: Buffer) => void) | undefined
+    /** The first piece, or all pieces copied together: many small buffers take far more memory than their bytes. */
     #buffer: Buffer | undefined
     size = 0
     #pieces = 0
-    isOver = false
-    /** Set while it is counted. */
+    isSettled = false
+    /** Set while the body is counted as incomplete. */
     counted:
-      | { since: number; connection: Connection; address: Address; link: Link<HalfSent>; ofAddress: Link<Body> }
+      | {
+          since: number
+          connection: Connection
+          address: Address
+          link: Link<PendingBody>
+          linkOfAddress: Link<IncompleteBody>
+        }
       | undefined
 
-    /** @param whole what wants it; nothing if it is to be discarded */
-    constructor(request: IncomingMessage, response: ServerResponse, whole: ((body: Buffer) => void) | undefined) {
+    /** @param done receives the body; undefined if the body is to be discarded */
+    constructor(request: IncomingMessage, response: ServerResponse, done: ((body: Buffer) => void) | undefined) {
       this.request = request
       this.response = response
-      this.#whole = whole
+      this.#done = done
     }
 
-    take(chunk: Buffer): void {
-      if (this.isOver) return
+    receive(chunk: Buffer): void {
+      if (this.isSettled) return
       this.#pieces += 1
       const before = this.size
       this.size += chunk.length
-      if (this.#whole === undefined || this.size > largestBody) this.#keep(undefined)
-      else if (this.#buffer === undefined) this.#keep(chunk)
+      if (this.#done === undefined || this.size > maxBodyBytes) this.#setBuffer(undefined)
+      else if (this.#buffer === undefined) this.#setBuffer(chunk)
       else {
         if (this.size > this.#buffer.length) {
-          const larger = Buffer.allocUnsafeSlow(Math.min(largestBody, Math.max(2 * this.size, 4096)))
+          const larger = Buffer.allocUnsafeSlow(Math.min(maxBodyBytes, Math.max(2 * this.size, 4096)))
           this.#buffer.copy(larger, 0, 0, before)
-          this.#keep(larger)
+          this.#setBuffer(larger)
         }
         chunk.copy(this.#buffer, before)
       }
-      if (this.size > timesDiscarded * largestBody) this.end("large")
-      else if (this.#pieces > mostPieces && this.size < this.#pieces * leastPieceBytes) this.end("pieces")
-      else if (bytes > mostBytes) endHeaviest()
+      if (this.size > discardFactor * maxBodyBytes) this.abort("tooLarge")
+      else if (this.#pieces > maxPieces && this.size < this.#pieces * minPieceBytes) this.abort("tooFragmented")
+      else if (bufferedBytes > maxBufferedBytes) evictFromLargest()
     }
 
-    #keep(buffer: Buffer | undefined) {
+    #setBuffer(buffer: Buffer | undefined) {
       if (this.counted !== undefined) {
-        const more = (buffer?.length ?? 0) - this.held
-        bytes += more
-        this.counted.address.bytes += more
+        const change = (buffer?.length ?? 0) - this.buffered
+        bufferedBytes += change
+        this.counted.address.bufferedBytes += change
       }
       this.#buffer = buffer
     }
 
-    get isWanted(): boolean {
-      return this.#whole !== undefined
+    get isNeeded(): boolean {
+      return this.#done !== undefined
     }
 
-    get held(): number {
+    get buffered(): number {
       return this.#buffer?.length ?? 0
     }
 
-    finish(): void {
-      if (this.isOver) return
-      this.isOver = true
+    complete(): void {
+      if (this.isSettled) return
+      this.isSettled = true
       uncount(this)
       const { request, response, size } = this
-      // Its client has left, or was answered without it.
-      if (this.#whole === undefined || response.destroyed) return
+      // The client has disconnected, or was answered without its body.
+      if (this.#done === undefined || response.destroyed) return
       const buffer = this.#buffer
       this.#buffer = undefined
       try {
-        if (size > largestBody) refuse(request, response, endings.large)
+        if (size > maxBodyBytes) reject(request, response, rejections.tooLarge)
         else
-          this.#whole(
+          this.#done(
             buffer === undefined ? Buffer.alloc(0) : buffer.length === size ? buffer : buffer.subarray(0, size),
           )
       } catch (error) {
@@ -186,135 +183,134 @@ export function createBodies(options: {
       }
     }
 
-    end(why: Ending): void {
-      if (this.isOver) return
-      this.isOver = true
+    abort(reason: BodyProblem): void {
+      if (this.isSettled) return
+      this.isSettled = true
       uncount(this)
       this.#buffer = undefined
       const { request, response } = this
-      if (this.#whole === undefined || response.headersSent) {
+      if (this.#done === undefined || response.headersSent) {
         request.socket.destroy()
         return
       }
       try {
         response.setHeader("connection", "close")
-        refuse(request, response, endings[why])
+        reject(request, response, rejections[reason])
       } catch (error) {
         fail(error, response)
       }
     }
 
-    /** Answers it without the rest, which is read all the same. */
-    turnAway(refusal: Refusal): void {
-      this.#whole = undefined
-      this.#keep(undefined)
-      refuse(this.request, this.response, refusal)
+    /** Rejects the request without the rest of its body, which is still read and discarded. */
+    rejectEarly(rejection: Rejection): void {
+      this.#done = undefined
+      this.#setBuffer(undefined)
+      reject(this.request, this.response, rejection)
     }
 
-    /** Its client has left. */
-    drop(): void {
-      this.isOver = true
+    onDisconnect(): void {
+      this.isSettled = true
       uncount(this)
       this.#buffer = undefined
     }
   }
 
-  function count(body: HalfSent) {
+  function count(body: PendingBody) {
     const { request } = body
-    const refusal = body.isWanted ? options.refusalOf(request) : undefined
-    if (refusal !== undefined) body.turnAway(refusal)
+    const rejection = body.isNeeded ? options.checkAdmission(request) : undefined
+    if (rejection !== undefined) body.rejectEarly(rejection)
     const connection = connections.of(request)
     const address = connections.addressOf(request, connection)
     const link = new Link(body)
-    const ofAddress = new Link<Body>(body)
-    body.counted = { since: performance.now(), connection, address, link, ofAddress }
-    request.once("close", () => body.drop())
-    halfSent.add(link)
-    address.halfSent.add(ofAddress)
-    address.bytes += body.held
-    bytes += body.held
-    connection.halfSent = body
+    const linkOfAddress = new Link<IncompleteBody>(body)
+    body.counted = { since: performance.now(), connection, address, link, linkOfAddress }
+    request.once("close", () => body.onDisconnect())
+    incomplete.add(link)
+    address.incompleteBodies.add(linkOfAddress)
+    address.bufferedBytes += body.buffered
+    bufferedBytes += body.buffered
+    connection.incompleteBody = body
     connections.update(connection)
-    if (address.halfSent.size > mostOfAddress) address.halfSent.first?.end("crowded")
-    if (bytes > mostBytes) endHeaviest()
+    if (address.incompleteBodies.size > maxOfAddress) address.incompleteBodies.first?.abort("evicted")
+    if (bufferedBytes > maxBufferedBytes) evictFromLargest()
   }
 
-  function uncount(body: HalfSent) {
+  function uncount(body: PendingBody) {
     if (body.counted === undefined) return
-    const { connection, address, link, ofAddress } = body.counted
+    const { connection, address, link, linkOfAddress } = body.counted
     body.counted = undefined
-    halfSent.delete(link)
-    address.halfSent.delete(ofAddress)
-    address.bytes -= body.held
-    bytes -= body.held
-    connection.halfSent = undefined
+    incomplete.delete(link)
+    address.incompleteBodies.delete(linkOfAddress)
+    address.bufferedBytes -= body.buffered
+    bufferedBytes -= body.buffered
+    connection.incompleteBody = undefined
     connections.update(connection)
     connections.release(address)
   }
 
   function countFresh() {
-    const begun = fresh
+    const bodies = fresh
     fresh = spare
-    spare = begun
-    for (const body of begun) {
-      if (body.isOver || body.request.complete || body.request.destroyed) continue
+    spare = bodies
+    for (const body of bodies) {
+      if (body.isSettled || body.request.complete || body.request.destroyed) continue
       try {
         count(body)
       } catch (error) {
         fail(error, body.response)
       }
     }
-    begun.length = 0
+    bodies.length = 0
   }
 
-  function endHeaviest() {
-    let heaviest: Address | undefined
+  function evictFromLargest() {
+    let largest: Address | undefined
     for (const address of connections.addresses) {
-      if (address.halfSent.size > 0 && address.bytes > (heaviest?.bytes ?? 0)) heaviest = address
+      if (address.incompleteBodies.size > 0 && address.bufferedBytes > (largest?.bufferedBytes ?? 0)) largest = address
     }
-    heaviest?.halfSent.first?.end("crowded")
+    largest?.incompleteBodies.first?.abort("evicted")
   }
 
-  function begin(request: IncomingMessage, body: HalfSent) {
-    request.on("data", (chunk: Buffer) => body.take(chunk))
-    request.on("end", () => body.finish())
+  function begin(request: IncomingMessage, body: PendingBody) {
+    request.on("data", (chunk: Buffer) => body.receive(chunk))
+    request.on("end", () => body.complete())
     if (fresh.push(body) === 1) setImmediate(countFresh)
   }
 
   function discard(request: IncomingMessage, response: ServerResponse) {
     if (!hasBody(request)) return
-    // Its client may send the body all the same or leave it out, and nothing tells which: what comes next may be either.
+    // After `Expect: 100-continue` the client may send the body or omit it. The next bytes on the connection are ambiguous.
     if (request.headers.expect !== undefined) response.setHeader("connection", "close")
-    begin(request, new HalfSent(request, response, undefined))
+    begin(request, new PendingBody(request, response, undefined))
   }
 
   return {
-    mistakeIn({ headers }) {
-      if (Number(headers["content-length"] ?? 0) > largestBody) return endings.large
+    checkHeaders({ headers }) {
+      if (Number(headers["content-length"] ?? 0) > maxBodyBytes) return rejections.tooLarge
       const encoding = headers["content-encoding"]
       if (encoding !== undefined && !isEncoding(encoding)) return unknownEncoding
       return undefined
     },
-    read(request, response, whole) {
+    read(request, response, done) {
       if (request.headers.expect !== undefined) {
-        // Its client waits for this before it sends a body, which need not be sent to be refused.
-        const refusal = options.refusalOf(request)
-        if (refusal !== undefined) {
+        // The client has not sent the body yet, so it need not be sent to be rejected.
+        const rejection = options.checkAdmission(request)
+        if (rejection !== undefined) {
           discard(request, response)
-          refuse(request, response, refusal)
+          reject(request, response, rejection)
           return
         }
         if (request.httpVersionMinor > 0) response.writeContinue()
       }
-      begin(request, new HalfSent(request, response, whole))
+      begin(request, new PendingBody(request, response, done))
     },
     discard,
-    decode(response, body, encoding, then) {
+    decode(response, body, encoding, done) {
       decode(body, encoding, {
-        isWanted: () => !response.destroyed,
+        isNeeded: () => !response.destroyed,
         done(decoded) {
           try {
-            then(decoded === "large" ? endings.large : decoded === "broken" ? broken : decoded)
+            done(decoded === "tooLarge" ? rejections.tooLarge : decoded === "malformed" ? malformed : decoded)
           } catch (error) {
             fail(error, response)
           }
@@ -323,30 +319,32 @@ export function createBodies(options: {
     },
     check() {
       const now = performance.now()
-      for (const body of halfSent) {
+      for (const body of incomplete) {
         const age = now - (body.counted?.since ?? now)
-        if (age > bodyMs || (age > bodyGraceMs && body.size < (age - bodyGraceMs) * leastBytesPerMs)) body.end("slow")
+        if (age > bodyMs || (age > bodyGraceMs && body.size < (age - bodyGraceMs) * minBytesPerMs)) {
+          body.abort("tooSlow")
+        }
       }
     },
-    get counts() {
-      return { halfSent: halfSent.size, halfSentBytes: bytes }
+    get stats() {
+      return { halfSent: incomplete.size, halfSentBytes: bufferedBytes }
     },
   }
 }
 
-function problem(status: 400 | 408 | 413 | 415, message: string): Refusal {
+function badBody(status: 400 | 408 | 413 | 415, message: string): Rejection {
   return { status, code: "BAD_USER_INPUT", message }
 }
 
-const broken = problem(
+const malformed = badBody(
   400,
-  "The request's body can't be decoded: it isn't what its Content-Encoding says, or is cut off. Send it again, or as it is.",
+  "The request's body can't be decoded: it does not match its Content-Encoding, or is truncated. Send it again, or uncompressed.",
 )
 
-const unknownEncoding: Refusal = {
-  ...problem(
+const unknownEncoding: Rejection = {
+  ...badBody(
     415,
-    "The request's Content-Encoding isn't understood: send the body as it is, or compressed once, by gzip, br, deflate or zstd.",
+    "The request's Content-Encoding is not supported. Send the body uncompressed, or compressed once with gzip, br, deflate or zstd.",
   ),
   acceptEncoding: "gzip, br, deflate, zstd",
 }

@@ -1,29 +1,34 @@
-import type { IncomingMessage } from "node:http"
+import { hash, randomUUID } from "node:crypto"
+import type { IncomingHttpHeaders, IncomingMessage } from "node:http"
 import { isIPv6, type Socket } from "node:net"
-import { digestOf, tokenOf } from "../graph/context.ts"
+import { isPlausibleToken } from "../config.ts"
 import type { Token } from "../upstream/call.ts"
 
-/** Whoever sends a request. */
-export interface Sender {
-  token: Token
-  /**
-   * What to count by: a digest of the token that the request brings; without a usable one, the address that it comes from.
-   */
-  name: string
+/** Who sends a request. */
+export interface ClientIdentity {
+  /** The token to call Code Ocean with: the client's own, or the gateway's fallback token if the client sends none. */
+  readonly token: Token
+  /** The SHA-256 of that token, which replaces it wherever something outlives the request. Empty without a token. */
+  readonly tokenDigest: string
+  /** The key that admission counts by: the digest of a token that the client has sent, otherwise the client's address. */
+  readonly key: string
 }
 
-const mostKnown = 1_000
-/** Tokens are secrets: none is kept for longer than this without being sent again. */
-const knownForMs = 60_000
+/** @param address returns the client's address; called only if the headers hold no usable token */
+export type IdentifyClient = (headers: IncomingHttpHeaders, address: () => string) => ClientIdentity
+
+export type ClientAddress = (request: IncomingMessage | undefined, socket: Socket) => string
+
+const maxCachedIdentities = 1_000
+/** Tokens are secrets: the cache drops a token at the latest after this time. */
+const cachedForMs = 60_000
 
 /**
- * Tells the address that a connection or a request comes from.
- * @param trustedProxies how many proxies stand before the gateway, each adding the address it was called from to
- *   X-Forwarded-For; what stands there beyond them anyone may have written
+ * Finds the address that a connection or a request comes from.
+ * @param trustedProxies how many proxies stand before the gateway. Each appends the address of its client to X-Forwarded-For;
+ *   entries further to the left can be forged.
  */
-export function createAddressOf(
-  trustedProxies: number,
-): (request: IncomingMessage | undefined, socket: Socket) => string {
+export function createClientAddress(trustedProxies: number): ClientAddress {
   return (request, socket) => {
     const hops = String(request?.headers["x-forwarded-for"] ?? "").split(",")
     const forwarded = trustedProxies > 0 ? hops.at(-trustedProxies)?.trim() : undefined
@@ -31,38 +36,84 @@ export function createAddressOf(
   }
 }
 
-/** Tells who sends a request. */
-export function createSenders(
-  addressOf: (request: IncomingMessage, socket: Socket) => string,
-): (request: IncomingMessage) => Sender {
-  /** Those who brought a token lately, by their Authorization header: to read it anew takes as long as a small request. */
-  const known = new Map<string, Sender>()
+/** @param fallbackToken the token for requests without an Authorization header */
+export function createIdentifyClient(fallbackToken?: string): IdentifyClient {
+  const fallback: Token = fallbackToken === undefined ? noToken : { value: fallbackToken }
+  const fallbackDigest = fallbackToken === undefined ? "" : digestOf(fallbackToken)
+  /** By Authorization header: to parse and hash it again costs as much as the rest of a small request. */
+  const cached = new Map<string, ClientIdentity>()
 
-  function remember(authorization: string, sender: Sender) {
-    if (known.size === 0) setTimeout(() => known.clear(), knownForMs).unref()
-    const [oldest = ""] = known.size < mostKnown ? [] : known.keys()
-    known.delete(oldest)
-    known.set(authorization, sender)
+  function cache(authorization: string, identity: ClientIdentity) {
+    if (cached.size === 0) setTimeout(() => cached.clear(), cachedForMs).unref()
+    const [oldest = ""] = cached.size < maxCachedIdentities ? [] : cached.keys()
+    cached.delete(oldest)
+    cached.set(authorization, identity)
   }
 
-  return (request) => {
-    const { authorization } = request.headers
-    const before = authorization && known.get(authorization)
-    if (before) return before
-    const token = tokenOf(authorization)
-    if (authorization === undefined || "missing" in token) return { token, name: addressOf(request, request.socket) }
-    token.digest = digestOf(token.value)
-    const sender = { token, name: token.digest }
-    remember(authorization, sender)
-    return sender
+  return ({ authorization }, address) => {
+    const known = authorization && cached.get(authorization)
+    if (known) return known
+    if (authorization === undefined) return { token: fallback, tokenDigest: fallbackDigest, key: address() }
+    const token = parseToken(authorization)
+    if ("missing" in token) return { token, tokenDigest: "", key: address() }
+    const tokenDigest = digestOf(token.value)
+    const identity = { token, tokenDigest, key: tokenDigest }
+    cache(authorization, identity)
+    return identity
   }
 }
 
-/** One household or host has the last 64 bits of an IPv6 address to itself, so those tell nobody apart. */
+/** Cuts an IPv6 address to its first 64 bits: one household or host owns all the addresses that share them. */
 function network(address: string): string {
   if (!isIPv6(address) || address.includes(".")) return address
   const [before = "", after] = address.split("::")
   const groups = before === "" ? [] : before.split(":")
   const missing = after === undefined ? 0 : 8 - groups.length - after.split(":").length
   return [...groups, ...Array(missing).fill("0"), ...(after ?? "").split(":")].slice(0, 4).join(":")
+}
+
+const howToAuthenticate =
+  "Send a Code Ocean access token: `Authorization: Bearer <token>`, or Basic with the token as user name."
+
+const noToken: Token = { missing: howToAuthenticate }
+
+/** Parses the token from `Authorization: Bearer <token>` or Basic `<token>:`. */
+export function parseToken(authorization: string): Token {
+  const [, scheme = "", credentials = ""] = /^(\S+) +(\S+) *$/.exec(authorization) ?? []
+  const token =
+    scheme.toLowerCase() === "bearer"
+      ? credentials
+      : scheme.toLowerCase() === "basic"
+        ? userNameOf(credentials)
+        : undefined
+  if (token === undefined) return { missing: `The Authorization header can't be read. ${howToAuthenticate}` }
+  if (!isPlausibleToken(token)) {
+    return {
+      missing: `The Authorization header holds no Code Ocean token: those are up to 1,024 printable characters, without spaces and colons. ${howToAuthenticate}`,
+    }
+  }
+  return { value: token }
+}
+
+function userNameOf(credentials: string): string | undefined {
+  const decoded = /^[A-Za-z0-9+/_-]+={0,2}$/.test(credentials)
+    ? Buffer.from(credentials, "base64").toString("latin1")
+    : ""
+  const [, userName] = /^([^:]*):?$/.exec(decoded) ?? []
+  return userName
+}
+
+function digestOf(token: string): string {
+  return hash("sha256", token)
+}
+
+type Header = string | string[] | undefined
+
+export function isAgentId(header: Header): header is string {
+  return typeof header === "string" && /^[\x20-\x7e]{1,256}$/.test(header)
+}
+
+/** Takes the client's request id if it is well-formed, otherwise makes a new one. */
+export function requestIdOf(header: Header): string {
+  return typeof header === "string" && /^[\w.:-]{1,128}$/.test(header) ? header : randomUUID()
 }

@@ -1,30 +1,40 @@
 import type { IncomingMessage, ServerResponse } from "node:http"
 import type { Socket } from "node:net"
 import { Link, LinkedList } from "../collections/linkedList.ts"
-import type { Body } from "./body.ts"
+import type { ClientAddress } from "./clientIdentity.ts"
 
-/** What the clients of one address hold; one household or host in IPv6. */
+/** What the clients of one address occupy. For IPv6 the address is a /64 network. */
 export interface Address {
   readonly name: string
   connections: number
-  /** Those of its connections that may be closed, the one that has waited longest first. */
+  /** The connections that may be closed, the one that has been idle longest first. */
   readonly closable: LinkedList<Connection>
-  /** Its requests whose headers are there and whose bodies aren't, the oldest first. */
-  readonly halfSent: LinkedList<Body>
-  /** Bytes held of those bodies. */
-  bytes: number
+  /** The incomplete bodies of requests, the oldest first. */
+  readonly incompleteBodies: LinkedList<IncompleteBody>
+  /** The bytes buffered for those bodies. */
+  bufferedBytes: number
 }
 
-/** A client's connection. */
+/** The body of a request of which only a part has been received. */
+export interface IncompleteBody {
+  /** Whether the request waits for the body. False if the body is being discarded. */
+  readonly isNeeded: boolean
+  /** Stops reading: the client gets a response with the reason if it has none yet, and the connection is closed. */
+  abort(reason: BodyProblem): void
+}
+
+/** Why a body is not read to its end. `evicted` means that its memory or its slot was needed for others. */
+export type BodyProblem = "tooSlow" | "evicted" | "tooLarge" | "tooFragmented"
+
 export class Connection {
   readonly socket: Socket
-  /** Undefined behind trusted proxies, whose connections are many clients'. */
+  /** Undefined behind trusted proxies: their connections carry requests of many clients. */
   readonly address: Address | undefined
-  /** How many of its requests aren't answered to the end, those included whose bodies aren't there yet. */
-  answers = 0
-  /** The request whose body is on its way, if any: only a connection's last one can be. */
-  halfSent: Body | undefined
-  /** The responses to requests that were sent before the one before them was answered, in order. */
+  /** The number of requests without a complete response, including those whose bodies are incomplete. */
+  openResponses = 0
+  /** At most one: only the last request of a connection can have an incomplete body. */
+  incompleteBody: IncompleteBody | undefined
+  /** The responses to pipelined requests that are not handled yet, in order. */
   readonly pipelined: ServerResponse[] = []
   readonly link = new Link<Connection>(this)
   readonly linkOfAddress = new Link<Connection>(this)
@@ -36,40 +46,36 @@ export class Connection {
 }
 
 export interface Connections {
-  /** Takes in a new connection; undefined if there is no room for it, when it is closed already. */
-  open(socket: Socket): Connection | undefined
-  /** The connection that a request came on. */
+  /** Registers a new connection. Closes it if the limits are reached and no other connection can be closed instead. */
+  open(socket: Socket): void
+  /** Returns the connection of a request. */
   of(request: IncomingMessage): Connection
-  /** To be told whenever `answers` or `halfSent` has changed. */
+  /** To be called after each change of `openResponses` or `incompleteBody`. */
   update(connection: Connection): void
-  /** Who a request that is half sent is counted for. */
+  /** Returns the address for which an incomplete body is counted. */
   addressOf(request: IncomingMessage, connection: Connection): Address
-  /** To be told when an address may hold nothing more. */
+  /** To be called when an address may have become unused. */
   release(address: Address): void
   readonly addresses: Iterable<Address>
   readonly count: number
 }
 
 interface ConnectionLimits {
-  /** Of all clients; 0 sets no limit. */
+  /** For all clients together. 0 disables the limit. */
   connections: number
-  /** Of one address; 0 sets no limit. */
+  /** For one address. 0 disables the limit. */
   addressConnections: number
   trustedProxies: number
 }
 
-/** Where a socket keeps its connection: a Map of all of them would have to be asked for each request. */
-const own = Symbol("connection")
+/** The socket's property that holds its connection: cheaper than a lookup in a Map for each request. */
+const connectionOf = Symbol("connection")
 
 /**
- * Keeps count of connections, and closes one that waits for its client, the one that has waited longest, when there is no room
- * for a new one: so nobody keeps others out by opening connections and sending nothing, or only part of a request.
- * @param addressOf the address of a client, by what proxies say of it where these are trusted
+ * Limits connections. When a limit is reached, the connection that has waited longest for its client is closed in favour of the
+ * new one. So a client can't lock out others by opening connections and sending nothing, or only a part of a request.
  */
-export function createConnections(
-  limits: ConnectionLimits,
-  addressOf: (request: IncomingMessage | undefined, socket: Socket) => string,
-): Connections {
+export function createConnections(limits: ConnectionLimits, addressOf: ClientAddress): Connections {
   const table = new Map<string, Address>()
   const closable = new LinkedList<Connection>()
   let count = 0
@@ -77,36 +83,42 @@ export function createConnections(
   function addressNamed(name: string): Address {
     let address = table.get(name)
     if (address === undefined) {
-      address = { name, connections: 0, closable: new LinkedList(), halfSent: new LinkedList(), bytes: 0 }
+      address = {
+        name,
+        connections: 0,
+        closable: new LinkedList(),
+        incompleteBodies: new LinkedList(),
+        bufferedBytes: 0,
+      }
       table.set(name, address)
     }
     return address
   }
 
   function release(address: Address) {
-    if (address.connections === 0 && address.halfSent.size === 0) table.delete(address.name)
+    if (address.connections === 0 && address.incompleteBodies.size === 0) table.delete(address.name)
   }
 
-  /** Whether there is room now. */
-  function makeRoom(held: number, limit: number, among: LinkedList<Connection>): boolean {
-    if (limit === 0 || held < limit) return true
-    const oldest = among.first
+  /** Closes a connection if the limit is reached. Returns false if none can be closed. */
+  function makeRoom(open: number, limit: number, candidates: LinkedList<Connection>): boolean {
+    if (limit === 0 || open < limit) return true
+    const oldest = candidates.first
     if (oldest === undefined) return false
-    notClosable(oldest)
-    if (oldest.halfSent === undefined) oldest.socket.destroy()
-    else oldest.halfSent.end("crowded")
+    removeFromClosable(oldest)
+    if (oldest.incompleteBody === undefined) oldest.socket.destroy()
+    else oldest.incompleteBody.abort("evicted")
     return true
   }
 
-  function notClosable(connection: Connection) {
+  function removeFromClosable(connection: Connection) {
     closable.delete(connection.link)
     connection.address?.closable.delete(connection.linkOfAddress)
   }
 
   function update(connection: Connection) {
-    const notBegun = connection.halfSent?.isWanted ? 1 : 0
-    if (connection.answers > notBegun || connection.socket.destroyed) {
-      notClosable(connection)
+    const notStarted = connection.incompleteBody?.isNeeded ? 1 : 0
+    if (connection.openResponses > notStarted || connection.socket.destroyed) {
+      removeFromClosable(connection)
       return
     }
     closable.add(connection.link)
@@ -122,23 +134,22 @@ export function createConnections(
       if (!hasRoom) {
         if (address !== undefined) release(address)
         socket.destroy()
-        return undefined
+        return
       }
       const connection = new Connection(socket, address)
-      Object.assign(socket, { [own]: connection })
+      Object.assign(socket, { [connectionOf]: connection })
       count += 1
       if (address !== undefined) address.connections += 1
       update(connection)
       socket.once("close", () => {
-        notClosable(connection)
+        removeFromClosable(connection)
         count -= 1
         if (address === undefined) return
         address.connections -= 1
         release(address)
       })
-      return connection
     },
-    of: ({ socket }) => (socket as Socket & { [own]: Connection })[own],
+    of: ({ socket }) => (socket as Socket & { [connectionOf]: Connection })[connectionOf],
     update,
     addressOf: (request, { address, socket }) => address ?? addressNamed(addressOf(request, socket)),
     release,

@@ -13,74 +13,73 @@ import {
 type Done = (error: Error | null, decoded: Buffer) => void
 type Decoder = (body: Buffer, options: { maxOutputLength: number }, done: Done) => void
 
-// What HTTP allows (RFC 9659): a larger window would let a few bytes claim 128 MiB.
+// The maximum that HTTP allows (RFC 9659). A larger window would let a few bytes allocate 128 MiB.
 const zstdWindow = { [constants.ZSTD_d_windowLogMax]: 23 }
 
 const decoders: Readonly<Record<string, Decoder>> = {
   gzip: (body, options: ZlibOptions, done) => gunzip(body, options, done),
   br: (body, options: BrotliOptions, done) => brotliDecompress(body, options, done),
-  // Some clients leave out the two bytes of the zlib format, which the standard wants.
+  // Some clients omit the zlib header, which the standard requires.
   deflate: (body, options: ZlibOptions, done) =>
     ((body[0] ?? 0) & 0x0f) === 0x08 ? inflate(body, options, done) : inflateRaw(body, options, done),
   zstd: (body, options: ZstdOptions, done) => zstdDecompress(body, { ...options, params: zstdWindow }, done),
 }
 
-const named: Readonly<Record<string, string>> = { "x-gzip": "gzip" }
+const aliases: Readonly<Record<string, string>> = { "x-gzip": "gzip" }
 
 const nameOf = (header: string) => {
   const name = header.trim().toLowerCase()
-  return named[name] ?? name
+  return aliases[name] ?? name
 }
 
-const isPlain = (name: string) => name === "" || name === "identity"
+const isIdentity = (name: string) => name === "" || name === "identity"
 
-/** Whether a Content-Encoding header is understood: one encoding, or none. */
+/** Whether a Content-Encoding header names one supported encoding, or none. */
 export function isEncoding(header: string): boolean {
   const name = nameOf(header)
-  return isPlain(name) || Object.hasOwn(decoders, name)
+  return isIdentity(name) || Object.hasOwn(decoders, name)
 }
 
-/** What became of a body: decoded, larger than it may be, or no data of its encoding. */
-export type Decoded = Buffer | "large" | "broken"
+export type Decoded = Buffer | "tooLarge" | "malformed"
 
-/** So many at once: each may hold as much as the largest body, and they share the process's few threads anyway. */
-const atOnce = 8
+/** Each decoder may allocate as much as the largest body, and all share the few threads of the pool. */
+const maxConcurrent = 8
 
-interface Work {
-  /** Asked before the work begins. */
-  isWanted(): boolean
+interface DecodeJob {
+  /** Called before decoding begins, and before `done`. */
+  isNeeded(): boolean
   /** Must not throw. */
   done(decoded: Decoded): void
 }
 
-/** Decodes bodies beside the event loop, and no further than to the largest size that one may have. */
-export function createDecoder(largestBody: number): (body: Buffer, header: string, work: Work) => void {
-  const waiting: { body: Buffer; decoder: Decoder; work: Work }[] = []
+/** Decodes bodies off the event loop, and stops where a body exceeds the maximum size. */
+export function createDecoder(maxBodyBytes: number): (body: Buffer, header: string, job: DecodeJob) => void {
+  const queue: { body: Buffer; decoder: Decoder; job: DecodeJob }[] = []
   let running = 0
 
   function runNext() {
-    while (running < atOnce) {
-      const next = waiting.shift()
+    while (running < maxConcurrent) {
+      const next = queue.shift()
       if (next === undefined) return
-      const { body, decoder, work } = next
-      if (!work.isWanted()) continue
+      const { body, decoder, job } = next
+      if (!job.isNeeded()) continue
       running += 1
-      decoder(body, { maxOutputLength: largestBody }, (error, decoded) => {
+      decoder(body, { maxOutputLength: maxBodyBytes }, (error, decoded) => {
         running -= 1
-        if (work.isWanted()) work.done(error === null ? decoded : isTooLarge(error) ? "large" : "broken")
+        if (job.isNeeded()) job.done(error === null ? decoded : isTooLarge(error) ? "tooLarge" : "malformed")
         runNext()
       })
     }
   }
 
-  /** @param header a Content-Encoding header that is understood */
-  return (body, header, work) => {
+  /** @param header a supported Content-Encoding header */
+  return (body, header, job) => {
     const decoder = decoders[nameOf(header)]
     if (decoder === undefined) {
-      work.done(body)
+      job.done(body)
       return
     }
-    waiting.push({ body, decoder, work })
+    queue.push({ body, decoder, job })
     runNext()
   }
 }

@@ -1,4 +1,4 @@
-import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http"
+import type { IncomingMessage, ServerResponse } from "node:http"
 import {
   type DocumentNode,
   type ExecutionArgs,
@@ -13,73 +13,65 @@ import type { Context } from "../graph/context.ts"
 import type { Log } from "../log.ts"
 import type { CheckOperation } from "../operation/check.ts"
 import type { executeCompiled } from "../operation/executor/executeCompiled.ts"
-import { allChanges, tooLarge } from "../operation/responseSize.ts"
-import type { Caller } from "../upstream/call.ts"
+import { executeWithGraphqlJs } from "../operation/executor/executeWithGraphqlJs.ts"
 import { isObject } from "../upstream/decoders.ts"
-import type { Permit } from "./admission.ts"
-import type { FillContext } from "./buildContext.ts"
+import type { BuildContext } from "./buildContext.ts"
 import { isPlainJson } from "./contentType.ts"
-import type { RequestState, Requests } from "./requestState.ts"
-import { operationsVary } from "./respond.ts"
+import type { RequestState } from "./requestState.ts"
+import { type MediaType, negotiate, renderResult, setCorsHeaders } from "./respond.ts"
 
-/** Answers a request for an operation that was let in. A body was read and decoded already; a request may have none. */
+/** Handles an admitted request for an operation. The body has been read and decoded; it is undefined for a request without one. */
 export type OperationHandler = (
   request: IncomingMessage,
   response: ServerResponse,
-  token: Caller["token"],
-  permit: Permit,
+  state: RequestState,
   body: Buffer | undefined,
 ) => void
 
 /**
- * Answers plain operations on a shorter path than Yoga's: a POST of JSON, as nearly every client sends it. What Yoga does around an operation costs several times what a small one does: a Request and a Response are built, and
- * every plugin is asked at every step. Here each text passes Yoga's plugins for parsing and validation once, and is known from
- * then on; context, limits and execution are called as they are. Whatever is unusual goes to Yoga as if nothing had happened:
- * other methods and types, a body with anything unexpected in it, an operation that doesn't parse or validate,
- * subscriptions, answers in parts.
+ * Answers common operations without Yoga's request handling, which costs several times what a small operation does
+ * (docs/decisions/fast-path.md). An operation passes four stages: prepare, check, execute, present. Everything uncommon is left
+ * to Yoga before anything has been executed: other methods and content types, unexpected parameters, documents that don't parse
+ * or validate, subscriptions and incremental delivery.
  */
-export function createPlainPath(options: {
+export function createFastPath(options: {
   endpoint: string
-  /** The most bytes of an answer. */
-  largestAnswer: number
+  /** The maximum size of a response, in bytes. */
+  maxResponseBytes: number
+  corsOrigins: readonly string[]
   schema: GraphQLSchema
   yoga: Pick<YogaServerInstance<object, object>, "getEnveloped">
-  /** Answers what is unusual. */
-  askYoga: OperationHandler
+  /** Handles what is uncommon. */
+  yogaFallback: OperationHandler
   /** The documents that Yoga has parsed, by their text. */
   documents: { get(text: string): DocumentNode | undefined }
-  requests: Requests
-  fillContext: FillContext
-  checkOperation: CheckOperation
-  /** Executes what it can; the rest is Yoga's, with all plugins. */
-  execute: typeof executeCompiled
-  log: Log
-  /** The document that a body means; throws where it means none that is to be answered. */
+  /** Returns the document that a body refers to. Throws if it is not to be executed. */
   resolveDocument(body: Record<string, unknown>): unknown
-  /** Adds what a page of another origin needs to read the answer. */
-  setCorsHeaders(response: ServerResponse, origin: string | undefined): void
+  buildContext: BuildContext
+  checkOperation: CheckOperation
+  /** Returns undefined for operations that graphql-js executes. */
+  executeCompiled: typeof executeCompiled
+  /** Whether clients may query the schema, and errors may suggest its names. */
+  introspection: boolean
+  log: Log
 }): OperationHandler {
-  const { schema, yoga, askYoga, documents, requests } = options
-  /** The documents that may be executed: whether one may depends on nothing but its text. */
+  const { schema, yoga, yogaFallback, documents, maxResponseBytes } = options
+  /** The documents that have passed validation here. Validity depends only on the text. */
   const valid = new WeakSet<DocumentNode>()
 
-  function isPlain({ method, url, headers }: IncomingMessage): boolean {
-    return method === "POST" && url === options.endpoint && isPlainJson(headers["content-type"])
-  }
-
-  /** The document of this text; undefined where it isn't to be executed here. */
-  function validDocument(query: string, params: object, request: PlainRequest): DocumentNode | undefined {
+  /** Returns the document of this text. Undefined if it is left to Yoga. */
+  function validDocument(query: string, params: object, state: RequestState): DocumentNode | undefined {
     const known = documents.get(query)
     if (known !== undefined && valid.has(known)) return known
-    const { parse, validate } = yoga.getEnveloped({ request, params })
+    const { parse, validate } = yoga.getEnveloped({ state, params, request: postRequest })
     const document = parse(query)
-    if (comesInParts.test(query) || validate(schema, document).length > 0) return undefined
+    if (incrementalDirectives.test(query) || validate(schema, document).length > 0) return undefined
     valid.add(document)
     return document
   }
 
-  /** The operation in a body, ready to be executed; undefined where there is anything unusual about it. */
-  function prepare(request: PlainRequest, body: Buffer): Prepared | undefined {
+  /** Stage 1: reads the operation from the body. Undefined if it is left to Yoga. */
+  function prepare(state: RequestState, body: Buffer): Prepared | undefined {
     try {
       const params: unknown = JSON.parse(body.toString())
       if (!isObject(params) || !Object.keys(params).every((key) => parameters.has(key))) return undefined
@@ -88,103 +80,76 @@ export function createPlainPath(options: {
       if (typeof query !== "string" || (variables != null && !isObject(variables))) return undefined
       if (operationName != null && typeof operationName !== "string") return undefined
       if (params.extensions != null && !isObject(params.extensions)) return undefined
-      const document = validDocument(query, { query, variables, operationName }, request)
+      const document = validDocument(query, { query, variables, operationName }, state)
       if (document === undefined) return undefined
       const operation = getOperationAST(document, operationName)
       if (operation == null || operation.operation === "subscription") return undefined
       return { operation, args: { schema, document, operationName, variableValues: variables } }
     } catch {
-      // Yoga comes to the same refusal, and words it.
+      // Yoga finds the same error and presents it.
       return undefined
     }
   }
 
-  /** A promise only where something has to be waited for. Never throws. */
-  function resultOf(
-    request: PlainRequest,
+  /** Stages 2 and 3: builds the context, checks the operation and executes it. Never throws. */
+  function checkAndExecute(
     state: RequestState,
     { operation, args }: Prepared,
   ): ExecutionResult | Promise<ExecutionResult> {
     try {
-      const contextValue = { request } as unknown as Context
-      options.fillContext(contextValue, request, state)
-      requests.noteOperation(state, operation)
-      const refusal = options.checkOperation({ ...args, contextValue })
-      if (refusal !== undefined) return { errors: [refusal] }
-      // Nothing is begun for a client that has left, least of all a change.
-      if (request.cancelled) return nothing
-      const executed = { ...args, contextValue }
+      const contextValue = {} as Context
+      options.buildContext(contextValue, state)
+      state.setOperation(operation)
+      const error = options.checkOperation({ ...args, contextValue })
+      if (error !== undefined) return { errors: [error] }
+      // Nothing is started for a cancelled request, least of all a mutation.
+      if (state.cancelled) return cancelledResult
+      const executionArgs = { ...args, contextValue }
       return (
-        options.execute(executed, request, options.largestAnswer) ?? yoga.getEnveloped(contextValue).execute(executed)
+        options.executeCompiled(executionArgs, state, maxResponseBytes) ??
+        executeWithGraphqlJs(executionArgs, options.introspection)
       )
     } catch (error) {
-      return refused(error)
+      return failed(error)
     }
   }
 
-  function send(
-    state: RequestState,
-    type: AnswerType,
-    result: ExecutionResult,
-    response: ServerResponse,
-    operation: OperationDefinitionNode,
-  ): number {
-    const { status, headers } = statusOf(result, type)
-    // As text, Node sends it together with the headers in one piece.
-    const body = JSON.stringify(withoutInternals(result))
-    const size = Buffer.byteLength(body)
-    if (size > options.largestAnswer && result.data != null) {
-      const error = tooLarge(options.largestAnswer, allChanges(operation))
-      return send(state, type, requests.present(state, { errors: [error], data: null }), response, operation)
-    }
-    const own = {
-      "content-type": contentTypes[type],
-      "content-length": size,
-      "cache-control": "private, no-store",
-      vary: operationsVary,
-      "x-request-id": state.requestId,
-      "x-content-type-options": "nosniff",
-    }
-    response.writeHead(status, headers === undefined ? own : { ...headers, ...own })
-    response.end(body)
-    return status
-  }
-
-  /** Answers at once what can be: a promise only where something has to be waited for. */
+  /** Returns a promise only if the result is not available at once. */
   function answer(
     request: IncomingMessage,
-    plain: PlainRequest,
-    state: RequestState,
-    body: Buffer,
     response: ServerResponse,
-    type: AnswerType,
-    permit: Permit,
+    state: RequestState,
+    prepared: Prepared,
+    type: MediaType,
   ): void | Promise<void> {
-    const prepared = prepare(plain, body)
-    if (prepared === undefined) {
-      askYoga(request, response, plain.token, permit, body)
-      return
-    }
-    let isOver = false
-    const respond = (result = nothing) => {
-      if (isOver) return
-      isOver = true
-      const { cancelled } = plain
-      if (!cancelled) options.setCorsHeaders(response, request.headers.origin)
-      const status = cancelled ? 200 : send(state, type, requests.present(state, result), response, prepared.operation)
+    let isDone = false
+    /** Stage 4. */
+    const present = (result = cancelledResult) => {
+      if (isDone) return
+      isDone = true
+      state.onCancelled = undefined
+      let status = 200
+      if (!state.cancelled) {
+        setCorsHeaders(response, request.headers.origin, options.corsOrigins)
+        const rendered = renderResult(state, type, result, maxResponseBytes)
+        status = rendered.status
+        response.writeHead(status, rendered.headers)
+        response.end(rendered.body)
+      }
       state.upstream?.end()
-      requests.writeLine(state, "request", cancelled ? "cancelled" : undefined, { status })
+      state.writeLine("request", state.cancelled ? "cancelled" : undefined, { status })
     }
-    const result = resultOf(plain, state, prepared)
-    if (!("then" in result)) return respond(result)
-    plain.onLeft = respond
-    return result.then(respond, (error) => respond(refused(error)))
+    const result = checkAndExecute(state, prepared)
+    if (!("then" in result)) return present(result)
+    state.onCancelled = present
+    return result.then(present, (error) => present(failed(error)))
   }
 
-  return (request, response, token, permit, body) => {
-    const type = body !== undefined && isPlain(request) ? answerTypeFor(request.headers.accept) : undefined
-    if (body === undefined || type === undefined) {
-      askYoga(request, response, token, permit, body)
+  return (request, response, state, body) => {
+    const type = isCommonRequest(request, options.endpoint) ? negotiate(request.headers.accept) : undefined
+    const prepared = type && body && prepare(state, body)
+    if (type === undefined || prepared === undefined) {
+      yogaFallback(request, response, state, body)
       return
     }
     const giveUp = (error: unknown) => {
@@ -192,126 +157,32 @@ export function createPlainPath(options: {
       response.destroy()
     }
     try {
-      const plain = new PlainRequest(request, response, token, giveUp)
-      const state = requests.begin(plain)
-      answer(request, plain, state, body, response, type, permit)?.catch(giveUp)
+      answer(request, response, state, prepared, type)?.catch(giveUp)
     } catch (error) {
       giveUp(error)
     }
   }
 }
 
-function refused(error: unknown): ExecutionResult {
+function isCommonRequest({ method, url, headers }: IncomingMessage, endpoint: string): boolean {
+  return method === "POST" && url === endpoint && isPlainJson(headers["content-type"])
+}
+
+function failed(error: unknown): ExecutionResult {
   return { errors: [error as GraphQLError] }
 }
 
-/** What those get who have left. */
-const nothing: ExecutionResult = { data: null }
+/** The result of a cancelled request. It is never sent. */
+const cancelledResult: ExecutionResult = { data: null }
 
 interface Prepared {
   operation: OperationDefinitionNode
   args: Pick<ExecutionArgs, "schema" | "document" | "operationName" | "variableValues">
 }
 
+/** What Yoga's own plugins for parsing read of a request: it gives syntax errors their code only for a known method. */
+const postRequest = { method: "POST" }
+
 const parameters: ReadonlySet<string> = new Set(["query", "variables", "operationName", "extensions", "documentId"])
 
-const comesInParts = /@(defer|stream)\b/
-
-/** A request's headers, as plugins ask for them. */
-class PlainHeaders {
-  readonly #headers: IncomingHttpHeaders
-
-  constructor(headers: IncomingHttpHeaders) {
-    this.#headers = headers
-  }
-
-  get(name: string): string | null {
-    const value = this.#headers[name.toLowerCase()]
-    return value === undefined ? null : String(value)
-  }
-}
-
-/** What plugins look at of a request. */
-class PlainRequest {
-  readonly method = "POST"
-  readonly headers: PlainHeaders
-  readonly token: Caller["token"]
-  /** Whether the client has left before its answer was sent. */
-  cancelled = false
-  /** Told when it leaves. */
-  onLeft: (() => void) | undefined
-  #controller: AbortController | undefined
-
-  constructor(
-    request: IncomingMessage,
-    response: ServerResponse,
-    token: Caller["token"],
-    giveUp: (error: unknown) => void,
-  ) {
-    this.token = token
-    this.headers = new PlainHeaders(request.headers)
-    response.on("close", () => {
-      if (response.writableFinished) return
-      this.cancelled = true
-      try {
-        this.#controller?.abort()
-        this.onLeft?.()
-      } catch (error) {
-        giveUp(error)
-      }
-    })
-  }
-
-  /** Aborted when the client has left. Made when somebody looks at it: the compiled executor reads `cancelled` instead. */
-  get signal(): AbortSignal {
-    this.#controller ??= new AbortController()
-    if (this.cancelled) this.#controller.abort()
-    return this.#controller.signal
-  }
-}
-
-const contentTypes = {
-  "application/json": "application/json; charset=utf-8",
-  "application/graphql-response+json": "application/graphql-response+json; charset=utf-8",
-}
-
-type AnswerType = keyof typeof contentTypes
-
-/** Which of the two types of JSON the client takes first; undefined when none of them is plainly meant. */
-function answerTypeFor(accept = "*/*"): AnswerType | undefined {
-  if (accept === "*/*" || accept === "application/json") return "application/json"
-  for (const item of accept.toLowerCase().split(",")) {
-    const [type = "", ...parameters] = item.split(";").map((part) => part.trim())
-    if (parameters.some((parameter) => parameter.startsWith("charset") && parameter !== "charset=utf-8"))
-      return undefined
-    if (type === "application/graphql-response+json" || type === "application/json") return type
-    if (type === "*/*" || type === "application/*") return "application/json"
-    if (type.includes("*")) return undefined
-  }
-  return undefined
-}
-
-/** The status and headers that errors ask for, by the rules of GraphQL over HTTP. */
-function statusOf({ errors }: ExecutionResult, type: AnswerType) {
-  let status: number | undefined
-  let headers: Record<string, string> | undefined
-  for (const { extensions } of errors ?? []) {
-    const http = extensions.http as GraphQLError["extensions"]["http"] & { spec?: boolean }
-    if (http === undefined) continue
-    if (http.headers !== undefined) headers = { ...headers, ...http.headers }
-    // Those who take plain JSON expect 200 for what the specification calls a GraphQL request's own errors.
-    if (type === "application/json" && http.spec) continue
-    status = Math.max(status ?? 0, http.status ?? 0)
-  }
-  return { status: status || 200, headers }
-}
-
-/** The result without what errors say to the HTTP face alone. */
-function withoutInternals(result: ExecutionResult): object {
-  if (!result.errors?.some(({ extensions }) => extensions.http !== undefined)) return result
-  const errors = result.errors.map((error) => {
-    const { http: _, ...extensions } = error.extensions
-    return { ...error.toJSON(), extensions }
-  })
-  return { ...result, errors }
-}
+const incrementalDirectives = /@(defer|stream)\b/

@@ -1,155 +1,138 @@
-import type { ExecutionResult, OperationDefinitionNode } from "graphql"
-import { presentError } from "../errors.ts"
-import { type RequestCost, requestIdOf } from "../graph/context.ts"
+import type { IncomingHttpHeaders } from "node:http"
+import type { OperationDefinitionNode } from "graphql"
+import type { RequestCost, RequestInfo } from "../graph/context.ts"
 import { type LineLog, type Log, RequestLog } from "../log.ts"
-import { mostErrors, othersLeftOut } from "../operation/responseSize.ts"
-import type { Caller } from "../upstream/call.ts"
+import type { Token } from "../upstream/call.ts"
 import type { Upstream } from "../upstream/client.ts"
+import type { AdmissionTicket } from "./admission.ts"
+import { type ClientIdentity, isAgentId, requestIdOf } from "./clientIdentity.ts"
 
-/** What the gateway knows of one HTTP request while it lasts. */
-export interface RequestState {
-  requestId: string
-  /** For what happens in the request; the request's own line goes to the gateway's log. */
-  readonly log: LineLog
-  /** How many lines its log has left out, if any. */
-  readonly linesLeftOut: number | undefined
-  started: number
-  operationName?: string
-  operation?: OperationDefinitionNode | null | undefined
-  upstream?: Upstream
-  cost: RequestCost
-  /** Whether the client wants to know the cost. */
-  showsCost: boolean
-  isSubscription: boolean
-  /** Set for an answer that comes in parts: how many have come. */
-  parts?: number
-  /** How many errors of each code the client got, if any. */
-  errorCodes: Record<string, number> | undefined
-}
-
-/** An answer, or one of the parts in which it comes; with `@defer` and `@stream` a part may hold several. */
-export interface Part extends ExecutionResult {
-  incremental?: readonly Part[]
-}
-
-/** What is the same for every request, on whichever path it is answered. */
-export interface Requests {
-  /** The state of a request that was just received. */
-  begin(request: Headed): RequestState
-  /** The state of a request that may be known already. */
-  stateOf(request: Headed): RequestState
-  /** Notes which operation is asked for, for the request's line. */
-  noteOperation(state: RequestState, operation: OperationDefinitionNode | null | undefined): void
-  /** The answer as its client may see it: errors presented and counted, the cost with it where that was asked for. */
-  present<R extends Part>(state: RequestState, result: R): R
-  /**
-   * Writes the request's line.
-   * @param cut why the answer didn't come as asked, if it didn't
-   */
-  writeLine(state: RequestState, message: string, cut: string | undefined, more: object): void
-}
-
-/** What plugins look at of a request, whoever made it. */
-export interface Headed {
-  headers: { get(name: string): string | null }
-  /** What is in its Authorization header, if that was read already. */
-  token?: Caller["token"]
-}
-
-/** With the value 1, the answer tells in `extensions.cost` what the request cost. */
+/** With the value 1, the response contains the request's cost in `extensions.cost`. */
 const costHeader = "x-upstream-cost"
 
-const isYes = (value: string | null) => value === "1" || value === "true"
+const maxOperationNameLength = 100
 
-const longestOperationName = 100
-
-// A class, since an object that is written with a getter takes V8 as long as all else that is done for a small request.
-class State implements RequestState {
+/**
+ * Everything that the gateway knows about one HTTP request while it lasts: identity, request id, log, cost, cancellation,
+ * operation and admission ticket. It is made once for each request, on every transport, and handed down as an argument, as
+ * Yoga's server context and as `context.state`. Calls to Code Ocean take their token and the rest from it.
+ *
+ * A class, since V8 takes as long to create an object literal with a getter as to do everything else for a small request.
+ */
+export class RequestState implements RequestInfo {
   readonly requestId: string
+  readonly identity: ClientIdentity
+  /** The agent that acts for the client, from the header Agent-Id. */
+  readonly agentId: string | undefined
+  readonly isAgentIdInvalid: boolean
+  /** The request's place under the admission limits. Undefined in process, and for requests that are no operations. */
+  readonly ticket: AdmissionTicket | undefined
   readonly showsCost: boolean
   readonly started = performance.now()
   readonly cost: RequestCost = { estimatedUpstreamCalls: null, upstreamCalls: 0, sharedCalls: 0 }
-  errorCodes: Record<string, number> | undefined
-  operationName?: string
-  operation?: OperationDefinitionNode | null | undefined
-  upstream?: Upstream
+  /** The calls of the request, with their deadline. Set when the context is built. */
+  upstream: Upstream | undefined
+  operation: OperationDefinitionNode | null | undefined
+  operationName: string | undefined
   isSubscription = false
-  parts?: number
-  readonly #common: Log
+  /** How many parts were sent of an incremental response, or events of a subscription. Undefined for a response in one piece. */
+  parts: number | undefined
+  /** How many errors of each code the client got. */
+  errorCodes: Record<string, number> | undefined
+  /** Whether the client has closed the connection before it had the response. */
+  cancelled = false
+  /** Called once when the request is cancelled. */
+  onCancelled: (() => void) | undefined
+  readonly #gatewayLog: Log
   #log: RequestLog | undefined
+  #key: string | undefined
+  #controller: AbortController | undefined
 
-  constructor(log: Log, requestId: string, showsCost: boolean) {
-    this.#common = log
-    this.requestId = requestId
-    this.showsCost = showsCost
+  constructor(log: Log, headers: IncomingHttpHeaders, identity: ClientIdentity, ticket?: AdmissionTicket) {
+    this.#gatewayLog = log
+    this.identity = identity
+    this.ticket = ticket
+    this.requestId = requestIdOf(headers["x-request-id"])
+    const agentId = headers["agent-id"]
+    this.agentId = isAgentId(agentId) ? agentId : undefined
+    this.isAgentIdInvalid = agentId !== this.agentId
+    const showsCost = headers[costHeader]
+    this.showsCost = showsCost === "1" || showsCost === "true"
   }
 
-  /** Most requests have nothing to say but their one line: a log for each would take longer than that. */
+  get token(): Token {
+    return this.identity.token
+  }
+
+  get tokenDigest(): string {
+    return this.identity.tokenDigest
+  }
+
+  /** All digests have the same length, so two callers never have the same key. */
+  get key(): string {
+    this.#key ??= this.agentId === undefined ? this.tokenDigest : `${this.tokenDigest} ${this.agentId}`
+    return this.#key
+  }
+
+  /** For events within the request. Created lazily: most requests log nothing but their own line. */
   get log(): LineLog {
-    this.#log ??= new RequestLog(this.#common, this.requestId)
+    this.#log ??= new RequestLog(this.#gatewayLog, this.requestId)
     return this.#log
   }
 
-  get linesLeftOut(): number | undefined {
-    return this.#log?.linesLeftOut || undefined
+  /** Aborted when the request is cancelled. Created lazily: the compiled executor reads `cancelled` instead. */
+  get signal(): AbortSignal {
+    this.#controller ??= new AbortController()
+    if (this.cancelled) this.#controller.abort()
+    return this.#controller.signal
+  }
+
+  cancel(): void {
+    if (this.cancelled) return
+    this.cancelled = true
+    this.#controller?.abort()
+    this.onCancelled?.()
+  }
+
+  /** Sets which operation is requested. */
+  setOperation(operation: OperationDefinitionNode | null | undefined): void {
+    this.operation = operation
+    this.operationName = operation?.name?.value.slice(0, maxOperationNameLength)
+  }
+
+  countError(code: string): void {
+    this.errorCodes ??= {}
+    this.errorCodes[code] = (this.errorCodes[code] ?? 0) + 1
+  }
+
+  /**
+   * Writes the request's line to the gateway's log.
+   * @param interruption why the response was not sent as requested; undefined if it was
+   */
+  writeLine(
+    message: "request" | "subscription",
+    interruption: "cancelled" | "stopped" | undefined,
+    details: object,
+  ): void {
+    const { errorCodes, cost } = this
+    this.#gatewayLog.info(
+      {
+        requestId: this.requestId,
+        operation: this.operationName,
+        durationMs: Math.round(performance.now() - this.started),
+        upstreamCalls: cost.upstreamCalls,
+        sharedCalls: cost.sharedCalls || undefined,
+        outcome: interruption ?? (errorCodes === undefined ? "ok" : "errors"),
+        errorCodes,
+        linesLeftOut: this.#log?.linesLeftOut || undefined,
+        ...details,
+      },
+      message,
+    )
   }
 }
 
-export function createRequests(log: Log): Requests {
-  const states = new WeakMap<Headed, RequestState>()
-
-  const begin = ({ headers }: Headed) =>
-    new State(log, requestIdOf(headers.get("x-request-id")), isYes(headers.get(costHeader)))
-
-  function presentErrors<R extends Part>(state: RequestState, result: R): R {
-    if (result.incremental !== undefined) {
-      return { ...result, incremental: result.incremental.map((part) => presentErrors(state, part)) }
-    }
-    if (!result.errors?.length) return result
-    const left = result.errors.length - mostErrors
-    // One more may stand for those that the executor has left out.
-    const shown = left > 1 ? [...result.errors.slice(0, mostErrors), othersLeftOut(left)] : result.errors
-    const errors = shown.map((error) => presentError(error, state.requestId, state.log))
-    state.errorCodes ??= {}
-    for (const { extensions } of errors) {
-      const code = String(extensions.code)
-      state.errorCodes[code] = (state.errorCodes[code] ?? 0) + 1
-    }
-    return { ...result, errors }
-  }
-
-  return {
-    begin,
-    stateOf(request) {
-      const state = states.get(request) ?? begin(request)
-      states.set(request, state)
-      return state
-    },
-    noteOperation(state, operation) {
-      state.operation = operation
-      state.operationName = operation?.name?.value.slice(0, longestOperationName)
-    },
-    present(state, result) {
-      const presented = presentErrors(state, result)
-      if (!state.showsCost) return presented
-      return { ...presented, extensions: { ...presented.extensions, cost: { ...state.cost } } }
-    },
-    writeLine(state, message, cut, more) {
-      const { errorCodes } = state
-      log.info(
-        {
-          requestId: state.requestId,
-          operation: state.operationName,
-          durationMs: Math.round(performance.now() - state.started),
-          upstreamCalls: state.cost.upstreamCalls,
-          sharedCalls: state.cost.sharedCalls || undefined,
-          outcome: cut ?? (errorCodes === undefined ? "ok" : "errors"),
-          errorCodes,
-          linesLeftOut: state.linesLeftOut,
-          ...more,
-        },
-        message,
-      )
-    },
-  }
+/** What Yoga hands to its plugins with each request, and the start of each context. */
+export interface ServerContext {
+  state: RequestState
 }

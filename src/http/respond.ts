@@ -1,46 +1,239 @@
 import type { IncomingMessage, ServerResponse } from "node:http"
-import { GraphQLError } from "graphql"
-import type { ErrorCode } from "../errors.ts"
-import { requestIdOf } from "../graph/context.ts"
-import type { Log } from "../log.ts"
+import { type ExecutionResult, GraphQLError } from "graphql"
+import type { CORSOptions } from "graphql-yoga"
+import { type ErrorCode, presentError } from "../errors.ts"
+import { allChanges, isLargerThan, mostErrors, othersLeftOut, tooLarge } from "../operation/responseSize.ts"
+import { requestIdOf } from "./clientIdentity.ts"
+import type { RequestState } from "./requestState.ts"
 
-/** What is answered to a request that isn't let in. */
-export interface Refusal {
+/*
+ * Decides the media type, status, headers, CORS and hidden extensions of every response, for the fast path, for rejections and
+ * for Yoga.
+ */
+
+/** The response to a request that is not admitted. */
+export interface Rejection {
   status: 400 | 408 | 413 | 415 | 429 | 500 | 503
   code: ErrorCode
   message: string
   retryAfterSeconds?: number
-  /** The encodings that a body may have. */
+  /** The content encodings that a request body may have. */
   acceptEncoding?: string
 }
 
-/** Answers in a line of text what isn't GraphQL's. */
-export function answerPlainly(
+/** A result, or a part of one. With `@defer` and `@stream` one part may contain several. */
+export interface ResultPart extends ExecutionResult {
+  incremental?: readonly ResultPart[]
+}
+
+// Media type
+
+export type MediaType = "application/json" | "application/graphql-response+json"
+
+const contentTypes: Readonly<Record<MediaType, string>> = {
+  "application/json": "application/json; charset=utf-8",
+  "application/graphql-response+json": "application/graphql-response+json; charset=utf-8",
+}
+
+/**
+ * Selects the media type of a response in one piece: the first acceptable one, in the order of the Accept header. Quality values
+ * are ignored, as Yoga ignores them. Undefined if the client accepts neither type.
+ */
+export function negotiate(accept: string | null | undefined): MediaType | undefined {
+  if (!accept || accept === "*/*" || accept === "application/json") return "application/json"
+  for (const item of accept.toLowerCase().replace(/\s/g, "").split(",")) {
+    const [mediaType = "", ...parameters] = item.split(";")
+    if (parameters.some((parameter) => parameter.includes("charset=") && parameter !== "charset=utf-8")) continue
+    const [type, subtype] = mediaType.split("/")
+    if (type !== "application" && type !== "*") continue
+    if (subtype === "json" || subtype === "*") return "application/json"
+    if (subtype === "graphql-response+json") return "application/graphql-response+json"
+  }
+  return undefined
+}
+
+/** The error of a result that comes in parts, for a client that accepts only responses in one piece. */
+export function notAcceptable({ isSubscription }: RequestState): GraphQLError {
+  const message = isSubscription
+    ? "The events of a subscription are sent as server-sent events. Send `Accept: text/event-stream`."
+    : "The response to @defer or @stream is sent in parts. Send `Accept: multipart/mixed` or `text/event-stream`."
+  return new GraphQLError(message, { extensions: { code: "BAD_USER_INPUT", http: { status: 406 } } })
+}
+
+// Headers
+
+/** The request headers that a response to an operation depends on. */
+const operationVary = "Accept, Authorization, Agent-Id, Origin"
+
+const operationCacheControl = "private, no-store"
+
+/** Completes the headers of a response that Yoga has made. */
+export function completeHeaders(headers: Headers, { requestId }: RequestState, isOperation: boolean): void {
+  if (/^(text\/event-stream|multipart\/mixed)/.test(headers.get("content-type") ?? "")) {
+    headers.set("cache-control", operationCacheControl)
+    // Otherwise a proxy that buffers responses would delay the events.
+    headers.set("x-accel-buffering", "no")
+  }
+  headers.set("x-request-id", requestId)
+  headers.set("x-content-type-options", "nosniff")
+  if (!headers.has("cache-control")) headers.set("cache-control", operationCacheControl)
+  if (isOperation) headers.set("vary", operationVary)
+}
+
+const exposedHeaders = ["X-Request-Id", "Retry-After"]
+
+/** The CORS settings for Yoga. Yoga's default rejects an origin with `null`, which is the origin of sandboxed pages. */
+export function corsOptions(origin: string | null, allowed: readonly string[]): CORSOptions {
+  if (origin === null || !allowed.includes(origin)) return false
+  return {
+    origin,
+    credentials: false,
+    methods: ["GET", "POST"],
+    allowedHeaders: [
+      "Authorization",
+      "Content-Type",
+      "Accept",
+      "Agent-Id",
+      "X-Request-Id",
+      "X-Upstream-Cost",
+      "X-GraphQL-Yoga-CSRF",
+      "Apollo-Require-Preflight",
+    ],
+    exposedHeaders,
+    maxAge: 3600,
+  }
+}
+
+/** Sets the CORS headers of a response that Yoga does not make. */
+export function setCorsHeaders(response: ServerResponse, origin: string | undefined, allowed: readonly string[]): void {
+  if (origin === undefined || !allowed.includes(origin)) return
+  response.setHeader("access-control-allow-origin", origin)
+  response.setHeader("access-control-expose-headers", exposedHeaders.join(", "))
+}
+
+// Results of operations
+
+/** A response to an operation in one piece. */
+interface OperationResponse {
+  status: number
+  headers: Record<string, string | number>
+  /** A string: Node sends it together with the headers in one write. */
+  body: string
+}
+
+/**
+ * Renders a result that is sent in one piece.
+ * @param maxBytes a larger result is replaced by an error
+ */
+export function renderResult(
+  state: RequestState,
+  type: MediaType,
+  result: ExecutionResult,
+  maxBytes: number,
+): OperationResponse {
+  const presented = present(state, result)
+  const body = JSON.stringify(withoutHttpExtensions(presented))
+  const size = Buffer.byteLength(body)
+  if (size > maxBytes && presented.data != null) return renderResult(state, type, oversized(state, maxBytes), maxBytes)
+  const { status, headers } = statusOf(presented, type)
+  const own = {
+    "content-type": contentTypes[type],
+    "content-length": size,
+    "cache-control": operationCacheControl,
+    vary: operationVary,
+    "x-request-id": state.requestId,
+    "x-content-type-options": "nosniff",
+  }
+  return { status, headers: headers === undefined ? own : { ...headers, ...own }, body }
+}
+
+/** Presents a part of a result that is sent in parts. A part that is too large is replaced by an error. */
+export function presentPart(state: RequestState, part: ResultPart, maxBytes: number): ResultPart {
+  const presented = present(state, part)
+  if (presented.data == null && presented.incremental === undefined) return presented
+  if (!isLargerThan(maxBytes, presented)) return presented
+  return present(state, { ...part, ...oversized(state, maxBytes), incremental: undefined })
+}
+
+function oversized(state: RequestState, maxBytes: number): ExecutionResult {
+  return { errors: [tooLarge(maxBytes, allChanges(state.operation))], data: null }
+}
+
+/** Presents a result to the client: errors are translated and counted, and the cost is added if the client has requested it. */
+function present<R extends ResultPart>(state: RequestState, result: R): R {
+  const presented = presentErrors(state, result)
+  if (!state.showsCost) return presented
+  return { ...presented, extensions: { ...presented.extensions, cost: { ...state.cost } } }
+}
+
+function presentErrors<R extends ResultPart>(state: RequestState, result: R): R {
+  if (result.incremental !== undefined) {
+    return { ...result, incremental: result.incremental.map((part) => presentErrors(state, part)) }
+  }
+  if (!result.errors?.length) return result
+  const excess = result.errors.length - mostErrors
+  // The list may have one error more than the limit: the one with which the executor summarizes those that it has dropped.
+  const shown = excess > 1 ? [...result.errors.slice(0, mostErrors), othersLeftOut(excess)] : result.errors
+  const errors = shown.map((error) => presentError(error, state.requestId, state.log))
+  for (const { extensions } of errors) state.countError(String(extensions.code))
+  return { ...result, errors }
+}
+
+/** The status and headers that the errors of a result require, by the rules of GraphQL over HTTP. */
+function statusOf({ errors }: ExecutionResult, type: MediaType) {
+  let status: number | undefined
+  let headers: Record<string, string> | undefined
+  // For application/json the specification requires 200 for errors of a well-formed request. Yoga marks a body that is not JSON
+  // by `extensions.originalError`.
+  const prefers200 =
+    type === "application/json" && errors?.some(({ extensions }) => extensions.originalError === undefined)
+  for (const { extensions } of errors ?? []) {
+    const http = extensions.http as GraphQLError["extensions"]["http"] & { spec?: boolean }
+    if (http === undefined) continue
+    if (http.headers !== undefined) headers = { ...headers, ...http.headers }
+    if (prefers200 && http.spec) continue
+    status = Math.max(status ?? 0, http.status ?? 0)
+  }
+  return { status: status || 200, headers }
+}
+
+/** Removes `extensions.http`, which is meant for this file only. */
+function withoutHttpExtensions(result: ExecutionResult): object {
+  if (!result.errors?.some(({ extensions }) => extensions.http !== undefined)) return result
+  const errors = result.errors.map((error) => {
+    const { http: _, ...extensions } = error.extensions
+    return { ...error.toJSON(), extensions }
+  })
+  return { ...result, errors }
+}
+
+// Rejections and text
+
+/** Answers a request that is not GraphQL with one line of text. */
+export function sendText(
   request: IncomingMessage,
   response: ServerResponse,
-  answer: { status: number; message: string; allow?: string },
+  text: { status: number; message: string; allow?: string },
 ): void {
-  send(response, answer.status, `${answer.message}\n`, {
+  send(response, text.status, `${text.message}\n`, {
     "content-type": "text/plain; charset=utf-8",
     "cache-control": "no-store",
     "x-request-id": requestIdOf(request.headers["x-request-id"]),
-    ...(answer.allow !== undefined && { allow: answer.allow }),
+    ...(text.allow !== undefined && { allow: text.allow }),
   })
 }
 
-/** Answers a refused operation as GraphQL over HTTP has it, without a look at its body. */
-export function answerRefusal(request: IncomingMessage, response: ServerResponse, refusal: Refusal): void {
+/** Rejects a request for an operation, in the form that GraphQL over HTTP requires. The body need not be read. */
+export function sendRejection(request: IncomingMessage, response: ServerResponse, rejection: Rejection): void {
   const requestId = requestIdOf(request.headers["x-request-id"])
-  const accepted = request.headers.accept ?? ""
-  const type = /application\/graphql-response\+json/i.test(accepted) ? "graphql-response+json" : "json"
-  const { code, message, retryAfterSeconds, acceptEncoding } = refusal
+  const { code, message, retryAfterSeconds, acceptEncoding } = rejection
   const body = JSON.stringify({ errors: [{ message, extensions: { code, requestId, retryAfterSeconds } }] })
-  send(response, refusal.status, body, {
-    "content-type": `application/${type}; charset=utf-8`,
-    "cache-control": "private, no-store",
+  send(response, rejection.status, body, {
+    "content-type": contentTypes[negotiate(request.headers.accept) ?? "application/json"],
+    "cache-control": operationCacheControl,
     ...(retryAfterSeconds !== undefined && { "retry-after": String(retryAfterSeconds) }),
     ...(acceptEncoding !== undefined && { "accept-encoding": acceptEncoding }),
-    vary: operationsVary,
+    vary: operationVary,
     "x-request-id": requestId,
   })
 }
@@ -54,59 +247,8 @@ function send(response: ServerResponse, status: number, body: string, headers: R
   response.end(body)
 }
 
-/** The refusal as an error of the operation, for one that is refused only when it is known what it asks. */
-export function errorOf({ status, code, message, retryAfterSeconds = 1 }: Refusal): GraphQLError {
+/** Converts a rejection into an error of the operation. Needed where only the parsed operation shows that it is rejected. */
+export function rejectionError({ status, code, message, retryAfterSeconds = 1 }: Rejection): GraphQLError {
   const http = { status, headers: { "retry-after": String(retryAfterSeconds) } }
   return new GraphQLError(message, { extensions: { code, retryAfterSeconds, http } })
-}
-
-/**
- * What may be called from anywhere: an exception is logged and ends nothing else. In a timer or an event of Node's it would
- * end the process.
- */
-export function guarded(log: Log, run: () => void): () => void {
-  return () => {
-    try {
-      run()
-    } catch (error) {
-      noteUnexpected(log, error)
-    }
-  }
-}
-
-/** Logs an exception that nothing was to throw. */
-export function noteUnexpected(log: Log, error: unknown): void {
-  try {
-    log.error({ err: error }, "unexpected error")
-  } catch {
-    // The log itself has failed: there is nobody left to tell.
-  }
-}
-
-/** The headers of a request that make a difference to an operation's answer. */
-export const operationsVary = "Accept, Authorization, Agent-Id, Origin"
-
-const loggedEveryMs = 10_000
-
-/** Counts refusals, and writes one line for those of ten seconds: the log must not swell when the gateway is under siege. */
-export function createRefusalLog(log: Log): { note(refusal: Refusal): void; close(): void } {
-  let counts: Partial<Record<Refusal["code"], number>> = {}
-  let timer: NodeJS.Timeout | undefined
-  const write = guarded(log, () => {
-    timer = undefined
-    const codes = counts
-    counts = {}
-    log.warn({ codes }, "requests refused")
-  })
-  return {
-    note({ code }) {
-      counts[code] = (counts[code] ?? 0) + 1
-      timer ??= setTimeout(write, loggedEveryMs).unref()
-    },
-    close() {
-      if (timer === undefined) return
-      clearTimeout(timer)
-      write()
-    },
-  }
 }

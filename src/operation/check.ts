@@ -21,7 +21,7 @@ export function createOperationCheck(schema: GraphQLSchema, limits: Limits): Che
       throw error
     }
     const expected = estimate(document, operationName ?? null, variables)
-    contextValue.cost.estimatedUpstreamCalls = expected.calls
+    contextValue.state.cost.estimatedUpstreamCalls = expected.calls
     if (expected.calls > limits.estimatedCalls) return expected.refusal("calls", limits.estimatedCalls)
     return expected.bytes > limits.responseBytes ? expected.refusal("bytes", limits.responseBytes) : undefined
   }

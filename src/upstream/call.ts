@@ -16,13 +16,7 @@ export interface Call<T> {
 }
 
 /** A caller's token. `missing` is a sentence that says why there is none. */
-export type Token =
-  | {
-      value: string
-      /** Its SHA-256, set when it is first computed. */
-      digest?: string
-    }
-  | { missing: string }
+export type Token = { value: string } | { missing: string }
 
 /** On whose behalf the calls of one request are made. */
 export interface Caller {

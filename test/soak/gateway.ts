@@ -7,8 +7,7 @@ import { createGateway, type Gateway } from "../../src/server.ts"
 export interface Look {
   heapBytes: number
   rssBytes: number
-  held: Gateway["held"]
-  live: Gateway["live"]
+  stats: Gateway["stats"]
   unhandledRejections: number
   /** Node's own warnings, such as of listeners that pile up. */
   warnings: string[]
@@ -54,9 +53,9 @@ process.on("message", async (question: Question) => {
   }
   gc?.()
   const { heapUsed, external, rss } = process.memoryUsage()
-  const { held, live } = gateway
+  const { stats } = gateway
   const memory = { heapBytes: heapUsed + external, rssBytes: rss }
-  reply({ look: { ...memory, held, live, unhandledRejections, warnings, logLines, linesWithToken, linesWithStack } })
+  reply({ look: { ...memory, stats, unhandledRejections, warnings, logLines, linesWithToken, linesWithStack } })
 })
 
 reply({ url: await gateway.listen() })

@@ -21,7 +21,7 @@ console.log(`
   resident memory          ${megabytes(report.rss)}
   unhandled rejections     ${report.last.unhandledRejections}
   log lines, with a token  ${report.last.logLines}, ${report.last.linesWithToken}
-  left open                ${JSON.stringify({ ...report.last.held, ...report.last.live })}
+  left open                ${JSON.stringify(report.last.stats)}
 `)
 for (const problem of report.problems) console.error(`  - ${problem}`)
 console.log(report.problems.length === 0 ? "passed" : "failed")

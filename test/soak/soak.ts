@@ -104,7 +104,7 @@ export async function soak(seconds: number): Promise<SoakReport> {
   await Promise.all(workers)
   await pool.close()
   let last = await gateway.look()
-  for (let times = 0; last.held.connections > 0 && times < 50; times++) last = await gateway.look()
+  for (let times = 0; last.stats.connections > 0 && times < 50; times++) last = await gateway.look()
   countCalls()
   const finished = await gateway.stop()
   await sandbox.close()
@@ -140,7 +140,7 @@ export async function soak(seconds: number): Promise<SoakReport> {
 function problemsOf(report: Omit<SoakReport, "problems">, finished: boolean): string[] {
   const { last, heap } = report
   const grown = heap.afterBytes - heap.beforeBytes
-  const { requests, subscriptions, connections, answers } = last.held
+  const { requests, subscriptions, connections, openResponses, pollers, listeners } = last.stats
   return [
     report.wrongCount > 0 && `${report.wrongCount} wrong answers, such as ${report.wrong.join("; ")}`,
     report.withFaults === 0 && "no fault of Code Ocean reached any answer: nothing was tried",
@@ -151,8 +151,8 @@ function problemsOf(report: Omit<SoakReport, "problems">, finished: boolean): st
     last.warnings.length > 0 && last.warnings.join("; "),
     last.linesWithToken > 0 && `${last.linesWithToken} lines of the log with a token`,
     last.linesWithStack > 0 && `${last.linesWithStack} lines of the log with a stack`,
-    requests + subscriptions + connections + answers > 0 && `left open: ${JSON.stringify(last.held)}`,
-    last.live.pollers + last.live.listeners > 0 && `still followed: ${JSON.stringify(last.live)}`,
+    requests + subscriptions + connections + openResponses + pollers + listeners > 0 &&
+      `left open: ${JSON.stringify(last.stats)}`,
     !finished && "the gateway did not finish when it was told to stop",
   ].filter((problem) => problem !== false)
 }

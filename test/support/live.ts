@@ -122,8 +122,8 @@ async function* blocksOf(response: Response): AsyncGenerator<string, undefined> 
 }
 
 /** Resolves when the gateway's subscriptions hold this; what they hold changes with what clients do. */
-export async function untilLive(gateway: Gateway, wanted: Partial<Gateway["live"]>): Promise<void> {
+export async function untilLive(gateway: Gateway, wanted: Partial<Gateway["stats"]>): Promise<void> {
   const holds = () =>
-    Object.entries(wanted).every(([name, count]) => gateway.live[name as keyof Gateway["live"]] === count)
+    Object.entries(wanted).every(([name, count]) => gateway.stats[name as keyof Gateway["stats"]] === count)
   while (!holds()) await new Promise((resolve) => setImmediate(resolve))
 }

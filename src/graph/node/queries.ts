@@ -11,7 +11,7 @@ import { Node } from "./type.ts"
 
 /** The object with this id, of whatever type; null where there is none. */
 function nodeById(context: Context, id: string): Promise<Found | null> {
-  const known = nodeLoaders.get(context.types.get(context.caller.key, id) ?? "")
+  const known = nodeLoaders.get(context.types.get(context.state.key, id) ?? "")
   return known === undefined ? probe(context, id) : nullIfMissing(known(context).load(id))
 }
 
@@ -26,7 +26,7 @@ async function probe(context: Context, id: string): Promise<Found | null> {
   for (const answer of [pipeline, computation, dataAsset]) if (answer.status === "fulfilled") return answer.value
   // Pipelines answer as capsules too: a capsule is only what the pipelines' route doesn't have.
   if (capsule.status === "fulfilled" && pipeline.status === "rejected" && isRefusal(pipeline.reason)) {
-    context.types.set(context.caller.key, capsule.value.id, "Capsule")
+    context.types.set(context.state.key, capsule.value.id, "Capsule")
     return capsule.value
   }
   let forbidden: unknown

@@ -1,4 +1,4 @@
-import type { Example } from "./useGraphiql.ts"
+import type { Example } from "../plugins/useGraphiql.ts"
 
 /** The operations that GraphiQL opens with, a tab each: they need no ids, so they run on any deployment. */
 export const examples: Example[] = [

@@ -2,16 +2,16 @@ import { GraphQLError } from "graphql"
 import type { Plugin } from "graphql-yoga"
 
 /**
- * Refuses request bodies of more bytes with 413, in process: over HTTP, http/body.ts has read the body by now. Yoga's own limit
- * sends every body through a stream of its own, which more than doubles the cost of a small request.
+ * Rejects larger request bodies with 413 in process. Over HTTP, body.ts has already read the body. Yoga's own limit pipes every
+ * body through an additional stream, which more than doubles the cost of a small request.
  */
-export function useBodyLimit(largestBody: number): Plugin {
+export function useBodyLimit(maxBodyBytes: number): Plugin {
   return {
     onRequestParse({ request, requestParser, setRequestParser, fetchAPI }) {
       if (request.method !== "POST") return
       const declared = request.headers.get("content-length")
       if (declared !== null) {
-        if (Number(declared) > largestBody) throw tooLarge(largestBody)
+        if (Number(declared) > maxBodyBytes) throw tooLarge(maxBodyBytes)
         return
       }
       if (request.body === null || requestParser === undefined) return
@@ -22,7 +22,7 @@ export function useBodyLimit(largestBody: number): Plugin {
             method,
             headers,
             signal,
-            body: await readWhole(request.body as ReadableStream<Uint8Array>, largestBody),
+            body: await readBody(request.body as ReadableStream<Uint8Array>, maxBodyBytes),
           }),
         )
       })
@@ -30,19 +30,19 @@ export function useBodyLimit(largestBody: number): Plugin {
   }
 }
 
-async function readWhole(body: ReadableStream<Uint8Array>, largestBody: number): Promise<Buffer<ArrayBuffer>> {
+async function readBody(body: ReadableStream<Uint8Array>, maxBodyBytes: number): Promise<Buffer<ArrayBuffer>> {
   const chunks: Uint8Array[] = []
   let size = 0
   for await (const chunk of body) {
     size += chunk.byteLength
-    if (size > largestBody) throw tooLarge(largestBody)
+    if (size > maxBodyBytes) throw tooLarge(maxBodyBytes)
     chunks.push(chunk)
   }
   return Buffer.concat(chunks)
 }
 
-function tooLarge(largestBody: number): GraphQLError {
-  return new GraphQLError(`The request's body is larger than ${largestBody} bytes.`, {
+function tooLarge(maxBodyBytes: number): GraphQLError {
+  return new GraphQLError(`The request's body is larger than ${maxBodyBytes} bytes.`, {
     extensions: { code: "BAD_USER_INPUT", http: { status: 413 } },
   })
 }

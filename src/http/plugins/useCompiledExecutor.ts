@@ -1,37 +1,34 @@
 import type { ExecutionArgs } from "graphql"
 import type { Plugin } from "graphql-yoga"
 import { executeCompiled } from "../../operation/executor/executeCompiled.ts"
+import type { ServerContext } from "../requestState.ts"
 
 /**
- * Executes operations with the gateway's own executor. Subscriptions, and operations that `executeCompiled` does not take, go
- * to the server's executor. If the request's signal is aborted, the result rejects at once with the signal's reason.
- * @param maxBytes the largest response
+ * Executes operations with the compiled executor on Yoga's path. Subscriptions, and operations that `executeCompiled` does not
+ * support, keep Yoga's executor. When the request is cancelled, the result rejects at once.
+ * @param maxResponseBytes the maximum size of a response
  */
-export function useCompiledExecutor(maxBytes: number): Plugin {
+export function useCompiledExecutor(maxResponseBytes: number): Plugin<ServerContext> {
   return {
     onExecute({ executeFn, setExecuteFn }) {
-      setExecuteFn((args: ExecutionArgs & { signal?: AbortSignal }) => {
-        const { signal } = args
-        signal?.throwIfAborted()
-        const cancellation = { cancelled: false }
-        const result = executeCompiled(args, cancellation, maxBytes)
+      setExecuteFn((args: ExecutionArgs) => {
+        const { state } = args.contextValue as ServerContext
+        state.signal.throwIfAborted()
+        const result = executeCompiled(args, state, maxResponseBytes)
         if (result === undefined) return executeFn(args)
-        return signal !== undefined && "then" in result ? rejectOnAbort(signal, cancellation, result) : result
+        return "then" in result ? rejectOnAbort(state.signal, result) : result
       })
     },
   }
 }
 
-function rejectOnAbort<T>(signal: AbortSignal, cancellation: { cancelled: boolean }, result: Promise<T>): Promise<T> {
+function rejectOnAbort<T>(signal: AbortSignal, result: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
-    const cancel = () => {
-      cancellation.cancelled = true
-      reject(signal.reason)
-    }
-    signal.addEventListener("abort", cancel, { once: true })
+    const onAbort = () => reject(signal.reason)
+    signal.addEventListener("abort", onAbort, { once: true })
     // An execution never rejects.
     result.then((value) => {
-      signal.removeEventListener("abort", cancel)
+      signal.removeEventListener("abort", onAbort)
       resolve(value)
     })
   })

@@ -2,20 +2,20 @@ import { useDeferStream } from "@graphql-yoga/plugin-defer-stream"
 import { type ASTVisitor, GraphQLError, type ValidationContext, visit } from "graphql"
 import type { Plugin } from "graphql-yoga"
 
-/** Allows `@defer` and `@stream` in queries and mutations; useRequests sees to the parts of such an answer. */
+/** Allows `@defer` and `@stream` in queries and mutations. useRequests presents the parts of such a response. */
 export function useIncrementalDelivery(): Plugin {
   const { onSchemaChange, onValidate } = useDeferStream()
   return {
     onSchemaChange,
     onValidate(payload) {
-      payload.addValidationRule(wholeEventsOnly)
+      payload.addValidationRule(noPartsInSubscriptions)
       return onValidate?.(payload)
     },
   }
 }
 
-/** A subscription's event ends what it has loaded, as a request does: nothing of it can come later. */
-function wholeEventsOnly(context: ValidationContext): ASTVisitor {
+/** An event of a subscription ends its calls when it is sent, so no part of it can follow later. */
+function noPartsInSubscriptions(context: ValidationContext): ASTVisitor {
   return {
     OperationDefinition(operation) {
       if (operation.operation !== "subscription") return
@@ -25,7 +25,9 @@ function wholeEventsOnly(context: ValidationContext): ASTVisitor {
             const name = node.name.value
             if (name !== "defer" && name !== "stream") return
             context.reportError(
-              new GraphQLError(`@${name} can't be used in a subscription: each event comes whole.`, { nodes: node }),
+              new GraphQLError(`@${name} can't be used in a subscription. Events are sent in one piece.`, {
+                nodes: node,
+              }),
             )
           },
         })

@@ -11,11 +11,12 @@ import type { Context } from "../../graph/context.ts"
 import type { CheckOperation } from "../../operation/check.ts"
 import { checkDocument, checkSource, isLocatable } from "../../operation/document.ts"
 import type { Limits } from "../../operation/limits.ts"
+import { withoutSuggestions } from "../../operation/suggestions.ts"
 
 /**
- * Refuses operations that would cost the gateway or Code Ocean too much, at the first moment that tells: the text before it
- * is parsed, the document before it is validated, variables and calls before anything is executed.
- * @param options.introspection whether the schema can be queried, and errors suggest names for misspelt ones
+ * Rejects operations that would cost the gateway or Code Ocean too much, as early as possible: the text before parsing, the
+ * document before validation, variables and estimated cost before execution.
+ * @param options.introspection whether clients may query the schema, and errors may suggest its names for misspelt ones
  */
 export function useOperationLimits(options: {
   limits: Limits
@@ -48,26 +49,26 @@ export function useOperationLimits(options: {
       }
     },
     onExecute({ args, setResultAndStopExecution }) {
-      const refusal = checkOperation(args)
-      if (refusal !== undefined) setResultAndStopExecution({ errors: [refusal] })
+      const error = checkOperation(args)
+      if (error !== undefined) setResultAndStopExecution({ errors: [error] })
       else if (!introspection) return { onExecuteDone: hideSuggestions }
     },
     onSubscribe({ args, setResultAndStopExecution }) {
-      const refusal = checkOperation(args)
-      if (refusal !== undefined) setResultAndStopExecution({ errors: [refusal] })
+      const error = checkOperation(args)
+      if (error !== undefined) setResultAndStopExecution({ errors: [error] })
       else if (!introspection) return { onSubscribeResult: hideSuggestions }
     },
   }
 }
 
-/** What federation calls `_service` tells as much as introspection does. */
+/** The field `_service` of federation reveals as much of the schema as introspection does. */
 function noSubgraphSdl(context: ValidationContext): ASTVisitor {
   return {
     Field(node) {
       if (node.name.value !== "_service" || context.getParentType() !== context.getSchema().getQueryType()) return
       context.reportError(
         new GraphQLError(
-          "The gateway doesn't tell its schema here: compose with its file schema.graphql, or set INTROSPECTION=true.",
+          "The gateway does not serve its schema here. Compose with its file schema.graphql, or set INTROSPECTION=true.",
           { nodes: node },
         ),
       )
@@ -75,26 +76,7 @@ function noSubgraphSdl(context: ValidationContext): ASTVisitor {
   }
 }
 
-/** Enums suggest their values for variables whatever validation was told. Such errors are of the request: they have no path. */
-function hideSuggestions({
-  result,
-  setResult,
-}: {
-  result: object
-  setResult: (result: ExecutionResult) => void
-}): void {
-  const { errors } = result as ExecutionResult
-  if (!errors?.some(({ path, message }) => path === undefined && withoutSuggestion(message) !== message)) return
-  setResult({
-    ...result,
-    errors: errors.map(
-      ({ message, nodes, extensions }) => new GraphQLError(withoutSuggestion(message), { nodes, extensions }),
-    ),
-  })
-}
-
-/** The message holds what the client sent, which may hold these words many times: the suggestion is the last of them. */
-function withoutSuggestion(message: string): string {
-  const at = message.endsWith("?") ? message.lastIndexOf(" Did you mean ") : -1
-  return at < 0 ? message : message.slice(0, at)
+function hideSuggestions(done: { result: object; setResult: (result: ExecutionResult) => void }): void {
+  const result = withoutSuggestions(done.result)
+  if (result !== done.result) done.setResult(result)
 }

@@ -1,14 +1,14 @@
 import { type Plugin, useReadinessCheck } from "graphql-yoga"
 import type { UpstreamPool } from "../../upstream/pool.ts"
 
-const rememberedForMs = 5_000
+const cachedForMs = 5_000
 
 /**
- * `/ready`: 200 while upstream answers, 503 while it doesn't or the gateway has a problem of its own. A log that can't be
- * written is named, and is no reason to send nobody here: requests are answered without it. However often it is
- * asked, upstream is asked once in five seconds at the most, and not at all while it is known to be down.
- * @param options.problem why the gateway itself isn't ready, if it isn't
- * @param options.logFailure why the log can't be written, if it can't
+ * Serves `/ready`: 200 while upstream responds, 503 while it does not or the gateway is overloaded or stopping. A log that can't
+ * be written is reported, but does not affect the status. Upstream is probed at most once in five seconds, and not while the
+ * circuit breaker is open.
+ * @param options.problem returns why the gateway is not ready; undefined if it is
+ * @param options.logFailure returns why the log can't be written; undefined if it can
  */
 export function useReadiness(options: {
   upstream: Pick<UpstreamPool, "probe" | "circuit">
@@ -16,17 +16,17 @@ export function useReadiness(options: {
   logFailure: () => string | undefined
 }): Plugin {
   const { upstream } = options
-  let asked: Promise<boolean> | undefined
-  let askedAt = Number.NEGATIVE_INFINITY
+  let probe: Promise<boolean> | undefined
+  let probedAt = Number.NEGATIVE_INFINITY
   return useReadinessCheck({
     async check({ fetchAPI }) {
       const { circuit } = upstream
-      if (circuit === "closed" && performance.now() - askedAt > rememberedForMs) {
-        askedAt = performance.now()
-        asked = upstream.probe()
+      if (circuit === "closed" && performance.now() - probedAt > cachedForMs) {
+        probedAt = performance.now()
+        probe = upstream.probe()
       }
-      const answers = () => (circuit === "closed" ? asked : false)
-      const problem = options.problem() ?? ((await answers()) ? undefined : "Code Ocean doesn't answer.")
+      const isReachable = () => (circuit === "closed" ? probe : false)
+      const problem = options.problem() ?? ((await isReachable()) ? undefined : "Code Ocean does not respond.")
       const logFailure = options.logFailure()
       const log = logFailure === undefined ? undefined : `failing: ${logFailure}`
       return fetchAPI.Response.json(

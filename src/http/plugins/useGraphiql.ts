@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from "node:crypto"
 import type { Plugin } from "graphql-yoga"
-import { type Asset, type AssetName, type Encoding, loadAssets } from "./assets.ts"
+import { type Asset, type AssetName, type Encoding, loadAssets } from "../graphiql/assets.ts"
 
 /** An operation shown in a tab of its own; the tab's title is the operation's name. */
 export interface Example {

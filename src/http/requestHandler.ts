@@ -1,0 +1,189 @@
+import type { IncomingMessage, ServerResponse } from "node:http"
+import type { Log } from "../log.ts"
+import type { Admission, AdmissionTicket } from "./admission.ts"
+import { type BodyTimeouts, createBodies, hasBody } from "./body.ts"
+import type { ClientAddress, IdentifyClient } from "./clientIdentity.ts"
+import type { Connection, Connections } from "./connections.ts"
+import type { OperationHandler } from "./fastPath.ts"
+import { createRejectionLog, guarded, logUnexpected } from "./logging.ts"
+import type { OpenResponses } from "./openResponses.ts"
+import { RequestState } from "./requestState.ts"
+import { type Rejection, sendRejection, sendText, setCorsHeaders } from "./respond.ts"
+import type { Route } from "./router.ts"
+import { createTurnBudget } from "./turnBudget.ts"
+
+/** The maximum number of pipelined requests of one connection. One that sends more is closed. */
+const maxPipelined = 100
+
+export interface RequestHandler {
+  handle(request: IncomingMessage, response: ServerResponse): void
+  /** Aborts bodies that are too slow. To be called at short intervals. */
+  check(): void
+  close(): void
+  readonly stats: { halfSent: number; halfSentBytes: number }
+}
+
+/**
+ * Handles what is common to all requests: route, body, client identity, admission and the request's state. An exception is
+ * answered with 500 and does not affect other requests.
+ */
+export function createRequestHandler(options: {
+  log: Log
+  route(request: IncomingMessage): Route
+  identifyClient: IdentifyClient
+  clientAddress: ClientAddress
+  admission: Admission
+  connections: Connections
+  responses: OpenResponses
+  bodyTimeouts: BodyTimeouts
+  maxBodyBytes: number
+  corsOrigins: readonly string[]
+  answerOperation: OperationHandler
+  /** Answers requests that are no operations, such as `/health`. */
+  answerOther(request: IncomingMessage, response: ServerResponse, state: RequestState): void
+}): RequestHandler {
+  const { log, admission, connections, responses, clientAddress, answerOperation } = options
+  const rejectionLog = createRejectionLog(log)
+  const turnBudget = createTurnBudget((begin) => guarded(log, begin)())
+  const bodies = createBodies({
+    maxBodyBytes: options.maxBodyBytes,
+    timeouts: options.bodyTimeouts,
+    connections,
+    reject: rejectCounted,
+    checkAdmission: (request) => admission.check(identify(request).key),
+    fail,
+  })
+
+  const identify = (request: IncomingMessage) =>
+    options.identifyClient(request.headers, () => clientAddress(request, request.socket))
+
+  function fail(error: unknown, response: ServerResponse) {
+    logUnexpected(log, error)
+    try {
+      if (response.headersSent) response.destroy()
+      else sendRejection(response.req, response, unexpectedError)
+    } catch {
+      response.destroy()
+    }
+  }
+
+  function reject(request: IncomingMessage, response: ServerResponse, rejection: Rejection) {
+    rejectionLog.add(rejection)
+    setCorsHeaders(response, request.headers.origin, options.corsOrigins)
+    sendRejection(request, response, rejection)
+  }
+
+  /** Rejects a malformed request, which counts towards the client's rate limit. */
+  function rejectCounted(request: IncomingMessage, response: ServerResponse, rejection: Rejection) {
+    const { ticket, rejection: notAdmitted = rejection } = admission.admit(identify(request).key)
+    ticket?.release()
+    reject(request, response, notAdmitted)
+  }
+
+  function dispatch(request: IncomingMessage, response: ServerResponse) {
+    const route = options.route(request)
+    if (route !== "operation") {
+      bodies.discard(request, response)
+      if (route === "other") options.answerOther(request, response, createState(request, response))
+      else sendText(request, response, route)
+      return
+    }
+    if (request.method !== "POST" || !hasBody(request)) {
+      bodies.discard(request, response)
+      admit(request, response, undefined)
+      return
+    }
+    const rejection = bodies.checkHeaders(request)
+    if (rejection === undefined) bodies.read(request, response, (body) => admit(request, response, body))
+    else {
+      bodies.discard(request, response)
+      rejectCounted(request, response, rejection)
+    }
+  }
+
+  function createState(
+    request: IncomingMessage,
+    response: ServerResponse,
+    identity = identify(request),
+    ticket?: AdmissionTicket,
+  ) {
+    const state = new RequestState(log, request.headers, identity, ticket)
+    // On close, not when the response has been made: a response that is still being sent counts as in flight.
+    response.on("close", () => {
+      ticket?.release()
+      if (response.writableFinished) return
+      try {
+        state.cancel()
+      } catch (error) {
+        logUnexpected(log, error)
+      }
+    })
+    return state
+  }
+
+  function admit(request: IncomingMessage, response: ServerResponse, body: Buffer | undefined) {
+    const identity = identify(request)
+    const { ticket, rejection } = admission.admit(identity.key)
+    if (rejection !== undefined) {
+      reject(request, response, rejection)
+      return
+    }
+    // Node remembers the method, and omits the body of the response.
+    if (request.method === "HEAD") request.method = "GET"
+    const state = createState(request, response, identity, ticket)
+    const encoding = body && request.headers["content-encoding"]
+    if (encoding !== undefined) {
+      bodies.decode(response, body as Buffer, encoding, (decoded) => {
+        if ("status" in decoded) reject(request, response, decoded)
+        else if (!response.destroyed) answerOperation(request, response, state, decoded)
+      })
+    } else if (turnBudget.isSpent()) {
+      turnBudget.defer(() => {
+        if (!response.destroyed) answerOperation(request, response, state, body)
+      })
+    } else if (!response.destroyed) {
+      const startedAt = performance.now()
+      answerOperation(request, response, state, body)
+      turnBudget.spend(performance.now() - startedAt)
+    }
+  }
+
+  function handle(request: IncomingMessage, response: ServerResponse) {
+    try {
+      dispatch(request, response)
+    } catch (error) {
+      fail(error, response)
+    }
+  }
+
+  function handleNext({ pipelined }: Connection) {
+    const response = pipelined.shift()
+    if (response !== undefined && !response.destroyed) handle(response.req, response)
+  }
+
+  return {
+    handle(request, response) {
+      const connection = connections.of(request)
+      responses.add(response, connection, handleNext)
+      if (connection.openResponses === 1) {
+        handle(request, response)
+        return
+      }
+      // Responses are sent in order, so a pipelined request gains nothing by being handled early. One packet can contain
+      // hundreds, which would block the event loop if they were handled at once.
+      connection.pipelined.push(response)
+      if (connection.pipelined.length > maxPipelined) connection.socket.destroy()
+    },
+    check: bodies.check,
+    close: rejectionLog.close,
+    get stats() {
+      return bodies.stats
+    },
+  }
+}
+
+const unexpectedError: Rejection = {
+  status: 500,
+  code: "INTERNAL_SERVER_ERROR",
+  message: "Unexpected error. The gateway's log has the details.",
+}
