@@ -141,6 +141,9 @@ export interface Failure {
 
 /** Converts the error of a call. Undefined if it is no failed call. */
 export function toFailure(error: unknown): Failure | undefined {
+  if (error instanceof DecodeError) {
+    return { code: "UPSTREAM_INVALID_RESPONSE", message: error.message, outcomeUnknown: false }
+  }
   if (!(error instanceof UpstreamError)) return undefined
   return { code: codeOf(error), message: clientMessage(error), outcomeUnknown: error.outcomeUnknown }
 }

@@ -1,26 +1,263 @@
 import { describe, expect, test } from "vitest"
 import { seed } from "../sandbox/seed.ts"
-import { startGateway, type World } from "./support/gateway.ts"
+import { everyField } from "./support/everyField.ts"
+import { startAnswering, startFaultyUpstream } from "./support/faultyUpstream.ts"
+import { startGateway, startGatewayOn, type World } from "./support/gateway.ts"
+import { follow } from "./support/live.ts"
+import { startRest } from "./support/rest.ts"
 
 /** JSON values that no text, number or list is expected to be. `{ toString: 1 }` makes every implicit conversion throw. */
-const oddValues: unknown[] = [
-  null,
-  5,
-  "",
-  "x",
-  true,
-  [],
-  {},
-  { toString: 1 },
-  { valueOf: 1, toString: 1 },
-  [null],
-  [{ toString: 1 }],
-]
+const oddValues: unknown[] = [null, 5, "", [], {}, { toString: 1 }, [null], [{ toString: 1 }]]
 
 /** Fails where the gateway took an odd value for a bug of its own. */
 function expectHandled({ lines }: Pick<World, "lines">, answers: unknown): void {
   expect(JSON.stringify(answers)).not.toContain("INTERNAL_SERVER_ERROR")
   expect(lines.filter(({ level }) => level === "error" || level === "fatal")).toEqual([])
+}
+
+/** Takes JSON apart: every place in it but those behind the first item of a list, as paths from the root. */
+function placesIn(value: unknown, path: readonly (string | number)[] = []): (string | number)[][] {
+  const inner = Array.isArray(value) ? Object.entries(value.slice(0, 1)) : isObject(value) ? Object.entries(value) : []
+  return [
+    [...path],
+    ...inner.flatMap(([key, item]) => placesIn(item, [...path, Array.isArray(value) ? Number(key) : key])),
+  ]
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null
+
+/** A copy of the JSON that holds another value at this place. */
+function replaced(json: unknown, [key, ...path]: readonly (string | number)[], value: unknown): unknown {
+  if (key === undefined) return value
+  if (Array.isArray(json)) return json.map((item, index) => (index === key ? replaced(item, path, value) : item))
+  const parent = json as Record<string, unknown>
+  return { ...parent, [key]: replaced(parent[key], path, value) }
+}
+
+const ids = {
+  capsule: seed.cellCounter,
+  pipeline: seed.ecephysPipeline,
+  run: seed.countedCells,
+  asset: seed.sortedSpikes,
+}
+
+const folder = "entries { name path ... on File { size downloadUrl viewUrl text json } }"
+const file = `file: ${"FILE"}(path: "output") { size downloadUrl viewUrl text json }`
+const permissions = "permissions { users { email role } groups { group role } everyone shareAssets }"
+const metadataFields = "name type range { min max } allowedValues multiple units category required"
+const page = (fields: string) =>
+  `edges { cursor node { ${fields} } } nodes { ${fields} } pageInfo { hasNextPage startCursor endCursor }`
+const runFields = `${everyField("Computation")} outcome outcomeReasons runnable { id }`
+const runnableFields = (type: string) => `${everyField(type)} ${permissions} appPanel { ${everyField("AppPanel")} }
+  all: computations(first: 1) { ${page(runFields)} }
+  some: computations(filter: { name: "a", state: [COMPLETED, FAILED], endStatus: [SUCCEEDED], dataAssetId: "x", created: { from: "2000-01-01" } }) { nodes { id } }`
+const input = (type: string) =>
+  `mutation ($input: ${type}Input!) { it: ${type.charAt(0).toLowerCase()}${type.slice(1)}(input: $input)`
+
+/** Operations that use every upstream answer, and read all that it says. */
+const operations: Record<string, { query: string; variables?: Record<string, unknown> }> = {
+  capsule: { query: `{ capsule(id: "${ids.capsule}") { ${runnableFields("Capsule")} } }` },
+  pipeline: { query: `{ pipeline(id: "${ids.pipeline}") { ${runnableFields("Pipeline")} } }` },
+  run: {
+    query: `{ computation(id: "${ids.run}") { ${runFields} log tail: log(tail: 2) results { ${folder} }
+      ${file.replace("FILE", "resultFile")} dataAssets { dataAsset { name } } processes { capsule { name } } }
+      verdict: computation(id: "${ids.run}") { outcome outcomeReasons } }`,
+  },
+  asset: {
+    query: `{ dataAsset(id: "${ids.asset}") { ${everyField("DataAsset")} customMetadata { type units } files { ${folder} }
+      ${file.replace("FILE", "file")} ${permissions} attachedTo { nodes { id } } attachedToPipelines { nodes { id } }
+      lineage { nodes { id kind distance restricted node { id } } edges { from to relation } truncated }
+      provenance { computation { runnable { id } } capsule { name } dataAssets { name } }
+      containedDataAssets { dataAsset { name } } } }`,
+  },
+  others: {
+    query: `{ customMetadata { fields { ${metadataFields} } categories } node(id: "${ids.asset}") { id }
+      _entities(representations: [{ __typename: "Computation", id: "${ids.run}" }]) { ... on Computation { name } }
+      searchCapsules(first: 1) { ${page("name created")} } searchPipelines(first: 1) { ${page("name created")} }
+      searchDataAssets(first: 1) { ${page("name created size")} } }`,
+  },
+  runCapsule: {
+    query: `${input("RunCapsule")} { ... on RunCapsulePayload { computation { ${runFields} } } } }`,
+    variables: {
+      input: { capsuleId: ids.capsule, parameters: ["1"], namedParameters: [{ paramName: "stain", value: "1" }] },
+    },
+  },
+  runPipeline: {
+    query: `${input("RunPipeline")} { ... on RunPipelinePayload { computation { id } } } }`,
+    variables: {
+      input: { pipelineId: ids.pipeline, processes: [{ name: "first", parameters: ["1"] }] },
+    },
+  },
+  createDataAsset: {
+    query: `${input("CreateDataAsset")} { ... on CreateDataAssetPayload { dataAsset { name } } } }`,
+    variables: { input: { name: "n", tags: [], mount: "m", source: { aws: { bucket: "b" } } } },
+  },
+  updateDataAsset: {
+    query: `${input("UpdateDataAsset")} { ... on UpdateDataAssetPayload { dataAsset { name } } } }`,
+    variables: { input: { id: ids.asset, name: "New" } },
+  },
+  updateDataAssets: {
+    query: `${input("UpdateDataAssets")} { ... on UpdateDataAssetsPayload { items { status before { tags customMetadata { key value type } } after { tags } failure { code } dataAsset { name } } } } }`,
+    variables: { input: { search: { query: "x" }, addTags: ["new"], setCustomMetadata: [{ key: "a", value: "b" }] } },
+  },
+  attach: {
+    query: `${input("AttachDataAssets")} { ... on AttachDataAssetsPayload { results { id mount mountState jobId external ready dataAsset { name } } } } }`,
+    variables: { input: { capsuleId: ids.capsule, search: { query: "x" } } },
+  },
+  share: {
+    query: `${input("UpdateCapsulePermissions")} { ... on UpdateCapsulePermissionsPayload { ${permissions} } } }`,
+    variables: { input: { capsuleId: ids.capsule, everyone: "VIEWER" } },
+  },
+  sync: {
+    query: `${input("SyncCapsule")} { ... on SyncCapsulePayload { pushed pulled newBranch } } }`,
+    variables: { input: { id: ids.capsule } },
+  },
+}
+
+/** Subscriptions, each of which is followed until it completes. */
+const subscriptions: Record<string, string> = {
+  run: `subscription { computation(id: "${ids.run}") { ${runFields} } }`,
+  asset: `subscription { dataAsset(id: "${ids.asset}") { name state } }`,
+  capture: `subscription { captureResult(input: { computationId: "${ids.run}", name: "n", tags: [], mount: "m", permissions: { everyone: VIEWER } }) {
+    computation { outcome } dataAsset { name state } steps { status } complete refusal { message details } } }`,
+}
+
+/** What upstream answers to each call, with every key that it documents. */
+async function soundAnswers(fileUrl: string): Promise<Map<string, unknown>> {
+  const { rest } = await startRest()
+  const of = async (call: string, body?: unknown) => (await rest(call, { ...(body !== undefined && { body }) })).json
+  const capsule = await of(`GET /capsules/${ids.capsule}`)
+  const pipeline = await of(`GET /pipelines/${ids.pipeline}`)
+  const process = {
+    name: "first",
+    capsule_id: ids.capsule,
+    version: 1,
+    public: true,
+    parameters: [{ name: "p", param_name: "p", value: "1" }],
+  }
+  const run = {
+    ...(await of(`GET /computations/${ids.run}`)),
+    owner_email: "a@b.c",
+    nextflow_profile: "p",
+    data_assets: [{ id: "x", mount: "m" }],
+    processes: [process],
+  }
+  const asset = {
+    ...(await of(`GET /data_assets/${ids.asset}`)),
+    failure_reason: "f",
+    transfer_error: "t",
+    last_transferred: 1,
+    custom_metadata: { "subject id": "1" },
+    provenance: {
+      commit: "c",
+      run_script: "r",
+      docker_image: "i",
+      capsule: ids.capsule,
+      computation: ids.run,
+      data_assets: ["x"],
+    },
+    contained_data_assets: [{ id: "x", mount: "m", size: 1 }],
+    source_bucket: { origin: "aws", bucket: "b", prefix: "p", external: false },
+  }
+  const items = {
+    items: [
+      { name: "output", path: "output", type: "file", size: 2 },
+      { name: "f", type: "folder" },
+    ],
+  }
+  const urls = { download_url: fileUrl, view_url: fileUrl }
+  const shared = {
+    users: [{ email: "a@b.c", role: "owner" }],
+    groups: [{ group: "g", role: "viewer" }],
+    everyone: "none",
+    share_assets: true,
+  }
+  const found = (result: unknown) => ({ has_more: true, next_token: "t", results: [result] })
+  const parameter = {
+    name: "stain",
+    type: "text",
+    param_name: "stain",
+    required: true,
+    minimum: 0,
+    maximum: 9,
+    pattern: "[0-9]",
+    value_options: ["1", "2"],
+  }
+  const panel = await of(`GET /capsules/${ids.capsule}/app_panel`)
+  return new Map<string, unknown>([
+    [`GET /capsules/${ids.capsule}`, capsule],
+    [`GET /capsules/${ids.capsule}/computations`, [run, { ...run, id: "r2" }]],
+    [`GET /capsules/${ids.capsule}/app_panel`, { ...panel, parameters: [{ ...panel.parameters[0], ...parameter }] }],
+    [`GET /capsules/${ids.capsule}/permissions`, shared],
+    [`POST /capsules/${ids.capsule}/permissions`, {}],
+    [
+      `POST /capsules/${ids.capsule}/data_assets`,
+      [{ id: "x", mount: "m", mount_state: "s", job_id: "j", external: true, ready: true }],
+    ],
+    [`POST /capsules/${ids.capsule}/sync`, { pushed: 1, pulled: 1, new_branch: true }],
+    [`GET /pipelines/${ids.pipeline}`, pipeline],
+    [`GET /pipelines/${ids.pipeline}/computations`, [run]],
+    [
+      `GET /pipelines/${ids.pipeline}/app_panel`,
+      { processes: [{ name: "first", categories: [], parameters: [parameter] }] },
+    ],
+    [`GET /pipelines/${ids.pipeline}/permissions`, shared],
+    [`GET /computations/${ids.run}`, run],
+    [`POST /computations/${ids.run}/results`, items],
+    [`GET /computations/${ids.run}/results/urls`, urls],
+    [`POST /computations`, run],
+    [`GET /data_assets/${ids.asset}`, asset],
+    [`PUT /data_assets/${ids.asset}`, asset],
+    [`POST /data_assets`, asset],
+    [`POST /data_assets/${ids.asset}/files`, items],
+    [`GET /data_assets/${ids.asset}/files/urls`, urls],
+    [`GET /data_assets/${ids.asset}/permissions`, shared],
+    [`POST /data_assets/${ids.asset}/permissions`, {}],
+    ["POST /capsules/search", found(capsule)],
+    ["POST /pipelines/search", found(pipeline)],
+    ["POST /data_assets/search", { ...found(asset), has_more: false }],
+    ["GET /custom_metadata", await of("GET /custom_metadata")],
+  ])
+}
+
+/** A subscription's minutes pass at once. */
+const hastyTime = {
+  now: () => performance.now() * 1e6,
+  sleep: () => new Promise<void>((resolve) => setImmediate(resolve)),
+}
+
+/** A gateway on an upstream whose answers are sound but for the one place that is named. */
+async function startFuzzing() {
+  const odd: { call?: string; body?: unknown } = {}
+  let called = new Set<string>()
+  let sound = new Map<string, unknown>()
+  const upstream = await startFaultyUpstream(({ method, path }) => {
+    const call = `${method} ${path.replace(/\?.*/, "")}`
+    called.add(call)
+    if (path === "/file") return { body: "{}" }
+    if (call === odd.call) return { body: odd.body === undefined ? "" : JSON.stringify(odd.body) }
+    return sound.has(call) ? { body: sound.get(call) } : { status: 404, body: { message: "none" } }
+  })
+  sound = await soundAnswers(`${upstream.url}/api/v1/file`)
+  const world = startGatewayOn(upstream.url, { clock: hastyTime })
+  return {
+    ...world,
+    sound,
+    /** The calls to sound endpoints that were made meanwhile. */
+    async callsDuring(work: () => Promise<unknown>): Promise<string[]> {
+      called = new Set()
+      await work()
+      return [...called].filter((call) => sound.has(call))
+    },
+    async with<T>(call: string, body: unknown, work: () => Promise<T>): Promise<T> {
+      Object.assign(odd, { call, body })
+      try {
+        return await work()
+      } finally {
+        odd.call = undefined
+      }
+    },
+  }
 }
 
 describe("odd values that a caller sends where any JSON is taken", () => {
@@ -89,4 +326,102 @@ describe("odd values that a caller sends where any JSON is taken", () => {
     }
     expectHandled(world, answers)
   })
+})
+
+/** Each place gets the values that most conversions fail for, and one of the others by turns. */
+function* oddAnswers(sound: unknown): Iterable<[place: string, body: unknown]> {
+  let turn = 0
+  for (const path of placesIn(sound)) {
+    for (const value of [{ toString: 1 }, [null], oddValues[turn++ % oddValues.length]]) {
+      yield [`${path.join(".")} = ${JSON.stringify(value)}`, replaced(sound, path, value)]
+    }
+  }
+}
+
+/** Where the gateway blames itself, or the caller of a query, for what upstream sent. */
+function isMisjudged(text: string, query: string): boolean {
+  return text.includes("INTERNAL_SERVER_ERROR") || (text.includes("BAD_USER_INPUT") && !query.startsWith("mutation"))
+}
+
+const tried = new Set<string>()
+
+describe("odd values at every key of every answer of upstream's", () => {
+  test.each(Object.entries(operations))(
+    "are what upstream is blamed for, if anybody: %s",
+    async (_name, { query, variables }) => {
+      const world = await startFuzzing()
+      const ask = () => world.ask(query, variables)
+      const calls = await world.callsDuring(async () => {
+        const { data, errors } = await ask()
+        expect(errors).toBeUndefined()
+        expect(JSON.stringify(data)).not.toContain("MutationRefused")
+      })
+      const misjudged: string[] = []
+      for (const call of calls) {
+        tried.add(call)
+        for (const [place, body] of oddAnswers(world.sound.get(call))) {
+          const text = JSON.stringify(await world.with(call, body, ask))
+          if (isMisjudged(text, query)) misjudged.push(`${call}: ${place}: ${text.slice(0, 300)}`)
+        }
+      }
+      expect(misjudged).toEqual([])
+      expectHandled(world, [])
+    },
+    60_000,
+  )
+
+  test.each(Object.entries(subscriptions))(
+    "end a subscription with an error, if at all: %s",
+    async (_name, query) => {
+      const world = await startFuzzing()
+      const url = await world.gateway.listen()
+      const ask = async () => (await follow(url, query)).rest()
+      const calls = await world.callsDuring(async () => {
+        const events = await ask()
+        expect(events.length).toBeGreaterThan(0)
+        expect(events.flatMap(({ errors }) => errors ?? [])).toEqual([])
+      })
+      const misjudged: string[] = []
+      for (const call of calls) {
+        tried.add(call)
+        for (const [place, body] of oddAnswers(world.sound.get(call))) {
+          const text = JSON.stringify(await world.with(call, body, ask))
+          if (isMisjudged(text, query)) misjudged.push(`${call}: ${place}: ${text.slice(0, 300)}`)
+        }
+      }
+      expect(misjudged).toEqual([])
+      expectHandled(world, [])
+    },
+    60_000,
+  )
+
+  test("are tried at every call that the gateway makes", async () => {
+    const { sound } = await startFuzzing()
+    expect([...sound.keys()].filter((call) => !tried.has(call))).toEqual([])
+  })
+})
+
+test("a data asset that can't be read fails alone in an edit of many", async () => {
+  const asset = (id: string, metadata: unknown) => ({
+    id,
+    name: id,
+    state: "ready",
+    type: "dataset",
+    custom_metadata: metadata,
+  })
+  const upstream = await startAnswering({
+    "/data_assets/d1": asset("d1", 5),
+    "/data_assets/d2": asset("d2", { a: 1 }),
+  })
+  const { ask } = startGatewayOn(upstream.url)
+  const { data, errors } = await ask(`mutation {
+    updateDataAssets(input: { ids: ["d1", "d2"], addTags: ["new"], dryRun: true }) {
+      ... on UpdateDataAssetsPayload { items { id status failure { code } } }
+    }
+  }`)
+  expect(errors).toBeUndefined()
+  expect(data.updateDataAssets.items).toEqual([
+    { id: "d1", status: "FAILED", failure: { code: "UPSTREAM_INVALID_RESPONSE" } },
+    { id: "d2", status: "WOULD_CHANGE", failure: null },
+  ])
 })

@@ -21,10 +21,13 @@ export function wireEnum<Value extends string>(
     values: inCapitals({ ...values, [unrecognized]: "A value that this gateway doesn't know yet." }),
   })
   const known = new Set<string>(Object.keys(values))
+  const longestKnown = Math.max(...[...known, ...Object.keys(older)].map((value) => value.length))
   const read = (raw: unknown, context: Context): string => {
     if (typeof raw !== "string") return typeof raw === "number" ? read(String(raw), context) : unrecognized
-    const value = older[raw] ?? raw.toLowerCase()
-    if (known.has(value)) return value
+    if (raw.length <= longestKnown) {
+      const value = older[raw] ?? raw.toLowerCase()
+      if (known.has(value)) return value
+    }
     context.unrecognized(context.state, name, raw)
     return unrecognized
   }

@@ -84,6 +84,23 @@ export function int(...keys: [string, ...string[]]): Resolver<number | null> {
   }
 }
 
+/**
+ * A string, number or boolean as a string, or null for anything else. Never fails: for filtering and judging, where one
+ * unreadable value must not fail a whole list.
+ */
+export function readableString(key: string): Resolver<string | null> {
+  return (parent) => {
+    const value = (parent as WireObject)[key]
+    if (typeof value === "string") return value === "" ? null : value
+    return typeof value === "number" || typeof value === "boolean" ? String(value) : null
+  }
+}
+
+/** A number, or null for anything else. Never fails: for sorting and filtering. */
+export function readableFloat(key: string): Resolver<number | null> {
+  return (parent) => toNumber((parent as WireObject)[key]) ?? null
+}
+
 /** A number, or null. */
 export function float(...keys: [string, ...string[]]): Resolver<number | null> {
   return (parent) => asNumber(present(parent, keys), keys[0])
@@ -130,7 +147,12 @@ function asText(value: unknown, key: string): string | null {
 
 function asNumber(value: unknown, key: string): number | null {
   if (value === null) return null
-  const number = typeof value === "string" ? Number(value.trim() || Number.NaN) : value
-  if (typeof number !== "number" || !Number.isFinite(number)) throw notPromised(key, "no number")
+  const number = toNumber(value)
+  if (number === undefined) throw notPromised(key, "no number")
   return number
+}
+
+function toNumber(value: unknown): number | undefined {
+  const number = typeof value === "string" ? Number(value.trim() || Number.NaN) : value
+  return typeof number === "number" && Number.isFinite(number) ? number : undefined
 }

@@ -13,7 +13,7 @@ import { followDataAsset } from "../dataAsset/queries.ts"
 import * as rest from "../dataAsset/rest.ts"
 import { DataAsset, DataAssetState } from "../dataAsset/type.ts"
 import { MutationRefused } from "../defineMutation.ts"
-import { text } from "../fields.ts"
+import { readableString } from "../fields.ts"
 import {
   CaptureResultInput,
   CaptureStepResult,
@@ -220,6 +220,8 @@ async function created(context: Context, wanted: Wanted): Promise<rest.DataAsset
   }
 }
 
+const nameOf = readableString("name")
+
 const mostPages = 10
 const pageSize = 1000
 
@@ -234,7 +236,7 @@ async function earlierCapture(
     const body = { type: "result", ownership: "created", filters, limit: pageSize, next_token }
     const answer = await rest.searchDataAssets(upstream, body)
     const found = answer.results.find(
-      (asset) => asset.provenance?.computation === computationId && text("name")(asset)?.trim() === name.trim(),
+      (asset) => asset.provenance?.computation === computationId && nameOf(asset)?.trim() === name.trim(),
     )
     if (found !== undefined) return found
     next_token = answer.next_token || undefined

@@ -1,5 +1,6 @@
 import type { Kind } from "../capsule/rest.ts"
 import { type Context, oncePerRequest } from "../context.ts"
+import { readableFloat } from "../fields.ts"
 import { loaderById, loaderByKey } from "../loader.ts"
 import * as rest from "./rest.ts"
 
@@ -11,17 +12,30 @@ export interface RunnableKey {
   kind: Kind
 }
 
+/** A run in the list of its capsule or pipeline. */
+export interface ListedRun {
+  id: string
+  /** Epoch seconds. 0 if it can't be read: the run comes last, and its field `created` fails. */
+  created: number
+  computation: rest.Computation
+  /** The run as the loader has it, once a page has shown it. Lists are long, and pages short. */
+  shown?: rest.Computation
+}
+
+const createdOf = readableFloat("created")
+
 const computationsByRunnable = loaderByKey(async (context, key) => {
-  const runnable: RunnableKey = JSON.parse(key)
-  const listed = await rest.listComputations(context.upstream, runnable.kind, runnable.id)
-  const distinct = new Map(listed.map((computation) => [computation.id, computation]))
-  const computations = newestFirst(computationById.prime(context, [...distinct.values()]))
-  for (const computation of computations) rememberRunnable(context, computation, runnable)
-  return computations
+  const { kind, id }: RunnableKey = JSON.parse(key)
+  const listed = await rest.listComputations(context.upstream, kind, id)
+  const distinct = new Map<string, ListedRun>()
+  for (const computation of listed) {
+    distinct.set(computation.id, { id: computation.id, created: createdOf(computation) ?? 0, computation })
+  }
+  return [...distinct.values()].sort((a, b) => b.created - a.created || (a.id < b.id ? -1 : 1))
 })
 
 /** All runs of a capsule or pipeline, newest first. One call, shared by all pages and filters of a request. */
-export function computationsOf(context: Context, runnable: RunnableKey): Promise<rest.Computation[]> {
+export function computationsOf(context: Context, runnable: RunnableKey): Promise<ListedRun[]> {
   return computationsByRunnable(context).load(JSON.stringify(runnable))
 }
 
@@ -30,13 +44,14 @@ export function forgetComputations(context: Context): void {
   computationsByRunnable(context).clearAll()
 }
 
-function newestFirst(computations: rest.Computation[]): rest.Computation[] {
-  return computations.sort((a, b) => createdOf(b) - createdOf(a) || (a.id < b.id ? -1 : 1))
-}
-
-/** When a run was started, in epoch seconds; 0 where Code Ocean does not say. */
-export function createdOf(computation: rest.Computation): number {
-  return Number(computation.created) || 0
+/** The run as an object of the request: later fields find it without a call, and know what ran. */
+export function shownRun(context: Context, run: ListedRun, runnable: RunnableKey): rest.Computation {
+  if (run.shown === undefined) {
+    const [computation = run.computation] = computationById.prime(context, [run.computation])
+    rememberRunnable(context, computation, runnable)
+    run.shown = computation
+  }
+  return run.shown
 }
 
 /** What a request has learnt of which run belongs to what; upstream's computations don't say it themselves. */

@@ -1,3 +1,4 @@
+import { readableString } from "../fields.ts"
 import type { Computation } from "./rest.ts"
 
 /** What a run says of its end. */
@@ -20,10 +21,10 @@ const endings = ["succeeded", "failed", "stopped"]
  * A cloud workstation session owes nobody results.
  */
 export function outcomeOf(signs: Signs): Verdict {
-  const state = wordIn(signs.state)
+  const state = stateOf(signs)
   if (state !== null && inProgress.includes(state)) return { outcome: "IN_PROGRESS", reasons: [] }
-  const endStatus = wordIn(signs.end_status)
-  const exitCode = wordIn(signs.exit_code)
+  const endStatus = endStatusOf(signs)
+  const exitCode = exitCodeOf(signs)
   const isBadExit = exitCode !== null && Number(exitCode) !== 0
   const itsExit = `Its exit code is ${exitCode}.`
 
@@ -46,22 +47,37 @@ export function outcomeOf(signs: Signs): Verdict {
 
   if (endStatus === null && exitCode === null) doubts.push("It is completed, but doesn't say how it ended.")
   if (isBadExit) doubts.push(`It ended as succeeded, yet its exit code is ${exitCode}.`)
-  const hasResults = wordIn(signs.has_results)
-  if (!isTrue(hasResults) && !isTrue(wordIn(signs.cloud_workstation))) {
+  const hasResults = hasResultsOf(signs)
+  if (!isTrue(hasResults) && !isTrue(cloudWorkstationOf(signs))) {
     doubts.push(hasResults === null ? "It doesn't say that it left results." : "It left no results.")
   }
   return doubts.length > 0 ? { outcome: "SUSPECT", reasons: doubts } : { outcome: "SUCCEEDED", reasons: [] }
 }
 
-/** The value in one form, however loosely the wire has it; null where there is none. */
-function wordIn(value: unknown): string | null {
-  return value === undefined || value === null || value === "" ? null : String(value).toLowerCase()
+/** Longer than any word that is known here, and short enough to compare for each of hundreds of fields. */
+const longestWord = 100
+
+/** The value in one form, however loosely the wire has it. Null if it is absent. */
+function wordAt(key: keyof Signs): (signs: Signs) => string | null {
+  const stringAt = readableString(key)
+  return (signs) => {
+    const value = stringAt(signs)
+    if (value !== null) return value.slice(0, longestWord).toLowerCase()
+    const isUnreadable = typeof signs[key] === "object" && signs[key] !== null
+    return isUnreadable ? "unreadable" : null
+  }
 }
+
+const stateOf = wordAt("state")
+const endStatusOf = wordAt("end_status")
+const exitCodeOf = wordAt("exit_code")
+const hasResultsOf = wordAt("has_results")
+const cloudWorkstationOf = wordAt("cloud_workstation")
 
 function isTrue(word: string | null): boolean {
   return word === "true" || word === "1"
 }
 
 function quoted(value: string): string {
-  return JSON.stringify(value.slice(0, 100))
+  return JSON.stringify(value)
 }

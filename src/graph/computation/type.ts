@@ -8,14 +8,14 @@ import { cost, link, listOf } from "../cost.ts"
 import { dataAssetById } from "../dataAsset/loader.ts"
 import { DataAsset } from "../dataAsset/type.ts"
 import { wireEnum } from "../enums.ts"
-import { always, bool, float, int, objects, text, textOrEmpty } from "../fields.ts"
+import { always, bool, float, int, objects, readableString, text, textOrEmpty } from "../fields.ts"
 import { File, Folder, fileAt, folderAt, logOf } from "../files/type.ts"
 import { atMost, longest } from "../inputLimits.ts"
 import { linkAt } from "../loader.ts"
 import { Node } from "../node/type.ts"
 import { connectionOf } from "../pagination/connection.ts"
 import { listPage, type Page, type PageArguments } from "../pagination/page.ts"
-import { computationsOf, createdOf, type RunnableKey, runnableOf } from "./loader.ts"
+import { computationsOf, type ListedRun, type RunnableKey, runnableOf, shownRun } from "./loader.ts"
 import { outcomeOf } from "./outcome.ts"
 import type * as rest from "./rest.ts"
 
@@ -82,7 +82,7 @@ export async function computationPage(
 ): Promise<Page<rest.Computation>> {
   const matches = matcherOf(args.filter ?? {}, context)
   const binding = `computations ${JSON.stringify([runnable.id, args.filter])}`
-  return listPage(
+  const page = await listPage(
     binding,
     async () => {
       const computations = await computationsOf(context, runnable)
@@ -90,11 +90,11 @@ export async function computationPage(
       return computations.filter(matches)
     },
     args,
-    (computation): RunKey => [createdOf(computation), computation.id],
+    (run): RunKey => [run.created, run.id],
     runKeyIn,
-    (computation, [created, id]) =>
-      createdOf(computation) < created || (createdOf(computation) === created && computation.id > id),
+    (run, [created, id]) => run.created < created || (run.created === created && run.id > id),
   )
+  return { ...page, nodes: page.nodes.map((run) => shownRun(context, run, runnable)) }
 }
 
 /** Where a run stands among the others: when it was started, and its id. */
@@ -106,9 +106,10 @@ function runKeyIn(value: unknown): RunKey | undefined {
   return Number.isFinite(created) && typeof id === "string" ? [created, id] : undefined
 }
 
-/** How much one request may go through of lists of runs, its filters and pages together: some 50 for a run, and its name. */
+/** How much one request may go through of lists of runs, its filters and pages together: some 50 for a run, its name, and some 5 for each of its inputs. */
 const mostExamined = 200_000_000
 const examinedOfRun = 50
+const examinedOfInput = 5
 
 const examined = oncePerRequest(() => ({ characters: 0 }))
 
@@ -133,25 +134,28 @@ function matcherOf({ state, endStatus, name, created, dataAssetId }: Filter, con
   const wanted = name?.toLowerCase()
   const states = state && new Set(state)
   const endStatuses = endStatus && new Set(endStatus)
-  const hasName = ({ name }: rest.Computation, part: string): boolean => {
-    const whole = String(name)
+  const hasName = (computation: rest.Computation, part: string): boolean => {
+    const whole = nameOf(computation) ?? ""
     noteExamined(context, whole.length)
     return whole.toLowerCase().includes(part)
   }
-  return (computation: rest.Computation): boolean =>
+  /** A run whose inputs can't be read has none that match: it must not keep the filter from finding the others. */
+  const hasInput = ({ data_assets: inputs }: rest.Computation, dataAssetId: string): boolean => {
+    if (!Array.isArray(inputs)) return false
+    noteExamined(context, inputs.length * examinedOfInput)
+    return inputs.some((input) => input?.id === dataAssetId)
+  }
+  return ({ computation, created: startedAt }: ListedRun): boolean =>
     (states == null || states.has(ComputationState.read(computation.state, context))) &&
     (endStatuses == null ||
       (!!computation.end_status && endStatuses.has(ComputationEndStatus.read(computation.end_status, context)))) &&
     (wanted === undefined || hasName(computation, wanted)) &&
     (dataAssetId == null || hasInput(computation, dataAssetId)) &&
-    createdOf(computation) >= (created?.from ?? Number.NEGATIVE_INFINITY) &&
-    createdOf(computation) < (created?.to ?? Number.POSITIVE_INFINITY)
+    startedAt >= (created?.from ?? Number.NEGATIVE_INFINITY) &&
+    startedAt < (created?.to ?? Number.POSITIVE_INFINITY)
 }
 
-/** A run whose inputs can't be read has none that match: it must not keep the filter from finding the others. */
-function hasInput({ data_assets: inputs }: rest.Computation, dataAssetId: string): boolean {
-  return Array.isArray(inputs) && inputs.some((input) => input?.id === dataAssetId)
-}
+const nameOf = readableString("name")
 
 const ComputationParameter = builder.objectRef<object>("ComputationParameter").implement({
   description: "A value that a run was given.",

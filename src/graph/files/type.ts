@@ -4,7 +4,7 @@ import type { FileRange } from "../../upstream/download.ts"
 import { builder } from "../builder.ts"
 import type { Context } from "../context.ts"
 import { cost } from "../cost.ts"
-import { text } from "../fields.ts"
+import { readableFloat, text } from "../fields.ts"
 import { loaderByKey } from "../loader.ts"
 import * as rest from "./rest.ts"
 
@@ -66,11 +66,13 @@ function nameOf({ path }: Place): string {
   return path.slice(path.lastIndexOf("/") + 1)
 }
 
+const pathOf = text("path")
+
 async function entriesOf(context: Context, folder: FolderPlace): Promise<(FolderPlace | FilePlace)[] | null> {
   const items = await itemsByFolder(context).load(keyOf(folder))
   if (items === null) return null
   return items.map((item) => {
-    const path = trim(item.path || `${folder.path}/${item.name}`, "/")
+    const path = trim(pathOf(item) ?? `${folder.path}/${item.name}`, "/")
     return item.type === "folder"
       ? { __typename: "Folder", owner: folder.owner, path }
       : { __typename: "File", owner: folder.owner, path, size: item.size }
@@ -107,9 +109,11 @@ function decoded(bytes: Buffer): string | undefined {
   }
 }
 
+const listedSizeOf = readableFloat("size")
+
 function checkListedSize(file: FilePlace, maxBytes: number): void {
-  const listed = Number(file.size)
-  if (listed > maxBytes) throw tooLarge(file, listed, maxBytes)
+  const listed = listedSizeOf(file)
+  if (listed !== null && listed > maxBytes) throw tooLarge(file, listed, maxBytes)
 }
 
 function tooLarge({ path }: FilePlace, size: number | undefined, maxBytes: number) {
@@ -269,6 +273,8 @@ Folder.implement({
   }),
 })
 
+const viewUrlOf = text("view_url")
+
 export const File = builder.objectRef<FilePlace>("File")
 File.implement({
   description:
@@ -290,7 +296,10 @@ File.implement({
       description:
         "An address at which a browser shows the file, without a token and for some minutes. One call, shared with `downloadUrl`, `text` and `json`.",
       extensions: cost({ oncePerObject: "urls" }),
-      resolve: async (file, _args, context) => (await urlsByFile(context).load(keyOf(file)))?.view_url || null,
+      resolve: async (file, _args, context) => {
+        const urls = await urlsByFile(context).load(keyOf(file))
+        return urls && viewUrlOf(urls)
+      },
     }),
     text: t.string({
       description:

@@ -118,7 +118,7 @@ async function sourcesOf(context: Context, graph: Graph, asset: DataAsset, dista
   if (run !== null && capsuleId !== null) rememberRunnable(context, run, { id: capsuleId, kind: "capsules" })
   const all = new Set(inputs)
   // A run knows its inputs even where the provenance of its result doesn't list them.
-  for (const { id } of run?.data_assets ?? []) all.add(id)
+  for (const id of idsIn(run, "data_assets")) all.add(id)
   if (runId !== null) {
     graph.add(runId, "computation", distance, run)
     graph.join(runId, asset.id, "produced")
@@ -138,8 +138,14 @@ function originOf(asset: DataAsset) {
     runId: text("computation")(provenance),
     capsuleId: text("capsule")(provenance),
     inputs: texts("data_assets")(provenance) ?? [],
-    contained: (objects<object>("contained_data_assets")(asset) ?? []).map(text("id")).filter((id) => id !== null),
+    contained: idsIn(asset, "contained_data_assets"),
   }
+}
+
+/** The ids of the objects in this list. */
+function idsIn(parent: object | null, key: "data_assets" | "contained_data_assets"): string[] {
+  const listed = parent === null ? null : objects<object>(key)(parent)
+  return (listed ?? []).map(text("id")).filter((id) => id !== null)
 }
 
 function hasSources(asset: DataAsset, graph: Graph): boolean {
