@@ -1,18 +1,9 @@
 import DataLoader from "dataloader"
-import {
-  type FieldNode,
-  GraphQLIncludeDirective,
-  type GraphQLResolveInfo,
-  GraphQLSkipDirective,
-  getDirectiveValues,
-  isAbstractType,
-  isObjectType,
-  type NamedTypeNode,
-  type SelectionSetNode,
-} from "graphql"
+import type { GraphQLObjectType, GraphQLResolveInfo } from "graphql"
 import { nullIfMissing } from "../errors.ts"
 import { type Context, oncePerRequest } from "./context.ts"
 import { text } from "./fields.ts"
+import { selectionSetsOf, selectsOnlyId } from "./selection.ts"
 
 /** What can be had of several keys together, by fewer calls than one each; not all need to be among it. */
 type Find<T> = (keys: readonly string[]) => Promise<ReadonlyMap<string, T>>
@@ -162,7 +153,7 @@ export function loaderById<T extends { id: string }>(
     },
     /** The object, or only its id and type where the query asks for nothing more: that costs no call. */
     link(context: Context, id: string, info: GraphQLResolveInfo): Promise<T> | Typed<T> {
-      if (asksOnlyForId(context, info, typename)) return typed(typename, { id } as T)
+      if (needsOnlyId(context, info, typename)) return typed(typename, { id } as T)
       const objects = loader(context)
       return objects.value(id) ?? objects.load(id)
     },
@@ -179,41 +170,24 @@ function typed<T extends object>(typename: string, object: T): Typed<T> {
   return { ...object, __typename: typename }
 }
 
-/** What a request's selections ask for, by the nodes of the field: a list asks the same of all its items. */
-const onlyForId = oncePerRequest(() => new Map<GraphQLResolveInfo["fieldNodes"], Map<string, boolean>>())
+/** The look-ahead of a request by the nodes of a field, which are the same for all items of a list. */
+const onlyIdByField = oncePerRequest(() => new Map<GraphQLResolveInfo["fieldNodes"], Map<string, boolean>>())
 
-/** Whether a field's selections on this type, through all their fragments, hold nothing but `id` and `__typename`. */
-function asksOnlyForId(context: Context, info: GraphQLResolveInfo, typename: string): boolean {
-  const byNodes = onlyForId(context)
-  const byType = byNodes.get(info.fieldNodes) ?? new Map<string, boolean>()
-  const asks = byType.get(typename) ?? findsOnlyId(info, typename)
-  byNodes.set(info.fieldNodes, byType.set(typename, asks))
-  return asks
-}
-
-function findsOnlyId(info: GraphQLResolveInfo, typename: string): boolean {
-  const cheap = (selections: SelectionSetNode | undefined): boolean =>
-    (selections?.selections ?? []).every((selection) => {
-      if (isLeftOut(selection, info)) return true
-      if (selection.kind === "Field") return selection.name.value === "id" || selection.name.value === "__typename"
-      const fragment = selection.kind === "InlineFragment" ? selection : info.fragments[selection.name.value]
-      return !isOn(typename, fragment?.typeCondition, info) || cheap(fragment?.selectionSet)
-    })
-  return info.fieldNodes.every((node: FieldNode) => cheap(node.selectionSet))
-}
-
-/** Whether a fragment with this condition selects from objects of this type. */
-function isOn(typename: string, condition: NamedTypeNode | undefined, { schema }: GraphQLResolveInfo): boolean {
-  if (condition === undefined || condition.name.value === typename) return true
-  const [type, object] = [schema.getType(condition.name.value), schema.getType(typename)]
-  return isAbstractType(type) && isObjectType(object) && schema.isSubType(type, object)
-}
-
-function isLeftOut(node: Parameters<typeof getDirectiveValues>[1], info: GraphQLResolveInfo): boolean {
-  return (
-    getDirectiveValues(GraphQLSkipDirective, node, info.variableValues)?.if === true ||
-    getDirectiveValues(GraphQLIncludeDirective, node, info.variableValues)?.if === false
-  )
+/** Whether a field selects nothing but `id` and `__typename` from objects of this type. */
+function needsOnlyId(context: Context, info: GraphQLResolveInfo, typename: string): boolean {
+  const byNodes = onlyIdByField(context)
+  let byType = byNodes.get(info.fieldNodes)
+  if (byType === undefined) {
+    byType = new Map()
+    byNodes.set(info.fieldNodes, byType)
+  }
+  let onlyId = byType.get(typename)
+  if (onlyId === undefined) {
+    const type = info.schema.getType(typename) as GraphQLObjectType
+    onlyId = selectsOnlyId(info, type, selectionSetsOf(info.fieldNodes))
+    byType.set(typename, onlyId)
+  }
+  return onlyId
 }
 
 /** A resolver for the object whose id stands under this key, or under an older name of it; null where there is none. */
