@@ -16,7 +16,7 @@ import { seed, tokens } from "../sandbox/seed.ts"
 import { readConfig } from "../src/config.ts"
 import { type Cost, costOf } from "../src/graph/cost.ts"
 import { schema } from "../src/graph/schema.ts"
-import { createEstimator } from "../src/operation/estimate.ts"
+import { createEstimator } from "../src/operation/estimate/estimator.ts"
 import { startGateway } from "./support/gateway.ts"
 
 interface Place {

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http"
 import { type ExecutionResult, GraphQLError } from "graphql"
 import type { CORSOptions } from "graphql-yoga"
 import { type ErrorCode, presentError } from "../errors.ts"
-import { allChanges, isLargerThan, mostErrors, othersLeftOut, tooLarge } from "../operation/responseSize.ts"
+import { fullProgress, isLargerThan, maxErrors, omittedErrors, tooLarge } from "../operation/responseSize.ts"
 import { requestIdOf } from "./clientIdentity.ts"
 import type { RequestState } from "./requestState.ts"
 
@@ -156,7 +156,7 @@ export function presentPart(state: RequestState, part: ResultPart, maxBytes: num
 }
 
 function oversized(state: RequestState, maxBytes: number): ExecutionResult {
-  return { errors: [tooLarge(maxBytes, allChanges(state.operation))], data: null }
+  return { errors: [tooLarge(maxBytes, fullProgress(state.operation))], data: null }
 }
 
 /** Presents a result to the client: errors are translated and counted, and the cost is added if the client has requested it. */
@@ -171,9 +171,9 @@ function presentErrors<R extends ResultPart>(state: RequestState, result: R): R 
     return { ...result, incremental: result.incremental.map((part) => presentErrors(state, part)) }
   }
   if (!result.errors?.length) return result
-  const excess = result.errors.length - mostErrors
+  const excess = result.errors.length - maxErrors
   // The list may have one error more than the limit: the one with which the executor summarizes those that it has dropped.
-  const shown = excess > 1 ? [...result.errors.slice(0, mostErrors), othersLeftOut(excess)] : result.errors
+  const shown = excess > 1 ? [...result.errors.slice(0, maxErrors), omittedErrors(excess)] : result.errors
   const errors = shown.map((error) => presentError(error, state.requestId, state.log))
   for (const { extensions } of errors) state.countError(String(extensions.code))
   return { ...result, errors }

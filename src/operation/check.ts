@@ -1,15 +1,15 @@
 import { type ExecutionArgs, GraphQLError, type GraphQLSchema } from "graphql"
 import type { Context } from "../graph/context.ts"
-import { createEstimator } from "./estimate.ts"
+import { createEstimator } from "./estimate/estimator.ts"
 import type { Limits } from "./limits.ts"
 import { checkVariables } from "./variables.ts"
 
-/** Why an operation isn't executed; undefined: it is. Its context is told then what it is expected to cost. */
+/** Returns why an operation must not be executed, or undefined. Writes the estimated calls into the context. */
 export type CheckOperation = (
   args: Pick<ExecutionArgs, "document" | "operationName" | "variableValues"> & { contextValue: Context },
 ) => GraphQLError | undefined
 
-/** The last checks before an operation is executed: its variables, and what it is expected to cost with them. */
+/** Creates the last check before an operation is executed: its variables, and its estimated cost. */
 export function createOperationCheck(schema: GraphQLSchema, limits: Limits): CheckOperation {
   const estimate = createEstimator(schema)
   return ({ document, operationName, variableValues, contextValue }) => {

@@ -2,17 +2,17 @@ import {
   type DirectiveNode,
   type DocumentNode,
   type FragmentDefinitionNode,
-  GraphQLError,
+  type GraphQLError,
   Kind,
   type SelectionSetNode,
   type ValueNode,
 } from "graphql"
-import type { ErrorCode } from "../errors.ts"
 import type { Limits } from "./limits.ts"
+import { invalidRequest, requestError } from "./requestError.ts"
 
 /**
- * Refuses a document that nests too deep, before it is parsed: the parser calls itself once for each level. Brackets in
- * comments and strings are no levels, so they are skipped as the lexer skips them.
+ * Rejects a text that nests too deep, before it is parsed: the parser calls itself once for each level. Skips comments and
+ * strings as the lexer does. Throws GRAPHQL_PARSE_FAILED.
  */
 export function checkSource(source: string, { nesting }: Limits): void {
   let depth = 0
@@ -23,9 +23,11 @@ export function checkSource(source: string, { nesting }: Limits): void {
       case "(":
         depth += 1
         if (depth > nesting) {
-          throw new GraphQLError(`The document nests deeper than ${nesting} levels, the most that are read.`, {
-            extensions: { code: "GRAPHQL_PARSE_FAILED", http: { spec: true, status: 400 } },
-          })
+          throw requestError(
+            "GRAPHQL_PARSE_FAILED",
+            400,
+            `The document nests deeper than ${nesting} levels, the limit.`,
+          )
         }
         break
       case "}":
@@ -48,7 +50,7 @@ function endOfLine(source: string, from: number): number {
   return end
 }
 
-/** Where the closing quote is, or else the line's end, where the lexer gives up. */
+/** The index of the closing quote. Without one, the end of the line, where the lexer fails. */
 function endOfString(source: string, from: number): number {
   let end = from
   while (end < source.length && source[end] !== '"' && source[end] !== "\n" && source[end] !== "\r") {
@@ -63,64 +65,64 @@ function endOfBlockString(source: string, from: number): number {
   return end < 0 ? source.length : end + 2
 }
 
-/** Documents of more characters or lines than this are parsed without locations. */
-const mostLocatedCharacters = 100_000
-const mostLocatedLines = 1_000
+/** Documents with more characters or lines than this are parsed without locations. */
+const maxLocatedCharacters = 100_000
+const maxLocatedLines = 1_000
 
 /**
- * Whether errors can say where in this document they are. graphql-js counts the lines before a location anew for each
- * error: with a megabyte of line breaks that takes 0.1 s each.
+ * Whether errors have locations in this document. For each location, graphql-js counts the lines before it: with a megabyte
+ * of line breaks that takes 0.1 s for each error.
  */
 export function isLocatable(source: string): boolean {
-  if (source.length > mostLocatedCharacters) return false
+  if (source.length > maxLocatedCharacters) return false
   let lines = 1
   for (let index = source.indexOf("\n"); index >= 0; index = source.indexOf("\n", index + 1)) lines += 1
   for (let index = source.indexOf("\r"); index >= 0; index = source.indexOf("\r", index + 1)) lines += 1
-  return lines <= mostLocatedLines
+  return lines <= maxLocatedLines
 }
 
 /**
- * Refuses a document that would cost validation or execution too much, before either begins: what fragments can multiply is
- * counted without being multiplied.
+ * Rejects a document that would cost validation or execution too much, before either begins. What fragments multiply is
+ * counted without being expanded. Throws BAD_USER_INPUT.
  */
 export function checkDocument(document: DocumentNode, limits: Limits): void {
   checkCounts(document, limits)
   const operations = document.definitions.filter((definition) => definition.kind === Kind.OPERATION_DEFINITION)
   const fragments = document.definitions.filter((definition) => definition.kind === Kind.FRAGMENT_DEFINITION)
-  const spreads = new Spreads(fragments, limits)
+  const measure = new SelectionMeasure(fragments, limits)
   const roots = operations.map(({ selectionSet }) => selectionSet)
-  const extents = roots.map((root) => spreads.extentOf(root))
-  // Validation looks at fragments that no operation spreads as well.
+  const extents = roots.map((root) => measure.extentOf(root))
+  // Validation also reads fragments that no operation spreads.
   for (const fragment of fragments) {
-    if (spreads.knows(fragment)) continue
+    if (measure.hasMeasured(fragment)) continue
     roots.push(fragment.selectionSet)
-    extents.push(spreads.extentOf(fragment.selectionSet))
+    extents.push(measure.extentOf(fragment.selectionSet))
   }
   const depth = extents.reduce((deepest, extent) => Math.max(deepest, extent.fields), 0)
   if (depth > limits.depth) {
-    throw tooMuch(
-      `The document nests ${depth} fields in one another, fragments counted`,
+    throw limitExceeded(
+      `The document nests ${depth} fields in one another, fragments included`,
       limits.depth,
-      "Ask for what is further in by a second request.",
+      "Request the inner fields by a second request.",
     )
   }
   const selections = extents.reduce((sum, extent) => sum + extent.selections, 0)
   if (selections > limits.selections) {
-    throw tooMuch(
-      `The document has ${selections < 1e9 ? selections : "more than a billion"} selections, those of a fragment counted as often as it is spread`,
+    throw limitExceeded(
+      `The document has ${selections < 1e9 ? selections : "more than a billion"} selections, those of a fragment counted each time it is spread`,
       limits.selections,
       "Spread fragments less often, or send several requests.",
     )
   }
   for (const { selectionSet } of operations) {
-    const fields = spreads.fieldsOf([selectionSet]).size
+    const fields = measure.fieldsOf([selectionSet]).size
     if (fields > limits.rootFields) {
-      throw tooMuch(`The operation has ${fields} fields at its root`, limits.rootFields, severalRequests)
+      throw limitExceeded(`The operation has ${fields} fields at its root`, limits.rootFields, severalRequests)
     }
   }
-  const comparisons = roots.reduce((sum, root) => sum + spreads.comparisonsIn([root]), 0)
+  const comparisons = roots.reduce((sum, root) => sum + measure.comparisonsIn([root]), 0)
   if (comparisons > limits.comparisons) {
-    throw tooMuch(
+    throw limitExceeded(
       `The document repeats fields in the same selection, which makes ${comparisons} pairs to compare`,
       limits.comparisons,
       "Select each field once.",
@@ -149,7 +151,7 @@ function checkCounts(document: DocumentNode, limits: Limits): void {
   }): void => {
     directives += here.length
     directivesInOnePlace = Math.max(directivesInOnePlace, here.length)
-    for (const { arguments: given = [] } of here) for (const { value } of given) countValue(value)
+    for (const { arguments: args = [] } of here) for (const { value } of args) countValue(value)
   }
   const countSelections = ({ selections }: SelectionSetNode): void => {
     for (const selection of selections) {
@@ -171,45 +173,48 @@ function checkCounts(document: DocumentNode, limits: Limits): void {
       if (variable.defaultValue) countValue(variable.defaultValue)
     }
   }
-  const check = (asked: number, most: number, what: string, instead: string) => {
-    if (asked > most) throw tooMuch(`The document has ${asked} ${what}`, most, instead)
+  const check = (count: number, limit: number, what: string, advice: string) => {
+    if (count > limit) throw limitExceeded(`The document has ${count} ${what}`, limit, advice)
   }
-  check(aliases, limits.aliases, "aliases", "Ask for many objects by a list of their ids, or send several requests.")
+  check(aliases, limits.aliases, "aliases", "Request many objects by a list of ids, or send several requests.")
   check(fragments, limits.fragments, "fragments", severalRequests)
   check(directives, limits.directives, "directives", severalRequests)
   check(directivesInOnePlace, limits.directivesInOnePlace, "directives in one place", "Write each of them once.")
   if (listEntries > limits.listEntries) {
-    throw tooMuch(`The document has a list of ${listEntries} entries`, limits.listEntries, severalRequests)
+    throw limitExceeded(`The document has a list of ${listEntries} entries`, limits.listEntries, severalRequests)
   }
 }
 
-/** What a selection comes to, through all its fragments. */
+/** The size of a selection, fragments included. */
 interface Extent {
   selections: number
   /** Levels of selections and fragments. */
   depth: number
-  /** The most fields that nest in one another. */
+  /** The largest number of fields that nest in one another. */
   fields: number
 }
 
-class Spreads {
+/**
+ * Measures selections before validation, so fragments may be missing or spread themselves. That is why it does not use the
+ * walker of `graph/selection.ts`.
+ */
+class SelectionMeasure {
   readonly #fragments: ReadonlyMap<string, FragmentDefinitionNode>
   readonly #limits: Limits
   readonly #extents = new Map<FragmentDefinitionNode, Extent>()
-  /** The fragments that are being looked into. */
-  readonly #within = new Set<FragmentDefinitionNode>()
+  /** The fragments that are being measured: one that is met again spreads itself. */
+  readonly #open = new Set<FragmentDefinitionNode>()
 
   constructor(fragments: readonly FragmentDefinitionNode[], limits: Limits) {
     this.#fragments = new Map(fragments.map((fragment) => [fragment.name.value, fragment]))
     this.#limits = limits
   }
 
-  /** Whether a fragment has been looked into. */
-  knows(fragment: FragmentDefinitionNode): boolean {
+  hasMeasured(fragment: FragmentDefinitionNode): boolean {
     return this.#extents.has(fragment)
   }
 
-  /** Each fragment is looked into once, however often it is spread. Throws for a cycle, and for what nests too deep. */
+  /** Measures each fragment once, however often it is spread. Throws for a cycle and for a selection that nests too deep. */
   extentOf(set: SelectionSetNode, level = 1): Extent {
     this.#checkDepth(level)
     const extent: Extent = { selections: 0, depth: 1, fields: 0 }
@@ -228,14 +233,16 @@ class Spreads {
   #extentOfFragment(name: string, level: number): Extent | undefined {
     const fragment = this.#fragments.get(name)
     if (fragment === undefined) return undefined
-    if (this.#within.has(fragment)) {
-      throw refused(`The fragment ${JSON.stringify(name.slice(0, 100))} spreads itself, directly or through others.`)
+    if (this.#open.has(fragment)) {
+      throw invalidRequest(
+        `The fragment ${JSON.stringify(name.slice(0, 100))} spreads itself, directly or through others.`,
+      )
     }
     let extent = this.#extents.get(fragment)
     if (extent === undefined) {
-      this.#within.add(fragment)
+      this.#open.add(fragment)
       extent = this.extentOf(fragment.selectionSet, level + 1)
-      this.#within.delete(fragment)
+      this.#open.delete(fragment)
       this.#extents.set(fragment, extent)
     }
     this.#checkDepth(level + extent.depth)
@@ -244,12 +251,12 @@ class Spreads {
 
   #checkDepth(level: number): void {
     if (level <= this.#limits.nesting) return
-    throw refused(
-      `The operation's selections nest deeper than ${this.#limits.nesting} levels, fragments counted, which is the most. Ask for what is further in by a second request.`,
+    throw invalidRequest(
+      `The selections nest deeper than ${this.#limits.nesting} levels, the limit, fragments included. Request the inner fields by a second request.`,
     )
   }
 
-  /** The fields that these selections hold, by their key in the answer. */
+  /** The selection sets of each field, by the field's key in the response. */
   fieldsOf(sets: readonly SelectionSetNode[]): Map<string, SelectionSetNode[][]> {
     const fields = new Map<string, SelectionSetNode[][]>()
     const add = ({ selections }: SelectionSetNode): void => {
@@ -257,9 +264,9 @@ class Spreads {
         if (selection.kind === Kind.FIELD) {
           const key = selection.alias?.value ?? selection.name.value
           const inner = selection.selectionSet === undefined ? [] : [selection.selectionSet]
-          const places = fields.get(key)
-          if (places === undefined) fields.set(key, [inner])
-          else places.push(inner)
+          const occurrences = fields.get(key)
+          if (occurrences === undefined) fields.set(key, [inner])
+          else occurrences.push(inner)
         } else {
           const fragment =
             selection.kind === Kind.INLINE_FRAGMENT ? selection : this.#fragments.get(selection.name.value)
@@ -271,22 +278,17 @@ class Spreads {
     return fields
   }
 
-  /** How many pairs of fields with the same key there are, at every level. */
+  /** How many pairs of fields with the same key validation compares, on all levels. */
   comparisonsIn(sets: readonly SelectionSetNode[]): number {
     let comparisons = 0
-    for (const places of this.fieldsOf(sets).values()) {
-      comparisons += (places.length * (places.length - 1)) / 2 + this.comparisonsIn(places.flat())
+    for (const occurrences of this.fieldsOf(sets).values()) {
+      const count = occurrences.length
+      comparisons += (count * (count - 1)) / 2 + this.comparisonsIn(occurrences.flat())
     }
     return comparisons
   }
 }
 
-function tooMuch(what: string, most: number, instead: string): GraphQLError {
-  return refused(`${what}; at most ${most} are allowed. ${instead}`)
-}
-
-function refused(message: string): GraphQLError {
-  return new GraphQLError(message, {
-    extensions: { code: "BAD_USER_INPUT" satisfies ErrorCode, http: { spec: true, status: 400 } },
-  })
+function limitExceeded(what: string, limit: number, advice: string): GraphQLError {
+  return invalidRequest(`${what}; at most ${limit} are allowed. ${advice}`)
 }

@@ -2,101 +2,102 @@ import { GraphQLError, Kind, type OperationDefinitionNode } from "graphql"
 import type { ErrorCode } from "../errors.ts"
 
 /**
- * The least that one value of an answer counts, in bytes, whatever is written for it: so a limit on an answer's size bounds
- * how many values it takes to make one.
+ * The least size that one value of a response counts, in bytes, however short it is. With it, the limit on a response's size
+ * also bounds how many values are made.
  */
-export const leastBytesOfValue = 16
+export const minBytesPerValue = 16
 
 /**
- * What a field that can make calls counts, even where it finds its answer without one: it costs thirty times what another
- * one does.
+ * The size that a field that can make calls counts, in bytes, even if it needs none: executing it takes thirty times as long
+ * as another field.
  */
-export const leastBytesOfCall = 512
+export const minBytesPerCall = 512
 
-/** About what an error takes in an answer beside its message, in bytes. */
-export const bytesOfError = 200
+/** The size of an error in a response without its message, in bytes, roughly. */
+export const bytesPerError = 200
 
-/** So many errors are kept of an answer; of those beyond, only their number. */
-export const mostErrors = 1_000
+/** How many errors a response has at most. One more error says how many are omitted. */
+export const maxErrors = 1_000
 
-/** About how many bytes a value takes as JSON, its strings as if each character took one. Stops counting beyond `most`. */
-export function roughSize(value: unknown, most: number): number {
+/** The size of a value as JSON, roughly: each character of a string counts one byte. Stops counting above `max`. */
+export function roughSize(value: unknown, max: number): number {
   let size = 0
-  const waiting = [value]
-  while (waiting.length > 0 && size <= most) {
-    const next = waiting.pop()
-    size += leastBytesOfValue
+  const stack = [value]
+  while (stack.length > 0 && size <= max) {
+    const next = stack.pop()
+    size += minBytesPerValue
     if (typeof next === "string") size += next.length
     else if (Array.isArray(next)) {
-      // More entries than there is room for make it too large already.
-      if (next.length * leastBytesOfValue > most - size) return most + 1
-      for (const entry of next) waiting.push(entry)
+      // Its entries alone exceed the limit, so they need not be pushed.
+      if (next.length * minBytesPerValue > max - size) return max + 1
+      for (const entry of next) stack.push(entry)
     } else if (typeof next === "object" && next !== null) {
       for (const key in next) {
         size += key.length
-        waiting.push((next as Record<string, unknown>)[key])
+        stack.push((next as Record<string, unknown>)[key])
       }
     }
   }
   return size
 }
 
-/** The most bytes that JSON writes for one character. */
-const bytesOfCharacter = 6
+/** How many bytes JSON needs at most for one UTF-16 unit: an escape such as `\u0001`. */
+const maxBytesPerCharacter = 6
 
-/** Whether a value takes more bytes than this as JSON. */
-export function isLargerThan(most: number, value: unknown): boolean {
-  const size = roughSize(value, most)
-  if (size > most) return true
-  return size * bytesOfCharacter > most && Buffer.byteLength(JSON.stringify(value)) > most
+/** Whether a value needs more bytes than this as JSON. */
+export function isLargerThan(max: number, value: unknown): boolean {
+  const size = roughSize(value, max)
+  if (size > max) return true
+  return size * maxBytesPerCharacter > max && Buffer.byteLength(JSON.stringify(value)) > max
 }
 
-/** The fields of a mutation that were begun, and those that weren't, by their keys in the answer. */
-export interface Changes {
-  begun: readonly string[]
-  notBegun: readonly string[]
+/** The root fields of a mutation, by their keys in the response. */
+export interface MutationProgress {
+  started: readonly string[]
+  notStarted: readonly string[]
 }
 
 /**
- * Why an answer isn't sent.
- * @param changes what a mutation had begun by then; undefined for a query
+ * The error that replaces a response that is too large.
+ * @param progress undefined for a query
  */
-export function tooLarge(most: number, changes: Changes | undefined): GraphQLError {
-  return tooCostly(`The answer is larger than ${most} bytes, the most that one may be.`, changes)
+export function tooLarge(max: number, progress: MutationProgress | undefined): GraphQLError {
+  return tooCostly(`The response is larger than the limit of ${max} bytes.`, progress)
 }
 
-export function tooCostly(problem: string, changes: Changes | undefined): GraphQLError {
+/** The error that stops an execution. Its message ends with what the client can do. */
+export function tooCostly(problem: string, progress: MutationProgress | undefined): GraphQLError {
   const advice =
-    changes === undefined
-      ? "Ask for fewer items, fields or aliases at once, in several requests."
-      : whatHappened(changes)
+    progress === undefined
+      ? "Request fewer items, fields or aliases at once, in several requests."
+      : progressSentences(progress)
   return new GraphQLError(`${problem} ${advice}`, {
     extensions: { code: "OPERATION_TOO_COSTLY" satisfies ErrorCode },
   })
 }
 
-/** Stands for the errors of an answer that has too many of them. */
-export function othersLeftOut(count: number): GraphQLError {
-  return tooCostly(`${count} more errors are left out here: an answer holds ${mostErrors}.`, undefined)
+/** The error that stands for those above `maxErrors`. */
+export function omittedErrors(count: number): GraphQLError {
+  return tooCostly(`${count} more errors are omitted: a response has at most ${maxErrors}.`, undefined)
 }
 
-function whatHappened({ begun, notBegun }: Changes): string {
-  const done =
-    begun.length === 0 ? "Nothing was changed." : `The change was made, or refused by Code Ocean: ${named(begun)}.`
-  const left = notBegun.length === 0 ? "" : ` Not begun: ${named(notBegun)}.`
-  const advice = begun.length === 0 ? "" : " Don't send it again; ask by a query for what you need of it."
-  return `${done}${left}${advice}`
+function progressSentences({ started, notStarted }: MutationProgress): string {
+  const executed =
+    started.length === 0 ? "Nothing was changed." : `Executed, or refused by Code Ocean: ${list(started)}.`
+  const rest = notStarted.length === 0 ? "" : ` Not executed: ${list(notStarted)}.`
+  const advice = started.length === 0 ? "" : " Do not repeat the mutation; query the objects instead."
+  return `${executed}${rest}${advice}`
 }
 
-function named(keys: readonly string[]): string {
+function list(keys: readonly string[]): string {
   return keys.map((key) => `\`${key}\``).join(", ")
 }
 
-/** For an answer that was made whole: every field of a mutation was begun then. */
-export function allChanges(operation: OperationDefinitionNode | null | undefined): Changes | undefined {
+/** The progress of an operation that was executed to its end. Undefined for a query. */
+export function fullProgress(operation: OperationDefinitionNode | null | undefined): MutationProgress | undefined {
   if (operation?.operation !== "mutation") return undefined
-  const begun = operation.selectionSet.selections.map((selection) =>
-    selection.kind === Kind.FIELD ? (selection.alias ?? selection.name).value : "a fragment's fields",
+  const started = operation.selectionSet.selections.map((selection) =>
+    selection.kind === Kind.FIELD ? (selection.alias ?? selection.name).value : "the fields of a fragment",
   )
-  return { begun: [...new Set(begun)], notBegun: [] }
+  return { started: [...new Set(started)], notStarted: [] }
 }

@@ -1,43 +1,42 @@
-import { GraphQLError } from "graphql"
-import type { ErrorCode } from "../errors.ts"
 import type { Limits } from "./limits.ts"
+import { invalidRequest } from "./requestError.ts"
 
 /**
- * Refuses variables that hold too much, or what no text of GraphQL or of Code Ocean can hold. Their types are left to the
- * executor. Throws BAD_USER_INPUT.
+ * Rejects variables that hold too much, or text that neither GraphQL nor Code Ocean can represent. Their types are checked by
+ * the executor. Throws BAD_USER_INPUT.
  */
 export function checkVariables(variables: Readonly<Record<string, unknown>>, limits: Limits): void {
   let values = 0
-  const check = (name: string, value: unknown, level: number): void => {
+  const check = (variable: string, value: unknown, level: number): void => {
     values += 1
     if (values > limits.variableValues) {
-      throw refused(
-        `The variables hold more than ${limits.variableValues} values, the most that are read. Send several requests.`,
+      throw invalidRequest(
+        `The variables contain more than ${limits.variableValues} values, the limit. Send several requests.`,
       )
     }
-    if (typeof value === "string") checkText(name, value)
+    if (typeof value === "string") checkText(variable, value)
     if (typeof value !== "object" || value === null) return
     if (level > limits.nesting) {
-      throw refused(`The variable ${quoted(name)} nests deeper than ${limits.nesting} levels, the most that are read.`)
+      throw invalidRequest(`The variable ${quoted(variable)} nests deeper than ${limits.nesting} levels, the limit.`)
     }
     if (Array.isArray(value)) {
       if (value.length > limits.listEntries) {
-        throw refused(
-          `The variable ${quoted(name)} has a list of ${value.length} entries; at most ${limits.listEntries} are allowed. Send several requests.`,
+        throw invalidRequest(
+          `The variable ${quoted(variable)} has a list of ${value.length} entries; at most ${limits.listEntries} are allowed. Send several requests.`,
         )
       }
-      for (const entry of value) check(name, entry, level + 1)
+      for (const entry of value) check(variable, entry, level + 1)
       return
     }
     const keys = Object.keys(value)
     if (keys.length > limits.listEntries) {
-      throw refused(
-        `The variable ${quoted(name)} has an object of ${keys.length} keys; at most ${limits.listEntries} are allowed.`,
+      throw invalidRequest(
+        `The variable ${quoted(variable)} has an object of ${keys.length} keys; at most ${limits.listEntries} are allowed.`,
       )
     }
     for (const key of keys) {
-      checkKey(name, key)
-      check(name, (value as Record<string, unknown>)[key], level + 1)
+      checkKey(variable, key)
+      check(variable, (value as Record<string, unknown>)[key], level + 1)
     }
   }
   for (const name of Object.keys(variables)) {
@@ -46,23 +45,22 @@ export function checkVariables(variables: Readonly<Record<string, unknown>>, lim
   }
 }
 
-const quoted = (name: string) => `\`$${name.slice(0, 100)}\``
+const maxQuoted = 100
 
-function checkKey(name: string, key: string): void {
-  // As a key of an object that is made of it, it would change what the object is.
-  if (key === "__proto__")
-    throw refused(`The variable ${quoted(name)} has the key \`__proto__\`, which is taken from nobody.`)
-  checkText(name, key)
-}
+const quoted = (variable: string) => `\`$${variable.slice(0, maxQuoted)}\``
 
-function checkText(name: string, text: string): void {
-  if (!text.isWellFormed()) {
-    throw refused(`The variable ${quoted(name)} holds half of a character (a surrogate by itself): it is no text.`)
+function checkKey(variable: string, key: string): void {
+  // Assigned to an object, this key would replace the object's prototype.
+  if (key === "__proto__") {
+    throw invalidRequest(`The variable ${quoted(variable)} has the key \`__proto__\`, which is not allowed.`)
   }
+  checkText(variable, key)
 }
 
-function refused(message: string): GraphQLError {
-  return new GraphQLError(message, {
-    extensions: { code: "BAD_USER_INPUT" satisfies ErrorCode, http: { spec: true, status: 400 } },
-  })
+function checkText(variable: string, text: string): void {
+  if (!text.isWellFormed()) {
+    throw invalidRequest(
+      `The variable ${quoted(variable)} contains a lone surrogate (half of a UTF-16 pair), which is not valid text.`,
+    )
+  }
 }

@@ -10,14 +10,14 @@ import {
   isListType,
   isObjectType,
 } from "graphql"
-import { costOf } from "../graph/cost.ts"
+import { costOf } from "../../graph/cost.ts"
 
 /*
- * About how many bytes values take in an answer. They are what is usual, as means over real capsules, panels and data assets
- * show it, not the most that there can be: what really comes is bounded while the answer is made.
+ * The usual size of values in a response, in bytes: means over real capsules, panels and data assets. The sizes are not upper
+ * bounds. The executor measures the real size while it makes the response.
  */
 
-const bytesOfScalar: Readonly<Record<string, number>> = {
+const bytesPerScalar: Readonly<Record<string, number>> = {
   Boolean: 5,
   Int: 5,
   Float: 12,
@@ -26,31 +26,31 @@ const bytesOfScalar: Readonly<Record<string, number>> = {
   ByteCount: 12,
   JSON: 200,
 }
-const bytesOfText = 40
-const bytesOfEnum = 14
-const itemsOfLeafList = 3
+const bytesPerString = 40
+const bytesPerEnum = 14
+const itemsPerLeafList = 3
 
 /** The quotes, colon and comma beside a key and its value. */
 const bytesBesideKey = 4
 
-/** The braces and the comma of an object. */
-export const bytesOfObject = 3
+/** The braces and comma of an object. */
+export const bytesPerObject = 3
 
-export const bytesOfKey = (key: string): number => key.length + bytesBesideKey
+export const bytesPerKey = (key: string): number => key.length + bytesBesideKey
 
-/** What the value of a field that has no fields below it usually takes. */
-export function bytesOfLeaf(field: GraphQLField<unknown, unknown>): number {
+/** The usual size of a value without selected fields: the one that its field declares, or that of its type. */
+export function leafBytes(field: GraphQLField<unknown, unknown>): number {
   const declared = costOf(field)?.bytes
   if (declared !== undefined) return declared
   const type = getNamedType(field.type)
-  const one = isEnumType(type) ? bytesOfEnum : (bytesOfScalar[type.name] ?? bytesOfText)
-  return isListType(getNullableType(field.type)) ? one * itemsOfLeafList : one
+  const bytes = isEnumType(type) ? bytesPerEnum : (bytesPerScalar[type.name] ?? bytesPerString)
+  return isListType(getNullableType(field.type)) ? bytes * itemsPerLeafList : bytes
 }
 
-/** How many items the lists of introspection have in this schema, by type and field; on average, where it depends. */
-export function introspectionItems(schema: GraphQLSchema): ReadonlyMap<string, number> {
+/** How many items the lists of introspection have in this schema, by `Type.field`. Averages, if that depends on the type. */
+export function itemsInIntrospection(schema: GraphQLSchema): ReadonlyMap<string, number> {
   const types = Object.values(schema.getTypeMap())
-  const each = (count: (type: (typeof types)[number]) => number) =>
+  const average = (count: (type: (typeof types)[number]) => number) =>
     types.reduce((sum, type) => sum + count(type), 0) / types.length
   const fieldsOf = (type: (typeof types)[number]) =>
     isObjectType(type) || isInterfaceType(type) ? Object.values(type.getFields()) : []
@@ -59,14 +59,15 @@ export function introspectionItems(schema: GraphQLSchema): ReadonlyMap<string, n
   return new Map([
     ["__Schema.types", types.length],
     ["__Schema.directives", schema.getDirectives().length],
-    ["__Type.fields", each((type) => fieldsOf(type).length)],
-    ["__Type.interfaces", each((type) => (isObjectType(type) ? type.getInterfaces().length : 0))],
-    ["__Type.possibleTypes", each((type) => (isInterfaceType(type) ? schema.getPossibleTypes(type).length : 0))],
-    ["__Type.enumValues", each((type) => (isEnumType(type) ? type.getValues().length : 0))],
-    ["__Type.inputFields", each((type) => (isInputObjectType(type) ? Object.keys(type.getFields()).length : 0))],
+    ["__Type.fields", average((type) => fieldsOf(type).length)],
+    ["__Type.interfaces", average((type) => (isObjectType(type) ? type.getInterfaces().length : 0))],
+    ["__Type.possibleTypes", average((type) => (isInterfaceType(type) ? schema.getPossibleTypes(type).length : 0))],
+    ["__Type.enumValues", average((type) => (isEnumType(type) ? type.getValues().length : 0))],
+    ["__Type.inputFields", average((type) => (isInputObjectType(type) ? Object.keys(type.getFields()).length : 0))],
     ["__Field.args", args / fields.length],
   ])
 }
 
-export const placeOf = (type: GraphQLObjectType, field: GraphQLField<unknown, unknown>): string =>
+/** The schema coordinate of a field: `Type.field`. */
+export const coordinateOf = (type: GraphQLObjectType, field: GraphQLField<unknown, unknown>): string =>
   `${type.name}.${field.name}`

@@ -1,152 +1,153 @@
-/** What can be waited for: a promise, or an Unfinished. */
+/** A promise or a PendingResult. */
 export interface Thenable {
-  then(finish: (value: unknown) => unknown, fail?: (error: unknown) => unknown): Thenable
+  then(resolve: (value: unknown) => unknown, reject?: (error: unknown) => unknown): Thenable
 }
 
 export function isThenable(value: unknown): value is Thenable {
   return typeof value === "object" && value !== null && typeof (value as Thenable).then === "function"
 }
 
-/** What becomes of a value that is still to come. */
-export interface Course {
-  /** What is put in its place, or a promise of that; throws where it fails. */
+/** The work that is left when a pending value arrives. */
+export interface Continuation {
+  /** Returns the completed value, or a promise of it. Throws if the value cannot be completed. */
   complete(value: unknown): unknown
-  /** What is put in its place when it fails. What this throws fails the whole, at once. */
+  /** Returns the value that replaces a failed one. If it throws, the whole result fails at once. */
   recover(error: unknown): unknown
 }
 
+interface Subscriber {
+  resolve(value: unknown): void
+  reject(error: unknown): void
+}
+
 /**
- * An object or a list of an answer, some of whose values are still to come: a promise of itself, but for one listener, who
- * is told at once. Promises for each object on each level would take longer than all else in making an answer.
+ * An object or list of the response with values that are still pending: a thenable that allows one subscriber and calls it
+ * synchronously. Native promises for each object on each level would take longer than the rest of the execution.
  */
-export class Unfinished {
+export class PendingResult {
   private readonly values: Record<string | number, unknown>
-  private missing = 0
-  private heldError: unknown
+  private pendingCount = 0
+  private deferredError: unknown
   private outcome: { value: unknown } | { error: unknown } | undefined
-  private listener: Listener | undefined
+  private subscriber: Subscriber | undefined
 
   constructor(values: object) {
     this.values = values as Record<string | number, unknown>
   }
 
-  /** Keeps a place for a value until it comes and is completed. */
-  await(key: string | number, value: Thenable, course: Course): void {
-    whenThere(value, this.keep(key, course))
+  /** Adds a value that has to be completed when it arrives. */
+  await(key: string | number, value: Thenable, continuation: Continuation): void {
+    completeWhenResolved(value, this.addSlot(key, continuation))
   }
 
-  /** Keeps a place for what is completed already, as soon as all of it is there. */
-  awaitCompleted(key: string | number, value: Thenable | Unfinished, course: Course): void {
-    this.keep(key, course).follow(value)
+  /** Adds a value that is completed already, but has pending values itself. */
+  awaitCompleted(key: string | number, value: Thenable | PendingResult, continuation: Continuation): void {
+    this.addSlot(key, continuation).subscribeTo(value)
   }
 
-  private keep(key: string | number, course: Course): Place {
-    this.missing += 1
+  private addSlot(key: string | number, continuation: Continuation): Slot {
+    this.pendingCount += 1
+    // Reserves the key's position in the response.
     this.values[key] = undefined
-    return new Place(this, key, course)
+    return new Slot(this, key, continuation)
   }
 
-  /** It has failed, but is to end only when all that is under way has come. */
-  failAtLast(error: unknown): this {
-    this.heldError = error
+  /** Rejects with this error once all pending values have settled. */
+  failWhenSettled(error: unknown): this {
+    this.deferredError = error
     return this
   }
 
-  // biome-ignore lint/suspicious/noThenProperty: it is there to be waited for.
-  then(finish: (value: unknown) => void, fail: (error: unknown) => void): void {
-    this.tellTo({ finish, fail })
+  // biome-ignore lint/suspicious/noThenProperty: it is a thenable.
+  then(resolve: (value: unknown) => void, reject: (error: unknown) => void): void {
+    this.subscribe({ resolve, reject })
   }
 
-  tellTo(listener: Listener): void {
-    this.listener = listener
-    this.tell()
+  subscribe(subscriber: Subscriber): void {
+    this.subscriber = subscriber
+    this.notify()
   }
 
-  arrive(key: string | number, value: unknown): void {
+  settle(key: string | number, value: unknown): void {
     this.values[key] = value
-    this.missing -= 1
-    if (this.missing > 0) return
-    this.end(this.heldError === undefined ? { value: this.values } : { error: this.heldError })
+    this.pendingCount -= 1
+    if (this.pendingCount > 0) return
+    this.finish(this.deferredError === undefined ? { value: this.values } : { error: this.deferredError })
   }
 
-  fail(error: unknown): void {
-    this.end({ error: this.heldError ?? error })
+  reject(error: unknown): void {
+    this.finish({ error: this.deferredError ?? error })
   }
 
-  private end(outcome: { value: unknown } | { error: unknown }): void {
+  private finish(outcome: { value: unknown } | { error: unknown }): void {
     if (this.outcome !== undefined) return
     this.outcome = outcome
-    this.tell()
+    this.notify()
   }
 
-  private tell(): void {
-    if (this.listener === undefined || this.outcome === undefined) return
-    if ("value" in this.outcome) this.listener.finish(this.outcome.value)
-    else this.listener.fail(this.outcome.error)
+  private notify(): void {
+    if (this.subscriber === undefined || this.outcome === undefined) return
+    if ("value" in this.outcome) this.subscriber.resolve(this.outcome.value)
+    else this.subscriber.reject(this.outcome.error)
   }
 }
 
-// These stand apart because a function that makes a closure anywhere pays for it on every way through.
-function whenThere(value: Thenable, place: Place): void {
+// Kept out of line: a function that contains a closure allocates its context on every call.
+function completeWhenResolved(value: Thenable, slot: Slot): void {
   value.then(
-    (there) => place.complete(there),
-    (error) => place.fail(error),
+    (resolved) => slot.complete(resolved),
+    (error) => slot.reject(error),
   )
 }
 
-function whenSettled(value: Thenable, listener: Listener): void {
-  value.then(
-    (there) => listener.finish(there),
-    (error) => listener.fail(error),
+function subscribeToPromise(promise: Thenable, subscriber: Subscriber): void {
+  promise.then(
+    (value) => subscriber.resolve(value),
+    (error) => subscriber.reject(error),
   )
 }
 
-interface Listener {
-  finish(value: unknown): void
-  fail(error: unknown): void
-}
-
-/** The place of one value that is still to come. */
-class Place implements Listener {
-  private readonly whole: Unfinished
+/** The position of one pending value in a PendingResult. */
+class Slot implements Subscriber {
+  private readonly result: PendingResult
   private readonly key: string | number
-  private readonly course: Course
+  private readonly continuation: Continuation
 
-  constructor(whole: Unfinished, key: string | number, course: Course) {
-    this.whole = whole
+  constructor(result: PendingResult, key: string | number, continuation: Continuation) {
+    this.result = result
     this.key = key
-    this.course = course
+    this.continuation = continuation
   }
 
   complete(value: unknown): void {
     let completed: unknown
     try {
-      completed = this.course.complete(value)
+      completed = this.continuation.complete(value)
     } catch (error) {
-      this.fail(error)
+      this.reject(error)
       return
     }
-    if (isThenable(completed)) this.follow(completed)
-    else this.finish(completed)
+    if (isThenable(completed)) this.subscribeTo(completed)
+    else this.resolve(completed)
   }
 
-  follow(value: Thenable | Unfinished): void {
-    if (value instanceof Unfinished) value.tellTo(this)
-    else whenSettled(value, this)
+  subscribeTo(value: Thenable | PendingResult): void {
+    if (value instanceof PendingResult) value.subscribe(this)
+    else subscribeToPromise(value, this)
   }
 
-  finish(value: unknown): void {
-    this.whole.arrive(this.key, value)
+  resolve(value: unknown): void {
+    this.result.settle(this.key, value)
   }
 
-  fail(cause: unknown): void {
-    let instead: unknown
+  reject(cause: unknown): void {
+    let replacement: unknown
     try {
-      instead = this.course.recover(cause)
+      replacement = this.continuation.recover(cause)
     } catch (error) {
-      this.whole.fail(error)
+      this.result.reject(error)
       return
     }
-    this.finish(instead)
+    this.resolve(replacement)
   }
 }

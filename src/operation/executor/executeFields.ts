@@ -1,0 +1,174 @@
+import { type GraphQLResolveInfo, getArgumentValues } from "graphql"
+import {
+  checkSize,
+  type Data,
+  type Execution,
+  nullForError,
+  type Path,
+  pathOf,
+  type SelectedField,
+} from "./execution.ts"
+import { type Continuation, isThenable, PendingResult, type Thenable } from "./pendingResult.ts"
+
+/** Executes the fields that are selected from an object. */
+export function executeFields(
+  execution: Execution,
+  fields: readonly SelectedField[],
+  source: unknown,
+  parentPath: Path | undefined,
+): Data | PendingResult {
+  const data: Data = {}
+  let pending: PendingResult | undefined
+  for (const field of fields) {
+    execution.size += field.bytes
+    // Leaf fields need a path only for error reporting, so it is built lazily.
+    const path = field.isLeaf ? undefined : pathOf(field, parentPath)
+    try {
+      const value = executeField(execution, field, source, parentPath, path)
+      if (value instanceof PendingField) {
+        pending ??= new PendingResult(data)
+        pending.await(field.key, value.promise, new FieldContinuation(execution, field, value.info, parentPath, path))
+      } else if (isThenable(value)) {
+        pending ??= new PendingResult(data)
+        pending.awaitCompleted(field.key, value, new FieldContinuation(execution, field, noInfo, parentPath, path))
+      } else data[field.key] = value
+    } catch (error) {
+      // Fields that have started settle first, so that their errors are reported too.
+      if (pending !== undefined) return pending.failWhenSettled(error)
+      throw error
+    }
+  }
+  checkSize(execution)
+  return pending ?? data
+}
+
+/** The promise that a resolver returned. */
+class PendingField {
+  readonly promise: Thenable
+  readonly info: GraphQLResolveInfo
+
+  constructor(promise: Thenable, info: GraphQLResolveInfo) {
+    this.promise = promise
+    this.info = info
+  }
+}
+
+/** Returns the completed value, a promise of it, or a PendingField. */
+function executeField(
+  execution: Execution,
+  field: SelectedField,
+  source: unknown,
+  parentPath: Path | undefined,
+  path: Path | undefined,
+): unknown {
+  if (execution.cancellation.cancelled || execution.stopped !== undefined) return null
+  const { definition } = field
+  try {
+    const info = field.needsInfo ? new ResolveInfo(execution, field, parentPath, path) : noInfo
+    const value = field.resolve(source, argumentsOf(execution, field), execution.context, info)
+    return isThenable(value)
+      ? new PendingField(value, info)
+      : field.complete(execution, field, info, path as Path, value)
+  } catch (error) {
+    return nullForError(execution, field, definition.type, path ?? pathOf(field, parentPath), error)
+  }
+}
+
+/** Shared by all fields without arguments, which most are. */
+const noArguments = Object.freeze({})
+
+function argumentsOf(execution: Execution, field: SelectedField): Record<string, unknown> {
+  const { args } = field.definition
+  if (args.length === 0) return noArguments
+  execution.args ??= new Map()
+  const known = execution.args.get(field)
+  if (known !== undefined) return known
+  const values = getArgumentValues(field.definition, field.nodes[0]!, execution.variables)
+  execution.args.set(field, values)
+  return values
+}
+
+/** Completes a field whose value was pending. */
+class FieldContinuation implements Continuation {
+  private readonly execution: Execution
+  private readonly field: SelectedField
+  private readonly info: GraphQLResolveInfo
+  private readonly parentPath: Path | undefined
+  private readonly path: Path | undefined
+
+  constructor(
+    execution: Execution,
+    field: SelectedField,
+    info: GraphQLResolveInfo,
+    parentPath: Path | undefined,
+    path: Path | undefined,
+  ) {
+    this.execution = execution
+    this.field = field
+    this.info = info
+    this.parentPath = parentPath
+    this.path = path
+  }
+
+  complete(value: unknown): unknown {
+    return this.field.complete(this.execution, this.field, this.info, this.path as Path, value)
+  }
+
+  recover(error: unknown): null {
+    const { execution, field } = this
+    return nullForError(execution, field, field.definition.type, this.path ?? pathOf(field, this.parentPath), error)
+  }
+}
+
+/** Passed to resolvers that do not use `info`. */
+const noInfo = undefined as unknown as GraphQLResolveInfo
+
+/**
+ * The `info` of a field. There is one for each field of each object, and nearly everything in it is the same for all objects
+ * of a list, so it holds only the field's position and looks up the rest when it is read.
+ */
+class ResolveInfo implements GraphQLResolveInfo {
+  private readonly execution: Execution
+  private readonly field: SelectedField
+  private readonly parentPath: Path | undefined
+  private ownPath: Path | undefined
+
+  constructor(execution: Execution, field: SelectedField, parentPath: Path | undefined, path: Path | undefined) {
+    this.execution = execution
+    this.field = field
+    this.parentPath = parentPath
+    this.ownPath = path
+  }
+
+  get fieldName() {
+    return this.field.definition.name
+  }
+  get fieldNodes() {
+    return this.field.nodes
+  }
+  get returnType() {
+    return this.field.definition.type
+  }
+  get parentType() {
+    return this.field.parentType
+  }
+  get path() {
+    this.ownPath ??= pathOf(this.field, this.parentPath)
+    return this.ownPath
+  }
+  get schema() {
+    return this.execution.operation.schema
+  }
+  get fragments() {
+    return this.execution.operation.fragments
+  }
+  get rootValue() {
+    return this.execution.rootValue
+  }
+  get operation() {
+    return this.execution.operation.definition
+  }
+  get variableValues() {
+    return this.execution.variables
+  }
+}

@@ -1,0 +1,179 @@
+import {
+  type FieldNode,
+  type FragmentDefinitionNode,
+  GraphQLError,
+  type GraphQLField,
+  type GraphQLFieldResolver,
+  type GraphQLObjectType,
+  type GraphQLOutputType,
+  type GraphQLResolveInfo,
+  type GraphQLSchema,
+  isNonNullType,
+  locatedError,
+  type OperationDefinitionNode,
+} from "graphql"
+import { bytesPerError, type MutationProgress, maxErrors, tooCostly, tooLarge } from "../responseSize.ts"
+
+export type Data = Record<string, unknown>
+export type Path = GraphQLResolveInfo["path"]
+export type Variables = GraphQLResolveInfo["variableValues"]
+
+/** One operation of a document, prepared to be executed many times. */
+export interface Operation {
+  readonly schema: GraphQLSchema
+  readonly definition: OperationDefinitionNode
+  readonly fragments: Record<string, FragmentDefinitionNode>
+  readonly rootType: GraphQLObjectType
+  /** The selection at the root, for the values that these variables give to `@skip` and `@include`. */
+  selectionFor(variables: Variables): Selection
+}
+
+/** The selection of an object whose type is known only at run time. */
+export interface Selection {
+  /** The fields to execute, in order. Throws GraphQLError if the condition of a directive is missing or null. */
+  fieldsOf(type: GraphQLObjectType): readonly SelectedField[]
+}
+
+/** A field that is selected from objects of one type, with everything about it that does not depend on values. */
+export interface SelectedField {
+  /** Its key in the response. */
+  readonly key: string
+  /** All nodes of the document that select it. */
+  readonly nodes: readonly FieldNode[]
+  readonly parentType: GraphQLObjectType
+  readonly definition: GraphQLField<unknown, unknown>
+  readonly resolve: GraphQLFieldResolver<unknown, unknown>
+  readonly complete: Complete
+  /** Whether its value is a scalar or an enum's value. */
+  readonly isLeaf: boolean
+  /** False for a leaf whose resolver does not use `info`. */
+  readonly needsInfo: boolean
+  /** The selection of its value. */
+  readonly selection: Selection
+  /** What it adds to the size of the response, in bytes, without the text in its value. */
+  readonly bytes: number
+}
+
+/**
+ * Turns a resolver's value into the response's value, or a promise of it. Throws if the value does not fit its type.
+ */
+export type Complete = (
+  execution: Execution,
+  field: SelectedField,
+  info: GraphQLResolveInfo,
+  path: Path,
+  value: unknown,
+) => unknown
+
+/** Whether an execution was cancelled. It is only read: nothing is called when it changes. */
+export interface Cancellation {
+  /** If true, no further resolver is called. */
+  readonly cancelled: boolean
+}
+
+/** The state of one execution of an operation. */
+export interface Execution {
+  operation: Operation
+  rootValue: unknown
+  context: unknown
+  variables: Variables
+  errors: FieldErrors
+  /** The arguments of fields that have any. They are the same for all objects of a list. */
+  args: Map<SelectedField, Record<string, unknown>> | undefined
+  readonly cancellation: Cancellation
+  /** The size of the response so far, in bytes, roughly. */
+  size: number
+  readonly maxBytes: number
+  /** The error that stopped the execution. No further resolver is called once it is set. */
+  stopped: GraphQLError | undefined
+  /** Called once, if the execution is stopped while its result is pending. */
+  onStopped: (() => void) | undefined
+  /** How many of a mutation's root fields have started. */
+  started: number
+}
+
+/** The errors of one execution. */
+export class FieldErrors {
+  readonly all: GraphQLError[] = []
+  /** How many errors are not among them, because a response has at most `maxErrors`. */
+  omitted = 0
+  #nulledPaths: Set<Path | undefined> | undefined
+
+  get isFull(): boolean {
+    return this.all.length >= maxErrors
+  }
+
+  /**
+   * Adds the error that made a value null. Errors below a path that was already nulled are dropped (spec 6.4.4).
+   * @param nulledPath undefined for the whole data
+   */
+  add(error: GraphQLError, nulledPath: Path | undefined): void {
+    this.#nulledPaths ??= new Set()
+    for (let path = nulledPath; path !== undefined; path = path.prev) if (this.#nulledPaths.has(path)) return
+    if (this.#nulledPaths.has(undefined)) return
+    this.#nulledPaths.add(nulledPath)
+    this.all.push(error)
+  }
+}
+
+/** An operation with more failed fields than this is stopped. */
+const maxFailures = 50_000
+
+/** Stops the execution if the response has become too large. */
+export function checkSize(execution: Execution): void {
+  if (execution.size > execution.maxBytes && execution.stopped === undefined) {
+    stop(execution, tooLarge(execution.maxBytes, progressOf(execution)))
+  }
+}
+
+function stop(execution: Execution, error: GraphQLError): void {
+  execution.stopped = error
+  execution.onStopped?.()
+}
+
+function progressOf({ operation, variables, started }: Execution): MutationProgress | undefined {
+  if (operation.definition.operation !== "mutation") return undefined
+  const keys = operation
+    .selectionFor(variables)
+    .fieldsOf(operation.rootType)
+    .map(({ key }) => key)
+  return { started: keys.slice(0, started), notStarted: keys.slice(started) }
+}
+
+/** Records the error of a value and returns null. If the type does not allow null, throws the error for the parent. */
+export function nullForError(
+  execution: Execution,
+  field: SelectedField,
+  type: GraphQLOutputType,
+  path: Path,
+  cause: unknown,
+): null {
+  if (execution.errors.isFull) return nullForOmittedError(execution, type)
+  execution.size += bytesPerError
+  const error = locatedError(cause, field.nodes, pathAsArray(path))
+  if (isNonNullType(type)) throw error
+  execution.errors.add(error, path)
+  return null
+}
+
+/** Making an error costs many times what executing its field does, so errors that are not shown are only counted. */
+function nullForOmittedError(execution: Execution, type: GraphQLOutputType): null {
+  if (isNonNullType(type)) throw omittedError
+  execution.errors.omitted += 1
+  if (execution.errors.omitted > maxFailures && execution.stopped === undefined) {
+    stop(execution, tooCostly(`More than ${maxFailures} fields of this operation failed.`, progressOf(execution)))
+  }
+  return null
+}
+
+const omittedError = new GraphQLError("More fields failed than a response shows.")
+
+export function pathOf(field: SelectedField, prev: Path | undefined): Path {
+  return { prev, key: field.key, typename: field.parentType.name }
+}
+
+function pathAsArray(path: Path): (string | number)[] {
+  const keys: (string | number)[] = []
+  for (let at: Path | undefined = path; at !== undefined; at = at.prev) keys.push(at.key)
+  return keys.reverse()
+}
