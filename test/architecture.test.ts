@@ -5,8 +5,8 @@ import { describe, expect, test } from "vitest"
 
 const root = new URL("../", import.meta.url)
 
-/** An import points to the same room or to one further right; the other files at the root of `src` may be imported anywhere. */
-const rooms = ["main", "server", "http", "operation", "graph", "polling", "upstream", "collections"]
+/** An import points to the same folder or to one further right. The common files may be imported anywhere. */
+const layers = ["main", "server", "http", "operation", "graph", "polling", "upstream", "collections"]
 const common = ["config", "log", "errors"]
 
 const files = ["src", "sandbox"]
@@ -35,38 +35,38 @@ const imports = new Map(
 )
 
 const arrows = [...imports].flatMap(([from, targets]) => targets.map((to) => ({ from, to })))
-const roomOf = (file: string) => (file.split("/")[1] as string).replace(/\.ts$/, "")
+const layerOf = (file: string) => (file.split("/")[1] as string).replace(/\.ts$/, "")
 const within = (folder: string) => (file: string) => file.startsWith(`${folder}/`)
 const text = ({ from, to }: { from: string; to: string }) => `${from} -> ${to}`
 
-test("the imports of all files are found", () => {
+test("the test finds the imports of all files", () => {
   expect(files.length).toBeGreaterThan(120)
   expect(imports.get("src/main.ts")).toEqual(expect.arrayContaining(["src/config.ts", "src/server.ts"]))
   expect(arrows.length).toBeGreaterThan(500)
 })
 
-describe("an import in src", () => {
-  test("points to the same room or to one below", () => {
+describe("imports", () => {
+  test("every import in src points to the same layer or to one below", () => {
     const up = arrows.filter(({ from, to }) => {
-      if (!within("src")(from) || common.includes(roomOf(to)) || common.includes(roomOf(from))) return false
-      const [above, below] = [rooms.indexOf(roomOf(from)), rooms.indexOf(roomOf(to))]
+      if (!within("src")(from) || common.includes(layerOf(to)) || common.includes(layerOf(from))) return false
+      const [above, below] = [layers.indexOf(layerOf(from)), layers.indexOf(layerOf(to))]
       return above < 0 || below < above
     })
     expect(up.map(text)).toEqual([])
   })
 
-  test("never points to the sandbox, whose only one to src is the demo's", () => {
+  test("src never imports the sandbox, and only the sandbox's demo imports src", () => {
     const across = arrows.filter(({ from, to }) => within("src")(from) !== within("src")(to))
     expect(across.map(({ from }) => from).filter((from) => from !== "sandbox/demo.ts")).toEqual([])
   })
 })
 
-test("the root of src holds the process, its parts and the rooms, and nothing else", () => {
+test("the root of src has the layers, the common files and the README, and nothing else", () => {
   const entries = readdirSync(new URL("src", root)).map((entry) => entry.replace(/\.ts$/, ""))
-  expect(entries.toSorted()).toEqual(["README.md", ...rooms, ...common].toSorted())
+  expect(entries.toSorted()).toEqual(["README.md", ...layers, ...common].toSorted())
 })
 
-test("every folder says in a few sentences what it is for", () => {
+test("every folder has a README of one to five sentences", () => {
   const folders = new Set(files.map((file) => posix.dirname(file)))
   for (const folder of folders) {
     const readme = readFileSync(new URL(`${folder}/README.md`, root), "utf8")

@@ -53,15 +53,15 @@ function leadsToCalls(type: GraphQLNamedType, seen = new Set<string>()): boolean
   return placesOf(type).some((place) => makesCalls(place) || leadsToCalls(getNamedType(place.field.type), seen))
 }
 
-describe("what fields cost", () => {
-  test("is declared of every field whose description speaks of a call, and of no other", () => {
+describe("the cost that a field declares", () => {
+  test("every field whose description mentions a call declares calls, and no other does", () => {
     const says = ({ field }: Place) =>
       /\b(one|a|two|three) calls?\b(?! more)|one read and one write/i.test(field.description ?? "")
     expect(places.filter(makesCalls).length).toBeGreaterThan(80)
     expect(places.filter((place) => says(place) !== makesCalls(place)).map(({ name }) => name)).toEqual([])
   })
 
-  test("names arguments that there are", () => {
+  test("every argument that a cost names exists", () => {
     const named = places.flatMap(({ name, field, cost }) =>
       [cost?.per?.argument, cost?.items?.argument, cost?.byId]
         .filter((path) => path !== undefined)
@@ -77,7 +77,7 @@ describe("what fields cost", () => {
     }
   })
 
-  test("is counted once for each item: every list that leads to calls says how many it holds, or the field above it does", () => {
+  test("every list with calls below it declares its number of items, or the field above it does", () => {
     const isList = ({ field }: Place) => isListType(getNullableType(field.type))
     const lists = places.filter((place) => isList(place) && leadsToCalls(getNamedType(place.field.type)))
     expect(lists.length).toBeGreaterThan(20)
@@ -102,7 +102,7 @@ function estimateOf(query: string, variables: Record<string, unknown> = {}): num
   return estimate(parse(query), null, variables).calls
 }
 
-const headline = `{
+const nestedPage = `{
   searchCapsules(first: 50) {
     nodes {
       id name
@@ -117,125 +117,125 @@ const two = "query ($a: ID!, $b: ID!) { a: capsule(id: $a) { name } b: capsule(i
 
 describe("an operation's estimate", () => {
   test.each<[string, string, Record<string, unknown>, number]>([
-    ["nothing for nothing", "{ __typename }", {}, 0],
-    ["a call for a lookup", '{ capsule(id: "1") { name } }', {}, 1],
-    ["a call for a lookup of the id alone, which says whether it exists", '{ capsule(id: "1") { id } }', {}, 1],
+    ["no call for `__typename`", "{ __typename }", {}, 0],
+    ["one call for a lookup", '{ capsule(id: "1") { name } }', {}, 1],
+    ["one call for a lookup of the id alone", '{ capsule(id: "1") { id } }', {}, 1],
     [
-      "one for the same id twice",
+      "one call for the same id twice",
       '{ a: capsule(id: "1") { name } b: capsule(id: "1") { slug } capsules(ids: ["1"]) { id } }',
       {},
       1,
     ],
-    ["a call for a lookup of whichever id", "query ($a: ID!) { capsule(id: $a) { name } }", { a: "1" }, 1],
-    ["one for ids that turn out the same", two, { a: "1", b: "1" }, 1],
-    ["two for ids that turn out different", two, { a: "1", b: "2" }, 2],
-    ["each for the same id of two types", '{ capsule(id: "1") { name } dataAsset(id: "1") { name } }', {}, 2],
+    ["one call for a lookup by a variable", "query ($a: ID!) { capsule(id: $a) { name } }", { a: "1" }, 1],
+    ["one call for two variables with the same id", two, { a: "1", b: "1" }, 1],
+    ["two calls for two variables with different ids", two, { a: "1", b: "2" }, 2],
+    ["two calls for the same id of two types", '{ capsule(id: "1") { name } dataAsset(id: "1") { name } }', {}, 2],
     [
-      "one for each different id",
+      "one call for each different id of a list",
       "query ($ids: [ID!]!) { capsules(ids: $ids) { name } }",
       { ids: ["1", "2", "2", "3"] },
       3,
     ],
-    ["one for a list that is a single id", "query ($ids: [ID!]!) { capsules(ids: $ids) { name } }", { ids: "1" }, 1],
-    ["four for a node", '{ node(id: "1") { id } }', {}, 4],
-    ["four for each of many nodes", '{ nodes(ids: ["1", "2"]) { id } }', {}, 8],
-    ["one for a page, however large", "{ searchCapsules(first: 1000) { nodes { name } } }", {}, 1],
+    [
+      "one call for a list that is a single id",
+      "query ($ids: [ID!]!) { capsules(ids: $ids) { name } }",
+      { ids: "1" },
+      1,
+    ],
+    ["four calls for a node", '{ node(id: "1") { id } }', {}, 4],
+    ["four calls for each of several nodes", '{ nodes(ids: ["1", "2"]) { id } }', {}, 8],
+    ["one call for a page of any size", "{ searchCapsules(first: 1000) { nodes { name } } }", {}, 1],
     ["20 items for a page without `first`", "{ searchCapsules { nodes { permissions { everyone } } } }", {}, 21],
     [
-      "a page's size from a variable",
+      "as many items as a variable says",
       "query ($n: Int) { searchCapsules(first: $n) { nodes { appPanel { general { title } } } } }",
       { n: 7 },
       8,
     ],
     [
-      "20 items for a variable that is not given",
+      "20 items for a page whose size is a variable without a value",
       "query ($n: Int) { searchCapsules(first: $n) { nodes { appPanel { general { title } } } } }",
       {},
       21,
     ],
     [
-      "a variable's default",
+      "the default value of a page's size",
       "query ($n: Int = 3) { searchCapsules(first: $n) { nodes { appPanel { general { title } } } } }",
       {},
       4,
     ],
     [
-      "the items of edges as those of nodes",
+      "the items of edges like those of nodes",
       "{ searchCapsules(first: 5) { edges { node { appPanel { general { title } } } } } }",
       {},
       6,
     ],
-    ["no call for the ids of linked objects", '{ capsule(id: "1") { releaseCapsule { id __typename } } }', {}, 1],
+    ["no call for the id of a linked object", '{ capsule(id: "1") { releaseCapsule { id __typename } } }', {}, 1],
     [
-      "no call for them by a fragment",
+      "no call for the id of a linked object by a fragment",
       '{ capsule(id: "1") { releaseCapsule { ...F } } } fragment F on Capsule { id }',
       {},
       1,
     ],
-    ["a call for more of them", '{ capsule(id: "1") { releaseCapsule { id name } } }', {}, 2],
+    ["one call for a linked object's other fields", '{ capsule(id: "1") { releaseCapsule { id name } } }', {}, 2],
     [
-      "nothing for what is skipped",
+      "no call for fields that `@skip` and `@include` leave out",
       'query ($no: Boolean!) { capsule(id: "1") { releaseCapsule { id name @include(if: $no) } permissions @skip(if: true) { everyone } } }',
       { no: false },
       1,
     ],
     [
-      "the call for what is included",
+      "one call for a field that `@include` keeps",
       'query ($no: Boolean!) { capsule(id: "1") { releaseCapsule { id name @include(if: $no) } } }',
       { no: true },
       2,
     ],
     [
-      "a switch's default",
+      "the default value of a condition variable",
       'query ($yes: Boolean = true) { capsule(id: "1") { permissions @include(if: $yes) { everyone } } }',
       {},
       2,
     ],
     [
-      "one list of runs for all its pages",
+      "one call for all pages of one list of runs",
       '{ capsule(id: "1") { a: computations(first: 1) { nodes { id } } b: computations { nodes { name } } } }',
       {},
       2,
     ],
     [
-      "each panel of another version",
+      "one call for each version of a panel",
       '{ capsule(id: "1") { a: appPanel(version: 1) { general { title } } b: appPanel { general { title } } } }',
       {},
       3,
     ],
-    ["one for a file's two addresses", '{ dataAsset(id: "1") { file(path: "a") { downloadUrl viewUrl } } }', {}, 2],
+    ["one call for both URLs of a file", '{ dataAsset(id: "1") { file(path: "a") { downloadUrl viewUrl } } }', {}, 2],
+    ["two calls for a file's text and URL", '{ dataAsset(id: "1") { file(path: "a") { downloadUrl text } } }', {}, 3],
     [
-      "two for a file's text, with its address",
-      '{ dataAsset(id: "1") { file(path: "a") { downloadUrl text } } }',
-      {},
-      3,
-    ],
-    [
-      "the metadata schema once for all entries",
+      "one call for the metadata schema of all entries",
       "{ customMetadata { categories } searchDataAssets { nodes { customMetadata { type units } } } }",
       {},
       2,
     ],
     [
-      "the dearest of the types that it can be",
+      "the costliest of the types that a value can have",
       '{ node(id: "1") { ... on Capsule { permissions { everyone } appPanel { general { title } } } ... on DataAsset { permissions { everyone } } } }',
       {},
       6,
     ],
     [
-      "a generation's share for each of a lineage",
+      "25 calls for each generation of a lineage",
       '{ dataAsset(id: "1") { lineage(depth: 2) { nodes { id } } } }',
       {},
       51,
     ],
     [
-      "fields that are selected twice once",
+      "a field that is selected twice once",
       '{ capsule(id: "1") { permissions { everyone } permissions { shareAssets } ...F } } fragment F on Capsule { permissions { everyone } }',
       {},
       2,
     ],
     [
-      "two for each data asset of an edit, and one to show it",
+      "two calls for each data asset of an edit, and one to show it",
       'mutation ($ids: [ID!]) { updateDataAssets(input: {ids: $ids, addTags: ["a"]}) { ... on UpdateDataAssetsPayload { items { dataAsset { name } } } } }',
       { ids: ids(10) },
       30,
@@ -247,14 +247,14 @@ describe("an operation's estimate", () => {
       2000,
     ],
     [
-      "each of several mutations",
+      "one call for each field of a mutation",
       'mutation { a: deleteCapsule(input: {id: "1"}) { __typename } b: deleteCapsule(input: {id: "1"}) { __typename } }',
       {},
       2,
     ],
-    ["an event of a subscription", 'subscription { computation(id: "1") { state log } }', {}, 4],
+    ["the calls of one event of a subscription", 'subscription { computation(id: "1") { state log } }', {}, 4],
     [
-      "references from other subgraphs by type and id",
+      "one call for each different reference of a router",
       "query ($r: [_Any!]!) { _entities(representations: $r) { ... on Capsule { name } } }",
       {
         r: [
@@ -265,18 +265,18 @@ describe("an operation's estimate", () => {
       },
       2,
     ],
-    ["the headline request", headline, {}, 1601],
-  ])("counts %s", (_name, query, variables, calls) => {
+    ["1601 calls for a nested page of fifty capsules", nestedPage, {}, 1601],
+  ])("the estimate counts %s", (_name, query, variables, calls) => {
     expect(estimateOf(query, variables)).toBe(calls)
   })
 
-  test("is that of the operation that is named", () => {
+  test("the estimate is that of the named operation", () => {
     const document = parse('query One { capsule(id: "1") { name } } query Two { capsules(ids: ["1", "2"]) { name } }')
     expect(estimate(document, "Two", {}).calls).toBe(2)
     expect(estimate(document, "One", {}).calls).toBe(1)
   })
 
-  test("is that of each request, where requests with one document differ", () => {
+  test("the estimate differs between requests with one document and other variables", () => {
     const document = parse(
       "query ($n: Int, $with: Boolean!) { searchCapsules(first: $n) { nodes { permissions @include(if: $with) { everyone } } } }",
     )
@@ -285,7 +285,7 @@ describe("an operation's estimate", () => {
     expect(estimate(document, null, { n: 9, with: true }).calls).toBe(10)
   })
 
-  test("takes no longer for what fragments and types multiply", () => {
+  test("the estimate of fragments that double 60 times takes no longer than their text", () => {
     const fragments = ids(60).map(
       (_, index) =>
         `fragment F${index} on Computation { a: runnable { computations(first: 1) { nodes { ...F${index + 1} } } } b: runnable { computations(first: 1) { nodes { ...F${index + 1} } } } }`,
@@ -294,7 +294,7 @@ describe("an operation's estimate", () => {
     expect(estimateOf(query)).toBeGreaterThan(2 ** 60)
   })
 
-  test("bears variables of any shape", () => {
+  test("the estimate accepts variables of any shape", () => {
     const query =
       "query ($n: Int, $ids: [ID!]!, $s: Boolean!) { searchCapsules(first: $n) { nodes { id } } capsules(ids: $ids) { id @skip(if: $s) } }"
     for (const value of [null, -1, 1e9, "x", {}, [], [[1]], [null], { a: [] }, true]) {
@@ -303,9 +303,9 @@ describe("an operation's estimate", () => {
   })
 })
 
-describe("at their largest, requests that people really make pass the limit as it is set", () => {
+describe("the default limit of estimated calls allows the largest requests that clients really make", () => {
   test.each<[string, string, Record<string, unknown>]>([
-    ["the headline request, with three times its page", headline.replace("first: 50", "first: 150"), {}],
+    ["a nested page of 150 capsules", nestedPage.replace("first: 50", "first: 150"), {}],
     ["a thousand objects of any type", "query ($ids: [ID!]!) { nodes(ids: $ids) { id } }", { ids: ids(1000) }],
     [
       "an edit of a thousand data assets that shows them all",
@@ -328,23 +328,23 @@ describe("at their largest, requests that people really make pass the limit as i
       {},
     ],
     ["the logs of a thousand runs", '{ capsule(id: "1") { computations(first: 1000) { nodes { log } } } }', {}],
-  ])("%s", (_name, query, variables) => {
+  ])("%s is allowed by the default limit of calls", (_name, query, variables) => {
     expect(estimateOf(query, variables)).toBeLessThanOrEqual(limits.estimatedCalls)
   })
 })
 
-const asking = { authorization: `Bearer ${tokens.ada}`, "x-upstream-cost": "1" }
+const withCost = { authorization: `Bearer ${tokens.ada}`, "x-upstream-cost": "1" }
 
-describe("an operation that is expected to cost too many calls", () => {
-  test("is refused before the first of them, with its costliest field and a smaller request that would pass", async () => {
+describe("an operation whose estimate exceeds the limit of calls", () => {
+  test("an operation above the limit is refused before its first call; the error names its costliest field and a smaller request", async () => {
     const { ask, sandbox } = await startGateway()
     const query = (first: number) =>
-      headline.replace("first: 50", `first: ${first}`).replace("computations(first: 5)", "computations(first: 50)")
-    const { data, errors, extensions } = await ask(query(1000), {}, asking)
+      nestedPage.replace("first: 50", `first: ${first}`).replace("computations(first: 5)", "computations(first: 50)")
+    const { data, errors, extensions } = await ask(query(1000), {}, withCost)
     expect(data).toBeUndefined()
     expect(errors).toHaveLength(1)
     expect(errors?.[0]?.message).toBe(
-      "This operation may cost 257001 calls to Code Ocean, and at most 50000 are allowed; the largest part is for `searchCapsules.nodes.computations.nodes.dataAssets.dataAsset`. `searchCapsules(first: 194)` would pass.",
+      "This operation may need 257001 calls to Code Ocean; at most 50000 are allowed. The costliest field is `searchCapsules.nodes.computations.nodes.dataAssets.dataAsset`. `searchCapsules(first: 194)` would be allowed.",
     )
     expect(errors?.[0]?.extensions).toMatchObject({
       code: "OPERATION_TOO_COSTLY",
@@ -361,54 +361,54 @@ describe("an operation that is expected to cost too many calls", () => {
 
   test.each([
     [
-      "ids",
+      "a list of ids",
       "query ($ids: [ID!]!) { capsules(ids: $ids) { permissions { everyone } } }",
-      "`capsules` with 50 of its `ids` would pass.",
+      "`capsules` with 50 of its `ids` would be allowed.",
     ],
     [
-      "an alias",
+      "a page with an alias",
       "{ x: searchCapsules(first: 500) { nodes { permissions { everyone } } } }",
-      "`x: searchCapsules(first: 99)` would pass.",
+      "`x: searchCapsules(first: 99)` would be allowed.",
     ],
     [
-      "the inner of two pages, where the outer can't be small enough",
+      "the inner of two pages if no size of the outer one is enough",
       "{ searchCapsules(first: 1) { nodes { computations(first: 1000) { nodes { log } } } } }",
-      "`computations(first: 32)` would pass.",
+      "`computations(first: 32)` would be allowed.",
     ],
     [
-      "several fields together",
+      "all pages if none alone is large enough",
       "{ a: searchCapsules(first: 90) { nodes { permissions { everyone } } } b: searchPipelines(first: 90) { nodes { permissions { everyone } } } c: searchDataAssets(first: 90) { nodes { permissions { everyone } } } }",
-      "With every `first` and every list of ids at 32 or less it would pass.",
+      "It would be allowed with every `first` and every list of ids at 32 or less.",
     ],
     [
-      "nothing, where no list makes it so large",
+      "the operation if it has no list",
       `{ ${ids(99)
         .map((id, index) => `a${index}: dataAsset(id: "${id}") { permissions { everyone } }`)
         .join(" ")} }`,
-      "Ask for less of it at once, in several requests.",
+      "Split it into several requests.",
     ],
-  ])("is told to shrink %s", async (_name, query, advice) => {
+  ])("the error of an operation above the limit says to shrink %s", async (_name, query, advice) => {
     const { ask, sandbox } = await startGateway({ config: { limits: { ...limits, estimatedCalls: 100 } } })
     const { errors } = await ask(query, { ids: ids(200) })
     expect(errors?.[0]?.message).toContain(advice)
     expect(sandbox.requests).toHaveLength(0)
   })
 
-  test("may be a mutation, of which nothing happens, or a subscription, which doesn't begin", async () => {
+  test("a mutation above the limit changes nothing, and a subscription above it does not start", async () => {
     const { ask, sandbox, gateway } = await startGateway({ config: { limits: { ...limits, estimatedCalls: 2 } } })
     const archive = `archiveCapsule(input: {id: "${seed.cellCounter}", archived: true}) { __typename }`
     const { errors } = await ask(`mutation { a: ${archive} b: ${archive} c: ${archive} }`)
     expect(errors?.[0]?.extensions.code).toBe("OPERATION_TOO_COSTLY")
     const response = await gateway.fetch("http://gateway/graphql", {
       method: "POST",
-      headers: { ...asking, "content-type": "application/json", accept: "text/event-stream" },
+      headers: { ...withCost, "content-type": "application/json", accept: "text/event-stream" },
       body: JSON.stringify({ query: `subscription { computation(id: "${seed.runningAlignment}") { log } }` }),
     })
     expect(await response.text()).toContain("OPERATION_TOO_COSTLY")
     expect(sandbox.requests).toHaveLength(0)
   })
 
-  test("is one call more than the limit; one of exactly the limit is answered", async () => {
+  test("an estimate of exactly the limit is allowed; one call more is refused", async () => {
     const { ask, sandbox } = await startGateway({ config: { limits: { ...limits, estimatedCalls: 3 } } })
     const capsules = (count: number) =>
       ask("query ($ids: [ID!]!) { capsules(ids: $ids) { name } }", { ids: ids(count) })
@@ -418,13 +418,13 @@ describe("an operation that is expected to cost too many calls", () => {
   })
 })
 
-describe("an operation that makes more calls than it may", () => {
-  test("loses what comes after, and keeps what was there", async () => {
+describe("an operation that makes more calls than the limit", () => {
+  test("fields after the last allowed call fail, and those before keep their values", async () => {
     const { ask, sandbox } = await startGateway({ config: { limits: { ...limits, calls: 2 } } })
     const query = `{
       capsule(id: "${seed.cellCounter}") { name permissions { everyone } computations { nodes { id } } }
     }`
-    const { data, errors, extensions } = await ask(query, {}, asking)
+    const { data, errors, extensions } = await ask(query, {}, withCost)
     expect(data.capsule).toMatchObject({ name: "Cell Counter", computations: null })
     expect(data.capsule.permissions).not.toBeNull()
     expect(errors).toMatchObject([{ path: ["capsule", "computations"], extensions: { code: "OPERATION_TOO_COSTLY" } }])
@@ -433,7 +433,7 @@ describe("an operation that makes more calls than it may", () => {
     expect(extensions.cost).toEqual({ estimatedUpstreamCalls: 3, upstreamCalls: 2, sharedCalls: 0 })
   })
 
-  test("says in a bulk edit which items were left as they are", async () => {
+  test("a bulk edit that reaches the limit says which items it did not change", async () => {
     const { ask, sandbox } = await startGateway({ config: { limits: { ...limits, calls: 4 } } })
     const { data } = await ask(
       `mutation ($ids: [ID!]) { updateDataAssets(input: {ids: $ids, addTags: ["new"]}) {
@@ -448,25 +448,25 @@ describe("an operation that makes more calls than it may", () => {
     expect(sandbox.requests).toHaveLength(4)
   })
 
-  test("isn't one whose calls had to be repeated", async () => {
+  test("retries do not count towards the limit of calls", async () => {
     const { ask, sandbox } = await startGateway({ config: { limits: { ...limits, calls: 1 } } })
     sandbox.failNext(`GET /capsules/${seed.cellCounter}`, { status: 503 })
-    const { data, errors, extensions } = await ask(`{ capsule(id: "${seed.cellCounter}") { name } }`, {}, asking)
+    const { data, errors, extensions } = await ask(`{ capsule(id: "${seed.cellCounter}") { name } }`, {}, withCost)
     expect(errors).toBeUndefined()
     expect(data.capsule.name).toBe("Cell Counter")
     expect(extensions.cost).toEqual({ estimatedUpstreamCalls: 1, upstreamCalls: 2, sharedCalls: 0 })
   })
 })
 
-describe("an answer's cost", () => {
-  test("isn't told to those who don't ask", async () => {
+describe("the cost in a response", () => {
+  test("a response has no cost without the header X-Upstream-Cost", async () => {
     const { ask } = await startGateway()
     expect(await ask("{ __typename }")).toEqual({ data: { __typename: "Query" } })
   })
 
-  test("is told with answers, with errors, and with refusals", async () => {
+  test("results, errors and refusals have the cost if the request has the header", async () => {
     const { ask } = await startGateway()
-    const costOfAnswer = async (query: string) => (await ask(query, {}, asking)).extensions.cost
+    const costOfAnswer = async (query: string) => (await ask(query, {}, withCost)).extensions.cost
     const none = { upstreamCalls: 0, sharedCalls: 0 }
     expect(await costOfAnswer("{ __typename }")).toEqual({ estimatedUpstreamCalls: 0, ...none })
     expect(await costOfAnswer("{ nothing }")).toEqual({ estimatedUpstreamCalls: null, ...none })
@@ -477,11 +477,11 @@ describe("an answer's cost", () => {
     })
   })
 
-  test("tells calls that it shared with another request apart", async () => {
+  test("a call that was shared with another request counts as shared", async () => {
     const { ask, sandbox } = await startGateway()
     const hold = sandbox.hold()
     const query = `{ capsule(id: "${seed.cellCounter}") { name } }`
-    const both = [ask(query, {}, asking), ask(query, {}, asking)]
+    const both = [ask(query, {}, withCost), ask(query, {}, withCost)]
     await hold.waitFor(1)
     hold.end()
     const costs = (await Promise.all(both)).map(({ extensions }) => extensions.cost)
@@ -490,7 +490,7 @@ describe("an answer's cost", () => {
     expect(sandbox.requests).toHaveLength(1)
   })
 
-  test("may be asked for by pages of allowed origins", async () => {
+  test("pages of allowed origins may send the header X-Upstream-Cost", async () => {
     const { gateway } = await startGateway({ config: { corsOrigins: ["https://portal.example.org"] } })
     const response = await gateway.fetch("http://gateway/graphql", {
       method: "OPTIONS",

@@ -67,10 +67,10 @@ const valuesFor: ValuesFor = (scalar, name) => {
 
 type Execute = (args: ExecutionArgs) => ReturnType<typeof execute>
 
-/** The gateway's executor, with graphql-js behind it for what it leaves to others. */
-const compiled: Execute = (args) => executedBehind(execute)(args)
+/** The gateway's executor, which leaves some operations to graphql-js. */
+const compiled: Execute = (args) => executorBefore(execute)(args)
 
-function executedBehind(executeFn: Execute): Execute {
+function executorBefore(executeFn: Execute): Execute {
   let chosen = executeFn
   const setExecuteFn = (fn: Execute) => {
     chosen = fn
@@ -93,17 +93,17 @@ function withCancellation(args: ExecutionArgs & { signal?: AbortSignal }): Execu
   return { ...args, contextValue: { ...contextValue, state } }
 }
 
-/** Whether the gateway's executor leaves this to the one behind it, and what comes of it. */
-async function handOver(args: ExecutionArgs) {
-  let isLeft = false
-  const behind: Execute = (left) => {
-    isLeft = true
-    return execute(left)
+/** The result, and whether the gateway's executor left the operation to graphql-js. */
+async function executed(args: ExecutionArgs) {
+  let byGraphqlJs = false
+  const fallback: Execute = (sameArgs) => {
+    byGraphqlJs = true
+    return execute(sameArgs)
   }
-  return { answer: await executedBehind(behind)(args), isLeft }
+  return { answer: await executorBefore(fallback)(args), byGraphqlJs }
 }
 
-/** How many operations each of the two comparisons makes up; more of them find rarer differences. */
+/** How many operations each of the two comparisons generates. More of them find rarer differences. */
 const operations = Number(process.env.EXECUTOR_OPERATIONS ?? 300)
 const comparison = { timeout: 60_000 + operations * 100 }
 
@@ -115,12 +115,12 @@ function opposite(variables: Record<string, unknown>): Record<string, unknown> {
 }
 
 /**
- * An answer as text. Where a field that can't be null takes its parent along while others of the parent are under way, the
- * moment at which graphql-js notes its error depends on how many promises deep it stands: such errors are put into an order.
+ * A result as text. If a field that cannot be null nulls a parent with other pending fields, the moment at which graphql-js
+ * records its error depends on how many promises deep the field is. The errors of such a result are sorted.
  */
 function textOf(answer: ExecutionResult): string {
   const { data, errors = [] } = answer
-  const isTaken = ({ path = [] }: GraphQLError) => {
+  const isBelowNull = ({ path = [] }: GraphQLError) => {
     let value: unknown = data
     for (const key of path) {
       if (value === null) return true
@@ -128,21 +128,21 @@ function textOf(answer: ExecutionResult): string {
     }
     return false
   }
-  if (!errors.some(isTaken)) return JSON.stringify(answer)
+  if (!errors.some(isBelowNull)) return JSON.stringify(answer)
   return JSON.stringify({ data, errors: errors.map((error) => JSON.stringify(error)).sort() })
 }
 
-/** Compares what both executors make of operations that nobody has thought of. */
+/** Compares the results of both executors for generated operations. */
 async function compare(
   among: { schema: GraphQLSchema; valuesFor: ValuesFor },
-  answerOf: (run: Execute, args: ExecutionArgs, weather: string, who: string) => Promise<object>,
+  answerOf: (run: Execute, args: ExecutionArgs, weather: string, name: string) => Promise<object>,
 ): Promise<void> {
   let asked = 0
   const property = fc.asyncProperty(fc.gen(), fc.nat(), async (g, weather) => {
     const { query, variables, operationName } = writeOperation(among.schema, among.valuesFor, g)
     const document = parse(query)
     fc.pre(validate(among.schema, document).length === 0)
-    // The second time it is prepared already, and other fields are left out.
+    // The second time the operation is prepared already, and other fields are left out.
     for (const given of [variables, opposite(variables)]) {
       const args = { schema: among.schema, document, variableValues: given, operationName: operationName ?? null }
       asked += 1
@@ -159,13 +159,13 @@ async function compare(
 }
 
 test(
-  "any operation has the answer and the calls that graphql-js gives it, whatever Code Ocean answers",
+  "any operation has the result and the calls that graphql-js gives it, whatever Code Ocean answers",
   comparison,
   async () => {
     const sandbox = await startSandbox()
     const upstream = await startSpoiling(sandbox.url)
     const log = createLog("silent", { write() {} })
-    // One connection, so that what is sent first is answered first.
+    // One connection, so that responses come in the order of the requests.
     const upstreamPool = createUpstreamPool({
       url: new URL(`${upstream.url}/`),
       connections: 1,
@@ -178,8 +178,8 @@ test(
       sharedReads: false,
       log,
     })
-    await compare({ schema, valuesFor }, async (run, args, weather, who) => {
-      const requestId = `${weather}.${who}`
+    await compare({ schema, valuesFor }, async (run, args, weather, name) => {
+      const requestId = `${weather}.${name}`
       const caller = {
         token: { value: tokens.ada },
         tokenDigest: "ada",
@@ -207,15 +207,15 @@ test(
 )
 
 test(
-  "any operation has the answer and the calls that graphql-js gives it, whatever resolvers return",
+  "any operation has the result and the calls that graphql-js gives it, whatever resolvers return",
   comparison,
   async () => {
-    // graphql-js leaves some promises to reject unheard, where what they were for has failed already: that is its own affair.
+    // graphql-js leaves some rejections unhandled if their parent has failed already. Only those of the gateway's executor count.
     let isOurs = false
-    const unheard: unknown[] = []
+    const unhandled: unknown[] = []
     const others = process.listeners("unhandledRejection")
     process.removeAllListeners("unhandledRejection")
-    process.on("unhandledRejection", (error) => isOurs && unheard.push(error))
+    process.on("unhandledRejection", (error) => isOurs && unhandled.push(error))
 
     await compare({ schema: oddSchema(), valuesFor: () => ["a"] }, async (run, args, weather) => {
       const contextValue: OddContext = { weather, calls: [], later: new Turns() }
@@ -224,7 +224,7 @@ test(
       await contextValue.later.over()
       return { answer: textOf(answer), calls: [...contextValue.calls] }
     })
-    expect(unheard).toEqual([])
+    expect(unhandled).toEqual([])
 
     process.removeAllListeners("unhandledRejection")
     for (const listener of others) process.on("unhandledRejection", listener)
@@ -238,58 +238,58 @@ const small = buildSchema(`
 const ask = (query: string, args: Partial<ExecutionArgs & { signal: AbortSignal }> = {}) =>
   ({ schema: small, document: parse(query), ...args }) as ExecutionArgs
 
-test("the operation that is named is the one that runs, and no other of its document", async () => {
+test("of a document with several operations only the named one is executed", async () => {
   const args = ask("mutation A { first } mutation B { second }", { rootValue: { first: () => 1, second: () => 2 } })
   expect(await compiled({ ...args, operationName: "B" })).toEqual({ data: { second: 2 } })
   expect(await compiled({ ...args, operationName: "A" })).toEqual({ data: { first: 1 } })
 })
 
 test.each([
-  ["a name that plain objects can't have", "{ __proto__: one }", undefined],
-  ["an operation that isn't there", "query A { one } query B { two }", "C"],
-  ["an empty name", "{ one }", ""],
-  ["variables that don't fit", "query ($v: Int!) { one @skip(if: false) two }", undefined],
-])("%s is left to the executor behind it", async (_what, query, operationName) => {
-  const { answer, isLeft } = await handOver(ask(query, { operationName }))
-  expect(isLeft).toBe(true)
+  ["the alias __proto__", "{ __proto__: one }", undefined],
+  ["an unknown operation name", "query A { one } query B { two }", "C"],
+  ["an empty operation name", "{ one }", ""],
+  ["a missing variable", "query ($v: Int!) { one @skip(if: false) two }", undefined],
+])("an operation with %s is executed by graphql-js", async (_what, query, operationName) => {
+  const { answer, byGraphqlJs } = await executed(ask(query, { operationName }))
+  expect(byGraphqlJs).toBe(true)
   expect(answer).toEqual(await execute(ask(query, { operationName })))
 })
 
-test("introspection has the answer that graphql-js gives it", async () => {
+test("introspection has the result that graphql-js gives it", async () => {
   for (const query of [
     getIntrospectionQuery({ specifiedByUrl: true, directiveIsRepeatable: true, schemaDescription: true, oneOf: true }),
     '{ __typename capsule: __type(name: "Capsule") { __typename name fields(includeDeprecated: true) { name args { name } } } none: __type(name: "x") { name } }',
     "query ($n: String!) { __type(name: $n) { possibleTypes { name } inputFields { name defaultValue } } }",
   ]) {
     const args = { schema, document: parse(query), variableValues: { n: "Node" } }
-    const { answer, isLeft } = await handOver(args)
-    expect(isLeft).toBe(false)
+    const { answer, byGraphqlJs } = await executed(args)
+    expect(byGraphqlJs).toBe(false)
     expect(JSON.stringify(answer)).toBe(JSON.stringify(await execute(args)))
   }
 })
 
-test("any other operation is not", async () => {
-  expect(await handOver(ask("{ one }", { rootValue: { one: 1 } }))).toEqual({
+test("a plain operation is executed by the gateway's own executor", async () => {
+  expect(await executed(ask("{ one }", { rootValue: { one: 1 } }))).toEqual({
     answer: { data: { one: 1 } },
-    isLeft: false,
+    byGraphqlJs: false,
   })
 })
 
-test("when nobody waits any more, the change under way is the last", async () => {
-  const began: string[] = []
+test("after a cancellation no further field of a mutation is executed", async () => {
+  const started: string[] = []
   const { promise, resolve } = Promise.withResolvers<number>()
   const first = () => {
-    began.push("first")
+    started.push("first")
     return promise
   }
-  const rootValue = { first, second: () => began.push("second") }
-  const leaving = new AbortController()
-  const answer = compiled(ask("mutation { first second }", { rootValue, signal: leaving.signal }))
-  leaving.abort(new Error("The client left."))
+  const rootValue = { first, second: () => started.push("second") }
+  const controller = new AbortController()
+  const answer = compiled(ask("mutation { first second }", { rootValue, signal: controller.signal }))
+  controller.abort(new Error("The client left."))
   await expect(answer).rejects.toThrow("The client left.")
   resolve(1)
   await new Promise((done) => setImmediate(done))
-  expect(began).toEqual(["first"])
+  expect(started).toEqual(["first"])
 })
 
 const resolvers: Record<string, GraphQLFieldResolver<unknown, unknown>> = {
@@ -305,13 +305,13 @@ const resolvers: Record<string, GraphQLFieldResolver<unknown, unknown>> = {
     info.fieldName).bind(undefined),
 }
 
-test.each(Object.entries(resolvers))("a resolver gets the field's info by %s", async (_way, resolve) => {
+test.each(Object.entries(resolvers))("a resolver that takes info by %s gets it", async (_way, resolve) => {
   const query = new GraphQLObjectType({ name: "Query", fields: { name: { type: GraphQLString, resolve } } })
   const args = { schema: new GraphQLSchema({ query }), document: parse("{ alias: name }") }
-  expect(await handOver(args)).toEqual({ answer: { data: { alias: "name" } }, isLeft: false })
+  expect(await executed(args)).toEqual({ answer: { data: { alias: "name" } }, byGraphqlJs: false })
 })
 
-test("an operation with more conditions and fields than are kept has its right answer all the same", async () => {
+test("an operation with more conditions and fields than the executor keeps still has the right result", async () => {
   const names = ["a", "b", "c", "d", "e", "f"]
   const fields = Array.from({ length: 3000 }, (_, index) => `f${index}: one @skip(if: $${names[index % 6]})`)
   const query = `query (${names.map((name) => `$${name}: Boolean!`).join(" ")}) { ${fields.join(" ")} two }`

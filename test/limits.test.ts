@@ -31,8 +31,8 @@ const list = (count: number) => Array.from({ length: count }, (_, index) => `id-
 /** How deep brackets nest in a value. */
 const deep = (levels: number): unknown => (levels === 0 ? "x" : [deep(levels - 1)])
 
-describe("an operation is answered up to its limit, and refused beyond without a call", () => {
-  // Each of them asks for something that costs a call: `inside` and `outside` differ by one.
+describe("limits of an operation", () => {
+  // Each operation needs a call. `inside` and `outside` differ by one.
   const one = 'capsule(id: "1")'
   const filtered = 'query ($v: JSON!) { searchCapsules(filters: [{key: "k", value: $v}]) { nodes { id } } }'
   test.each<[keyof Limits, number, string, string, string, Record<string, unknown>?, Record<string, unknown>?]>([
@@ -144,22 +144,25 @@ describe("an operation is answered up to its limit, and refused beyond without a
       { v: list(2) },
       { v: list(3) },
     ],
-  ])("%s, at %i: %s, but not %s", async (limit, most, inside, outside, asked, within, beyond) => {
-    const { ask, sandbox } = await startGateway({ config: { limits: { ...limits, [limit]: most } } })
-    const passed = await ask(inside, within)
-    expect(JSON.stringify(passed.errors ?? [])).not.toContain("the most")
-    expect(sandbox.requests.length + (passed.errors?.length ?? 0)).toBeGreaterThan(0)
-    const before = sandbox.requests.length
-    const { data, errors } = await ask(outside, beyond)
-    expect(data).toBeUndefined()
-    expect(errors).toHaveLength(1)
-    expect(errors?.[0]?.message).toContain(asked)
-    expect(errors?.[0]?.message).toContain(String(most))
-    expect(errors?.[0]?.extensions.code).toMatch(/^(BAD_USER_INPUT|GRAPHQL_PARSE_FAILED)$/)
-    expect(sandbox.requests).toHaveLength(before)
-  })
+  ])(
+    "a limit of %s at %i allows %s and refuses %s without a call",
+    async (limit, most, inside, outside, asked, within, beyond) => {
+      const { ask, sandbox } = await startGateway({ config: { limits: { ...limits, [limit]: most } } })
+      const passed = await ask(inside, within)
+      expect(JSON.stringify(passed.errors ?? [])).not.toMatch(/the limit|are allowed/)
+      expect(sandbox.requests.length + (passed.errors?.length ?? 0)).toBeGreaterThan(0)
+      const before = sandbox.requests.length
+      const { data, errors } = await ask(outside, beyond)
+      expect(data).toBeUndefined()
+      expect(errors).toHaveLength(1)
+      expect(errors?.[0]?.message).toContain(asked)
+      expect(errors?.[0]?.message).toContain(String(most))
+      expect(errors?.[0]?.extensions.code).toMatch(/^(BAD_USER_INPUT|GRAPHQL_PARSE_FAILED)$/)
+      expect(sandbox.requests).toHaveLength(before)
+    },
+  )
 
-  test("bodyBytes, declared or not", async () => {
+  test("a body above the limit is refused with 413, with and without a Content-Length", async () => {
     const body = JSON.stringify({ query: `{ capsule(id: "${seed.cellCounter}") { name } }` })
     const { gateway, sandbox } = await startGateway({ config: { limits: { ...limits, bodyBytes: body.length } } })
     const url = await gateway.listen()
@@ -178,7 +181,7 @@ describe("an operation is answered up to its limit, and refused beyond without a
     expect(sandbox.requests).toHaveLength(before)
   })
 
-  test("clients that take GraphQL's own media type get 400", async () => {
+  test("clients that accept application/graphql-response+json get 400 for an operation above a limit", async () => {
     const { gateway } = await startGateway()
     for (const query of [
       `{ ${many(101, (index) => `a${index}: __typename`)} }`,
@@ -194,7 +197,7 @@ describe("an operation is answered up to its limit, and refused beyond without a
   })
 })
 
-describe("what people really send passes the limits as they are set", () => {
+describe("the default limits", () => {
   test.each([
     [
       "the introspection that GraphiQL and code generators send",
@@ -218,26 +221,26 @@ describe("what people really send passes the limits as they are set", () => {
       "pages in pages",
       `{ searchCapsules { edges { node { computations { edges { node { dataAssets { dataAsset { provenance { computation { dataAssets { dataAsset { provenance { capsule { name } } } } } } } } } } } } } } }`,
     ],
-  ])("%s", async (_name, query) => {
+  ])("the default limits allow %s", async (_name, query) => {
     checkSource(query, limits)
     checkDocument(parse(query), limits)
   })
 })
 
-describe("documents that multiply", () => {
+describe("documents that grow by fragments and introspection", () => {
   const chain = (length: number, spreads: number) =>
     `{ node(id: "1") { ...F0 } } ${many(length, (index) => `fragment F${index} on Node { ${many(spreads, () => `...F${index + 1}`)} }`)} fragment F${length} on Node { id }`
 
   test.each([
     ["exponential fragments", chain(60, 2), "more than a billion selections"],
-    ["exponential fragments that are ever so wide", chain(90, 40), "more than a billion selections"],
+    ["exponential fragments with forty spreads each", chain(90, 40), "more than a billion selections"],
     [
       "exponential fragments by aliases",
       `{ node(id: "1") { ...F0 } } ${many(40, (index) => `fragment F${index} on Computation { a: runnable { ... on Capsule { computations { nodes { ...F${index + 1} } } } } b: runnable { ... on Capsule { computations { nodes { ...F${index + 1} } } } } }`)} fragment F40 on Computation { id }`,
       "levels",
     ],
     [
-      "exponential fragments that nobody spreads",
+      "exponential fragments that no operation spreads",
       `{ __typename } ${many(50, (index) => `fragment F${index} on Node { ...F${index + 1} ...F${index + 1} }`)} fragment F50 on Node { id }`,
       "more than a billion selections",
     ],
@@ -253,21 +256,21 @@ describe("documents that multiply", () => {
       "spreads itself",
     ],
     [
-      "fragments in a circle that nobody spreads",
+      "a cycle of fragments that no operation spreads",
       "{ __typename } fragment A on Node { ...B } fragment B on Node { ...A }",
       "spreads itself",
     ],
     ["a long chain of fragments", chain(150, 1), "100 levels"],
-    ["the same field over and over", `{ ${many(600, () => 'capsule(id: "1") { id }')} }`, "359400 pairs"],
+    ["the same field 600 times", `{ ${many(600, () => 'capsule(id: "1") { id }')} }`, "359400 pairs"],
     [
-      "the same field over and over, through fragments",
+      "the same field many times through fragments",
       `{ ${many(60, (index) => `...F${index}`)} } ${many(60, (index) => `fragment F${index} on Query { capsule(id: "1") { ${many(9, () => "id")} } }`)}`,
       "pairs",
     ],
-    ["aliases without end", `{ ${many(2_000, (index) => `a${index}: __typename`)} }`, "2000 aliases"],
-    ["directives without end", `{ __typename ${"@skip(if: false) ".repeat(1_000)} }`, "1000 directives"],
+    ["2000 aliases", `{ ${many(2_000, (index) => `a${index}: __typename`)} }`, "2000 aliases"],
+    ["1000 directives", `{ __typename ${"@skip(if: false) ".repeat(1_000)} }`, "1000 directives"],
     ["unknown directives", `{ __typename ${many(11, (index) => `@d${index}`)} }`, "11 directives in one place"],
-  ])("are refused before validation begins: %s", (_name, query, asked) => {
+  ])("a document with %s is refused before validation", (_name, query, asked) => {
     expect(() => checkDocument(parse(query), limits)).toThrow(asked)
   })
 
@@ -288,7 +291,7 @@ describe("documents that multiply", () => {
       "introspection of interfaces' types",
       `{ __schema { types { ${"possibleTypes { interfaces { ".repeat(6)} name ${"} } ".repeat(6)} } } }`,
     ],
-  ])("are refused: %s", async (_name, query) => {
+  ])("a document with %s is refused", async (_name, query) => {
     const { ask } = await startGateway()
     const { data, errors } = await ask(query)
     expect(data).toBeUndefined()
@@ -296,26 +299,26 @@ describe("documents that multiply", () => {
   })
 })
 
-/** A place in the schema that takes a list. */
+/** An argument, or a field of an input, that is a list. */
 interface ListPlace {
   /** The field with the argument. */
   owner: string
   field: string
   argument: GraphQLArgument
-  /** The way from the argument's value to the list; empty: it is the list. */
-  way: readonly string[]
+  /** The path from the argument's value to the list. Empty if the argument is the list. */
+  path: readonly string[]
 }
 
 function listsIn(
   type: GraphQLInputType,
-  way: readonly string[] = [],
+  path: readonly string[] = [],
   seen: readonly string[] = [],
 ): (readonly string[])[] {
   const named = getNamedType(type)
-  const own = isListType(getNullableType(type)) ? [way] : []
+  const own = isListType(getNullableType(type)) ? [path] : []
   if (!isInputObjectType(named) || seen.includes(named.name)) return own
   const inner = Object.values(named.getFields()).flatMap((field: GraphQLInputField) =>
-    listsIn(field.type, [...way, field.name], [...seen, named.name]),
+    listsIn(field.type, [...path, field.name], [...seen, named.name]),
   )
   return [...own, ...inner]
 }
@@ -324,15 +327,15 @@ const listPlaces: ListPlace[] = Object.values(schema.getTypeMap()).flatMap((type
   isObjectType(type) && !type.name.startsWith("__")
     ? Object.values(type.getFields()).flatMap((field) =>
         field.args.flatMap((argument) =>
-          listsIn(argument.type).map((way) => ({ owner: type.name, field: field.name, argument, way })),
+          listsIn(argument.type).map((path) => ({ owner: type.name, field: field.name, argument, path })),
         ),
       )
     : [],
 )
 
-describe("every list in the schema is bounded", () => {
-  test("there are many", () => {
-    const named = listPlaces.map(({ owner, field, way }) => [owner, field, ...way].join("."))
+describe("lists in arguments", () => {
+  test("the test finds the lists of the schema", () => {
+    const named = listPlaces.map(({ owner, field, path }) => [owner, field, ...path].join("."))
     expect(named.length).toBeGreaterThan(60)
     expect(named).toEqual(
       expect.arrayContaining([
@@ -344,7 +347,7 @@ describe("every list in the schema is bounded", () => {
     )
   })
 
-  /** An operation that gives this argument as `$value`, and the others that must be given. */
+  /** An operation with variables for this argument and the other required ones. */
   function operationOn({ owner, field: name, argument }: ListPlace): string {
     const type = schema.getType(owner)
     const field = isObjectType(type) ? type.getFields()[name] : undefined
@@ -358,17 +361,17 @@ describe("every list in the schema is bounded", () => {
     return `query (${variables}) { ${owner === "Query" ? call : `node(id: "1") { ... on ${owner} { ${call} } }`} }`
   }
 
-  test("whether it comes by a variable or is written into the document", async () => {
+  test("every list of the schema has a limit, in variables and in the document", async () => {
     const { ask, sandbox } = await startGateway()
     for (const place of listPlaces) {
-      const { argument, way } = place
-      const value = way.reduceRight<unknown>((inner, key) => ({ [key]: inner }), list(1001))
+      const { argument, path } = place
+      const value = path.reduceRight<unknown>((inner, key) => ({ [key]: inner }), list(1001))
       const operation = operationOn(place)
       const written = JSON.stringify(value).replace(/"(\w+)":/g, "$1:")
       const literal = operation
         .replace(`($${argument.name}: ${argument.type}`, "($unused: Int")
         .replace(`${argument.name}: $${argument.name}`, `${argument.name}: ${written}`)
-      const name = [place.owner, place.field, ...way].join(".")
+      const name = [place.owner, place.field, ...path].join(".")
       for (const answer of [await ask(operation, { [argument.name]: value }), await ask(literal)]) {
         expect(
           answer.errors?.map(({ message }) => message),
@@ -380,17 +383,17 @@ describe("every list in the schema is bounded", () => {
   })
 })
 
-describe("brackets are counted before a document is parsed", () => {
+describe("the nesting of a text before it is parsed", () => {
   const open = "{ a ".repeat(limits.nesting)
   const notDeep = { ...limits, nesting: 2 }
 
   test.each([
-    ["a comment that closes them", `#}}}}\n{ a { #}}\r b { c } } }`],
-    ["a string that closes them", '{ a(b: "}}}") { c { d } } }'],
-    ["a string with an escaped quote before what closes them", '{ a(b: "\\"}}}") { c { d } } }'],
-    ["a block string that closes them", '{ a(b: """ "}}} \\"""}} """) { c { d } } }'],
-    ["a string that ends with its line, where the parser gives up", '{ a(b: "}}\n{{{{'],
-  ])("whatever %s", (_what, text) => {
+    ["a comment with closing brackets", `#}}}}\n{ a { #}}\r b { c } } }`],
+    ["a string with closing brackets", '{ a(b: "}}}") { c { d } } }'],
+    ["a string with an escaped quote before closing brackets", '{ a(b: "\\"}}}") { c { d } } }'],
+    ["a block string with closing brackets", '{ a(b: """ "}}} \\"""}} """) { c { d } } }'],
+    ["a string without an end", '{ a(b: "}}\n{{{{'],
+  ])("brackets count despite %s", (_what, text) => {
     expect(() => checkSource(text, notDeep)).toThrow("deeper than 2 levels")
   })
 
@@ -398,11 +401,11 @@ describe("brackets are counted before a document is parsed", () => {
     ["comments", "{ a #{{{\n }"],
     ["strings", '{ a(b: "{{{ \\" {{") }'],
     ["block strings", '{ a(b: """{{{ " \\""" {{""") }'],
-  ])("but not those in %s", (_what, text) => {
+  ])("brackets in %s do not count", (_what, text) => {
     expect(() => checkSource(text, notDeep)).not.toThrow()
   })
 
-  test("so that a comment doesn't let the parser descend without end", async () => {
+  test("a comment with 100,000 closing brackets does not hide 9,000 levels", async () => {
     const { ask } = await startGateway()
     const { errors } = await ask(`#${"}".repeat(100_000)}\n${open.repeat(90)}`)
     expect(errors).toHaveLength(1)
@@ -411,7 +414,7 @@ describe("brackets are counted before a document is parsed", () => {
   })
 })
 
-describe("an error that quotes what was sent is short, whoever words it", () => {
+describe("the length of errors", () => {
   const long = "x".repeat(100_000)
   const search = "query ($f: [SearchFilterInput!]) { searchCapsules(filters: $f) { nodes { id } } }"
   test.each<[string, string, Record<string, unknown>]>([
@@ -424,7 +427,7 @@ describe("an error that quotes what was sent is short, whoever words it", () => 
       search,
       { f: [{ key: long, ...Object.fromEntries(list(60).map((id) => [id, 1])) }] },
     ],
-  ])("%s", async (_what, query, variables) => {
+  ])("the errors about %s of 100,000 characters are short", async (_what, query, variables) => {
     for (const introspection of [true, false]) {
       const { ask } = await startGateway({ config: { introspection } })
       const { errors } = await ask(query, variables)
@@ -434,7 +437,7 @@ describe("an error that quotes what was sent is short, whoever words it", () => 
   })
 })
 
-describe("an error's location in a long document costs nobody else's time", () => {
+describe("the location of an error", () => {
   const unknown = many(95, (index) => `x${index}`)
 
   test.each([
@@ -445,7 +448,7 @@ describe("an error's location in a long document costs nobody else's time", () =
       "half a million line breaks before a thousand errors of a page",
       `${"\n".repeat(450_000)}{ searchCapsules(first: 1000) { nodes { ${many(20, (index) => `a${index}: computations(first: 0) { nodes { id } }`)} } } }`,
     ],
-  ])("%s", async (_what, query) => {
+  ])("the errors of a document with %s have no location, and do not delay other requests", async (_what, query) => {
     const { ask, gateway } = await startGateway({ sandbox: { generate: 300 } })
     const url = await gateway.listen()
     const answer = ask(query)
@@ -465,14 +468,14 @@ describe("an error's location in a long document costs nobody else's time", () =
     expect(errors?.[0]).not.toHaveProperty("locations")
   })
 
-  test("is still told for documents that people write", async () => {
+  test("an error of a document of 901 lines has a location", async () => {
     const { ask } = await startGateway()
     const { errors } = await ask(`${"\n".repeat(900)}{ nothing }`)
     expect(errors).toMatchObject([{ locations: [{ line: 901, column: 3 }] }])
   })
 })
 
-test("documents that were parsed take no more memory than they may, the newest of them kept", () => {
+test("the caches of documents and their errors have a bounded size and keep the newest entries", () => {
   const documents = createDocumentCache()
   const refusals = createRefusalCache()
   const text = (index: number) => `{ ${many(9_000, () => "id")} a${index} }`
@@ -485,26 +488,26 @@ test("documents that were parsed take no more memory than they may, the newest o
   expect(refusals.size).toBe(16)
 })
 
-describe("variables", () => {
+describe("the content of variables", () => {
   const query =
     'query ($v: JSON!, $id: ID!) { searchCapsules(filters: [{key: "k", value: $v}]) { nodes { id } } capsule(id: $id) { id } }'
 
   test.each([
-    ["half a character", { v: "a\ud800b", id: "1" }, "`$v` holds half of a character"],
-    ["half a character in a key", { v: { "\udc00": 1 }, id: "1" }, "`$v` holds half of a character"],
+    ["a lone surrogate", { v: "a\ud800b", id: "1" }, "`$v` contains a lone surrogate"],
+    ["a lone surrogate in a key", { v: { "\udc00": 1 }, id: "1" }, "`$v` contains a lone surrogate"],
     [
       "the key __proto__",
       { v: JSON.parse('{"a": [{"__proto__": {"polluted": true}}]}'), id: "1" },
       "`$v` has the key `__proto__`",
     ],
-    ["what nests too deep", { v: deep(101), id: "1" }, "`$v` nests deeper than 100 levels"],
+    ["101 levels", { v: deep(101), id: "1" }, "`$v` nests deeper than 100 levels"],
     [
-      "a long list in a variable that no operation names",
+      "a long list in a variable that the operation does not declare",
       { v: "x", id: "1", other: list(1001) },
       "`$other` has a list of 1001 entries",
     ],
     ["twenty thousand values", { v: Array.from({ length: 21 }, () => list(999)), id: "1" }, "more than 20000 values"],
-  ])("with %s are refused by their name, without a call", async (_name, variables, message) => {
+  ])("a variable with %s is refused by its name, without a call", async (_name, variables, message) => {
     const { ask, sandbox } = await startGateway()
     const { errors } = await ask(query, variables)
     expect(errors).toMatchObject([
@@ -514,7 +517,7 @@ describe("variables", () => {
     expect({}).not.toHaveProperty("polluted")
   })
 
-  test("of a hundred thousand levels are refused, and don't overflow anything", async () => {
+  test("a variable of 100,000 levels is refused and overflows no stack", async () => {
     const { gateway, sandbox } = await startGateway()
     const body = `{"query": ${JSON.stringify(query)}, "variables": {"id": "1", "v": ${"[".repeat(100_000)}${"]".repeat(100_000)}}}`
     const response = await gateway.fetch("http://gateway/graphql", {
@@ -536,13 +539,13 @@ async function post({ gateway }: World, body: string, headers: Record<string, st
 
 const lookup = `{ capsule(id: "${seed.cellCounter}") { name } }`
 
-describe("a request that is no single operation in JSON runs nothing", () => {
+describe("a request that is no single operation in JSON", () => {
   test.each([
     ["a list of operations", JSON.stringify([{ query: lookup }, { query: lookup }]), {}],
     ["an empty list", "[]", {}],
     ["a form", `query=${encodeURIComponent(lookup)}`, { "content-type": "application/x-www-form-urlencoded" }],
     [
-      "a form that says it is none of a foreign page's",
+      "a form with the header Apollo-Require-Preflight",
       `query=${encodeURIComponent(lookup)}`,
       { "content-type": "application/x-www-form-urlencoded", "apollo-require-preflight": "1" },
     ],
@@ -551,11 +554,11 @@ describe("a request that is no single operation in JSON runs nothing", () => {
       `--x\r\nContent-Disposition: form-data; name="operations"\r\n\r\n${JSON.stringify({ query: lookup })}\r\n--x\r\nContent-Disposition: form-data; name="map"\r\n\r\n{}\r\n--x--\r\n`,
       { "content-type": "multipart/form-data; boundary=x" },
     ],
-    ["plain text", JSON.stringify({ query: lookup }), { "content-type": "text/plain" }],
-    ["no type", JSON.stringify({ query: lookup }), { "content-type": "" }],
-    ["another parameter", JSON.stringify({ query: lookup, other: 1 }), {}],
-    ["a parameter called __proto__", `{"query": ${JSON.stringify(lookup)}, "__proto__": {"variables": 1}}`, {}],
-  ])("%s", async (_name, body, headers) => {
+    ["the type text/plain", JSON.stringify({ query: lookup }), { "content-type": "text/plain" }],
+    ["an empty type", JSON.stringify({ query: lookup }), { "content-type": "" }],
+    ["an unknown parameter", JSON.stringify({ query: lookup, other: 1 }), {}],
+    ["the parameter __proto__", `{"query": ${JSON.stringify(lookup)}, "__proto__": {"variables": 1}}`, {}],
+  ])("a request with %s executes nothing", async (_name, body, headers) => {
     const world = await startGateway()
     const { status, text } = await post(world, body, { ...json, ...headers })
     expect([400, 403, 415]).toContain(status)
@@ -563,16 +566,19 @@ describe("a request that is no single operation in JSON runs nothing", () => {
     expect(world.sandbox.requests).toHaveLength(0)
   })
 
-  test.each(["query", "operationName", "variables", "extensions"])("%s of any odd type", async (parameter) => {
-    const world = await startGateway()
-    for (const value of [1, true, "x", "\ud800", [], [1], {}, { a: 1 }, [[]], 1e300]) {
-      const { text } = await post(world, JSON.stringify({ query: lookup, [parameter]: value }))
-      expect(text).not.toContain("INTERNAL_SERVER_ERROR")
-    }
-  })
+  test.each(["query", "operationName", "variables", "extensions"])(
+    "a parameter `%s` of any type causes no internal error",
+    async (parameter) => {
+      const world = await startGateway()
+      for (const value of [1, true, "x", "\ud800", [], [1], {}, { a: 1 }, [[]], 1e300]) {
+        const { text } = await post(world, JSON.stringify({ query: lookup, [parameter]: value }))
+        expect(text).not.toContain("INTERNAL_SERVER_ERROR")
+      }
+    },
+  )
 })
 
-describe("in production", () => {
+describe("introspection and suggestions", () => {
   const production = (env: Record<string, string> = {}) => {
     const { introspection } = readConfig({ CODEOCEAN_URL, NODE_ENV: "production", ...env })
     return { introspection }
@@ -586,7 +592,7 @@ describe("in production", () => {
     ["query ($o: CapsuleOrderInput) { searchCapsules(orderBy: $o) { nodes { id } } }", { o: { feild: "NAME" } }],
   ] as const
 
-  test("the schema can't be asked for, but for an object's type", async () => {
+  test("in production introspection is refused, except `__typename`", async () => {
     const { ask } = await startGateway({ config: production() })
     for (const query of [
       getIntrospectionQuery(),
@@ -600,7 +606,7 @@ describe("in production", () => {
     expect(await ask("{ __typename }")).toEqual({ data: { __typename: "Query" } })
   })
 
-  test("errors don't say what a misspelt name may have meant", async () => {
+  test("in production errors do not suggest the right spelling of a name", async () => {
     const { ask } = await startGateway({ config: production() })
     for (const [query, variables] of misspelt) {
       const answer = await ask(query, variables)
@@ -609,7 +615,7 @@ describe("in production", () => {
     }
   })
 
-  test("INTROSPECTION=true allows both, and elsewhere both are on unless it is false", async () => {
+  test("INTROSPECTION=true allows introspection and suggestions in production, and false refuses them elsewhere", async () => {
     const asked = production({ INTROSPECTION: "true" })
     for (const config of [asked, readConfig({ CODEOCEAN_URL })]) {
       const { ask } = await startGateway({ config: { introspection: config.introspection } })
@@ -622,7 +628,7 @@ describe("in production", () => {
   })
 })
 
-describe("variables of any shape, for any argument", () => {
+describe("variables of any shape", () => {
   const odd = fc.oneof(
     fc.jsonValue({ maxDepth: 3 }),
     fc.constantFrom<unknown>(
@@ -652,7 +658,7 @@ describe("variables of any shape, for any argument", () => {
     ),
   )
 
-  /** Something that fits a type more or less: with each level it may be anything. */
+  /** A value that roughly fits a type. On each level it may be anything. */
   function valueFor(type: GraphQLInputType): fc.Arbitrary<unknown> {
     const nullable = getNullableType(type)
     const fitting: fc.Arbitrary<unknown> = isListType(nullable)
@@ -668,8 +674,8 @@ describe("variables of any shape, for any argument", () => {
     return fc.oneof({ weight: 4, arbitrary: fitting }, { weight: 1, arbitrary: odd })
   }
 
-  /** How to come to a field of each type whose fields take arguments. */
-  const ways: Record<string, (field: string) => string> = {
+  /** An operation with a field of each type whose fields have arguments. */
+  const operationWith: Record<string, (field: string) => string> = {
     Query: (field) => `query (DECLARED) { ${field} }`,
     Mutation: (field) => `mutation (DECLARED) { ${field} }`,
     Subscription: (field) => `subscription (DECLARED) { ${field} }`,
@@ -688,12 +694,12 @@ describe("variables of any shape, for any argument", () => {
       : [],
   )
 
-  test.each(fields)("%s.%s never answers with an internal error", async (owner, name, field) => {
+  test.each(fields)("%s.%s answers no variables with an internal error", async (owner, name, field) => {
     const world = await startGateway()
     const given = field.args.map((arg) => `${arg.name}: $${arg.name}`).join(", ")
     const selected = isLeafType(getNamedType(field.type)) ? "" : " { __typename }"
     const declared = field.args.map((arg) => `$${arg.name}: ${arg.type}`).join(", ")
-    const query = ways[owner]!(`${name}(${given})${selected}`).replace("DECLARED", declared)
+    const query = operationWith[owner]!(`${name}(${given})${selected}`).replace("DECLARED", declared)
     const values = fc.record(Object.fromEntries(field.args.map((arg) => [arg.name, valueFor(arg.type)])), {
       requiredKeys: [],
     })
@@ -707,7 +713,7 @@ describe("variables of any shape, for any argument", () => {
   })
 })
 
-test("documents made of anything are answered, and never with an internal error", async () => {
+test("no document of random words causes an internal error", async () => {
   const world = await startGateway()
   const words = fc.constantFrom(
     ...'{ } ( ) [ ] : ! $ @ ... = | & # , " """ query mutation subscription fragment on Query Capsule node id $id __typename __schema __type'.split(

@@ -6,7 +6,7 @@ import { expect, test } from "vitest"
 /** The gateway, and the sandbox that demos and tests run it on. */
 const folders = ["src", "sandbox"]
 
-/** Patterns that are put together when the program runs, each with the reason why no foreign text is in it. */
+/** Patterns that are built at run time, each with the reason why it contains no foreign text. */
 const computed = new Map([
   [
     "src/http/router.ts",
@@ -16,13 +16,13 @@ const computed = new Map([
 
 interface Found {
   file: string
-  /** The pattern and its flags; undefined where they are known only when the program runs. */
+  /** The pattern and its flags. Undefined if they are known only at run time. */
   pattern?: string
   flags?: string
   text: string
 }
 
-/** Every pattern in a source file: literals, and whatever is made by `RegExp` or by the text methods that call it. */
+/** Every pattern in a source file: literals, and calls of `RegExp` or of the string methods that call it. */
 function patternsIn(file: string, code: string): Found[] {
   const { program, errors } = parseSync(file, code)
   if (errors.length > 0) throw new Error(`${file}: ${errors[0]?.message}`)
@@ -54,7 +54,7 @@ function patternsIn(file: string, code: string): Found[] {
   return found
 }
 
-/** The patterns whose time grows faster than the text, each with how fast. */
+/** The patterns whose time grows faster than the text, each with its complexity. */
 function slow(found: readonly Found[]): string[] {
   return found.flatMap(({ file, pattern, flags, text }) => {
     if (pattern === undefined) return []
@@ -76,13 +76,13 @@ async function patternsOfSource(): Promise<Found[]> {
   return (await Promise.all(found)).flat(2)
 }
 
-test("every pattern in the source takes time in proportion to the text that it is given", async () => {
+test("every pattern in src takes time in proportion to its text", async () => {
   const found = await patternsOfSource()
   expect(found.length).toBeGreaterThan(40)
   expect(slow(found)).toEqual([])
 }, 60_000)
 
-test("no pattern is made of text that is known only when the program runs, but for those that say why", async () => {
+test("no pattern in src is built at run time, except those with a reason", async () => {
   const files = (await patternsOfSource()).filter(({ pattern }) => pattern === undefined).map(({ file }) => file)
   expect(files).toEqual([...computed.keys()])
 })
@@ -95,19 +95,19 @@ test.each([
   ["/\\s+$/", "2nd degree polynomial"],
   ['new RegExp("(a*)*b")', "exponential"],
   ['text.search("\\\\s+$")', "2nd degree polynomial"],
-])("%s is found, and found to be slow: %s", (pattern, complexity) => {
+])("the test finds %s and reports it as slow: %s", (pattern, complexity) => {
   const found = patternsIn("example.ts", `export const found = (text: string): unknown => ${pattern}`)
   expect(slow(found)).toEqual([`example.ts: ${pattern} (${complexity})`])
 })
 
 test.each(["new RegExp(`a` + text)", "RegExp(text)", 'new RegExp("a", text)', "text.match(`a`)"])(
-  "%s is found to be made when the program runs",
+  "the test finds that %s is built at run time",
   (expression) => {
     const found = patternsIn("example.ts", `export const found = (text: string) => ${expression}`)
     expect(found.map(({ pattern }) => pattern)).toEqual([undefined])
   },
 )
 
-test.each(["/^\\d{1,15}$/", "/[^\\n]*\\n|[^\\n]+$/g", "/^(\\S+) +(\\S+) *$/"])("%s is found to be quick", (pattern) => {
+test.each(["/^\\d{1,15}$/", "/[^\\n]*\\n|[^\\n]+$/g", "/^(\\S+) +(\\S+) *$/"])("the test accepts %s", (pattern) => {
   expect(slow(patternsIn("example.ts", `export const found = ${pattern}`))).toEqual([])
 })

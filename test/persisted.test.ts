@@ -38,7 +38,7 @@ describe("an operation of the manifest", () => {
     ["its hash", byHash(sha256(nameOf))],
     ["its hash with the algorithm's name", byHash(`sha256:${sha256(nameOf)}`)],
     ["its document id", { documentId: `sha256:${sha256(nameOf)}` }],
-  ])("is answered by %s", async (_name, asked) => {
+  ])("an operation of the manifest is executed by %s", async (_name, asked) => {
     const { gateway } = await startGateway({ config: { persistedOperations: manifest } })
     expect(await post(gateway, { ...asked, variables })).toEqual({ status: 200, answer: named })
   })
@@ -46,15 +46,18 @@ describe("an operation of the manifest", () => {
   test.each([
     ["its hash", `extensions=${encodeURIComponent(JSON.stringify(byHash(sha256(nameOf)).extensions))}`],
     ["its document id", `documentId=${sha256(nameOf)}`],
-  ])("is answered to a GET with %s, which no other web site can send", async (_name, search) => {
-    const { gateway } = await startGateway({ config: { persistedOperations: manifest } })
-    const url = `http://gateway/graphql?${search}&variables=${encodeURIComponent(JSON.stringify(variables))}`
-    expect((await gateway.fetch(url)).status).toBe(403)
-    const response = await gateway.fetch(url, { headers: { authorization: `Bearer ${tokens.ada}` } })
-    expect(await response.json()).toEqual(named)
-  })
+  ])(
+    "a GET with %s executes an operation of the manifest, but only with a header that no web page can send",
+    async (_name, search) => {
+      const { gateway } = await startGateway({ config: { persistedOperations: manifest } })
+      const url = `http://gateway/graphql?${search}&variables=${encodeURIComponent(JSON.stringify(variables))}`
+      expect((await gateway.fetch(url)).status).toBe(403)
+      const response = await gateway.fetch(url, { headers: { authorization: `Bearer ${tokens.ada}` } })
+      expect(await response.json()).toEqual(named)
+    },
+  )
 
-  test("isn't answered to a GET if it is a mutation", async () => {
+  test("a GET never executes a mutation of the manifest", async () => {
     const { gateway, sandbox } = await startGateway({ config: { persistedOperations: manifest } })
     const headers = { authorization: `Bearer ${tokens.ada}` }
     const response = await gateway.fetch("http://gateway/graphql?documentId=archive-1", { headers })
@@ -63,7 +66,7 @@ describe("an operation of the manifest", () => {
   })
 })
 
-test("an operation that the graph can't answer is named in the log at the start, and stops nothing", async () => {
+test("an operation of the manifest that the schema does not fit is logged at the start, and the others are executed", async () => {
   const persistedOperations = new Map([...manifest, ["old", "{ capsule(id: 1) { color } }"]])
   const { gateway, lines } = await startGateway({ config: { persistedOperations } })
   expect(lines).toEqual([
@@ -72,26 +75,26 @@ test("an operation that the graph can't answer is named in the log at the start,
   expect((await post(gateway, { documentId: sha256(nameOf), variables })).answer).toEqual(named)
 })
 
-describe("where only the manifest's operations are answered", () => {
+describe("with PERSISTED_OPERATIONS_ONLY", () => {
   const config = { persistedOperations: manifest, persistedOperationsOnly: true }
 
-  test("those are", async () => {
+  test("with PERSISTED_OPERATIONS_ONLY an operation of the manifest is executed", async () => {
     const { gateway } = await startGateway({ config })
     expect((await post(gateway, { ...byHash(sha256(nameOf)), variables })).answer).toEqual(named)
   })
 
   test.each([
-    ["a text of its own", { query: "{ __typename }" }],
-    ["a text of its own with its hash", { query: "{ __typename }", ...byHash(sha256("{ __typename }")) }],
-    ["a hash that isn't there", byHash(sha256("{ __typename }"))],
-    ["an id that isn't there", { documentId: "archive-2" }],
-  ])("a request with %s is refused, and says why", async (_name, asked) => {
+    ["a document", { query: "{ __typename }" }],
+    ["a document and its hash", { query: "{ __typename }", ...byHash(sha256("{ __typename }")) }],
+    ["an unknown hash", byHash(sha256("{ __typename }"))],
+    ["an unknown id", { documentId: "archive-2" }],
+  ])("with PERSISTED_OPERATIONS_ONLY a request with %s is refused, and the error says why", async (_name, asked) => {
     const { gateway } = await startGateway({ config })
     const { status, answer } = await post(gateway, asked, "application/graphql-response+json")
     expect(status).toBe(403)
     expect(answer.errors).toEqual([
       {
-        message: expect.stringContaining("Only the operations of the gateway's manifest are answered"),
+        message: expect.stringContaining("Only operations of the gateway's manifest are allowed"),
         extensions: { code: "PERSISTED_QUERY_REQUIRED", requestId: expect.any(String) },
       },
     ])
@@ -99,7 +102,7 @@ describe("where only the manifest's operations are answered", () => {
 })
 
 describe("automatic persisted queries", () => {
-  test("a hash that nobody has sent the text of is not found; after the text it is", async () => {
+  test("a hash is not found until its document was sent with it", async () => {
     const { gateway } = await startGateway()
     const missing = await post(gateway, { ...byHash(sha256(nameOf)), variables })
     expect(missing).toMatchObject({ status: 200, answer: { errors: [{ message: "PersistedQueryNotFound" }] } })
@@ -111,7 +114,7 @@ describe("automatic persisted queries", () => {
     expect((await post(gateway, { ...byHash(sha256(nameOf)), variables })).answer).toEqual(named)
   })
 
-  test("a text under another text's hash is refused and not remembered", async () => {
+  test("a document with another document's hash is refused and not stored", async () => {
     const { gateway } = await startGateway()
     const asked = byHash(sha256(nameOf))
     const { answer } = await post(gateway, { query: archive, ...asked })
@@ -123,18 +126,18 @@ describe("automatic persisted queries", () => {
   })
 
   test.each([
-    ["another version", { extensions: { persistedQuery: { version: 2, sha256Hash: "x" } } }],
+    ["another version of the protocol", { extensions: { persistedQuery: { version: 2, sha256Hash: "x" } } }],
     ["no hash", { extensions: { persistedQuery: { version: 1 } } }],
-    ["an id that is no text", { documentId: 5 }],
-    ["an id beside a text", { documentId: "x", query: "{ __typename }" }],
-  ])("%s is refused", async (_name, asked) => {
+    ["a document id that is no string", { documentId: 5 }],
+    ["both a document id and a document", { documentId: "x", query: "{ __typename }" }],
+  ])("a request with %s is refused", async (_name, asked) => {
     const { gateway } = await startGateway()
     const { status, answer } = await post(gateway, asked, "application/graphql-response+json")
     expect(status).toBe(400)
     expect(answer.errors[0].extensions.code).toBe("BAD_USER_INPUT")
   })
 
-  test("what was asked for longest ago is forgotten before memory grows beyond its bound", () => {
+  test("the least recently used documents are dropped when the cache is full", () => {
     const { resolveDocument } = createPersistedOperations({ manifest: undefined, only: false })
     const texts = Array.from({ length: 20 }, (_, index) => `query Q${index} { a } #${"x".repeat(1_000_000)}`)
     for (const query of texts) resolveDocument({ query, ...byHash(sha256(query)) })
@@ -151,33 +154,36 @@ describe("automatic persisted queries", () => {
   })
 })
 
-describe("a manifest that can't be used stops the start, and the problem says what is wrong with which file", () => {
+describe("a manifest that cannot be used", () => {
   test.each([
-    ["no JSON", "{", "holds no JSON"],
-    ["a list", "[]", "must hold one JSON object"],
-    ["nothing", "{}", "holds no operation"],
-    ["something else than text", '{"a": {"body": "{ b }"}}', 'has no text under "a"'],
-    ["something else than GraphQL", '{"a": "select 1"}', 'has no GraphQL under "a": Syntax Error'],
-  ])("%s", async (_name, content, problem) => {
-    const path = await fileWith(content)
-    expect(problemsOf({ PERSISTED_OPERATIONS: path })).toEqual([
-      expect.stringContaining(`PERSISTED_OPERATIONS names ${path}, which ${problem}`),
-    ])
-  })
+    ["no JSON", "{", "is not JSON"],
+    ["a list", "[]", "must contain one JSON object"],
+    ["no operation", "{}", "contains no operation"],
+    ["an operation that is no string", '{"a": {"body": "{ b }"}}', 'has a value that is no string at "a"'],
+    ["an operation that is no GraphQL", '{"a": "select 1"}', 'has an invalid document at "a": Syntax Error'],
+  ])(
+    "a manifest with %s stops the start, and the problem names the file and the mistake",
+    async (_name, content, problem) => {
+      const path = await fileWith(content)
+      expect(problemsOf({ PERSISTED_OPERATIONS: path })).toEqual([
+        expect.stringContaining(`PERSISTED_OPERATIONS names ${path}, which ${problem}`),
+      ])
+    },
+  )
 
-  test("no file", () => {
+  test("a manifest that does not exist stops the start", () => {
     expect(problemsOf({ PERSISTED_OPERATIONS: "/no/such/file.json" })).toEqual([
-      "PERSISTED_OPERATIONS names /no/such/file.json, which can't be read (ENOENT)",
+      "PERSISTED_OPERATIONS names /no/such/file.json, which cannot be read (ENOENT)",
     ])
   })
 
-  test("only the manifest, and no manifest", () => {
+  test("PERSISTED_OPERATIONS_ONLY without a manifest stops the start", () => {
     expect(problemsOf({ PERSISTED_OPERATIONS_ONLY: "true" })).toEqual([
       expect.stringMatching(/^PERSISTED_OPERATIONS_ONLY refuses everything/),
     ])
   })
 
-  test("one that can be used doesn't", async () => {
+  test("a manifest's ids lose the prefix sha256:", async () => {
     const path = await fileWith(JSON.stringify({ "sha256:abc": nameOf }))
     const env = { CODEOCEAN_URL: "https://codeocean.example.org", PERSISTED_OPERATIONS: path }
     expect(readConfig(env, readManifest).persistedOperations).toEqual(new Map([["abc", nameOf]]))

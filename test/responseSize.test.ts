@@ -9,7 +9,7 @@ const { limits } = readConfig({ CODEOCEAN_URL: "https://codeocean.example.org" }
 const aliases = (count: number, selection: string) =>
   Array.from({ length: count }, (_, index) => `a${index}: ${selection}`).join(" ")
 
-/** An upstream whose capsules all hold this, and which does whatever it is told to. */
+/** An upstream whose capsules all have these fields, and which accepts every change. */
 function startFilled(more: (id: string) => object, page = 1000) {
   const capsule = (id: string) => ({ id, name: "n", slug: "1", owner: "o", status: "release", created: 1, ...more(id) })
   return startFaultyUpstream(({ method, path }: UpstreamRequest) => {
@@ -33,44 +33,54 @@ function expectTooLarge({ data, errors }: Result, most: number) {
   expect(data).toBeNull()
   expect(errors).toHaveLength(1)
   expect(errors?.[0]?.extensions.code).toBe("OPERATION_TOO_COSTLY")
-  expect(errors?.[0]?.message).toMatch(`The answer is larger than ${most} bytes, the most that one may be.`)
+  expect(errors?.[0]?.message).toMatch(`The response is larger than the limit of ${most} bytes.`)
 }
 
-describe("an operation whose answer is expected to be too large is refused before its first call", () => {
+describe("the estimate of a response's size", () => {
   test.each([
     ["many aliases of a long text", `{ searchCapsules(first: 1000) { nodes { ${aliases(100, "description")} } } }`],
-    ["the same by edges", `{ searchCapsules(first: 1000) { edges { node { ${aliases(100, "description")} } } } }`],
-    ["many pages", `{ ${aliases(90, "searchDataAssets(first: 1000) { nodes { name description mount tags } }")} }`],
-    ["cursors", `{ ${aliases(60, "searchDataAssets(first: 1000) { edges { cursor b: cursor } }")} }`],
-  ])("%s", async (_what, query) => {
+    [
+      "many aliases of a long text by edges",
+      `{ searchCapsules(first: 1000) { edges { node { ${aliases(100, "description")} } } } }`,
+    ],
+    [
+      "ninety pages of data assets",
+      `{ ${aliases(90, "searchDataAssets(first: 1000) { nodes { name description mount tags } }")} }`,
+    ],
+    ["cursors of sixty pages", `{ ${aliases(60, "searchDataAssets(first: 1000) { edges { cursor b: cursor } }")} }`],
+  ])("an operation with %s is refused before its first call", async (_what, query) => {
     const { ask, sandbox } = await startGateway()
     const { data, errors } = await ask(query)
     expect(data).toBeUndefined()
-    expect(errors?.[0]?.message).toMatch(/^The answer to this operation may take \d+ bytes, and at most 33554432 are/)
+    expect(errors?.[0]?.message).toMatch(
+      /^The response to this operation may need \d+ bytes; at most 33554432 are allowed\./,
+    )
     expect(errors?.[0]?.extensions).toMatchObject({ code: "OPERATION_TOO_COSTLY", limit: limits.responseBytes })
     expect(sandbox.requests).toEqual([])
   })
 
-  test("aliases of the schema", async () => {
+  test("an operation with many aliases of the schema is refused", async () => {
     const { ask } = await startGateway({ config: { limits: { ...limits, responseBytes: 10_000_000 } } })
     const fields = aliases(7, "fields { name description args { name description } }")
     const { data, errors } = await ask(`{ ${aliases(60, `__schema { types { ${fields} } }`)} }`)
     expect(data).toBeUndefined()
-    expect(errors?.[0]?.message).toMatch(/^The answer to this operation may take \d+ bytes, and at most 10000000 are/)
+    expect(errors?.[0]?.message).toMatch(
+      /^The response to this operation may need \d+ bytes; at most 10000000 are allowed\./,
+    )
   })
 
-  test("says which smaller one would pass, and that one does", async () => {
+  test("the smaller request that a refusal names is allowed, and one item more is not", async () => {
     const { ask, sandbox } = await startGateway()
     const query = (first: number) => `{ searchCapsules(first: ${first}) { nodes { ${aliases(100, "description")} } } }`
     const { errors } = await ask(query(1000))
-    const [, passing] = /`searchCapsules\(first: (\d+)\)` would pass/.exec(errors?.[0]?.message ?? "") ?? []
+    const [, passing] = /`searchCapsules\(first: (\d+)\)` would be allowed/.exec(errors?.[0]?.message ?? "") ?? []
     expect(Number(passing)).toBeGreaterThan(500)
     expect((await ask(query(Number(passing) + 1))).errors).toHaveLength(1)
     expect(sandbox.requests).toHaveLength(0)
     expect((await ask(query(Number(passing)))).errors).toBeUndefined()
   })
 
-  test("a page at its largest, with all that a table shows of it, passes", async () => {
+  test("ten of the largest pages with all fields of a table are allowed", async () => {
     const { ask } = await startGateway()
     const fields = "id name status owner slug created lastAccessed description field tags versions { majorVersion doi }"
     const page = `searchCapsules(first: 1000) { edges { cursor node { ${fields} } } pageInfo { endCursor hasNextPage } }`
@@ -79,33 +89,33 @@ describe("an operation whose answer is expected to be too large is refused befor
   })
 })
 
-describe.each(ways)("on %s, an answer that turns out too large is an error in its place", (_way, options) => {
+describe.each(ways)("a response that is too large, on %s", (_way, options) => {
   const most = 100_000
   const small = { ...options, config: { limits: { ...limits, responseBytes: most } } }
 
   test.each<[string, (id: string) => object, string]>([
     [
-      "by many values of one long text",
+      "many values of one long text",
       () => ({ name: "x".repeat(200) }),
       "{ searchCapsules(first: 800) { nodes { name } } }",
     ],
     [
-      "by characters that JSON writes as six",
+      "characters that JSON writes as six",
       () => ({ name: "\u0001".repeat(80) }),
       "{ searchCapsules(first: 300) { nodes { name } } }",
     ],
     [
-      "by characters of three bytes",
+      "characters of three bytes",
       () => ({ name: "語".repeat(150) }),
       "{ searchCapsules(first: 300) { nodes { name } } }",
     ],
-    ["by long lists", () => ({ tags: Array(500).fill("t") }), "{ searchCapsules(first: 300) { nodes { tags } } }"],
+    ["long lists", () => ({ tags: Array(500).fill("t") }), "{ searchCapsules(first: 300) { nodes { tags } } }"],
     [
-      "by lists of objects",
+      "lists of objects",
       () => ({ versions: Array(100).fill({ major_version: 1 }) }),
       "{ searchCapsules(first: 300) { nodes { versions { majorVersion } } } }",
     ],
-  ])("%s", async (_by, more, query) => {
+  ])("a response with too many bytes by %s is replaced by an error", async (_by, more, query) => {
     const { url } = await startFilled(more)
     const { ask, gateway } = startGatewayOn(url, small)
     expectTooLarge(await ask(query), most)
@@ -113,19 +123,19 @@ describe.each(ways)("on %s, an answer that turns out too large is an error in it
     expect(gateway.stats).toMatchObject({ requests: 0 })
   })
 
-  test("and says of a change that it was made", async () => {
+  test("the error in place of a mutation's response says that the change was made", async () => {
     const { url, requests } = await startFilled(() => ({ description: "x".repeat(most) }))
     const { ask } = startGatewayOn(url, small)
     const change = (key: string, id: string) =>
       `${key}: archiveCapsule(input: {id: "${id}", archived: true}) { ... on ArchiveCapsulePayload { capsule { description } } }`
     const result = await ask(`mutation { ${change("first", "c1")} }`)
     expectTooLarge(result, most)
-    expect(result.errors?.[0]?.message).toContain("The change was made, or refused by Code Ocean: `first`.")
-    expect(result.errors?.[0]?.message).toContain("Don't send it again")
+    expect(result.errors?.[0]?.message).toContain("Executed, or refused by Code Ocean: `first`.")
+    expect(result.errors?.[0]?.message).toContain("Do not repeat the mutation")
     expect(requests.filter(({ method }) => method === "PATCH")).toHaveLength(1)
   })
 
-  test("a schema that is asked for again and again", async () => {
+  test("a response with too many copies of the schema is replaced by an error", async () => {
     const { url } = await startFilled(() => ({}))
     const { ask } = startGatewayOn(url, { ...options, config: { limits: { ...limits, responseBytes: 60_000 } } })
     // Wider than types are on average, so that the estimate passes it.
@@ -134,7 +144,7 @@ describe.each(ways)("on %s, an answer that turns out too large is an error in it
   })
 })
 
-test("changes that were not begun when an answer became too large are named, and aren't sent", async () => {
+test("once a response is too large, the mutation's other fields are not executed, and the error names them", async () => {
   const most = 100_000
   const { url, requests } = await startFilled((id) => ({ description: id === "c2" ? "x".repeat(most) : "" }))
   const { ask } = startGatewayOn(url, { config: { limits: { ...limits, responseBytes: most } } })
@@ -144,11 +154,11 @@ test("changes that were not begun when an answer became too large are named, and
   )
   const result = await ask(`mutation { ${changes.join(" ")} }`)
   expectTooLarge(result, most)
-  expect(result.errors?.[0]?.message).toContain("refused by Code Ocean: `c1`, `c2`. Not begun: `c3`.")
+  expect(result.errors?.[0]?.message).toContain("Executed, or refused by Code Ocean: `c1`, `c2`. Not executed: `c3`.")
   expect(requests.filter(({ method }) => method === "PATCH").map(({ path }) => path)).toHaveLength(2)
 })
 
-test("calls under way are cut off when an answer has become too large", async () => {
+test("once a response is too large, its pending calls are cancelled", async () => {
   const most = 100_000
   let cut = 0
   const { url } = await startFaultyUpstream(({ path }, response) => {
@@ -170,7 +180,7 @@ test("calls under way are cut off when an answer has become too large", async ()
   await expect.poll(() => cut).toBe(2)
 })
 
-test("four hundred and ninety aliases of a thousand long texts end in an error, not in a broken connection", async () => {
+test("490 aliases of a thousand long texts give an error, not a broken connection", async () => {
   const { url } = await startFilled(() => ({ name: "x".repeat(2_000) }))
   const { ask, gateway } = startGatewayOn(url)
   expectTooLarge(
@@ -181,7 +191,7 @@ test("four hundred and ninety aliases of a thousand long texts end in an error, 
   expect(health.status).toBe(200)
 })
 
-test("an event of a subscription that is too large is an error, and the stream goes on to its end", async () => {
+test("an event of a subscription that is too large is replaced by an error, and the stream continues", async () => {
   const most = 10_000
   const { url } = await startFaultyUpstream(() => ({
     body: { id: "r1", name: "x".repeat(most), state: "completed", created: 1 },
@@ -198,7 +208,7 @@ test("an event of a subscription that is too large is an error, and the stream g
   expect(text.length).toBeLessThan(most)
 })
 
-test("a part of an answer in parts that is too large is an error", async () => {
+test("a part of an incremental response that is too large is replaced by an error", async () => {
   const most = 10_000
   const { url } = await startFilled(() => ({ description: "x".repeat(most) }))
   const { gateway } = startGatewayOn(url, {
@@ -214,8 +224,8 @@ test("a part of an answer in parts that is too large is an error", async () => {
   expect(text.length).toBeLessThan(most)
 })
 
-describe.each(ways)("on %s, an answer with very many errors", (_way, options) => {
-  test("keeps a thousand of them, and says how many more there were", async () => {
+describe.each(ways)("a response with very many errors, on %s", (_way, options) => {
+  test("a response keeps 1000 errors and says how many are omitted", async () => {
     const { url } = await startFilled(() => ({ created: "never" }))
     const { ask } = startGatewayOn(url, options)
     const { data, errors } = await ask(
@@ -223,21 +233,21 @@ describe.each(ways)("on %s, an answer with very many errors", (_way, options) =>
     )
     expect(data.searchCapsules.nodes).toHaveLength(1000)
     expect(errors).toHaveLength(1001)
-    expect(errors?.[1000]?.message).toMatch(/^2000 more errors are left out here: an answer holds 1000\./)
+    expect(errors?.[1000]?.message).toMatch(/^2000 more errors are omitted: a response has at most 1000\./)
   })
 })
 
-test("an operation of which nearly everything fails is given up", async () => {
+test("an operation with more than 50,000 failed fields is stopped", async () => {
   const { url } = await startFilled(() => ({ last_accessed: "never" }))
   const { ask } = startGatewayOn(url)
   const { data, errors } = await ask(`{ searchCapsules(first: 1000) { nodes { ${aliases(200, "lastAccessed")} } } }`)
   expect(data).toBeNull()
   expect(errors).toHaveLength(1)
-  expect(errors?.[0]?.message).toMatch("More than 50000 fields of this operation fail.")
+  expect(errors?.[0]?.message).toMatch("More than 50000 fields of this operation failed.")
   expect(errors?.[0]?.extensions.code).toBe("OPERATION_TOO_COSTLY")
 })
 
-test("a hundred thousand fields that can make calls are refused, though they would find their answers without", async () => {
+test("a hundred thousand fields that can make calls are refused, even if they would need none", async () => {
   const { ask, sandbox } = await startGateway()
   const { errors } = await ask(
     `{ searchCapsules(first: 1000) { nodes { ${aliases(100, "computations(first: 0) { nodes { id } }")} } } }`,
