@@ -1,3 +1,5 @@
+import { setFlagsFromString } from "node:v8"
+import { runInNewContext } from "node:vm"
 import * as fc from "fast-check"
 import {
   buildSchema,
@@ -22,6 +24,7 @@ import type { Context } from "../src/graph/context.ts"
 import { schema } from "../src/graph/schema.ts"
 import { useCompiledExecutor } from "../src/http/plugins/useCompiledExecutor.ts"
 import { createLog } from "../src/log.ts"
+import { createEstimator } from "../src/operation/estimate/estimator.ts"
 import { createUpstreamPool } from "../src/upstream/pool.ts"
 import { startSpoiling } from "./support/faultyUpstream.ts"
 import { type OddContext, oddSchema, Turns } from "./support/oddSchema.ts"
@@ -320,4 +323,25 @@ test("an operation with more conditions and fields than the executor keeps still
     const variableValues = Object.fromEntries(names.map((name, bit) => [name, ((combination >> bit) & 1) === 1]))
     expect(await compiled({ ...args, variableValues })).toEqual(await execute({ ...args, variableValues }))
   }
+})
+
+test("neither the executor nor the estimate keeps a request's variables after the request", async () => {
+  setFlagsFromString("--expose-gc")
+  const collectGarbage = runInNewContext("gc") as () => void
+  const withValue = buildSchema("scalar Value type Query { one(value: Value): Int two: Int }")
+  const document = parse("query ($value: Value, $two: Boolean!) { one(value: $value) two @include(if: $two) }")
+  const estimate = createEstimator(withValue)
+
+  async function executeWith(value: object): Promise<WeakRef<object>> {
+    const variableValues = { value, two: true }
+    estimate(document, null, variableValues)
+    await compiled({ schema: withValue, document, variableValues, rootValue: { one: 1, two: 2 } })
+    return new WeakRef(value)
+  }
+
+  const variable = await executeWith({ large: "x".repeat(1_000) })
+  // A WeakRef keeps its target until the current task ends.
+  await new Promise(setImmediate)
+  collectGarbage()
+  expect(variable.deref()).toBeUndefined()
 })

@@ -74,7 +74,7 @@ function prepareOperations(schema: GraphQLSchema, document: DocumentNode): Map<s
       let selection = selections.get(key)
       if (selection === undefined) {
         if (selections.size === maxSelections) selections.clear()
-        const scope = { schema, fragments, variableValues: variables }
+        const scope = { schema, fragments, variableValues: pick(variables, conditionVariables) }
         selection = createSelection(scope, [definition.selectionSet], onPrepared)
         selections.set(key, selection)
       }
@@ -83,6 +83,13 @@ function prepareOperations(schema: GraphQLSchema, document: DocumentNode): Map<s
     byName.set(definition.name?.value, { schema, definition, fragments, rootType, selectionFor })
   }
   return byName
+}
+
+/** Selections are kept as long as the document, so they must not keep the other variables of the request that made them. */
+function pick(variables: Variables, names: readonly string[]): Variables {
+  return Object.fromEntries(
+    names.filter((name) => Object.hasOwn(variables, name)).map((name) => [name, variables[name]]),
+  )
 }
 
 const emptySelection: Selection = { fieldsOf: () => [] }
