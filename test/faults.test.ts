@@ -1,80 +1,109 @@
 import { setImmediate } from "node:timers/promises"
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest"
 import type { Config } from "../src/config.ts"
-import type { GatewayOptions } from "../src/server.ts"
-import { type FaultName, faults, startWithFault, unusedAddress } from "./support/faultyUpstream.ts"
-import { startGatewayOn } from "./support/gateway.ts"
+import { errorBody, type FaultName, faults, startWithFault, unusedAddress } from "./support/faultyUpstream.ts"
+import { type Result, startGatewayOn } from "./support/gateway.ts"
 import { follow, pushedTime } from "./support/live.ts"
 
 /*
- * Every fault in every place where a call can fail, over real sockets. The faults that hang never end by themselves: that an
- * answer comes at all shows that they are bounded.
+ * The one table of faults: every fault in every place where a call can fail, over real sockets, on each way in. What is
+ * special to one fault or to one place is tested in `upstream.test.ts` and `errors.test.ts`; other executors in
+ * `executor.test.ts`. The faults that hang never end by themselves: any answer at all shows that they are bounded.
  */
 
-/** Each way in which a gateway answers; all of them must bear every fault alike. */
-const gateways: [string, Pick<GatewayOptions, "compiledExecutor">][] = [
-  ["with its own executor", { compiledExecutor: true }],
-  ["with the server's executor", { compiledExecutor: false }],
-]
-
-/** What becomes of a call. `calls` is how often it is sent; a write always once. */
 interface Expected {
-  /** Of a read, and of a change where `write` says nothing else; null: no error. */
-  code: string | null
-  calls?: number
-  /** Of a change: `refused` with that code as data, or another code in `errors`; null: it is done. */
-  write?: "refused" | "unknown outcome" | { code: string | null }
+  /** Of a read, and of a change where `write` says nothing else. */
+  code: string
+  /** How often a read is sent. A change is always sent once. */
+  attempts?: number
+  /** Of a change: `refused` with that code as data, or an error with `outcomeUnknown`, or no failure at all. */
+  write?: "refused" | "unknown outcome" | "done"
   retryAfterSeconds?: unknown
 }
 
 const unavailable = "UPSTREAM_UNAVAILABLE"
 const invalid = "UPSTREAM_INVALID_RESPONSE"
 const timeout = "UPSTREAM_TIMEOUT"
+const unknownOutcome = "unknown outcome" as const
 
-/** The one table of what is expected. */
 const expected: Record<FaultName, Expected> = {
-  reset: { code: unavailable, calls: 4, write: "unknown outcome" },
-  "hang before headers": { code: timeout, write: "unknown outcome" },
-  "hang mid-body": { code: timeout, write: "unknown outcome" },
-  drip: { code: timeout, write: "unknown outcome" },
-  truncated: { code: invalid, calls: 4, write: "unknown outcome" },
+  reset: { code: unavailable, attempts: 4, write: unknownOutcome },
+  "hang before headers": { code: timeout, write: unknownOutcome },
+  "hang mid-body": { code: timeout, write: unknownOutcome },
+  drip: { code: timeout, write: unknownOutcome },
+  truncated: { code: invalid, attempts: 4, write: unknownOutcome },
   malformed: { code: invalid },
   HTML: { code: invalid },
-  // Of a change that is done, nobody reads the body.
-  "wrong shape": { code: invalid, write: { code: null } },
+  // The body of a change's answer is not decoded.
+  "wrong shape": { code: invalid, write: "done" },
+  "50 MB": { code: invalid, write: unknownOutcome },
+  301: { code: invalid },
+  304: { code: invalid },
+  400: { code: "BAD_USER_INPUT", write: "refused" },
   401: { code: "UNAUTHENTICATED" },
   403: { code: "FORBIDDEN", write: "refused" },
   404: { code: "NOT_FOUND", write: "refused" },
+  405: { code: invalid },
+  408: { code: timeout },
   409: { code: "CONFLICT", write: "refused" },
+  410: { code: "NOT_FOUND" },
+  412: { code: invalid },
+  413: { code: "BAD_USER_INPUT" },
+  414: { code: "BAD_USER_INPUT" },
+  418: { code: invalid },
+  422: { code: "BAD_USER_INPUT" },
   423: { code: "CONFLICT", write: "refused" },
-  429: { code: "RATE_LIMITED", calls: 4 },
-  "429, Retry-After: 0": { code: "RATE_LIMITED", calls: 4, retryAfterSeconds: 0 },
+  429: { code: "RATE_LIMITED", attempts: 4 },
+  "429, Retry-After: 0": { code: "RATE_LIMITED", attempts: 4, retryAfterSeconds: 0 },
   "429, Retry-After: an hour": { code: "RATE_LIMITED", retryAfterSeconds: 3600 },
-  "429, Retry-After: a date past": { code: "RATE_LIMITED", calls: 4, retryAfterSeconds: 0 },
-  "429, Retry-After: a date in an hour": { code: "RATE_LIMITED", retryAfterSeconds: expect.toSatisfy((s) => s > 3500) },
+  "429, Retry-After: a date past": { code: "RATE_LIMITED", attempts: 4, retryAfterSeconds: 0 },
+  "429, Retry-After: a date in an hour": {
+    code: "RATE_LIMITED",
+    retryAfterSeconds: expect.toSatisfy((seconds) => seconds > 3500 && seconds <= 3600),
+  },
   "429, Retry-After: absurd": { code: "RATE_LIMITED", retryAfterSeconds: 86_400 },
-  500: { code: unavailable, write: "unknown outcome" },
-  502: { code: unavailable, calls: 4, write: "unknown outcome" },
-  503: { code: unavailable, calls: 4, write: "unknown outcome" },
-  504: { code: timeout, calls: 4, write: "unknown outcome" },
-  "redirect to the same host": { code: invalid },
-  "redirect to another host": { code: invalid },
-  "50 MB": { code: invalid, write: "unknown outcome" },
+  "429, Retry-After: soon": { code: "RATE_LIMITED", attempts: 4 },
+  500: { code: unavailable, write: unknownOutcome },
+  501: { code: unavailable, write: unknownOutcome },
+  502: { code: unavailable, attempts: 4, write: unknownOutcome },
+  503: { code: unavailable, attempts: 4, write: unknownOutcome },
+  "503, Retry-After: 0": { code: unavailable, attempts: 4, write: unknownOutcome, retryAfterSeconds: 0 },
+  "503, Retry-After: an hour": { code: unavailable, write: unknownOutcome, retryAfterSeconds: 3600 },
+  504: { code: timeout, attempts: 4, write: unknownOutcome },
+  505: { code: unavailable, write: unknownOutcome },
+  599: { code: unavailable, write: unknownOutcome },
+  "302 to the same host": { code: invalid },
+  "301 to another host": { code: invalid },
+  "302 to another host": { code: invalid },
+  "303 to another host": { code: invalid },
+  "307 to another host": { code: invalid },
+  "308 to another host": { code: invalid },
 }
 const names = Object.keys(faults) as FaultName[]
+const statusOf = (fault: FaultName) => (/^\d{3}/.test(fault) && Number(fault.slice(0, 3))) || undefined
+const hangs: readonly FaultName[] = ["hang before headers", "hang mid-body", "drip"]
+const isMissing = (fault: FaultName) => expected[fault].code === "NOT_FOUND"
 
-/** Where a call can fail: what is left of the answer, and whether an object that is missing there is no error. */
+/** How the error of a call that failed by its status begins. */
+function messageOf(status: number): string {
+  if (status < 400) return "Code Ocean sent an invalid response."
+  return status < 500 ? errorBody.message : `Code Ocean is failing (${status}).`
+}
+
+/** Where a read can fail: what is left of the answer, and whether an object that is missing there is no error. */
 const reads = {
-  "a single read": {
+  lookup: {
     route: "GET /capsules/c1",
+    endpoint: "GET /capsules/{id}",
     query: `{ broken: capsule(id: "c1") { name } neighbour: capsule(id: "c2") { name } }`,
     path: ["broken"],
     left: { broken: null, neighbour: { name: "Second" } },
     missingIsNull: true,
     otherCalls: 1,
   },
-  "a nested read in a list": {
+  edge: {
     route: "GET /capsules/c2/app_panel",
+    endpoint: "GET /capsules/{id}/app_panel",
     query: "{ searchCapsules { nodes { name appPanel { general { title } } } } }",
     path: ["searchCapsules", "nodes", 1, "appPanel"],
     left: {
@@ -89,20 +118,24 @@ const reads = {
     missingIsNull: true,
     otherCalls: 3,
   },
-  "a search page": {
-    route: "POST /capsules/search",
-    query: `{ searchCapsules { nodes { name } } neighbour: capsule(id: "c2") { name } }`,
-    path: ["searchCapsules"],
-    left: { searchCapsules: null, neighbour: { name: "Second" } },
+  search: {
+    route: "POST /pipelines/search",
+    endpoint: "POST /pipelines/search",
+    query: `{ searchPipelines { nodes { name } } neighbour: capsule(id: "c2") { name } }`,
+    path: ["searchPipelines"],
+    left: { searchPipelines: null, neighbour: { name: "Second" } },
     missingIsNull: false,
     otherCalls: 1,
   },
 }
 
-const mutation = {
+const change = {
   route: "PATCH /capsules/c1/archive",
+  endpoint: "PATCH /capsules/{id}/archive",
   query: `mutation {
-    broken: archiveCapsule(input: { id: "c1", archived: true }) { __typename ... on MutationRefused { code } }
+    broken: archiveCapsule(input: { id: "c1", archived: true }) {
+      __typename ... on MutationRefused { code message details }
+    }
     neighbour: archiveCapsule(input: { id: "c2", archived: true }) { __typename }
   }`,
 }
@@ -112,6 +145,9 @@ const subscription = {
   query: `subscription { computation(id: "r1") { name } }`,
 }
 
+const requests = { ...reads, change }
+const routes = Object.values(requests).map(({ route }) => route)
+
 const unhandled: unknown[] = []
 const note = (reason: unknown) => unhandled.push(reason)
 beforeAll(() => void process.on("unhandledRejection", note))
@@ -120,137 +156,181 @@ afterAll(() => {
   expect(unhandled).toEqual([])
 })
 
-describe.each(gateways)("a gateway %s", (_how, executor) => {
-  async function start(route: string, fault: FaultName, config: Partial<Config> = {}) {
-    const { upstream, elsewhere, spoiled } = await startWithFault(route, fault)
-    const isSlow = expected[fault].code === timeout && fault !== "504"
-    const time = pushedTime()
-    const world = startGatewayOn(upstream.url, {
-      ...executor,
-      config: { upstreamTimeoutMs: isSlow ? 150 : 15_000, ...config },
-      clock: time,
-    })
-    const url = await world.gateway.listen()
-    const ask = async (query: string, signal: AbortSignal | null = null) => {
-      const response = await fetch(`${url}/graphql`, {
-        method: "POST",
-        headers: { "content-type": "application/json", authorization: "Bearer cop_somebody", connection: "close" },
-        body: JSON.stringify({ query }),
-        signal,
-      })
-      expect(response.status).toBe(200)
-      // biome-ignore lint/suspicious/noExplicitAny: answers have any shape.
-      return (await response.json()) as { data: any; errors?: any[] }
-    }
-    /** How many calls the gateway says that it made for its only request. */
-    const counted = async () => {
-      const line = await vi.waitUntil(() => world.lines.find(({ msg }) => msg === "request"))
-      return line.upstreamCalls
-    }
-    /** No call goes elsewhere, and nothing stays open once the gateway is closed. */
-    const nothingLeft = async () => {
-      expect(elsewhere.requests).toEqual([])
-      await world.gateway.close()
-      await vi.waitFor(() => expect(upstream.connections()).toBe(0))
-    }
-    return { ...world, upstream, spoiled, url, ask, time, counted, nothingLeft }
+interface Options {
+  fastPath?: boolean
+  config?: Partial<Config>
+}
+
+async function start(broken: readonly string[], fault: FaultName, { config, ...options }: Options = {}) {
+  const { upstream, elsewhere, spoiled } = await startWithFault(broken, fault)
+  const clock = pushedTime()
+  // The circuit breaker has its own tests.
+  const settings = { upstreamBreakerCalls: 0, upstreamTimeoutMs: hangs.includes(fault) ? 400 : 15_000, ...config }
+  const world = startGatewayOn(upstream.url, { ...options, config: settings, clock })
+  const url = await world.gateway.listen()
+  /** No call goes elsewhere, and nothing stays open once the gateway is closed. */
+  const nothingLeft = async () => {
+    expect(elsewhere.requests).toEqual([])
+    await world.gateway.close()
+    await vi.waitFor(() => expect(upstream.connections()).toBe(0))
   }
+  return { ...world, ask: asker(url), upstream, spoiled, url, clock, nothingLeft }
+}
 
-  describe.each(Object.entries(reads))("%s", (_where, place) => {
-    test.each(names)("%s", async (fault) => {
-      const { ask, spoiled, counted, nothingLeft } = await start(place.route, fault)
-      const { calls = 1, retryAfterSeconds, ...row } = expected[fault]
-      const code = place.missingIsNull && fault === "404" ? null : row.code
-      const { data, errors } = await ask(place.query)
-      expect(data).toEqual(place.left)
-      expect(errors?.map(({ path, extensions }) => [path, extensions.code])).toEqual(
-        code === null ? undefined : [[place.path, code]],
-      )
-      expect(errors?.[0].extensions.retryAfterSeconds).toEqual(retryAfterSeconds)
-      expect(spoiled()).toHaveLength(calls)
-      expect(await counted()).toBe(calls + place.otherCalls)
-      await nothingLeft()
-    })
+/** Sends requests with their own ids, each from a caller of its own, so that none shares another's calls. */
+const asker = (url: string) => async (id: string, query: string, signal?: AbortSignal) => {
+  const response = await fetch(`${url}/graphql`, {
+    method: "POST",
+    headers: {
+      "content-type": "application/json",
+      authorization: `Bearer cop_${id}`,
+      "x-request-id": id,
+      connection: "close",
+    },
+    body: JSON.stringify({ query }),
+    signal: signal ?? null,
   })
+  expect(response.status).toBe(200)
+  return (await response.json()) as Result
+}
 
-  describe("a mutation", () => {
-    test.each(names)("%s", async (fault) => {
-      const { ask, spoiled, counted, nothingLeft } = await start(mutation.route, fault)
-      const { write, code: readCode } = expected[fault]
-      const { data, errors } = await ask(mutation.query)
-      const code = typeof write === "object" ? write.code : readCode
-      const done = { __typename: "ArchiveCapsulePayload" }
-      const refused = { __typename: "MutationRefused", code }
-      expect(data).toEqual({ broken: write === "refused" ? refused : code === null ? done : null, neighbour: done })
-      const inErrors = write !== "refused" && code !== null
-      expect(errors?.map(({ extensions }) => [extensions.code, extensions.outcomeUnknown])).toEqual(
-        inErrors ? [[code, write === "unknown outcome" ? true : undefined]] : undefined,
-      )
-      expect(spoiled()).toHaveLength(1)
-      expect(await counted()).toBe(2)
-      await nothingLeft()
-    })
-  })
-
-  describe("a subscription", () => {
-    test.each(names)("%s", async (fault) => {
-      const { url, time, spoiled, nothingLeft } = await start(subscription.route, fault)
-      const following = await follow(url, subscription.query)
-      let ended = false
-      const events = following.rest().finally(() => {
-        ended = true
+describe.each([
+  ["the fast path", true],
+  ["Yoga's path", false],
+])("on %s", (_way, fastPath) => {
+  test.each(names)(
+    "a call that meets %s fails no field but its own, and a change that does is never sent twice",
+    async (fault) => {
+      const { ask, lines, spoiled, nothingLeft } = await start(routes, fault, { fastPath })
+      const { code, attempts = 1, write, retryAfterSeconds } = expected[fault]
+      const status = statusOf(fault)
+      const extensions = (id: keyof typeof requests) => ({
+        code,
+        requestId: id,
+        upstream: status
+          ? { endpoint: requests[id].endpoint, status }
+          : expect.objectContaining({ endpoint: requests[id].endpoint }),
+        retryAfterSeconds,
+        // A search needs a scope, and upstream answers 401 to a token that lacks it.
+        requiredScope: id === "search" && fault === "401" ? "Capsule read" : undefined,
       })
-      // What passes is borne for five minutes of the pushed time; between two pushes everyone has a turn.
-      while (!ended) {
-        time.push(30)
-        await setImmediate()
-      }
-      const [event, ...more] = await events
-      expect(event!.data).toEqual({ computation: null })
-      expect(event!.errors?.map(({ extensions }) => extensions.code)).toEqual(
-        fault === "404" ? undefined : [expected[fault].code],
-      )
-      expect(more).toEqual([])
-      expect(spoiled().length).toBeGreaterThan(0)
-      await nothingLeft()
-    })
-  })
+      const message = status ? expect.stringContaining(messageOf(status)) : expect.any(String)
 
-  const places = { ...reads, "a mutation": mutation, "a subscription": subscription }
-  const slow = ["hang before headers", "hang mid-body", "drip"] as const
-  const hangUps = Object.entries(places).flatMap(([where, place]) =>
-    slow.map((fault) => [where, fault, place] as const),
+      const ids = Object.keys(requests) as (keyof typeof requests)[]
+      const answers = await Promise.all(ids.map((id) => ask(id, requests[id].query)))
+      const lineOf = (id: string) =>
+        vi.waitUntil(() => lines.find(({ msg, requestId }) => msg === "request" && requestId === id))
+
+      for (const [at, id] of ids.entries()) {
+        if (id === "change") continue
+        const { data, errors } = answers[at]!
+        const { left, path, missingIsNull, otherCalls, route } = reads[id]
+        expect(data, id).toEqual(left)
+        expect(errors, id).toEqual(
+          missingIsNull && isMissing(fault)
+            ? undefined
+            : [{ message, path, locations: expect.any(Array), extensions: extensions(id) }],
+        )
+        if (status && errors && fault !== "401") expect(errors[0]!.message, id).toBe(messageOf(status))
+        expect(spoiled(route), id).toHaveLength(attempts)
+        expect((await lineOf(id)).upstreamCalls, id).toBe(attempts + otherCalls)
+      }
+
+      const { data, errors } = answers[ids.indexOf("change")]!
+      const done = { __typename: "ArchiveCapsulePayload" }
+      const details = { datasets: errorBody.datasets }
+      const refused = { __typename: "MutationRefused", code, message: errorBody.message, details }
+      const broken = write === "refused" ? refused : write === "done" ? done : null
+      expect(data).toEqual({ broken, neighbour: done })
+      expect(errors).toEqual(
+        broken === null
+          ? [
+              {
+                message,
+                path: ["broken"],
+                locations: expect.any(Array),
+                extensions: { ...extensions("change"), outcomeUnknown: write === unknownOutcome ? true : undefined },
+              },
+            ]
+          : undefined,
+      )
+      if (errors) expect(errors[0]!.message.includes("unknown whether")).toBe(write === unknownOutcome)
+      expect(spoiled(change.route)).toHaveLength(1)
+      expect((await lineOf("change")).upstreamCalls).toBe(2)
+      if (hangs.includes(fault)) {
+        await vi.waitFor(() => expect(routes.map(spoiled)).toEqual(routes.map(() => [{ aborted: true }])))
+      }
+      await nothingLeft()
+    },
   )
 
-  test.each(hangUps)("a client that hangs up on %s (%s) cancels it", async (_where, fault, { route, query }) => {
-    const { url, ask, spoiled, nothingLeft } = await start(route, fault, { upstreamTimeoutMs: 15_000 })
+  const hangUps = Object.entries(requests).flatMap(([where, request]) =>
+    hangs.map((fault) => [where, fault, request] as const),
+  )
+  test.each(hangUps)("a client that hangs up during a %s (%s) cancels it", async (id, fault, { route, query }) => {
+    const config = { upstreamTimeoutMs: 15_000 }
+    const { ask, spoiled, nothingLeft } = await start([route], fault, { fastPath, config })
     const leave = new AbortController()
-    if (query.startsWith("subscription")) {
-      // The stream's headers come at once, its first event never.
-      const following = await follow(url, query)
-      await vi.waitFor(() => expect(spoiled()).toHaveLength(1))
-      following.leave()
-    } else {
-      const left = ask(query, leave.signal).catch(() => "left")
-      await vi.waitFor(() => expect(spoiled()).toHaveLength(1))
-      leave.abort()
-      expect(await left).toBe("left")
-    }
-    await vi.waitFor(() => expect(spoiled()).toEqual([{ aborted: true }]))
+    const left = ask(id, query, leave.signal).catch(() => "left")
+    await vi.waitFor(() => expect(spoiled(route)).toHaveLength(1))
+    leave.abort()
+    expect(await left).toBe("left")
+    await vi.waitFor(() => expect(spoiled(route)).toEqual([{ aborted: true }]))
     await nothingLeft()
   })
 
-  test.each(Object.entries(places))("%s while nobody listens", async (_where, { query }) => {
-    const { ask, gateway } = startGatewayOn(await unusedAddress(), { ...executor, clock: pushedTime() })
-    if (query.startsWith("subscription")) {
-      const following = await follow(await gateway.listen(), query)
-      // It is borne: the stream stays open, and ends with the gateway.
-      await gateway.close()
-      expect(await following.rest()).toEqual([])
-      return
+  test("an upstream that nobody can connect to fails every read, and changes as ones that did not happen", async () => {
+    const { gateway } = startGatewayOn(await unusedAddress(), { fastPath })
+    const ask = asker(await gateway.listen())
+    const answers = await Promise.all(Object.entries(requests).map(([id, { query }]) => ask(id, query)))
+    for (const { errors } of answers) {
+      expect(new Set(errors!.map(({ extensions }) => extensions.code))).toEqual(new Set([unavailable]))
+      expect(errors!.every(({ extensions }) => extensions.outcomeUnknown === undefined)).toBe(true)
+      expect(errors!.some(({ message }) => message.includes("unknown whether"))).toBe(false)
     }
-    const { errors } = await ask(query)
-    expect(new Set(errors!.map(({ extensions }) => extensions.code))).toEqual(new Set([unavailable]))
-    expect(errors!.every(({ extensions }) => extensions.outcomeUnknown === undefined)).toBe(true)
+  })
+})
+
+describe("a subscription", () => {
+  test.each(names)("that meets %s every time ends with its error, once patience is over", async (fault) => {
+    const { url, clock, spoiled, nothingLeft } = await start([subscription.route], fault, {
+      config: { upstreamTimeoutMs: hangs.includes(fault) ? 100 : 15_000 },
+    })
+    const following = await follow(url, subscription.query)
+    let ended = false
+    const events = following.rest().finally(() => {
+      ended = true
+    })
+    // What passes is retried for five minutes of the pushed time; between two pushes all pending work has a turn.
+    while (!ended) {
+      clock.push(30)
+      await setImmediate()
+    }
+    const [event, ...more] = await events
+    expect(event!.data).toEqual({ computation: null })
+    expect(event!.errors?.map(({ extensions }) => extensions.code)).toEqual(
+      isMissing(fault) ? undefined : [expected[fault].code],
+    )
+    expect(more).toEqual([])
+    expect(spoiled(subscription.route).length).toBeGreaterThan(0)
+    await nothingLeft()
+  })
+
+  test.each(hangs)("whose client hangs up cancels a call that meets %s", async (fault) => {
+    const config = { upstreamTimeoutMs: 15_000 }
+    const { url, spoiled, nothingLeft } = await start([subscription.route], fault, { config })
+    // The stream's headers come at once, its first event never.
+    const following = await follow(url, subscription.query)
+    await vi.waitFor(() => expect(spoiled(subscription.route)).toHaveLength(1))
+    following.leave()
+    await vi.waitFor(() => expect(spoiled(subscription.route)).toEqual([{ aborted: true }]))
+    await nothingLeft()
+  })
+
+  test("stays open while nobody can connect to upstream, and ends with the gateway", async () => {
+    const { gateway } = startGatewayOn(await unusedAddress(), { clock: pushedTime() })
+    const following = await follow(await gateway.listen(), subscription.query)
+    await gateway.close()
+    expect(await following.rest()).toEqual([])
   })
 })

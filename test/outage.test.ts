@@ -278,7 +278,10 @@ describe("an absurd Retry-After", () => {
     expect(calls()).toHaveLength(1)
   })
 
-  test.each(["-1", "1.5", "1e3", "soon", "", "NaN", "0x10", "Wed, 99 Oct 2015"])("(%j) is none", (header) => {
-    expect(parseRetryAfterMs(header) ?? 0).toBe(0)
-  })
+  test.each(["-1", "1.5", "1e3", "1e9", "3600s", "-", "soon", "", "NaN", "0x10", "Wed, 99 Oct 2015"])(
+    "(%j) is none",
+    (header) => {
+      expect(parseRetryAfterMs(header) ?? 0).toBe(0)
+    },
+  )
 })

@@ -56,37 +56,6 @@ describe("retries of reads", () => {
     expect(sandbox.requestsTo(`${capsuleRoute}/computations`)).toHaveLength(3)
   })
 
-  test.each(passing)("a read that meets %s every time is sent four times", async (_what, failure) => {
-    const { ask, sandbox } = await startGateway()
-    sandbox.failNext(capsuleRoute, failure, 100)
-    expect((await ask(nameOf())).errors).toHaveLength(1)
-    expect(sandbox.requestsTo(capsuleRoute)).toHaveLength(maxAttempts)
-  })
-
-  test.each([400, 401, 403, 404, 408, 409, 410, 413, 418, 422, 423, 500, 501, 505])(
-    "a read that meets a %i is not retried",
-    async (status) => {
-      const { ask, sandbox } = await startGateway()
-      sandbox.failNext(capsuleRoute, { status }, 100)
-      await ask(nameOf())
-      expect(sandbox.requestsTo(capsuleRoute)).toHaveLength(1)
-    },
-  )
-
-  test("a read that times out is not retried", async () => {
-    const { ask, sandbox } = await startGateway({ config: { upstreamTimeoutMs: 60 } })
-    sandbox.failNext(capsuleRoute, "hang", 100)
-    expect(codes(await ask(nameOf()))).toEqual(["UPSTREAM_TIMEOUT"])
-    expect(sandbox.requestsTo(capsuleRoute)).toHaveLength(1)
-  })
-
-  test("a read with a response of the wrong shape is not retried", async () => {
-    const { ask, sandbox } = await startGateway()
-    sandbox.failNext(capsuleRoute, { status: 200, body: [] }, 100)
-    expect(codes(await ask(nameOf()))).toEqual(["UPSTREAM_INVALID_RESPONSE"])
-    expect(sandbox.requestsTo(capsuleRoute)).toHaveLength(1)
-  })
-
   test("one call's failures cause no retries of its neighbours", async () => {
     const { ask, sandbox } = await startGateway()
     sandbox.failNext(capsuleRoute, { status: 503 }, 100)
@@ -137,50 +106,6 @@ describe("Retry-After", () => {
     expect(performance.timeOrigin + upstream.requests[1]!.at).toBeGreaterThan(until - 50)
   })
 
-  test("beyond the request's deadline ends the call at once, with `retryAfterSeconds`", async () => {
-    const upstream = await startBusy(() => "3600")
-    const { ask } = startGatewayOn(upstream.url)
-    const { data, errors } = await ask(nameOf("c1"))
-    expect(data).toEqual({ capsule: null })
-    expect(errors![0]).toMatchObject({
-      message: "slow down",
-      extensions: { code: "RATE_LIMITED", retryAfterSeconds: 3600 },
-    })
-    expect(upstream.requests).toHaveLength(1)
-  })
-
-  test("as a date beyond the deadline becomes seconds from now", async () => {
-    const upstream = await startBusy(() => new Date(Date.now() + 3_600_000).toUTCString())
-    const { ask } = startGatewayOn(upstream.url)
-    const { errors } = await ask(nameOf("c1"))
-    expect(errors![0]!.extensions.code).toBe("RATE_LIMITED")
-    expect(errors![0]!.extensions.retryAfterSeconds).toBeGreaterThan(3500)
-    expect(errors![0]!.extensions.retryAfterSeconds).toBeLessThanOrEqual(3600)
-    expect(upstream.requests).toHaveLength(1)
-  })
-
-  test("of a 503 beyond the deadline is reported as well", async () => {
-    const upstream = await startBusy(() => "120", 503)
-    const { ask } = startGatewayOn(upstream.url)
-    const { errors } = await ask(nameOf("c1"))
-    expect(errors![0]!.extensions).toMatchObject({ code: "UPSTREAM_UNAVAILABLE", retryAfterSeconds: 120 })
-    expect(upstream.requests).toHaveLength(1)
-  })
-
-  test("of a thousand digits ends the call at once, with a number", async () => {
-    const upstream = await startBusy(() => "9".repeat(1000))
-    const { ask } = startGatewayOn(upstream.url)
-    const { errors } = await ask(nameOf("c1"))
-    expect(errors![0]!.extensions).toMatchObject({ code: "RATE_LIMITED", retryAfterSeconds: expect.any(Number) })
-    expect(upstream.requests).toHaveLength(1)
-  })
-
-  test.each(["soon", "", "-", "1e9", "3600s"])('of "%s" is no reason to wait longer', async (text) => {
-    const upstream = await startBusy(() => text)
-    const { ask } = startGatewayOn(upstream.url, { config: { requestDeadlineMs: 3_000 } })
-    expect((await ask(nameOf("c1"))).data.capsule.name).toBe("Quiet again")
-  })
-
   test("in the past means now", () => {
     expect(parseRetryAfterMs("Wed, 21 Oct 2015 07:28:00 GMT")).toBe(0)
     expect(parseRetryAfterMs("0")).toBe(0)
@@ -196,33 +121,6 @@ describe("Retry-After", () => {
 })
 
 describe("writes", () => {
-  const answered = [400, 401, 403, 404, 408, 409, 410, 422, 423, 429, 500, 501, 502, 503, 504]
-
-  test.each(answered)("a write that meets a %i is never sent twice", async (status) => {
-    const { ask, sandbox } = await startGateway()
-    sandbox.failNext(archiveRoute, { status, headers: { "retry-after": "0" } }, 100)
-    await ask(archive)
-    expect(sandbox.requestsTo(archiveRoute)).toHaveLength(1)
-  })
-
-  const lost: [string, Failure][] = [
-    ["a reset connection", "reset"],
-    ["a truncated answer", "truncate"],
-    ["no answer", "hang"],
-    ["an answer that stalls", "stall"],
-    ["an answer that drips", "drip"],
-  ]
-  test.each(lost)("a write that meets %s is sent once, and its outcome is unknown", async (_what, failure) => {
-    const { ask, sandbox } = await startGateway({ config: { upstreamTimeoutMs: 80 } })
-    sandbox.failNext(archiveRoute, failure, 100)
-    const { data, errors } = await ask(archive)
-    expect(data).toEqual({ archiveCapsule: null })
-    expect(errors).toHaveLength(1)
-    expect(errors![0]!.message).toContain(unknownOutcome)
-    expect(errors![0]!.extensions.outcomeUnknown).toBe(true)
-    expect(sandbox.requestsTo(archiveRoute)).toHaveLength(1)
-  })
-
   test("a deletion whose response is lost has taken effect, as the error says it may have", async () => {
     const { ask, sandbox } = await startGateway()
     sandbox.failNext(`DELETE /capsules/${seed.archivedNotebook}`, { afterwards: "reset" })
@@ -243,25 +141,6 @@ describe("writes", () => {
       expect(sandbox.requestsTo(route)).toHaveLength(1)
     },
   )
-
-  test.each([401, 408, 410, 422, 429])(
-    "a write that meets a %i had no effect, and the error says nothing else",
-    async (status) => {
-      const { ask, sandbox } = await startGateway()
-      sandbox.failNext(archiveRoute, { status, body: { message: "no" } })
-      const { errors } = await ask(archive)
-      expect(errors![0]!.message).not.toContain(unknownOutcome)
-      expect(errors![0]!.extensions).not.toHaveProperty("outcomeUnknown")
-    },
-  )
-
-  test("a write that found no connection had no effect, and the error says nothing else", async () => {
-    const { ask } = startGatewayOn(await unusedAddress())
-    const { errors } = await ask(archive)
-    expect(errors![0]!.extensions.code).toBe("UPSTREAM_UNAVAILABLE")
-    expect(errors![0]!.message).not.toContain(unknownOutcome)
-    expect(errors![0]!.extensions).not.toHaveProperty("outcomeUnknown")
-  })
 
   test("a write that is queued when the deadline passes is never sent, and the error says nothing else", async () => {
     const { ask, sandbox } = await startGateway({ config: { upstreamConnections: 1, requestDeadlineMs: 400 } })
@@ -328,18 +207,6 @@ describe("writes", () => {
 })
 
 describe("timeouts", () => {
-  test.each(["hang", "stall", "drip"] as const)("a call that %ss past its time fails alone", async (failure) => {
-    const { ask, sandbox } = await startGateway({ config: { upstreamTimeoutMs: 120 } })
-    sandbox.failNext(capsuleRoute, failure)
-    const { data, errors } = await ask(
-      `{ slow: capsule(id: "${seed.cellCounter}") { name } quick: capsule(id: "${seed.spikeSorting}") { name } }`,
-    )
-    expect(data).toEqual({ slow: null, quick: { name: expect.any(String) } })
-    expect(errors).toHaveLength(1)
-    expect(errors![0]).toMatchObject({ path: ["slow"], extensions: { code: "UPSTREAM_TIMEOUT" } })
-    await vi.waitFor(() => expect(sandbox.requestsTo(capsuleRoute)[0]!.aborted).toBe(true))
-  })
-
   test.each(["hang", "stall", "drip"] as const)("the request's deadline ends a call that %ss", async (failure) => {
     const { ask, sandbox } = await startGateway({ config: { requestDeadlineMs: 120 } })
     sandbox.failNext(capsuleRoute, failure)
@@ -809,22 +676,6 @@ describe("an upstream that echoes the token", () => {
     const { errors } = await ask(nameOf(), {}, {})
     expect(errors![0]!.extensions.code).toBe("BAD_USER_INPUT")
     expect(errors![0]!.message).toContain("nothing to s")
-  })
-})
-
-describe("redirects", () => {
-  test.each([301, 302, 303, 307, 308])("a %i is not followed: nothing is sent to its location", async (status) => {
-    const elsewhere = await startFaultyUpstream(() => ({ body: { id: "c1", name: "Stolen" } }))
-    const upstream = await startFaultyUpstream(({ path }) => ({
-      status,
-      headers: { location: `${elsewhere.url}/api/v1${path}` },
-    }))
-    const { ask } = startGatewayOn(upstream.url)
-    const { errors } = await ask(nameOf("c1"))
-    expect(errors![0]).toMatchObject({ extensions: { code: "UPSTREAM_INVALID_RESPONSE", upstream: { status } } })
-    expect((await ask(archive)).errors![0]!.extensions.code).toBe("UPSTREAM_INVALID_RESPONSE")
-    expect(upstream.requests).toHaveLength(2)
-    expect(elsewhere.requests).toHaveLength(0)
   })
 })
 

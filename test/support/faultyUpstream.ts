@@ -139,16 +139,31 @@ const begin = (response: ServerResponse, headers: Record<string, string> = {}) =
   response.write(whole.slice(0, 10))
 }
 
+/** The body of every answer that is a fault by its status alone. */
+export const errorBody = { message: "what upstream says of it", datasets: [{ id: "d1", name: "In the way" }] }
+
 const status =
   (status: number, headers: Record<string, string> = {}): Fault =>
-  () => ({ status, headers, body: { message: "what upstream says of it" } })
+  () => ({ status, headers, body: errorBody })
 
 const body =
   (body: string, type = "application/json"): Fault =>
   () => ({ headers: { "content-type": type }, body })
 
-const tooMany = (retryAfter: string) => status(429, { "retry-after": retryAfter })
+const statusesAlone = [
+  301, 304, 400, 401, 403, 404, 405, 408, 409, 410, 412, 413, 414, 418, 422, 423, 429, 500, 501, 502, 503, 504, 505,
+  599,
+] as const
+const retryLater = (code: number, retryAfter: string) => status(code, { "retry-after": retryAfter })
 const inMs = (ms: number) => new Date(Date.now() + ms).toUTCString()
+
+const byStatus = Object.fromEntries(statusesAlone.map((code) => [code, status(code)])) as Record<
+  (typeof statusesAlone)[number],
+  Fault
+>
+const redirect =
+  (status: number): Fault =>
+  (_response, elsewhere) => ({ status, headers: { location: elsewhere } })
 
 /** What can go wrong with a call to an upstream that accepts connections. */
 export const faults = {
@@ -167,27 +182,25 @@ export const faults = {
   malformed: body('{"id": "c1", name: }'),
   HTML: body("<html>please log in</html>", "text/html"),
   "wrong shape": body("42"),
-  401: status(401),
-  403: status(403),
-  404: status(404),
-  409: status(409),
-  423: status(423),
-  429: status(429),
-  "429, Retry-After: 0": tooMany("0"),
-  "429, Retry-After: an hour": tooMany("3600"),
-  "429, Retry-After: a date past": (response, elsewhere) => tooMany(inMs(-60_000))(response, elsewhere),
-  "429, Retry-After: a date in an hour": (response, elsewhere) => tooMany(inMs(3_600_000))(response, elsewhere),
-  "429, Retry-After: absurd": tooMany("99999999999999999999"),
-  500: status(500),
-  502: status(502),
-  503: status(503),
-  504: status(504),
-  "redirect to the same host": status(302, { location: "/api/v1/capsules/c2" }),
-  "redirect to another host": (_response, elsewhere) => ({ status: 307, headers: { location: elsewhere } }),
   "50 MB"(response) {
     response.writeHead(200, json)
     sendMuch(response, 50 * 1024 * 1024)
   },
+  ...byStatus,
+  "429, Retry-After: 0": retryLater(429, "0"),
+  "429, Retry-After: an hour": retryLater(429, "3600"),
+  "429, Retry-After: a date past": (...all) => retryLater(429, inMs(-60_000))(...all),
+  "429, Retry-After: a date in an hour": (...all) => retryLater(429, inMs(3_600_000))(...all),
+  "429, Retry-After: absurd": retryLater(429, "99999999999999999999"),
+  "429, Retry-After: soon": retryLater(429, "soon"),
+  "503, Retry-After: 0": retryLater(503, "0"),
+  "503, Retry-After: an hour": retryLater(503, "3600"),
+  "302 to the same host": status(302, { location: "/api/v1/capsules/c2" }),
+  "301 to another host": redirect(301),
+  "302 to another host": redirect(302),
+  "303 to another host": redirect(303),
+  "307 to another host": redirect(307),
+  "308 to another host": redirect(308),
 } satisfies Record<string, Fault>
 
 export type FaultName = `${keyof typeof faults}`
@@ -199,20 +212,21 @@ const healthy: Record<string, unknown> = {
   "POST /capsules/search": { has_more: false, results: ["c1", "c2", "c3"].map((id) => ({ id, name: id })) },
 }
 
-/** An upstream where every route but one works, and another host that must never receive a request. */
+/** An upstream where every route works but these, and another host that must never receive a request. */
 export async function startWithFault(
-  route: string,
+  routes: readonly string[],
   name: FaultName,
-): Promise<{ upstream: FaultyUpstream; elsewhere: FaultyUpstream; spoiled(): { aborted: boolean }[] }> {
+): Promise<{ upstream: FaultyUpstream; elsewhere: FaultyUpstream; spoiled(route: string): { aborted: boolean }[] }> {
   const elsewhere = await startFaultyUpstream(() => ({ body: { id: "c1", name: "Stolen" } }))
-  const spoiled: { aborted: boolean }[] = []
+  const spoiled = new Map<string, { aborted: boolean }[]>(routes.map((route) => [route, []]))
   const upstream = await startFaultyUpstream(({ method, path }, response) => {
     const call = `${method} ${path.replace(/\?.*/, "")}`
-    if (call === route) {
-      const seen = { aborted: false }
-      spoiled.push(seen)
+    const seen = spoiled.get(call)
+    if (seen !== undefined) {
+      const one = { aborted: false }
+      seen.push(one)
       response.on("close", () => {
-        seen.aborted = !response.writableFinished
+        one.aborted = !response.writableFinished
       })
       return (faults[name] as Fault)(response, elsewhere.url)
     }
@@ -220,7 +234,7 @@ export async function startWithFault(
     if (path.endsWith("/app_panel")) return { body: { general: { title: "Panel" } } }
     return call in healthy ? { body: healthy[call] } : { status: 404, body: { message: "not found" } }
   })
-  return { upstream, elsewhere, spoiled: () => spoiled }
+  return { upstream, elsewhere, spoiled: (route) => spoiled.get(route) ?? [] }
 }
 
 /** A part of the storage's signed addresses that must never appear in an error or a log. */
