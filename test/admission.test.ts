@@ -359,19 +359,19 @@ describe("when memory is short", () => {
 
   test("a heap full of garbage isn't short, one that stays full after a collection is, until there is clearly enough", () => {
     const pressure = createMemoryPressure(() => {})
-    const shortAt = (heap: number) => pressure.look({ heap, container: 0 }, 0) !== undefined
+    const shortAt = (heap: number) => pressure.evaluate({ heap, container: 0 }, 0) !== undefined
     expect(shortAt(0.95)).toBe(false)
-    pressure.collected({ heap: 0.4, container: 0 }, 0)
+    pressure.onCollected({ heap: 0.4, container: 0 }, 0)
     expect(shortAt(0.95)).toBe(false)
-    pressure.collected({ heap: 0.86, container: 0 }, 0)
+    pressure.onCollected({ heap: 0.86, container: 0 }, 0)
     expect([0.84, 0.86, 0.82, 0.81].map(shortAt)).toEqual([false, true, true, true])
-    expect(pressure.look({ heap: 0.81, container: 0 }, 0)).toMatch(/^The gateway has 81 % of its memory in use/)
+    expect(pressure.evaluate({ heap: 0.81, container: 0 }, 0)).toMatch(/^The gateway uses 81 % of its memory/)
     expect([0.79, 0.84].map(shortAt)).toEqual([false, false])
   })
 
   test("the memory of the container counts as the heap does", () => {
     const pressure = createMemoryPressure(() => {})
-    const shortAt = (container: number) => pressure.look({ heap: 0.1, container }, 0) !== undefined
+    const shortAt = (container: number) => pressure.evaluate({ heap: 0.1, container }, 0) !== undefined
     expect([0.84, 0.86, 0.81, 0.79].map(shortAt)).toEqual([false, true, true, false])
   })
 
@@ -380,8 +380,8 @@ describe("when memory is short", () => {
     const pressure = createMemoryPressure(() => {
       collections += 1
     })
-    pressure.collected({ heap: 0.9, container: 0 }, 0)
-    for (let at = 0; at <= 600_000; at += 100) pressure.look({ heap: 0.9, container: 0 }, at)
+    pressure.onCollected({ heap: 0.9, container: 0 }, 0)
+    for (let at = 0; at <= 600_000; at += 100) pressure.evaluate({ heap: 0.9, container: 0 }, at)
     expect(collections).toBeGreaterThan(10)
     expect(collections).toBeLessThan(15)
   })

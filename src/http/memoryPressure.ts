@@ -3,66 +3,63 @@ import { constants, PerformanceObserver } from "node:perf_hooks"
 import { getHeapSpaceStatistics, getHeapStatistics, setFlagsFromString } from "node:v8"
 import { runInNewContext } from "node:vm"
 
-/** Shares of what there may be, from 0 to 1. */
+/** Memory in use, as fractions of the maximum. */
 export interface MemoryReading {
-  /** Of V8's old generation, garbage included that isn't collected yet. */
+  /** Of V8's old generation, including garbage that has not been collected. */
   heap: number
-  /** Of the memory that the container may have, or that the machine has. */
+  /** Of the container's limit, or of the machine's memory. */
   container: number
 }
 
-/** From which share on memory is short, and below which it no longer is. */
-const shortFrom = 0.85
-const enoughBelow = 0.8
+/** Memory is short from the first fraction on, until it falls below the second. */
+const shortageStart = 0.85
+const shortageEnd = 0.8
+/** A full heap counts as short only if the last full collection left this fraction in use: V8 collects garbage late. */
+const minLiveHeap = 0.7
 /**
- * A full heap may be full of garbage: V8 collects it only when it must. So it counts as short only if the last collection left
- * so much behind.
+ * While memory is short, little is allocated, so V8 has no reason to collect. Therefore collections are forced, at intervals
+ * that double from the first value to the second.
  */
-const leftFrom = 0.7
-/** While memory is short little is allocated, so V8 sees no reason to collect: then it is asked to, less and less often. */
-const collectedAfterMs = 5_000
-const collectedAtLeastMs = 60_000
+const minCollectionIntervalMs = 5_000
+const maxCollectionIntervalMs = 60_000
 
 export interface MemoryPressure {
-  /** To be told what was in use right after a full collection. */
-  collected(reading: MemoryReading, at: number): void
-  /** Takes a reading; a sentence while memory is short. */
-  look(reading: MemoryReading, at: number): string | undefined
+  /** To be called with the memory that is in use right after a full collection. */
+  onCollected(reading: MemoryReading, at: number): void
+  /** Evaluates a reading. Returns a sentence while memory is short. */
+  evaluate(reading: MemoryReading, at: number): string | undefined
 }
 
-/** @param collect collects garbage */
+/** @param collect forces a garbage collection */
 export function createMemoryPressure(collect: () => void): MemoryPressure {
-  let left = 0
+  let liveHeap = 0
   let collectedAt = Number.NEGATIVE_INFINITY
   let isShort = false
-  let waitMs = collectedAfterMs
+  let intervalMs = minCollectionIntervalMs
   return {
-    collected({ heap }, at) {
-      left = heap
+    onCollected({ heap }, at) {
+      liveHeap = heap
       collectedAt = at
     },
-    look({ heap, container }, at) {
-      const share = Math.max(heap, container)
+    evaluate({ heap, container }, at) {
+      const used = Math.max(heap, container)
       if (isShort) {
-        if (share < enoughBelow) {
+        if (used < shortageEnd) {
           isShort = false
-          waitMs = collectedAfterMs
-        } else if (at - collectedAt > waitMs) {
+          intervalMs = minCollectionIntervalMs
+        } else if (at - collectedAt > intervalMs) {
           collectedAt = at
-          waitMs = Math.min(2 * waitMs, collectedAtLeastMs)
+          intervalMs = Math.min(2 * intervalMs, maxCollectionIntervalMs)
           collect()
         }
-      } else isShort = container >= shortFrom || (heap >= shortFrom && left >= leftFrom)
+      } else isShort = container >= shortageStart || (heap >= shortageStart && liveHeap >= minLiveHeap)
       if (!isShort) return undefined
-      return `The gateway has ${Math.round(share * 100)} % of its memory in use, and takes one request at a time until it has less.`
+      return `The gateway uses ${Math.round(used * 100)} % of its memory and admits one request at a time until it uses less.`
     },
   }
 }
 
-/**
- * Measures this process's memory against what it may have.
- * @returns what tells, each time that it is called, whether memory is short
- */
+/** Measures the memory of this process. `shortage` returns a sentence while memory is short. */
 export function measureMemory(): { shortage(): string | undefined; stop(): void } {
   const oldGeneration = getHeapStatistics().heap_size_limit - youngGeneration()
   const constrained = process.constrainedMemory()
@@ -76,7 +73,7 @@ export function measureMemory(): { shortage(): string | undefined; stop(): void 
     collectGarbage()
   })
 
-  const heapShare = () => {
+  const heapFraction = () => {
     let used = 0
     for (const { space_name: name, space_used_size: size } of getHeapSpaceStatistics()) {
       if (!name.startsWith("new_")) used += size
@@ -87,30 +84,31 @@ export function measureMemory(): { shortage(): string | undefined; stop(): void 
   const observer = new PerformanceObserver((list) => {
     for (const entry of list.getEntries() as (PerformanceEntry & { detail: { kind: number } })[]) {
       if (entry.detail.kind !== constants.NODE_PERFORMANCE_GC_MAJOR) continue
-      pressure.collected({ heap: heapShare(), container: 0 }, performance.now())
+      pressure.onCollected({ heap: heapFraction(), container: 0 }, performance.now())
       return
     }
   })
   observer.observe({ entryTypes: ["gc"] })
 
   return {
-    shortage: () => pressure.look({ heap: heapShare(), container: containerShare(container) }, performance.now()),
+    shortage: () =>
+      pressure.evaluate({ heap: heapFraction(), container: containerFraction(container) }, performance.now()),
     stop: () => observer.disconnect(),
   }
 }
 
-/** What of the memory is in use by this process, and not merely kept by V8 for later. */
-function containerShare(container: number): number {
+/** The memory in use by this process, without what V8 only keeps for later. */
+function containerFraction(container: number): number {
   try {
     const { rss, heapTotal, heapUsed } = process.memoryUsage()
     return (rss - (heapTotal - heapUsed)) / container
   } catch {
-    // It is read from a file, for which there may be no descriptor left.
+    // It is read from a file, which fails without a free file descriptor.
     return 0
   }
 }
 
-/** V8's limit is that of both generations, and tells neither: the young one has three times its flag's size. */
+/** V8 reports only the limit of both generations together. The young one has three times the size that its flag sets. */
 function youngGeneration(): number {
   const flags = [...process.execArgv, process.env.NODE_OPTIONS ?? ""].join(" ")
   const [, mebibytes] = /--max[-_]semi[-_]space[-_]size[= ](\d+)/.exec(flags) ?? []

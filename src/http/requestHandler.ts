@@ -44,7 +44,7 @@ export function createRequestHandler(options: {
 }): RequestHandler {
   const { log, admission, connections, responses, clientAddress, answerOperation } = options
   const rejectionLog = createRejectionLog(log)
-  const turnBudget = createTurnBudget((begin) => guarded(log, begin)())
+  const turnBudget = createTurnBudget((start) => guarded(log, start)())
   const bodies = createBodies({
     maxBodyBytes: options.maxBodyBytes,
     timeouts: options.bodyTimeouts,

@@ -1,31 +1,31 @@
-/** How much time one turn of the event loop is spent on beginning operations, in milliseconds. */
+/** The time that operations may take in one turn of the event loop, in milliseconds. */
 const budgetMs = 50
-/** Less than this is added up over several turns: to notice the end of each turn costs as much as a small operation. */
-const noticedMs = 5
+/** Below this time a turn's end is not detected, and the times of several turns add up: detection costs as much as a small operation. */
+const minTrackedMs = 5
 
 export interface TurnBudget {
-  /** Whether an operation should begin in a later turn, since others have used this one up or are waiting already. */
+  /** Whether an operation must be deferred because the budget of this turn is spent or others are deferred already. */
   isSpent(): boolean
-  /** Notes the time that it took to begin an operation. */
+  /** Adds the time that an operation has taken in this turn. */
   spend(ms: number): void
-  /** Begins an operation in a later turn, in order. */
-  defer(begin: () => void): void
+  /** Starts an operation in a later turn, in order. */
+  defer(start: () => void): void
 }
 
 /**
- * Node reads from all sockets that have something before it does anything else, and an operation that needs no call is
- * answered while it is read: two hundred large ones at once would hold up everybody for seconds. So operations begin in later
- * turns once one turn has used its budget. Other requests, such as `/health`, are handled between the turns.
- * @param run calls a function, and catches what it throws
+ * Limits the time for which operations block the event loop. In one turn Node reads from all readable sockets, and an operation
+ * without calls is answered as soon as it is read: two hundred large ones would block the event loop for seconds. Operations
+ * beyond the budget are deferred to later turns. Other requests, such as `/health`, are handled in between.
+ * @param run calls a function and catches what it throws
  */
-export function createTurnBudget(run: (begin: () => void) => void): TurnBudget {
+export function createTurnBudget(run: (start: () => void) => void): TurnBudget {
   let spentMs = 0
   let willReset = false
   let deferred: (() => void)[] = []
 
   function spend(ms: number) {
     spentMs += ms
-    if (spentMs > noticedMs) resetLater()
+    if (spentMs > minTrackedMs) resetLater()
   }
 
   function resetLater() {
@@ -37,22 +37,22 @@ export function createTurnBudget(run: (begin: () => void) => void): TurnBudget {
   function reset() {
     willReset = false
     spentMs = 0
-    let begun = 0
-    while (begun < deferred.length && spentMs < budgetMs) {
+    let started = 0
+    while (started < deferred.length && spentMs < budgetMs) {
       const startedAt = performance.now()
-      run(deferred[begun] as () => void)
+      run(deferred[started] as () => void)
       spend(performance.now() - startedAt)
-      begun += 1
+      started += 1
     }
-    deferred = deferred.slice(begun)
+    deferred = deferred.slice(started)
     if (deferred.length > 0) resetLater()
   }
 
   return {
     isSpent: () => spentMs > budgetMs || deferred.length > 0,
     spend,
-    defer(begin) {
-      deferred.push(begin)
+    defer(start) {
+      deferred.push(start)
       resetLater()
     },
   }

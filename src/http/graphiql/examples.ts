@@ -1,6 +1,6 @@
 import type { Example } from "../plugins/useGraphiql.ts"
 
-/** The operations that GraphiQL opens with, a tab each: they need no ids, so they run on any deployment. */
+/** The operations that GraphiQL opens with, each in its own tab. They contain no ids, so they run on any deployment. */
 export const examples: Example[] = [
   {
     query: `# Capsules with their app panels, runs and data assets: one request, instead of dozens of REST calls.

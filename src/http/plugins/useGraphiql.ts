@@ -2,25 +2,25 @@ import { createHash, randomBytes } from "node:crypto"
 import type { Plugin } from "graphql-yoga"
 import { type Asset, type AssetName, type Encoding, loadAssets } from "../graphiql/assets.ts"
 
-/** An operation shown in a tab of its own; the tab's title is the operation's name. */
+/** An operation that GraphiQL opens in its own tab. The tab's title is the operation's name. */
 export interface Example {
   query: string
   variables?: Record<string, unknown>
 }
 
 export interface GraphiqlOptions {
-  /** Path of the GraphQL endpoint, where a browser finds the page. */
+  /** The path of the GraphQL endpoint, which also serves the page. */
   endpoint: string
   examples: Example[]
-  /** Preset in the headers editor, readable by everyone who can open the page: for the demo alone. */
+  /** A token that is preset in the headers editor, readable by everyone who can open the page. For the demo only. */
   token?: string
 }
 
 type Assets = Record<AssetName, Asset>
 
 /**
- * Answers a browser that navigates to the endpoint with GraphiQL, and serves its scripts and styles below the endpoint; every
- * other request passes. The page asks no other host for anything. Yoga's own `graphiql` must be off.
+ * Serves GraphiQL to browsers that navigate to the endpoint, and its scripts and styles below the endpoint. Other requests pass
+ * through. The page loads nothing from other hosts. Yoga's own `graphiql` must be disabled.
  */
 export function useGraphiql({ endpoint, examples, token = "" }: GraphiqlOptions): Plugin {
   const assetRoot = `${endpoint}/graphiql/`
@@ -34,31 +34,31 @@ export function useGraphiql({ endpoint, examples, token = "" }: GraphiqlOptions)
   return {
     onRequest({ request, url, fetchAPI, endResponse }) {
       if (request.method !== "GET" && request.method !== "HEAD") return
-      const respond = ({ status, headers, body }: Reply) =>
+      const respond = ({ status, headers, body }: PageResponse) =>
         endResponse(new fetchAPI.Response(request.method === "HEAD" ? null : body, { status, headers }))
 
       if (url.pathname.startsWith(assetRoot)) {
         const path = url.pathname.slice(assetRoot.length)
         return assets()
-          .then((known) => assetReply(known, path, request.headers))
+          .then((known) => assetResponse(known, path, request.headers))
           .then(respond)
       }
       const isEndpoint = url.pathname === endpoint || url.pathname === `${endpoint}/`
       if (isEndpoint && isNavigation(request.headers)) {
-        return assets().then((known) => respond(pageReply(known, relativeRoot(url.pathname), settings)))
+        return assets().then((known) => respond(pageResponse(known, relativeRoot(url.pathname), settings)))
       }
     },
   }
 }
 
-interface Reply {
+interface PageResponse {
   status: number
   headers: Record<string, string>
   body: Uint8Array<ArrayBuffer> | string | null
 }
 
-/** Only a path in `assets` is ever served, so no path can climb to another file. */
-async function assetReply(assets: Assets, path: string, request: Headers): Promise<Reply> {
+/** Serves only paths in `assets`, so path traversal is impossible. */
+async function assetResponse(assets: Assets, path: string, request: Headers): Promise<PageResponse> {
   const asset = Object.values(assets).find((asset) => asset.path === path)
   if (asset === undefined) return { status: 404, headers: { "cache-control": "no-store" }, body: null }
 
@@ -78,7 +78,7 @@ async function assetReply(assets: Assets, path: string, request: Headers): Promi
   return { status: 200, headers, body }
 }
 
-function pageReply(assets: Assets, root: string, settings: string): Reply {
+function pageResponse(assets: Assets, root: string, settings: string): PageResponse {
   const nonce = randomBytes(16).toString("base64")
   return {
     status: 200,
@@ -98,7 +98,7 @@ function contentSecurityPolicy(nonce: string): string {
     "default-src 'none'",
     `script-src 'nonce-${nonce}'`,
     `style-src 'nonce-${nonce}'`,
-    // GraphiQL's style sheet carries its fonts and images, and the page its icon.
+    // GraphiQL's style sheet embeds its fonts and images, and the page its icon, as data URLs.
     "font-src data:",
     "img-src data:",
     "connect-src 'self'",
@@ -113,7 +113,7 @@ const ICON =
 
 function page(assets: Assets, root: string, settings: string, nonce: string): string {
   const script = (name: AssetName) => `<script nonce="${nonce}" defer src="${root}${assets[name].path}"></script>`
-  // A block of JSON is data to a browser; `<` is the only character with which its content could end it.
+  // Browsers do not execute a block of JSON. Only a `<` in its content could end the block.
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -136,12 +136,12 @@ ${script("browser.js")}
 `
 }
 
-/** The assets' root as seen from the page, so that it holds behind a proxy that serves the endpoint under another prefix. */
+/** The assets' root relative to the page. A proxy may serve the endpoint under another prefix. */
 function relativeRoot(pathname: string): string {
   return pathname.endsWith("/") ? "graphiql/" : `${pathname.slice(pathname.lastIndexOf("/") + 1)}/graphiql/`
 }
 
-/** A browser that goes to a page sends no Origin; a script of another site does, and must not read the token out of the page. */
+/** Navigations have no Origin header. Scripts of other sites have one, and must not read the preset token from the page. */
 function isNavigation(headers: Headers): boolean {
   if (headers.has("origin")) return false
   const accept = headers.get("accept") ?? ""
@@ -156,7 +156,7 @@ function preferredEncoding(headers: Headers): Encoding {
   return "identity"
 }
 
-/** How much a list such as `text/html, application/json;q=0.9` wants a value that it names: 1 unless it says less, 0 if not at all. */
+/** The quality of a value in a list such as `text/html, application/json;q=0.9`: 1 by default, 0 if the value is absent. */
 function quality(list: string, wanted: string): number {
   for (const item of list.toLowerCase().split(",")) {
     const [value, ...parameters] = item.split(";").map((part) => part.trim())
