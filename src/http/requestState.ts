@@ -87,6 +87,10 @@ export class RequestState implements RequestInfo {
     return this.#controller.signal
   }
 
+  endCalls(): void {
+    this.upstream?.end()
+  }
+
   cancel(): void {
     if (this.cancelled) return
     this.cancelled = true

@@ -58,19 +58,16 @@ function execute(
     size: 0,
     maxBytes,
     stopped: undefined,
-    onStopped: undefined,
     started: 0,
   }
   try {
     const data = executeRoot(execution)
     if (!isThenable(data)) return resultOf(execution, data)
     return new Promise((resolve) => {
-      execution.onStopped = () => resolve(resultOf(execution, null))
       data.then(
         (value) => resolve(resultOf(execution, value)),
         (error) => resolve(failedResult(execution, error)),
       )
-      if (execution.stopped !== undefined) execution.onStopped()
     })
   } catch (error) {
     return failedResult(execution, error)

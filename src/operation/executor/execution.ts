@@ -65,10 +65,12 @@ export type Complete = (
   value: unknown,
 ) => unknown
 
-/** Whether an execution was cancelled. It is only read: nothing is called when it changes. */
+/** The request that an execution belongs to. */
 export interface Cancellation {
-  /** If true, no further resolver is called. */
+  /** If true, no further resolver is called. It is only read: nothing is called when it changes. */
   readonly cancelled: boolean
+  /** Ends the calls under way. Called when the execution stops, so that its pending values settle at once. */
+  endCalls(): void
 }
 
 /** The state of one execution of an operation. */
@@ -86,8 +88,6 @@ export interface Execution {
   readonly maxBytes: number
   /** The error that stopped the execution. No further resolver is called once it is set. */
   stopped: GraphQLError | undefined
-  /** Called once, if the execution is stopped while its result is pending. */
-  onStopped: (() => void) | undefined
   /** How many of a mutation's root fields have started. */
   started: number
 }
@@ -128,7 +128,7 @@ export function checkSize(execution: Execution): void {
 
 function stop(execution: Execution, error: GraphQLError): void {
   execution.stopped = error
-  execution.onStopped?.()
+  execution.cancellation.endCalls()
 }
 
 function progressOf({ operation, variables, started }: Execution): MutationProgress | undefined {
@@ -148,7 +148,7 @@ export function nullForError(
   path: Path,
   cause: unknown,
 ): null {
-  if (execution.errors.isFull) return nullForOmittedError(execution, type)
+  if (execution.errors.isFull || execution.stopped !== undefined) return nullForOmittedError(execution, type)
   execution.size += bytesPerError
   const error = locatedError(cause, field.nodes, pathAsArray(path))
   if (isNonNullType(type)) throw error
