@@ -175,3 +175,119 @@ describe("a token in a response", () => {
     expect(performance.now() - begun).toBeLessThan(2_000)
   })
 })
+
+describe("a list that is longer than any of Code Ocean's", () => {
+  const invalid = { extensions: { code: "UPSTREAM_INVALID_RESPONSE" } }
+  const asset = (more: object) => ({ id: "d1", name: "Odd", state: "ready", type: "dataset", ...more })
+  const strings = (count: number) => Array.from({ length: count }, (_, index) => `x${index}`)
+
+  test.each([
+    ["provenance { dataAssets { id } }", (count: number) => ({ provenance: { data_assets: strings(count) } })],
+    ["tags", (count: number) => ({ tags: strings(count) })],
+    ["appParameters { name }", (count: number) => ({ app_parameters: strings(count).map((name) => ({ name })) })],
+    [
+      "containedDataAssets { dataAsset { id } }",
+      (count: number) => ({ contained_data_assets: strings(count).map((id) => ({ id })) }),
+    ],
+    [
+      "customMetadata { key }",
+      (count: number) => ({ custom_metadata: Object.fromEntries(strings(count).map((key) => [key, 1])) }),
+    ],
+  ])("fails its field alone beyond 10,000 items: %s", async (field, more) => {
+    let count = 10_000
+    const { ask } = await startAnsweringAll(() => ({ body: asset(more(count)) }))
+    const query = `{ dataAsset(id: "d1") { name ${field} } }`
+    expect((await ask(query)).errors).toBeUndefined()
+    count = 10_001
+    const { data, errors } = await ask(query)
+    expect(data.dataAsset.name).toBe("Odd")
+    expect(errors).toMatchObject([invalid])
+  })
+
+  test("fails its call beyond 250,000 objects", async () => {
+    let count = 250_000
+    const { ask } = await startFaultyUpstream(({ path }) => ({
+      body: path.endsWith("computations")
+        ? Array.from({ length: count }, (_, index) => ({ id: `r${index}`, created: index % 1000 }))
+        : { id: "c1" },
+    })).then(({ url }) => startGatewayOn(url))
+    const query = `{ capsule(id: "c1") { computations(first: 1) { nodes { id } } } }`
+    const { data, errors } = await ask(query)
+    expect(errors).toBeUndefined()
+    expect(data.capsule.computations.nodes).toEqual([{ id: "r100999" }])
+    count += 1
+    expect((await ask(query)).errors).toMatchObject([invalid])
+  })
+
+  test("of inputs is walked in a lineage as far as the graph has room", async () => {
+    const upstream = await startFaultyUpstream(({ path }) => ({
+      body:
+        path === "/data_assets/d1"
+          ? asset({ provenance: { data_assets: strings(9_000) } })
+          : asset({ id: path.slice("/data_assets/".length) }),
+    }))
+    const { ask } = startGatewayOn(upstream.url)
+    const { data, errors } = await ask(
+      `{ dataAsset(id: "d1") { lineage(direction: UP, depth: 1) { truncated nodes { id } edges { from } } } }`,
+    )
+    expect(errors).toBeUndefined()
+    expect(data.dataAsset.lineage.truncated).toBe(true)
+    expect(data.dataAsset.lineage.nodes).toHaveLength(2_000)
+    expect(data.dataAsset.lineage.edges).toHaveLength(1_999)
+    expect(upstream.requests).toHaveLength(2_000)
+  })
+})
+
+test("an id of more than 256 characters is none of Code Ocean's, and fails its call", async () => {
+  let id = "x".repeat(256)
+  const { ask } = await startAnsweringAll(() => ({ body: { results: [{ id }] } }))
+  expect((await ask("{ searchCapsules { nodes { id } } }")).data.searchCapsules.nodes).toEqual([{ id }])
+  id += "x"
+  expect((await ask("{ searchCapsules { nodes { id } } }")).errors).toMatchObject([
+    { extensions: { code: "UPSTREAM_INVALID_RESPONSE" } },
+  ])
+})
+
+test("an unknown enum value of a megabyte is logged once and short, without a part of a token in it", async () => {
+  const token = `cop_${"0123456789abcdef".repeat(60)}`
+  const status = [...token].map((letter) => `\\u00${letter.charCodeAt(0).toString(16)}`).join("")
+  const { ask, lines } = await startAnsweringAll(() => ({
+    body: { id: "c1", name: "Odd", status: `${status.repeat(200)}${lines.length}` },
+  }))
+  for (let times = 0; times < 3; times++) await ask(`{ capsule(id: "c1") { a: status b: status } }`, {}, as(token))
+  const logged = lines.filter(({ enum: name }) => name === "CapsuleStatus")
+  expect(logged).toMatchObject([{ value: "[redacted]".repeat(10) }])
+})
+
+test("of custom metadata fields with the same name the first counts", async () => {
+  const { ask } = await startAnsweringAll(() => ({
+    body: {
+      ...JSON.parse(assetWith("1")),
+      fields: [
+        { name: { toString: 1 }, type: "date" },
+        { name: "k", type: "number", units: "mm" },
+        { name: "k", type: "string" },
+      ],
+    },
+  }))
+  const { data } = await ask(`{ dataAsset(id: "d1") { customMetadata { type units } } }`)
+  expect(data.dataAsset.customMetadata).toEqual([{ type: "NUMBER", units: "mm" }])
+})
+
+test("a result whose inputs can't be read leaves the others in a lineage, which says that it is not whole", async () => {
+  const result = (id: string, data_assets: unknown) => ({
+    id,
+    name: id,
+    state: "ready",
+    type: "result",
+    provenance: { data_assets },
+  })
+  const { ask } = await startFaultyUpstream(({ path, body }) => ({
+    body: path.endsWith("search")
+      ? { results: body.includes("result") ? [result("odd", 5), result("made", ["d1"])] : [] }
+      : { id: "d1", name: "d1", state: "ready", type: "dataset" },
+  })).then(({ url }) => startGatewayOn(url))
+  const { data, errors } = await ask(`{ dataAsset(id: "d1") { lineage(direction: DOWN) { truncated nodes { id } } } }`)
+  expect(errors).toBeUndefined()
+  expect(data.dataAsset.lineage).toEqual({ truncated: true, nodes: [{ id: "d1" }, { id: "made" }] })
+})

@@ -20,6 +20,14 @@ export function notPromised(key: string, what: string): DecodeError {
   return new DecodeError(`Code Ocean's answer is not what its API promises: "${key}" is ${what}.`)
 }
 
+/** No list within an object of Code Ocean's comes near it. Each item may become a promise, or a call. */
+const maxItems = 10_000
+
+function checkList(value: unknown, key: string): asserts value is unknown[] {
+  if (!Array.isArray(value)) throw notPromised(key, "no list")
+  if (value.length > maxItems) throw notPromised(key, `a list of more than ${maxItems} items`)
+}
+
 /** A text, or null. Numbers and booleans are written out. */
 export function text(...keys: [string, ...string[]]): Resolver<string | null> {
   return (parent) => asText(present(parent, keys), keys[0])
@@ -35,7 +43,7 @@ export function texts(...keys: [string, ...string[]]): Resolver<string[] | null>
   return (parent) => {
     const value = present(parent, keys)
     if (value === null) return null
-    if (!Array.isArray(value)) throw notPromised(keys[0], "no list")
+    checkList(value, keys[0])
     if (value.every((item) => typeof item === "string")) return value
     return value.filter((item) => item !== null).map((item) => asText(item, keys[0]) as string)
   }
@@ -46,7 +54,7 @@ export function list(...keys: [string, ...string[]]): Resolver<unknown[] | null>
   return (parent) => {
     const value = present(parent, keys)
     if (value === null) return null
-    if (!Array.isArray(value)) throw notPromised(keys[0], "no list")
+    checkList(value, keys[0])
     return value.filter((item) => item !== null)
   }
 }
@@ -56,8 +64,8 @@ export function objects<T extends object>(...keys: [string, ...string[]]): Resol
   return (parent) => {
     const value = present(parent, keys)
     if (value === null) return null
-    if (!Array.isArray(value)) throw notPromised(keys[0], "no list")
-    return value.filter((item) => {
+    checkList(value, keys[0])
+    return (value as (T | null)[]).filter((item) => {
       if (item !== null && typeof item !== "object") throw notPromised(keys[0], "a list of something else than objects")
       return item !== null
     })
@@ -70,6 +78,18 @@ export function object<T extends object>(...keys: [string, ...string[]]): Resolv
     const value = present(parent, keys)
     if (value !== null && (typeof value !== "object" || Array.isArray(value))) throw notPromised(keys[0], "no object")
     return value as T | null
+  }
+}
+
+/** The keys and values of an object, or null. */
+export function entries(key: string): Resolver<{ key: string; value: unknown }[] | null> {
+  const objectAt = object<WireObject>(key)
+  return (parent) => {
+    const value = objectAt(parent)
+    if (value === null) return null
+    const found = Object.entries(value)
+    if (found.length > maxItems) throw notPromised(key, `an object of more than ${maxItems} keys`)
+    return found.map(([key, value]) => ({ key, value }))
   }
 }
 

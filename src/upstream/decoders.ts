@@ -15,10 +15,15 @@ export function object<T>(body: unknown): T {
   return body as T
 }
 
-/** An object whose `id` is a non-empty string. */
+/** No id of Code Ocean's comes near it. Ids are kept longer than the request. */
+const maxIdLength = 256
+
+/** An object whose `id` is a non-empty string of at most 256 characters. */
 export function withId<T extends { id: string }>(body: unknown): T {
   const found = object<WireObject>(body)
   if (typeof found.id !== "string" || found.id === "") throw new DecodeError("an object without an id")
+  if (found.id.length > maxIdLength)
+    throw new DecodeError(`an object with an id of more than ${maxIdLength} characters`)
   return found as T
 }
 
@@ -36,11 +41,15 @@ export function matchingId<T extends { id: string }>(id: string): Decoder<T> {
   }
 }
 
+/** Lists of whole objects reach the largest size of a response long before. Shorter items could be millions. */
+const maxItems = 250_000
+
 /** A list, each item decoded by `item`. `null` is an empty list, because some servers write an empty list as null. */
 export function listOf<T>(item: Decoder<T>): Decoder<T[]> {
   return (body) => {
     if (body === null) return []
     if (!Array.isArray(body)) throw new DecodeError(`expected a list, found ${typeName(body)}`)
+    if (body.length > maxItems) throw new DecodeError(`a list of more than ${maxItems} items`)
     return body.map(item)
   }
 }

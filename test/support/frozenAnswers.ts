@@ -14,7 +14,7 @@ function frozen(value: unknown): unknown {
   for (let next = left.pop(); next !== undefined; next = left.pop()) {
     if (typeof next !== "object" || next === null) continue
     Object.freeze(next)
-    left.push(...Object.values(next).filter((inner) => inner !== undefined))
+    for (const inner of Object.values(next)) if (inner !== undefined) left.push(inner)
   }
   return value
 }

@@ -6,7 +6,7 @@ import { type Count, link, listOf } from "../cost.ts"
 import { CustomMetadataEntry } from "../customMetadata/type.ts"
 import { checkIds, defineMutation, FailureType } from "../defineMutation.ts"
 import { inCapitals } from "../enums.ts"
-import { object, texts } from "../fields.ts"
+import { entries, texts } from "../fields.ts"
 import { atMost, longest } from "../inputLimits.ts"
 import { dataAssetById } from "./loader.ts"
 import { CustomMetadataInput, readAnew, sendUpdate, wireMetadata } from "./mutations.ts"
@@ -41,10 +41,12 @@ interface Item {
   failure?: Failure
 }
 
+const metadataOf = entries("custom_metadata")
+
 function editableOf(asset: rest.DataAsset): Editable {
   return {
     tags: texts("tags", "keywords")(asset) ?? [],
-    customMetadata: object<Record<string, unknown>>("custom_metadata")(asset) ?? {},
+    customMetadata: Object.fromEntries((metadataOf(asset) ?? []).map(({ key, value }) => [key, value])),
   }
 }
 

@@ -7,7 +7,7 @@ import { Computation } from "../computation/type.ts"
 import { type Count, cost, link, listOf, longText } from "../cost.ts"
 import { CustomMetadataEntry } from "../customMetadata/type.ts"
 import { wireEnum } from "../enums.ts"
-import { always, bool, int, object, objects, text, textOrEmpty, texts, time } from "../fields.ts"
+import { always, bool, entries, int, object, objects, text, textOrEmpty, texts, time } from "../fields.ts"
 import { File, Folder, fileAt, folderAt } from "../files/type.ts"
 import { atMost, longest } from "../inputLimits.ts"
 import { deepest, Lineage, LineageDirection, lineageOf } from "../lineage/type.ts"
@@ -195,10 +195,7 @@ DataAsset.implement({
       type: [CustomMetadataEntry],
       description: "The values of the deployment's custom metadata fields.",
       extensions: listOf(10),
-      resolve: (asset) => {
-        const metadata = object<Record<string, unknown>>("custom_metadata")(asset)
-        return metadata && Object.entries(metadata).map(([key, value]) => ({ key, value }))
-      },
+      resolve: entries("custom_metadata"),
     }),
     appParameters: t.field({
       type: [AppParameter],

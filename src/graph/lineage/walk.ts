@@ -1,4 +1,5 @@
 import { nullIfInaccessible } from "../../errors.ts"
+import { DecodeError } from "../../upstream/decoders.ts"
 import { capsuleById } from "../capsule/loader.ts"
 import { computationById, rememberRunnable } from "../computation/loader.ts"
 import type { Context } from "../context.ts"
@@ -35,6 +36,10 @@ export interface Lineage {
 
 /** The most nodes of one answer. */
 export const mostNodes = 2000
+/** The most edges that are looked at: data assets can name any number of inputs that have no room. */
+const mostEdges = 100_000
+/** The most ids of inputs that are looked at on the way down. */
+const mostInputs = 1_000_000
 const pageSize = 1000
 /** How many pages of results are looked through for what came of a data asset. */
 const mostPages = 10
@@ -60,7 +65,16 @@ class Graph {
     return true
   }
 
+  /** How many nodes may still be added. */
+  get room(): number {
+    return mostNodes - this.nodes.size
+  }
+
   join(from: string, to: string, relation: LineageRelation): void {
+    if (this.edges.size >= mostEdges) {
+      this.truncated = true
+      return
+    }
     this.edges.set(`${from} ${to} ${relation}`, { from, to, relation })
   }
 
@@ -95,6 +109,11 @@ async function walkUp(context: Context, graph: Graph, root: DataAsset, depth: nu
   for (let distance = 1; distance <= depth && generation.length > 0; distance++) {
     const sources = await Promise.all(generation.map((asset) => sourcesOf(context, graph, asset, distance - 1)))
     const next = [...new Set(sources.flat())].filter((id) => !walked.has(id))
+    if (next.length > graph.room) {
+      // Objects without a place in the graph are not loaded.
+      next.length = graph.room
+      graph.truncated = true
+    }
     for (const id of next) walked.add(id)
     const found = await Promise.all(
       next.map(async (id) => ({ id, asset: await nullIfInaccessible(dataAssetById(context).load(id)) })),
@@ -142,6 +161,17 @@ function originOf(asset: DataAsset) {
   }
 }
 
+/** The ids of all that went into an asset. Null if they can't be read: one such asset must not fail the walks of everybody. */
+function inputsOf(asset: DataAsset): Set<string> | null {
+  try {
+    const { inputs, contained } = originOf(asset)
+    return new Set([...inputs, ...contained])
+  } catch (error) {
+    if (error instanceof DecodeError) return null
+    throw error
+  }
+}
+
 /** The ids of the objects in this list. */
 function idsIn(parent: object | null, key: "data_assets" | "contained_data_assets"): string[] {
   const listed = parent === null ? null : objects<object>(key)(parent)
@@ -167,6 +197,7 @@ interface Offspring {
 const offspring = loaderByKey(async (context): Promise<Offspring> => {
   const byInput = new Map<string, DataAsset[]>()
   let truncated = false
+  let inputs = 0
   const walks = ["result", "combined"].map(async (type) => {
     let next_token: string | number | undefined
     for (let page = 0; ; page++) {
@@ -177,8 +208,13 @@ const offspring = loaderByKey(async (context): Promise<Offspring> => {
       const body = { type, limit: pageSize, ...(next_token !== undefined && { next_token }) }
       const answer = await searchDataAssets(context.upstream, body)
       for (const asset of dataAssetById.prime(context, answer.results)) {
-        const { inputs, contained } = originOf(asset)
-        for (const id of new Set([...inputs, ...contained])) {
+        const ids = inputsOf(asset)
+        inputs += ids?.size ?? 0
+        if (ids === null || inputs > mostInputs) {
+          truncated = true
+          continue
+        }
+        for (const id of ids) {
           const known = byInput.get(id)
           if (known === undefined) byInput.set(id, [asset])
           else known.push(asset)
