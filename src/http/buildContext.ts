@@ -1,3 +1,4 @@
+import { hash } from "node:crypto"
 import type { YogaInitialContext } from "graphql-yoga"
 import { TwoGenerationCache } from "../collections/twoGenerationCache.ts"
 import { badUserInput } from "../errors.ts"
@@ -95,14 +96,20 @@ async function readOnce<T>(
 const maxWarnings = 1000
 
 /** Logs each unknown enum value once in the life of the process. */
+const maxLogged = 100
+/** So many that a token which this cuts off is not among the characters that are logged: each of the at most ten before it takes up to 6,144. */
+const maxRedacted = 100_000
+
 function warnOnce(log: Log): Context["unrecognized"] {
   const seen = new Set<string>()
   return ({ token }, enumName, sent) => {
     if (seen.size >= maxWarnings) return
-    const value = ("value" in token ? createRedaction(token.value)(sent) : sent).slice(0, 100)
-    const key = `${enumName} ${value}`
+    // Looked up before the redaction, which takes long for a long value. A digest, since the value may hold a token.
+    const key = hash("sha256", `${enumName} ${sent.slice(0, maxLogged)}`)
     if (seen.has(key)) return
     seen.add(key)
+    const read = sent.slice(0, maxRedacted)
+    const value = ("value" in token ? createRedaction(token.value)(read) : read).slice(0, maxLogged)
     log.warn({ enum: enumName, value }, "Code Ocean sent an enum value that the gateway doesn't know")
   }
 }
