@@ -3,7 +3,7 @@ import { builder } from "../builder.ts"
 import type { Context } from "../context.ts"
 import { cost } from "../cost.ts"
 import { wireEnum } from "../enums.ts"
-import { always, bool, float, list, object, objects, text, texts } from "../fields.ts"
+import { always, bool, float, list, object, objects, readableString, text, texts } from "../fields.ts"
 import { loaderByKey } from "../loader.ts"
 import * as rest from "./rest.ts"
 
@@ -14,10 +14,23 @@ export function customMetadataSchema(context: Context): Promise<rest.CustomMetad
   return schema(context).load("")
 }
 
+/** The fields by name. The first of those with the same name counts. */
+const fieldsByName = loaderByKey(async (context) => {
+  const found = await customMetadataSchema(context)
+  const byName = new Map<string, rest.CustomMetadataField>()
+  for (const field of (found && fieldsOf(found)) ?? []) {
+    const name = nameOf(field)
+    if (name !== null && !byName.has(name)) byName.set(name, field)
+  }
+  return byName
+})
+
+const nameOf = readableString("name")
+
 /** The field with this name; null where the deployment has none. One call for each request, whatever the names. */
 async function customMetadataField(context: Context, name: string): Promise<rest.CustomMetadataField | null> {
-  const found = await customMetadataSchema(context)
-  return (found && fieldsOf(found)?.find((field) => field.name === name)) ?? null
+  const byName = await fieldsByName(context).load("")
+  return byName.get(name) ?? null
 }
 
 const fieldsOf = objects<rest.CustomMetadataField>("fields")

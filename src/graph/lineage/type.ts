@@ -1,6 +1,6 @@
 import { badUserInput } from "../../errors.ts"
 import { builder } from "../builder.ts"
-import type { Context } from "../context.ts"
+import { type Context, oncePerRequest } from "../context.ts"
 import type { DataAsset } from "../dataAsset/rest.ts"
 import { inCapitals } from "../enums.ts"
 import { Node } from "../node/type.ts"
@@ -90,8 +90,19 @@ export const Lineage = builder.objectRef<walk.Lineage>("Lineage").implement({
   }),
 })
 
-/** The lineage of a data asset. Throws BAD_USER_INPUT for a depth that can't be. */
+/** The lineages of a request, by data asset. An asset that is read again after a change is another object. */
+const lineages = oncePerRequest(() => new Map<DataAsset, Map<string, Promise<walk.Lineage>>>())
+
+/** The lineage of a data asset, walked once for each depth and direction. Throws BAD_USER_INPUT for a depth that can't be. */
 export function lineageOf(context: Context, asset: DataAsset, depth: number, direction: string): Promise<walk.Lineage> {
   if (depth < 1 || depth > deepest) throw badUserInput(`\`depth\` must be from 1 to ${deepest}.`)
-  return walk.walkLineage(context, asset, depth, { up: direction !== "down", down: direction !== "up" })
+  const ofAsset = lineages(context).get(asset) ?? new Map<string, Promise<walk.Lineage>>()
+  lineages(context).set(asset, ofAsset)
+  const key = `${depth} ${direction}`
+  let lineage = ofAsset.get(key)
+  if (lineage === undefined) {
+    lineage = walk.walkLineage(context, asset, depth, { up: direction !== "down", down: direction !== "up" })
+    ofAsset.set(key, lineage)
+  }
+  return lineage
 }
