@@ -30,7 +30,7 @@ import { createRouter } from "./http/router.ts"
 import type { Log } from "./log.ts"
 import { createOperationCheck } from "./operation/check.ts"
 import { createDocumentCache, createRefusalCache } from "./operation/documentCache.ts"
-import { executeCompiled } from "./operation/executor/executeCompiled.ts"
+import { prepareExecution } from "./operation/executor/prepareExecution.ts"
 import { fixedLimits, type Limits } from "./operation/limits.ts"
 import { invalidDocuments } from "./operation/persisted/manifest.ts"
 import { createPersistedOperations } from "./operation/persisted/operations.ts"
@@ -218,7 +218,7 @@ export function createGateway(config: Config, log: Log, options: GatewayOptions 
     resolveDocument: persisted.resolveDocument,
     buildContext,
     checkOperation,
-    executeCompiled: compiledExecutor ? executeCompiled : () => undefined,
+    prepareExecution: compiledExecutor ? prepareExecution : () => undefined,
     introspection: config.introspection,
     log,
   })

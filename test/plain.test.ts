@@ -268,7 +268,7 @@ function plainPath(a: () => number, reached: string[] = []) {
     documents: new Map(),
     buildContext: () => {},
     checkOperation: () => undefined,
-    executeCompiled: () => undefined,
+    prepareExecution: () => undefined,
     introspection: true,
     log,
     resolveDocument: ({ query }) => query,

@@ -12,8 +12,9 @@ import type { YogaServerInstance } from "graphql-yoga"
 import type { Context } from "../graph/context.ts"
 import type { Log } from "../log.ts"
 import type { CheckOperation } from "../operation/check.ts"
-import type { executeCompiled } from "../operation/executor/executeCompiled.ts"
+import { execute } from "../operation/executor/execute.ts"
 import { executeWithGraphqlJs } from "../operation/executor/executeWithGraphqlJs.ts"
+import type { prepareExecution } from "../operation/executor/prepareExecution.ts"
 import { isObject } from "../upstream/decoders.ts"
 import type { BuildContext } from "./buildContext.ts"
 import { isPlainJson } from "./contentType.ts"
@@ -50,7 +51,7 @@ export function createFastPath(options: {
   buildContext: BuildContext
   checkOperation: CheckOperation
   /** Returns undefined for operations that graphql-js executes. */
-  executeCompiled: typeof executeCompiled
+  prepareExecution: typeof prepareExecution
   /** Whether clients may query the schema, and errors may suggest its names. */
   introspection: boolean
   log: Log
@@ -105,10 +106,10 @@ export function createFastPath(options: {
       // Nothing is started for a cancelled request, least of all a mutation.
       if (state.cancelled) return cancelledResult
       const executionArgs = { ...args, contextValue }
-      return (
-        options.executeCompiled(executionArgs, state, maxResponseBytes) ??
-        executeWithGraphqlJs(executionArgs, options.introspection)
-      )
+      const prepared = options.prepareExecution(executionArgs)
+      return prepared === undefined
+        ? executeWithGraphqlJs(executionArgs, options.introspection)
+        : execute(prepared, executionArgs, state, maxResponseBytes)
     } catch (error) {
       return failed(error)
     }
@@ -136,7 +137,7 @@ export function createFastPath(options: {
         response.writeHead(status, rendered.headers)
         response.end(rendered.body)
       }
-      state.upstream?.end()
+      state.endCalls()
       state.writeLine("request", state.cancelled ? "cancelled" : undefined, { status })
     }
     const result = checkAndExecute(state, prepared)

@@ -87,6 +87,7 @@ export class RequestState implements RequestInfo {
     return this.#controller.signal
   }
 
+  /** Cancels the calls in flight, and every later one. */
   endCalls(): void {
     this.upstream?.end()
   }

@@ -1,11 +1,12 @@
 import type { ExecutionArgs } from "graphql"
 import type { Plugin } from "graphql-yoga"
-import { executeCompiled } from "../../operation/executor/executeCompiled.ts"
+import { execute } from "../../operation/executor/execute.ts"
+import { prepareExecution } from "../../operation/executor/prepareExecution.ts"
 import type { ServerContext } from "../requestState.ts"
 
 /**
- * Executes operations with the compiled executor on Yoga's path. Subscriptions, and operations that `executeCompiled` does not
- * support, keep Yoga's executor. When the request is cancelled, the result rejects at once.
+ * Executes operations with the compiled executor on Yoga's path. Subscriptions, and operations that it does not support,
+ * keep Yoga's executor. When the request is cancelled, the result rejects at once.
  * @param maxResponseBytes the maximum size of a response
  */
 export function useCompiledExecutor(maxResponseBytes: number): Plugin<ServerContext> {
@@ -14,8 +15,9 @@ export function useCompiledExecutor(maxResponseBytes: number): Plugin<ServerCont
       setExecuteFn((args: ExecutionArgs) => {
         const { state } = args.contextValue as ServerContext
         state.signal.throwIfAborted()
-        const result = executeCompiled(args, state, maxResponseBytes)
-        if (result === undefined) return executeFn(args)
+        const prepared = prepareExecution(args)
+        if (prepared === undefined) return executeFn(args)
+        const result = execute(prepared, args, state, maxResponseBytes)
         return "then" in result ? rejectOnAbort(state.signal, result) : result
       })
     },

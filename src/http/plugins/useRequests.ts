@@ -38,7 +38,7 @@ export function useRequests(options: {
     onContextBuilding({ context }) {
       const { state } = context as unknown as ServerContext
       options.buildContext(context, state)
-      state.onCancelled = () => state.upstream?.end()
+      state.onCancelled = () => state.endCalls()
     },
     onExecute(payload) {
       setOperation(payload)
@@ -67,7 +67,7 @@ export function useRequests(options: {
       const isOperation = pathname === options.endpoint || pathname === `${options.endpoint}/`
       completeHeaders(response.headers, state, isOperation)
       if (state.parts !== undefined) return
-      state.upstream?.end()
+      state.endCalls()
       if (!isOperation || request.method === "OPTIONS") return
       state.writeLine("request", state.cancelled ? "cancelled" : undefined, { status: response.status })
     },
@@ -79,14 +79,14 @@ export function useRequests(options: {
     const isChanged = createChangeDetector()
     const stream = mapStream(results, {
       part(result) {
-        if (state.isSubscription) state.upstream?.end()
+        if (state.isSubscription) state.endCalls()
         const part = presentPart(state, result, maxResponseBytes)
         if (state.isSubscription && !isChanged(part)) return undefined
         state.parts = (state.parts ?? 0) + 1
         return part
       },
       ended(cancelled) {
-        state.upstream?.end()
+        state.endCalls()
         if (state.isSubscription) {
           const interruption = cancelled ? "cancelled" : pollers.closed ? "stopped" : undefined
           state.writeLine("subscription", interruption, { events: state.parts })

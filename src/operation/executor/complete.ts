@@ -16,7 +16,7 @@ import {
 } from "graphql"
 import { inspect } from "graphql/jsutils/inspect.js"
 import { minBytesPerValue, roughSize } from "../responseSize.ts"
-import { executeFields } from "./executeFields.ts"
+import { executeFields } from "./execute.ts"
 import { type Complete, checkSize, type Execution, nullForError, type Path, type SelectedField } from "./execution.ts"
 import { type Continuation, isThenable, PendingResult } from "./pendingResult.ts"
 

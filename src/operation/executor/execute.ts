@@ -1,14 +1,105 @@
-import { type GraphQLResolveInfo, getArgumentValues } from "graphql"
 import {
+  type ExecutionArgs,
+  type ExecutionResult,
+  type GraphQLError,
+  type GraphQLResolveInfo,
+  getArgumentValues,
+} from "graphql"
+import { omittedErrors } from "../responseSize.ts"
+import {
+  type Cancellation,
   checkSize,
   type Data,
   type Execution,
+  FieldErrors,
   nullForError,
+  type Operation,
   type Path,
   pathOf,
   type SelectedField,
+  type Variables,
 } from "./execution.ts"
 import { type Continuation, isThenable, PendingResult, type Thenable } from "./pendingResult.ts"
+
+/** An operation and the values of its variables. */
+export interface PreparedExecution {
+  operation: Operation
+  variables: Variables
+}
+
+/**
+ * Executes a prepared operation. The result is graphql-js' result, to the byte: the same data, errors and order of calls. It is
+ * faster because what depends on the operation alone is prepared, and because values that are available are never awaited. One
+ * difference remains: if a field that cannot be null nulls a parent with other pending fields, its error can come earlier in the
+ * list of errors.
+ * After cancellation no resolver is called; the result is undefined and must be discarded.
+ * @param maxBytes a response that becomes larger than roughly this is stopped at once: it is null, with one error
+ * @returns the result, or a promise of it that never rejects
+ */
+export function execute(
+  { operation, variables }: PreparedExecution,
+  args: ExecutionArgs,
+  cancellation: Cancellation,
+  maxBytes: number,
+): ExecutionResult | Promise<ExecutionResult> {
+  const { rootValue, contextValue: context } = args
+  const execution: Execution = {
+    operation,
+    rootValue,
+    context,
+    variables,
+    errors: new FieldErrors(),
+    args: undefined,
+    cancellation,
+    size: 0,
+    maxBytes,
+    stopped: undefined,
+    started: 0,
+  }
+  try {
+    const data = executeRoot(execution)
+    if (!isThenable(data)) return resultOf(execution, data)
+    return new Promise((resolve) => {
+      data.then(
+        (value) => resolve(resultOf(execution, value)),
+        (error) => resolve(failedResult(execution, error)),
+      )
+    })
+  } catch (error) {
+    return failedResult(execution, error)
+  }
+}
+
+function resultOf({ errors: { all: errors, omitted }, stopped }: Execution, data: unknown): ExecutionResult {
+  if (stopped !== undefined) return { errors: [stopped], data: null }
+  if (errors.length === 0) return { data } as ExecutionResult
+  return { errors: omitted === 0 ? errors : [...errors, omittedErrors(omitted)], data } as ExecutionResult
+}
+
+function failedResult(execution: Execution, error: unknown): ExecutionResult {
+  execution.errors.add(error as GraphQLError, undefined)
+  return resultOf(execution, null)
+}
+
+function executeRoot(execution: Execution): Data | PendingResult | Promise<Data> {
+  const { definition, rootType } = execution.operation
+  const fields = execution.operation.selectionFor(execution.variables).fieldsOf(rootType)
+  return definition.operation === "mutation"
+    ? executeSerially(execution, fields, execution.rootValue)
+    : executeFields(execution, fields, execution.rootValue, undefined)
+}
+
+/** Executes a mutation's fields: each starts when the one before has settled. */
+async function executeSerially(execution: Execution, fields: readonly SelectedField[], source: unknown): Promise<Data> {
+  const data: Data = {}
+  for (const field of fields) {
+    checkSize(execution)
+    if (execution.stopped !== undefined) break
+    execution.started += 1
+    Object.assign(data, await executeFields(execution, [field], source, undefined))
+  }
+  return data
+}
 
 /** Executes the fields that are selected from an object. */
 export function executeFields(
