@@ -55,6 +55,25 @@ describe("imports", () => {
     expect(up.map(text)).toEqual([])
   })
 
+  test("no imports form a circle, except those of types of resources, which refer to one another", () => {
+    const isType = (file: string) => /^src\/graph\/\w+\/type\.ts$/.test(file)
+    const circles = new Set<string>()
+    const done = new Set<string>()
+    const visit = (file: string, path: readonly string[]): void => {
+      const start = path.indexOf(file)
+      if (start >= 0) {
+        const circle = path.slice(start)
+        if (!circle.every(isType)) circles.add([...circle, file].join(" -> "))
+        return
+      }
+      if (done.has(file)) return
+      for (const target of imports.get(file) ?? []) visit(target, [...path, file])
+      done.add(file)
+    }
+    for (const file of files) visit(file, [])
+    expect([...circles]).toEqual([])
+  })
+
   test("src never imports the sandbox, and only the sandbox's demo imports src", () => {
     const across = arrows.filter(({ from, to }) => within("src")(from) !== within("src")(to))
     expect(across.map(({ from }) => from).filter((from) => from !== "sandbox/demo.ts")).toEqual([])

@@ -1,6 +1,6 @@
 import type { Log } from "../log.ts"
 import { guarded } from "./logging.ts"
-import type { Rejection } from "./respond.ts"
+import type { Rejection } from "./rejection.ts"
 
 /** The limits for one client and for all together. 0 disables a limit. */
 export interface AdmissionLimits {

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http"
 import { Link, LinkedList } from "../collections/linkedList.ts"
 import type { Address, BodyProblem, Connection, Connections, IncompleteBody } from "./connections.ts"
 import { createDecoder, isEncoding } from "./contentEncoding.ts"
-import type { Rejection } from "./respond.ts"
+import type { Rejection } from "./rejection.ts"
 
 export interface BodyTimeouts {
   /** From the headers to the last byte. */

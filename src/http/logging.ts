@@ -1,5 +1,5 @@
 import type { Log } from "../log.ts"
-import type { Rejection } from "./respond.ts"
+import type { Rejection } from "./rejection.ts"
 
 /**
  * Wraps a function so that an exception is logged and goes no further. For timers and event listeners, where an exception

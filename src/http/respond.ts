@@ -1,25 +1,16 @@
 import type { IncomingMessage, ServerResponse } from "node:http"
 import { type ExecutionResult, GraphQLError } from "graphql"
 import type { CORSOptions } from "graphql-yoga"
-import { type ErrorCode, presentError } from "../errors.ts"
+import { presentError } from "../errors.ts"
 import { fullProgress, isLargerThan, maxErrors, omittedErrors, tooLarge } from "../operation/responseSize.ts"
 import { requestIdOf } from "./clientIdentity.ts"
+import type { Rejection } from "./rejection.ts"
 import type { RequestState } from "./requestState.ts"
 
 /*
  * Decides the media type, status, headers, CORS and hidden extensions of every response, for the fast path, for rejections and
  * for Yoga.
  */
-
-/** The response to a request that is not admitted. */
-export interface Rejection {
-  status: 400 | 408 | 413 | 415 | 429 | 500 | 503
-  code: ErrorCode
-  message: string
-  retryAfterSeconds?: number
-  /** The content encodings that a request body may have. */
-  acceptEncoding?: string
-}
 
 /** A result, or a part of one. With `@defer` and `@stream` one part may contain several. */
 export interface ResultPart extends ExecutionResult {

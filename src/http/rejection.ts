@@ -1,0 +1,11 @@
+import type { ErrorCode } from "../errors.ts"
+
+/** The response to a request that is not admitted. */
+export interface Rejection {
+  status: 400 | 408 | 413 | 415 | 429 | 500 | 503
+  code: ErrorCode
+  message: string
+  retryAfterSeconds?: number
+  /** The content encodings that a request body may have. */
+  acceptEncoding?: string
+}
