@@ -17,12 +17,12 @@ export function checkVariables(variables: Readonly<Record<string, unknown>>, lim
     if (typeof value === "string") checkText(variable, value)
     if (typeof value !== "object" || value === null) return
     if (level > limits.nesting) {
-      throw invalidRequest(`The variable ${quoted(variable)} nests deeper than ${limits.nesting} levels, the limit.`)
+      throw invalidRequest(`The variable ${label(variable)} nests deeper than ${limits.nesting} levels, the limit.`)
     }
     if (Array.isArray(value)) {
       if (value.length > limits.listEntries) {
         throw invalidRequest(
-          `The variable ${quoted(variable)} has a list of ${value.length} entries; at most ${limits.listEntries} are allowed. Send several requests.`,
+          `The variable ${label(variable)} has a list of ${value.length} entries; at most ${limits.listEntries} are allowed. Send several requests.`,
         )
       }
       for (const entry of value) check(variable, entry, level + 1)
@@ -31,7 +31,7 @@ export function checkVariables(variables: Readonly<Record<string, unknown>>, lim
     const keys = Object.keys(value)
     if (keys.length > limits.listEntries) {
       throw invalidRequest(
-        `The variable ${quoted(variable)} has an object of ${keys.length} keys; at most ${limits.listEntries} are allowed.`,
+        `The variable ${label(variable)} has an object of ${keys.length} keys; at most ${limits.listEntries} are allowed.`,
       )
     }
     for (const key of keys) {
@@ -47,12 +47,12 @@ export function checkVariables(variables: Readonly<Record<string, unknown>>, lim
 
 const maxQuoted = 100
 
-const quoted = (variable: string) => `\`$${variable.slice(0, maxQuoted)}\``
+const label = (variable: string) => `\`$${variable.slice(0, maxQuoted)}\``
 
 function checkKey(variable: string, key: string): void {
   // Assigned to an object, this key would replace the object's prototype.
   if (key === "__proto__") {
-    throw invalidRequest(`The variable ${quoted(variable)} has the key \`__proto__\`, which is not allowed.`)
+    throw invalidRequest(`The variable ${label(variable)} has the key \`__proto__\`, which is not allowed.`)
   }
   checkText(variable, key)
 }
@@ -60,7 +60,7 @@ function checkKey(variable: string, key: string): void {
 function checkText(variable: string, text: string): void {
   if (!text.isWellFormed()) {
     throw invalidRequest(
-      `The variable ${quoted(variable)} contains a lone surrogate (half of a UTF-16 pair), which is not valid text.`,
+      `The variable ${label(variable)} contains a lone surrogate (half of a UTF-16 pair), which is not valid text.`,
     )
   }
 }

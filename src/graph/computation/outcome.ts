@@ -30,11 +30,13 @@ export function outcomeOf(signs: Signs): Verdict {
 
   const doubts: string[] = []
   if (state === null) doubts.push("It doesn't say in which state it is.")
-  else if (state !== "completed" && state !== "failed") doubts.push(`Its state, ${quoted(state)}, is not known here.`)
+  else if (state !== "completed" && state !== "failed")
+    doubts.push(`Its state, ${JSON.stringify(state)}, is not known here.`)
   if (endStatus !== null && !endings.includes(endStatus)) {
-    doubts.push(`The way it ended, ${quoted(endStatus)}, is not known here.`)
+    doubts.push(`The way it ended, ${JSON.stringify(endStatus)}, is not known here.`)
   }
-  if (exitCode !== null && Number.isNaN(Number(exitCode))) doubts.push(`Its exit code, ${quoted(exitCode)}, is none.`)
+  if (exitCode !== null && Number.isNaN(Number(exitCode)))
+    doubts.push(`Its exit code, ${JSON.stringify(exitCode)}, is none.`)
   else if (doubts.length > 0 && isBadExit) doubts.push(itsExit)
   if (state === "failed" && endStatus === "succeeded") doubts.push("Its state is failed, yet it ended as succeeded.")
   if (doubts.length > 0) return { outcome: "SUSPECT", reasons: doubts }
@@ -76,8 +78,4 @@ const cloudWorkstationOf = wordAt("cloud_workstation")
 
 function isTrue(word: string | null): boolean {
   return word === "true" || word === "1"
-}
-
-function quoted(value: string): string {
-  return JSON.stringify(value)
 }

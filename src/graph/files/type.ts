@@ -120,7 +120,7 @@ function tooLarge({ path }: FilePlace, size: number | undefined, maxBytes: numbe
   const actual = size === undefined ? `more than ${maxBytes}` : String(size)
   const more = (size ?? 0) <= mostBytes && maxBytes < mostBytes
   return badUserInput(
-    `${quoted(path)} has ${actual} bytes, and at most ${maxBytes} are read here: ${more ? `ask for its text with a higher \`maxBytes\` (at most ${mostBytes}), or ` : ""}fetch it from its \`downloadUrl\`.`,
+    `${quotedPath(path)} has ${actual} bytes, and at most ${maxBytes} are read here: ${more ? `ask for its text with a higher \`maxBytes\` (at most ${mostBytes}), or ` : ""}fetch it from its \`downloadUrl\`.`,
   )
 }
 
@@ -134,7 +134,7 @@ async function textOf(context: Context, file: FilePlace, maxBytes: number): Prom
     throw tooLarge(file, content.size, maxBytes)
   }
   if (content.text === undefined) {
-    throw badUserInput(`${quoted(file.path)} is no UTF-8 text: fetch it from its \`downloadUrl\`.`)
+    throw badUserInput(`${quotedPath(file.path)} is no UTF-8 text: fetch it from its \`downloadUrl\`.`)
   }
   return content.text
 }
@@ -147,11 +147,11 @@ const jsonByFile = loaderByKey(async (context, key): Promise<unknown> => {
   const content = await textOf(context, file, mostBytes)
   if (content === null) return null
   const value = parsed(content)
-  if (value === undefined) throw badUserInput(`${quoted(file.path)} holds no JSON: ask for its \`text\`.`)
+  if (value === undefined) throw badUserInput(`${quotedPath(file.path)} holds no JSON: ask for its \`text\`.`)
   // Written into the answer it would overflow the stack.
   if (isDeeper(value, deepestJson)) {
     throw badUserInput(
-      `${quoted(file.path)} is JSON nested more than ${deepestJson} levels deep: ask for its \`text\`.`,
+      `${quotedPath(file.path)} is JSON nested more than ${deepestJson} levels deep: ask for its \`text\`.`,
     )
   }
   return value
@@ -212,7 +212,7 @@ export async function logOf(
     const log = await logByFile(context).load(keyOf(file, { maxBytes: mostBytes }))
     if (log !== null && "size" in log) {
       throw badUserInput(
-        `The log has ${log.size ?? `more than ${mostBytes}`} bytes, and at most ${mostBytes} are read here: ask for its last lines with \`tail\`, or fetch \`resultFile(path: ${quoted(path)})\` from its \`downloadUrl\`.`,
+        `The log has ${log.size ?? `more than ${mostBytes}`} bytes, and at most ${mostBytes} are read here: ask for its last lines with \`tail\`, or fetch \`resultFile(path: ${quotedPath(path)})\` from its \`downloadUrl\`.`,
       )
     }
     return log === null ? null : log.text
@@ -224,7 +224,7 @@ export async function logOf(
     if (log === null) return null
     if ("size" in log) {
       throw badUserInput(
-        `The log has ${log.size ?? `more than ${maxBytes}`} bytes, and its storage gives it only whole: fetch \`resultFile(path: ${quoted(path)})\` from its \`downloadUrl\`.`,
+        `The log has ${log.size ?? `more than ${maxBytes}`} bytes, and its storage gives it only whole: fetch \`resultFile(path: ${quotedPath(path)})\` from its \`downloadUrl\`.`,
       )
     }
     const { text, lineStarts, isWhole } = log
@@ -243,7 +243,7 @@ function wholeCharacters({ bytes, isWhole }: { bytes: Buffer; isWhole: boolean }
   return isWhole || first < 0 ? bytes : bytes.subarray(first)
 }
 
-function quoted(path: string): string {
+function quotedPath(path: string): string {
   return JSON.stringify(path.length > 200 ? `…${path.slice(-200)}` : path)
 }
 
