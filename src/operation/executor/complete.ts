@@ -17,7 +17,15 @@ import {
 import { inspect } from "graphql/jsutils/inspect.js"
 import { minBytesPerValue, roughSize } from "../responseSize.ts"
 import { executeFields } from "./execute.ts"
-import { type Complete, checkSize, type Execution, nullForError, type Path, type SelectedField } from "./execution.ts"
+import {
+  type Complete,
+  checkSize,
+  completePending,
+  type Execution,
+  nullForError,
+  type Path,
+  type SelectedField,
+} from "./execution.ts"
 import { type Continuation, isThenable, PendingResult } from "./pendingResult.ts"
 
 const completers = new WeakMap<GraphQLOutputType, Complete>()
@@ -211,7 +219,7 @@ class ItemContinuation implements Continuation {
   }
 
   complete(value: unknown): unknown {
-    return completerFor(this.type)(this.execution, this.field, this.info, this.path, value)
+    return completePending(completerFor(this.type), this.execution, this.field, this.info, this.path, value)
   }
 
   recover(error: unknown): null {

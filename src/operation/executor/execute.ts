@@ -9,6 +9,7 @@ import { omittedErrors } from "../responseSize.ts"
 import {
   type Cancellation,
   checkSize,
+  completePending,
   type Data,
   type Execution,
   FieldErrors,
@@ -202,7 +203,7 @@ class FieldContinuation implements Continuation {
   }
 
   complete(value: unknown): unknown {
-    return this.field.complete(this.execution, this.field, this.info, this.path as Path, value)
+    return completePending(this.field.complete, this.execution, this.field, this.info, this.path as Path, value)
   }
 
   recover(error: unknown): null {

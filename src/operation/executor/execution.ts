@@ -126,6 +126,21 @@ export function checkSize(execution: Execution): void {
   }
 }
 
+/** Completes a value that was pending, and stops the execution if that made the response too large. */
+export function completePending(
+  complete: Complete,
+  execution: Execution,
+  field: SelectedField,
+  info: GraphQLResolveInfo,
+  path: Path,
+  value: unknown,
+): unknown {
+  if (execution.stopped !== undefined) return null
+  const completed = complete(execution, field, info, path, value)
+  checkSize(execution)
+  return completed
+}
+
 function stop(execution: Execution, error: GraphQLError): void {
   execution.stopped = error
   execution.cancellation.endCalls()
