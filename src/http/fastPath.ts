@@ -19,7 +19,7 @@ import { isObject } from "../upstream/decoders.ts"
 import type { BuildContext } from "./buildContext.ts"
 import { isPlainJson } from "./contentType.ts"
 import type { RequestState } from "./requestState.ts"
-import { type MediaType, negotiate, renderResult, setCorsHeaders } from "./respond.ts"
+import { limitSize, type MediaType, negotiate, renderResult, setCorsHeaders } from "./respond.ts"
 
 /** Handles an admitted request for an operation. The body has been read and decoded; it is undefined for a request without one. */
 export type OperationHandler = (
@@ -107,9 +107,11 @@ export function createFastPath(options: {
       if (state.cancelled) return cancelledResult
       const executionArgs = { ...args, contextValue }
       const prepared = options.prepareExecution(executionArgs)
-      return prepared === undefined
-        ? executeWithGraphqlJs(executionArgs, options.introspection)
-        : execute(prepared, executionArgs, state, maxResponseBytes)
+      if (prepared !== undefined) return execute(prepared, executionArgs, state, maxResponseBytes)
+      const result = executeWithGraphqlJs(executionArgs, options.introspection)
+      return "then" in result
+        ? result.then((result) => limitSize(state, result, maxResponseBytes))
+        : limitSize(state, result, maxResponseBytes)
     } catch (error) {
       return failed(error)
     }

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http"
 import { type ExecutionResult, GraphQLError } from "graphql"
 import type { CORSOptions } from "graphql-yoga"
 import { presentError } from "../errors.ts"
-import { fullProgress, isLargerThan, maxErrors, omittedErrors, tooLarge } from "../operation/responseSize.ts"
+import { fullProgress, isLargerThan, maxErrors, omittedErrors, roughSize, tooLarge } from "../operation/responseSize.ts"
 import { requestIdOf } from "./clientIdentity.ts"
 import type { Rejection } from "./rejection.ts"
 import type { RequestState } from "./requestState.ts"
@@ -136,6 +136,14 @@ export function renderResult(
     "x-content-type-options": "nosniff",
   }
   return { status, headers: headers === undefined ? own : { ...headers, ...own }, body }
+}
+
+/**
+ * Replaces a result that is too large to be rendered. For those of graphql-js, which does not count while it executes: a text of
+ * more than 512 MiB cannot even be written.
+ */
+export function limitSize(state: RequestState, result: ExecutionResult, maxBytes: number): ExecutionResult {
+  return result.data != null && roughSize(result.data, maxBytes) > maxBytes ? oversized(state, maxBytes) : result
 }
 
 /** Presents a part of a result that is sent in parts. A part that is too large is replaced by an error. */

@@ -7,6 +7,7 @@ import type { BuildContext } from "../buildContext.ts"
 import type { RequestState, ServerContext } from "../requestState.ts"
 import {
   completeHeaders,
+  limitSize,
   type MediaType,
   negotiate,
   notAcceptable,
@@ -53,7 +54,8 @@ export function useRequests(options: {
         if (type === undefined) setResult(presentPart(state, result, maxResponseBytes))
         else {
           setResultProcessor((result, fetchAPI) => {
-            const { body, ...init } = renderResult(state, type, result as ExecutionResult, maxResponseBytes)
+            const limited = limitSize(state, result as ExecutionResult, maxResponseBytes)
+            const { body, ...init } = renderResult(state, type, limited, maxResponseBytes)
             return new fetchAPI.Response(body, init as ResponseInit)
           }, type satisfies MediaType)
         }
