@@ -19,7 +19,7 @@ import { schema } from "../src/graph/schema.ts"
 import { createEstimator } from "../src/operation/estimate/estimator.ts"
 import { startGateway } from "./support/gateway.ts"
 
-interface Place {
+interface SchemaField {
   name: string
   field: GraphQLField<unknown, unknown>
   cost: Cost | undefined
@@ -27,7 +27,7 @@ interface Place {
 
 const objects = Object.values(schema.getTypeMap()).filter((type) => isObjectType(type) && !type.name.startsWith("__"))
 
-const places: Place[] = objects.flatMap((type) =>
+const schemaFields: SchemaField[] = objects.flatMap((type) =>
   isObjectType(type)
     ? Object.values(type.getFields()).map((field) => ({
         name: `${type.name}.${field.name}`,
@@ -37,32 +37,36 @@ const places: Place[] = objects.flatMap((type) =>
     : [],
 )
 
-const makesCalls = ({ cost }: Place) =>
+const makesCalls = ({ cost }: SchemaField) =>
   !!(cost && (cost.calls || cost.oncePerObject !== undefined || cost.oncePerRequest !== undefined))
 
-/** The places of a type's fields, or of those of all types that it can be. */
-function placesOf(type: GraphQLNamedType): Place[] {
+/** The fields of a type, or of all types that an abstract type can have. */
+function fieldsOfType(type: GraphQLNamedType): SchemaField[] {
   const types = isInterfaceType(type) || isUnionType(type) ? schema.getPossibleTypes(type) : [type]
-  return places.filter(({ name }) => types.some((one) => name.startsWith(`${one.name}.`)))
+  return schemaFields.filter(({ name }) => types.some((one) => name.startsWith(`${one.name}.`)))
 }
 
 /** Whether a selection on this type can make calls. */
 function leadsToCalls(type: GraphQLNamedType, seen = new Set<string>()): boolean {
   if (!isCompositeType(type) || seen.has(type.name)) return false
   seen.add(type.name)
-  return placesOf(type).some((place) => makesCalls(place) || leadsToCalls(getNamedType(place.field.type), seen))
+  return fieldsOfType(type).some(
+    (schemaField) => makesCalls(schemaField) || leadsToCalls(getNamedType(schemaField.field.type), seen),
+  )
 }
 
 describe("the cost that a field declares", () => {
   test("every field whose description mentions a call declares calls, and no other does", () => {
-    const says = ({ field }: Place) =>
+    const says = ({ field }: SchemaField) =>
       /\b(one|a|two|three) calls?\b(?! more)|one read and one write/i.test(field.description ?? "")
-    expect(places.filter(makesCalls).length).toBeGreaterThan(80)
-    expect(places.filter((place) => says(place) !== makesCalls(place)).map(({ name }) => name)).toEqual([])
+    expect(schemaFields.filter(makesCalls).length).toBeGreaterThan(80)
+    expect(
+      schemaFields.filter((schemaField) => says(schemaField) !== makesCalls(schemaField)).map(({ name }) => name),
+    ).toEqual([])
   })
 
   test("every argument that a cost names exists", () => {
-    const named = places.flatMap(({ name, field, cost }) =>
+    const named = schemaFields.flatMap(({ name, field, cost }) =>
       [cost?.per?.argument, cost?.items?.argument, cost?.byId]
         .filter((path) => path !== undefined)
         .map((path) => ({ name, field, path })),
@@ -78,16 +82,18 @@ describe("the cost that a field declares", () => {
   })
 
   test("every list with calls below it declares its number of items, or the field above it does", () => {
-    const isList = ({ field }: Place) => isListType(getNullableType(field.type))
-    const lists = places.filter((place) => isList(place) && leadsToCalls(getNamedType(place.field.type)))
+    const isList = ({ field }: SchemaField) => isListType(getNullableType(field.type))
+    const lists = schemaFields.filter(
+      (schemaField) => isList(schemaField) && leadsToCalls(getNamedType(schemaField.field.type)),
+    )
     expect(lists.length).toBeGreaterThan(20)
     const unsized = lists.filter(({ name, cost }) => {
       if (cost?.items !== undefined) return false
       const [owner = ""] = name.split(".")
-      const above = places.filter(({ field }) =>
-        placesOf(getNamedType(field.type)).some((place) => place.name.startsWith(`${owner}.`)),
+      const above = schemaFields.filter(({ field }) =>
+        fieldsOfType(getNamedType(field.type)).some((schemaField) => schemaField.name.startsWith(`${owner}.`)),
       )
-      return above.length === 0 || above.some((place) => place.cost?.items === undefined)
+      return above.length === 0 || above.some((schemaField) => schemaField.cost?.items === undefined)
     })
     expect(unsized.map(({ name }) => name)).toEqual([])
   })

@@ -72,10 +72,13 @@ const requests: Record<string, Body> = {
     query: filtered,
     variables: { f: [{ key: "x".repeat(900_000), ...keys(99) }] },
   },
-  "a thousand ids that are none": { query: nodes("id"), variables: { f: Array(1000).fill({ a: 1 }) } },
+  "a thousand ids that are objects": { query: nodes("id"), variables: { f: Array(1000).fill({ a: 1 }) } },
   "a value of 400,000 levels": { query: valued, variables: { f: nested(400_000) } },
   "a value of 20,000 entries": { query: valued, variables: { f: Array(19).fill(Array(1000).fill(1)) } },
-  "variables that nobody asked for": { query: "{ __typename }", variables: keys(1000, Array(18).fill(1)) },
+  "variables that the operation does not declare": {
+    query: "{ __typename }",
+    variables: keys(1000, Array(18).fill(1)),
+  },
   "extensions of 400,000 levels": { query: "{ __typename }", extensions: { f: nested(400_000) } },
   // Answers.
   "a page with all its aliases": { query: page(aliases(490, "id")) },

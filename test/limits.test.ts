@@ -146,7 +146,7 @@ describe("limits of an operation", () => {
     ],
   ])(
     "a limit of %s at %i allows %s and refuses %s without a call",
-    async (limit, most, inside, outside, asked, within, beyond) => {
+    async (limit, most, inside, outside, message, within, beyond) => {
       const { ask, sandbox } = await startGateway({ config: { limits: { ...limits, [limit]: most } } })
       const passed = await ask(inside, within)
       expect(JSON.stringify(passed.errors ?? [])).not.toMatch(/the limit|are allowed/)
@@ -155,7 +155,7 @@ describe("limits of an operation", () => {
       const { data, errors } = await ask(outside, beyond)
       expect(data).toBeUndefined()
       expect(errors).toHaveLength(1)
-      expect(errors?.[0]?.message).toContain(asked)
+      expect(errors?.[0]?.message).toContain(message)
       expect(errors?.[0]?.message).toContain(String(most))
       expect(errors?.[0]?.extensions.code).toMatch(/^(BAD_USER_INPUT|GRAPHQL_PARSE_FAILED)$/)
       expect(sandbox.requests).toHaveLength(before)
@@ -270,8 +270,8 @@ describe("documents that grow by fragments and introspection", () => {
     ["2000 aliases", `{ ${many(2_000, (index) => `a${index}: __typename`)} }`, "2000 aliases"],
     ["1000 directives", `{ __typename ${"@skip(if: false) ".repeat(1_000)} }`, "1000 directives"],
     ["unknown directives", `{ __typename ${many(11, (index) => `@d${index}`)} }`, "11 directives in one place"],
-  ])("a document with %s is refused before validation", (_name, query, asked) => {
-    expect(() => checkDocument(parse(query), limits)).toThrow(asked)
+  ])("a document with %s is refused before validation", (_name, query, message) => {
+    expect(() => checkDocument(parse(query), limits)).toThrow(message)
   })
 
   test.each([
@@ -300,7 +300,7 @@ describe("documents that grow by fragments and introspection", () => {
 })
 
 /** An argument, or a field of an input, that is a list. */
-interface ListPlace {
+interface ListInput {
   /** The field with the argument. */
   owner: string
   field: string
@@ -323,7 +323,7 @@ function listsIn(
   return [...own, ...inner]
 }
 
-const listPlaces: ListPlace[] = Object.values(schema.getTypeMap()).flatMap((type) =>
+const listInputs: ListInput[] = Object.values(schema.getTypeMap()).flatMap((type) =>
   isObjectType(type) && !type.name.startsWith("__")
     ? Object.values(type.getFields()).flatMap((field) =>
         field.args.flatMap((argument) =>
@@ -335,7 +335,7 @@ const listPlaces: ListPlace[] = Object.values(schema.getTypeMap()).flatMap((type
 
 describe("lists in arguments", () => {
   test("the test finds the lists of the schema", () => {
-    const named = listPlaces.map(({ owner, field, path }) => [owner, field, ...path].join("."))
+    const named = listInputs.map(({ owner, field, path }) => [owner, field, ...path].join("."))
     expect(named.length).toBeGreaterThan(60)
     expect(named).toEqual(
       expect.arrayContaining([
@@ -348,7 +348,7 @@ describe("lists in arguments", () => {
   })
 
   /** An operation with variables for this argument and the other required ones. */
-  function operationOn({ owner, field: name, argument }: ListPlace): string {
+  function operationOn({ owner, field: name, argument }: ListInput): string {
     const type = schema.getType(owner)
     const field = isObjectType(type) ? type.getFields()[name] : undefined
     const others = field!.args.filter(
@@ -363,15 +363,15 @@ describe("lists in arguments", () => {
 
   test("every list of the schema has a limit, in variables and in the document", async () => {
     const { ask, sandbox } = await startGateway()
-    for (const place of listPlaces) {
-      const { argument, path } = place
+    for (const input of listInputs) {
+      const { argument, path } = input
       const value = path.reduceRight<unknown>((inner, key) => ({ [key]: inner }), list(1001))
-      const operation = operationOn(place)
+      const operation = operationOn(input)
       const written = JSON.stringify(value).replace(/"(\w+)":/g, "$1:")
       const literal = operation
         .replace(`($${argument.name}: ${argument.type}`, "($unused: Int")
         .replace(`${argument.name}: $${argument.name}`, `${argument.name}: ${written}`)
-      const name = [place.owner, place.field, ...path].join(".")
+      const name = [input.owner, input.field, ...path].join(".")
       for (const answer of [await ask(operation, { [argument.name]: value }), await ask(literal)]) {
         expect(
           answer.errors?.map(({ message }) => message),
@@ -616,8 +616,8 @@ describe("introspection and suggestions", () => {
   })
 
   test("INTROSPECTION=true allows introspection and suggestions in production, and false refuses them elsewhere", async () => {
-    const asked = production({ INTROSPECTION: "true" })
-    for (const config of [asked, readConfig({ CODEOCEAN_URL })]) {
+    const allowed = production({ INTROSPECTION: "true" })
+    for (const config of [allowed, readConfig({ CODEOCEAN_URL })]) {
       const { ask } = await startGateway({ config: { introspection: config.introspection } })
       expect((await ask(getIntrospectionQuery())).data.__schema.queryType.name).toBe("Query")
       for (const [query, variables] of misspelt) {
@@ -696,10 +696,10 @@ describe("variables of any shape", () => {
 
   test.each(fields)("%s.%s answers no variables with an internal error", async (owner, name, field) => {
     const world = await startGateway()
-    const given = field.args.map((arg) => `${arg.name}: $${arg.name}`).join(", ")
+    const args = field.args.map((arg) => `${arg.name}: $${arg.name}`).join(", ")
     const selected = isLeafType(getNamedType(field.type)) ? "" : " { __typename }"
     const declared = field.args.map((arg) => `$${arg.name}: ${arg.type}`).join(", ")
-    const query = operationWith[owner]!(`${name}(${given})${selected}`).replace("DECLARED", declared)
+    const query = operationWith[owner]!(`${name}(${args})${selected}`).replace("DECLARED", declared)
     const values = fc.record(Object.fromEntries(field.args.map((arg) => [arg.name, valueFor(arg.type)])), {
       requiredKeys: [],
     })

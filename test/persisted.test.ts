@@ -38,9 +38,9 @@ describe("an operation of the manifest", () => {
     ["its hash", byHash(sha256(nameOf))],
     ["its hash with the algorithm's name", byHash(`sha256:${sha256(nameOf)}`)],
     ["its document id", { documentId: `sha256:${sha256(nameOf)}` }],
-  ])("an operation of the manifest is executed by %s", async (_name, asked) => {
+  ])("an operation of the manifest is executed by %s", async (_name, params) => {
     const { gateway } = await startGateway({ config: { persistedOperations: manifest } })
-    expect(await post(gateway, { ...asked, variables })).toEqual({ status: 200, answer: named })
+    expect(await post(gateway, { ...params, variables })).toEqual({ status: 200, answer: named })
   })
 
   test.each([
@@ -88,9 +88,9 @@ describe("with PERSISTED_OPERATIONS_ONLY", () => {
     ["a document and its hash", { query: "{ __typename }", ...byHash(sha256("{ __typename }")) }],
     ["an unknown hash", byHash(sha256("{ __typename }"))],
     ["an unknown id", { documentId: "archive-2" }],
-  ])("with PERSISTED_OPERATIONS_ONLY a request with %s is refused, and the error says why", async (_name, asked) => {
+  ])("with PERSISTED_OPERATIONS_ONLY a request with %s is refused, and the error says why", async (_name, params) => {
     const { gateway } = await startGateway({ config })
-    const { status, answer } = await post(gateway, asked, "application/graphql-response+json")
+    const { status, answer } = await post(gateway, params, "application/graphql-response+json")
     expect(status).toBe(403)
     expect(answer.errors).toEqual([
       {
@@ -116,13 +116,13 @@ describe("automatic persisted queries", () => {
 
   test("a document with another document's hash is refused and not stored", async () => {
     const { gateway } = await startGateway()
-    const asked = byHash(sha256(nameOf))
-    const { answer } = await post(gateway, { query: archive, ...asked })
+    const params = byHash(sha256(nameOf))
+    const { answer } = await post(gateway, { query: archive, ...params })
     expect(answer.errors[0]).toMatchObject({
       message: expect.stringContaining("is not the SHA-256"),
       extensions: { code: "BAD_USER_INPUT" },
     })
-    expect((await post(gateway, asked)).answer.errors[0].message).toBe("PersistedQueryNotFound")
+    expect((await post(gateway, params)).answer.errors[0].message).toBe("PersistedQueryNotFound")
   })
 
   test.each([
@@ -130,9 +130,9 @@ describe("automatic persisted queries", () => {
     ["no hash", { extensions: { persistedQuery: { version: 1 } } }],
     ["a document id that is no string", { documentId: 5 }],
     ["both a document id and a document", { documentId: "x", query: "{ __typename }" }],
-  ])("a request with %s is refused", async (_name, asked) => {
+  ])("a request with %s is refused", async (_name, params) => {
     const { gateway } = await startGateway()
-    const { status, answer } = await post(gateway, asked, "application/graphql-response+json")
+    const { status, answer } = await post(gateway, params, "application/graphql-response+json")
     expect(status).toBe(400)
     expect(answer.errors[0].extensions.code).toBe("BAD_USER_INPUT")
   })

@@ -37,9 +37,9 @@ function costliestPath(calculation: Calculation, measure: Measure): CostedField[
       .flatMap(({ fields }) => fields)
       .map((field) => ({ field, ...costOf(calculation, field, items, measure, path.length === 0) }))
     if (costs.length === 0) return path
-    const { field, own, below } = costs.reduce((a, b) => (b.own + b.below > a.own + a.below ? b : a))
+    const { field, own, children } = costs.reduce((a, b) => (b.own + b.children > a.own + a.children ? b : a))
     path.push(field)
-    if (own >= below) return path
+    if (own >= children) return path
     selections = field.children
     items = calculation.itemsBelow(field)
   }
@@ -51,12 +51,12 @@ function costOf(
   items: number,
   measure: Measure,
   isRoot: boolean,
-): { own: number; below: number } {
-  if (measure === "bytes") return { own: 0, below: calculation.bytesWith(field, items, isRoot) }
+): { own: number; children: number } {
+  if (measure === "bytes") return { own: 0, children: calculation.bytesWith(field, items, isRoot) }
   const shared = field.cost.oncePerObject === undefined ? 0 : 1
   return {
     own: calculation.ownCalls(field) + calculation.lookupCalls([field]) + shared,
-    below: calculation.childCalls(field, items),
+    children: calculation.childCalls(field, items),
   }
 }
 
