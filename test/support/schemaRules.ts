@@ -127,7 +127,8 @@ function* fieldDepartures(
 ): Iterable<string> {
   const place = `${owner}.${field.name}`
   const target = getNamedType(field.type)
-  const costsCalls = /\bcalls?\b/i.test(field.description ?? "") && !/\bno call\b/i.test(field.description ?? "")
+  const costsCalls =
+    /\bcalls?\b/i.test(field.description ?? "") && !/\bno (REST )?call\b/i.test(field.description ?? "")
   if ((costsCalls || isEntity(target.name, schema)) && !losesNothingElse(field) && !owner.endsWith("Edge")) {
     yield `${place}: costs a call, so it is nullable: a failed call loses one field`
   }

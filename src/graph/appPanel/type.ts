@@ -20,7 +20,7 @@ const ParameterType = wireEnum("AppPanelParameterType", "How a parameter's value
 })
 
 const General = builder.objectRef<object>("AppPanelGeneral").implement({
-  description: "What an app panel says of itself.",
+  description: "The title and instructions of an app panel.",
   fields: (t) => ({
     title: t.string({ description: "The title.", resolve: text("title") }),
     instructions: t.string({ description: "What to do.", resolve: text("instructions") }),
@@ -40,7 +40,7 @@ const PanelDataAsset = builder.objectRef<rest.PanelDataAsset>("AppPanelDataAsset
     accessible: t.boolean({ description: "Whether the caller may read it.", resolve: bool("accessible") }),
     dataAsset: t.field({
       type: DataAsset,
-      description: "The data asset. A call, unless only its id is asked for.",
+      description: "The data asset. Costs one REST call, or none if only its id is selected.",
       extensions: link,
       resolve: linkAt(dataAssetById, "id"),
     }),
@@ -68,7 +68,7 @@ const Parameter = builder.objectRef<object>("AppPanelParameter").implement({
     }),
     category: t.string({ description: "The id of the category it stands under.", resolve: text("category") }),
     paramName: t.string({
-      description: "The name under which a run takes it; null: by its place only.",
+      description: "The name under which a run takes the value. Null if it has only a position.",
       resolve: text("param_name"),
     }),
     description: t.string({ description: "What it is for.", resolve: text("description") }),
@@ -78,7 +78,7 @@ const Parameter = builder.objectRef<object>("AppPanelParameter").implement({
       resolve: text("value_type"),
     }),
     defaultValue: t.string({
-      description: "The value it has if nobody gives one; may be empty.",
+      description: "The value if none is given. May be empty.",
       resolve: textOrEmpty("default_value"),
     }),
     required: t.boolean({ description: "Whether a run needs a value.", resolve: bool("required") }),

@@ -16,7 +16,7 @@ export const DataAssetAttachmentInput = builder.inputType("DataAssetAttachmentIn
   fields: (t) => ({
     id: t.id({ required: true, description: "The data asset's id." }),
     mount: t.string({
-      description: "The folder to mount it in; by default the data asset's own.",
+      description: "The folder to mount it in. Defaults to the data asset's own.",
       extensions: atMost(longest.path),
     }),
   }),
@@ -49,20 +49,20 @@ async function attachmentsIn(context: Context, { dataAssets, search }: AttachInp
 }
 
 const AttachedDataAsset = builder.objectRef<rest.AttachResult>("AttachedDataAsset").implement({
-  description: "What came of attaching one data asset.",
+  description: "The result of attaching one data asset.",
   fields: (t) => ({
     id: t.id({ description: "The data asset's id.", resolve: text("id") }),
     mount: t.string({ description: "The folder it is mounted in.", resolve: text("mount") }),
     mountState: t.string({
-      description: "How far the mounting is, in a cloud workstation.",
+      description: "The state of the mount, in a cloud workstation.",
       resolve: text("mount_state"),
     }),
     jobId: t.string({ description: "The job that mounts it, in a cloud workstation.", resolve: text("job_id") }),
     external: t.boolean({ description: "Whether its files are in a bucket outside.", resolve: bool("external") }),
-    ready: t.boolean({ description: "Whether it can be read already.", resolve: bool("ready") }),
+    ready: t.boolean({ description: "Whether it can already be read.", resolve: bool("ready") }),
     dataAsset: t.field({
       type: DataAsset,
-      description: "The data asset. A call, unless only its id is asked for.",
+      description: "The data asset. Costs one REST call, or none if only its id is selected.",
       extensions: link,
       resolve: linkAt(dataAssetById, "id"),
     }),
@@ -91,13 +91,13 @@ export function defineAttachmentMutations(names: {
     t.field({
       type: [AttachedDataAsset],
       nullable: false,
-      description: "What came of each data asset.",
+      description: "The result for each data asset.",
       resolve: ({ results }) => results,
     }),
   )
   defineMutation({
     name: names.attach,
-    description: `Attaches data assets to a ${one}. One call.`,
+    description: `Attaches data assets to a ${one}. Costs one REST call.`,
     cost: { calls: 2, items: { argument: "input.dataAssets", assumed: mostFound } },
     input: builder.inputType(`${capitalized(names.attach)}Input`, {
       description: `Which data assets to attach to which ${one}.`,
@@ -105,12 +105,12 @@ export function defineAttachmentMutations(names: {
         [`${one}Id`]: t.id({ required: true, description: `The ${one}'s id.` }),
         dataAssets: t.field({
           type: [DataAssetAttachmentInput],
-          description: "1 to 1,000 data assets, each of them once.",
+          description: "1 to 1,000 data assets, without duplicates.",
         }),
         search: t.field({
           type: DataAssetSearchInput,
           description:
-            "Instead of `dataAssets`: everything that this search finds, 1 to 1,000 data assets, each at its own mount. One call more.",
+            "Instead of `dataAssets`: all data assets that this search finds, 1 to 1,000, each at its default mount. Costs one more REST call.",
         }),
       }),
     }),
@@ -126,13 +126,13 @@ export function defineAttachmentMutations(names: {
 
   defineMutation({
     name: names.detach,
-    description: `Detaches data assets from a ${one}; they stay what they are. One call.`,
+    description: `Detaches data assets from a ${one}. The data assets themselves are not changed. Costs one REST call.`,
     cost: { calls: 1 },
     input: builder.inputType(`${capitalized(names.detach)}Input`, {
       description: `Which data assets to detach from which ${one}.`,
       fields: (t) => ({
         [`${one}Id`]: t.id({ required: true, description: `The ${one}'s id.` }),
-        dataAssetIds: t.idList({ required: true, description: "1 to 1,000 ids of data assets, each of them once." }),
+        dataAssetIds: t.idList({ required: true, description: "1 to 1,000 ids of data assets, without duplicates." }),
       }),
     }),
     payload: names.payloadOf(names.detach, "They are detached."),

@@ -21,11 +21,11 @@ const CaptureStep = builder.enumType("CaptureStep", {
 })
 
 const CaptureStepStatus = builder.enumType("CaptureStepStatus", {
-  description: "What came of a step.",
+  description: "The result of a step.",
   values: inCapitals({
     done: "It is done.",
-    already_done: "It had been done before, and was not done again.",
-    failed: "It was refused or went wrong: see `failure`.",
+    already_done: "It was done before and not repeated.",
+    failed: "It was refused or failed: see `failure`.",
   }),
 })
 
@@ -36,13 +36,13 @@ export interface Step {
 }
 
 export const CaptureStepResult = builder.objectRef<Step>("CaptureStepResult").implement({
-  description: "What came of one step.",
+  description: "The result of one step.",
   fields: (t) => ({
     step: t.field({ type: CaptureStep, nullable: false, description: "The step.", resolve: ({ step }) => step }),
     status: t.field({
       type: CaptureStepStatus,
       nullable: false,
-      description: "What came of it.",
+      description: "The result.",
       resolve: ({ status }) => status,
     }),
     failure: t.field({ type: FailureType, description: "What went wrong.", resolve: ({ failure }) => failure }),
@@ -55,11 +55,11 @@ const CapturePermissionsInput = builder.inputType("CapturePermissionsInput", {
 })
 
 export const CaptureResultInput = builder.inputType("CaptureResultInput", {
-  description: "Which results, and what to make of them.",
+  description: "Which results to capture, and the data asset to create.",
   fields: (t) => ({
     computationId: t.id({ required: true, description: "The run's id." }),
     path: t.string({
-      description: "The folder in its results; by default all of them.",
+      description: "The folder in its results. Defaults to all results.",
       extensions: atMost(longest.path),
     }),
     name: t.string({ required: true, description: "The data asset's display name." }),
@@ -77,7 +77,7 @@ export const CaptureResultInput = builder.inputType("CaptureResultInput", {
     customMetadata: t.field({ type: [CustomMetadataInput], description: "Values of custom metadata fields." }),
     permissions: t.field({
       type: CapturePermissionsInput,
-      description: "Who may do what with it; by default nobody else.",
+      description: "Who may do what with it. Defaults to nobody else.",
     }),
   }),
 })
@@ -130,15 +130,15 @@ export function isDone(steps: readonly Step[]): boolean {
 defineMutation({
   name: "captureResult",
   description:
-    "Makes a data asset of a run's results, with metadata and permissions, and says how far it came: MutationRefused where nothing was created, else every step with what came of it. The run must have ended; the subscription of the same name waits for that, and for the data asset too, which is a draft at first. One call, and two more for permissions.",
+    "Creates a data asset from a run's results, with metadata and permissions. Returns MutationRefused if nothing was created, else the result of every step. The run must have ended. The subscription of the same name waits for that, and for the data asset, which is a draft at first. Costs one REST call, and two more if it sets permissions.",
   cost: { calls: 3 },
   input: CaptureResultInput,
   payload: builder.objectRef<{ id: string; steps: Step[] }>("CaptureResultPayload").implement({
-    description: "The data asset is being created; whether all else is done, `complete` says.",
+    description: "The data asset is being created. `complete` says whether every step is done.",
     fields: (t) => ({
       dataAsset: t.field({
         type: DataAsset,
-        description: "The data asset. A call, unless only its id is asked for.",
+        description: "The data asset. Costs one REST call, or none if only its id is selected.",
         extensions: link,
         resolve: ({ id }, _args, context, info) => nullIfMissing(dataAssetById.link(context, id, info)),
       }),

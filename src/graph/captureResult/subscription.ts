@@ -35,34 +35,33 @@ interface Progress {
 const nothingYet: Progress = { computation: null, dataAsset: null, steps: [], refusal: null }
 
 const CaptureProgress = builder.objectRef<Progress>("CaptureProgress").implement({
-  description: "Where the capture of a run's results stands.",
+  description: "The progress of capturing a run's results.",
   fields: (t) => ({
     computation: t.field({
       type: Computation,
-      description: "The run as it is; null where it can't be captured because there is none.",
+      description: "The run. Null if it does not exist.",
       resolve: ({ computation }) => computation,
     }),
     dataAsset: t.field({
       type: DataAsset,
-      description: "The data asset as it is; null until it is created, and where it is gone again.",
+      description: "The data asset. Null until it is created, and after it was deleted.",
       resolve: ({ dataAsset }) => dataAsset,
     }),
     steps: t.field({
       type: [CaptureStepResult],
       nullable: false,
-      description: "The steps that were taken, in order; none before the run has ended.",
+      description: "The steps so far, in order. Empty until the run has ended.",
       resolve: ({ steps }) => steps,
     }),
     complete: t.boolean({
       nullable: false,
-      description: "Whether all is done: every step, and the data asset is READY.",
+      description: "Whether every step is done and the data asset is READY.",
       resolve: ({ steps, dataAsset }, args, context) =>
         isDone(steps) && dataAsset !== null && DataAssetState.at("state")(dataAsset, args, context) === "ready",
     }),
     refusal: t.field({
       type: MutationRefused,
-      description:
-        "Why nothing was created: Code Ocean refused it, or the run ended in another way than `accept` says.",
+      description: "Why nothing was created: Code Ocean refused it, or the run's outcome is not in `accept`.",
       resolve: ({ refusal }) => refusal,
     }),
   }),
@@ -72,20 +71,20 @@ builder.subscriptionField("captureResult", (t) =>
   t.field({
     type: CaptureProgress,
     description:
-      "Follows a run until it has ended, then makes a data asset of its results, sets permissions, and follows the data asset until it is READY or FAILED. The first event comes at once, then one for each change, and with the last of them the stream completes. Nothing is captured for a client that leaves before the run has ended; what has begun by then is finished. Subscribing again goes on where it was: a data asset of the caller's that was made of this run under this name, and isn't archived, is not made a second time, whatever else the input says, but gets the permissions. It costs what `computation(id)` and `dataAsset(id)` cost, two calls in between, and two more for permissions.",
+      "Follows a run until it has ended, creates a data asset from its results, sets permissions, and follows the data asset until it is READY or FAILED. The first event is sent at once, then one for each change. The stream completes after the last one. If the client disconnects before the run has ended, nothing is captured. Work that has started by then is finished. Subscribing again resumes: if the caller has already created a data asset from this run under this name, and it is not archived, no second one is created, whatever else the input says, but the permissions are set. Costs what the subscriptions `computation(id)` and `dataAsset(id)` cost, two REST calls in between, and two more if it sets permissions.",
     extensions: cost({ calls: 6 }),
     args: {
       input: t.arg({
         type: CaptureResultInput,
         required: true,
-        description: "Which results, and what to make of them.",
+        description: "Which results to capture, and the data asset to create.",
       }),
       accept: t.arg({
         type: [ComputationOutcome],
         required: true,
         defaultValue: ["SUCCEEDED"],
         description:
-          "Outcomes of the run whose results are captured. Any other is a refusal. IN_PROGRESS is none of them.",
+          "The outcomes whose results are captured. Any other outcome is a refusal. IN_PROGRESS is not allowed.",
       }),
     },
     subscribe: (_root, { input, accept }, context) => {

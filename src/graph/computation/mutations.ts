@@ -39,19 +39,19 @@ const ProcessInput = builder.inputType("ProcessInput", {
 
 /** What the inputs of both run mutations have in common. */
 const runFields = (t: InputFields) => ({
-  version: t.int({ description: "A release's major version; by default the latest state." }),
+  version: t.int({ description: "A release's major version. Defaults to the latest state." }),
   dataAssets: t.field({
     type: [DataAssetAttachmentInput],
-    description: "Data assets to run with, beside those that are attached; at most 1,000, each of them once.",
+    description: "Data assets for this run in addition to the attached ones. At most 1,000, without duplicates.",
   }),
   namedParameters: t.field({ type: [NamedParameterInput], description: "Values by name." }),
-  resumeRunId: t.id({ description: "A run to go on from, for a pipeline." }),
+  resumeRunId: t.id({ description: "The run to resume, for a pipeline." }),
   nextflowProfile: t.string({ description: "The Nextflow profile to run with." }),
   checkParameters: t.boolean({
     required: true,
     defaultValue: true,
     description:
-      "Whether to check the values against the app panel before anything is sent: names, required ones, minimum, maximum, pattern, options. One call more.",
+      "Whether to check the values against the app panel before anything is sent: names, required ones, minimum, maximum, pattern, options. Costs one more REST call.",
   }),
 })
 
@@ -104,7 +104,7 @@ const runPayload = (name: string, what: string) =>
     fields: (t) => ({
       computation: t.field({
         type: Computation,
-        description: "The run as it begins; follow it with the subscription `computation(id)`.",
+        description: "The new run. Follow it with the subscription `computation(id)`.",
         resolve: ({ computation }) => computation,
       }),
     }),
@@ -112,14 +112,15 @@ const runPayload = (name: string, what: string) =>
 
 defineMutation({
   name: "runCapsule",
-  description: "Runs a capsule. One call, and one for the app panel that the values are checked against.",
+  description:
+    "Runs a capsule. Costs one REST call, and one more for the app panel that the values are checked against.",
   cost: { calls: 2 },
   input: builder.inputType("RunCapsuleInput", {
     description: "Which capsule to run, and with what.",
     fields: (t) => ({
       capsuleId: t.id({ required: true, description: "The capsule's id." }),
       parameters: t.stringList({
-        description: "Values in the app panel's order; an empty one stands for the default.",
+        description: "Values in the app panel's order. An empty string selects the default.",
         extensions: atMost(longest.parameterValue),
       }),
       ...runFields(t),
@@ -131,7 +132,8 @@ defineMutation({
 
 defineMutation({
   name: "runPipeline",
-  description: "Runs a pipeline. One call, and one for the app panel that the values are checked against.",
+  description:
+    "Runs a pipeline. Costs one REST call, and one more for the app panel that the values are checked against.",
   cost: { calls: 2 },
   input: builder.inputType("RunPipelineInput", {
     description: "Which pipeline to run, and with what.",
@@ -139,10 +141,10 @@ defineMutation({
       pipelineId: t.id({ required: true, description: "The pipeline's id." }),
       parameters: t.stringList({
         description:
-          "Always refused: Code Ocean ignores a pipeline's ordered parameters without a word. Use the named ones.",
+          "Always rejected, because Code Ocean silently ignores a pipeline's ordered parameters. Use named ones.",
         extensions: atMost(longest.parameterValue),
       }),
-      processes: t.field({ type: [ProcessInput], description: "Values for its processes, each named once." }),
+      processes: t.field({ type: [ProcessInput], description: "Values for its processes, without duplicates." }),
       ...runFields(t),
     }),
   }),
@@ -177,7 +179,7 @@ const payloadOf = <Payload extends { id: string }>(mutation: string, description
     fields: (t) => ({
       computation: t.field({
         type: Computation,
-        description: "The run as it is after the change. A call, unless only its id is asked for.",
+        description: "The run after the change. Costs one REST call, or none if only its id is selected.",
         extensions: link,
         resolve: ({ id }, _args, context, info) => nullIfMissing(computationById.link(context, id, info)),
       }),
@@ -186,7 +188,7 @@ const payloadOf = <Payload extends { id: string }>(mutation: string, description
 
 defineMutation({
   name: "renameComputation",
-  description: "Gives a run a new display name. One call.",
+  description: "Gives a run a new display name. Costs one REST call.",
   cost: { calls: 1 },
   input: builder.inputType("RenameComputationInput", {
     description: "Which run, and its new name.",
@@ -206,16 +208,16 @@ defineMutation({
 
 defineMutation({
   name: "deleteComputation",
-  description: "Deletes a run with its results for good, and stops it if it is running. One call.",
+  description: "Deletes a run and its results permanently. Stops the run if it is in progress. Costs one REST call.",
   cost: { calls: 1 },
   input: builder.inputType("DeleteComputationInput", {
     description: "Which run.",
     fields: (t) => ({ id: t.id({ required: true, description: "The run's id." }) }),
   }),
   payload: builder.objectRef<{ id: string }>("DeleteComputationPayload").implement({
-    description: "The run is gone.",
+    description: "The run was deleted.",
     fields: (t) => ({
-      deletedComputationId: t.exposeID("id", { nullable: false, description: "The id that the run had." }),
+      deletedComputationId: t.exposeID("id", { nullable: false, description: "The id of the deleted run." }),
     }),
   }),
   run: async ({ id }, context) => {

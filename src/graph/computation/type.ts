@@ -19,11 +19,11 @@ import { computationsOf, type ListedRun, type RunnableKey, runnableOf, shownRun 
 import { outcomeOf } from "./outcome.ts"
 import type * as rest from "./rest.ts"
 
-export const ComputationState = wireEnum("ComputationState", "Where a run stands.", {
+export const ComputationState = wireEnum("ComputationState", "The state of a run.", {
   initializing: "Waiting for its machine.",
   running: "Running.",
   finalizing: "Storing its results.",
-  completed: "Ended. That says nothing of success: look at `endStatus`, `exitCode` and `hasResults`.",
+  completed: "Ended, successfully or not: see `endStatus`, `exitCode` and `hasResults`.",
   failed: "Failed to run.",
 })
 
@@ -34,27 +34,27 @@ export const ComputationEndStatus = wireEnum("ComputationEndStatus", "How a run 
 })
 
 export const ComputationOutcome = builder.enumType("ComputationOutcome", {
-  description: "What came of a run, read from its state, end status, exit code and results together.",
+  description: "The outcome of a run, derived from its state, end status, exit code and results.",
   values: {
-    IN_PROGRESS: { description: "It hasn't ended." },
+    IN_PROGRESS: { description: "It has not ended." },
     SUCCEEDED: {
       description:
-        "It ended by itself, with exit code 0 where it has one, and left results unless it is a cloud workstation.",
+        "It ended by itself, with exit code 0 if it has one, and has results unless it is a cloud workstation.",
     },
     FAILED: { description: "It failed." },
     STOPPED: { description: "Someone stopped it." },
     SUSPECT: {
       description:
-        "It can't be told, or what it says doesn't fit together, such as a success with exit code 1: look at its log.",
+        "The outcome is unknown, or the values contradict each other, such as a success with exit code 1. Read the log.",
     },
   } as const,
 })
 
 const CreatedRangeInput = builder.inputType("CreatedRangeInput", {
-  description: "A span of time; at least one end.",
+  description: "A time range with at least one end.",
   fields: (t) => ({
-    from: t.field({ type: "DateTime", description: "The earliest moment, included." }),
-    to: t.field({ type: "DateTime", description: "The moment before which it ends." }),
+    from: t.field({ type: "DateTime", description: "The start of the range, inclusive." }),
+    to: t.field({ type: "DateTime", description: "The end of the range, exclusive." }),
   }),
 })
 
@@ -62,11 +62,11 @@ const CreatedRangeInput = builder.inputType("CreatedRangeInput", {
 const mostNamePart = 200
 
 export const ComputationFilterInput = builder.inputType("ComputationFilterInput", {
-  description: "Which runs to show: those that match everything that is given.",
+  description: "Selects runs that match all of these conditions.",
   fields: (t) => ({
     state: t.field({ type: [ComputationState.ref], description: "Any of these states." }),
-    endStatus: t.field({ type: [ComputationEndStatus.ref], description: "Any of these endings." }),
-    name: t.string({ description: "A part of the name, in any case.", extensions: atMost(mostNamePart) }),
+    endStatus: t.field({ type: [ComputationEndStatus.ref], description: "Any of these end statuses." }),
+    name: t.string({ description: "A part of the name. Case is ignored.", extensions: atMost(mostNamePart) }),
     created: t.field({ type: CreatedRangeInput, description: "When it was started." }),
     dataAssetId: t.id({ description: "Only runs that had this data asset as an input." }),
   }),
@@ -173,7 +173,7 @@ const InputDataAsset = builder.objectRef<rest.InputDataAsset>("ComputationDataAs
     mount: t.string({ description: "The folder it was mounted in.", resolve: text("mount") }),
     dataAsset: t.field({
       type: DataAsset,
-      description: "The data asset. A call, unless only its id is asked for.",
+      description: "The data asset. Costs one REST call, or none if only its id is selected.",
       extensions: link,
       resolve: linkAt(dataAssetById, "id"),
     }),
@@ -193,7 +193,7 @@ const Process = builder.objectRef<rest.Process>("ComputationProcess").implement(
     }),
     capsule: t.field({
       type: Capsule,
-      description: "The capsule that ran. A call, unless only its id is asked for.",
+      description: "The capsule that ran. Costs one REST call, or none if only its id is selected.",
       extensions: link,
       resolve: linkAt(capsuleById, "capsule_id"),
     }),
@@ -207,42 +207,46 @@ Computation.implement({
   fields: (t) => ({
     name: t.string({ nullable: false, description: "The display name.", resolve: always("name", textOrEmpty) }),
     owner: t.string({
-      description: "The user id of who started it; `release` for runs of a release.",
+      description: "The id of the user who started it, or `release` for runs of a release.",
       resolve: text("owner"),
     }),
-    ownerEmail: t.string({ description: "The email address of who started it.", resolve: text("owner_email") }),
+    ownerEmail: t.string({
+      description: "The email address of the user who started it.",
+      resolve: text("owner_email"),
+    }),
     created: t.field({
       type: "DateTime",
       nullable: false,
       description: "When it was started.",
       resolve: always("created", float),
     }),
-    runTime: t.int({ description: "How long it ran. Seconds.", resolve: int("run_time") }),
+    runTime: t.int({ description: "How long it ran, in seconds.", resolve: int("run_time") }),
     state: t.field({
       type: ComputationState.ref,
       nullable: false,
-      description: "Where it stands.",
+      description: "The current state.",
       resolve: ComputationState.always("state"),
     }),
     endStatus: t.field({
       type: ComputationEndStatus.ref,
-      description: "How it ended; null while it hasn't.",
+      description: "How it ended. Null until it has ended.",
       resolve: ComputationEndStatus.at("end_status"),
     }),
     exitCode: t.int({
-      description: "The exit code of the script; any error of a pipeline gives 1. Null until it is completed.",
+      description: "The exit code of the script. Any error of a pipeline gives 1. Null until the run has completed.",
       resolve: int("exit_code"),
     }),
-    hasResults: t.boolean({ description: "Whether it left results.", resolve: bool("has_results") }),
+    hasResults: t.boolean({ description: "Whether it has results.", resolve: bool("has_results") }),
     outcome: t.field({
       type: ComputationOutcome,
       nullable: false,
-      description: "Whether it really succeeded, as far as it can be told without a look at its log. No call.",
+      description: "The actual outcome, as far as it can be derived without reading the log. Costs no REST call.",
       resolve: (computation) => outcomeOf(computation).outcome,
     }),
     outcomeReasons: t.stringList({
       nullable: false,
-      description: "Why `outcome` is what it is, in sentences; empty while it is in progress and when it succeeded.",
+      description:
+        "The reasons for `outcome`, one sentence each. Empty while the run is in progress and if it succeeded.",
       resolve: (computation) => outcomeOf(computation).reasons,
     }),
     cloudWorkstation: t.boolean({
@@ -273,7 +277,7 @@ Computation.implement({
     runnable: t.field({
       type: Runnable,
       description:
-        "What ran. Known only where the run was reached from its capsule or pipeline, or from a result's provenance, since Code Ocean's runs don't name it: null elsewhere. A call where the request hasn't read it yet, unless only its id is asked for.",
+        "What ran. Code Ocean's runs do not name it, so it is known only if the run was reached from its capsule or pipeline, or from the provenance of a result. Null otherwise. Costs one REST call, or none if the request has already loaded it or only its id is selected.",
       extensions: link,
       resolve: (computation, _args, context, info) => {
         const runnable = runnableOf(context, computation)
@@ -282,12 +286,12 @@ Computation.implement({
     }),
     results: t.field({
       type: Folder,
-      description: "The folder of its results. No call until it is opened.",
+      description: "The folder of its results. Costs no REST call until it is opened.",
       args: {
         path: t.arg.string({
           required: true,
           defaultValue: "",
-          description: "A folder within; by default the root.",
+          description: "The path of a folder. Defaults to the root.",
           extensions: atMost(longest.path),
         }),
       },
@@ -295,7 +299,7 @@ Computation.implement({
     }),
     resultFile: t.field({
       type: File,
-      description: "One file of its results, reached without listing its folder. No call until it is read.",
+      description: "A file of its results, reached without listing its folder. Costs no REST call until it is read.",
       args: {
         path: t.arg.string({
           required: true,
@@ -307,9 +311,9 @@ Computation.implement({
     }),
     log: t.string({
       description:
-        "What it wrote to its console, which is its result file `output`; null: there is none (yet). At most 1 MiB; a larger one only with `tail`, which then reads no more than its last 1 MiB. Two calls, three where the last lines are very long; none for a run that left no results.",
+        "The console output, which is the result file `output`. Null if there is none yet. At most 1 MiB. A larger log can be read with `tail`, which reads at most the last 1 MiB. Costs two REST calls, three if the last lines are very long, and none if the run has no results.",
       extensions: cost({ calls: 3, bytes: 8_192 }),
-      args: { tail: t.arg.int({ description: "How many of the last lines; by default the whole log." }) },
+      args: { tail: t.arg.int({ description: "How many of the last lines to return. Defaults to the whole log." }) },
       resolve: (computation, { tail }, context) =>
         bool("has_results")(computation) === false
           ? null

@@ -5,7 +5,8 @@ import { CustomMetadataSchema, customMetadataSchema } from "./type.ts"
 builder.queryField("customMetadata", (t) =>
   t.field({
     type: CustomMetadataSchema,
-    description: "The deployment's custom metadata fields; null: it knows none. One call.",
+    description:
+      "The custom metadata fields of the deployment. Null if it has no custom metadata. Costs one REST call.",
     extensions: cost({ oncePerRequest: "customMetadata" }),
     resolve: (_root, _args, context) => customMetadataSchema(context),
   }),

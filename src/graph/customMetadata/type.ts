@@ -35,42 +35,42 @@ async function customMetadataField(context: Context, name: string): Promise<rest
 
 const fieldsOf = objects<rest.CustomMetadataField>("fields")
 
-const CustomMetadataType = wireEnum("CustomMetadataType", "What a custom metadata field's values are.", {
+const CustomMetadataType = wireEnum("CustomMetadataType", "The type of a custom metadata field's values.", {
   string: "Texts.",
   number: "Numbers.",
   date: "Dates, as epoch seconds.",
 })
 
 const CustomMetadataRange = builder.objectRef<{ min?: number; max?: number }>("CustomMetadataRange").implement({
-  description: "The span that a custom metadata field's values are in, in the field's unit; for dates, epoch seconds.",
+  description: "The range of a custom metadata field's values, in the field's unit. Dates are epoch seconds.",
   fields: (t) => ({
-    min: t.float({ description: "The least; null: there is no least.", resolve: float("min") }),
-    max: t.float({ description: "The most; null: there is no most.", resolve: float("max") }),
+    min: t.float({ description: "The minimum. Null if there is none.", resolve: float("min") }),
+    max: t.float({ description: "The maximum. Null if there is none.", resolve: float("max") }),
   }),
 })
 
 const CustomMetadataField = builder.objectRef<rest.CustomMetadataField>("CustomMetadataField").implement({
-  description: "A field that admins have defined for what people are to say of their objects.",
+  description: "A custom metadata field that admins have defined.",
   fields: (t) => ({
     name: t.string({
       nullable: false,
-      description: "The field's name, as it is, spaces and all: the `key` of its values.",
+      description: "The field's exact name, including spaces. It is the `key` of its values.",
       resolve: always("name", text),
     }),
     type: t.field({
       type: CustomMetadataType.ref,
       nullable: false,
-      description: "What its values are.",
+      description: "The type of its values.",
       resolve: CustomMetadataType.always("type"),
     }),
     range: t.field({
       type: CustomMetadataRange,
-      description: "The span its values are in; null: there is none.",
+      description: "The range of its values. Null if there is none.",
       resolve: object<{ min?: number; max?: number }>("range"),
     }),
     allowedValues: t.field({
       type: ["JSON"],
-      description: "The only values it takes, texts or numbers; null: any.",
+      description: "The allowed values, strings or numbers. Null if any value is allowed.",
       resolve: list("allowed_values"),
     }),
     multiple: t.boolean({ description: "Whether it takes several values at once.", resolve: bool("multiple") }),
@@ -85,28 +85,28 @@ export const CustomMetadataSchema = builder.objectRef<rest.CustomMetadataSchema>
   fields: (t) => ({
     fields: t.field({
       type: [CustomMetadataField],
-      description: "The fields; empty where there are none.",
+      description: "The fields. Empty if there are none.",
       resolve: (found) => fieldsOf(found) ?? [],
     }),
     categories: t.stringList({
-      description: "The categories that fields can belong to; empty where there are none.",
+      description: "The categories that fields can belong to. Empty if there are none.",
       resolve: (found) => texts("categories")(found) ?? [],
     }),
   }),
 })
 
 export const CustomMetadataEntry = builder.objectRef<{ key: string; value: unknown }>("CustomMetadataEntry").implement({
-  description: "One value that a person gave to a custom metadata field of the deployment.",
+  description: "The value of one custom metadata field.",
   fields: (t) => ({
-    key: t.exposeString("key", { nullable: false, description: "The field's name, as it is, spaces and all." }),
+    key: t.exposeString("key", { nullable: false, description: "The field's exact name, including spaces." }),
     value: t.expose("value", {
       type: "JSON",
-      description: "A text, a number, or a list of these; a date is epoch seconds.",
+      description: "A string, a number, or a list of these. A date is epoch seconds.",
     }),
     type: t.field({
       type: CustomMetadataType.ref,
       description:
-        "What the field's values are; null where the deployment has no such field any more. One call for all entries of a request.",
+        "The type of the field's values. Null if the deployment no longer has the field. Costs one REST call per request, shared by all entries.",
       extensions: cost({ oncePerRequest: "customMetadata" }),
       resolve: async ({ key }, args, context) => {
         const field = await customMetadataField(context, key)
@@ -115,7 +115,7 @@ export const CustomMetadataEntry = builder.objectRef<{ key: string; value: unkno
     }),
     units: t.string({
       description:
-        "The unit of the value; null where the field has none, or the deployment no such field any more. One call for all entries of a request.",
+        "The unit of the value. Null if the field has none, or the deployment no longer has the field. Costs one REST call per request, shared by all entries.",
       extensions: cost({ oncePerRequest: "customMetadata" }),
       resolve: async ({ key }, _args, context) => {
         const field = await customMetadataField(context, key)

@@ -93,17 +93,17 @@ async function editOne(context: Context, id: string, edit: Edit, dryRun: boolean
 }
 
 const UpdateStatus = builder.enumType("DataAssetUpdateStatus", {
-  description: "What came of one data asset in an edit of many.",
+  description: "The result for one data asset in a bulk edit.",
   values: inCapitals({
     changed: "It has changed.",
     would_change: "It would change: this was a dry run.",
-    unchanged: "It is already as it should be; nothing was sent.",
-    failed: "It could not be read or changed: see `failure`.",
+    unchanged: "It already has these values. Nothing was sent.",
+    failed: "Reading or changing it failed: see `failure`.",
   }),
 })
 
 const EditableType = builder.objectRef<Editable>("DataAssetEditable").implement({
-  description: "What an edit of many data assets can change.",
+  description: "What a bulk edit can change.",
   fields: (t) => ({
     tags: t.exposeStringList("tags", { nullable: false, description: "The keywords." }),
     customMetadata: t.field({
@@ -117,29 +117,29 @@ const EditableType = builder.objectRef<Editable>("DataAssetEditable").implement(
 })
 
 const ItemType = builder.objectRef<Item>("DataAssetUpdate").implement({
-  description: "What came of one data asset in an edit of many.",
+  description: "The result for one data asset in a bulk edit.",
   fields: (t) => ({
     id: t.exposeID("id", { nullable: false, description: "The data asset's id." }),
     status: t.field({
       type: UpdateStatus,
       nullable: false,
-      description: "What came of it.",
+      description: "The result.",
       resolve: ({ status }) => status,
     }),
     before: t.field({
       type: EditableType,
-      description: "What it had before; null where it could not be read.",
+      description: "The values before the edit. Null if the data asset could not be read.",
       resolve: ({ before }) => before,
     }),
     after: t.field({
       type: EditableType,
-      description: "What it has now, or would have; null where it could not be read.",
+      description: "The values after the edit, or what they would be. Null if the edit failed.",
       resolve: ({ after, status }) => (status === "failed" ? null : after),
     }),
     failure: t.field({ type: FailureType, description: "What went wrong.", resolve: ({ failure }) => failure }),
     dataAsset: t.field({
       type: DataAsset,
-      description: "The data asset as it is now. A call, unless only its id is asked for.",
+      description: "The data asset after the edit. Costs one REST call, or none if only its id is selected.",
       extensions: link,
       resolve: ({ id }, _args, context, info) => dataAssetById.link(context, id, info),
     }),
@@ -152,38 +152,38 @@ const targets: Count = { argument: "input.ids", assumed: mostFound }
 defineMutation({
   name: "updateDataAssets",
   description:
-    "Edits tags and custom metadata of many data assets; whatever else they hold stays as it is. One read and one write for each that changes, eight at a time; one that fails doesn't stop the others. Try it with `dryRun` first.",
+    "Edits tags and custom metadata of many data assets and leaves everything else unchanged. A failure of one does not stop the others. Costs one read and one write for each that changes, eight at a time. Try it with `dryRun` first.",
   cost: { calls: 2, per: targets, items: targets },
   input: builder.inputType("UpdateDataAssetsInput", {
     description: "Which data assets (by `ids`, or by `search`), and what to change of each.",
     fields: (t) => ({
-      ids: t.idList({ description: "1 to 1,000 ids, each of them once." }),
+      ids: t.idList({ description: "1 to 1,000 ids, without duplicates." }),
       search: t.field({ type: DataAssetSearchInput, description: "Everything that this search finds, at most 1,000." }),
       addTags: t.stringList({ description: "Tags to add where they are missing.", extensions: atMost(longest.key) }),
       removeTags: t.stringList({ description: "Tags to remove where they are.", extensions: atMost(longest.key) }),
       setCustomMetadata: t.field({
         type: [CustomMetadataInput],
-        description: "Custom metadata to set; keys that aren't named stay as they are.",
+        description: "Custom metadata to set. Other keys are left unchanged.",
       }),
       dryRun: t.boolean({
         required: true,
         defaultValue: false,
-        description: "True changes nothing, and says what would change.",
+        description: "If true, nothing is changed, and the result says what would change.",
       }),
     }),
   }),
   payload: builder.objectRef<{ items: Item[] }>("UpdateDataAssetsPayload").implement({
-    description: "What came of each data asset.",
+    description: "The result for each data asset.",
     fields: (t) => ({
       items: t.field({
         type: [ItemType],
         nullable: false,
-        description: "One for each data asset, in the order of `ids` or of the search.",
+        description: "One item per data asset, in the order of `ids` or of the search.",
         resolve: ({ items }) => items,
       }),
       changed: t.int({
         nullable: false,
-        description: "How many changed, or in a dry run would.",
+        description: "How many were changed, or would be changed in a dry run.",
         resolve: ({ items }) => items.filter(({ status }) => status === "changed" || status === "would_change").length,
       }),
       failed: t.int({

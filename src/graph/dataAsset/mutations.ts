@@ -14,13 +14,13 @@ export const CustomMetadataInput = builder.inputType("CustomMetadataInput", {
   fields: (t) => ({
     key: t.string({
       required: true,
-      description: "The field's name, as it is, spaces and all.",
+      description: "The field's exact name, including spaces.",
       extensions: atMost(longest.key),
     }),
     value: t.field({
       type: "JSON",
       required: true,
-      description: "A text, a number, or a list of these; a date is epoch seconds.",
+      description: "A string, a number, or a list of these. A date is epoch seconds.",
       extensions: atMost(longest.freeText),
     }),
   }),
@@ -100,7 +100,7 @@ const ComputationSourceInput = builder.inputType("ComputationSourceInput", {
   fields: (t) => ({
     id: t.id({ required: true, description: "The run's id." }),
     path: t.string({
-      description: "The folder in its results; by default all of them.",
+      description: "The folder in its results. Defaults to all results.",
       extensions: atMost(longest.path),
     }),
   }),
@@ -121,7 +121,7 @@ const CloudWorkstationSourceInput = builder.inputType("CloudWorkstationSourceInp
 const CombinedSourceInput = builder.inputType("CombinedSourceInput", {
   description: "Other data assets together.",
   fields: (t) => ({
-    dataAssetIds: t.idList({ required: true, description: "1 to 1,000 ids of data assets, each of them once." }),
+    dataAssetIds: t.idList({ required: true, description: "1 to 1,000 ids of data assets, without duplicates." }),
   }),
 })
 
@@ -266,7 +266,7 @@ const payloadOf = (mutation: string, description: string) =>
     fields: (t) => ({
       dataAsset: t.field({
         type: DataAsset,
-        description: "The data asset as it is after the change. A call, unless only its id is asked for.",
+        description: "The data asset after the change. Costs one REST call, or none if only its id is selected.",
         extensions: link,
         resolve: ({ id }, _args, context, info) => nullIfMissing(dataAssetById.link(context, id, info)),
       }),
@@ -276,7 +276,7 @@ const payloadOf = (mutation: string, description: string) =>
 defineMutation({
   name: "createDataAsset",
   description:
-    "Begins to create a data asset. It is a draft until its `state` is READY or FAILED: follow it with the subscription `dataAsset(id)`. One call.",
+    "Starts creating a data asset. It is a draft until its `state` is READY or FAILED: follow it with the subscription `dataAsset(id)`. Costs one REST call.",
   cost: { calls: 1 },
   input: builder.inputType("CreateDataAssetInput", {
     description: "What to create, and of what.",
@@ -329,7 +329,7 @@ defineMutation({
 defineMutation({
   name: "updateDataAsset",
   description:
-    "Changes what is given of a data asset and leaves the rest as it is. Two calls: it is read first, since Code Ocean takes it whole.",
+    "Changes the given fields of a data asset and leaves the others unchanged. Costs two REST calls: the data asset is read first, because Code Ocean replaces it as a whole.",
   cost: { calls: 2 },
   input: builder.inputType("UpdateDataAssetInput", {
     description: "Which data asset, and what is to change: at least one field.",
@@ -337,18 +337,18 @@ defineMutation({
       id: t.id({ required: true, description: "The data asset's id." }),
       name: t.string({ description: "The new display name." }),
       description: t.string({
-        description: "The new description; an empty text or null removes it.",
+        description: "The new description. An empty string or null removes it.",
         extensions: atMost(longest.freeText),
       }),
       tags: t.stringList({
-        description: "The new keywords, all of them; an empty list or null removes them.",
+        description: "The new keywords, which replace all of the old. An empty list or null removes them.",
         extensions: atMost(longest.key),
       }),
       mount: t.string({ description: "The new default folder.", extensions: atMost(longest.path) }),
       customMetadata: t.field({
         type: [CustomMetadataInput],
         description:
-          "The new custom metadata, all of it; an empty list or null removes it. To change single entries, use `updateDataAssets`.",
+          "The new custom metadata, which replaces all of the old. An empty list or null removes it. To change single entries, use `updateDataAssets`.",
       }),
     }),
   }),
@@ -373,7 +373,7 @@ defineMutation({
 
 defineMutation({
   name: "archiveDataAsset",
-  description: "Puts a data asset into the archive, or takes it out. One call.",
+  description: "Archives or unarchives a data asset. Costs one REST call.",
   cost: { calls: 1 },
   input: builder.inputType("ArchiveDataAssetInput", {
     description: "Which data asset, and where it is to be.",
@@ -392,16 +392,16 @@ defineMutation({
 
 defineMutation({
   name: "deleteDataAsset",
-  description: "Deletes a data asset for good. One call.",
+  description: "Deletes a data asset permanently. Costs one REST call.",
   cost: { calls: 1 },
   input: builder.inputType("DeleteDataAssetInput", {
     description: "Which data asset.",
     fields: (t) => ({ id: t.id({ required: true, description: "The data asset's id." }) }),
   }),
   payload: builder.objectRef<{ id: string }>("DeleteDataAssetPayload").implement({
-    description: "The data asset is gone.",
+    description: "The data asset was deleted.",
     fields: (t) => ({
-      deletedDataAssetId: t.exposeID("id", { nullable: false, description: "The id that the data asset had." }),
+      deletedDataAssetId: t.exposeID("id", { nullable: false, description: "The id of the deleted data asset." }),
     }),
   }),
   run: async ({ id }, context) => {
@@ -414,7 +414,7 @@ defineMutation({
 defineMutation({
   name: "transferDataAsset",
   description:
-    "Begins to move a data asset's files to another bucket; admins only. `lastTransferred` and `transferError` tell how it ended. One call.",
+    "Starts moving a data asset's files to another bucket. Admins only. `lastTransferred` and `transferError` say how it ended. Costs one REST call.",
   cost: { calls: 1 },
   input: builder.inputType("TransferDataAssetInput", {
     description: "Which data asset, and where its files are to go.",

@@ -60,7 +60,8 @@ const queryDescription =
 builder.queryField("searchDataAssets", (t) =>
   t.field({
     type: connectionOf("DataAsset", DataAsset),
-    description: "Data assets that the caller may see. One call a page; null, with an error, where that fails.",
+    description:
+      "Data assets that the caller may see. Null with an error if the search fails. Costs one REST call per page.",
     extensions: cost({ calls: 1, items: pageItems }),
     args: {
       ...pageArguments,
@@ -89,7 +90,7 @@ builder.queryField("searchDataAssets", (t) =>
 
 /** The same criteria as an input, for mutations over everything that a search finds. */
 export const DataAssetSearchInput = builder.inputType("DataAssetSearchInput", {
-  description: "Which data assets: those that a search finds. At least one condition.",
+  description: "Selects the data assets that a search finds. At least one condition is required.",
   fields: (t) => ({
     query: t.string({ description: queryDescription, extensions: atMost(longest.query) }),
     filters: t.field({ type: [SearchFilterInput], description: "Conditions that must all hold." }),

@@ -60,13 +60,14 @@ const Provenance = builder.objectRef<rest.Provenance>("Provenance").implement({
     dockerImage: t.string({ description: "The image in which it ran.", resolve: text("docker_image") }),
     capsule: t.field({
       type: Capsule,
-      description: "The capsule that ran. Null where none is known; a call, unless only its id is asked for.",
+      description:
+        "The capsule that ran. Null if it is unknown. Costs one REST call, or none if only its id is selected.",
       extensions: link,
       resolve: linkAt(capsuleById, "capsule"),
     }),
     computation: t.field({
       type: Computation,
-      description: "The run. Null where none is known; a call, unless only its id is asked for.",
+      description: "The run. Null if it is unknown. Costs one REST call, or none if only its id is selected.",
       extensions: link,
       resolve: async (provenance, args, context, info) => {
         const found = await linkAt(computationById, "computation")(provenance, args, context, info)
@@ -79,7 +80,7 @@ const Provenance = builder.objectRef<rest.Provenance>("Provenance").implement({
       type: [DataAsset],
       nullable: { list: true, items: true },
       description:
-        "The run's inputs; null in the list are those that are gone. A call each, unless only their ids are asked for.",
+        "The inputs of the run. An input that no longer exists is null. Costs one REST call per input, or none if only their ids are selected.",
       extensions: cost({ calls: 1, per: inputs, idsAreFree: true, items: inputs }),
       resolve: (provenance, _args, context, info) =>
         texts("data_assets")(provenance)?.map((id) => nullIfMissing(dataAssetById.link(context, id, info))),
@@ -98,7 +99,7 @@ const SourceBucket = builder.objectRef<rest.SourceBucket>("SourceBucket").implem
     bucket: t.string({ description: "The bucket's name.", resolve: text("bucket") }),
     prefix: t.string({ description: "The folder in the bucket.", resolve: text("prefix") }),
     external: t.boolean({
-      description: "True where the files stay in a bucket outside Code Ocean; they can't be listed then.",
+      description: "True if the files stay in a bucket outside Code Ocean. Such files can't be listed.",
       resolve: bool("external"),
     }),
   }),
@@ -120,7 +121,7 @@ const ContainedDataAsset = builder.objectRef<rest.ContainedDataAsset>("Contained
     size: t.field({ type: "ByteCount", description: "Bytes.", resolve: text("size") }),
     dataAsset: t.field({
       type: DataAsset,
-      description: "The data asset. A call, unless only its id is asked for.",
+      description: "The data asset. Costs one REST call, or none if only its id is selected.",
       extensions: link,
       resolve: linkAt(dataAssetById, "id"),
     }),
@@ -138,12 +139,12 @@ DataAsset.implement({
     ownerEmail: t.string({ description: "The owner's email address.", resolve: text("owner_email") }),
     created: t.field({
       type: "DateTime",
-      description: "When it was created; null for some drafts.",
+      description: "When it was created. Null for some drafts.",
       resolve: time("created"),
     }),
     lastUsed: t.field({
       type: "DateTime",
-      description: "When it was last used; null: never.",
+      description: "When it was last used. Null if never.",
       resolve: time("last_used", "lastUsed"),
     }),
     state: t.field({
@@ -161,7 +162,7 @@ DataAsset.implement({
     fileCount: t.int({ description: "How many files it has.", resolve: int("files") }),
     size: t.field({
       type: "ByteCount",
-      description: "Bytes; 0 while it is new, null where nobody counted.",
+      description: "The size in bytes. 0 while it is new, null if it is unknown.",
       resolve: text("size", "sizeInBytes"),
     }),
     description: t.string({
@@ -178,7 +179,7 @@ DataAsset.implement({
     transferError: t.string({ description: "Why its last transfer failed.", resolve: text("transfer_error") }),
     lastTransferred: t.field({
       type: "DateTime",
-      description: "When its files last moved to another bucket; null: never.",
+      description: "When its files were last moved to another bucket. Null if never.",
       resolve: time("last_transferred"),
     }),
     provenance: t.field({
@@ -188,7 +189,7 @@ DataAsset.implement({
     }),
     sourceBucket: t.field({
       type: SourceBucket,
-      description: "Where its files came from; null for results kept in Code Ocean.",
+      description: "Where its files came from. Null for results that are kept in Code Ocean.",
       resolve: object("source_bucket"),
     }),
     customMetadata: t.field({
@@ -210,12 +211,12 @@ DataAsset.implement({
     }),
     files: t.field({
       type: Folder,
-      description: "The folder of its files. No call until it is opened.",
+      description: "The folder of its files. Costs no REST call until it is opened.",
       args: {
         path: t.arg.string({
           required: true,
           defaultValue: "",
-          description: "A folder within; by default the root.",
+          description: "The path of a folder. Defaults to the root.",
           extensions: atMost(longest.path),
         }),
       },
@@ -223,7 +224,7 @@ DataAsset.implement({
     }),
     file: t.field({
       type: File,
-      description: "One of its files, reached without listing its folder. No call until it is read.",
+      description: "A file, reached without listing its folder. Costs no REST call until it is read.",
       args: {
         path: t.arg.string({
           required: true,
@@ -235,7 +236,7 @@ DataAsset.implement({
     }),
     lineage: t.field({
       type: Lineage,
-      description: `Where it comes from and what came of it, with every run and capsule between. One call for each object on the way up; on the way down, one for each 1,000 results that the caller may see, up to 20.`,
+      description: `What it was made from and what was made from it, including the runs and capsules in between. Upwards it costs one REST call per object, downwards one per 1,000 results that the caller may see, at most 20.`,
       extensions: cost({ calls: 25, per: { argument: "depth", assumed: 3, most: deepest }, items: { assumed: 100 } }),
       args: {
         depth: t.arg.int({
@@ -249,21 +250,21 @@ DataAsset.implement({
     }),
     attachedTo: t.field({
       type: CapsuleConnection,
-      description: "The capsules it is attached to, archived ones left out. One call a page.",
+      description: "The capsules it is attached to, without archived ones. Costs one REST call per page.",
       extensions: cost({ calls: 1, items: pageItems }),
       args: pageArguments,
       resolve: (asset, args, context) => runnablePage(context, "capsules", { query: asset.id }, args),
     }),
     attachedToPipelines: t.field({
       type: PipelineConnection,
-      description: "The pipelines it is attached to, archived ones left out. One call a page.",
+      description: "The pipelines it is attached to, without archived ones. Costs one REST call per page.",
       extensions: cost({ calls: 1, items: pageItems }),
       args: pageArguments,
       resolve: (asset, args, context) => runnablePage(context, "pipelines", { query: asset.id }, args),
     }),
     permissions: t.field({
       type: Permissions,
-      description: "Who may do what with it. One call.",
+      description: "Who may do what with it. Costs one REST call.",
       extensions: cost({ oncePerObject: "permissions" }),
       resolve: (asset, _args, context) => permissionsOf(context, "data_assets", asset.id),
     }),

@@ -16,8 +16,7 @@ import { subgraphSdl } from "./sdl.ts"
  */
 
 const Any = builder.scalarType("_Any", {
-  description:
-    "A reference from another subgraph to an object of this one: its `__typename` and its key, which is its `id`.",
+  description: "A reference from another subgraph to an object of this one: its `__typename` and its key, `id`.",
   serialize: (value) => value,
 })
 
@@ -30,7 +29,7 @@ builder.queryField("_entities", (t) =>
   t.field({
     type: [Entity],
     nullable: { list: false, items: true },
-    description: `For routers: the objects that these references mean, in their order; null stands for one that there isn't. One call for each different one, unless only its id is asked for; at most ${mostListEntries} references.`,
+    description: `For routers: looks up the objects that the references name, in the same order. An object that does not exist is null. At most ${mostListEntries} references. Costs one REST call per distinct reference, or none if only ids are selected.`,
     extensions: cost({
       calls: 1,
       byId: "representations",
@@ -71,7 +70,7 @@ builder.queryField("_service", (t) =>
   t.field({
     type: Service,
     nullable: false,
-    description: "For registries and routers that read a subgraph's schema from itself. No call.",
+    description: "For registries and routers that read the schema from the subgraph itself. Costs no REST call.",
     resolve: (_root, _args, _context, { schema }) => {
       // Printed when it is first asked for: most gateways are never asked.
       sdl ??= subgraphSdl(schema)

@@ -248,25 +248,26 @@ function quotedPath(path: string): string {
 }
 
 const FolderEntry = builder.interfaceRef<FolderPlace | FilePlace>("FolderEntry").implement({
-  description: "What a folder holds: a file or another folder.",
+  description: "An entry of a folder: a file or another folder.",
   fields: (t) => ({
-    name: t.string({ nullable: false, description: "Its name; empty for the root folder.", resolve: nameOf }),
+    name: t.string({ nullable: false, description: "The name. Empty for the root folder.", resolve: nameOf }),
     path: t.exposeString("path", {
       nullable: false,
-      description: "Its path from the root, without a leading slash; empty for the root folder.",
+      description: "The path from the root, without a leading slash. Empty for the root folder.",
     }),
   }),
 })
 
 export const Folder = builder.objectRef<FolderPlace>("Folder")
 Folder.implement({
-  description: "A folder of results or of a data asset's files. Nobody looks whether there is one until it is opened.",
+  description:
+    "A folder of a run's results or of a data asset. Its existence is not checked until `entries` is selected.",
   interfaces: [FolderEntry],
   fields: (t) => ({
     entries: t.field({
       type: [FolderEntry],
       description:
-        "The files and folders in it, in Code Ocean's order; null: there is no such folder. One call, whose folders can be opened in turn. The files of an external data asset can't be listed.",
+        "The files and folders in it, in Code Ocean's order. Null if the folder does not exist. The files of an external data asset can't be listed. Costs one REST call.",
       extensions: cost({ oncePerObject: "entries", items: { assumed: 20 } }),
       resolve: (folder, _args, context) => entriesOf(context, folder),
     }),
@@ -278,23 +279,24 @@ const viewUrlOf = text("view_url")
 export const File = builder.objectRef<FilePlace>("File")
 File.implement({
   description:
-    "A file among results or a data asset's files. Nobody looks whether there is one until it is read; where there is none, everything about it but its path is null.",
+    "A file of a run's results or of a data asset. Its existence is not checked until it is read. If it does not exist, every field except its name and path is null.",
   interfaces: [FolderEntry],
   fields: (t) => ({
     size: t.field({
       type: "ByteCount",
-      description: "Bytes. Null where the file was reached by its path, without the folder that tells its size.",
+      description:
+        "The size in bytes. Null if the file was reached by its path instead of its folder, which lists the size.",
       resolve: text("size"),
     }),
     downloadUrl: t.string({
       description:
-        "An address from which the file can be saved, without a token and for some minutes: whoever has it can read the file. One call, shared with `viewUrl`, `text` and `json`.",
+        "A URL from which the file can be downloaded. It needs no token and is valid for some minutes: anyone who has it can read the file. Costs one REST call, shared with `viewUrl`, `text` and `json`.",
       extensions: cost({ oncePerObject: "urls" }),
       resolve: async (file, _args, context) => (await urlsByFile(context).load(keyOf(file)))?.download_url ?? null,
     }),
     viewUrl: t.string({
       description:
-        "An address at which a browser shows the file, without a token and for some minutes. One call, shared with `downloadUrl`, `text` and `json`.",
+        "A URL at which a browser shows the file. It needs no token and is valid for some minutes. Costs one REST call, shared with `downloadUrl`, `text` and `json`.",
       extensions: cost({ oncePerObject: "urls" }),
       resolve: async (file, _args, context) => {
         const urls = await urlsByFile(context).load(keyOf(file))
@@ -303,13 +305,13 @@ File.implement({
     }),
     text: t.string({
       description:
-        "The file's whole content, for small files of UTF-8 text. A larger file, or one that is no text, is an error. Two calls: for its address, and for the file.",
+        "The whole content of a small UTF-8 text file. A larger file, or one that is not text, is an error. Costs two REST calls: one for its URL and one for the content.",
       extensions: cost({ calls: 1, oncePerObject: "urls", bytes: 8_192 }),
       args: {
         maxBytes: t.arg.int({
           required: true,
           defaultValue: defaultBytes,
-          description: `The largest file to read, from 1 to ${mostBytes} bytes.`,
+          description: `The maximum size of the file to read, from 1 to ${mostBytes} bytes.`,
         }),
       },
       resolve: (file, { maxBytes }, context) => {
@@ -323,7 +325,7 @@ File.implement({
     }),
     json: t.field({
       type: "JSON",
-      description: `The file's content, parsed, for JSON files of at most ${mostBytes} bytes. A larger file, or one that is no JSON, is an error. Two calls: for its address, and for the file.`,
+      description: `The parsed content of a JSON file of at most ${mostBytes} bytes. A larger file, or one that is not JSON, is an error. Costs two REST calls: one for its URL and one for the content.`,
       extensions: cost({ calls: 1, oncePerObject: "urls", bytes: 2_048 }),
       resolve: (file, _args, context) => {
         checkListedSize(file, mostBytes)

@@ -39,23 +39,23 @@ const LineageNode = builder.objectRef<walk.LineageNode>("LineageNode").implement
     kind: t.field({ type: LineageKind, nullable: false, description: "What it is.", resolve: ({ kind }) => kind }),
     distance: t.exposeInt("distance", {
       nullable: false,
-      description: "How many generations it is away from the data asset where the walk began.",
+      description: "How many generations it is away from the starting data asset.",
     }),
     restricted: t.boolean({
       nullable: false,
-      description: "True where the caller may not see it, or it is gone: only its id is known.",
+      description: "True if the caller may not see it, or it no longer exists. Then only its id is known.",
       resolve: ({ object }) => object === null,
     }),
     node: t.field({
       type: Node,
-      description: "The DataAsset, Computation or Capsule itself; null where `restricted`. No call.",
+      description: "The DataAsset, Computation or Capsule. Null if `restricted`. Costs no REST call.",
       resolve: ({ object }) => object,
     }),
   }),
 })
 
 const LineageEdge = builder.objectRef<walk.LineageEdge>("LineageEdge").implement({
-  description: "The way that data took, from what was there before to what came of it.",
+  description: "A step in the history of the data, from source to product.",
   fields: (t) => ({
     from: t.exposeID("from", { nullable: false, description: "The earlier node's id." }),
     to: t.exposeID("to", { nullable: false, description: "The later node's id." }),
@@ -69,12 +69,12 @@ const LineageEdge = builder.objectRef<walk.LineageEdge>("LineageEdge").implement
 })
 
 export const Lineage = builder.objectRef<walk.Lineage>("Lineage").implement({
-  description: "Where a data asset comes from, and what came of it: each node and each edge once.",
+  description: "What a data asset was made from, and what was made from it. Each node and each edge is listed once.",
   fields: (t) => ({
     nodes: t.field({
       type: [LineageNode],
       nullable: false,
-      description: "The nodes, the data asset where the walk began first.",
+      description: "The nodes. The starting data asset is the first.",
       resolve: ({ nodes }) => nodes,
     }),
     edges: t.field({
@@ -85,7 +85,7 @@ export const Lineage = builder.objectRef<walk.Lineage>("Lineage").implement({
     }),
     truncated: t.exposeBoolean("truncated", {
       nullable: false,
-      description: `True where it goes on: beyond \`depth\`, or beyond ${walk.mostNodes} nodes.`,
+      description: `True if the lineage continues beyond \`depth\`, or beyond ${walk.mostNodes} nodes.`,
     }),
   }),
 })

@@ -33,14 +33,14 @@ const GroupPermissionInput = builder.inputType("GroupPermissionInput", {
 export const permissionFields = (t: InputFields) => ({
   users: t.field({
     type: [UserPermissionInput],
-    description: "All people to share it with, each of them once; an empty list takes it from all of them.",
+    description: "All people to share it with, without duplicates. An empty list removes all people.",
   }),
   groups: t.field({
     type: [GroupPermissionInput],
-    description: "All groups to share it with, each of them once; an empty list takes it from all of them.",
+    description: "All groups to share it with, without duplicates. An empty list removes all groups.",
   }),
   everyone: t.field({ type: EveryoneRole.ref, description: "What everyone may do." }),
-  shareAssets: t.boolean({ description: "True shares what is attached to it along." }),
+  shareAssets: t.boolean({ description: "If true, attached data assets are shared too." }),
 })
 
 interface PermissionsInput {
@@ -122,7 +122,7 @@ function definePermissionsMutation<T extends { id: string }>(names: {
     fields: (t) => ({
       permissions: t.field({
         type: Permissions,
-        description: "The permissions as they are after the change, read again. One call.",
+        description: "The permissions after the change, read again. Costs one REST call.",
         extensions: oneCall,
         resolve: ({ id }, _args, context) => permissionsOf(context, kind, id),
       }),
@@ -131,7 +131,7 @@ function definePermissionsMutation<T extends { id: string }>(names: {
   builder.objectField(Payload, one, (t) =>
     t.field({
       type,
-      description: `The ${what} as it is after the change. A call, unless only its id is asked for.`,
+      description: `The ${what} after the change. Costs one REST call, or none if only its id is selected.`,
       extensions: link,
       resolve: ({ id }, _args, context, info) => nullIfMissing(loader.link(context, id, info)) as never,
     }),
@@ -139,7 +139,7 @@ function definePermissionsMutation<T extends { id: string }>(names: {
 
   defineMutation({
     name,
-    description: `Changes who may do what with a ${what}. What is left out or null stays as it is; a list that is given replaces the present one. Two calls: the present permissions are read first, since Code Ocean takes them whole. What somebody else changes between the two is lost.`,
+    description: `Changes who may do what with a ${what}. Fields that are omitted or null are left unchanged. A given list replaces the current one. Costs two REST calls: the current permissions are read first, because Code Ocean replaces them as a whole. A change that somebody else makes between the two calls is lost.`,
     cost: { calls: 2 },
     input: builder.inputType(`${capitalized(name)}Input`, {
       description: `Which ${what}, and which of its permissions are to change: at least one field.`,

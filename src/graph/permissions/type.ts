@@ -13,13 +13,13 @@ export const GroupRole = wireEnum("GroupRole", "What the members of a group may 
   owner: "Everything, sharing and deleting included.",
   editor: "See, run and change it.",
   viewer: "See and run it.",
-  discoverable: "Find it, and see no more of it than that it is there.",
+  discoverable: "Find it, but see only that it exists.",
 })
 
 export const EveryoneRole = wireEnum("EveryoneRole", "What everyone on the deployment may do with an object.", {
   viewer: "See and run it.",
-  discoverable: "Find it, and see no more of it than that it is there.",
-  none: "Nothing: not even find it.",
+  discoverable: "Find it, but see only that it exists.",
+  none: "Nothing, not even finding it.",
 })
 
 const UserPermission = builder.objectRef<rest.UserPermission>("UserPermission").implement({
@@ -43,21 +43,21 @@ export const Permissions = builder.objectRef<rest.Permissions>("Permissions").im
   fields: (t) => ({
     users: t.field({
       type: [UserPermission],
-      description: "People it is shared with; empty where there are none.",
+      description: "The people it is shared with. Empty if there are none.",
       resolve: (permissions) => objects<rest.UserPermission>("users")(permissions) ?? [],
     }),
     groups: t.field({
       type: [GroupPermission],
-      description: "Groups it is shared with; empty where there are none.",
+      description: "The groups it is shared with. Empty if there are none.",
       resolve: (permissions) => objects<rest.GroupPermission>("groups")(permissions) ?? [],
     }),
     everyone: t.field({
       type: EveryoneRole.ref,
-      description: "What everyone may do; null where Code Ocean doesn't say.",
+      description: "What everyone may do. Null if Code Ocean does not say.",
       resolve: EveryoneRole.at("everyone"),
     }),
     shareAssets: t.boolean({
-      description: "Whether what is attached to it is shared along; null where Code Ocean doesn't say.",
+      description: "Whether attached data assets are shared too. Null if Code Ocean does not say.",
       resolve: bool("share_assets"),
     }),
   }),
