@@ -182,13 +182,6 @@ const features = {
     meaning:
       "`true` allows `@defer` and `@stream`, as an experiment: the format of their responses is going to change.",
   },
-  bulkCapsuleReads: {
-    name: "BULK_CAPSULE_READS",
-    kind: boolean,
-    default: false,
-    meaning:
-      "`true` finds several capsules that are needed at once by one search for their ids, and reads one by one only what the search does not find. A capsule that the caller may find but not open then comes as the search shows it.",
-  },
 } satisfies Rows
 
 const clients = {

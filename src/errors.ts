@@ -84,12 +84,16 @@ function nullIfNotFound(error: unknown): null {
   throw error
 }
 
-/** For a search that only saves calls: resolves with an empty list if the response is a 4xx or invalid. */
-export async function emptyIfRejected<T>(search: Promise<T[]>): Promise<T[]> {
+/**
+ * For a search that only saves calls: resolves with an empty list if the search failed and single reads may succeed. Rejects if
+ * they would fail too, and on 429: many calls in place of one would make that worse.
+ */
+export async function emptyIfSearchFails<T>(search: Promise<T[]>): Promise<T[]> {
   try {
     return await search
   } catch (error) {
-    if (error instanceof UpstreamError && (error.failure === "invalid" || (error.status ?? 500) < 500)) return []
+    const { failure, status } = error instanceof UpstreamError ? error : {}
+    if ((failure === "status" && status !== 429) || failure === "invalid" || failure === "timeout") return []
     throw error
   }
 }

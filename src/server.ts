@@ -165,7 +165,6 @@ export function createGateway(config: Config, log: Log, options: GatewayOptions 
     pool,
     pollers,
     tasks,
-    bulkCapsuleReads: config.bulkCapsuleReads,
   })
   const yoga = createYoga<ServerContext>({
     schema,

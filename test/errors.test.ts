@@ -16,9 +16,9 @@ const places = {
   lookup: {
     route: capsuleRoute,
     endpoint: "GET /capsules/{id}",
-    query: `{ broken: capsule(id: "${seed.cellCounter}") { name } neighbour: capsule(id: "${seed.spikeSorting}") { id } }`,
+    query: `{ broken: capsule(id: "${seed.cellCounter}") { name } neighbour: pipeline(id: "${seed.ecephysPipeline}") { id } }`,
     path: ["broken"],
-    data: { broken: null, neighbour: { id: seed.spikeSorting } },
+    data: { broken: null, neighbour: { id: seed.ecephysPipeline } },
   },
   edge: {
     route: `${capsuleRoute}/computations`,

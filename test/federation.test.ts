@@ -52,19 +52,33 @@ describe("references from other subgraphs", () => {
     ])
   })
 
-  test("fifty of them to ten capsules are ten calls, all sent before the first is answered", async () => {
+  test("fifty of them to ten capsules are one search", async () => {
     const { ask, sandbox } = await startGateway()
-    const hold = sandbox.hold()
     const representations = Array.from({ length: 50 }, (_, index) =>
       reference("Capsule", tenCapsules[index % 10] ?? ""),
     )
+    const { data, errors } = await ask(entities, { representations })
+    expect(errors).toBeUndefined()
+    expect(data._entities.map(({ id }: { id: string }) => id)).toEqual(representations.map(({ id }) => id))
+    expect(callsOf(sandbox.requests)).toEqual({ "POST /capsules/search": 1 })
+  })
+
+  test("fifty of them to ten data assets are ten calls, all sent before the first is answered", async () => {
+    const { ask, sandbox } = await startGateway({ sandbox: { generate: 10 } })
+    const found = await ask(`{ searchDataAssets(first: 10, query: "tag:generated") { nodes { id } } }`)
+    const ids: string[] = found.data.searchDataAssets.nodes.map(({ id }: { id: string }) => id)
+    const before = sandbox.requests.length
+    const hold = sandbox.hold()
+    const representations = Array.from({ length: 50 }, (_, index) => reference("DataAsset", ids[index % 10] ?? ""))
     const answer = ask(entities, { representations })
     await hold.waitFor(10)
     hold.end()
     const { data, errors } = await answer
     expect(errors).toBeUndefined()
     expect(data._entities.map(({ id }: { id: string }) => id)).toEqual(representations.map(({ id }) => id))
-    expect(callsOf(sandbox.requests)).toEqual(Object.fromEntries(tenCapsules.map((id) => [`GET /capsules/${id}`, 1])))
+    expect(callsOf(sandbox.requests.slice(before))).toEqual(
+      Object.fromEntries(ids.map((id) => [`GET /data_assets/${id}`, 1])),
+    )
   })
 
   test("one that is missing is null, one that is forbidden an error at its place, and the others are unharmed", async () => {

@@ -172,7 +172,7 @@ describe("the log", () => {
   test("has one line for each request, with its operation, duration, upstream calls and outcome", async () => {
     const { ask, lines } = await startGateway()
     await ask(
-      `query Two { a: capsule(id: "${seed.cellCounter}") { name } b: capsule(id: "${seed.spikeSorting}") { name } }`,
+      `query Two { a: capsule(id: "${seed.cellCounter}") { name } b: pipeline(id: "${seed.ecephysPipeline}") { name } }`,
     )
     const requests = lines.filter(({ msg }) => msg === "request")
     expect(requests).toEqual([

@@ -1,8 +1,11 @@
-import { describe, expect, test } from "vitest"
-import { seed } from "../sandbox/seed.ts"
+import { describe, expect, test, vi } from "vitest"
+import { seed, tokens } from "../sandbox/seed.ts"
+import { RecentChanges } from "../src/graph/recentChanges.ts"
 import { examples } from "../src/http/graphiql/examples.ts"
+import type { Caller } from "../src/upstream/call.ts"
 import { everyField } from "./support/everyField.ts"
-import { callsOf, startGateway } from "./support/gateway.ts"
+import { startFaultyUpstream } from "./support/faultyUpstream.ts"
+import { callsOf, startGateway, startGatewayOn } from "./support/gateway.ts"
 
 const headline = `
   query CapsulePage {
@@ -139,18 +142,46 @@ test("the same id asked for many times is fetched once, and answers stay with th
     ids[2],
     ids[0],
   ])
-  expect(sandbox.requests).toHaveLength(3)
+  expect(callsOf(sandbox.requests)).toEqual({ "POST /capsules/search": 1, [`GET /capsules/${ids[1]}`]: 1 })
 })
 
 test("of many ids, one that fails leaves the others as they are", async () => {
   const { ask, sandbox } = await startGateway()
-  sandbox.failNext(`GET /capsules/${seed.spikeSorting}`, { status: 500 })
-  const { data, errors } = await ask(`query ($ids: [ID!]!) { capsules(ids: $ids) { id } }`, {
-    ids: [seed.cellCounter, seed.spikeSorting, seed.driftCorrection],
+  sandbox.failNext(`GET /data_assets/${seed.sortedSpikes}`, { status: 500 })
+  // The search does not find archived capsules, so this one is read by itself.
+  sandbox.failNext(`GET /capsules/${seed.archivedNotebook}`, { status: 500 })
+  const { data, errors } = await ask(
+    `query ($assets: [ID!]!, $capsules: [ID!]!) {
+      dataAssets(ids: $assets) { id }
+      capsules(ids: $capsules) { id }
+    }`,
+    {
+      assets: [seed.mouseRecording, seed.sortedSpikes],
+      capsules: [seed.cellCounter, seed.archivedNotebook, seed.driftCorrection],
+    },
+  )
+  expect(data).toEqual({
+    dataAssets: [{ id: seed.mouseRecording }, null],
+    capsules: [{ id: seed.cellCounter }, null, { id: seed.driftCorrection }],
   })
-  expect(data.capsules).toEqual([{ id: seed.cellCounter }, null, { id: seed.driftCorrection }])
-  expect(errors).toHaveLength(1)
-  expect(errors?.[0]?.path).toEqual(["capsules", 1])
+  expect(errors?.map(({ path }) => path).toSorted()).toEqual([
+    ["capsules", 1],
+    ["dataAssets", 1],
+  ])
+})
+
+test("one slow read delays no other of the same wave", async () => {
+  const asset = { id: "quick", name: "Quick", state: "ready", type: "dataset" }
+  const upstream = await startFaultyUpstream(({ path }) => {
+    if (path === "/data_assets/quick") return { body: asset }
+    return path === "/data_assets/quick/permissions" ? { body: { everyone: "viewer" } } : undefined
+  })
+  const { ask } = startGatewayOn(upstream.url, { config: { upstreamTimeoutMs: 1_000, requestDeadlineMs: 1_000 } })
+  const answer = ask(`{ dataAssets(ids: ["slow", "quick"]) { permissions { everyone } } }`)
+  await vi.waitFor(() => expect(upstream.requests.map(({ path }) => path)).toContain("/data_assets/quick/permissions"))
+  const { data, errors } = await answer
+  expect(data.dataAssets).toEqual([null, { permissions: { everyone: "VIEWER" } }])
+  expect(errors?.map(({ path }) => path)).toEqual([["dataAssets", 0]])
 })
 
 test("more than 1,000 ids are refused before anything is sent", async () => {
@@ -162,30 +193,132 @@ test("more than 1,000 ids are refused before anything is sent", async () => {
   expect(sandbox.requests).toHaveLength(0)
 })
 
-describe("where capsules may be read in bulk", () => {
-  const config = { bulkCapsuleReads: true }
+describe("capsules and pipelines that are needed at once", () => {
   const capsules = `query ($ids: [ID!]!) { capsules(ids: $ids) { ${everyField("Capsule")} } }`
   const some = [seed.cellCounter, seed.spikeSorting, seed.driftCorrection]
+  const nowhere = "00000000-0000-4000-8000-000000000000"
+  const numbered = (kind: number, count: number) =>
+    Array.from({ length: count }, (_, index) => `0000000${kind}-0000-4000-8000-${String(index).padStart(12, "0")}`)
 
-  test("several that are wanted at once are one search, and the same to the last field", async () => {
-    const bulk = await startGateway({ config })
-    const single = await startGateway()
-    const answer = await bulk.ask(capsules, { ids: some })
-    expect(answer.errors).toBeUndefined()
-    expect(answer).toEqual(await single.ask(capsules, { ids: some }))
-    expect(callsOf(bulk.sandbox.requests)).toEqual({ "POST /capsules/search": 1 })
-    expect(single.sandbox.requests).toHaveLength(3)
+  /** An upstream with these capsules and pipelines, and with one result of each capsule. Answers the calls as the API does. */
+  async function startWith(objects: { capsules: string[]; pipelines?: string[] }) {
+    const runnable = (id: string) => ({
+      id,
+      name: `Named ${id}`,
+      status: "non_release",
+      created: 1,
+      owner: "o",
+      slug: "1",
+    })
+    const assets = objects.capsules.map((id, index) => ({
+      id: `asset-${index}`,
+      name: "Result",
+      state: "ready",
+      type: "result",
+      provenance: { capsule: id },
+    }))
+    const upstream = await startFaultyUpstream(({ path, body }) => {
+      if (path === "/data_assets/search") return { body: { has_more: false, results: assets } }
+      const [, kind, id = ""] = path.split("/") as ["", "capsules" | "pipelines", string]
+      const known = objects[kind] ?? []
+      if (id !== "search") return known.includes(id) ? { body: runnable(id) } : { status: 404 }
+      const wanted = (JSON.parse(body).query as string).split(" ").map((term) => term.replace("id:", ""))
+      return { body: { has_more: false, results: known.filter((one) => wanted.includes(one)).map(runnable) } }
+    })
+    const calls = () => callsOf(upstream.requests)
+    return { ...startGatewayOn(upstream.url), upstream, calls }
+  }
+
+  test("a provenance page of 50 data assets from 50 capsules makes two calls", async () => {
+    const ids = numbered(1, 50)
+    const { ask, calls } = await startWith({ capsules: ids })
+    const { data, errors, extensions } = await ask(
+      "{ searchDataAssets(first: 50) { nodes { provenance { capsule { id name } } } } }",
+      {},
+      { authorization: `Bearer ${tokens.ada}`, "x-upstream-cost": "1" },
+    )
+    expect(errors).toBeUndefined()
+    expect(data.searchDataAssets.nodes).toEqual(
+      ids.map((id) => ({ provenance: { capsule: { id, name: `Named ${id}` } } })),
+    )
+    expect(calls()).toEqual({ "POST /data_assets/search": 1, "POST /capsules/search": 1 })
+    expect(extensions.cost).toMatchObject({ upstreamCalls: 2, estimatedUpstreamCalls: 51 })
+  })
+
+  test("capsules and pipelines of one page are one search each, whichever fields lead to them", async () => {
+    const [ids, pipelines] = [numbered(1, 5), numbered(2, 5)]
+    const { ask, calls } = await startWith({ capsules: ids, pipelines })
+    const { data, errors } = await ask(
+      `query ($few: [ID!]!, $one: ID!, $pipelines: [ID!]!, $references: [_Any!]!) {
+        capsules(ids: $few) { name }
+        capsule(id: $one) { name }
+        pipelines(ids: $pipelines) { name }
+        _entities(representations: $references) { ... on Runnable { name } }
+      }`,
+      {
+        few: ids.slice(0, 3),
+        one: ids[3],
+        pipelines: pipelines.slice(0, 4),
+        references: [
+          { __typename: "Capsule", id: ids[4] },
+          { __typename: "Pipeline", id: pipelines[4] },
+        ],
+      },
+    )
+    expect(errors).toBeUndefined()
+    expect(data.capsule.name).toBe(`Named ${ids[3]}`)
+    expect(data.pipelines).toHaveLength(4)
+    expect(calls()).toEqual({ "POST /capsules/search": 1, "POST /pipelines/search": 1 })
+  })
+
+  test("nodes of a known type are found by a search too", async () => {
+    const ids = numbered(1, 20)
+    const { ask, calls, upstream } = await startWith({ capsules: ids })
+    await ask(capsules, { ids })
+    upstream.requests.length = 0
+    const { data } = await ask("query ($ids: [ID!]!) { nodes(ids: $ids) { __typename ... on Capsule { name } } }", {
+      ids,
+    })
+    expect(data.nodes).toEqual(ids.map((id) => ({ __typename: "Capsule", name: `Named ${id}` })))
+    expect(calls()).toEqual({ "POST /capsules/search": 1 })
+  })
+
+  test.each([
+    [100, 1],
+    [101, 2],
+    [250, 3],
+  ])("%i capsules are found by searches for at most 100 ids: %i", async (count, searches) => {
+    const ids = numbered(1, count)
+    const { ask, upstream, calls } = await startWith({ capsules: ids })
+    const { data } = await ask("query ($ids: [ID!]!) { capsules(ids: $ids) { id } }", { ids })
+    expect(data.capsules).toEqual(ids.map((id) => ({ id })))
+    expect(calls()).toEqual({ "POST /capsules/search": searches })
+    for (const { body } of upstream.requests) {
+      const { query, limit } = JSON.parse(body)
+      expect(limit).toBe(query.split(" ").length)
+      expect(limit).toBeLessThanOrEqual(100)
+    }
+  })
+
+  test("a search returns the same as single reads, to the last field", async () => {
+    const { ask, sandbox } = await startGateway()
+    const together = await ask(capsules, { ids: some })
+    expect(together.errors).toBeUndefined()
+    expect(callsOf(sandbox.requests)).toEqual({ "POST /capsules/search": 1 })
+    for (const [index, id] of some.entries()) {
+      expect((await ask(capsules, { ids: [id] })).data.capsules).toEqual([together.data.capsules[index]])
+    }
   })
 
   test("a single one is read by itself", async () => {
-    const { ask, sandbox } = await startGateway({ config })
-    await ask(capsules, { ids: [seed.cellCounter] })
+    const { ask, sandbox } = await startGateway()
+    await ask(capsules, { ids: [seed.cellCounter, seed.cellCounter] })
     expect(callsOf(sandbox.requests)).toEqual({ [`GET /capsules/${seed.cellCounter}`]: 1 })
   })
 
-  test("what the search doesn't find is read by itself: archived ones, pipelines, what isn't there", async () => {
-    const { ask, sandbox } = await startGateway({ config })
-    const others = [seed.archivedNotebook, seed.ecephysPipeline, "00000000-0000-4000-8000-000000000000"]
+  test("archived ones, pipelines and ids of nothing, which the search does not find, are read one by one", async () => {
+    const { ask, sandbox } = await startGateway()
+    const others = [seed.archivedNotebook, seed.ecephysPipeline, nowhere]
     const { data, errors } = await ask("query ($ids: [ID!]!) { capsules(ids: $ids) { id } }", {
       ids: [...some, ...others],
     })
@@ -202,36 +335,113 @@ describe("where capsules may be read in bulk", () => {
     })
   })
 
+  test("capsules of others, which the caller may not find, stay null in a search too", async () => {
+    const { ask } = await startGateway()
+    const ids = [seed.graceNotebook, seed.cellCounter, seed.spikeSorting]
+    const { data } = await ask("query ($ids: [ID!]!) { capsules(ids: $ids) { id } }", { ids })
+    expect(data.capsules).toEqual([null, { id: seed.cellCounter }, { id: seed.spikeSorting }])
+  })
+
   test("an id that could be more than one term is never part of a search", async () => {
-    const { ask, sandbox } = await startGateway({ config })
+    const { ask, sandbox } = await startGateway()
     await ask(capsules, { ids: [`${seed.cellCounter} name:a`, "*", seed.spikeSorting] })
     expect(sandbox.requestsTo("POST /capsules/search")).toHaveLength(0)
     expect(sandbox.requests).toHaveLength(3)
   })
 
-  test("a search that is refused is made up for one by one; one that fails is not", async () => {
-    const { ask, sandbox } = await startGateway({ config })
-    sandbox.failNext("POST /capsules/search", { status: 400 })
-    expect((await ask(capsules, { ids: some })).errors).toBeUndefined()
-    expect(sandbox.requests).toHaveLength(4)
-    sandbox.failNext("POST /capsules/search", { status: 500 })
-    const { data, errors } = await ask(capsules, { ids: some })
-    expect(data.capsules).toEqual([null, null, null])
-    expect(errors?.map(({ extensions }) => extensions.upstream.endpoint)).toEqual(
-      Array(3).fill("POST /capsules/search"),
-    )
-    expect(sandbox.requests).toHaveLength(5)
+  test.each([400, 401, 403, 404, 500, 503])("are read one by one if the search fails with %i", async (status) => {
+    const { ask, sandbox } = await startGateway()
+    sandbox.failNext("POST /capsules/search", { status }, 100)
+    const { data, errors } = await ask("query ($ids: [ID!]!) { capsules(ids: $ids) { id } }", { ids: some })
+    expect(errors).toBeUndefined()
+    expect(data.capsules).toEqual(some.map((id) => ({ id })))
+    for (const id of some) expect(sandbox.requestsTo(`GET /capsules/${id}`)).toHaveLength(1)
   })
 
-  test("150 are two searches", async () => {
-    const { ask, sandbox } = await startGateway({ config, sandbox: { generate: 150 } })
-    const { data } = await ask(`{ searchCapsules(first: 150, query: "tag:generated") { nodes { id } } }`)
-    const ids = data.searchCapsules.nodes.map(({ id }: { id: string }) => id)
-    const before = sandbox.requests.length
-    const answer = await ask("query ($ids: [ID!]!) { capsules(ids: $ids) { id name } }", { ids })
-    expect(answer.data.capsules.map(({ id }: { id: string }) => id)).toEqual(ids)
-    expect(sandbox.requests.slice(before).map(({ path }) => path)).toEqual(["/capsules/search", "/capsules/search"])
+  test("fail each at its own path, without more calls, if Code Ocean answers the search with 429", async () => {
+    const { ask, sandbox } = await startGateway()
+    sandbox.failNext("POST /capsules/search", { status: 429 }, 100)
+    const { data, errors } = await ask(capsules, { ids: some })
+    expect(data.capsules).toEqual([null, null, null])
+    expect(errors?.map(({ path, extensions }) => [path, extensions.code])).toEqual(
+      some.map((_, index) => [["capsules", index], "RATE_LIMITED"]),
+    )
+    expect(sandbox.requests.every(({ path }) => path === "/capsules/search")).toBe(true)
   })
+
+  test("those that the search found go on while the others are read", async () => {
+    const { ask, sandbox } = await startGateway()
+    const hold = sandbox.hold()
+    const answer = ask("query ($ids: [ID!]!) { capsules(ids: $ids) { appPanel { general { title } } } }", {
+      ids: [seed.cellCounter, seed.archivedNotebook, seed.spikeSorting],
+    })
+    await hold.waitFor(1)
+    hold.release()
+    const second = await hold.waitFor(3)
+    expect(second.map(({ path }) => path).toSorted()).toEqual(
+      [
+        `/capsules/${seed.archivedNotebook}`,
+        `/capsules/${seed.cellCounter}/app_panel`,
+        `/capsules/${seed.spikeSorting}/app_panel`,
+      ].toSorted(),
+    )
+    hold.end()
+    expect((await answer).errors).toBeUndefined()
+  })
+
+  test("one that the caller has changed is read directly for a minute, and only for this caller", async () => {
+    const { ask, sandbox } = await startGateway()
+    const [changed, ...others] = some as [string, ...string[]]
+    await ask(`mutation { archiveCapsule(input: { id: "${changed}", archived: false }) { __typename } }`)
+    const query = "query ($ids: [ID!]!) { capsules(ids: $ids) { id } }"
+    const before = sandbox.requests.length
+    await ask(query, { ids: some })
+    expect(callsOf(sandbox.requests.slice(before))).toEqual({
+      [`GET /capsules/${changed}`]: 1,
+      "POST /capsules/search": 1,
+    })
+    expect(sandbox.requestsTo("POST /capsules/search").at(-1)?.body).toMatchObject({
+      query: others.map((id) => `id:${id}`).join(" "),
+    })
+    const afterwards = sandbox.requests.length
+    await ask(query, { ids: some }, { authorization: `Bearer ${tokens.grace}` })
+    expect(sandbox.requests.slice(afterwards)[0]).toMatchObject({ path: "/capsules/search" })
+    expect(sandbox.requests.slice(afterwards)[0]?.body).toMatchObject({ limit: some.length })
+  })
+
+  test("a change whose outcome is unknown counts as a change", async () => {
+    const { ask, sandbox } = await startGateway()
+    const [changed] = some as [string]
+    sandbox.failNext(`PATCH /capsules/${changed}/archive`, { status: 500 })
+    await ask(`mutation { archiveCapsule(input: { id: "${changed}", archived: true }) { __typename } }`)
+    await ask("query ($ids: [ID!]!) { capsules(ids: $ids) { id } }", { ids: some })
+    expect(sandbox.requestsTo(`GET /capsules/${changed}`)).toHaveLength(1)
+  })
+
+  test("equal searches of one caller at the same moment are sent once", async () => {
+    const { ask, sandbox } = await startGateway()
+    const hold = sandbox.hold()
+    const query = "query ($ids: [ID!]!) { capsules(ids: $ids) { id } }"
+    const answers = [ask(query, { ids: some }), ask(query, { ids: some })]
+    await hold.waitFor(1)
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    hold.end()
+    for (const { data } of await Promise.all(answers)) expect(data.capsules).toEqual(some.map((id) => ({ id })))
+    expect(callsOf(sandbox.requests)).toEqual({ "POST /capsules/search": 1 })
+  })
+})
+
+test("a change is remembered for a minute, for the caller's token whichever agent acts", () => {
+  let nowMs = 1
+  const changes = new RecentChanges({ now: () => nowMs })
+  const callerOf = (tokenDigest: string, key = tokenDigest) => ({ tokenDigest, key }) as Caller
+  changes.add(callerOf("ada", "ada agent"), "c1")
+  nowMs += 59_000
+  expect(changes.has(callerOf("ada"), "c1")).toBe(true)
+  expect(changes.has(callerOf("ada"), "c2")).toBe(false)
+  expect(changes.has(callerOf("grace"), "c1")).toBe(false)
+  nowMs += 2_000
+  expect(changes.has(callerOf("ada"), "c1")).toBe(false)
 })
 
 test("two requests never share what they loaded", async () => {

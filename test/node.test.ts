@@ -193,7 +193,8 @@ describe("many ids at once", () => {
     ])
     expect(callsOf(sandbox.requests.slice(before))).toEqual({
       [`GET /data_assets/${seed.sortedSpikes}`]: 1,
-      [`GET /capsules/${seed.cellCounter}`]: 1,
+      // The known capsule and the probe are one search.
+      "POST /capsules/search": 1,
       ...probesOf(nowhere),
     })
   })

@@ -65,7 +65,7 @@ describe("a response with another object than the requested one", () => {
       "/capsules/search": { has_more: false, results: [other, { ...other, id: second, name: "Second" }] },
       [`/capsules/${first}`]: { ...other, id: first, name: "First" },
     })
-    const { ask } = startGatewayOn(upstream.url, { config: { bulkCapsuleReads: true } })
+    const { ask } = startGatewayOn(upstream.url)
     const answer = await ask(`{ capsules(ids: ["${first}", "${second}"]) { name } }`)
     expect(answer).toEqual({ data: { capsules: [{ name: "First" }, { name: "Second" }] } })
   })

@@ -21,25 +21,24 @@ test("under load and faults no answer is wrong, nothing is sent twice, and nothi
 test("the soak would notice an answer that is another caller's, is not whole, or hides a refusal", async () => {
   const sandbox = await startSandbox()
   const [adas] = await expectationsOf(sandbox.url, tokens.ada, seed.countedCells)
-  const [graces] = await expectationsOf(sandbox.url, tokens.grace, seed.graceRun)
+  const [graces, refused] = await expectationsOf(sandbox.url, tokens.grace, seed.graceRun)
   await sandbox.close()
-  const forbidden = graces!.forbidden.map((path) => ({
-    message: "",
-    path: path.split("."),
-    extensions: { code: "FORBIDDEN" },
-  }))
+  const errorsAt = (paths: string[]) =>
+    paths.map((path) => ({ message: "", path: path.split("."), extensions: { code: "FORBIDDEN" } }))
+  const forbidden = errorsAt(graces!.forbidden)
   const fault = { message: "", path: ["capsules", 0, "appPanel"], extensions: { code: "UPSTREAM_UNAVAILABLE" } }
   const lost = (value: unknown) => {
     const data = structuredClone(graces!.data) as { capsules: Record<string, unknown>[] }
     data.capsules[0]!.appPanel = value
     return data
   }
-  expect(forbidden).not.toEqual([])
+  expect(refused!.forbidden).toEqual(["capsules.0"])
+  expect(wrongIn({ data: refused!.data, errors: errorsAt(refused!.forbidden) }, refused!)).toBeUndefined()
   expect(wrongIn({ data: graces!.data, errors: forbidden }, graces!)).toBeUndefined()
   expect(wrongIn({ data: lost(null), errors: [...forbidden, fault] }, graces!)).toBeUndefined()
 
   expect(wrongIn({ data: adas!.data, errors: forbidden }, graces!)).toMatch(/^capsules\.\d/)
-  expect(wrongIn({ data: graces!.data }, graces!)).toContain("no error at")
+  expect(wrongIn({ data: refused!.data }, refused!)).toContain("no error at")
   expect(wrongIn({ data: lost(null), errors: forbidden }, graces!)).toContain("capsules.0.appPanel")
   expect(wrongIn({ data: lost({}), errors: [...forbidden, fault] }, graces!)).toContain("capsules.0.appPanel")
   const bug = { ...fault, extensions: { code: "INTERNAL_SERVER_ERROR" } }

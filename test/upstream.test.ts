@@ -58,9 +58,9 @@ describe("retries of reads", () => {
 
   test("one call's failures cause no retries of its neighbours", async () => {
     const { ask, sandbox } = await startGateway()
-    sandbox.failNext(capsuleRoute, { status: 503 }, 100)
-    await ask(`{ capsules(ids: ["${seed.cellCounter}", "${seed.spikeSorting}"]) { name } }`)
-    expect(sandbox.requestsTo(`GET /capsules/${seed.spikeSorting}`)).toHaveLength(1)
+    sandbox.failNext(`GET /data_assets/${seed.cellImages}`, { status: 503 }, 100)
+    await ask(`{ dataAssets(ids: ["${seed.cellImages}", "${seed.sortedSpikes}"]) { name } }`)
+    expect(sandbox.requestsTo(`GET /data_assets/${seed.sortedSpikes}`)).toHaveLength(1)
   })
 
   test("fifty reads that wait for a retry cause no process warning", async () => {
@@ -254,8 +254,8 @@ describe("timeouts", () => {
       sandbox: { latencyMs: 60 },
       config: { upstreamConnections: 1, upstreamTimeoutMs: 200 },
     })
-    const ids = [seed.cellCounter, seed.spikeSorting, seed.oldForms, seed.embargoed, seed.sequenceAligner]
-    const { errors } = await ask("query ($ids: [ID!]!) { capsules(ids: $ids) { id name } }", { ids })
+    const ids = [seed.cellImages, seed.sortedSpikes, seed.mouseRecording, seed.probeGeometry, seed.combinedRecordings]
+    const { errors } = await ask("query ($ids: [ID!]!) { dataAssets(ids: $ids) { id name } }", { ids })
     expect(errors).toBeUndefined()
     expect(sandbox.requests).toHaveLength(5)
   })

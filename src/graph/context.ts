@@ -4,6 +4,7 @@ import type { Snapshot, Update } from "../polling/pollers.ts"
 import type { TaskMemo } from "../polling/tasks.ts"
 import type { CallCounts, Caller } from "../upstream/call.ts"
 import type { Upstream } from "../upstream/client.ts"
+import type { RecentChanges } from "./recentChanges.ts"
 
 /** What one GraphQL request carries. Loaders hang on it, so nothing outlives the request or crosses to another. */
 export interface Context extends YogaInitialContext {
@@ -12,8 +13,8 @@ export interface Context extends YogaInitialContext {
   upstream: Upstream
   /** What `oncePerRequest` has made, if anything. */
   made: Map<unknown, unknown> | undefined
-  /** Whether capsules may be found by a search for their ids. */
-  bulkCapsuleReads: boolean
+  /** What the caller has changed within the last minute. */
+  recentChanges: RecentChanges
   /** Notes an enum value that the gateway doesn't know; each is logged once in the process's life. */
   unrecognized(caller: Caller, enumName: string, value: string): void
   /**

@@ -5,55 +5,67 @@ import { type Context, oncePerRequest } from "./context.ts"
 import { text } from "./fields.ts"
 import { selectionSetsOf, selectsOnlyId } from "./selection.ts"
 
-/** What can be had of several keys together, by fewer calls than one each; not all need to be among it. */
-type Find<T> = (keys: readonly string[]) => Promise<ReadonlyMap<string, T>>
+/** How several objects are fetched by one call. */
+export interface BulkFetch<T> {
+  /** The maximum number of ids in one call. */
+  maxIds: number
+  /** Whether the id may be part of such a call. */
+  accepts(context: Context, id: string): boolean
+  /** Need not bring all of them: the others are fetched one by one. */
+  fetch(context: Context, ids: readonly string[]): Promise<readonly T[]>
+}
+
+/** Starts the fetches of a wave of keys. Returns a promise for each key, in order, so that a slow key delays no other. */
+type FetchWave<T> = (keys: readonly string[]) => Promise<T>[]
 
 /**
- * One loader for each request: a key is fetched once, however often a query reaches it, and a key that fails, fails alone.
- * Upstream has no bulk reads, so each key is a call of its own, made as soon as it is asked for.
- * @param finderFor what finds several keys together, before the others are fetched; undefined: nothing does
+ * Creates a loader for each request. A key is fetched once, however often a query reaches it, and a key that fails does not fail
+ * others. Keys that are missing at the same moment are gathered into one wave, whose calls are sent side by side.
  */
-export function loaderByKey<T>(
-  fetch: (context: Context, key: string) => Promise<T>,
-  finderFor?: (context: Context) => Find<T> | undefined,
-): (context: Context) => Loader<T> {
-  return oncePerRequest((context) => {
-    const fetchOne = (key: string) => fetch(context, key)
-    const find = finderFor?.(context)
-    return new Loader(find === undefined ? fetchOne : together(fetchOne, find))
-  })
+export function loaderByKey<T>(fetch: (context: Context, key: string) => Promise<T>): (context: Context) => Loader<T> {
+  return oncePerRequest((context) => new Loader((keys) => keys.map((key) => fetch(context, key))))
 }
 
-/** Gathers the keys of a wave, to find several together. */
-function together<T>(fetch: (key: string) => Promise<T>, find: Find<T>): (key: string) => Promise<T> {
-  const loader = new DataLoader<string, T>(
-    async (keys) => {
-      const found = keys.length > 1 ? await find(keys) : undefined
-      return Promise.all(keys.map((key) => found?.get(key) ?? fetch(key).catch((error: Error) => error)))
-    },
-    { cache: false },
-  )
-  return (key) => loader.load(key)
+/** Two or more ids that the bulk fetch accepts are fetched by it, the others one by one, as is what it does not bring. */
+function bulkWave<T extends { id: string }>(
+  context: Context,
+  bulk: BulkFetch<T>,
+  fetch: (id: string) => Promise<T>,
+): FetchWave<T> {
+  return (ids) => {
+    const accepted = ids.length < 2 ? [] : ids.filter((id) => bulk.accepts(context, id))
+    if (accepted.length < 2) return ids.map(fetch)
+    const calls = new Map<string, Promise<ReadonlyMap<string, T>>>()
+    const size = Math.ceil(accepted.length / Math.ceil(accepted.length / bulk.maxIds))
+    for (let start = 0; start < accepted.length; start += size) {
+      const part = accepted.slice(start, start + size)
+      const call = bulk.fetch(context, part).then((objects) => new Map(objects.map((object) => [object.id, object])))
+      for (const id of part) calls.set(id, call)
+    }
+    return ids.map((id) => calls.get(id)?.then((found) => found.get(id) ?? fetch(id)) ?? fetch(id))
+  }
 }
 
-/** What has come of a key, in the forms in which it was wanted. */
+/** The state of one key, in the forms in which it was requested. */
 interface Load<T> {
   value?: T
   promise?: Promise<T>
-  /** The same, with null for an object that doesn't exist. */
+  /** The same promise, with null for an object that does not exist. */
   orNull?: Promise<T | null>
 }
 
 /**
- * What one request has, or waits for. The edges of a large answer lead to the same objects again and again: they share one
- * promise, and need none for what is there.
+ * The values that one request has or waits for. The edges of a large response lead to the same objects many times: they share one
+ * promise, and need none for a value that is already there. Only misses go through DataLoader, which gathers them into waves.
  */
 class Loader<T> {
-  readonly #fetch: (key: string) => Promise<T>
+  readonly #fetchWave: FetchWave<T>
   readonly #loads = new Map<string, Load<T>>()
+  /** Created with the first miss: many loaders of a request are only primed. */
+  #misses: DataLoader<string, T> | undefined
 
-  constructor(fetch: (key: string) => Promise<T>) {
-    this.#fetch = fetch
+  constructor(fetchWave: FetchWave<T>) {
+    this.#fetchWave = fetchWave
   }
 
   load(key: string): Promise<T> {
@@ -102,7 +114,12 @@ class Loader<T> {
   }
 
   #begin(load: Load<T>, key: string): Promise<T> {
-    return this.#fetch(key).then((value) => {
+    this.#misses ??= new DataLoader(
+      // DataLoader resolves the promise of each key with its element of this array, so the elements may be promises.
+      (keys) => Promise.resolve(this.#fetchWave(keys) as unknown as ArrayLike<T>),
+      { cache: false },
+    )
+    return this.#misses.load(key).then((value) => {
       load.value = value
       return value
     })
@@ -116,31 +133,27 @@ export type Typed<T> = T & { __typename?: string }
  * A loader for objects of one GraphQL type by their id. What it fetched, or was primed with, knows its `__typename`, and the
  * gateway remembers it as that type.
  * @param options.fetchesOthers the fetch answers objects of another type too: what it brings is not remembered
- * @param options.finderFor what finds several of them together; undefined: nothing does
+ * @param options.bulk fetches several of them by one call
  */
 export function loaderById<T extends { id: string }>(
   typename: string,
   fetch: (context: Context, id: string) => Promise<T>,
-  {
-    fetchesOthers = false,
-    finderFor,
-  }: {
-    fetchesOthers?: boolean
-    finderFor?: (context: Context) => ((ids: readonly string[]) => Promise<readonly T[]>) | undefined
-  } = {},
+  { fetchesOthers = false, bulk }: { fetchesOthers?: boolean; bulk?: BulkFetch<T> } = {},
 ) {
   const known = (context: Context, object: T) => {
     context.types.set(context.state.key, object.id, typename)
     return typed(typename, object)
   }
-  const loader = loaderByKey<Typed<T>>(
-    (context, id) =>
-      fetch(context, id).then((object) => (fetchesOthers ? typed(typename, object) : known(context, object))),
-    (context) => {
-      const find = finderFor?.(context)
-      return find && (async (ids) => new Map((await find(ids)).map((object) => [object.id, known(context, object)])))
-    },
-  )
+  const fetchTyped = (context: Context, id: string) =>
+    fetch(context, id).then((object) => (fetchesOthers ? typed(typename, object) : known(context, object)))
+  const bulkTyped: BulkFetch<Typed<T>> | undefined = bulk && {
+    ...bulk,
+    fetch: async (context, ids) => (await bulk.fetch(context, ids)).map((object) => known(context, object)),
+  }
+  const loader =
+    bulkTyped === undefined
+      ? loaderByKey(fetchTyped)
+      : oncePerRequest((context) => new Loader(bulkWave(context, bulkTyped, (id) => fetchTyped(context, id))))
   return Object.assign(loader, {
     /** Takes objects that another call brought, so that they aren't fetched again. Answers them with their `__typename`. */
     prime(context: Context, objects: readonly T[]): Typed<T>[] {

@@ -3,6 +3,7 @@ import type { YogaInitialContext } from "graphql-yoga"
 import { TwoGenerationCache } from "../collections/twoGenerationCache.ts"
 import { badUserInput } from "../errors.ts"
 import type { Context } from "../graph/context.ts"
+import { RecentChanges } from "../graph/recentChanges.ts"
 import type { Log } from "../log.ts"
 import type { Pollers } from "../polling/pollers.ts"
 import type { Tasks } from "../polling/tasks.ts"
@@ -26,11 +27,11 @@ export function createContextBuilder(options: {
   pool: UpstreamPool
   pollers: Pollers
   tasks: Tasks
-  bulkCapsuleReads: boolean
 }): BuildContext {
-  const { pool, pollers, tasks, bulkCapsuleReads } = options
+  const { pool, pollers, tasks } = options
   const unrecognized = warnOnce(options.log)
   const types = new TwoGenerationCache(maxTypes)
+  const recentChanges = new RecentChanges()
 
   return (context, state) => {
     if (state.isAgentIdInvalid) throw badUserInput("Agent-Id must be 1 to 256 printable ASCII characters.")
@@ -40,7 +41,7 @@ export function createContextBuilder(options: {
       state,
       upstream,
       made: undefined,
-      bulkCapsuleReads,
+      recentChanges,
       unrecognized,
       types,
       follow: ({ kind, id, read, slowestMs }) =>

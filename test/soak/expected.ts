@@ -20,7 +20,6 @@ const capsuleIds = [
   seed.cellCounter,
   seed.driftCorrection,
   seed.privateNotebook,
-  seed.discoverableAtlas,
   seed.graceNotebook,
   "00000000-0000-4000-8000-000000000000",
 ]
@@ -104,6 +103,16 @@ export async function expectationsOf(url: string, token: string, run: string): P
       } }`,
       variables: { ids: capsuleIds },
       ...(await lookup("capsules", capsuleIds, capsule)),
+    },
+    {
+      // By itself: a search for several ids also finds what a caller may find but not open.
+      name: "a capsule that Grace may find but not open",
+      query: "query ($ids: [ID!]!) { capsules(ids: $ids) { id name } }",
+      variables: { ids: [seed.discoverableAtlas] },
+      ...(await lookup("capsules", [seed.discoverableAtlas], async (id, place, forbidden) => {
+        const wire = await read(`GET /capsules/${id}`, place, forbidden)
+        return wire === undefined ? null : { id, name: wire.name }
+      })),
     },
     {
       name: "data assets",

@@ -76,7 +76,7 @@ export function startGatewayOn(url: string, options: Options = {}): Omit<World, 
 }
 
 /** The upstream calls of a query, in no order: "GET /capsules/{id}" and how often, ids by themselves. */
-export function callsOf(requests: readonly RecordedRequest[]): Record<string, number> {
+export function callsOf(requests: readonly Pick<RecordedRequest, "method" | "path">[]): Record<string, number> {
   const calls: Record<string, number> = {}
   for (const { method, path } of requests) {
     const call = `${method} ${path}`

@@ -78,8 +78,8 @@ export function defineAttachmentMutations(names: {
   detach: string
   /** Makes a mutation's payload type, which shows the object as it is after the change. */
   payloadOf: <Payload extends { id: string }>(mutation: string, description: string) => ObjectType<Payload>
-  /** Forgets what the request knows of the object. */
-  forget: (context: Context, id: string) => void
+  /** Sends a write, after which the object is loaded again. */
+  change: <T>(context: Context, id: string, write: () => Promise<T>) => Promise<T>
 }): void {
   const { kind, one } = names
 
@@ -118,8 +118,9 @@ export function defineAttachmentMutations(names: {
     run: async (input, context) => {
       const id = String(input[`${one}Id`])
       const attachments = wireAttachments("dataAssets", await attachmentsIn(context, input))
-      const results = await rest.attachDataAssets(context.upstream, kind, id, attachments)
-      names.forget(context, id)
+      const results = await names.change(context, id, () =>
+        rest.attachDataAssets(context.upstream, kind, id, attachments),
+      )
       return { id, results }
     },
   })
@@ -140,8 +141,7 @@ export function defineAttachmentMutations(names: {
       const id = String(input[`${one}Id`])
       const dataAssetIds = input.dataAssetIds as string[]
       checkIds("dataAssetIds", dataAssetIds)
-      await rest.detachDataAssets(context.upstream, kind, id, dataAssetIds)
-      names.forget(context, id)
+      await names.change(context, id, () => rest.detachDataAssets(context.upstream, kind, id, dataAssetIds))
       return { id }
     },
   })

@@ -1,18 +1,31 @@
 import type { GraphQLResolveInfo } from "graphql"
-import { emptyIfRejected, nullIfMissing } from "../../errors.ts"
+import { emptyIfSearchFails, nullIfMissing } from "../../errors.ts"
+import { forgetAppPanels } from "../appPanel/loader.ts"
+import { forgetComputations } from "../computation/loader.ts"
 import type { Context } from "../context.ts"
-import { loaderById, type Typed } from "../loader.ts"
+import { type BulkFetch, loaderById, type Typed } from "../loader.ts"
 import { type Page, type PageArguments, searchPage } from "../pagination/page.ts"
 import * as rest from "./rest.ts"
 
-/** Pipelines answer on the capsules' route too. */
-export const capsuleById = loaderById("Capsule", (context, id) => rest.getRunnable(context.upstream, "capsules", id), {
-  fetchesOthers: true,
-  finderFor: ({ bulkCapsuleReads, upstream }) =>
-    bulkCapsuleReads ? (ids) => emptyIfRejected(rest.findCapsules(upstream, ids)) : undefined,
+/** Several are found by a search for their ids. */
+const searchById = (kind: rest.Kind): BulkFetch<rest.Runnable> => ({
+  maxIds: rest.maxSearchIds,
+  // The search index lags behind changes.
+  accepts: (context, id) => rest.isSearchableId(id) && !context.recentChanges.has(context.state, id),
+  fetch: (context, ids) => emptyIfSearchFails(rest.findRunnables(context.upstream, kind, ids)),
 })
 
-export const pipelineById = loaderById("Pipeline", (context, id) => rest.getRunnable(context.upstream, "pipelines", id))
+/** The route of capsules also returns pipelines; its search does not. */
+export const capsuleById = loaderById("Capsule", (context, id) => rest.getRunnable(context.upstream, "capsules", id), {
+  fetchesOthers: true,
+  bulk: searchById("capsules"),
+})
+
+export const pipelineById = loaderById(
+  "Pipeline",
+  (context, id) => rest.getRunnable(context.upstream, "pipelines", id),
+  { bulk: searchById("pipelines") },
+)
 
 const loaderOfKind = { capsules: capsuleById, pipelines: pipelineById } as const
 
@@ -30,4 +43,20 @@ export async function runnablePage(
 ): Promise<Page<Typed<rest.Runnable>>> {
   const page = await searchPage(kind, params, args, (body) => rest.searchRunnables(context.upstream, kind, body))
   return { ...page, nodes: loaderOfKind[kind].prime(context, page.nodes) }
+}
+
+/**
+ * Sends a write that may change this capsule or pipeline. Afterwards, even after a failure, the request loads it again, and the
+ * caller's requests read it directly for a minute, not by a search.
+ */
+export async function changeRunnable<T>(context: Context, id: string, write: () => Promise<T>): Promise<T> {
+  try {
+    return await write()
+  } finally {
+    context.recentChanges.add(context.state, id)
+    capsuleById(context).clear(id)
+    pipelineById(context).clear(id)
+    forgetAppPanels(context)
+    forgetComputations(context)
+  }
 }

@@ -1,23 +1,12 @@
-import { forgetAppPanels } from "../appPanel/loader.ts"
 import { defineAttachmentMutations } from "../attachment/mutations.ts"
 import { builder, type ObjectType } from "../builder.ts"
-import { forgetComputations } from "../computation/loader.ts"
-import type { Context } from "../context.ts"
 import { link } from "../cost.ts"
 import { capitalized, defineMutation } from "../defineMutation.ts"
 import { bool, int } from "../fields.ts"
 import type { Typed } from "../loader.ts"
-import { capsuleById, linkRunnable, pipelineById } from "./loader.ts"
+import { changeRunnable, linkRunnable } from "./loader.ts"
 import * as rest from "./rest.ts"
 import { Capsule, Pipeline } from "./type.ts"
-
-/** Forgets what the request knows of a capsule or pipeline, by either route, after a write that may have changed it. */
-function forget(context: Context, id: string): void {
-  capsuleById(context).clear(id)
-  pipelineById(context).clear(id)
-  forgetAppPanels(context)
-  forgetComputations(context)
-}
 
 /** Defines archive, delete, sync, attach and detach for capsules, or for pipelines: they differ in nothing but names. */
 function defineRunnableMutations(names: {
@@ -61,8 +50,7 @@ function defineRunnableMutations(names: {
     input: ArchiveInput,
     payload: payloadOf(names.archive, `The ${one} is in the archive now, or out of it.`),
     run: async ({ id, archived }, context) => {
-      await rest.archiveRunnable(context.upstream, kind, id, archived)
-      forget(context, id)
+      await changeRunnable(context, id, () => rest.archiveRunnable(context.upstream, kind, id, archived))
       return { id }
     },
   })
@@ -83,8 +71,7 @@ function defineRunnableMutations(names: {
     }),
     payload: DeletePayload,
     run: async ({ id }, context) => {
-      await rest.deleteRunnable(context.upstream, kind, id)
-      forget(context, id)
+      await changeRunnable(context, id, () => rest.deleteRunnable(context.upstream, kind, id))
       return { id }
     },
   })
@@ -117,13 +104,19 @@ function defineRunnableMutations(names: {
     }),
     payload: SyncPayload,
     run: async ({ id }, context) => {
-      const moved = await rest.syncRunnable(context.upstream, kind, id)
-      forget(context, id)
+      const moved = await changeRunnable(context, id, () => rest.syncRunnable(context.upstream, kind, id))
       return { id, moved }
     },
   })
 
-  defineAttachmentMutations({ kind, one, attach: names.attach, detach: names.detach, payloadOf, forget })
+  defineAttachmentMutations({
+    kind,
+    one,
+    attach: names.attach,
+    detach: names.detach,
+    payloadOf,
+    change: changeRunnable,
+  })
 }
 
 defineRunnableMutations({

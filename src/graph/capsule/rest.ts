@@ -78,29 +78,26 @@ export function searchRunnables(upstream: Upstream, kind: Kind, body: object): P
   return upstream.read({ method: "POST", route: `${kind}/search`, body, decode: searchPage<Runnable> })
 }
 
-/** What Code Ocean's ids look like: an id of another kind could be more than one term of a query. */
+/** The maximum number of ids in one search. */
+export const maxSearchIds = 100
+
 const plainId = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/
-/** The most terms of one query. */
-const mostTerms = 100
+
+/** Whether this is one of Code Ocean's own ids. Any other text could be more than one term of a query. */
+export function isSearchableId(id: string): boolean {
+  return plainId.test(id)
+}
 
 /**
- * `POST /capsules/search` with a term for each id: those of the capsules that the search finds, each as whole as by itself;
- * no archived ones and no pipelines, and nothing else that it may find. One call for each 100 ids, and none where fewer than two of them are Code Ocean's.
- * Rejects with UpstreamError.
+ * `POST /{kind}/search` with an `id:` term for each id: returns those that the search finds, each with all fields of a single
+ * read. It finds no archived ones, and its index lags behind changes. It also finds what the caller may find but not open, which
+ * a single read answers with 403.
+ * @param ids at most `maxSearchIds`, all of them searchable
  */
-export async function findCapsules(upstream: Upstream, ids: readonly string[]): Promise<Runnable[]> {
-  const plain = ids.filter((id) => plainId.test(id))
-  if (plain.length < 2) return []
-  const parts = Array.from({ length: Math.ceil(plain.length / mostTerms) }, (_, part) =>
-    plain.slice(part * mostTerms, (part + 1) * mostTerms),
-  )
-  const answers = await Promise.all(
-    parts.map((part) =>
-      searchRunnables(upstream, "capsules", { query: part.map((id) => `id:${id}`).join(" "), limit: part.length }),
-    ),
-  )
-  const wanted = new Set(plain)
-  return answers.flatMap(({ results }) => results).filter(({ id }) => wanted.has(id))
+export async function findRunnables(upstream: Upstream, kind: Kind, ids: readonly string[]): Promise<Runnable[]> {
+  const query = ids.map((id) => `id:${id}`).join(" ")
+  const { results } = await searchRunnables(upstream, kind, { query, limit: ids.length })
+  return results.filter(({ id }) => ids.includes(id))
 }
 
 /**

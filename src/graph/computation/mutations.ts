@@ -168,9 +168,14 @@ defineMutation({
   },
 })
 
-function forget(context: Context, id: string): void {
-  computationById(context).clear(id)
-  forgetComputations(context)
+/** Sends a write that may change this run. Afterwards, even after a failure, the request loads it again. */
+async function change<T>(context: Context, id: string, write: () => Promise<T>): Promise<T> {
+  try {
+    return await write()
+  } finally {
+    computationById(context).clear(id)
+    forgetComputations(context)
+  }
 }
 
 const payloadOf = <Payload extends { id: string }>(mutation: string, description: string) =>
@@ -200,8 +205,7 @@ defineMutation({
   payload: payloadOf<{ id: string }>("renameComputation", "The run has its new name."),
   run: async ({ id, name }, context) => {
     if (name.trim() === "") throw badUserInput("`name` is empty: give the run a name.")
-    await rest.renameComputation(context.upstream, id, name)
-    forget(context, id)
+    await change(context, id, () => rest.renameComputation(context.upstream, id, name))
     return { id }
   },
 })
@@ -221,8 +225,7 @@ defineMutation({
     }),
   }),
   run: async ({ id }, context) => {
-    await rest.deleteComputation(context.upstream, id)
-    forget(context, id)
+    await change(context, id, () => rest.deleteComputation(context.upstream, id))
     return { id }
   },
 })
@@ -233,5 +236,5 @@ defineAttachmentMutations({
   attach: "attachComputationDataAssets",
   detach: "detachComputationDataAssets",
   payloadOf,
-  forget,
+  change,
 })

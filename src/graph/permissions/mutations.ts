@@ -1,7 +1,7 @@
 import { badUserInput, nullIfMissing } from "../../errors.ts"
 import { forgetAppPanels } from "../appPanel/loader.ts"
 import { builder, type InputFields, type ObjectType } from "../builder.ts"
-import { capsuleById, pipelineById } from "../capsule/loader.ts"
+import { capsuleById, changeRunnable, pipelineById } from "../capsule/loader.ts"
 import { Capsule, Pipeline } from "../capsule/type.ts"
 import type { Context } from "../context.ts"
 import { link, oneCall } from "../cost.ts"
@@ -113,6 +113,8 @@ function definePermissionsMutation<T extends { id: string }>(names: {
   what: string
   type: ObjectType<T>
   loader: ReturnType<typeof loaderById<T>>
+  /** Sends a write, after which the object is loaded again. */
+  change: (context: Context, id: string, write: () => Promise<void>) => Promise<void>
 }): void {
   const { kind, one, what, type, loader } = names
   const name = `update${capitalized(one)}Permissions`
@@ -155,20 +157,27 @@ function definePermissionsMutation<T extends { id: string }>(names: {
       if (Object.keys(change).length === 0) {
         throw badUserInput("Nothing is to change: give `users`, `groups`, `everyone` or `shareAssets`.")
       }
-      await sendPermissions(context, kind, id, change)
-      loader(context).clear(id)
+      await names.change(context, id, () => sendPermissions(context, kind, id, change))
       return { id }
     },
   })
 }
 
-definePermissionsMutation({ kind: "capsules", one: "capsule", what: "capsule", type: Capsule, loader: capsuleById })
+definePermissionsMutation({
+  kind: "capsules",
+  one: "capsule",
+  what: "capsule",
+  type: Capsule,
+  loader: capsuleById,
+  change: changeRunnable,
+})
 definePermissionsMutation({
   kind: "pipelines",
   one: "pipeline",
   what: "pipeline",
   type: Pipeline,
   loader: pipelineById,
+  change: changeRunnable,
 })
 definePermissionsMutation({
   kind: "data_assets",
@@ -176,4 +185,8 @@ definePermissionsMutation({
   what: "data asset",
   type: DataAsset,
   loader: dataAssetById,
+  async change(context, id, write) {
+    await write()
+    dataAssetById(context).clear(id)
+  },
 })

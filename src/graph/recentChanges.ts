@@ -1,0 +1,26 @@
+import { LRUCache } from "lru-cache"
+import type { Caller } from "../upstream/call.ts"
+
+const rememberedForMs = 60_000
+const maxChanges = 10_000
+
+/**
+ * Which objects each caller has changed within the last minute, whichever agents acted. Search indexes lag behind, so these are
+ * read directly.
+ */
+export class RecentChanges {
+  readonly #changes: LRUCache<string, true>
+
+  /** @param clock for tests */
+  constructor(clock: { now(): number } = performance) {
+    this.#changes = new LRUCache({ max: maxChanges, ttl: rememberedForMs, ttlResolution: 0, perf: clock })
+  }
+
+  add({ tokenDigest }: Caller, id: string): void {
+    this.#changes.set(`${tokenDigest} ${id}`, true)
+  }
+
+  has({ tokenDigest }: Caller, id: string): boolean {
+    return this.#changes.size > 0 && this.#changes.has(`${tokenDigest} ${id}`)
+  }
+}
