@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os"
 import { defineConfig } from "vitest/config"
 
 // Where to leave a report for machines, if anyone wants one.
@@ -9,7 +10,10 @@ export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
     setupFiles: "test/support/frozenAnswers.ts",
-    testTimeout: 20_000,
+    // Most tests wait for sockets, so one worker more than there are cores keeps all of them busy.
+    maxWorkers: availableParallelism() + 1,
+    // For tests that never end. None waits that long, also on a machine with much else to do.
+    testTimeout: 60_000,
     hookTimeout: 60_000,
     ...(report && { reporters: ["default", ["json", { outputFile: report }]] }),
   },

@@ -43,7 +43,10 @@ const endpoint = "/graphql"
 /** How slow clients may be. */
 export type ClientTimeouts = BodyTimeouts &
   DrainLimits &
-  Pick<ListenerLimits, "headersMs" | "keepAliveMs" | "checkIntervalMs">
+  Pick<ListenerLimits, "headersMs" | "keepAliveMs" | "checkIntervalMs"> & {
+    /** How long requests in flight may take beyond their deadline when the gateway stops: they still send their errors. */
+    shutdownMarginMs: number
+  }
 
 const clientTimeouts = {
   headersMs: 10_000,
@@ -52,13 +55,11 @@ const clientTimeouts = {
   responseDrainGraceMs: 1_000,
   maxUnreadBytes: 256 * 1024 * 1024,
   checkIntervalMs: 1_000,
+  shutdownMarginMs: 1_000,
 }
 
 /** File descriptors that are neither connections of clients nor to Code Ocean: the log, listening sockets, files. */
 const otherDescriptors = 100
-
-/** How long requests in flight may take beyond their deadline when the gateway stops: they still send their errors. */
-const shutdownMarginMs = 1_000
 
 /** A gateway, listening or not. */
 export interface Gateway {
@@ -248,7 +249,7 @@ export function createGateway(config: Config, log: Log, options: GatewayOptions 
     answerOther: (request, response, state) => void yoga(request, response, { state }),
   })
   const listener = createListener(
-    { ...timeouts, shutdownGraceMs: config.requestDeadlineMs + shutdownMarginMs },
+    { ...timeouts, shutdownGraceMs: config.requestDeadlineMs + timeouts.shutdownMarginMs },
     {
       log,
       connections,

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest"
 import { seed, tokens } from "../sandbox/seed.ts"
+import { cpuMs } from "./support/cpuTime.ts"
 import { asGraph, everyField, everyPlace, filledPlaces } from "./support/everyField.ts"
 import { startAnswering } from "./support/faultyUpstream.ts"
 import { startGateway, startGatewayOn, type World } from "./support/gateway.ts"
@@ -355,9 +356,9 @@ describe("hundreds of filters on a long list of runs", () => {
       isAnswered = true
     })
     while (!isAnswered) {
-      const asked = performance.now()
+      const asked = cpuMs()
       await fetch(`${address}/health`)
-      expect(performance.now() - asked).toBeLessThan(2_000)
+      expect(cpuMs() - asked).toBeLessThan(2_000)
     }
     const { errors } = await answered
     expect(new Set(errors?.map(({ extensions }) => extensions.code))).toEqual(new Set(["OPERATION_TOO_COSTLY"]))

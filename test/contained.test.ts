@@ -8,6 +8,7 @@ import { UpstreamError } from "../src/upstream/error.ts"
 import { Flight, type Waiter } from "../src/upstream/flight.ts"
 import { createUpstreamPool, type UpstreamOptions } from "../src/upstream/pool.ts"
 import { parseRetryAfterMs, RetryBudget } from "../src/upstream/retry.ts"
+import { cpuMs } from "./support/cpuTime.ts"
 import { startFaultyUpstream, type UpstreamAnswer } from "./support/faultyUpstream.ts"
 import { startGatewayOn } from "./support/gateway.ts"
 import { pushedTime } from "./support/live.ts"
@@ -281,10 +282,10 @@ describe("a call with very many waiters", () => {
     const waiting = Array.from({ length: many }, () => request.read(capsule()))
     const settled = Promise.allSettled(waiting)
     await new Promise((resolve) => setImmediate(resolve))
-    const begun = performance.now()
+    const begun = cpuMs()
     request.end()
     const outcomes = await settled
-    expect(performance.now() - begun).toBeLessThan(2_000)
+    expect(cpuMs() - begun).toBeLessThan(2_000)
     expect(outcomes.every(({ status }) => status === "rejected")).toBe(true)
     other.end()
     await expect(stays).rejects.toMatchObject({ failure: "cancelled" })
@@ -328,14 +329,14 @@ test("a write takes the same time however many reads of others are in flight", a
   const { pool, callerWith } = await startPool(() => undefined, { deadlineMs: 60_000 })
   const others = pool.forCaller(callerWith({ token: { value: "others" }, tokenDigest: "others", key: "others" }))
   const settled = Promise.allSettled(Array.from({ length: 20_000 }, (_, index) => others.read(capsule(`c${index}`))))
-  const begun = performance.now()
+  const begun = cpuMs()
   const changing = pool.forCaller(callerWith())
   const changes = Array.from({ length: 2_000 }, () =>
     changing.write({ method: "PATCH", route: "capsules/{id}/archive", ids: { id: "c1" }, decode: () => undefined }),
   )
   changing.end()
   await Promise.allSettled(changes)
-  expect(performance.now() - begun).toBeLessThan(2_000)
+  expect(cpuMs() - begun).toBeLessThan(2_000)
   others.end()
   await settled
 })

@@ -309,9 +309,13 @@ describe("many data assets are edited at once", () => {
     const { ask, sandbox } = await startGateway({ sandbox: { generate: 1 } })
     const { data } = await ask("{ searchDataAssets(first: 30) { nodes { id } } }")
     const many = data.searchDataAssets.nodes.map(({ id }: { id: string }) => id)
+    const before = sandbox.requests.length
     const hold = sandbox.hold()
     const answer = ask(bulk, { input: { ids: many, addTags: ["checked"] } })
-    await expect(hold.waitFor(9)).rejects.toThrow(/there are 8/)
+    await hold.waitFor(8)
+    // Whatever else would be sent has been sent once another request is answered.
+    await ask("{ __typename }")
+    expect(sandbox.requests).toHaveLength(before + 8)
     hold.end()
     expect((await answer).data.updateDataAssets.items).toHaveLength(30)
   })

@@ -275,7 +275,9 @@ describe("on one connection", () => {
   })
 
   test("a request that is half sent behind one at work has its time from when that one is answered", async () => {
-    const { gateway, sandbox } = await startGateway({ clientTimeouts: { bodyMs: 200, checkIntervalMs: 50 } })
+    const { gateway, sandbox } = await startGateway({
+      clientTimeouts: { bodyMs: 200, bodyGraceMs: 200, checkIntervalMs: 50 },
+    })
     const socket = await connect(await gateway.listen())
     const read = reading(socket)
     const hold = sandbox.hold()

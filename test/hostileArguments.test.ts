@@ -2,6 +2,7 @@ import { getNamedType, isLeafType } from "graphql"
 import { describe, expect, test } from "vitest"
 import { seed, tokens } from "../sandbox/seed.ts"
 import { schema } from "../src/graph/schema.ts"
+import { cpuMs } from "./support/cpuTime.ts"
 import { startGateway, type World } from "./support/gateway.ts"
 import { hostileTexts } from "./support/hostileTexts.ts"
 import { exchangeRaw } from "./support/socket.ts"
@@ -63,9 +64,9 @@ async function slowestHealth(url: string, work: Promise<unknown>): Promise<numbe
     isDone = true
   })
   while (!isDone) {
-    const asked = performance.now()
+    const asked = cpuMs()
     expect((await fetch(`${url}/health`)).status).toBe(200)
-    slowest = Math.max(slowest, performance.now() - asked)
+    slowest = Math.max(slowest, cpuMs() - asked)
     await Promise.race([done, new Promise((resolve) => setTimeout(resolve, 20))])
   }
   await done

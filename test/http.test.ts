@@ -307,8 +307,8 @@ describe("health and readiness", () => {
 
   test("a stopping gateway waits no longer than a request may take", async () => {
     const { gateway, sandbox } = await startGateway({
-      config: { requestDeadlineMs: 300 },
-      clientTimeouts: { bodyGraceMs: 10_000 },
+      config: { requestDeadlineMs: 100 },
+      clientTimeouts: { bodyGraceMs: 10_000, shutdownMarginMs: 100 },
     })
     const url = await gateway.listen()
     const { port } = new URL(url)

@@ -20,6 +20,7 @@ import { schema } from "../src/graph/schema.ts"
 import { checkDocument, checkSource } from "../src/operation/document.ts"
 import { createDocumentCache, createRefusalCache } from "../src/operation/documentCache.ts"
 import { fixedLimits, type Limits } from "../src/operation/limits.ts"
+import { cpuMs } from "./support/cpuTime.ts"
 import { startGateway, type World } from "./support/gateway.ts"
 
 const CODEOCEAN_URL = "https://codeocean.example.org"
@@ -458,9 +459,9 @@ describe("the location of an error", () => {
       answered = true
     })
     while (!answered) {
-      const begun = performance.now()
+      const begun = cpuMs()
       expect((await fetch(`${url}/health`)).status).toBe(200)
-      slowestMs = Math.max(slowestMs, performance.now() - begun)
+      slowestMs = Math.max(slowestMs, cpuMs() - begun)
     }
     expect(slowestMs).toBeLessThan(2_000)
     const { errors } = await answer

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest"
 import { createRedaction } from "../src/upstream/redaction.ts"
+import { cpuMs } from "./support/cpuTime.ts"
 import { startFaultyUpstream, type UpstreamAnswer } from "./support/faultyUpstream.ts"
 import { startGatewayOn } from "./support/gateway.ts"
 import { follow } from "./support/live.ts"
@@ -17,7 +18,7 @@ const as = (token: string) => ({ authorization: `Bearer ${token}` })
 
 /** A clock whose waits end at once: a subscription retries an invalid response for five minutes. */
 const hastyTime = {
-  now: () => performance.now() * 1e6,
+  now: () => cpuMs() * 1e6,
   sleep: () => new Promise<void>((resolve) => setImmediate(resolve)),
 }
 
@@ -170,9 +171,9 @@ describe("a token in a response", () => {
 
   test("is found in linear time", () => {
     const redact = createRedaction(`${"a".repeat(1_000)}%`)
-    const begun = performance.now()
+    const begun = cpuMs()
     for (const text of ["a".repeat(1024 * 1024), "%61".repeat(300_000), "YWFh".repeat(262_144)]) redact(text)
-    expect(performance.now() - begun).toBeLessThan(2_000)
+    expect(cpuMs() - begun).toBeLessThan(2_000)
   })
 })
 
