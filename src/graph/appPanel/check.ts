@@ -5,8 +5,8 @@ import type { Patterns } from "./pattern.ts"
 import type { AppPanel, PanelParameter } from "./rest.ts"
 
 /*
- * A panel is read by the field readers, as everywhere: what they can't read fails the mutation with UPSTREAM_INVALID_RESPONSE
- * before the run is started, and `checkParameters: false` starts it without a look at the panel.
+ * A panel is read by the field readers, as everywhere: a value that they can't read fails the mutation with
+ * UPSTREAM_INVALID_RESPONSE before the run is started. With `checkParameters: false` the panel is not read.
  */
 const parametersOf = objects<PanelParameter>("parameters")
 const processesOf = objects("processes")
@@ -19,7 +19,7 @@ const maximumOf = float("maximum")
 const patternOf = text("pattern")
 const optionsOf = texts("value_options")
 
-/** The values that a run is to have, for a capsule or pipeline itself or for one process of a pipeline. */
+/** The values for a run, of a capsule or pipeline itself or of one process of a pipeline. */
 export interface GivenParameters {
   /** In the panel's order. */
   parameters?: readonly string[] | null | undefined
@@ -30,7 +30,7 @@ export interface GivenProcess extends GivenParameters {
   name: string
 }
 
-/** Throws BAD_USER_INPUT, with the parameter's name, for what no panel would take: a named parameter given twice. */
+/** Throws BAD_USER_INPUT with the parameter's name if a named parameter is given twice, which no panel allows. */
 export function checkValues({ namedParameters }: GivenParameters): void {
   const twice = firstRepeated((namedParameters ?? []).map(({ paramName }) => paramName))
   if (twice !== undefined) refuse(twice, "is given twice: give each once")
@@ -56,7 +56,7 @@ export function checkAgainstPanel(
     }
   }
   const givenProcesses = new Map(processes.map((process) => [process.name, process]))
-  // A process that nobody names may have required parameters all the same.
+  // A process that the input does not name may have required parameters too.
   for (const [name, process] of panelProcesses) {
     checkAgainst(parametersOf(process) ?? [], givenProcesses.get(name) ?? {}, ` of process ${quoted(name)}`, patterns)
   }

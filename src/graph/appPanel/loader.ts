@@ -15,7 +15,7 @@ const panelByKey = loaderByKey((context, key) => {
   return nullIfMissing(rest.getAppPanel(context.upstream, kind, id, version))
 })
 
-/** The panel of a release, or the latest; null where there is none. One call for each that is different. */
+/** The panel of a release, or the latest. Null if there is none. One call per distinct panel. */
 export function appPanelOf(context: Context, kind: Kind, id: string, version: number | undefined) {
   return panelByKey(context).load(JSON.stringify({ kind, id, version } satisfies PanelKey))
 }

@@ -50,7 +50,7 @@ export interface PanelParameter {
 
 /**
  * `GET /{kind}/{id}/app_panel?version=`: the app panel of a release, or the latest.
- * Rejects with UpstreamError: 404 when there is no panel, or nothing to have one.
+ * Rejects with UpstreamError: 404 if there is no panel, or nothing to have one.
  */
 export function getAppPanel(
   upstream: Upstream,

@@ -22,7 +22,7 @@ export const DataAssetAttachmentInput = builder.inputType("DataAssetAttachmentIn
   }),
 })
 
-/** The attachments as the wire has them. Throws BAD_USER_INPUT unless there are some, each data asset once. */
+/** Converts attachments to the wire format. Throws BAD_USER_INPUT if the list is empty or has duplicates. */
 export function wireAttachments(
   field: string,
   attachments: readonly (typeof DataAssetAttachmentInput.$inferInput)[],
@@ -39,7 +39,7 @@ interface AttachInput {
   search?: typeof DataAssetSearchInput.$inferInput | null
 }
 
-/** What to attach, as it is named or as it is found. */
+/** The data assets to attach: those in the input, or those that its search finds. */
 async function attachmentsIn(context: Context, { dataAssets, search }: AttachInput) {
   if (dataAssets != null && search == null) return dataAssets
   if (search == null || dataAssets != null) throw badUserInput("Give either `dataAssets` or `search`, and not both.")
@@ -69,14 +69,14 @@ const AttachedDataAsset = builder.objectRef<rest.AttachResult>("AttachedDataAsse
   }),
 })
 
-/** Defines attach and detach for capsules, pipelines or computations: they differ in nothing but names. */
+/** Defines attach and detach for capsules, pipelines or computations, which differ only in names. */
 export function defineAttachmentMutations(names: {
   kind: rest.Attachable
-  /** With `Id` behind it, the inputs' field. */
+  /** The name of the input field, without its suffix `Id`. */
   one: "capsule" | "pipeline" | "computation"
   attach: string
   detach: string
-  /** Makes a mutation's payload type, which shows the object as it is after the change. */
+  /** Creates the payload type of a mutation, which shows the object after the change. */
   payloadOf: <Payload extends { id: string }>(mutation: string, description: string) => ObjectType<Payload>
   /** Sends a write, after which the object is loaded again. */
   change: <T>(context: Context, id: string, write: () => Promise<T>) => Promise<T>

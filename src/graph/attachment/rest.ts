@@ -22,7 +22,7 @@ export interface AttachResult {
 
 /**
  * `POST /{kind}/{id}/data_assets`: attaches data assets.
- * Rejects with UpstreamError: 400 when one is attached already, 404 when there is no such asset.
+ * Rejects with UpstreamError: 400 if one is attached already, 404 if there is no such asset.
  */
 export function attachDataAssets(
   upstream: Upstream,
@@ -40,7 +40,7 @@ export function attachDataAssets(
 }
 
 /**
- * `DELETE /{kind}/{id}/data_assets/` with a list of ids: detaches data assets. The answer's body is of no use.
+ * `DELETE /{kind}/{id}/data_assets/` with a list of ids: detaches data assets. The response body is not used.
  * The trailing slash is the official client's.
  */
 export function detachDataAssets(

@@ -82,7 +82,7 @@ export const CaptureResultInput = builder.inputType("CaptureResultInput", {
   }),
 })
 
-/** What is to be made of which run's results, as the wire has it. */
+/** The data asset to create, and from which run, in the wire format. */
 export interface Wanted {
   computationId: string
   params: rest.DataAssetParams
@@ -90,7 +90,7 @@ export interface Wanted {
 }
 
 /**
- * Reads an input, all of it before the first step: what would be refused must not leave half the work done. Throws
+ * Checks and converts the whole input before the first step, so that invalid input leaves no partial work. Throws
  * BAD_USER_INPUT.
  */
 export function wantedIn(input: typeof CaptureResultInput.$inferInput): Wanted {
@@ -109,7 +109,7 @@ export function wantedIn(input: typeof CaptureResultInput.$inferInput): Wanted {
   }
 }
 
-/** Sets the permissions that are wanted, if any: no step, or one that says what came of it. Two calls. */
+/** Sets the permissions and returns the step with its result. Returns no step if none are given. Two calls. */
 export async function permissionSteps(context: Context, id: string, permissions: Permissions): Promise<Step[]> {
   if (Object.keys(permissions).length === 0) return []
   try {

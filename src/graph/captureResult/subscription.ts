@@ -24,7 +24,7 @@ import {
   wantedIn,
 } from "./mutation.ts"
 
-/** Where a capture stands. */
+/** The progress of a capture. */
 interface Progress {
   computation: computationRest.Computation | null
   dataAsset: rest.DataAsset | null
@@ -108,7 +108,7 @@ builder.subscriptionField("captureResult", (t) =>
   }),
 )
 
-/** The events of one subscription. Whoever leaves while something is followed stops that at once. */
+/** The events of one subscription. A disconnect stops the polling at once. */
 function capture(wanted: Wanted, accept: readonly string[], context: Context) {
   let followed: AsyncIterableIterator<unknown> | undefined
 
@@ -156,7 +156,7 @@ function capture(wanted: Wanted, accept: readonly string[], context: Context) {
   return {
     next: () => iterator.next(),
     async return() {
-      // The generator itself hears of it only once it has what it waits for.
+      // The generator's own return() takes effect only after its pending await.
       await followed?.return?.()
       return iterator.return(undefined)
     },
@@ -166,7 +166,7 @@ function capture(wanted: Wanted, accept: readonly string[], context: Context) {
   }
 }
 
-/** Throws a Refusal unless the run ended in an accepted way. */
+/** Throws a Refusal if the outcome of the run is not accepted. */
 function checkOutcome(run: computationRest.Computation, accept: readonly string[]): void {
   const { outcome, reasons } = outcomeOf(run)
   if (accept.includes(outcome)) return
@@ -174,15 +174,15 @@ function checkOutcome(run: computationRest.Computation, accept: readonly string[
   throw new Refusal("CONFLICT", message, { outcome, reasons })
 }
 
-/** The event that says why it goes no further. */
+/** The last event: a refusal or an error. */
 function refusedOr(progress: Progress, error: unknown): Progress | { error: unknown } {
   const refusal = error instanceof Refusal ? error : toRefusal(error)
   return refusal === undefined ? { error } : { ...progress, refusal }
 }
 
 /**
- * Creates the data asset, unless there is one of this run under this name, and sets its permissions. Each step has its
- * whole time. Rejects where there is no data asset.
+ * Creates the data asset unless this run already has one under this name, and sets its permissions. Each step has the full
+ * deadline. Rejects if no data asset was created.
  */
 async function captureOnce(
   context: Context,
@@ -198,14 +198,14 @@ async function captureOnce(
   return { dataAsset, steps: [...steps, ...(await permissionSteps(context, dataAsset.id, wanted.permissions))] }
 }
 
-/** What this process captured before, if it is still there: a search may not find yet what has just been created. */
+/** What this process captured before, if it still exists. A search may not find a data asset that was just created. */
 async function recalled(context: Context, memo: TaskMemo): Promise<rest.DataAsset | undefined> {
   const id = memo.read()
   if (id === undefined) return undefined
   return (await nullIfMissing(rest.getDataAsset(context.upstream, id))) ?? undefined
 }
 
-/** Sent once. Where the answer is lost or unreadable, a look tells what came of it; if it doesn't, the failure stays. */
+/** Sends the write once. If the response is lost or unreadable, a search checks whether it succeeded. */
 async function created(context: Context, wanted: Wanted): Promise<rest.DataAsset> {
   try {
     return await rest.createDataAsset(context.upstream, wanted.params)
@@ -224,7 +224,7 @@ const nameOf = readableString("name")
 const mostPages = 10
 const pageSize = 1000
 
-/** The caller's data asset that was made of this run under this name. One call, unless a thousand have such a name. */
+/** The caller's data asset of this run with this name. One call for each 1,000 results with a similar name. */
 async function earlierCapture(
   { upstream }: Context,
   { computationId, params: { name } }: Wanted,

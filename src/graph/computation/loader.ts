@@ -39,7 +39,7 @@ export function computationsOf(context: Context, runnable: RunnableKey): Promise
   return computationsByRunnable(context).load(JSON.stringify(runnable))
 }
 
-/** Forgets every list of runs that this request has loaded, after a write that may have changed them. */
+/** Drops every list of runs that this request has loaded. Called after a write that may have changed them. */
 export function forgetComputations(context: Context): void {
   computationsByRunnable(context).clearAll()
 }
@@ -54,15 +54,15 @@ export function shownRun(context: Context, run: ListedRun, runnable: RunnableKey
   return run.shown
 }
 
-/** What a request has learnt of which run belongs to what; upstream's computations don't say it themselves. */
+/** Which capsule or pipeline ran, as far as the request knows. Upstream's computations do not say it. */
 const runnables = oncePerRequest(() => new Map<rest.Computation, RunnableKey>())
 
-/** Notes for the length of the request that this object is a run of that capsule or pipeline. */
+/** Records for this request that the run belongs to that capsule or pipeline. */
 export function rememberRunnable(context: Context, computation: rest.Computation, runnable: RunnableKey): void {
   runnables(context).set(computation, runnable)
 }
 
-/** The capsule or pipeline that ran, as far as the request has learnt it. */
+/** The capsule or pipeline that ran. Undefined if the request does not know it. */
 export function runnableOf(context: Context, computation: rest.Computation): RunnableKey | undefined {
   return runnables(context).get(computation)
 }

@@ -37,7 +37,7 @@ const ProcessInput = builder.inputType("ProcessInput", {
   }),
 })
 
-/** What the inputs of both run mutations have in common. */
+/** The input fields that both run mutations share. */
 const runFields = (t: InputFields) => ({
   version: t.int({ description: "A release's major version. Defaults to the latest state." }),
   dataAssets: t.field({
@@ -66,7 +66,7 @@ interface RunInput extends GivenParameters {
 const wireNamed = (parameters: GivenParameters["namedParameters"]): rest.NamedParameter[] | undefined =>
   parameters?.map(({ paramName, value }) => ({ param_name: paramName, value }))
 
-/** Checks the input and starts the run; what it answers is known to be a run of that capsule or pipeline. */
+/** Checks the input and starts the run. The request remembers which capsule or pipeline ran. */
 async function run(context: Context, kind: Kind, id: string, input: RunInput, processes: readonly GivenProcess[]) {
   checkValues(input)
   for (const process of processes) checkValues(process)

@@ -1,12 +1,12 @@
 import { readableString } from "../fields.ts"
 import type { Computation } from "./rest.ts"
 
-/** What a run says of its end. */
+/** The values of a run that say how it ended. */
 type Signs = Pick<Computation, "state" | "end_status" | "exit_code" | "has_results" | "cloud_workstation">
 
 export type Outcome = "IN_PROGRESS" | "SUCCEEDED" | "FAILED" | "STOPPED" | "SUSPECT"
 
-/** What came of a run. There are reasons, a sentence each, unless it is in progress or succeeded. */
+/** The outcome of a run. `reasons` has one sentence each, and is empty if the run is in progress or succeeded. */
 export interface Verdict {
   outcome: Outcome
   reasons: string[]
@@ -16,9 +16,9 @@ const inProgress = ["initializing", "running", "finalizing"]
 const endings = ["succeeded", "failed", "stopped"]
 
 /**
- * Reads the signs together, since none of them alone can be trusted: a run is `completed` however it ended, and one that
- * `succeeded` may have an exit code of 1, or nothing to show. What contradicts itself, or isn't known here, is SUSPECT.
- * A cloud workstation session owes nobody results.
+ * Derives the outcome from all values together, because none of them is reliable alone: a run is `completed` however it
+ * ended, and one that `succeeded` may have exit code 1 or no results. Contradictory or unknown values give SUSPECT. A cloud
+ * workstation session needs no results.
  */
 export function outcomeOf(signs: Signs): Verdict {
   const state = stateOf(signs)
@@ -56,10 +56,10 @@ export function outcomeOf(signs: Signs): Verdict {
   return doubts.length > 0 ? { outcome: "SUSPECT", reasons: doubts } : { outcome: "SUCCEEDED", reasons: [] }
 }
 
-/** Longer than any word that is known here, and short enough to compare for each of hundreds of fields. */
+/** Longer than any known value, and short enough to be compared by hundreds of fields. */
 const longestWord = 100
 
-/** The value in one form, however loosely the wire has it. Null if it is absent. */
+/** Reads the value in lower case, whatever its type on the wire. Null if it is absent. */
 function wordAt(key: keyof Signs): (signs: Signs) => string | null {
   const stringAt = readableString(key)
   return (signs) => {

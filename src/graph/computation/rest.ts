@@ -47,7 +47,7 @@ export interface Process {
 
 /**
  * `GET /computations/{id}`: one run.
- * Rejects with UpstreamError: 404 when there is none, 403 when the caller may not see it.
+ * Rejects with UpstreamError: 404 if it does not exist, 403 if the caller may not see it.
  */
 export function getComputation(upstream: Upstream, id: string): Promise<Computation> {
   return upstream.read({ method: "GET", route: "computations/{id}", ids: { id }, decode: matchingId<Computation>(id) })
@@ -75,7 +75,7 @@ export interface RunParams {
   resume_run_id?: string
   nextflow_profile?: string
   data_assets?: Attachment[]
-  /** In the app panel's order. Pipelines ignore them without a word. */
+  /** In the app panel's order. Pipelines silently ignore them. */
   parameters?: string[]
   named_parameters?: NamedParameter[]
   processes?: { name: string; parameters?: string[]; named_parameters?: NamedParameter[] }[]
@@ -95,16 +95,16 @@ export function runComputation(upstream: Upstream, params: RunParams): Promise<C
 }
 
 /**
- * `PATCH /computations/{id}?name=`: gives a run a new display name. The answer's body is of no use.
- * Rejects with UpstreamError: 404 when there is none.
+ * `PATCH /computations/{id}?name=`: gives a run a new display name. The response body is not used.
+ * Rejects with UpstreamError: 404 if it does not exist.
  */
 export function renameComputation(upstream: Upstream, id: string, name: string): Promise<void> {
   return upstream.write({ method: "PATCH", route: "computations/{id}", ids: { id }, query: { name }, decode: noBody })
 }
 
 /**
- * `DELETE /computations/{id}`: deletes a run with its results, and stops it if it is running. The answer has no body.
- * Rejects with UpstreamError: 404 when there is none.
+ * `DELETE /computations/{id}`: deletes a run with its results, and stops it if it is running. The response has no body.
+ * Rejects with UpstreamError: 404 if it does not exist.
  */
 export function deleteComputation(upstream: Upstream, id: string): Promise<void> {
   return upstream.write({ method: "DELETE", route: "computations/{id}", ids: { id }, decode: noBody })

@@ -58,7 +58,7 @@ const CreatedRangeInput = builder.inputType("CreatedRangeInput", {
   }),
 })
 
-/** V8 looks for a text of up to 250 characters in linear time; a longer one can take it quadratic time. */
+/** V8 searches for a string of up to 250 characters in linear time. A longer one can take quadratic time. */
 const mostNamePart = 200
 
 export const ComputationFilterInput = builder.inputType("ComputationFilterInput", {
@@ -97,7 +97,7 @@ export async function computationPage(
   return { ...page, nodes: page.nodes.map((run) => shownRun(context, run, runnable)) }
 }
 
-/** Where a run stands among the others: when it was started, and its id. */
+/** The sort key of a run: when it was started, and its id. */
 type RunKey = readonly [created: number, id: string]
 
 function runKeyIn(value: unknown): RunKey | undefined {
@@ -106,7 +106,7 @@ function runKeyIn(value: unknown): RunKey | undefined {
   return Number.isFinite(created) && typeof id === "string" ? [created, id] : undefined
 }
 
-/** How much one request may go through of lists of runs, its filters and pages together: some 50 for a run, its name, and some 5 for each of its inputs. */
+/** The budget of one request for filtering and paging lists of runs: 50 for a run, 1 per character of its name, 5 per input. */
 const mostExamined = 200_000_000
 const examinedOfRun = 50
 const examinedOfInput = 5
@@ -139,7 +139,7 @@ function matcherOf({ state, endStatus, name, created, dataAssetId }: Filter, con
     noteExamined(context, whole.length)
     return whole.toLowerCase().includes(part)
   }
-  /** A run whose inputs can't be read has none that match: it must not keep the filter from finding the others. */
+  /** A run whose inputs can't be read does not match, so that the filter still finds the others. */
   const hasInput = ({ data_assets: inputs }: rest.Computation, dataAssetId: string): boolean => {
     if (!Array.isArray(inputs)) return false
     noteExamined(context, inputs.length * examinedOfInput)

@@ -9,12 +9,12 @@ import * as rest from "./rest.ts"
 
 const schema = loaderByKey((context) => nullIfMissing(rest.getCustomMetadata(context.upstream)))
 
-/** The deployment's custom metadata fields; null where it knows none. One call for each request. */
+/** The custom metadata fields of the deployment. Null if it has no custom metadata. One call per request. */
 export function customMetadataSchema(context: Context): Promise<rest.CustomMetadataSchema | null> {
   return schema(context).load("")
 }
 
-/** The fields by name. The first of those with the same name counts. */
+/** The fields by name. Of fields with the same name the first is used. */
 const fieldsByName = loaderByKey(async (context) => {
   const found = await customMetadataSchema(context)
   const byName = new Map<string, rest.CustomMetadataField>()
@@ -27,7 +27,7 @@ const fieldsByName = loaderByKey(async (context) => {
 
 const nameOf = readableString("name")
 
-/** The field with this name; null where the deployment has none. One call for each request, whatever the names. */
+/** The field with this name. Null if the deployment has none. One call per request, whatever the names. */
 async function customMetadataField(context: Context, name: string): Promise<rest.CustomMetadataField | null> {
   const byName = await fieldsByName(context).load("")
   return byName.get(name) ?? null

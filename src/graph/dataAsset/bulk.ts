@@ -14,10 +14,10 @@ import { DataAssetSearchInput, findDataAssets, mostFound } from "./queries.ts"
 import type * as rest from "./rest.ts"
 import { DataAsset } from "./type.ts"
 
-/** Each item is a read and a write; a few at a time leave connections for everyone else. */
+/** The concurrency of a bulk edit. Each item is a read and a write, and other callers need connections too. */
 const sideBySide = 8
 
-/** What is to change of each data asset. */
+/** The change to each data asset. */
 interface Edit {
   addTags: readonly string[]
   removeTags: ReadonlySet<string>
@@ -70,7 +70,7 @@ function differ(before: Editable, after: Editable, { metadataAsJson }: Edit): bo
   return false
 }
 
-/** Edits one data asset, or says what that would change. A failed call is this item's own: the others go on. */
+/** Edits one data asset, or returns what that would change. A failed call fails only this item. */
 async function editOne(context: Context, id: string, edit: Edit, dryRun: boolean): Promise<Item> {
   let found: Pick<Item, "before" | "after"> = {}
   try {
@@ -146,7 +146,7 @@ const ItemType = builder.objectRef<Item>("DataAssetUpdate").implement({
   }),
 })
 
-/** How many an edit is of: nobody knows what a search finds, and an edit that is refused halfway would be worse. */
+/** How many data assets an edit is estimated for. For a search the maximum, so that no edit exceeds its limit halfway. */
 const targets: Count = { argument: "input.ids", assumed: mostFound }
 
 defineMutation({

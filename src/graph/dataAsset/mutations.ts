@@ -26,7 +26,7 @@ export const CustomMetadataInput = builder.inputType("CustomMetadataInput", {
   }),
 })
 
-/** Custom metadata as the wire has it. Throws BAD_USER_INPUT for a key that is empty or given twice. */
+/** Converts custom metadata to the wire format. Throws BAD_USER_INPUT for a key that is empty or given twice. */
 export function wireMetadata(
   entries: readonly (typeof CustomMetadataInput.$inferInput)[] | null | undefined,
 ): Record<string, unknown> | undefined {
@@ -41,14 +41,14 @@ export function wireMetadata(
   return Object.fromEntries(metadata)
 }
 
-/** Reads a data asset anew, past what the request has loaded: what is sent back must not be older than need be. */
+/** Reads a data asset again instead of using the loaded one, because the whole object is sent back. */
 export async function readAnew(context: Context, id: string): Promise<rest.DataAsset> {
   return dataAssetById(context).clear(id).load(id)
 }
 
 /**
- * Sends a change together with everything that stays: upstream's PUT may empty what its body leaves out.
- * @param current the data asset as it is
+ * Sends a change together with all unchanged fields, because upstream's PUT may empty those that the body omits.
+ * @param current the current data asset
  */
 export async function sendUpdate(
   context: Context,
@@ -188,7 +188,7 @@ const ResultsInfoInput = builder.inputType("ResultsInfoInput", {
 type SourceInput = typeof DataAssetSourceInput.$inferInput
 type TargetInput = typeof DataAssetTargetInput.$inferInput
 
-/** A value that may be null as one that may be undefined: null is never sent. */
+/** Converts null to undefined, because null is never sent. */
 const given = <T>(value: T | null | undefined): T | undefined => value ?? undefined
 
 function wireSource({ aws, gcp, computation, cloudWorkstation, combined }: SourceInput) {
@@ -253,7 +253,7 @@ function wireResultsInfo(info: typeof ResultsInfoInput.$inferInput): rest.Result
   }
 }
 
-/** Throws BAD_USER_INPUT where a text that must say something is blank. */
+/** Throws BAD_USER_INPUT if a required string is blank. */
 export function checkNotBlank(fields: Record<string, string | null | undefined>): void {
   for (const [field, value] of Object.entries(fields)) {
     if (value != null && value.trim() === "") throw badUserInput(`\`${field}\` is empty: give it a value.`)

@@ -88,7 +88,7 @@ builder.queryField("searchDataAssets", (t) =>
   }),
 )
 
-/** The same criteria as an input, for mutations over everything that a search finds. */
+/** The search criteria as an input type, for mutations of all data assets that a search finds. */
 export const DataAssetSearchInput = builder.inputType("DataAssetSearchInput", {
   description: "Selects the data assets that a search finds. At least one condition is required.",
   fields: (t) => ({
@@ -102,7 +102,7 @@ export const DataAssetSearchInput = builder.inputType("DataAssetSearchInput", {
   }),
 })
 
-/** A search's criteria as the wire has them. */
+/** Converts search criteria to the wire format. */
 function wireCriteria(criteria: typeof DataAssetSearchInput.$inferInput) {
   return {
     query: criteria.query || undefined,
@@ -115,10 +115,10 @@ function wireCriteria(criteria: typeof DataAssetSearchInput.$inferInput) {
   }
 }
 
-/** The most data assets that a mutation finds. */
+/** The maximum number of data assets that a mutation may find. */
 export const mostFound = 1000
 
-/** The ids of everything that the search finds. Throws BAD_USER_INPUT when that is more than one mutation takes. */
+/** The ids of all data assets that the search finds. Throws BAD_USER_INPUT if they are too many for one mutation. */
 export async function findDataAssets(
   context: Context,
   search: typeof DataAssetSearchInput.$inferInput,

@@ -55,7 +55,7 @@ export interface ContainedDataAsset {
 
 /**
  * `GET /data_assets/{id}`: one data asset.
- * Rejects with UpstreamError: 404 when there is none, 403 when the caller may not see it.
+ * Rejects with UpstreamError: 404 if it does not exist, 403 if the caller may not see it.
  */
 export function getDataAsset(upstream: Upstream, id: string): Promise<DataAsset> {
   return upstream.read({ method: "GET", route: "data_assets/{id}", ids: { id }, decode: matchingId<DataAsset>(id) })
@@ -148,7 +148,7 @@ export function updateDataAsset(upstream: Upstream, id: string, update: DataAsse
   })
 }
 
-/** `PATCH /data_assets/{id}/archive?archive=`: puts it into the archive, or takes it out. The answer has no body. */
+/** `PATCH /data_assets/{id}/archive?archive=`: puts it into the archive, or takes it out. The response has no body. */
 export function archiveDataAsset(upstream: Upstream, id: string, archive: boolean): Promise<void> {
   return upstream.write({
     method: "PATCH",
@@ -159,7 +159,7 @@ export function archiveDataAsset(upstream: Upstream, id: string, archive: boolea
   })
 }
 
-/** `DELETE /data_assets/{id}`: deletes it for good. The answer has no body. Rejects with UpstreamError: 403, 404. */
+/** `DELETE /data_assets/{id}`: deletes it permanently. The response has no body. Rejects with UpstreamError: 403, 404. */
 export function deleteDataAsset(upstream: Upstream, id: string): Promise<void> {
   return upstream.write({ method: "DELETE", route: "data_assets/{id}", ids: { id }, decode: noBody })
 }

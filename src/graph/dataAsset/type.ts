@@ -49,7 +49,7 @@ const DataAssetOrigin = wireEnum("DataAssetOrigin", "Where a data asset's files 
   gcp: "A Google Cloud Storage bucket.",
 })
 
-/** How many data assets go into a run, as a rule. */
+/** The usual number of inputs of a run. */
 const inputs: Count = { assumed: 5 }
 
 const Provenance = builder.objectRef<rest.Provenance>("Provenance").implement({

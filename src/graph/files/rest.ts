@@ -28,7 +28,7 @@ const routes = { computations: "computations/{id}/results", data_assets: "data_a
 /**
  * `POST /computations/{id}/results` or `POST /data_assets/{id}/files` with `{path}`: what a folder holds, without what its
  * folders hold. An empty path is the root.
- * Rejects with UpstreamError: 404 when there is no such owner or folder, 400 for an external data asset.
+ * Rejects with UpstreamError: 404 if there is no such owner or folder, 400 for an external data asset.
  */
 export async function listFolder(upstream: Upstream, { kind, id }: FileOwner, path: string): Promise<FolderItem[]> {
   const { items } = await upstream.read({
@@ -43,7 +43,7 @@ export async function listFolder(upstream: Upstream, { kind, id }: FileOwner, pa
 
 /**
  * `GET /computations/{id}/results/urls?path=` or `GET /data_assets/{id}/files/urls?path=`: signed addresses of one file.
- * Rejects with UpstreamError: 404 when there is no such owner or file, 400 for an external data asset.
+ * Rejects with UpstreamError: 404 if there is no such owner or file, 400 for an external data asset.
  */
 export function getFileUrls(upstream: Upstream, { kind, id }: FileOwner, path: string): Promise<FileUrls> {
   return upstream.read({

@@ -8,10 +8,10 @@ import { readableFloat, text } from "../fields.ts"
 import { loaderByKey } from "../loader.ts"
 import * as rest from "./rest.ts"
 
-/** A place among somebody's files; nobody has looked yet whether there is anything. */
+/** A path among the files of an owner. It may not exist. */
 interface Place {
   owner: rest.FileOwner
-  /** From the root, without slashes at its ends; "" is the root. */
+  /** From the root, without leading and trailing slashes. "" is the root. */
   path: string
 }
 
@@ -21,7 +21,7 @@ interface FolderPlace extends Place {
 
 interface FilePlace extends Place {
   __typename: "File"
-  /** Bytes, where a listing told. */
+  /** The size in bytes, if a folder listing gave it. */
   size?: number | string | undefined
 }
 
@@ -42,14 +42,14 @@ const urlsByFile = loaderByKey((context, key) => {
   return nullIfMissing(rest.getFileUrls(context.upstream, owner, path))
 })
 
-/** Null: there is no such file. */
+/** Null if the file does not exist. */
 const downloadByFile = loaderByKey(async (context, key) => {
   const { range, ...place } = placeOf(key)
   const urls = await urlsByFile(context).load(keyOf(place))
   return urls && nullIfMissing(context.upstream.download(urls.download_url, range))
 })
 
-/** The folder at this path; slashes at its ends make no difference. */
+/** The folder at this path. Leading and trailing slashes are ignored. */
 export function folderAt(owner: rest.FileOwner, path: string): FolderPlace {
   return { __typename: "Folder", owner, path: trim(path, "/") }
 }
@@ -79,20 +79,20 @@ async function entriesOf(context: Context, folder: FolderPlace): Promise<(Folder
   })
 }
 
-/** The most bytes of a file that pass through the gateway: 1 MiB. */
+/** The maximum size of a file that the gateway reads: 1 MiB. */
 const mostBytes = 1024 * 1024
 const defaultBytes = 64 * 1024
 
-/** How much of a file is read at the most, each as far as it has to be: so different limits share the reading. */
+/** A file is read up to the smallest of these sizes that suffices, so that fields with different limits share a download. */
 const steps = [defaultBytes, mostBytes]
 
-/** What was read of a file: its text, if it is UTF-8, or nothing but its size where it is too large (undefined: nobody knows). */
+/** A file that was read. `text` is undefined if the file is too large or not UTF-8, `size` if it is unknown. */
 interface Content {
   size: number | undefined
   text: string | undefined
 }
 
-/** Null: there is no such file. It is decoded once, however many fields of a request show it. */
+/** Null if the file does not exist. Decoded once per request, however many fields show it. */
 const contentByFile = loaderByKey(async (context, key): Promise<Content | null> => {
   const download = await downloadByFile(context).load(key)
   if (download === null) return null
@@ -124,7 +124,7 @@ function tooLarge({ path }: FilePlace, size: number | undefined, maxBytes: numbe
   )
 }
 
-/** The text of a whole file; null where there is none. Throws BAD_USER_INPUT for a file of more than `maxBytes`. */
+/** The text of a whole file. Null if it does not exist. Throws BAD_USER_INPUT for a file of more than `maxBytes`. */
 async function textOf(context: Context, file: FilePlace, maxBytes: number): Promise<string | null> {
   checkListedSize(file, maxBytes)
   const step = steps.find((bytes) => bytes >= maxBytes) ?? mostBytes
@@ -141,14 +141,14 @@ async function textOf(context: Context, file: FilePlace, maxBytes: number): Prom
 
 const deepestJson = 500
 
-/** Parsed once, however many fields of a request show it. */
+/** Parsed once per request, however many fields show it. */
 const jsonByFile = loaderByKey(async (context, key): Promise<unknown> => {
   const file: FilePlace = { __typename: "File", ...placeOf(key) }
   const content = await textOf(context, file, mostBytes)
   if (content === null) return null
   const value = parsed(content)
   if (value === undefined) throw badUserInput(`${quotedPath(file.path)} holds no JSON: ask for its \`text\`.`)
-  // Written into the answer it would overflow the stack.
+  // Serializing deeper values would overflow the stack.
   if (isDeeper(value, deepestJson)) {
     throw badUserInput(
       `${quotedPath(file.path)} is JSON nested more than ${deepestJson} levels deep: ask for its \`text\`.`,
@@ -170,10 +170,10 @@ function isDeeper(value: unknown, levels: number): boolean {
   return levels === 0 || Object.values(value).some((inner) => isDeeper(inner, levels - 1))
 }
 
-/** What was read of a log, or nothing but its size where it is too large. */
+/** A log that was read, or only its size if it is too large. */
 type Log = { size: number | undefined } | { text: string; isWhole: boolean; lineStarts: Uint32Array }
 
-/** Null: there is none. It is decoded, and its lines found, once, however many fields of a request show it. */
+/** Null if there is no log. Decoded and split into lines once per request, however many fields show it. */
 const logByFile = loaderByKey(async (context, key): Promise<Log | null> => {
   const download = await downloadByFile(context).load(key)
   if (download === null || download.bytes === undefined) return download
@@ -181,7 +181,7 @@ const logByFile = loaderByKey(async (context, key): Promise<Log | null> => {
   return { text, isWhole: download.isWhole, lineStarts: lineStartsIn(text) }
 })
 
-/** Where the lines of a text begin; each ends behind its line break. */
+/** The offsets at which the lines begin. A line includes its line break. */
 function lineStartsIn(text: string): Uint32Array {
   const starts = new Uint32Array(text.length)
   let count = 0
@@ -190,16 +190,16 @@ function lineStartsIn(text: string): Uint32Array {
     const end = text.indexOf("\n", at)
     at = end < 0 ? text.length : end + 1
   }
-  // A copy, so that the rest of the room for a line at each character isn't kept.
+  // A copy, to free the unused part of the array.
   return starts.slice(0, count)
 }
 
-/** How much of a log's end is read at first, and how much where its lines are so long that those were too few. */
+/** How much of a log's end is read first, and how much if that has too few lines. */
 const tailBytes = [64 * 1024, mostBytes]
 
 /**
- * The text of a log, or its last lines; null where there is none. What is no UTF-8 in it is replaced: programs write all
- * sorts of things. Throws BAD_USER_INPUT for a log of more than 1 MiB that is asked for whole.
+ * The text of a log, or its last lines. Null if there is no log. Bytes that are not UTF-8 are replaced, because programs write
+ * any bytes. Throws BAD_USER_INPUT for the whole of a log of more than 1 MiB.
  */
 export async function logOf(
   context: Context,
@@ -230,14 +230,14 @@ export async function logOf(
     const { text, lineStarts, isWhole } = log
     const lines = lineStarts.length
     if (isWhole) return text.slice(lineStarts[Math.max(0, lines - tail)] ?? 0)
-    // The first of a part's lines has lost its beginning; it is shown only where it is the only one.
+    // The first line of a part is incomplete. It is returned only if it is the only one.
     end = text.slice(lineStarts[lines > 1 ? Math.max(1, lines - tail) : 0] ?? 0)
     if (lines > tail) return end
   }
   return end
 }
 
-/** A part of a file may begin in the midst of a character, whose remaining bytes are left out. */
+/** Drops the rest of a character at the beginning of a part, which may start within one. */
 function wholeCharacters({ bytes, isWhole }: { bytes: Buffer; isWhole: boolean }): Buffer {
   const first = bytes.subarray(0, 4).findIndex((byte) => (byte & 0xc0) !== 0x80)
   return isWhole || first < 0 ? bytes : bytes.subarray(first)

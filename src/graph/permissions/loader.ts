@@ -2,7 +2,7 @@ import type { Context } from "../context.ts"
 import { loaderByKey } from "../loader.ts"
 import * as rest from "./rest.ts"
 
-/** Whose permissions. */
+/** The object that the permissions belong to. */
 interface ShareableKey {
   kind: rest.Shareable
   id: string
@@ -13,12 +13,12 @@ const permissionsByKey = loaderByKey((context, key) => {
   return rest.getPermissions(context.upstream, kind, id)
 })
 
-/** The permissions of an object; one call. */
+/** The permissions of an object. One call. */
 export function permissionsOf(context: Context, kind: rest.Shareable, id: string): Promise<rest.Permissions> {
   return permissionsByKey(context).load(JSON.stringify({ kind, id } satisfies ShareableKey))
 }
 
-/** Forgets all permissions that this request has loaded: a change of one object's may share what is attached to it too. */
+/** Drops all permissions that this request has loaded, because a change may also share attached data assets. */
 export function forgetPermissions(context: Context): void {
   permissionsByKey(context).clearAll()
 }

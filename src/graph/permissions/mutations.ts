@@ -29,7 +29,7 @@ const GroupPermissionInput = builder.inputType("GroupPermissionInput", {
   }),
 })
 
-/** The permissions in an input: for every input that can set them. */
+/** The fields of every input that sets permissions. */
 export const permissionFields = (t: InputFields) => ({
   users: t.field({
     type: [UserPermissionInput],
@@ -51,14 +51,14 @@ interface PermissionsInput {
 }
 
 /**
- * The permissions that an input gives, as the wire has them; what it leaves out, or gives as null, isn't in there. Throws
- * BAD_USER_INPUT for an empty or repeated name and a role that can't be sent.
+ * Converts the permissions of an input to the wire format, without fields that are omitted or null. Throws BAD_USER_INPUT
+ * for an empty or repeated name and for a role that can't be sent.
  */
 export function wirePermissions({ users, groups, everyone, shareAssets }: PermissionsInput): rest.Permissions {
   checkNames(
     "users",
     "email",
-    // Nobody has two mailboxes that differ only in capitals.
+    // Addresses that differ only in case are the same mailbox.
     users?.map(({ email }) => email.trim().toLowerCase()),
   )
   checkNames(
@@ -86,9 +86,9 @@ function checkNames(field: string, key: string, names: readonly string[] = []): 
 }
 
 /**
- * Changes permissions and leaves the rest of them as it is: upstream takes away what it isn't sent, so what it has is read
- * anew and sent along, as it came. Two calls.
- * @param change what `wirePermissions` made of an input
+ * Changes the given permissions and keeps the others. Upstream removes what the body omits, so the current ones are read first
+ * and sent along unchanged. Two calls.
+ * @param change the result of `wirePermissions`
  */
 export async function sendPermissions(
   context: Context,
@@ -100,16 +100,16 @@ export async function sendPermissions(
   const known = Object.fromEntries(Object.entries(current).filter(([_key, value]) => value !== null))
   await rest.setPermissions(context.upstream, kind, id, { ...known, ...change })
   forgetPermissions(context)
-  // Panels say which data assets the caller may open.
+  // Panels say which data assets the caller may read.
   forgetAppPanels(context)
 }
 
-/** Defines the mutation for capsules, pipelines or data assets: they differ in nothing but names. */
+/** Defines the mutation for capsules, pipelines or data assets, which differ only in names. */
 function definePermissionsMutation<T extends { id: string }>(names: {
   kind: rest.Shareable
-  /** The payload's field; with `Id` behind it, the input's field too. */
+  /** The name of the payload field. With the suffix `Id`, the name of the input field. */
   one: "capsule" | "pipeline" | "dataAsset"
-  /** What people call it. */
+  /** Its name in descriptions. */
   what: string
   type: ObjectType<T>
   loader: ReturnType<typeof loaderById<T>>

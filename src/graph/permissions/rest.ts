@@ -25,7 +25,7 @@ export interface GroupPermission {
 
 /**
  * `GET /{kind}/{id}/permissions`: who may do what.
- * Rejects with UpstreamError: 404 when there is no such object, 403 when the caller may not see its permissions.
+ * Rejects with UpstreamError: 404 if there is no such object, 403 if the caller may not see its permissions.
  */
 export function getPermissions(upstream: Upstream, kind: Shareable, id: string): Promise<Permissions> {
   return upstream.read({
@@ -38,8 +38,8 @@ export function getPermissions(upstream: Upstream, kind: Shareable, id: string):
 
 /**
  * `POST /{kind}/{id}/permissions`: replaces all permissions. What the body leaves out is taken away, so send all of it.
- * The answer's body is of no use.
- * Rejects with UpstreamError: 400 for an unknown user or group, 403 when the caller may not share it, 404.
+ * The response body is not used.
+ * Rejects with UpstreamError: 400 for an unknown user or group, 403 if the caller may not share it, 404.
  */
 export function setPermissions(
   upstream: Upstream,
