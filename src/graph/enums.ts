@@ -1,7 +1,7 @@
 import { badUserInput } from "../errors.ts"
 import { builder } from "./builder.ts"
 import type { Context } from "./context.ts"
-import { notPromised, text } from "./fields.ts"
+import { invalidField, string } from "./fields.ts"
 
 const unrecognized = "UNRECOGNIZED"
 
@@ -32,7 +32,7 @@ export function wireEnum<Value extends string>(
     return unrecognized
   }
   const at = (key: string) => {
-    const rawAt = text(key)
+    const rawAt = string(key)
     return (parent: object, _args: object, context: Context): string | null => {
       const raw = rawAt(parent)
       return raw === null ? null : read(raw, context)
@@ -45,11 +45,11 @@ export function wireEnum<Value extends string>(
     /** A resolver for the value under this key; null where there is none. */
     at,
     /** A resolver for a value that the API always sends. */
-    always(key: string) {
+    required(key: string) {
       const valueAt = at(key)
       return (parent: object, args: object, context: Context): string => {
         const value = valueAt(parent, args, context)
-        if (value === null) throw notPromised(key, "missing")
+        if (value === null) throw invalidField(key, "missing")
         return value
       }
     },

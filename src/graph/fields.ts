@@ -16,7 +16,7 @@ function present(parent: object, keys: readonly string[]): unknown {
 }
 
 /** A value that is there but can't be what the API promises: the field fails, its neighbours don't. */
-export function notPromised(key: string, what: string): DecodeError {
+export function invalidField(key: string, what: string): DecodeError {
   return new DecodeError(`Code Ocean's answer is not what its API promises: "${key}" is ${what}.`)
 }
 
@@ -24,28 +24,28 @@ export function notPromised(key: string, what: string): DecodeError {
 const maxItems = 10_000
 
 function checkList(value: unknown, key: string): asserts value is unknown[] {
-  if (!Array.isArray(value)) throw notPromised(key, "no list")
-  if (value.length > maxItems) throw notPromised(key, `a list of more than ${maxItems} items`)
+  if (!Array.isArray(value)) throw invalidField(key, "no list")
+  if (value.length > maxItems) throw invalidField(key, `a list of more than ${maxItems} items`)
 }
 
 /** A text, or null. Numbers and booleans are written out. */
-export function text(...keys: [string, ...string[]]): Resolver<string | null> {
-  return (parent) => asText(present(parent, keys), keys[0])
+export function string(...keys: [string, ...string[]]): Resolver<string | null> {
+  return (parent) => asString(present(parent, keys), keys[0])
 }
 
 /** A text in which "" is a value of its own, such as a parameter's default. */
-export function textOrEmpty(key: string): Resolver<string | null> {
-  return (parent) => asText((parent as WireObject)[key] ?? null, key)
+export function stringOrEmpty(key: string): Resolver<string | null> {
+  return (parent) => asString((parent as WireObject)[key] ?? null, key)
 }
 
 /** Texts, or null where there is no list. Null items are left out. */
-export function texts(...keys: [string, ...string[]]): Resolver<string[] | null> {
+export function strings(...keys: [string, ...string[]]): Resolver<string[] | null> {
   return (parent) => {
     const value = present(parent, keys)
     if (value === null) return null
     checkList(value, keys[0])
     if (value.every((item) => typeof item === "string")) return value
-    return value.filter((item) => item !== null).map((item) => asText(item, keys[0]) as string)
+    return value.filter((item) => item !== null).map((item) => asString(item, keys[0]) as string)
   }
 }
 
@@ -66,7 +66,8 @@ export function objects<T extends object>(...keys: [string, ...string[]]): Resol
     if (value === null) return null
     checkList(value, keys[0])
     return (value as (T | null)[]).filter((item) => {
-      if (item !== null && typeof item !== "object") throw notPromised(keys[0], "a list of something else than objects")
+      if (item !== null && typeof item !== "object")
+        throw invalidField(keys[0], "a list of something else than objects")
       return item !== null
     })
   }
@@ -76,7 +77,7 @@ export function objects<T extends object>(...keys: [string, ...string[]]): Resol
 export function object<T extends object>(...keys: [string, ...string[]]): Resolver<T | null> {
   return (parent) => {
     const value = present(parent, keys)
-    if (value !== null && (typeof value !== "object" || Array.isArray(value))) throw notPromised(keys[0], "no object")
+    if (value !== null && (typeof value !== "object" || Array.isArray(value))) throw invalidField(keys[0], "no object")
     return value as T | null
   }
 }
@@ -88,7 +89,7 @@ export function entries(key: string): Resolver<{ key: string; value: unknown }[]
     const value = objectAt(parent)
     if (value === null) return null
     const found = Object.entries(value)
-    if (found.length > maxItems) throw notPromised(key, `an object of more than ${maxItems} keys`)
+    if (found.length > maxItems) throw invalidField(key, `an object of more than ${maxItems} keys`)
     return found.map(([key, value]) => ({ key, value }))
   }
 }
@@ -99,7 +100,7 @@ export function int(...keys: [string, ...string[]]): Resolver<number | null> {
     const value = asNumber(present(parent, keys), keys[0])
     if (value === null) return null
     const whole = Math.trunc(value)
-    if (whole !== (whole | 0)) throw notPromised(keys[0], "beyond 32 bits")
+    if (whole !== (whole | 0)) throw invalidField(keys[0], "beyond 32 bits")
     return whole
   }
 }
@@ -134,41 +135,41 @@ const truths: ReadonlyMap<string, boolean> = new Map([
 ])
 
 /** A truth value, or null. */
-export function bool(...keys: [string, ...string[]]): Resolver<boolean | null> {
+export function boolean(...keys: [string, ...string[]]): Resolver<boolean | null> {
   return (parent) => {
     const value = present(parent, keys)
     if (value === null || typeof value === "boolean") return value
     const named = typeof value === "object" ? undefined : truths.get(String(value).toLowerCase())
-    if (named === undefined) throw notPromised(keys[0], "neither true nor false")
+    if (named === undefined) throw invalidField(keys[0], "neither true nor false")
     return named
   }
 }
 
 /** Epoch seconds, or null; 0 means never. */
-export function time(...keys: [string, ...string[]]): Resolver<number | null> {
+export function epochSeconds(...keys: [string, ...string[]]): Resolver<number | null> {
   return (parent) => asNumber(present(parent, keys), keys[0]) || null
 }
 
 /** What the API always sends: the read value, or an error that names the key. */
-export function always<T>(key: string, read: (key: string) => Resolver<T | null>): Resolver<T> {
+export function required<T>(key: string, read: (key: string) => Resolver<T | null>): Resolver<T> {
   const resolve = read(key)
   return (parent) => {
     const value = resolve(parent)
-    if (value === null) throw notPromised(key, "missing")
+    if (value === null) throw invalidField(key, "missing")
     return value
   }
 }
 
-function asText(value: unknown, key: string): string | null {
+function asString(value: unknown, key: string): string | null {
   if (value === null || typeof value === "string") return value
   if (typeof value === "number" || typeof value === "boolean") return String(value)
-  throw notPromised(key, "no text")
+  throw invalidField(key, "no text")
 }
 
 function asNumber(value: unknown, key: string): number | null {
   if (value === null) return null
   const number = toNumber(value)
-  if (number === undefined) throw notPromised(key, "no number")
+  if (number === undefined) throw invalidField(key, "no number")
   return number
 }
 

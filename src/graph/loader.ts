@@ -2,7 +2,7 @@ import DataLoader from "dataloader"
 import type { GraphQLObjectType, GraphQLResolveInfo } from "graphql"
 import { nullIfMissing } from "../errors.ts"
 import { type Context, oncePerRequest } from "./context.ts"
-import { text } from "./fields.ts"
+import { string } from "./fields.ts"
 import { selectionSetsOf, selectsOnlyId } from "./selection.ts"
 
 /** How several objects are fetched by one call. */
@@ -208,7 +208,7 @@ export function linkAt<T extends { id: string }>(
   loader: ReturnType<typeof loaderById<T>>,
   ...keys: [string, ...string[]]
 ) {
-  const idAt = text(...keys)
+  const idAt = string(...keys)
   return (parent: object, _args: object, context: Context, info: GraphQLResolveInfo): Promise<T | null> | T | null => {
     const id = idAt(parent)
     return id === null ? null : loader.linkOrNull(context, id, info)

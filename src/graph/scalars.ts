@@ -1,7 +1,7 @@
 import { GraphQLError, Kind, type ValueNode, valueFromASTUntyped } from "graphql"
 import { badUserInput } from "../errors.ts"
 import { builder } from "./builder.ts"
-import { notPromised } from "./fields.ts"
+import { invalidField } from "./fields.ts"
 import { longest } from "./inputLimits.ts"
 
 const rfc3339 = /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:\d{2}))?$/
@@ -34,7 +34,7 @@ builder.scalarType("DateTime", {
     const seconds = Number(epochSeconds)
     if (Number.isInteger(seconds) && seconds >= 0 && seconds < tenThousandYears) return isoText(seconds)
     const date = new Date(seconds * 1000)
-    if (Number.isNaN(date.getTime())) throw notPromised("time", "beyond what a date can be")
+    if (Number.isNaN(date.getTime())) throw invalidField("time", "beyond what a date can be")
     return date.toISOString()
   },
   parseValue: (value) => {
@@ -59,7 +59,7 @@ builder.scalarType("ByteCount", {
   serialize: (bytes) => {
     const count = typeof bytes === "string" && bytes.trim() !== "" ? Number(bytes) : bytes
     if (typeof count !== "number" || !Number.isSafeInteger(count) || count < 0) {
-      throw notPromised("size", "no whole number of bytes up to 2^53")
+      throw invalidField("size", "no whole number of bytes up to 2^53")
     }
     return count
   },

@@ -1,6 +1,6 @@
 import { badUserInput } from "../../errors.ts"
 import { firstRepeated } from "../defineMutation.ts"
-import { bool, float, objects, text, textOrEmpty, texts } from "../fields.ts"
+import { boolean, float, objects, string, stringOrEmpty, strings } from "../fields.ts"
 import type { Patterns } from "./pattern.ts"
 import type { AppPanel, PanelParameter } from "./rest.ts"
 
@@ -10,14 +10,14 @@ import type { AppPanel, PanelParameter } from "./rest.ts"
  */
 const parametersOf = objects<PanelParameter>("parameters")
 const processesOf = objects("processes")
-const nameOf = text("name")
-const paramNameOf = text("param_name")
-const isRequired = bool("required")
-const defaultOf = textOrEmpty("default_value")
+const nameOf = string("name")
+const paramNameOf = string("param_name")
+const isRequired = boolean("required")
+const defaultOf = stringOrEmpty("default_value")
 const minimumOf = float("minimum")
 const maximumOf = float("maximum")
-const patternOf = text("pattern")
-const optionsOf = texts("value_options")
+const patternOf = string("pattern")
+const optionsOf = strings("value_options")
 
 /** The values for a run, of a capsule or pipeline itself or of one process of a pipeline. */
 export interface GivenParameters {

@@ -3,7 +3,7 @@ import { link, listOf } from "../cost.ts"
 import { dataAssetById } from "../dataAsset/loader.ts"
 import { DataAsset } from "../dataAsset/type.ts"
 import { wireEnum } from "../enums.ts"
-import { bool, float, object, objects, text, textOrEmpty, texts } from "../fields.ts"
+import { boolean, float, object, objects, string, stringOrEmpty, strings } from "../fields.ts"
 import { linkAt } from "../loader.ts"
 import type * as rest from "./rest.ts"
 
@@ -22,22 +22,22 @@ const ParameterType = wireEnum("AppPanelParameterType", "How a parameter's value
 const General = builder.objectRef<object>("AppPanelGeneral").implement({
   description: "The title and instructions of an app panel.",
   fields: (t) => ({
-    title: t.string({ description: "The title.", resolve: text("title") }),
-    instructions: t.string({ description: "What to do.", resolve: text("instructions") }),
-    helpText: t.string({ description: "Further help.", resolve: text("help_text") }),
+    title: t.string({ description: "The title.", resolve: string("title") }),
+    instructions: t.string({ description: "What to do.", resolve: string("instructions") }),
+    helpText: t.string({ description: "Further help.", resolve: string("help_text") }),
   }),
 })
 
 const PanelDataAsset = builder.objectRef<rest.PanelDataAsset>("AppPanelDataAsset").implement({
   description: "A data asset attached to a capsule or pipeline, as the panel shows it.",
   fields: (t) => ({
-    id: t.id({ description: "The data asset's id.", resolve: text("id") }),
-    mount: t.string({ description: "The folder it is mounted in.", resolve: text("mount") }),
-    name: t.string({ description: "The panel's label for it.", resolve: text("name") }),
-    description: t.string({ description: "What it is for.", resolve: text("description") }),
-    helpText: t.string({ description: "Further help.", resolve: text("help_text") }),
+    id: t.id({ description: "The data asset's id.", resolve: string("id") }),
+    mount: t.string({ description: "The folder it is mounted in.", resolve: string("mount") }),
+    name: t.string({ description: "The panel's label for it.", resolve: string("name") }),
+    description: t.string({ description: "What it is for.", resolve: string("description") }),
+    helpText: t.string({ description: "Further help.", resolve: string("help_text") }),
     kind: t.field({ type: DataAssetKind.ref, description: "How it is kept.", resolve: DataAssetKind.at("kind") }),
-    accessible: t.boolean({ description: "Whether the caller may read it.", resolve: bool("accessible") }),
+    accessible: t.boolean({ description: "Whether the caller may read it.", resolve: boolean("accessible") }),
     dataAsset: t.field({
       type: DataAsset,
       description: "The data asset. Costs one REST call, or none if only its id is selected.",
@@ -50,57 +50,57 @@ const PanelDataAsset = builder.objectRef<rest.PanelDataAsset>("AppPanelDataAsset
 const Category = builder.objectRef<object>("AppPanelCategory").implement({
   description: "A heading under which parameters stand.",
   fields: (t) => ({
-    id: t.id({ description: "What a parameter's `category` names.", resolve: text("id") }),
-    name: t.string({ description: "The heading.", resolve: text("name") }),
-    description: t.string({ description: "What it is about.", resolve: text("description") }),
-    helpText: t.string({ description: "Further help.", resolve: text("help_text") }),
+    id: t.id({ description: "What a parameter's `category` names.", resolve: string("id") }),
+    name: t.string({ description: "The heading.", resolve: string("name") }),
+    description: t.string({ description: "What it is about.", resolve: string("description") }),
+    helpText: t.string({ description: "Further help.", resolve: string("help_text") }),
   }),
 })
 
 const Parameter = builder.objectRef<object>("AppPanelParameter").implement({
   description: "One value that a run takes. All values are text.",
   fields: (t) => ({
-    name: t.string({ description: "The label.", resolve: text("name") }),
+    name: t.string({ description: "The label.", resolve: string("name") }),
     type: t.field({
       type: ParameterType.ref,
       description: "How its value is given.",
       resolve: ParameterType.at("type"),
     }),
-    category: t.string({ description: "The id of the category it stands under.", resolve: text("category") }),
+    category: t.string({ description: "The id of the category it stands under.", resolve: string("category") }),
     paramName: t.string({
       description: "The name under which a run takes the value. Null if it has only a position.",
-      resolve: text("param_name"),
+      resolve: string("param_name"),
     }),
-    description: t.string({ description: "What it is for.", resolve: text("description") }),
-    helpText: t.string({ description: "Further help.", resolve: text("help_text") }),
+    description: t.string({ description: "What it is for.", resolve: string("description") }),
+    helpText: t.string({ description: "Further help.", resolve: string("help_text") }),
     valueType: t.string({
       description: "What the text stands for, such as `string`, `integer` or `float`.",
-      resolve: text("value_type"),
+      resolve: string("value_type"),
     }),
     defaultValue: t.string({
       description: "The value if none is given. May be empty.",
-      resolve: textOrEmpty("default_value"),
+      resolve: stringOrEmpty("default_value"),
     }),
-    required: t.boolean({ description: "Whether a run needs a value.", resolve: bool("required") }),
-    hidden: t.boolean({ description: "Whether the panel hides it.", resolve: bool("hidden") }),
+    required: t.boolean({ description: "Whether a run needs a value.", resolve: boolean("required") }),
+    hidden: t.boolean({ description: "Whether the panel hides it.", resolve: boolean("hidden") }),
     minimum: t.float({ description: "The least value.", resolve: float("minimum") }),
     maximum: t.float({ description: "The largest value.", resolve: float("maximum") }),
-    pattern: t.string({ description: "The regular expression that a value must match.", resolve: text("pattern") }),
-    valueOptions: t.stringList({ description: "The values to choose from.", resolve: texts("value_options") }),
+    pattern: t.string({ description: "The regular expression that a value must match.", resolve: string("pattern") }),
+    valueOptions: t.stringList({ description: "The values to choose from.", resolve: strings("value_options") }),
   }),
 })
 
 const Result = builder.objectRef<object>("AppPanelResult").implement({
   description: "A result file that the panel shows.",
   fields: (t) => ({
-    fileName: t.string({ description: "The file's path in the results.", resolve: text("file_name") }),
+    fileName: t.string({ description: "The file's path in the results.", resolve: string("file_name") }),
   }),
 })
 
 const Process = builder.objectRef<object>("AppPanelProcess").implement({
   description: "One process of a pipeline, with the parameters of its capsule.",
   fields: (t) => ({
-    name: t.string({ description: "The process's name.", resolve: text("name") }),
+    name: t.string({ description: "The process's name.", resolve: string("name") }),
     categories: t.field({ type: [Category], description: "Its headings.", resolve: objects("categories") }),
     parameters: t.field({ type: [Parameter], description: "Its parameters.", resolve: objects("parameters") }),
   }),

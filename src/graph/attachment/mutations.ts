@@ -6,7 +6,7 @@ import { dataAssetById } from "../dataAsset/loader.ts"
 import { DataAssetSearchInput, findDataAssets, mostFound } from "../dataAsset/queries.ts"
 import { DataAsset } from "../dataAsset/type.ts"
 import { capitalized, checkIds, defineMutation } from "../defineMutation.ts"
-import { bool, text } from "../fields.ts"
+import { boolean, string } from "../fields.ts"
 import { atMost, longest } from "../inputLimits.ts"
 import { linkAt } from "../loader.ts"
 import * as rest from "./rest.ts"
@@ -51,15 +51,15 @@ async function attachmentsIn(context: Context, { dataAssets, search }: AttachInp
 const AttachedDataAsset = builder.objectRef<rest.AttachResult>("AttachedDataAsset").implement({
   description: "The result of attaching one data asset.",
   fields: (t) => ({
-    id: t.id({ description: "The data asset's id.", resolve: text("id") }),
-    mount: t.string({ description: "The folder it is mounted in.", resolve: text("mount") }),
+    id: t.id({ description: "The data asset's id.", resolve: string("id") }),
+    mount: t.string({ description: "The folder it is mounted in.", resolve: string("mount") }),
     mountState: t.string({
       description: "The state of the mount, in a cloud workstation.",
-      resolve: text("mount_state"),
+      resolve: string("mount_state"),
     }),
-    jobId: t.string({ description: "The job that mounts it, in a cloud workstation.", resolve: text("job_id") }),
-    external: t.boolean({ description: "Whether its files are in a bucket outside.", resolve: bool("external") }),
-    ready: t.boolean({ description: "Whether it can already be read.", resolve: bool("ready") }),
+    jobId: t.string({ description: "The job that mounts it, in a cloud workstation.", resolve: string("job_id") }),
+    external: t.boolean({ description: "Whether its files are in a bucket outside.", resolve: boolean("external") }),
+    ready: t.boolean({ description: "Whether it can already be read.", resolve: boolean("ready") }),
     dataAsset: t.field({
       type: DataAsset,
       description: "The data asset. Costs one REST call, or none if only its id is selected.",

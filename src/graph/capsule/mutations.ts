@@ -2,7 +2,7 @@ import { defineAttachmentMutations } from "../attachment/mutations.ts"
 import { builder, type ObjectType } from "../builder.ts"
 import { link } from "../cost.ts"
 import { capitalized, defineMutation } from "../defineMutation.ts"
-import { bool, int } from "../fields.ts"
+import { boolean, int } from "../fields.ts"
 import type { Typed } from "../loader.ts"
 import { changeRunnable, linkRunnable } from "./loader.ts"
 import * as rest from "./rest.ts"
@@ -91,7 +91,7 @@ function defineRunnableMutations(names: {
     newBranch: t.boolean({
       nullable: false,
       description: "Whether the sync made a branch in the linked repository.",
-      resolve: ({ moved }) => bool("new_branch")(moved) ?? false,
+      resolve: ({ moved }) => boolean("new_branch")(moved) ?? false,
     }),
   }))
   defineMutation({

@@ -4,7 +4,18 @@ import { builder } from "../builder.ts"
 import { ComputationConnection, ComputationFilterInput, computationPage } from "../computation/type.ts"
 import { cost, link, longText, oneCall } from "../cost.ts"
 import { wireEnum } from "../enums.ts"
-import { always, bool, float, int, object, objects, text, textOrEmpty, texts, time } from "../fields.ts"
+import {
+  boolean,
+  epochSeconds,
+  float,
+  int,
+  object,
+  objects,
+  required,
+  string,
+  stringOrEmpty,
+  strings,
+} from "../fields.ts"
 import { linkAt, type Typed } from "../loader.ts"
 import { Node } from "../node/type.ts"
 import { connectionOf, pageArguments, pageItems } from "../pagination/connection.ts"
@@ -49,12 +60,16 @@ const ArticleState = wireEnum("ArticleState", "How far an article is.", {
 const OriginalCapsule = builder.objectRef<rest.OriginalCapsule>("OriginalCapsule").implement({
   description: "What a capsule or pipeline was copied from.",
   fields: (t) => ({
-    id: t.id({ description: "The original's id.", resolve: text("id") }),
+    id: t.id({ description: "The original's id.", resolve: string("id") }),
     majorVersion: t.int({ description: "The release that was copied.", resolve: int("major_version") }),
     minorVersion: t.int({ description: "Its minor version.", resolve: int("minor_version") }),
-    name: t.string({ description: "The original's name at that time.", resolve: text("name") }),
-    created: t.field({ type: "DateTime", description: "When the original was created.", resolve: time("created") }),
-    public: t.boolean({ description: "Whether everyone may see the original.", resolve: bool("public") }),
+    name: t.string({ description: "The original's name at that time.", resolve: string("name") }),
+    created: t.field({
+      type: "DateTime",
+      description: "When the original was created.",
+      resolve: epochSeconds("created"),
+    }),
+    public: t.boolean({ description: "Whether everyone may see the original.", resolve: boolean("public") }),
     capsule: t.field({
       type: Capsule,
       description: "The original. Null where it is gone; a call, unless only its id is asked for.",
@@ -67,13 +82,13 @@ const OriginalCapsule = builder.objectRef<rest.OriginalCapsule>("OriginalCapsule
 const Submission = builder.objectRef<rest.Submission>("Submission").implement({
   description: "The submission of a capsule for release.",
   fields: (t) => ({
-    timestamp: t.field({ type: "DateTime", description: "When it was submitted.", resolve: time("timestamp") }),
-    commit: t.string({ description: "The commit that was submitted.", resolve: text("commit") }),
-    verified: t.boolean({ description: "Whether it was verified.", resolve: bool("verified") }),
+    timestamp: t.field({ type: "DateTime", description: "When it was submitted.", resolve: epochSeconds("timestamp") }),
+    commit: t.string({ description: "The commit that was submitted.", resolve: string("commit") }),
+    verified: t.boolean({ description: "Whether it was verified.", resolve: boolean("verified") }),
     verifiedTimestamp: t.field({
       type: "DateTime",
       description: "When it was verified.",
-      resolve: time("verified_timestamp"),
+      resolve: epochSeconds("verified_timestamp"),
     }),
     verificationCapsule: t.field({
       type: Capsule,
@@ -92,27 +107,31 @@ const Version = builder.objectRef<rest.Version>("Version").implement({
     releaseTime: t.field({
       type: "DateTime",
       description: "When it was released.",
-      resolve: time("release_time", "publish_time"),
+      resolve: epochSeconds("release_time", "publish_time"),
     }),
-    doi: t.string({ description: "The release's DOI.", resolve: text("doi") }),
+    doi: t.string({ description: "The release's DOI.", resolve: string("doi") }),
   }),
 })
 
 const Article = builder.objectRef<rest.Article>("Article").implement({
   description: "The publication that a capsule or pipeline belongs to.",
   fields: (t) => ({
-    id: t.id({ description: "The article's id.", resolve: text("id") }),
-    url: t.string({ description: "Its address.", resolve: text("url") }),
-    doi: t.string({ description: "Its DOI.", resolve: text("doi") }),
-    citation: t.string({ description: "How to cite it.", resolve: text("citation") }),
+    id: t.id({ description: "The article's id.", resolve: string("id") }),
+    url: t.string({ description: "Its address.", resolve: string("url") }),
+    doi: t.string({ description: "Its DOI.", resolve: string("doi") }),
+    citation: t.string({ description: "How to cite it.", resolve: string("citation") }),
     state: t.field({
       type: ArticleState.ref,
       description: "Whether it has been published.",
       resolve: ArticleState.at("state"),
     }),
-    name: t.string({ description: "Its title.", resolve: text("name") }),
-    journalName: t.string({ description: "The journal.", resolve: text("journal_name") }),
-    publishTime: t.field({ type: "DateTime", description: "When it was published.", resolve: time("publish_time") }),
+    name: t.string({ description: "Its title.", resolve: string("name") }),
+    journalName: t.string({ description: "The journal.", resolve: string("journal_name") }),
+    publishTime: t.field({
+      type: "DateTime",
+      description: "When it was published.",
+      resolve: epochSeconds("publish_time"),
+    }),
   }),
 })
 
@@ -125,37 +144,41 @@ Runnable.implement({
       type: "DateTime",
       nullable: false,
       description: "When it was created.",
-      resolve: always("created", float),
+      resolve: required("created", float),
     }),
-    name: t.string({ nullable: false, description: "The display name.", resolve: always("name", textOrEmpty) }),
+    name: t.string({ nullable: false, description: "The display name.", resolve: required("name", stringOrEmpty) }),
     status: t.field({
       type: CapsuleStatus.ref,
       nullable: false,
       description: "Whether it is a release.",
-      resolve: CapsuleStatus.always("status"),
+      resolve: CapsuleStatus.required("status"),
     }),
-    owner: t.string({ nullable: false, description: "The owner's user id.", resolve: always("owner", textOrEmpty) }),
+    owner: t.string({
+      nullable: false,
+      description: "The owner's user id.",
+      resolve: required("owner", stringOrEmpty),
+    }),
     slug: t.string({
       nullable: false,
       description: "Its other id: digits, as they stand in Code Ocean's addresses.",
-      resolve: always("slug", textOrEmpty),
+      resolve: required("slug", stringOrEmpty),
     }),
-    ownerEmail: t.string({ description: "The owner's email address.", resolve: text("owner_email") }),
+    ownerEmail: t.string({ description: "The owner's email address.", resolve: string("owner_email") }),
     lastAccessed: t.field({
       type: "DateTime",
       description: "When anyone last opened it.",
-      resolve: time("last_accessed"),
+      resolve: epochSeconds("last_accessed"),
     }),
     description: t.string({
       description: "Free text; may hold Markdown.",
       extensions: longText,
-      resolve: text("description"),
+      resolve: string("description"),
     }),
-    field: t.string({ description: "The field of research.", resolve: text("field") }),
-    tags: t.stringList({ description: "Keywords.", resolve: texts("tags", "keywords") }),
+    field: t.string({ description: "The field of research.", resolve: string("field") }),
+    tags: t.stringList({ description: "Keywords.", resolve: strings("tags", "keywords") }),
     clonedFromUrl: t.string({
       description: "The external Git repository it was cloned from.",
-      resolve: text("cloned_from_url"),
+      resolve: string("cloned_from_url"),
     }),
     originalCapsule: t.field({
       type: OriginalCapsule,

@@ -12,7 +12,7 @@ export const followComputation = defineSubscription({
   type: Computation,
   loader: computationById,
   get: rest.getComputation,
-  state: ComputationState.always("state"),
+  state: ComputationState.required("state"),
   finalStates: ["completed", "failed"],
   slowestMs: 30_000,
 })

@@ -8,7 +8,7 @@ import { cost, link, listOf } from "../cost.ts"
 import { dataAssetById } from "../dataAsset/loader.ts"
 import { DataAsset } from "../dataAsset/type.ts"
 import { wireEnum } from "../enums.ts"
-import { always, bool, float, int, objects, readableString, text, textOrEmpty } from "../fields.ts"
+import { boolean, float, int, objects, readableString, required, string, stringOrEmpty } from "../fields.ts"
 import { File, Folder, fileAt, folderAt, logOf } from "../files/type.ts"
 import { atMost, longest } from "../inputLimits.ts"
 import { linkAt } from "../loader.ts"
@@ -160,17 +160,17 @@ const nameOf = readableString("name")
 const ComputationParameter = builder.objectRef<object>("ComputationParameter").implement({
   description: "A value that a run was given.",
   fields: (t) => ({
-    name: t.string({ description: "The label in the app panel.", resolve: text("name") }),
-    paramName: t.string({ description: "The name under which the run took it.", resolve: text("param_name") }),
-    value: t.string({ description: "The value.", resolve: textOrEmpty("value") }),
+    name: t.string({ description: "The label in the app panel.", resolve: string("name") }),
+    paramName: t.string({ description: "The name under which the run took it.", resolve: string("param_name") }),
+    value: t.string({ description: "The value.", resolve: stringOrEmpty("value") }),
   }),
 })
 
 const InputDataAsset = builder.objectRef<rest.InputDataAsset>("ComputationDataAsset").implement({
   description: "A data asset as a run's input.",
   fields: (t) => ({
-    id: t.id({ description: "The data asset's id.", resolve: text("id") }),
-    mount: t.string({ description: "The folder it was mounted in.", resolve: text("mount") }),
+    id: t.id({ description: "The data asset's id.", resolve: string("id") }),
+    mount: t.string({ description: "The folder it was mounted in.", resolve: string("mount") }),
     dataAsset: t.field({
       type: DataAsset,
       description: "The data asset. Costs one REST call, or none if only its id is selected.",
@@ -183,9 +183,9 @@ const InputDataAsset = builder.objectRef<rest.InputDataAsset>("ComputationDataAs
 const Process = builder.objectRef<rest.Process>("ComputationProcess").implement({
   description: "One process of a pipeline's run.",
   fields: (t) => ({
-    name: t.string({ description: "The process's name.", resolve: text("name") }),
+    name: t.string({ description: "The process's name.", resolve: string("name") }),
     version: t.int({ description: "The release of its capsule that ran.", resolve: int("version") }),
-    public: t.boolean({ description: "Whether its capsule is open to everyone.", resolve: bool("public") }),
+    public: t.boolean({ description: "Whether its capsule is open to everyone.", resolve: boolean("public") }),
     parameters: t.field({
       type: [ComputationParameter],
       description: "The values it was given.",
@@ -205,27 +205,27 @@ Computation.implement({
   description: "One run of a capsule or pipeline, or a cloud workstation session.",
   interfaces: [Node],
   fields: (t) => ({
-    name: t.string({ nullable: false, description: "The display name.", resolve: always("name", textOrEmpty) }),
+    name: t.string({ nullable: false, description: "The display name.", resolve: required("name", stringOrEmpty) }),
     owner: t.string({
       description: "The id of the user who started it, or `release` for runs of a release.",
-      resolve: text("owner"),
+      resolve: string("owner"),
     }),
     ownerEmail: t.string({
       description: "The email address of the user who started it.",
-      resolve: text("owner_email"),
+      resolve: string("owner_email"),
     }),
     created: t.field({
       type: "DateTime",
       nullable: false,
       description: "When it was started.",
-      resolve: always("created", float),
+      resolve: required("created", float),
     }),
     runTime: t.int({ description: "How long it ran, in seconds.", resolve: int("run_time") }),
     state: t.field({
       type: ComputationState.ref,
       nullable: false,
       description: "The current state.",
-      resolve: ComputationState.always("state"),
+      resolve: ComputationState.required("state"),
     }),
     endStatus: t.field({
       type: ComputationEndStatus.ref,
@@ -236,7 +236,7 @@ Computation.implement({
       description: "The exit code of the script. Any error of a pipeline gives 1. Null until the run has completed.",
       resolve: int("exit_code"),
     }),
-    hasResults: t.boolean({ description: "Whether it has results.", resolve: bool("has_results") }),
+    hasResults: t.boolean({ description: "Whether it has results.", resolve: boolean("has_results") }),
     outcome: t.field({
       type: ComputationOutcome,
       nullable: false,
@@ -251,11 +251,11 @@ Computation.implement({
     }),
     cloudWorkstation: t.boolean({
       description: "Whether it is a cloud workstation session.",
-      resolve: bool("cloud_workstation"),
+      resolve: boolean("cloud_workstation"),
     }),
     nextflowProfile: t.string({
       description: "The Nextflow profile of a pipeline's run.",
-      resolve: text("nextflow_profile"),
+      resolve: string("nextflow_profile"),
     }),
     parameters: t.field({
       type: [ComputationParameter],
@@ -315,7 +315,7 @@ Computation.implement({
       extensions: cost({ calls: 3, bytes: 8_192 }),
       args: { tail: t.arg.int({ description: "How many of the last lines to return. Defaults to the whole log." }) },
       resolve: (computation, { tail }, context) =>
-        bool("has_results")(computation) === false
+        boolean("has_results")(computation) === false
           ? null
           : logOf(context, { kind: "computations", id: computation.id }, "output", tail),
     }),

@@ -3,7 +3,7 @@ import { builder } from "../builder.ts"
 import type { Context } from "../context.ts"
 import { cost } from "../cost.ts"
 import { wireEnum } from "../enums.ts"
-import { always, bool, float, list, object, objects, readableString, text, texts } from "../fields.ts"
+import { boolean, float, list, object, objects, readableString, required, string, strings } from "../fields.ts"
 import { loaderByKey } from "../loader.ts"
 import * as rest from "./rest.ts"
 
@@ -55,13 +55,13 @@ const CustomMetadataField = builder.objectRef<rest.CustomMetadataField>("CustomM
     name: t.string({
       nullable: false,
       description: "The field's exact name, including spaces. It is the `key` of its values.",
-      resolve: always("name", text),
+      resolve: required("name", string),
     }),
     type: t.field({
       type: CustomMetadataType.ref,
       nullable: false,
       description: "The type of its values.",
-      resolve: CustomMetadataType.always("type"),
+      resolve: CustomMetadataType.required("type"),
     }),
     range: t.field({
       type: CustomMetadataRange,
@@ -73,10 +73,10 @@ const CustomMetadataField = builder.objectRef<rest.CustomMetadataField>("CustomM
       description: "The allowed values, strings or numbers. Null if any value is allowed.",
       resolve: list("allowed_values"),
     }),
-    multiple: t.boolean({ description: "Whether it takes several values at once.", resolve: bool("multiple") }),
-    units: t.string({ description: "The unit of its values.", resolve: text("units") }),
-    category: t.string({ description: "The category it belongs to.", resolve: text("category") }),
-    required: t.boolean({ description: "Whether every object must have it.", resolve: bool("required") }),
+    multiple: t.boolean({ description: "Whether it takes several values at once.", resolve: boolean("multiple") }),
+    units: t.string({ description: "The unit of its values.", resolve: string("units") }),
+    category: t.string({ description: "The category it belongs to.", resolve: string("category") }),
+    required: t.boolean({ description: "Whether every object must have it.", resolve: boolean("required") }),
   }),
 })
 
@@ -90,7 +90,7 @@ export const CustomMetadataSchema = builder.objectRef<rest.CustomMetadataSchema>
     }),
     categories: t.stringList({
       description: "The categories that fields can belong to. Empty if there are none.",
-      resolve: (found) => texts("categories")(found) ?? [],
+      resolve: (found) => strings("categories")(found) ?? [],
     }),
   }),
 })
@@ -119,7 +119,7 @@ export const CustomMetadataEntry = builder.objectRef<{ key: string; value: unkno
       extensions: cost({ oncePerRequest: "customMetadata" }),
       resolve: async ({ key }, _args, context) => {
         const field = await customMetadataField(context, key)
-        return field && text("units")(field)
+        return field && string("units")(field)
       },
     }),
   }),

@@ -6,7 +6,7 @@ import { type Count, link, listOf } from "../cost.ts"
 import { CustomMetadataEntry } from "../customMetadata/type.ts"
 import { checkIds, defineMutation, FailureType } from "../defineMutation.ts"
 import { inCapitals } from "../enums.ts"
-import { entries, texts } from "../fields.ts"
+import { entries, strings } from "../fields.ts"
 import { atMost, longest } from "../inputLimits.ts"
 import { dataAssetById } from "./loader.ts"
 import { CustomMetadataInput, readAnew, sendUpdate, wireMetadata } from "./mutations.ts"
@@ -45,7 +45,7 @@ const metadataOf = entries("custom_metadata")
 
 function editableOf(asset: rest.DataAsset): Editable {
   return {
-    tags: texts("tags", "keywords")(asset) ?? [],
+    tags: strings("tags", "keywords")(asset) ?? [],
     customMetadata: Object.fromEntries((metadataOf(asset) ?? []).map(({ key, value }) => [key, value])),
   }
 }

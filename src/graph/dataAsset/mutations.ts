@@ -3,7 +3,7 @@ import { builder } from "../builder.ts"
 import type { Context } from "../context.ts"
 import { link } from "../cost.ts"
 import { capitalized, checkIds, defineMutation } from "../defineMutation.ts"
-import { object, text, texts } from "../fields.ts"
+import { object, string, strings } from "../fields.ts"
 import { atMost, longest } from "../inputLimits.ts"
 import { dataAssetById } from "./loader.ts"
 import * as rest from "./rest.ts"
@@ -57,10 +57,10 @@ export async function sendUpdate(
 ): Promise<void> {
   const { id } = current
   await rest.updateDataAsset(context.upstream, id, {
-    name: text("name")(current) ?? undefined,
-    description: text("description")(current) ?? undefined,
-    tags: texts("tags", "keywords")(current) ?? undefined,
-    mount: text("mount")(current) ?? undefined,
+    name: string("name")(current) ?? undefined,
+    description: string("description")(current) ?? undefined,
+    tags: strings("tags", "keywords")(current) ?? undefined,
+    mount: string("mount")(current) ?? undefined,
     custom_metadata: object<Record<string, unknown>>("custom_metadata")(current) ?? undefined,
     ...change,
   })

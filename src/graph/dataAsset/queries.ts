@@ -21,7 +21,7 @@ export const followDataAsset = defineSubscription({
   type: DataAsset,
   loader: dataAssetById,
   get: rest.getDataAsset,
-  state: DataAssetState.always("state"),
+  state: DataAssetState.required("state"),
   finalStates: ["ready", "failed"],
   slowestMs: 60_000,
 })

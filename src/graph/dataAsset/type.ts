@@ -7,7 +7,18 @@ import { Computation } from "../computation/type.ts"
 import { type Count, cost, link, listOf, longText } from "../cost.ts"
 import { CustomMetadataEntry } from "../customMetadata/type.ts"
 import { wireEnum } from "../enums.ts"
-import { always, bool, entries, int, object, objects, text, textOrEmpty, texts, time } from "../fields.ts"
+import {
+  boolean,
+  entries,
+  epochSeconds,
+  int,
+  object,
+  objects,
+  required,
+  string,
+  stringOrEmpty,
+  strings,
+} from "../fields.ts"
 import { File, Folder, fileAt, folderAt } from "../files/type.ts"
 import { atMost, longest } from "../inputLimits.ts"
 import { deepest, Lineage, LineageDirection, lineageOf } from "../lineage/type.ts"
@@ -55,9 +66,9 @@ const inputs: Count = { assumed: 5 }
 const Provenance = builder.objectRef<rest.Provenance>("Provenance").implement({
   description: "How a result came to be.",
   fields: (t) => ({
-    commit: t.string({ description: "The commit of the code that ran.", resolve: text("commit") }),
-    runScript: t.string({ description: "The path of the script that ran.", resolve: text("run_script") }),
-    dockerImage: t.string({ description: "The image in which it ran.", resolve: text("docker_image") }),
+    commit: t.string({ description: "The commit of the code that ran.", resolve: string("commit") }),
+    runScript: t.string({ description: "The path of the script that ran.", resolve: string("run_script") }),
+    dockerImage: t.string({ description: "The image in which it ran.", resolve: string("docker_image") }),
     capsule: t.field({
       type: Capsule,
       description:
@@ -71,7 +82,7 @@ const Provenance = builder.objectRef<rest.Provenance>("Provenance").implement({
       extensions: link,
       resolve: async (provenance, args, context, info) => {
         const found = await linkAt(computationById, "computation")(provenance, args, context, info)
-        const capsule = text("capsule")(provenance)
+        const capsule = string("capsule")(provenance)
         if (found !== null && capsule) rememberRunnable(context, found, { id: capsule, kind: "capsules" })
         return found
       },
@@ -83,7 +94,7 @@ const Provenance = builder.objectRef<rest.Provenance>("Provenance").implement({
         "The inputs of the run. An input that no longer exists is null. Costs one REST call per input, or none if only their ids are selected.",
       extensions: cost({ calls: 1, per: inputs, idsAreFree: true, items: inputs }),
       resolve: (provenance, _args, context, info) =>
-        texts("data_assets")(provenance)?.map((id) => nullIfMissing(dataAssetById.link(context, id, info))),
+        strings("data_assets")(provenance)?.map((id) => nullIfMissing(dataAssetById.link(context, id, info))),
     }),
   }),
 })
@@ -96,11 +107,11 @@ const SourceBucket = builder.objectRef<rest.SourceBucket>("SourceBucket").implem
       description: "The kind of storage.",
       resolve: DataAssetOrigin.at("origin"),
     }),
-    bucket: t.string({ description: "The bucket's name.", resolve: text("bucket") }),
-    prefix: t.string({ description: "The folder in the bucket.", resolve: text("prefix") }),
+    bucket: t.string({ description: "The bucket's name.", resolve: string("bucket") }),
+    prefix: t.string({ description: "The folder in the bucket.", resolve: string("prefix") }),
     external: t.boolean({
       description: "True if the files stay in a bucket outside Code Ocean. Such files can't be listed.",
-      resolve: bool("external"),
+      resolve: boolean("external"),
     }),
   }),
 })
@@ -108,17 +119,17 @@ const SourceBucket = builder.objectRef<rest.SourceBucket>("SourceBucket").implem
 const AppParameter = builder.objectRef<object>("AppParameter").implement({
   description: "A parameter of the run that made a result.",
   fields: (t) => ({
-    name: t.string({ description: "The parameter's name.", resolve: text("name") }),
-    value: t.string({ description: "Its value.", resolve: textOrEmpty("value") }),
+    name: t.string({ description: "The parameter's name.", resolve: string("name") }),
+    value: t.string({ description: "Its value.", resolve: stringOrEmpty("value") }),
   }),
 })
 
 const ContainedDataAsset = builder.objectRef<rest.ContainedDataAsset>("ContainedDataAsset").implement({
   description: "A data asset within a combined one.",
   fields: (t) => ({
-    id: t.id({ description: "The data asset's id.", resolve: text("id") }),
-    mount: t.string({ description: "Its folder within the combined asset.", resolve: text("mount") }),
-    size: t.field({ type: "ByteCount", description: "Bytes.", resolve: text("size") }),
+    id: t.id({ description: "The data asset's id.", resolve: string("id") }),
+    mount: t.string({ description: "Its folder within the combined asset.", resolve: string("mount") }),
+    size: t.field({ type: "ByteCount", description: "Bytes.", resolve: string("size") }),
     dataAsset: t.field({
       type: DataAsset,
       description: "The data asset. Costs one REST call, or none if only its id is selected.",
@@ -133,54 +144,54 @@ DataAsset.implement({
   description: "Data files, or results of a run, with a name, metadata and a history.",
   interfaces: [Node],
   fields: (t) => ({
-    name: t.string({ nullable: false, description: "The display name.", resolve: always("name", textOrEmpty) }),
-    mount: t.string({ description: "The default folder it is mounted in.", resolve: text("mount") }),
-    owner: t.string({ description: "The owner's user id.", resolve: text("owner") }),
-    ownerEmail: t.string({ description: "The owner's email address.", resolve: text("owner_email") }),
+    name: t.string({ nullable: false, description: "The display name.", resolve: required("name", stringOrEmpty) }),
+    mount: t.string({ description: "The default folder it is mounted in.", resolve: string("mount") }),
+    owner: t.string({ description: "The owner's user id.", resolve: string("owner") }),
+    ownerEmail: t.string({ description: "The owner's email address.", resolve: string("owner_email") }),
     created: t.field({
       type: "DateTime",
       description: "When it was created. Null for some drafts.",
-      resolve: time("created"),
+      resolve: epochSeconds("created"),
     }),
     lastUsed: t.field({
       type: "DateTime",
       description: "When it was last used. Null if never.",
-      resolve: time("last_used", "lastUsed"),
+      resolve: epochSeconds("last_used", "lastUsed"),
     }),
     state: t.field({
       type: DataAssetState.ref,
       nullable: false,
       description: "Whether it can be used.",
-      resolve: DataAssetState.always("state"),
+      resolve: DataAssetState.required("state"),
     }),
     type: t.field({
       type: DataAssetType.ref,
       nullable: false,
       description: "What it holds.",
-      resolve: DataAssetType.always("type"),
+      resolve: DataAssetType.required("type"),
     }),
     fileCount: t.int({ description: "How many files it has.", resolve: int("files") }),
     size: t.field({
       type: "ByteCount",
       description: "The size in bytes. 0 while it is new, null if it is unknown.",
-      resolve: text("size", "sizeInBytes"),
+      resolve: string("size", "sizeInBytes"),
     }),
     description: t.string({
       description: "Free text; may hold Markdown.",
       extensions: longText,
-      resolve: text("description"),
+      resolve: string("description"),
     }),
-    tags: t.stringList({ description: "Keywords.", resolve: texts("tags", "keywords") }),
+    tags: t.stringList({ description: "Keywords.", resolve: strings("tags", "keywords") }),
     nextflowProfile: t.string({
       description: "The Nextflow profile of the run that made it.",
-      resolve: text("nextflow_profile"),
+      resolve: string("nextflow_profile"),
     }),
-    failureReason: t.string({ description: "Why its creation failed.", resolve: text("failure_reason") }),
-    transferError: t.string({ description: "Why its last transfer failed.", resolve: text("transfer_error") }),
+    failureReason: t.string({ description: "Why its creation failed.", resolve: string("failure_reason") }),
+    transferError: t.string({ description: "Why its last transfer failed.", resolve: string("transfer_error") }),
     lastTransferred: t.field({
       type: "DateTime",
       description: "When its files were last moved to another bucket. Null if never.",
-      resolve: time("last_transferred"),
+      resolve: epochSeconds("last_transferred"),
     }),
     provenance: t.field({
       type: Provenance,

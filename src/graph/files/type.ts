@@ -4,7 +4,7 @@ import type { FileRange } from "../../upstream/download.ts"
 import { builder } from "../builder.ts"
 import type { Context } from "../context.ts"
 import { cost } from "../cost.ts"
-import { readableFloat, text } from "../fields.ts"
+import { readableFloat, string } from "../fields.ts"
 import { loaderByKey } from "../loader.ts"
 import * as rest from "./rest.ts"
 
@@ -66,7 +66,7 @@ function nameOf({ path }: Place): string {
   return path.slice(path.lastIndexOf("/") + 1)
 }
 
-const pathOf = text("path")
+const pathOf = string("path")
 
 async function entriesOf(context: Context, folder: FolderPlace): Promise<(FolderPlace | FilePlace)[] | null> {
   const items = await itemsByFolder(context).load(keyOf(folder))
@@ -274,7 +274,7 @@ Folder.implement({
   }),
 })
 
-const viewUrlOf = text("view_url")
+const viewUrlOf = string("view_url")
 
 export const File = builder.objectRef<FilePlace>("File")
 File.implement({
@@ -286,7 +286,7 @@ File.implement({
       type: "ByteCount",
       description:
         "The size in bytes. Null if the file was reached by its path instead of its folder, which lists the size.",
-      resolve: text("size"),
+      resolve: string("size"),
     }),
     downloadUrl: t.string({
       description:

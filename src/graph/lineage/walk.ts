@@ -6,7 +6,7 @@ import type { Context } from "../context.ts"
 import { dataAssetById } from "../dataAsset/loader.ts"
 import type { DataAsset } from "../dataAsset/rest.ts"
 import { searchDataAssets } from "../dataAsset/rest.ts"
-import { object, objects, text, texts } from "../fields.ts"
+import { object, objects, string, strings } from "../fields.ts"
 import { loaderByKey } from "../loader.ts"
 
 export type LineageKind = "data_asset" | "computation" | "capsule"
@@ -154,9 +154,9 @@ async function sourcesOf(context: Context, graph: Graph, asset: DataAsset, dista
 function originOf(asset: DataAsset) {
   const provenance = object("provenance")(asset) ?? {}
   return {
-    runId: text("computation")(provenance),
-    capsuleId: text("capsule")(provenance),
-    inputs: texts("data_assets")(provenance) ?? [],
+    runId: string("computation")(provenance),
+    capsuleId: string("capsule")(provenance),
+    inputs: strings("data_assets")(provenance) ?? [],
     contained: idsIn(asset, "contained_data_assets"),
   }
 }
@@ -175,7 +175,7 @@ function inputsOf(asset: DataAsset): Set<string> | null {
 /** The ids of the objects in this list. */
 function idsIn(parent: object | null, key: "data_assets" | "contained_data_assets"): string[] {
   const listed = parent === null ? null : objects<object>(key)(parent)
-  return (listed ?? []).map(text("id")).filter((id) => id !== null)
+  return (listed ?? []).map(string("id")).filter((id) => id !== null)
 }
 
 function hasSources(asset: DataAsset, graph: Graph): boolean {

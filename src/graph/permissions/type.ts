@@ -1,6 +1,6 @@
 import { builder } from "../builder.ts"
 import { wireEnum } from "../enums.ts"
-import { bool, objects, text } from "../fields.ts"
+import { boolean, objects, string } from "../fields.ts"
 import type * as rest from "./rest.ts"
 
 export const UserRole = wireEnum("UserRole", "What a person may do with an object.", {
@@ -25,7 +25,7 @@ export const EveryoneRole = wireEnum("EveryoneRole", "What everyone on the deplo
 const UserPermission = builder.objectRef<rest.UserPermission>("UserPermission").implement({
   description: "What one person may do.",
   fields: (t) => ({
-    email: t.string({ description: "The person's email address.", resolve: text("email") }),
+    email: t.string({ description: "The person's email address.", resolve: string("email") }),
     role: t.field({ type: UserRole.ref, description: "What the person may do.", resolve: UserRole.at("role") }),
   }),
 })
@@ -33,7 +33,7 @@ const UserPermission = builder.objectRef<rest.UserPermission>("UserPermission").
 const GroupPermission = builder.objectRef<rest.GroupPermission>("GroupPermission").implement({
   description: "What one group may do.",
   fields: (t) => ({
-    group: t.string({ description: "The group's name.", resolve: text("group") }),
+    group: t.string({ description: "The group's name.", resolve: string("group") }),
     role: t.field({ type: GroupRole.ref, description: "What its members may do.", resolve: GroupRole.at("role") }),
   }),
 })
@@ -58,7 +58,7 @@ export const Permissions = builder.objectRef<rest.Permissions>("Permissions").im
     }),
     shareAssets: t.boolean({
       description: "Whether attached data assets are shared too. Null if Code Ocean does not say.",
-      resolve: bool("share_assets"),
+      resolve: boolean("share_assets"),
     }),
   }),
 })
