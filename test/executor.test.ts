@@ -196,9 +196,9 @@ test(
       const contextValue: Partial<Context> = {
         upstream: request,
         state: caller,
-        made: undefined,
-        unrecognized() {},
-        types: new TwoGenerationCache(1_000),
+        perRequest: undefined,
+        warnUnknownEnum() {},
+        typeById: new TwoGenerationCache(1_000),
       }
       const answer = await run({ ...args, contextValue })
       request.end()

@@ -6,51 +6,55 @@ import type { CallCounts, Caller } from "../upstream/call.ts"
 import type { Upstream } from "../upstream/client.ts"
 import type { RecentChanges } from "./recentChanges.ts"
 
-/** What one GraphQL request carries. Loaders hang on it, so nothing outlives the request or crosses to another. */
+/** The context of one GraphQL request. Loaders are kept in it, so nothing outlives the request or reaches another one. */
 export interface Context extends YogaInitialContext {
-  /** What resolvers may read of the request's state. */
+  /** The part of the request's state that resolvers may read. */
   state: RequestInfo
   upstream: Upstream
-  /** What `oncePerRequest` has made, if anything. */
-  made: Map<unknown, unknown> | undefined
+  /** The values of `oncePerRequest`. Created with the first of them. */
+  perRequest: Map<unknown, unknown> | undefined
   /** What the caller has changed within the last minute. */
   recentChanges: RecentChanges
-  /** Notes an enum value that the gateway doesn't know; each is logged once in the process's life. */
-  unrecognized(caller: Caller, enumName: string, value: string): void
+  /** Logs an enum value that the gateway does not know, once in the life of the process. */
+  warnUnknownEnum(caller: Caller, enumName: string, value: string): void
   /**
-   * Of which type an id is, by the caller's `key`: a type never changes, but what a lookup costs must not tell anyone what others
-   * have looked up.
+   * The type of each id, by the caller's `key`. An id never changes its type. Kept for each caller apart, since the cost of a
+   * `node` must not reveal which ids others have read.
    */
-  types: TwoGenerationCache
-  /** Follows an object until it is final, together with the caller's other subscriptions to it. */
-  follow<T>(subject: Subject<T>): AsyncIterableIterator<Update<T>>
+  typeById: TwoGenerationCache
+  /** Yields an object each time it changes, until it is final. Equal subscriptions of one caller share their reads. */
+  watch<T>(subject: Subject<T>): AsyncIterableIterator<Update<T>>
   /**
-   * Begins the next event of a subscription, which is answered like a request of its own: what was loaded for the last one
-   * is forgotten, and the upstream is a new one with its whole time before it.
+   * Starts the next event of a subscription, which is handled like a request of its own: the values of the previous one are
+   * dropped, and calls have the whole deadline again.
    */
-  renew(): void
+  reset(): void
   /**
-   * Does work that is finished even if the client leaves, since writes should not be cut off. It has a context of its own,
-   * whose `renew` gives each step its whole time.
+   * Runs work that goes on after the client has disconnected, since writes should not be cut off. It has its own context, whose
+   * `reset` gives each step the whole deadline.
    * @param key what the caller must not work on twice at once
-   * @param wanted who wants the same of it meanwhile shares the outcome
+   * @param wanted requests of one caller for the same share one run and its outcome
    */
-  finish<T>(key: readonly string[], wanted: unknown, work: (context: Context, memo: TaskMemo) => Promise<T>): Promise<T>
+  runToCompletion<T>(
+    key: readonly string[],
+    wanted: unknown,
+    work: (context: Context, memo: TaskMemo) => Promise<T>,
+  ): Promise<T>
 }
 
 /**
- * Makes something once for each request. It is kept on the context, not in a WeakMap beside it: what a WeakMap of old age
- * leads to is collected only with the old, so every request and all that it had loaded would outlive it by seconds.
+ * Creates a value once for each request. It is kept in the context and not in a WeakMap: V8 frees what an old WeakMap refers to
+ * only with a full garbage collection, so each request and all that it loaded would outlive it by seconds.
  */
-export function oncePerRequest<T>(make: (context: Context) => T): (context: Context) => T {
+export function oncePerRequest<T>(create: (context: Context) => T): (context: Context) => T {
   return (context) => {
-    context.made ??= new Map()
-    let made = context.made.get(make)
-    if (made === undefined) {
-      made = make(context)
-      context.made.set(make, made)
+    context.perRequest ??= new Map()
+    let value = context.perRequest.get(create)
+    if (value === undefined) {
+      value = create(context)
+      context.perRequest.set(create, value)
     }
-    return made as T
+    return value as T
   }
 }
 
@@ -59,17 +63,17 @@ export interface RequestInfo extends Caller {
   readonly cost: RequestCost
 }
 
-/** What a request costs in calls to Code Ocean. */
+/** The cost of a request in calls to Code Ocean. */
 export interface RequestCost extends CallCounts {
-  /** How many were expected; null: it was refused before anyone could tell. */
+  /** Null if the request was rejected before it could be estimated. */
   estimatedUpstreamCalls: number | null
 }
 
-/** An object that can be followed. */
+/** An object that can be watched. */
 export interface Subject<T> {
   kind: string
   id: string
   read(upstream: Upstream): Promise<Snapshot<T>>
-  /** The longest wait between two reads, in milliseconds. */
+  /** The maximum interval between two reads, in milliseconds. */
   slowestMs: number
 }

@@ -88,7 +88,7 @@ export const FailureType = builder.objectRef<Failure>("Failure").implement({
 })
 
 /** The first of the texts that stands there a second time. */
-export function firstRepeated(texts: readonly string[]): string | undefined {
+export function firstDuplicate(texts: readonly string[]): string | undefined {
   const seen = new Set<string>()
   for (const text of texts) {
     if (seen.has(text)) return text
@@ -103,7 +103,7 @@ export function firstRepeated(texts: readonly string[]): string | undefined {
  */
 export function checkIds(field: string, ids: readonly string[]): void {
   if (ids.length === 0) throw badUserInput(`\`${field}\` is empty: name at least one.`)
-  const repeated = firstRepeated(ids)
+  const repeated = firstDuplicate(ids)
   if (repeated !== undefined) {
     throw badUserInput(`\`${field}\` names ${JSON.stringify(repeated.slice(0, 100))} more than once: name each once.`)
   }

@@ -19,7 +19,7 @@ export function defineSubscription<T extends { id: string }>(subscription: {
 }): (id: string, context: Context) => AsyncIterableIterator<Update<T>> {
   const { name, description, type, loader, get, state, finalStates, slowestMs } = subscription
   const follow = (id: string, context: Context) =>
-    context.follow({
+    context.watch({
       kind: name,
       id,
       slowestMs,
@@ -37,7 +37,7 @@ export function defineSubscription<T extends { id: string }>(subscription: {
       args: { id: t.arg.id({ required: true, description: "Code Ocean's own id." }) },
       subscribe: (_root, { id }, context) => follow(id, context),
       resolve: ((update: Update<T>, _args: object, context: Context) => {
-        context.renew()
+        context.reset()
         if ("error" in update) return nullIfMissing(Promise.reject(update.error))
         return loader.prime(context, [update.value])[0]
       }) as never,
@@ -47,5 +47,5 @@ export function defineSubscription<T extends { id: string }>(subscription: {
 }
 
 /** What the descriptions of these subscriptions end with. */
-export const howItGoes =
+export const watchDescription =
   "The first event comes at once, then one for each change, and after the final state the stream completes. One call each 5 seconds at first, then ever fewer while the state stays; the caller's subscriptions to the same object share them. It goes on through passing failures of Code Ocean; with an error, or null where there is none (any more), it completes. A stream that completes before the final state was cut by the gateway's stopping: subscribe again."

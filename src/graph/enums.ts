@@ -18,7 +18,7 @@ export function wireEnum<Value extends string>(
 ) {
   const ref = builder.enumType(name, {
     description,
-    values: inCapitals({ ...values, [unrecognized]: "A value that this gateway doesn't know yet." }),
+    values: enumValues({ ...values, [unrecognized]: "A value that this gateway doesn't know yet." }),
   })
   const known = new Set<string>(Object.keys(values))
   const longestKnown = Math.max(...[...known, ...Object.keys(older)].map((value) => value.length))
@@ -28,7 +28,7 @@ export function wireEnum<Value extends string>(
       const value = older[raw] ?? raw.toLowerCase()
       if (known.has(value)) return value
     }
-    context.unrecognized(context.state, name, raw)
+    context.warnUnknownEnum(context.state, name, raw)
     return unrecognized
   }
   const at = (key: string) => {
@@ -62,7 +62,7 @@ export function wireEnum<Value extends string>(
 }
 
 /** The values of an enum that only ever goes in: name outside, upstream's string inside. */
-export function inCapitals(
+export function enumValues(
   values: Readonly<Record<string, string>>,
 ): Record<string, { value: string; description: string }> {
   return Object.fromEntries(

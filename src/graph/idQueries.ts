@@ -1,10 +1,10 @@
 import { builder, type ObjectType } from "./builder.ts"
 import { cost } from "./cost.ts"
-import { mostListEntries } from "./inputLimits.ts"
+import { maxListEntries } from "./inputLimits.ts"
 import type { loaderById } from "./loader.ts"
 
 /** Defines the two lookups that every resource has: one object by its id, and many by theirs. */
-export function defineLookups<T extends { id: string }>(lookup: {
+export function defineIdQueries<T extends { id: string }>(lookup: {
   one: string
   many: string
   type: ObjectType<T>
@@ -23,7 +23,7 @@ export function defineLookups<T extends { id: string }>(lookup: {
     t.field({
       type: [lookup.type],
       nullable: { list: false, items: true },
-      description: `Those with these ids, in their order; null stands for one that there isn't. One call for each different id; at most ${mostListEntries} ids.`,
+      description: `Those with these ids, in their order; null stands for one that there isn't. One call for each different id; at most ${maxListEntries} ids.`,
       extensions: cost({ calls: 1, byId: "ids", items: { argument: "ids", assumed: 0 } }),
       args: { ids: t.arg.idList({ required: true, description: "Code Ocean's own ids." }) },
       resolve: (_root, { ids }, context) => {

@@ -22,7 +22,7 @@ import { badUserInput } from "../errors.ts"
  */
 
 /** The most entries of a list, such as `ids`. */
-export const mostListEntries = 1_000
+export const maxListEntries = 1_000
 
 /** The largest lengths of texts, in characters (UTF-16 units). */
 export const longest = {

@@ -141,7 +141,7 @@ export function loaderById<T extends { id: string }>(
   { fetchesOthers = false, bulk }: { fetchesOthers?: boolean; bulk?: BulkFetch<T> } = {},
 ) {
   const known = (context: Context, object: T) => {
-    context.types.set(context.state.key, object.id, typename)
+    context.typeById.set(context.state.key, object.id, typename)
     return typed(typename, object)
   }
   const fetchTyped = (context: Context, id: string) =>

@@ -29,8 +29,8 @@ export function createContextBuilder(options: {
   tasks: Tasks
 }): BuildContext {
   const { pool, pollers, tasks } = options
-  const unrecognized = warnOnce(options.log)
-  const types = new TwoGenerationCache(maxTypes)
+  const warnUnknownEnum = createEnumWarnings(options.log)
+  const typeById = new TwoGenerationCache(maxTypes)
   const recentChanges = new RecentChanges()
 
   return (context, state) => {
@@ -40,31 +40,31 @@ export function createContextBuilder(options: {
     const own: Omit<Context, keyof YogaInitialContext> = {
       state,
       upstream,
-      made: undefined,
+      perRequest: undefined,
       recentChanges,
-      unrecognized,
-      types,
-      follow: ({ kind, id, read, slowestMs }) =>
+      warnUnknownEnum,
+      typeById,
+      watch: ({ kind, id, read, slowestMs }) =>
         pollers.watch(JSON.stringify([state.key, kind, id]), {
           read: (signal) => readOnce(pool.forCaller(state, { retryReads: false }), read, signal),
           retryAfterMs: pollAgainAfterMs,
           slowestMs,
         }),
-      renew() {
+      reset() {
         state.upstream?.end()
         state.upstream = pool.forCaller(state)
-        Object.assign(context, { upstream: state.upstream, made: undefined })
+        Object.assign(context, { upstream: state.upstream, perRequest: undefined })
       },
-      finish: (key, wanted, work) =>
-        // The owner of the token must not do the same twice at once, whichever agents act, but agents share no outcome.
+      runToCompletion: (key, wanted, work) =>
+        // Under one token the same work never runs twice at once, whichever agents act. Agents do not share an outcome.
         tasks.run(state.tokenDigest, JSON.stringify(key), JSON.stringify([state.key, wanted]), async (memo) => {
-          const anew = () => ({ upstream: pool.forCaller(state), made: undefined })
+          const fresh = () => ({ upstream: pool.forCaller(state), perRequest: undefined })
           const own: Context = {
             ...(context as Context),
-            ...anew(),
-            renew() {
+            ...fresh(),
+            reset() {
               own.upstream.end()
-              Object.assign(own, anew())
+              Object.assign(own, fresh())
             },
           }
           try {
@@ -101,7 +101,7 @@ const maxLogged = 100
 /** So many that a token which this cuts off is not among the characters that are logged: each of the at most ten before it takes up to 6,144. */
 const maxRedacted = 100_000
 
-function warnOnce(log: Log): Context["unrecognized"] {
+function createEnumWarnings(log: Log): Context["warnUnknownEnum"] {
   const seen = new Set<string>()
   return ({ token }, enumName, sent) => {
     if (seen.size >= maxWarnings) return

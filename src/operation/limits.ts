@@ -1,5 +1,5 @@
 import type { OperationLimits } from "../config.ts"
-import { mostListEntries } from "../graph/inputLimits.ts"
+import { maxListEntries } from "../graph/inputLimits.ts"
 
 /**
  * The most that one operation may have of each. They protect the parser, the validation and the executor from documents and
@@ -28,7 +28,7 @@ export const fixedLimits = {
   /** Values in an operation's variables, including those within lists and objects. */
   variableValues: 20_000,
   /** Entries of a list in a document or its variables, such as `ids`, and keys of an object in variables. */
-  listEntries: mostListEntries,
+  listEntries: maxListEntries,
 } as const
 
 /** The limits on one operation: the fixed ones and those that are settings. */

@@ -1,5 +1,5 @@
 import { badUserInput } from "../../errors.ts"
-import { firstRepeated } from "../defineMutation.ts"
+import { firstDuplicate } from "../defineMutation.ts"
 import { boolean, float, objects, string, stringOrEmpty, strings } from "../fields.ts"
 import type { Patterns } from "./pattern.ts"
 import type { AppPanel, PanelParameter } from "./rest.ts"
@@ -32,7 +32,7 @@ export interface GivenProcess extends GivenParameters {
 
 /** Throws BAD_USER_INPUT with the parameter's name if a named parameter is given twice, which no panel allows. */
 export function checkValues({ namedParameters }: GivenParameters): void {
-  const twice = firstRepeated((namedParameters ?? []).map(({ paramName }) => paramName))
+  const twice = firstDuplicate((namedParameters ?? []).map(({ paramName }) => paramName))
   if (twice !== undefined) refuse(twice, "is given twice: give each once")
 }
 

@@ -4,7 +4,7 @@ import { forgetAppPanels } from "../appPanel/loader.ts"
 import { forgetComputations } from "../computation/loader.ts"
 import type { Context } from "../context.ts"
 import { type BulkFetch, loaderById, type Typed } from "../loader.ts"
-import { type Page, type PageArguments, searchPage } from "../pagination/page.ts"
+import { type Page, type PageArguments, pageOfSearch } from "../pagination/page.ts"
 import * as rest from "./rest.ts"
 
 /** Several are found by a search for their ids. */
@@ -41,7 +41,7 @@ export async function runnablePage(
   params: object,
   args: PageArguments,
 ): Promise<Page<Typed<rest.Runnable>>> {
-  const page = await searchPage(kind, params, args, (body) => rest.searchRunnables(context.upstream, kind, body))
+  const page = await pageOfSearch(kind, params, args, (body) => rest.searchRunnables(context.upstream, kind, body))
   return { ...page, nodes: loaderOfKind[kind].prime(context, page.nodes) }
 }
 

@@ -1,7 +1,7 @@
 import { builder } from "../builder.ts"
 import { cost } from "../cost.ts"
-import { inCapitals } from "../enums.ts"
-import { defineLookups } from "../idQueries.ts"
+import { enumValues } from "../enums.ts"
+import { defineIdQueries } from "../idQueries.ts"
 import { atMost, longest } from "../inputLimits.ts"
 import { pageArguments, pageItems } from "../pagination/connection.ts"
 import { OrderDirection, Ownership, SearchFilterInput, wireFilters } from "../pagination/filters.ts"
@@ -9,13 +9,13 @@ import type { PageArguments } from "../pagination/page.ts"
 import { capsuleById, pipelineById, runnablePage } from "./loader.ts"
 import { Capsule, CapsuleConnection, CapsuleStatus, Pipeline, PipelineConnection } from "./type.ts"
 
-defineLookups({ one: "capsule", many: "capsules", type: Capsule, loader: capsuleById })
+defineIdQueries({ one: "capsule", many: "capsules", type: Capsule, loader: capsuleById })
 
-defineLookups({ one: "pipeline", many: "pipelines", type: Pipeline, loader: pipelineById })
+defineIdQueries({ one: "pipeline", many: "pipelines", type: Pipeline, loader: pipelineById })
 
 const CapsuleOrderField = builder.enumType("CapsuleOrderField", {
   description: "What capsules and pipelines can be ordered by.",
-  values: inCapitals({
+  values: enumValues({
     created: "When it was created.",
     name: "The display name.",
     last_accessed: "When anyone last opened it.",

@@ -7,14 +7,14 @@ import { CustomMetadataInput, checkNotBlank, wireMetadata } from "../dataAsset/m
 import * as rest from "../dataAsset/rest.ts"
 import { DataAsset } from "../dataAsset/type.ts"
 import { defineMutation, FailureType } from "../defineMutation.ts"
-import { inCapitals } from "../enums.ts"
+import { enumValues } from "../enums.ts"
 import { atMost, longest } from "../inputLimits.ts"
 import { permissionFields, sendPermissions, wirePermissions } from "../permissions/mutations.ts"
 import type { Permissions } from "../permissions/rest.ts"
 
 const CaptureStep = builder.enumType("CaptureStep", {
   description: "The steps of capturing a result, in order.",
-  values: inCapitals({
+  values: enumValues({
     create: "The data asset is created, with its tags and custom metadata.",
     set_permissions: "Its permissions are set.",
   }),
@@ -22,7 +22,7 @@ const CaptureStep = builder.enumType("CaptureStep", {
 
 const CaptureStepStatus = builder.enumType("CaptureStepStatus", {
   description: "The result of a step.",
-  values: inCapitals({
+  values: enumValues({
     done: "It is done.",
     already_done: "It was done before and not repeated.",
     failed: "It was refused or failed: see `failure`.",

@@ -3,13 +3,13 @@ import type { TaskMemo } from "../../polling/tasks.ts"
 import { builder } from "../builder.ts"
 import { computationById } from "../computation/loader.ts"
 import { outcomeOf } from "../computation/outcome.ts"
-import { followComputation } from "../computation/queries.ts"
+import { watchComputation } from "../computation/queries.ts"
 import type * as computationRest from "../computation/rest.ts"
 import { Computation, ComputationOutcome } from "../computation/type.ts"
 import type { Context } from "../context.ts"
 import { cost } from "../cost.ts"
 import { dataAssetById } from "../dataAsset/loader.ts"
-import { followDataAsset } from "../dataAsset/queries.ts"
+import { watchDataAsset } from "../dataAsset/queries.ts"
 import * as rest from "../dataAsset/rest.ts"
 import { DataAsset, DataAssetState } from "../dataAsset/type.ts"
 import { MutationRefused } from "../defineMutation.ts"
@@ -96,7 +96,7 @@ builder.subscriptionField("captureResult", (t) =>
       return capture(wantedIn(input), accept, context)
     },
     resolve: ((event: Progress | { error: unknown }, _args: object, context: Context): Progress => {
-      context.renew()
+      context.reset()
       if ("error" in event) throw event.error
       const { computation, dataAsset } = event
       return {
@@ -115,7 +115,7 @@ function capture(wanted: Wanted, accept: readonly string[], context: Context) {
   async function* events(): AsyncGenerator<Progress | { error: unknown }> {
     let progress = nothingYet
     let hasEnded = false
-    const run = followComputation(wanted.computationId, context)
+    const run = watchComputation(wanted.computationId, context)
     followed = run
     for await (const update of run) {
       if ("error" in update) {
@@ -132,14 +132,17 @@ function capture(wanted: Wanted, accept: readonly string[], context: Context) {
     try {
       checkOutcome(progress.computation as computationRest.Computation, accept)
       const key = ["captureResult", wanted.computationId, wanted.params.name]
-      progress = { ...progress, ...(await context.finish(key, wanted, (own, memo) => captureOnce(own, wanted, memo))) }
+      progress = {
+        ...progress,
+        ...(await context.runToCompletion(key, wanted, (own, memo) => captureOnce(own, wanted, memo))),
+      }
     } catch (error) {
       yield refusedOr(progress, error)
       return
     }
     yield progress
 
-    const asset = followDataAsset((progress.dataAsset as rest.DataAsset).id, context)
+    const asset = watchDataAsset((progress.dataAsset as rest.DataAsset).id, context)
     followed = asset
     for await (const update of asset) {
       if ("error" in update) {
@@ -190,10 +193,10 @@ async function captureOnce(
   memo: TaskMemo,
 ): Promise<{ dataAsset: rest.DataAsset; steps: Step[] }> {
   const earlier = (await recalled(context, memo)) ?? (await earlierCapture(context, wanted))
-  context.renew()
+  context.reset()
   const dataAsset = earlier ?? (await created(context, wanted))
   memo.write(dataAsset.id)
-  context.renew()
+  context.reset()
   const steps: Step[] = [{ step: "create", status: earlier === undefined ? "done" : "already_done" }]
   return { dataAsset, steps: [...steps, ...(await permissionSteps(context, dataAsset.id, wanted.permissions))] }
 }
@@ -212,7 +215,7 @@ async function created(context: Context, wanted: Wanted): Promise<rest.DataAsset
   } catch (error) {
     const failure = toFailure(error)
     if (failure?.outcomeUnknown !== true && failure?.code !== "UPSTREAM_INVALID_RESPONSE") throw error
-    context.renew()
+    context.reset()
     const found = await earlierCapture(context, wanted).catch(() => undefined)
     if (found === undefined) throw error
     return found

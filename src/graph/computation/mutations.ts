@@ -7,7 +7,7 @@ import { builder, type InputFields } from "../builder.ts"
 import type { Kind } from "../capsule/rest.ts"
 import type { Context } from "../context.ts"
 import { link } from "../cost.ts"
-import { capitalized, defineMutation, firstRepeated } from "../defineMutation.ts"
+import { capitalized, defineMutation, firstDuplicate } from "../defineMutation.ts"
 import { atMost, longest } from "../inputLimits.ts"
 import { computationById, forgetComputations, rememberRunnable } from "./loader.ts"
 import * as rest from "./rest.ts"
@@ -160,7 +160,7 @@ defineMutation({
           )}): Code Ocean ignores a pipeline's ordered parameters without a word. Give them by name in \`namedParameters\`, or for each process in \`processes\`.`,
       )
     }
-    const twice = firstRepeated((processes ?? []).map(({ name }) => name))
+    const twice = firstDuplicate((processes ?? []).map(({ name }) => name))
     if (twice !== undefined) {
       throw badUserInput(`\`processes\` names ${JSON.stringify(twice.slice(0, 100))} twice: name each once.`)
     }

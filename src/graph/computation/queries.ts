@@ -1,14 +1,14 @@
-import { defineSubscription, howItGoes } from "../defineSubscription.ts"
-import { defineLookups } from "../idQueries.ts"
+import { defineSubscription, watchDescription } from "../defineSubscription.ts"
+import { defineIdQueries } from "../idQueries.ts"
 import { computationById } from "./loader.ts"
 import * as rest from "./rest.ts"
 import { Computation, ComputationState } from "./type.ts"
 
-defineLookups({ one: "computation", many: "computations", type: Computation, loader: computationById })
+defineIdQueries({ one: "computation", many: "computations", type: Computation, loader: computationById })
 
-export const followComputation = defineSubscription({
+export const watchComputation = defineSubscription({
   name: "computation",
-  description: `Follows a run until it is COMPLETED or FAILED. ${howItGoes}`,
+  description: `Follows a run until it is COMPLETED or FAILED. ${watchDescription}`,
   type: Computation,
   loader: computationById,
   get: rest.getComputation,

@@ -14,7 +14,7 @@ import { atMost, longest } from "../inputLimits.ts"
 import { linkAt } from "../loader.ts"
 import { Node } from "../node/type.ts"
 import { connectionOf } from "../pagination/connection.ts"
-import { listPage, type Page, type PageArguments } from "../pagination/page.ts"
+import { type Page, type PageArguments, pageOfList } from "../pagination/page.ts"
 import { computationsOf, type ListedRun, type RunnableKey, runnableOf, shownRun } from "./loader.ts"
 import { outcomeOf } from "./outcome.ts"
 import type * as rest from "./rest.ts"
@@ -82,7 +82,7 @@ export async function computationPage(
 ): Promise<Page<rest.Computation>> {
   const matches = matcherOf(args.filter ?? {}, context)
   const binding = `computations ${JSON.stringify([runnable.id, args.filter])}`
-  const page = await listPage(
+  const page = await pageOfList(
     binding,
     async () => {
       const computations = await computationsOf(context, runnable)

@@ -5,7 +5,7 @@ import type { Context } from "../context.ts"
 import { type Count, link, listOf } from "../cost.ts"
 import { CustomMetadataEntry } from "../customMetadata/type.ts"
 import { checkIds, defineMutation, FailureType } from "../defineMutation.ts"
-import { inCapitals } from "../enums.ts"
+import { enumValues } from "../enums.ts"
 import { entries, strings } from "../fields.ts"
 import { atMost, longest } from "../inputLimits.ts"
 import { dataAssetById } from "./loader.ts"
@@ -94,7 +94,7 @@ async function editOne(context: Context, id: string, edit: Edit, dryRun: boolean
 
 const UpdateStatus = builder.enumType("DataAssetUpdateStatus", {
   description: "The result for one data asset in a bulk edit.",
-  values: inCapitals({
+  values: enumValues({
     changed: "It has changed.",
     would_change: "It would change: this was a dry run.",
     unchanged: "It already has these values. Nothing was sent.",

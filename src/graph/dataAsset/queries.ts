@@ -2,22 +2,22 @@ import { badUserInput } from "../../errors.ts"
 import { builder } from "../builder.ts"
 import type { Context } from "../context.ts"
 import { cost } from "../cost.ts"
-import { defineSubscription, howItGoes } from "../defineSubscription.ts"
-import { inCapitals } from "../enums.ts"
-import { defineLookups } from "../idQueries.ts"
+import { defineSubscription, watchDescription } from "../defineSubscription.ts"
+import { enumValues } from "../enums.ts"
+import { defineIdQueries } from "../idQueries.ts"
 import { atMost, longest } from "../inputLimits.ts"
 import { connectionOf, pageArguments, pageItems } from "../pagination/connection.ts"
 import { OrderDirection, Ownership, SearchFilterInput, wireFilters } from "../pagination/filters.ts"
-import { searchPage } from "../pagination/page.ts"
+import { pageOfSearch } from "../pagination/page.ts"
 import { dataAssetById } from "./loader.ts"
 import * as rest from "./rest.ts"
 import { DataAsset, DataAssetState, DataAssetType } from "./type.ts"
 
-defineLookups({ one: "dataAsset", many: "dataAssets", type: DataAsset, loader: dataAssetById })
+defineIdQueries({ one: "dataAsset", many: "dataAssets", type: DataAsset, loader: dataAssetById })
 
-export const followDataAsset = defineSubscription({
+export const watchDataAsset = defineSubscription({
   name: "dataAsset",
-  description: `Follows a data asset until it is READY or FAILED. ${howItGoes}`,
+  description: `Follows a data asset until it is READY or FAILED. ${watchDescription}`,
   type: DataAsset,
   loader: dataAssetById,
   get: rest.getDataAsset,
@@ -28,12 +28,12 @@ export const followDataAsset = defineSubscription({
 
 const DataAssetOriginFilter = builder.enumType("DataAssetOriginFilter", {
   description: "Where a data asset's files are kept.",
-  values: inCapitals({ internal: "In Code Ocean.", external: "In a bucket outside." }),
+  values: enumValues({ internal: "In Code Ocean.", external: "In a bucket outside." }),
 })
 
 const DataAssetOrderField = builder.enumType("DataAssetOrderField", {
   description: "What data assets can be ordered by.",
-  values: inCapitals({
+  values: enumValues({
     created: "When it was created.",
     type: "What it holds.",
     name: "The display name.",
@@ -80,7 +80,7 @@ builder.queryField("searchDataAssets", (t) =>
         sort_field: args.orderBy?.field,
         sort_order: args.orderBy?.direction,
       }
-      const page = await searchPage("data_assets", params, args, (body) =>
+      const page = await pageOfSearch("data_assets", params, args, (body) =>
         rest.searchDataAssets(context.upstream, body),
       )
       return { ...page, nodes: dataAssetById.prime(context, page.nodes) }

@@ -21,7 +21,7 @@ import {
 } from "../fields.ts"
 import { File, Folder, fileAt, folderAt } from "../files/type.ts"
 import { atMost, longest } from "../inputLimits.ts"
-import { deepest, Lineage, LineageDirection, lineageOf } from "../lineage/type.ts"
+import { Lineage, LineageDirection, lineageOf, maxDepth } from "../lineage/type.ts"
 import { linkAt } from "../loader.ts"
 import { Node } from "../node/type.ts"
 import { pageArguments, pageItems } from "../pagination/connection.ts"
@@ -248,12 +248,12 @@ DataAsset.implement({
     lineage: t.field({
       type: Lineage,
       description: `What it was made from and what was made from it, including the runs and capsules in between. Upwards it costs one REST call per object, downwards one per 1,000 results that the caller may see, at most 20.`,
-      extensions: cost({ calls: 25, per: { argument: "depth", assumed: 3, most: deepest }, items: { assumed: 100 } }),
+      extensions: cost({ calls: 25, per: { argument: "depth", assumed: 3, most: maxDepth }, items: { assumed: 100 } }),
       args: {
         depth: t.arg.int({
           required: true,
           defaultValue: 3,
-          description: `How many generations, from 1 to ${deepest}.`,
+          description: `How many generations, from 1 to ${maxDepth}.`,
         }),
         direction: t.arg({ type: LineageDirection, required: true, defaultValue: "both", description: "Which way." }),
       },

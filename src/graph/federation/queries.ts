@@ -6,8 +6,8 @@ import { Computation } from "../computation/type.ts"
 import type { Context } from "../context.ts"
 import { cost } from "../cost.ts"
 import { DataAsset } from "../dataAsset/type.ts"
-import { mostListEntries } from "../inputLimits.ts"
-import { type Found, nodeLoaders } from "../node/loaders.ts"
+import { maxListEntries } from "../inputLimits.ts"
+import { type NodeObject, nodeLoaders } from "../node/loaders.ts"
 import { subgraphSdl } from "./sdl.ts"
 
 /*
@@ -29,7 +29,7 @@ builder.queryField("_entities", (t) =>
   t.field({
     type: [Entity],
     nullable: { list: false, items: true },
-    description: `For routers: looks up the objects that the references name, in the same order. An object that does not exist is null. At most ${mostListEntries} references. Costs one REST call per distinct reference, or none if only ids are selected.`,
+    description: `For routers: looks up the objects that the references name, in the same order. An object that does not exist is null. At most ${maxListEntries} references. Costs one REST call per distinct reference, or none if only ids are selected.`,
     extensions: cost({
       calls: 1,
       byId: "representations",
@@ -42,7 +42,7 @@ builder.queryField("_entities", (t) =>
   }),
 )
 
-async function entityOf(reference: unknown, context: Context, info: GraphQLResolveInfo): Promise<Found | null> {
+async function entityOf(reference: unknown, context: Context, info: GraphQLResolveInfo): Promise<NodeObject | null> {
   const { __typename: typename, id } = (reference ?? {}) as Record<string, unknown>
   const loader = typeof typename === "string" ? nodeLoaders.get(typename) : undefined
   if (loader === undefined) {

@@ -2,15 +2,15 @@ import { badUserInput } from "../../errors.ts"
 import { builder } from "../builder.ts"
 import { type Context, oncePerRequest } from "../context.ts"
 import type { DataAsset } from "../dataAsset/rest.ts"
-import { inCapitals } from "../enums.ts"
+import { enumValues } from "../enums.ts"
 import { Node } from "../node/type.ts"
 import * as walk from "./walk.ts"
 
-export const deepest = 10
+export const maxDepth = 10
 
 export const LineageDirection = builder.enumType("LineageDirection", {
   description: "Which way to walk from a data asset.",
-  values: inCapitals({
+  values: enumValues({
     up: "To what it was made of.",
     down: "To what was made of it.",
     both: "Both ways.",
@@ -19,12 +19,12 @@ export const LineageDirection = builder.enumType("LineageDirection", {
 
 const LineageKind = builder.enumType("LineageKind", {
   description: "What a node of a lineage is.",
-  values: inCapitals({ data_asset: "A data asset.", computation: "A run.", capsule: "The capsule that ran." }),
+  values: enumValues({ data_asset: "A data asset.", computation: "A run.", capsule: "The capsule that ran." }),
 })
 
 const LineageRelation = builder.enumType("LineageRelation", {
   description: "How the data went from one node to another.",
-  values: inCapitals({
+  values: enumValues({
     input: "The data asset went into the run; or into the result, where its run isn't known.",
     produced: "The run produced the result; or the capsule did, where the run isn't known.",
     ran: "The capsule is what ran.",
@@ -85,7 +85,7 @@ export const Lineage = builder.objectRef<walk.Lineage>("Lineage").implement({
     }),
     truncated: t.exposeBoolean("truncated", {
       nullable: false,
-      description: `True if the lineage continues beyond \`depth\`, or beyond ${walk.mostNodes} nodes.`,
+      description: `True if the lineage continues beyond \`depth\`, or beyond ${walk.maxNodes} nodes.`,
     }),
   }),
 })
@@ -95,7 +95,7 @@ const lineages = oncePerRequest(() => new Map<DataAsset, Map<string, Promise<wal
 
 /** The lineage of a data asset, walked once for each depth and direction. Throws BAD_USER_INPUT for a depth that can't be. */
 export function lineageOf(context: Context, asset: DataAsset, depth: number, direction: string): Promise<walk.Lineage> {
-  if (depth < 1 || depth > deepest) throw badUserInput(`\`depth\` must be from 1 to ${deepest}.`)
+  if (depth < 1 || depth > maxDepth) throw badUserInput(`\`depth\` must be from 1 to ${maxDepth}.`)
   const ofAsset = lineages(context).get(asset) ?? new Map<string, Promise<walk.Lineage>>()
   lineages(context).set(asset, ofAsset)
   const key = `${depth} ${direction}`

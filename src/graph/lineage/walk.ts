@@ -35,14 +35,14 @@ export interface Lineage {
 }
 
 /** The most nodes of one answer. */
-export const mostNodes = 2000
+export const maxNodes = 2000
 /** The most edges that are looked at: data assets can name any number of inputs that have no room. */
 const mostEdges = 100_000
 /** The most ids of inputs that are looked at on the way down. */
 const mostInputs = 1_000_000
 const pageSize = 1000
 /** How many pages of results are looked through for what came of a data asset. */
-const mostPages = 10
+const maxPages = 10
 
 /** The graph as it grows: each node and each edge once, whatever ways lead to it. */
 class Graph {
@@ -57,7 +57,7 @@ class Graph {
   /** Whether there was room for it. */
   add(id: string, kind: LineageKind, distance: number, found: { id: string } | null): boolean {
     if (this.nodes.has(id)) return true
-    if (this.nodes.size >= mostNodes) {
+    if (this.nodes.size >= maxNodes) {
       this.truncated = true
       return false
     }
@@ -67,7 +67,7 @@ class Graph {
 
   /** How many nodes may still be added. */
   get room(): number {
-    return mostNodes - this.nodes.size
+    return maxNodes - this.nodes.size
   }
 
   join(from: string, to: string, relation: LineageRelation): void {
@@ -201,7 +201,7 @@ const offspring = loaderByKey(async (context): Promise<Offspring> => {
   const walks = ["result", "combined"].map(async (type) => {
     let next_token: string | number | undefined
     for (let page = 0; ; page++) {
-      if (page === mostPages) {
+      if (page === maxPages) {
         truncated = true
         return
       }

@@ -5,13 +5,13 @@ import type { Context } from "../context.ts"
 import { dataAssetById } from "../dataAsset/loader.ts"
 
 /** An object of one of the types that implement `Node`; its `__typename` says of which. */
-export interface Found {
+export interface NodeObject {
   id: string
 }
 
 interface NodeLoader {
-  (context: Context): { load(id: string): Promise<Found> }
-  link(context: Context, id: string, info: GraphQLResolveInfo): Promise<Found> | Found
+  (context: Context): { load(id: string): Promise<NodeObject> }
+  link(context: Context, id: string, info: GraphQLResolveInfo): Promise<NodeObject> | NodeObject
 }
 
 /** The loaders of all types that implement `Node`, by the type's name. */

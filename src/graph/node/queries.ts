@@ -5,18 +5,18 @@ import { computationById } from "../computation/loader.ts"
 import type { Context } from "../context.ts"
 import { cost } from "../cost.ts"
 import { dataAssetById } from "../dataAsset/loader.ts"
-import { mostListEntries } from "../inputLimits.ts"
-import { type Found, nodeLoaders } from "./loaders.ts"
+import { maxListEntries } from "../inputLimits.ts"
+import { type NodeObject, nodeLoaders } from "./loaders.ts"
 import { Node } from "./type.ts"
 
 /** The object with this id, of whatever type; null where there is none. */
-function nodeById(context: Context, id: string): Promise<Found | null> {
-  const known = nodeLoaders.get(context.types.get(context.state.key, id) ?? "")
+function nodeById(context: Context, id: string): Promise<NodeObject | null> {
+  const known = nodeLoaders.get(context.typeById.get(context.state.key, id) ?? "")
   return known === undefined ? probe(context, id) : nullIfMissing(known(context).load(id))
 }
 
 /** Asks every route for the id, all at once, and notes of which type it is. */
-async function probe(context: Context, id: string): Promise<Found | null> {
+async function probe(context: Context, id: string): Promise<NodeObject | null> {
   const [pipeline, capsule, computation, dataAsset] = await Promise.allSettled([
     pipelineById(context).load(id),
     capsuleById(context).load(id),
@@ -26,7 +26,7 @@ async function probe(context: Context, id: string): Promise<Found | null> {
   for (const answer of [pipeline, computation, dataAsset]) if (answer.status === "fulfilled") return answer.value
   // Pipelines answer as capsules too: a capsule is only what the pipelines' route doesn't have.
   if (capsule.status === "fulfilled" && pipeline.status === "rejected" && isRefusal(pipeline.reason)) {
-    context.types.set(context.state.key, capsule.value.id, "Capsule")
+    context.typeById.set(context.state.key, capsule.value.id, "Capsule")
     return capsule.value
   }
   let forbidden: unknown
@@ -62,7 +62,7 @@ builder.queryField("nodes", (t) =>
   t.field({
     type: [Node],
     nullable: { list: false, items: true },
-    description: `The capsules, pipelines, computations and data assets with these ids, in their order; null stands for one that there isn't. For each different id: ${howMany.charAt(0).toLowerCase()}${howMany.slice(1)}. At most ${mostListEntries} ids.`,
+    description: `The capsules, pipelines, computations and data assets with these ids, in their order; null stands for one that there isn't. For each different id: ${howMany.charAt(0).toLowerCase()}${howMany.slice(1)}. At most ${maxListEntries} ids.`,
     extensions: cost({ calls: 4, byId: "ids", items: { argument: "ids", assumed: 0 } }),
     args: { ids: t.arg.idList({ required: true, description: "Code Ocean's own ids." }) },
     resolve: (_root, { ids }, context) => ids.map((id) => nodeById(context, id)) as never,

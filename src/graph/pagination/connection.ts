@@ -1,7 +1,7 @@
 import { builder, type ObjectType } from "../builder.ts"
 import { type Count, cost } from "../cost.ts"
 import { atMost, longest } from "../inputLimits.ts"
-import { defaultFirst, mostFirst, type Page } from "./page.ts"
+import { defaultFirst, maxFirst, type Page } from "./page.ts"
 
 const PageInfo = builder.objectRef<Page<unknown>>("PageInfo").implement({
   description: "Where a page stands in its walk.",
@@ -70,10 +70,10 @@ export function connectionOf<T>(name: string, node: ObjectType<T>) {
 }
 
 /** How many items a page has, for its field's cost. */
-export const pageItems: Count = { argument: "first", assumed: defaultFirst, most: mostFirst }
+export const pageItems: Count = { argument: "first", assumed: defaultFirst, most: maxFirst }
 
 /** The two paging arguments, for a field's `args`. */
 export const pageArguments = builder.args((t) => ({
-  first: t.int({ description: `How many items: from 1 to ${mostFirst}, ${defaultFirst} by default.` }),
+  first: t.int({ description: `How many items: from 1 to ${maxFirst}, ${defaultFirst} by default.` }),
   after: t.string({ description: "A cursor; the page begins behind its item.", extensions: atMost(longest.cursor) }),
 }))

@@ -1,11 +1,11 @@
 import { badUserInput } from "../../errors.ts"
 import { builder } from "../builder.ts"
-import { inCapitals } from "../enums.ts"
+import { enumValues } from "../enums.ts"
 import { atMost, longest } from "../inputLimits.ts"
 
 export const Ownership = builder.enumType("Ownership", {
   description: "Whose objects a search finds.",
-  values: inCapitals({
+  values: enumValues({
     private: "Mine, seen by nobody else.",
     created: "Created by me.",
     shared: "Shared with me.",
@@ -14,7 +14,7 @@ export const Ownership = builder.enumType("Ownership", {
 
 export const OrderDirection = builder.enumType("OrderDirection", {
   description: "Which end of an order comes first.",
-  values: inCapitals({ asc: "Smallest, earliest or A first.", desc: "Largest, latest or Z first." }),
+  values: enumValues({ asc: "Smallest, earliest or A first.", desc: "Largest, latest or Z first." }),
 })
 
 const SearchRangeInput = builder.inputType("SearchRangeInput", {

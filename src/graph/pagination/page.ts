@@ -3,7 +3,7 @@ import type { SearchPage } from "../../upstream/decoders.ts"
 import { Cursors, hash } from "./cursor.ts"
 
 export const defaultFirst = 20
-export const mostFirst = 1000
+export const maxFirst = 1000
 
 /** One page of a connection. */
 export interface Page<T> {
@@ -25,8 +25,8 @@ export interface PageArguments {
 /** How many nodes a page is to have. Throws BAD_USER_INPUT for what upstream would refuse. */
 export function pageSize({ first }: PageArguments): number {
   const size = first ?? defaultFirst
-  if (size < 1 || size > mostFirst) {
-    throw badUserInput(`\`first\` must be from 1 to ${mostFirst}; for more, walk on with \`after\`.`)
+  if (size < 1 || size > maxFirst) {
+    throw badUserInput(`\`first\` must be from 1 to ${maxFirst}; for more, walk on with \`after\`.`)
   }
   return size
 }
@@ -44,24 +44,24 @@ interface Position {
 /** Ids are remembered in cursors as marks of 48 bits: two of a thousand are alike once in five hundred million pages. */
 const markLength = 8
 /** One page at its largest: upstream repeats items where pages meet. */
-const mostMarks = mostFirst
+const maxMarks = maxFirst
 
 /** No page begins further on, and no token of upstream's is longer. */
-const mostSkipped = 1_000_000_000
-const longestToken = 4_096
+const maxSkip = 1_000_000_000
+const maxTokenLength = 4_096
 
 function isToken(token: unknown): token is string | number {
-  return typeof token === "string" ? token.length <= longestToken : Number.isSafeInteger(token)
+  return typeof token === "string" ? token.length <= maxTokenLength : Number.isSafeInteger(token)
 }
 
 /** The position in a cursor; undefined where there is none, or one that no page has made. */
 function positionIn(value: unknown): Position | undefined {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined
   const { token, skip, seen, ...more } = value as Record<string, unknown>
-  const isSkip = Number.isSafeInteger(skip) && (skip as number) >= 0 && (skip as number) <= mostSkipped
+  const isSkip = Number.isSafeInteger(skip) && (skip as number) >= 0 && (skip as number) <= maxSkip
   const isSeen =
     seen === undefined ||
-    (typeof seen === "string" && seen.length % markLength === 0 && seen.length <= mostMarks * markLength)
+    (typeof seen === "string" && seen.length % markLength === 0 && seen.length <= maxMarks * markLength)
   return (token === undefined || isToken(token)) && isSkip && isSeen && Object.keys(more).length === 0
     ? (value as Position)
     : undefined
@@ -74,7 +74,7 @@ function positionIn(value: unknown): Position | undefined {
  * @param params the search's body on the wire, without paging
  * @param search sends the search with this body
  */
-export async function searchPage<T extends { id: string }>(
+export async function pageOfSearch<T extends { id: string }>(
   name: string,
   params: object,
   page: PageArguments,
@@ -87,7 +87,7 @@ export async function searchPage<T extends { id: string }>(
   const answer = await search({
     ...params,
     ...(start.token === undefined ? (start.skip > 0 ? { offset: start.skip } : {}) : { next_token: start.token }),
-    limit: Math.min(mostFirst, inPage + size),
+    limit: Math.min(maxFirst, inPage + size),
   })
 
   const seen = new Set<string>(marksIn(start.seen ?? ""))
@@ -123,7 +123,7 @@ export async function searchPage<T extends { id: string }>(
     if (made !== undefined) return made
     if (nodes.length === 0 && !hasNextPage) return null
     const marks = (start.seen ?? "") + nodes.map((node) => markOf(node.id)).join("")
-    made = cursors.encode({ ...next, seen: marks.slice(-mostMarks * markLength) } satisfies Position)
+    made = cursors.encode({ ...next, seen: marks.slice(-maxMarks * markLength) } satisfies Position)
     return made
   }
   return {
@@ -155,7 +155,7 @@ function marksIn(seen: string): string[] {
  * @param readKey takes that out of what a cursor holds, which may be anything: undefined where it is none
  * @param follows whether the item comes after the one that a cursor names
  */
-export async function listPage<T, Key>(
+export async function pageOfList<T, Key>(
   name: string,
   list: () => Promise<readonly T[]>,
   page: PageArguments,
