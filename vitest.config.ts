@@ -9,7 +9,9 @@ export default defineConfig({
   resolve: { alias: [{ find: /^graphql$/, replacement: "graphql/index.js" }] },
   test: {
     include: ["test/**/*.test.ts"],
-    setupFiles: "test/support/frozenAnswers.ts",
+    setupFiles: ["test/support/frozenAnswers.ts", "test/support/longWaits.ts"],
+    // A wait ends with its cause. Its time limit is for tests that fail, so it is long enough for a loaded machine.
+    expect: { poll: { timeout: 20_000 } },
     // Most tests wait for sockets, so one worker more than there are cores keeps all of them busy.
     maxWorkers: availableParallelism() + 1,
     // For tests that never end. None waits that long, also on a machine with much else to do.
