@@ -31,6 +31,8 @@ function isRepository(): boolean {
   }
 }
 
+if (!isRepository()) console.warn("Skipped: comparisons of revisions need a Git repository with a commit.")
+
 /** What rounds would have measured: CPU milliseconds an operation of this checkout and of another revision. */
 function rounds(pairs: readonly (readonly [number, number])[]): Cell[][] {
   const cell = (server: string, cpuMs: number): Cell => ({
