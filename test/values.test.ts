@@ -832,7 +832,7 @@ describe("JSON as input", () => {
   test("of a bare word is refused with a hint at the quotes", async () => {
     const { ask, sandbox } = await startGateway()
     const { errors } = await ask(search.replace("VALUE", "mouse"))
-    expect(errors![0]!.message).toBe("A JSON value can't be the bare word mouse; text needs quotes.")
+    expect(errors![0]!.message).toBe("A JSON value cannot be the unquoted word mouse. Strings need quotes.")
     expect(sandbox.requests).toHaveLength(0)
   })
 

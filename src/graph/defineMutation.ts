@@ -4,35 +4,35 @@ import type { Context } from "./context.ts"
 import { type Cost, cost } from "./cost.ts"
 
 const RefusalCode = builder.enumType("RefusalCode", {
-  description: "Why Code Ocean refused a change.",
+  description: "Why a change was rejected.",
   values: {
-    BAD_USER_INPUT: { description: "The input can't be used." },
+    BAD_USER_INPUT: { description: "The input is invalid." },
     FORBIDDEN: { description: "The caller, or the token, may not do this." },
-    NOT_FOUND: { description: "There is no such object, or the caller may not see it." },
-    CONFLICT: { description: "It doesn't fit the object's present state." },
+    NOT_FOUND: { description: "The object does not exist, or the caller may not see it." },
+    CONFLICT: { description: "It conflicts with the current state of the object." },
   } as Record<string, { description: string }>,
 })
 
 export const MutationRefused = builder.objectRef<Refusal>("MutationRefused").implement({
-  description: "The change was refused, and nothing happened.",
+  description: "The change was rejected. Nothing has changed.",
   fields: (t) => ({
-    code: t.field({ type: RefusalCode, nullable: false, description: "Why.", resolve: ({ code }) => code }),
+    code: t.field({ type: RefusalCode, nullable: false, description: "The reason.", resolve: ({ code }) => code }),
     message: t.exposeString("message", {
       nullable: false,
-      description: "What to tell a person: Code Ocean's own words, where Code Ocean refused it.",
+      description: "A message for people, in Code Ocean's own words if Code Ocean rejected the change.",
     }),
     details: t.expose("details", {
       type: "JSON",
-      description: "What else Code Ocean says, such as the `datasets` that are in the way.",
+      description: "Further details from Code Ocean, such as the `datasets` that prevent the change.",
     }),
   }),
 })
 
 /**
  * Defines a mutation that takes one `input` and returns a union of its payload and MutationRefused. The result is nullable:
- * were it not, one change that goes wrong would take with it the payloads of those before it, which have happened, and
- * those after it would be left out without a word.
- * @param mutation.run sends the write; what upstream refuses of it becomes data, everything else stays an error
+ * otherwise one failed change would null the payloads of the earlier ones, which have taken effect, and later ones would be
+ * skipped silently.
+ * @param mutation.run sends the write. A write that Code Ocean rejects becomes data, every other failure an error
  */
 export function defineMutation<Input extends object, Payload extends object>(mutation: {
   name: string
@@ -43,7 +43,7 @@ export function defineMutation<Input extends object, Payload extends object>(mut
   run: (input: Input, context: Context) => Promise<Payload>
 }): void {
   const Result = builder.unionType(`${capitalized(mutation.name)}Result`, {
-    description: `What came of \`${mutation.name}\`.`,
+    description: `The result of \`${mutation.name}\`.`,
     types: [mutation.payload, MutationRefused],
     resolveType: (value) => ((value as object) instanceof Refusal ? MutationRefused : mutation.payload) as never,
   })
@@ -53,9 +53,9 @@ export function defineMutation<Input extends object, Payload extends object>(mut
       description: mutation.description,
       extensions: cost(mutation.cost),
       args: {
-        input: t.arg({ type: mutation.input as InputType<object>, required: true, description: "What to change." }),
+        input: t.arg({ type: mutation.input as InputType<object>, required: true, description: "The change." }),
       },
-      // The payload's type is open here, and Pothos can't see that the union is made of just these two.
+      // The payload's type is generic here, so Pothos cannot see that the union has exactly these two members.
       resolve: (async (_root: unknown, { input }: { input: object }, context: Context) => {
         try {
           return await mutation.run(input as Input, context)
@@ -74,20 +74,20 @@ export function capitalized(name: string): string {
   return name.charAt(0).toUpperCase() + name.slice(1)
 }
 
-/** A failed call as data, in payloads that say how far they came. */
+/** A failed call as data, for payloads that report partial success. */
 export const FailureType = builder.objectRef<Failure>("Failure").implement({
-  description: "What went wrong with one part of a mutation.",
+  description: "The failure of one part of a mutation.",
   fields: (t) => ({
-    code: t.exposeString("code", { nullable: false, description: "One of the codes that errors have." }),
-    message: t.exposeString("message", { nullable: false, description: "What to tell a person." }),
+    code: t.exposeString("code", { nullable: false, description: "The code, the same as in errors." }),
+    message: t.exposeString("message", { nullable: false, description: "A message for people." }),
     outcomeUnknown: t.exposeBoolean("outcomeUnknown", {
       nullable: false,
-      description: "True where the change was sent and its answer lost: it may have happened.",
+      description: "True if the change was sent and its response was lost. The change may have taken effect.",
     }),
   }),
 })
 
-/** The first of the texts that stands there a second time. */
+/** The first of the strings that occurs twice, or undefined. */
 export function firstDuplicate(texts: readonly string[]): string | undefined {
   const seen = new Set<string>()
   for (const text of texts) {
@@ -98,8 +98,8 @@ export function firstDuplicate(texts: readonly string[]): string | undefined {
 }
 
 /**
- * Throws BAD_USER_INPUT unless there are ids, each of them once.
- * @param field the input field they stand in
+ * Throws BAD_USER_INPUT if there are no ids, or one occurs twice.
+ * @param field the name of the input field
  */
 export function checkIds(field: string, ids: readonly string[]): void {
   if (ids.length === 0) throw badUserInput(`\`${field}\` is empty: name at least one.`)

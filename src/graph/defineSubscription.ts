@@ -6,7 +6,7 @@ import type { Context } from "./context.ts"
 import { oneCall } from "./cost.ts"
 import type { loaderById } from "./loader.ts"
 
-/** Defines the subscription to one object by its id. Returns how to follow such an object. */
+/** Defines the subscription to one object by its id. Returns the function that watches such an object. */
 export function defineSubscription<T extends { id: string }>(subscription: {
   name: string
   description: string
@@ -18,7 +18,7 @@ export function defineSubscription<T extends { id: string }>(subscription: {
   slowestMs: number
 }): (id: string, context: Context) => AsyncIterableIterator<Update<T>> {
   const { name, description, type, loader, get, state, finalStates, slowestMs } = subscription
-  const follow = (id: string, context: Context) =>
+  const watch = (id: string, context: Context) =>
     context.watch({
       kind: name,
       id,
@@ -35,7 +35,7 @@ export function defineSubscription<T extends { id: string }>(subscription: {
       description,
       extensions: oneCall,
       args: { id: t.arg.id({ required: true, description: "Code Ocean's own id." }) },
-      subscribe: (_root, { id }, context) => follow(id, context),
+      subscribe: (_root, { id }, context) => watch(id, context),
       resolve: ((update: Update<T>, _args: object, context: Context) => {
         context.reset()
         if ("error" in update) return nullIfMissing(Promise.reject(update.error))
@@ -43,9 +43,9 @@ export function defineSubscription<T extends { id: string }>(subscription: {
       }) as never,
     }),
   )
-  return follow
+  return watch
 }
 
-/** What the descriptions of these subscriptions end with. */
+/** The end of the descriptions of these subscriptions. */
 export const watchDescription =
-  "The first event comes at once, then one for each change, and after the final state the stream completes. One call each 5 seconds at first, then ever fewer while the state stays; the caller's subscriptions to the same object share them. It goes on through passing failures of Code Ocean; with an error, or null where there is none (any more), it completes. A stream that completes before the final state was cut by the gateway's stopping: subscribe again."
+  "The first event is sent at once, then one for each change. The stream completes after the final state. Costs one REST call every 5 seconds at first, and fewer while the state stays the same. Subscriptions of one caller to the same object share these calls. Temporary failures of Code Ocean do not end the stream. Other errors do, and so does null, which means that the object does not exist or no longer exists. A stream that completes before the final state was ended by a stopping gateway: subscribe again."

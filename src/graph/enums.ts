@@ -6,9 +6,10 @@ import { invalidField, string } from "./fields.ts"
 const unrecognized = "UNRECOGNIZED"
 
 /**
- * An enum of upstream's: SCREAMING_CASE outside, upstream's string inside, and UNRECOGNIZED for what upstream adds later.
- * @param values upstream's strings with a description each
- * @param older what older platforms wrote instead
+ * Defines an enum of the REST API: SCREAMING_CASE in GraphQL, the API's string internally, and UNRECOGNIZED for values that the API
+ * adds later.
+ * @param values the API's strings, with a description each
+ * @param older strings of older platforms, with the value that replaced each
  */
 export function wireEnum<Value extends string>(
   name: string,
@@ -18,7 +19,7 @@ export function wireEnum<Value extends string>(
 ) {
   const ref = builder.enumType(name, {
     description,
-    values: enumValues({ ...values, [unrecognized]: "A value that this gateway doesn't know yet." }),
+    values: enumValues({ ...values, [unrecognized]: "A value that this gateway does not know." }),
   })
   const known = new Set<string>(Object.keys(values))
   const longestKnown = Math.max(...[...known, ...Object.keys(older)].map((value) => value.length))
@@ -40,11 +41,11 @@ export function wireEnum<Value extends string>(
   }
   return {
     ref,
-    /** The value as GraphQL has it; what nobody knows is UNRECOGNIZED, and logged once. */
+    /** Returns the value for GraphQL. An unknown value is UNRECOGNIZED and is logged once. */
     read,
-    /** A resolver for the value under this key; null where there is none. */
+    /** A resolver for the value at this key. Null if there is none. */
     at,
-    /** A resolver for a value that the API always sends. */
+    /** A resolver for a value that the API always sends. Throws if it is missing. */
     required(key: string) {
       const valueAt = at(key)
       return (parent: object, args: object, context: Context): string => {
@@ -53,15 +54,15 @@ export function wireEnum<Value extends string>(
         return value
       }
     },
-    /** The value as upstream takes it. Throws BAD_USER_INPUT for UNRECOGNIZED. */
+    /** The value for the REST API. Throws BAD_USER_INPUT for UNRECOGNIZED. */
     toWire(value: string | null | undefined): string | undefined {
-      if (value === unrecognized) throw badUserInput(`UNRECOGNIZED is no ${name} that can be sent: give another.`)
+      if (value === unrecognized) throw badUserInput(`UNRECOGNIZED cannot be sent as a ${name}. Use another value.`)
       return value ?? undefined
     },
   }
 }
 
-/** The values of an enum that only ever goes in: name outside, upstream's string inside. */
+/** The values of an enum: SCREAMING_CASE in GraphQL, the given string internally. */
 export function enumValues(
   values: Readonly<Record<string, string>>,
 ): Record<string, { value: string; description: string }> {

@@ -3,31 +3,37 @@ import { cost } from "./cost.ts"
 import { maxListEntries } from "./inputLimits.ts"
 import type { loaderById } from "./loader.ts"
 
-/** Defines the two lookups that every resource has: one object by its id, and many by theirs. */
-export function defineIdQueries<T extends { id: string }>(lookup: {
+/** Defines the two id queries of a resource: one object by its id, and several objects by their ids. */
+export function defineIdQueries<T extends { id: string }>(query: {
   one: string
   many: string
+  /** The name of one object in descriptions. */
+  noun: string
   type: ObjectType<T>
   loader: ReturnType<typeof loaderById<T>>
 }): void {
-  builder.queryField(lookup.one, (t) =>
+  const costs =
+    query.loader.maxBulkIds === undefined
+      ? "Costs one REST call per distinct id."
+      : `Several are found by a search, which costs one REST call per ${query.loader.maxBulkIds} ids. Each that it does not find, such as an archived one, costs one more.`
+  builder.queryField(query.one, (t) =>
     t.field({
-      type: lookup.type,
-      description: "The one with this id; null: there is none. One call.",
+      type: query.type,
+      description: `Looks up a ${query.noun} by id. Null if not found. Costs one REST call.`,
       extensions: cost({ calls: 1, byId: "id" }),
       args: { id: t.arg.id({ required: true, description: "Code Ocean's own id." }) },
-      resolve: (_root, { id }, context) => lookup.loader(context).loadOrNull(id) as never,
+      resolve: (_root, { id }, context) => query.loader(context).loadOrNull(id) as never,
     }),
   )
-  builder.queryField(lookup.many, (t) =>
+  builder.queryField(query.many, (t) =>
     t.field({
-      type: [lookup.type],
+      type: [query.type],
       nullable: { list: false, items: true },
-      description: `Those with these ids, in their order; null stands for one that there isn't. One call for each different id; at most ${maxListEntries} ids.`,
+      description: `Looks up ${query.noun}s by their ids, in the same order. One that is not found is null. At most ${maxListEntries} ids. ${costs}`,
       extensions: cost({ calls: 1, byId: "ids", items: { argument: "ids", assumed: 0 } }),
       args: { ids: t.arg.idList({ required: true, description: "Code Ocean's own ids." }) },
       resolve: (_root, { ids }, context) => {
-        const loader = lookup.loader(context)
+        const loader = query.loader(context)
         return ids.map((id) => loader.loadOrNull(id)) as never
       },
     }),

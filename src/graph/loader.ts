@@ -155,6 +155,8 @@ export function loaderById<T extends { id: string }>(
       ? loaderByKey(fetchTyped)
       : oncePerRequest((context) => new Loader(bulkWave(context, bulkTyped, (id) => fetchTyped(context, id))))
   return Object.assign(loader, {
+    /** The maximum number of ids that one call fetches, or undefined if each id takes a call. */
+    maxBulkIds: bulk?.maxIds,
     /** Takes objects that another call brought, so that they aren't fetched again. Answers them with their `__typename`. */
     prime(context: Context, objects: readonly T[]): Typed<T>[] {
       const loaded = loader(context)

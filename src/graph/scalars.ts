@@ -7,18 +7,18 @@ import { longest } from "./inputLimits.ts"
 const rfc3339 = /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:\d{2}))?$/
 
 const secondsOfDay = 86_400
-/** Until then a year has four digits. */
+/** The first year with more than four digits. */
 const tenThousandYears = Date.UTC(10_000) / 1000
-const mostDays = 10_000
+const maxDays = 10_000
 const days = new Map<number, string>()
 const twoDigits = Array.from({ length: 60 }, (_, number) => String(number).padStart(2, "0"))
 
-/** What Date's own toISOString gives, which takes a fifth of the time of a large page: days are few, and remembered. */
+/** Same as Date's toISOString, which takes a fifth of the time of a large page. The text of each day is cached. */
 function isoText(epochSeconds: number): string {
   const day = Math.floor(epochSeconds / secondsOfDay)
   let text = days.get(day)
   if (text === undefined) {
-    if (days.size === mostDays) days.clear()
+    if (days.size === maxDays) days.clear()
     text = new Date(day * secondsOfDay * 1000).toISOString().slice(0, "2026-08-20T".length)
     days.set(day, text)
   }
@@ -29,7 +29,7 @@ function isoText(epochSeconds: number): string {
 
 builder.scalarType("DateTime", {
   description:
-    "A moment, as ISO 8601 text in UTC: `2026-08-20T09:30:00.000Z`. As input, any offset will do, and a bare date means midnight UTC.",
+    "A point in time, as an ISO 8601 string in UTC: `2026-08-20T09:30:00.000Z`. As input, any offset is accepted, and a date without a time means midnight UTC.",
   serialize: (epochSeconds) => {
     const seconds = Number(epochSeconds)
     if (Number.isInteger(seconds) && seconds >= 0 && seconds < tenThousandYears) return isoText(seconds)
@@ -39,23 +39,23 @@ builder.scalarType("DateTime", {
   },
   parseValue: (value) => {
     if (typeof value === "string" && value.length > longest.dateTime) {
-      throw badUserInput(`A DateTime has at most ${longest.dateTime} characters; this one has ${value.length}.`)
+      throw badUserInput(`A DateTime has at most ${longest.dateTime} characters. This one has ${value.length}.`)
     }
     const milliseconds = typeof value === "string" && rfc3339.test(value) ? Date.parse(value) : Number.NaN
     if (Number.isNaN(milliseconds) || !isDay(String(value).slice(0, 10))) {
-      throw badUserInput("A DateTime is ISO 8601 text such as 2026-08-20T09:30:00Z or 2026-08-20.")
+      throw badUserInput("A DateTime is an ISO 8601 string such as 2026-08-20T09:30:00Z or 2026-08-20.")
     }
     return milliseconds / 1000
   },
 })
 
-/** Date.parse takes the 30th of February for the 2nd of March. */
+/** Whether the day exists. Date.parse reads February 30 as March 2. */
 function isDay(day: string): boolean {
   return new Date(`${day}T00:00:00Z`).toISOString().startsWith(day)
 }
 
 builder.scalarType("ByteCount", {
-  description: "A size in bytes: a whole number, exact up to 2^53 (some nine petabytes).",
+  description: "A size in bytes. An integer, exact up to 2^53 (about nine petabytes).",
   serialize: (bytes) => {
     const count = typeof bytes === "string" && bytes.trim() !== "" ? Number(bytes) : bytes
     if (typeof count !== "number" || !Number.isSafeInteger(count) || count < 0) {
@@ -65,19 +65,21 @@ builder.scalarType("ByteCount", {
   },
   parseValue: (value) => {
     if (typeof value !== "number" || !Number.isSafeInteger(value) || value < 0) {
-      throw badUserInput("A ByteCount is a whole number of bytes, from 0 up to 2^53.")
+      throw badUserInput("A ByteCount is an integer from 0 to 2^53.")
     }
     return value
   },
 })
 
 builder.scalarType("JSON", {
-  description: "Any JSON value, as Code Ocean keeps it.",
+  description: "Any JSON value, unchanged.",
   serialize: (value) => value,
   parseValue: (value) => value,
   parseLiteral: (node: ValueNode, variables) => {
     if (node.kind === Kind.ENUM) {
-      throw new GraphQLError(`A JSON value can't be the bare word ${node.value}; text needs quotes.`, { nodes: node })
+      throw new GraphQLError(`A JSON value cannot be the unquoted word ${node.value}. Strings need quotes.`, {
+        nodes: node,
+      })
     }
     return valueFromASTUntyped(node, variables)
   },

@@ -15,14 +15,14 @@ import "./captureResult/subscription.ts"
 import { builder } from "./builder.ts"
 import { limitTexts } from "./inputLimits.ts"
 
-builder.queryType({ description: "What can be asked. Everything is read with the caller's own access token." })
+builder.queryType({ description: "All queries. Everything is read with the caller's own access token." })
 builder.mutationType({
   description:
-    "What can be changed. Each change is sent to Code Ocean once and never repeated. What Code Ocean refuses comes as MutationRefused.",
+    "All changes. Each is sent to Code Ocean once and is never retried. A change that Code Ocean rejects is returned as MutationRefused.",
 })
 builder.subscriptionType({
   description:
-    "What can be followed, as server-sent events: send `Accept: text/event-stream`. An event that says the same as the one before is left out.",
+    "All subscriptions, as server-sent events: send `Accept: text/event-stream`. An event equal to the previous one is not sent.",
 })
 
 /** The whole graph. */

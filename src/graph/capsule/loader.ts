@@ -7,7 +7,7 @@ import { type BulkFetch, loaderById, type Typed } from "../loader.ts"
 import { type Page, type PageArguments, pageOfSearch } from "../pagination/page.ts"
 import * as rest from "./rest.ts"
 
-/** Several are found by a search for their ids. */
+/** Finds several by one search for their ids. */
 const searchById = (kind: rest.Kind): BulkFetch<rest.Runnable> => ({
   maxIds: rest.maxSearchIds,
   // The search index lags behind changes.
@@ -15,7 +15,7 @@ const searchById = (kind: rest.Kind): BulkFetch<rest.Runnable> => ({
   fetch: (context, ids) => emptyIfSearchFails(rest.findRunnables(context.upstream, kind, ids)),
 })
 
-/** The route of capsules also returns pipelines; its search does not. */
+/** A pipeline is read on the route of capsules too, but the search for capsules does not find it. */
 export const capsuleById = loaderById("Capsule", (context, id) => rest.getRunnable(context.upstream, "capsules", id), {
   fetchesOthers: true,
   bulk: searchById("capsules"),
@@ -29,12 +29,12 @@ export const pipelineById = loaderById(
 
 const loaderOfKind = { capsules: capsuleById, pipelines: pipelineById } as const
 
-/** The capsule or pipeline with this id; a call, unless the query asks for its id alone. */
+/** The capsule or pipeline with this id, or null. Makes a call unless only its id is selected. */
 export function linkRunnable(context: Context, kind: rest.Kind, id: string, info: GraphQLResolveInfo) {
   return nullIfMissing(loaderOfKind[kind].link(context, id, info))
 }
 
-/** One page of what upstream finds with these parameters; it isn't fetched again in this request. One call. */
+/** One page of a search. Makes one call. The objects found are not fetched again in this request. */
 export async function runnablePage(
   context: Context,
   kind: rest.Kind,

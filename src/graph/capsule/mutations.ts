@@ -8,10 +8,10 @@ import { changeRunnable, linkRunnable } from "./loader.ts"
 import * as rest from "./rest.ts"
 import { Capsule, Pipeline } from "./type.ts"
 
-/** Defines archive, delete, sync, attach and detach for capsules, or for pipelines: they differ in nothing but names. */
+/** Defines archive, delete, sync, attach and detach for capsules, or for pipelines: they differ only in their names. */
 function defineRunnableMutations(names: {
   kind: rest.Kind
-  /** The payloads' field; with `Id` behind it, the inputs' field too. */
+  /** The name of the payloads' field. With the suffix `Id`, the name of the inputs' field. */
   one: "capsule" | "pipeline"
   type: ObjectType<Typed<rest.Runnable>>
   archive: string
@@ -22,13 +22,13 @@ function defineRunnableMutations(names: {
 }): void {
   const { kind, one } = names
 
-  /** A payload that shows the object as it is after the change. */
+  /** Creates a payload type with the object after the change. */
   const payloadOf = <Payload extends { id: string }>(mutation: string, description: string) => {
     const payload = builder.objectRef<Payload>(`${capitalized(mutation)}Payload`).implement({ description })
     builder.objectField(payload, one, (t) =>
       t.field({
         type: names.type,
-        description: `The ${one} as it is after the change. A call, unless only its id is asked for.`,
+        description: `The ${one} after the change. Costs one REST call, or none if only its id is selected.`,
         extensions: link,
         resolve: ({ id }, _args, context, info) => linkRunnable(context, kind, id, info),
       }),
@@ -37,18 +37,18 @@ function defineRunnableMutations(names: {
   }
 
   const ArchiveInput = builder.inputType(`${capitalized(names.archive)}Input`, {
-    description: `Which ${one}, and where it is to be.`,
+    description: `Which ${one}, and whether it is to be archived.`,
     fields: (t) => ({
       id: t.id({ required: true, description: `The ${one}'s id.` }),
-      archived: t.boolean({ required: true, description: "True puts it into the archive, false takes it out." }),
+      archived: t.boolean({ required: true, description: "True archives it, false takes it out of the archive." }),
     }),
   })
   defineMutation({
     name: names.archive,
-    description: `Puts a ${one} into the archive, or takes it out. One call.`,
+    description: `Archives a ${one}, or takes it out of the archive. Costs one REST call.`,
     cost: { calls: 1 },
     input: ArchiveInput,
-    payload: payloadOf(names.archive, `The ${one} is in the archive now, or out of it.`),
+    payload: payloadOf(names.archive, `The ${one} is archived, or no longer archived.`),
     run: async ({ id, archived }, context) => {
       await changeRunnable(context, id, () => rest.archiveRunnable(context.upstream, kind, id, archived))
       return { id }
@@ -56,14 +56,14 @@ function defineRunnableMutations(names: {
   })
 
   const DeletePayload = builder.objectRef<{ id: string }>(`${capitalized(names.delete)}Payload`).implement({
-    description: `The ${one} is gone.`,
+    description: `The ${one} is deleted.`,
   })
   builder.objectField(DeletePayload, `deleted${capitalized(one)}Id`, (t) =>
-    t.exposeID("id", { nullable: false, description: `The id that the ${one} had.` }),
+    t.exposeID("id", { nullable: false, description: `The id of the deleted ${one}.` }),
   )
   defineMutation({
     name: names.delete,
-    description: `Deletes a ${one} for good. It must be archived and never released, and the caller its owner or an admin. One call.`,
+    description: `Deletes a ${one} permanently. It must be archived and must never have been released, and the caller must be its owner or an admin. Costs one REST call.`,
     cost: { calls: 1 },
     input: builder.inputType(`${capitalized(names.delete)}Input`, {
       description: `Which ${one}.`,
@@ -80,23 +80,23 @@ function defineRunnableMutations(names: {
   builder.objectFields(SyncPayload, (t) => ({
     pushed: t.int({
       nullable: false,
-      description: "How many commits went to the linked repository.",
+      description: "The number of commits pushed to the linked repository.",
       resolve: ({ moved }) => int("pushed")(moved) ?? 0,
     }),
     pulled: t.int({
       nullable: false,
-      description: "How many commits came from the linked repository.",
+      description: "The number of commits pulled from the linked repository.",
       resolve: ({ moved }) => int("pulled")(moved) ?? 0,
     }),
     newBranch: t.boolean({
       nullable: false,
-      description: "Whether the sync made a branch in the linked repository.",
+      description: "Whether the sync created a branch in the linked repository.",
       resolve: ({ moved }) => boolean("new_branch")(moved) ?? false,
     }),
   }))
   defineMutation({
     name: names.sync,
-    description: `Syncs a ${one} with its linked Git repository, both ways. One call.`,
+    description: `Syncs a ${one} with its linked Git repository in both directions. Costs one REST call.`,
     cost: { calls: 1 },
     input: builder.inputType(`${capitalized(names.sync)}Input`, {
       description: `Which ${one}.`,

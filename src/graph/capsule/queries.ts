@@ -9,28 +9,28 @@ import type { PageArguments } from "../pagination/page.ts"
 import { capsuleById, pipelineById, runnablePage } from "./loader.ts"
 import { Capsule, CapsuleConnection, CapsuleStatus, Pipeline, PipelineConnection } from "./type.ts"
 
-defineIdQueries({ one: "capsule", many: "capsules", type: Capsule, loader: capsuleById })
+defineIdQueries({ one: "capsule", many: "capsules", noun: "capsule", type: Capsule, loader: capsuleById })
 
-defineIdQueries({ one: "pipeline", many: "pipelines", type: Pipeline, loader: pipelineById })
+defineIdQueries({ one: "pipeline", many: "pipelines", noun: "pipeline", type: Pipeline, loader: pipelineById })
 
 const CapsuleOrderField = builder.enumType("CapsuleOrderField", {
-  description: "What capsules and pipelines can be ordered by.",
+  description: "The fields by which capsules and pipelines can be ordered.",
   values: enumValues({
-    created: "When it was created.",
+    created: "The time of creation.",
     name: "The display name.",
-    last_accessed: "When anyone last opened it.",
+    last_accessed: "The time when anyone last opened it.",
   }),
 })
 
 const CapsuleOrderInput = builder.inputType("CapsuleOrderInput", {
-  description: "An order of capsules or pipelines.",
+  description: "The order of capsules or pipelines.",
   fields: (t) => ({
-    field: t.field({ type: CapsuleOrderField, required: true, description: "What to order by." }),
+    field: t.field({ type: CapsuleOrderField, required: true, description: "The field to order by." }),
     direction: t.field({
       type: OrderDirection,
       required: true,
       defaultValue: "asc",
-      description: "Which end comes first.",
+      description: "The direction of the order.",
     }),
   }),
 })
@@ -39,17 +39,17 @@ const CapsuleOrderInput = builder.inputType("CapsuleOrderInput", {
 const searchArguments = builder.args((t) => ({
   query: t.string({
     description:
-      'Free text, or terms such as `tag:ecephys` with a field: id, name, doi, tag, field, affiliation, journal, article, author. The same field twice means either, different fields mean both. Phrases need quotes: a bare `name:` of more than 20 characters finds nothing, `name:"exact name"` does. A data asset\'s id finds what it is attached to.',
+      'Free text, or terms such as `tag:ecephys` with a field: id, name, doi, tag, field, affiliation, journal, article, author. Terms with the same field are combined by OR, terms with different fields by AND. Phrases need quotes: `name:` with more than 20 unquoted characters finds nothing, `name:"exact name"` does. The id of a data asset finds what it is attached to.',
     extensions: atMost(longest.query),
   }),
-  filters: t.field({ type: [SearchFilterInput], description: "Conditions that must all hold." }),
-  status: t.field({ type: CapsuleStatus.ref, description: "Releases, or work in progress." }),
-  ownership: t.field({ type: Ownership, description: "Whose objects to find." }),
-  favorite: t.boolean({ description: "True finds the caller's favorites, false the others." }),
-  archived: t.boolean({ description: "True finds archived ones." }),
+  filters: t.field({ type: [SearchFilterInput], description: "Conditions, combined by AND." }),
+  status: t.field({ type: CapsuleStatus.ref, description: "Only releases, or only work in progress." }),
+  ownership: t.field({ type: Ownership, description: "Whose objects to search." }),
+  favorite: t.boolean({ description: "True finds only the caller's favorites, false only the others." }),
+  archived: t.boolean({ description: "True finds only archived ones." }),
   orderBy: t.field({
     type: CapsuleOrderInput,
-    description: "Without it, by relevance where there is a `query`, else by name.",
+    description: "The default is by relevance with a `query`, otherwise by name.",
   }),
 }))
 
@@ -63,7 +63,7 @@ interface SearchArguments extends PageArguments {
   orderBy?: typeof CapsuleOrderInput.$inferInput | null | undefined
 }
 
-/** A search's criteria and order as the wire has them. */
+/** A search's criteria and order in the form of the REST API. */
 function wireParams(args: SearchArguments) {
   return {
     query: args.query || undefined,
@@ -80,7 +80,8 @@ function wireParams(args: SearchArguments) {
 builder.queryField("searchCapsules", (t) =>
   t.field({
     type: CapsuleConnection,
-    description: "Capsules that the caller may see. One call a page; null, with an error, where that fails.",
+    description:
+      "Searches the capsules that the caller may see. Null, with an error, if the search fails. Costs one REST call per page.",
     extensions: cost({ calls: 1, items: pageItems }),
     args: { ...pageArguments, ...searchArguments },
     resolve: (_root, args, context) => runnablePage(context, "capsules", wireParams(args), args),
@@ -90,7 +91,8 @@ builder.queryField("searchCapsules", (t) =>
 builder.queryField("searchPipelines", (t) =>
   t.field({
     type: PipelineConnection,
-    description: "Pipelines that the caller may see. One call a page; null, with an error, where that fails.",
+    description:
+      "Searches the pipelines that the caller may see. Null, with an error, if the search fails. Costs one REST call per page.",
     extensions: cost({ calls: 1, items: pageItems }),
     args: { ...pageArguments, ...searchArguments },
     resolve: (_root, args, context) => runnablePage(context, "pipelines", wireParams(args), args),

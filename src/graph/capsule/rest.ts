@@ -1,7 +1,7 @@
 import type { Upstream } from "../../upstream/client.ts"
 import { matchingId, noBody, object, type SearchPage, searchPage } from "../../upstream/decoders.ts"
 
-/** Capsules and pipelines are the same objects, on two routes with the same endpoints. */
+/** Capsules and pipelines are objects of the same shape, on two routes with the same endpoints. */
 export type Kind = "capsules" | "pipelines"
 
 /** A capsule or a pipeline. Times are epoch seconds. */
@@ -64,15 +64,15 @@ export interface Article {
 
 /**
  * `GET /{kind}/{id}`: one capsule or pipeline.
- * Rejects with UpstreamError: 404 when there is none, 403 when the caller may not see it.
+ * Rejects with UpstreamError: 404 if it does not exist, 403 if the caller may not open it.
  */
 export function getRunnable(upstream: Upstream, kind: Kind, id: string): Promise<Runnable> {
   return upstream.read({ method: "GET", route: `${kind}/{id}`, ids: { id }, decode: matchingId<Runnable>(id) })
 }
 
 /**
- * `POST /{kind}/search`: one page of a search; changes nothing, in spite of its verb.
- * @param body the search on the wire, paging included
+ * `POST /{kind}/search`: one page of a search. A read, although its method is POST.
+ * @param body the search in the form of the REST API, with paging
  */
 export function searchRunnables(upstream: Upstream, kind: Kind, body: object): Promise<SearchPage<Runnable>> {
   return upstream.read({ method: "POST", route: `${kind}/search`, body, decode: searchPage<Runnable> })
@@ -101,8 +101,8 @@ export async function findRunnables(upstream: Upstream, kind: Kind, ids: readonl
 }
 
 /**
- * `PATCH /{kind}/{id}/archive?archive=`: puts it into the archive, or takes it out. The answer has no body.
- * Rejects with UpstreamError: 403 when the caller may not.
+ * `PATCH /{kind}/{id}/archive?archive=`: archives it, or takes it out of the archive. The response has no body.
+ * Rejects with UpstreamError: 403 if the caller may not.
  */
 export function archiveRunnable(upstream: Upstream, kind: Kind, id: string, archive: boolean): Promise<void> {
   return upstream.write({
@@ -115,26 +115,26 @@ export function archiveRunnable(upstream: Upstream, kind: Kind, id: string, arch
 }
 
 /**
- * `DELETE /{kind}/{id}`: deletes it for good. The answer has no body.
- * Rejects with UpstreamError: 403 when it isn't archived, was released, or the caller is neither its owner nor an admin.
+ * `DELETE /{kind}/{id}`: deletes it permanently. The response has no body.
+ * Rejects with UpstreamError: 403 if it is not archived, was released, or the caller is neither its owner nor an admin.
  */
 export function deleteRunnable(upstream: Upstream, kind: Kind, id: string): Promise<void> {
   return upstream.write({ method: "DELETE", route: `${kind}/{id}`, ids: { id }, decode: noBody })
 }
 
-/** What a Git sync moved. Absent means none, or false. */
+/** The result of a Git sync. An absent key means 0 or false. */
 export interface SyncAnswer {
-  /** How many commits went to the linked repository. */
+  /** Commits pushed to the linked repository. */
   pushed?: number
-  /** How many came from it. */
+  /** Commits pulled from it. */
   pulled?: number
-  /** Whether the sync made the branch in the linked repository. */
+  /** Whether the sync created the branch in the linked repository. */
   new_branch?: boolean
 }
 
 /**
- * `POST /{kind}/{id}/sync`: syncs it with its linked Git repository, both ways.
- * Rejects with UpstreamError: 400 when none is linked, 403 when the caller may not, 409 when the two don't merge.
+ * `POST /{kind}/{id}/sync`: syncs it with its linked Git repository in both directions.
+ * Rejects with UpstreamError: 400 if none is linked, 403 if the caller may not, 409 if the two cannot be merged.
  */
 export function syncRunnable(upstream: Upstream, kind: Kind, id: string): Promise<SyncAnswer> {
   return upstream.write({

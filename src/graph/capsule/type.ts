@@ -26,7 +26,7 @@ import type * as rest from "./rest.ts"
 
 export const Capsule = builder.objectRef<Typed<rest.Runnable>>("Capsule")
 Capsule.implement({
-  description: "A compute capsule: code, environment and data that run the same for everyone.",
+  description: "A compute capsule: code, environment and data, so that everyone gets the same results from a run.",
   interfaces: () => [Runnable, Node],
 })
 
@@ -34,45 +34,52 @@ export const CapsuleConnection = connectionOf("Capsule", Capsule)
 
 export const Pipeline = builder.objectRef<Typed<rest.Runnable>>("Pipeline")
 Pipeline.implement({
-  description: "A pipeline: capsules that run one after the other, each on the results of those before.",
+  description: "A pipeline: several capsules, each of which runs on the results of previous ones.",
   interfaces: () => [Runnable, Node],
 })
 
 export const PipelineConnection = connectionOf("Pipeline", Pipeline)
 
-/** On which route an object that a loader brought lives. */
+/** The route of an object that a loader returned. */
 function kindOf(runnable: Typed<rest.Runnable>): rest.Kind {
   return runnable.__typename === "Pipeline" ? "pipelines" : "capsules"
 }
 
 export const CapsuleStatus = wireEnum(
   "CapsuleStatus",
-  "Whether a capsule or pipeline is a release.",
-  { non_release: "Work in progress.", release: "A release: it doesn't change any more." },
+  "The release status of a capsule or pipeline.",
+  { non_release: "Work in progress.", release: "A release, which no longer changes." },
   { "non-published": "non_release", published: "release" },
 )
 
-const ArticleState = wireEnum("ArticleState", "How far an article is.", {
-  in_review: "Being reviewed.",
+const ArticleState = wireEnum("ArticleState", "The publication state of an article.", {
+  in_review: "In review.",
   published: "Published.",
 })
 
 const OriginalCapsule = builder.objectRef<rest.OriginalCapsule>("OriginalCapsule").implement({
-  description: "What a capsule or pipeline was copied from.",
+  description: "The capsule or pipeline from which another one was copied.",
   fields: (t) => ({
-    id: t.id({ description: "The original's id.", resolve: string("id") }),
-    majorVersion: t.int({ description: "The release that was copied.", resolve: int("major_version") }),
-    minorVersion: t.int({ description: "Its minor version.", resolve: int("minor_version") }),
-    name: t.string({ description: "The original's name at that time.", resolve: string("name") }),
+    id: t.id({ description: "The id of the original.", resolve: string("id") }),
+    majorVersion: t.int({
+      description: "The major version of the release that was copied.",
+      resolve: int("major_version"),
+    }),
+    minorVersion: t.int({
+      description: "The minor version of the release that was copied.",
+      resolve: int("minor_version"),
+    }),
+    name: t.string({ description: "The name of the original at that time.", resolve: string("name") }),
     created: t.field({
       type: "DateTime",
-      description: "When the original was created.",
+      description: "The time when the original was created.",
       resolve: epochSeconds("created"),
     }),
-    public: t.boolean({ description: "Whether everyone may see the original.", resolve: boolean("public") }),
+    public: t.boolean({ description: "Whether the original is visible to everyone.", resolve: boolean("public") }),
     capsule: t.field({
       type: Capsule,
-      description: "The original. Null where it is gone; a call, unless only its id is asked for.",
+      description:
+        "The original. Null if it no longer exists. Costs one REST call, or none if only its id is selected.",
       extensions: link,
       resolve: linkAt(capsuleById, "id"),
     }),
@@ -80,19 +87,23 @@ const OriginalCapsule = builder.objectRef<rest.OriginalCapsule>("OriginalCapsule
 })
 
 const Submission = builder.objectRef<rest.Submission>("Submission").implement({
-  description: "The submission of a capsule for release.",
+  description: "A submission for release.",
   fields: (t) => ({
-    timestamp: t.field({ type: "DateTime", description: "When it was submitted.", resolve: epochSeconds("timestamp") }),
+    timestamp: t.field({
+      type: "DateTime",
+      description: "The time of the submission.",
+      resolve: epochSeconds("timestamp"),
+    }),
     commit: t.string({ description: "The commit that was submitted.", resolve: string("commit") }),
     verified: t.boolean({ description: "Whether it was verified.", resolve: boolean("verified") }),
     verifiedTimestamp: t.field({
       type: "DateTime",
-      description: "When it was verified.",
+      description: "The time of the verification.",
       resolve: epochSeconds("verified_timestamp"),
     }),
     verificationCapsule: t.field({
       type: Capsule,
-      description: "The capsule in which it was verified. A call, unless only its id is asked for.",
+      description: "The capsule in which it was verified. Costs one REST call, or none if only its id is selected.",
       extensions: link,
       resolve: linkAt(capsuleById, "verification_capsule"),
     }),
@@ -102,34 +113,37 @@ const Submission = builder.objectRef<rest.Submission>("Submission").implement({
 const Version = builder.objectRef<rest.Version>("Version").implement({
   description: "One release.",
   fields: (t) => ({
-    majorVersion: t.int({ description: "What `appPanel(version:)` takes.", resolve: int("major_version") }),
+    majorVersion: t.int({
+      description: "The major version. `appPanel(version:)` takes it as its argument.",
+      resolve: int("major_version"),
+    }),
     minorVersion: t.int({ description: "The minor version.", resolve: int("minor_version") }),
     releaseTime: t.field({
       type: "DateTime",
-      description: "When it was released.",
+      description: "The time of the release.",
       resolve: epochSeconds("release_time", "publish_time"),
     }),
-    doi: t.string({ description: "The release's DOI.", resolve: string("doi") }),
+    doi: t.string({ description: "The DOI of the release.", resolve: string("doi") }),
   }),
 })
 
 const Article = builder.objectRef<rest.Article>("Article").implement({
   description: "The publication that a capsule or pipeline belongs to.",
   fields: (t) => ({
-    id: t.id({ description: "The article's id.", resolve: string("id") }),
-    url: t.string({ description: "Its address.", resolve: string("url") }),
-    doi: t.string({ description: "Its DOI.", resolve: string("doi") }),
-    citation: t.string({ description: "How to cite it.", resolve: string("citation") }),
+    id: t.id({ description: "The id of the article.", resolve: string("id") }),
+    url: t.string({ description: "The URL of the article.", resolve: string("url") }),
+    doi: t.string({ description: "The DOI of the article.", resolve: string("doi") }),
+    citation: t.string({ description: "The citation text.", resolve: string("citation") }),
     state: t.field({
       type: ArticleState.ref,
-      description: "Whether it has been published.",
+      description: "The publication state.",
       resolve: ArticleState.at("state"),
     }),
-    name: t.string({ description: "Its title.", resolve: string("name") }),
-    journalName: t.string({ description: "The journal.", resolve: string("journal_name") }),
+    name: t.string({ description: "The title.", resolve: string("name") }),
+    journalName: t.string({ description: "The name of the journal.", resolve: string("journal_name") }),
     publishTime: t.field({
       type: "DateTime",
-      description: "When it was published.",
+      description: "The time of publication.",
       resolve: epochSeconds("publish_time"),
     }),
   }),
@@ -137,57 +151,58 @@ const Article = builder.objectRef<rest.Article>("Article").implement({
 
 export const Runnable = builder.interfaceRef<Typed<rest.Runnable>>("Runnable")
 Runnable.implement({
-  description: "What can be run: a capsule or a pipeline.",
+  description:
+    "A capsule or a pipeline. Several that a query needs at once are found by one search. A search also finds those that the caller may find but not open, which are an error if they are read alone.",
   interfaces: [Node],
   fields: (t) => ({
     created: t.field({
       type: "DateTime",
       nullable: false,
-      description: "When it was created.",
+      description: "The time of creation.",
       resolve: required("created", float),
     }),
     name: t.string({ nullable: false, description: "The display name.", resolve: required("name", stringOrEmpty) }),
     status: t.field({
       type: CapsuleStatus.ref,
       nullable: false,
-      description: "Whether it is a release.",
+      description: "The release status.",
       resolve: CapsuleStatus.required("status"),
     }),
     owner: t.string({
       nullable: false,
-      description: "The owner's user id.",
+      description: "The user id of the owner.",
       resolve: required("owner", stringOrEmpty),
     }),
     slug: t.string({
       nullable: false,
-      description: "Its other id: digits, as they stand in Code Ocean's addresses.",
+      description: "An alternative id of digits, which is part of its URL in Code Ocean.",
       resolve: required("slug", stringOrEmpty),
     }),
-    ownerEmail: t.string({ description: "The owner's email address.", resolve: string("owner_email") }),
+    ownerEmail: t.string({ description: "The email address of the owner.", resolve: string("owner_email") }),
     lastAccessed: t.field({
       type: "DateTime",
-      description: "When anyone last opened it.",
+      description: "The time when anyone last opened it.",
       resolve: epochSeconds("last_accessed"),
     }),
     description: t.string({
-      description: "Free text; may hold Markdown.",
+      description: "Free text, may contain Markdown.",
       extensions: longText,
       resolve: string("description"),
     }),
     field: t.string({ description: "The field of research.", resolve: string("field") }),
     tags: t.stringList({ description: "Keywords.", resolve: strings("tags", "keywords") }),
     clonedFromUrl: t.string({
-      description: "The external Git repository it was cloned from.",
+      description: "The external Git repository from which it was cloned.",
       resolve: string("cloned_from_url"),
     }),
     originalCapsule: t.field({
       type: OriginalCapsule,
-      description: "What it was copied from.",
+      description: "The capsule or pipeline from which it was copied.",
       resolve: object("original_capsule"),
     }),
     releaseCapsule: t.field({
       type: Capsule,
-      description: "Its release. A call, unless only its id is asked for.",
+      description: "Its release. Costs one REST call, or none if only its id is selected.",
       extensions: link,
       resolve: linkAt(capsuleById, "release_capsule", "published_capsule"),
     }),
@@ -200,10 +215,10 @@ Runnable.implement({
     article: t.field({ type: Article, description: "The publication it belongs to.", resolve: object("article") }),
     appPanel: t.field({
       type: AppPanel,
-      description: "The form in which people run it; null: it has none. One call.",
+      description: "The form in which people run it. Null if it has none. Costs one REST call.",
       extensions: oneCall,
       args: {
-        version: t.arg.int({ description: "The release's major version; by default the latest state." }),
+        version: t.arg.int({ description: "The major version of a release. The default is the latest state." }),
       },
       resolve: (runnable, { version }, context) =>
         appPanelOf(context, kindOf(runnable), runnable.id, version ?? undefined),
@@ -211,17 +226,17 @@ Runnable.implement({
     computations: t.field({
       type: ComputationConnection,
       description:
-        "Its runs, newest first. One call, whatever the page and filter: Code Ocean answers the whole history, which is filtered and paged here.",
+        "Its runs, newest first. Costs one REST call, regardless of page and filter: Code Ocean returns the whole history, which the gateway filters and pages.",
       extensions: cost({ oncePerObject: "computations", items: pageItems }),
       args: {
         ...pageArguments,
-        filter: t.arg({ type: ComputationFilterInput, description: "Which runs to show." }),
+        filter: t.arg({ type: ComputationFilterInput, description: "Which runs to return." }),
       },
       resolve: (runnable, args, context) => computationPage(context, { id: runnable.id, kind: kindOf(runnable) }, args),
     }),
     permissions: t.field({
       type: Permissions,
-      description: "Who may do what with it. One call.",
+      description: "Who may do what with it. Costs one REST call.",
       extensions: cost({ oncePerObject: "permissions" }),
       resolve: (runnable, _args, context) => permissionsOf(context, kindOf(runnable), runnable.id),
     }),

@@ -4,7 +4,7 @@ import { computationById } from "./loader.ts"
 import * as rest from "./rest.ts"
 import { Computation, ComputationState } from "./type.ts"
 
-defineIdQueries({ one: "computation", many: "computations", type: Computation, loader: computationById })
+defineIdQueries({ one: "computation", many: "computations", noun: "run", type: Computation, loader: computationById })
 
 export const watchComputation = defineSubscription({
   name: "computation",

@@ -13,7 +13,7 @@ import { dataAssetById } from "./loader.ts"
 import * as rest from "./rest.ts"
 import { DataAsset, DataAssetState, DataAssetType } from "./type.ts"
 
-defineIdQueries({ one: "dataAsset", many: "dataAssets", type: DataAsset, loader: dataAssetById })
+defineIdQueries({ one: "dataAsset", many: "dataAssets", noun: "data asset", type: DataAsset, loader: dataAssetById })
 
 export const watchDataAsset = defineSubscription({
   name: "dataAsset",

@@ -4,7 +4,7 @@ import { computationById } from "../computation/loader.ts"
 import type { Context } from "../context.ts"
 import { dataAssetById } from "../dataAsset/loader.ts"
 
-/** An object of one of the types that implement `Node`; its `__typename` says of which. */
+/** An object of one of the types that implement `Node`. Its `__typename` names the type. */
 export interface NodeObject {
   id: string
 }
@@ -14,7 +14,7 @@ interface NodeLoader {
   link(context: Context, id: string, info: GraphQLResolveInfo): Promise<NodeObject> | NodeObject
 }
 
-/** The loaders of all types that implement `Node`, by the type's name. */
+/** The loaders of all types that implement `Node`, by the name of the type. */
 export const nodeLoaders: ReadonlyMap<string, NodeLoader> = new Map<string, NodeLoader>([
   ["Capsule", capsuleById],
   ["Computation", computationById],

@@ -9,13 +9,13 @@ import { maxListEntries } from "../inputLimits.ts"
 import { type NodeObject, nodeLoaders } from "./loaders.ts"
 import { Node } from "./type.ts"
 
-/** The object with this id, of whatever type; null where there is none. */
+/** The object with this id, of any type. Null if not found. */
 function nodeById(context: Context, id: string): Promise<NodeObject | null> {
   const known = nodeLoaders.get(context.typeById.get(context.state.key, id) ?? "")
   return known === undefined ? probe(context, id) : nullIfMissing(known(context).load(id))
 }
 
-/** Asks every route for the id, all at once, and notes of which type it is. */
+/** Reads the id on every route at the same time, and records its type. */
 async function probe(context: Context, id: string): Promise<NodeObject | null> {
   const [pipeline, capsule, computation, dataAsset] = await Promise.allSettled([
     pipelineById(context).load(id),
@@ -24,15 +24,15 @@ async function probe(context: Context, id: string): Promise<NodeObject | null> {
     dataAssetById(context).load(id),
   ])
   for (const answer of [pipeline, computation, dataAsset]) if (answer.status === "fulfilled") return answer.value
-  // Pipelines answer as capsules too: a capsule is only what the pipelines' route doesn't have.
-  if (capsule.status === "fulfilled" && pipeline.status === "rejected" && isRefusal(pipeline.reason)) {
+  // A pipeline is found on the route of capsules too, so a capsule is what the route of pipelines does not have.
+  if (capsule.status === "fulfilled" && pipeline.status === "rejected" && isRejected(pipeline.reason)) {
     context.typeById.set(context.state.key, capsule.value.id, "Capsule")
     return capsule.value
   }
   let forbidden: unknown
   for (const answer of [pipeline, capsule, computation, dataAsset]) {
     if (answer.status === "fulfilled" || hasCode(answer.reason, "NOT_FOUND")) continue
-    // It may be what this route would have answered, so nobody can say yet that there is none.
+    // This route may have the object, so it cannot be reported as not found.
     if (!hasCode(answer.reason, "FORBIDDEN")) throw answer.reason
     forbidden ??= answer.reason
   }
@@ -40,18 +40,18 @@ async function probe(context: Context, id: string): Promise<NodeObject | null> {
   return null
 }
 
-/** Whether upstream answered, and it was no: asking again would give the same. */
-function isRefusal(error: unknown): boolean {
+/** Whether Code Ocean rejected the read, so that a retry would give the same result. */
+function isRejected(error: unknown): boolean {
   return hasCode(error, "NOT_FOUND", "FORBIDDEN", "UNAUTHENTICATED", "BAD_USER_INPUT")
 }
 
-const howMany =
-  "One call where the caller has met the id before, so that the gateway knows its type, else four at once: one for each type it can be"
+const costPerId =
+  "one REST call if the gateway knows its type, because the caller has read it before, otherwise four at the same time: one for each possible type"
 
 builder.queryField("node", (t) =>
   t.field({
     type: Node,
-    description: `The capsule, pipeline, computation or data asset with this id; null: there is none. ${howMany}.`,
+    description: `Looks up a capsule, pipeline, run or data asset by id. Null if not found. Costs ${costPerId}.`,
     extensions: cost({ calls: 4, byId: "id" }),
     args: { id: t.arg.id({ required: true, description: "Code Ocean's own id." }) },
     resolve: (_root, { id }, context) => nodeById(context, id),
@@ -62,7 +62,7 @@ builder.queryField("nodes", (t) =>
   t.field({
     type: [Node],
     nullable: { list: false, items: true },
-    description: `The capsules, pipelines, computations and data assets with these ids, in their order; null stands for one that there isn't. For each different id: ${howMany.charAt(0).toLowerCase()}${howMany.slice(1)}. At most ${maxListEntries} ids.`,
+    description: `Looks up capsules, pipelines, runs and data assets by their ids, in the same order. One that is not found is null. At most ${maxListEntries} ids. Each distinct id costs ${costPerId}.`,
     extensions: cost({ calls: 4, byId: "ids", items: { argument: "ids", assumed: 0 } }),
     args: { ids: t.arg.idList({ required: true, description: "Code Ocean's own ids." }) },
     resolve: (_root, { ids }, context) => ids.map((id) => nodeById(context, id)) as never,

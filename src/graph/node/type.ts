@@ -1,12 +1,12 @@
 import { builder } from "../builder.ts"
 
-/** Whatever has an id of its own. */
+/** Every type with an id of its own. */
 export const Node = builder.interfaceRef<{ id: string }>("Node").implement({
-  description: "An object that Code Ocean knows by an id.",
+  description: "An object with an id of its own in Code Ocean.",
   fields: (t) => ({
     id: t.exposeID("id", {
       nullable: false,
-      description: "Code Ocean's own id, the same as in its REST API and its addresses.",
+      description: "The id, the same as in Code Ocean's REST API and URLs.",
     }),
   }),
 })

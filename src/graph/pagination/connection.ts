@@ -4,23 +4,23 @@ import { atMost, longest } from "../inputLimits.ts"
 import { defaultFirst, maxFirst, type Page } from "./page.ts"
 
 const PageInfo = builder.objectRef<Page<unknown>>("PageInfo").implement({
-  description: "Where a page stands in its walk.",
+  description: "The position of a page in the whole result.",
   fields: (t) => ({
     hasNextPage: t.exposeBoolean("hasNextPage", {
       nullable: false,
-      description: "Whether `after: endCursor` has more.",
+      description: "Whether there are more items after this page.",
     }),
     hasPreviousPage: t.exposeBoolean("hasPreviousPage", {
       nullable: false,
-      description: "Whether the walk has been elsewhere before.",
+      description: "Whether the page was requested with `after`.",
     }),
     startCursor: t.string({
-      description: "The cursor of the page's first item.",
+      description: "The cursor of the first item.",
       resolve: (page) => (page.nodes.length > 0 ? page.cursorAt(0) : null),
     }),
     endCursor: t.string({
       description:
-        "Pass it as `after` for the next page. There even on a page without items, where a next page is to be had.",
+        "Pass it as `after` to get the next page. Present even on a page without items if there is a next page.",
       resolve: (page) => page.endCursor(),
     }),
   }),
@@ -29,17 +29,17 @@ const PageInfo = builder.objectRef<Page<unknown>>("PageInfo").implement({
 /** The connection type for pages of this type: `{edges {cursor node} nodes pageInfo}`. */
 export function connectionOf<T>(name: string, node: ObjectType<T>) {
   const Edge = builder.objectRef<{ page: Page<T>; index: number }>(`${name}Edge`).implement({
-    description: `One place in a page of ${name} objects.`,
+    description: `An item of a page of ${name} objects, with its cursor.`,
     fields: (t) => ({
       cursor: t.string({
         nullable: false,
-        description: "Pass it as `after` to go on behind this item.",
+        description: "Pass it as `after` to get the items after this one.",
         extensions: cost({ bytes: 300 }),
         resolve: ({ page, index }) => page.cursorAt(index),
       }),
       node: t.field({
         type: node,
-        description: "The item; null, with an error, where Code Ocean sent something unreadable.",
+        description: "The item. Null, with an error, if Code Ocean sent an unreadable value.",
         resolve: ({ page, index }) => page.nodes[index] as never,
       }),
     }),
@@ -50,30 +50,30 @@ export function connectionOf<T>(name: string, node: ObjectType<T>) {
       edges: t.field({
         type: [Edge],
         nullable: { list: false, items: false },
-        description: "The items with a cursor each.",
+        description: "The items, each with its cursor.",
         resolve: (page) => page.nodes.map((_node, index) => ({ page, index })),
       }),
       nodes: t.field({
         type: [node],
         nullable: { list: false, items: true },
-        description: "The items; one is null, with an error, where Code Ocean sent something unreadable.",
+        description: "The items. An item is null, with an error, if Code Ocean sent an unreadable value.",
         resolve: (page) => page.nodes as never,
       }),
       pageInfo: t.field({
         type: PageInfo,
         nullable: false,
-        description: "Where the page stands in its walk.",
+        description: "The position of the page in the whole result.",
         resolve: (page) => page as Page<unknown>,
       }),
     }),
   })
 }
 
-/** How many items a page has, for its field's cost. */
+/** The number of items of a page, for the cost of its field. */
 export const pageItems: Count = { argument: "first", assumed: defaultFirst, most: maxFirst }
 
-/** The two paging arguments, for a field's `args`. */
+/** The arguments of every connection field. */
 export const pageArguments = builder.args((t) => ({
-  first: t.int({ description: `How many items: from 1 to ${maxFirst}, ${defaultFirst} by default.` }),
-  after: t.string({ description: "A cursor; the page begins behind its item.", extensions: atMost(longest.cursor) }),
+  first: t.int({ description: `The number of items, from 1 to ${maxFirst}. The default is ${defaultFirst}.` }),
+  after: t.string({ description: "A cursor. The page starts after its item.", extensions: atMost(longest.cursor) }),
 }))

@@ -4,43 +4,46 @@ import { enumValues } from "../enums.ts"
 import { atMost, longest } from "../inputLimits.ts"
 
 export const Ownership = builder.enumType("Ownership", {
-  description: "Whose objects a search finds.",
+  description: "Whose objects a search covers.",
   values: enumValues({
-    private: "Mine, seen by nobody else.",
-    created: "Created by me.",
-    shared: "Shared with me.",
+    private: "Objects that only the caller can see.",
+    created: "Objects that the caller created.",
+    shared: "Objects that are shared with the caller.",
   }),
 })
 
 export const OrderDirection = builder.enumType("OrderDirection", {
-  description: "Which end of an order comes first.",
-  values: enumValues({ asc: "Smallest, earliest or A first.", desc: "Largest, latest or Z first." }),
+  description: "The direction of an order.",
+  values: enumValues({
+    asc: "Ascending: smallest, earliest or A first.",
+    desc: "Descending: largest, latest or Z first.",
+  }),
 })
 
 const SearchRangeInput = builder.inputType("SearchRangeInput", {
-  description: "A range of numbers, both ends included; at least one end. Dates are epoch seconds.",
+  description: "A range of numbers with at least one end. Both ends are included. Dates are epoch seconds.",
   fields: (t) => ({
-    min: t.float({ description: "The least value." }),
+    min: t.float({ description: "The smallest value." }),
     max: t.float({ description: "The largest value." }),
   }),
 })
 
 export const SearchFilterInput = builder.inputType("SearchFilterInput", {
-  description: "Finds by one field's value. Exactly one of `value`, `values` and `range`.",
+  description: "A condition on the value of one field. Exactly one of `value`, `values` and `range` must be given.",
   fields: (t) => ({
     key: t.string({
       required: true,
       description: "`name`, `description`, `tags`, or the name of a custom metadata field.",
       extensions: atMost(longest.key),
     }),
-    value: t.field({ type: "JSON", description: "The value: a text or a number." }),
-    values: t.field({ type: ["JSON"], description: "Any of these values: texts or numbers." }),
+    value: t.field({ type: "JSON", description: "The value, a string or a number." }),
+    values: t.field({ type: ["JSON"], description: "Any of these values, strings or numbers." }),
     range: t.field({ type: SearchRangeInput, description: "Any value in this range." }),
-    exclude: t.boolean({ description: "True finds what does not match." }),
+    exclude: t.boolean({ description: "True finds the objects that do not match." }),
   }),
 })
 
-/** A filter as the wire has it. */
+/** A filter in the form of the REST API. */
 export interface WireFilter {
   key: string
   value?: string | number
@@ -51,7 +54,7 @@ export interface WireFilter {
 
 type FilterInput = typeof SearchFilterInput.$inferInput
 
-/** Filters for the wire. Throws BAD_USER_INPUT for what upstream would refuse, or silently ignore. */
+/** Filters for the REST API. Throws BAD_USER_INPUT for a filter that Code Ocean would reject or silently ignore. */
 export function wireFilters(filters: readonly FilterInput[] | null | undefined): WireFilter[] | undefined {
   if (filters == null || filters.length === 0) return undefined
   const written = filters.map(wireFilter)
