@@ -42,7 +42,7 @@ async function until(status: number, ask: () => Promise<Answer>): Promise<Answer
 }
 
 describe("one caller's share", () => {
-  test("who sends more than that is told when to come back, without a call to Code Ocean", async () => {
+  test("a caller who sends faster than the limit is rejected with a Retry-After, without a call to Code Ocean", async () => {
     const { gateway, sandbox } = await startGateway({ config: { callerRequestsPerSecond: 1 } })
     const ask = askerAt(await gateway.listen())
     const refused = await until(429, () => ask(capsule))
@@ -58,7 +58,7 @@ describe("one caller's share", () => {
     expect((await until(429, () => ask(capsule))).body.data).toBeUndefined()
   })
 
-  test("a caller is a token, however it is sent; others have shares of their own", async () => {
+  test("a caller is a token, however it is sent, and other tokens have limits of their own", async () => {
     const { gateway } = await startGateway({ config: { callerRequestsPerSecond: 1 } })
     const ask = askerAt(await gateway.listen())
     await until(429, () => ask(capsule))
@@ -67,7 +67,7 @@ describe("one caller's share", () => {
     expect((await ask(capsule, { authorization: `Bearer ${tokens.grace}` })).status).toBe(200)
   })
 
-  test("callers who share a connection, as behind a proxy, are told apart", async () => {
+  test("callers who share a connection, as behind a proxy, have limits of their own", async () => {
     const { gateway } = await startGateway({ config: { callerRequestsPerSecond: 1 } })
     const agent = new Agent({ keepAlive: true, maxSockets: 1 })
     onTestFinished(() => agent.destroy())
@@ -90,7 +90,7 @@ describe("one caller's share", () => {
     expect(sockets.size).toBe(1)
   })
 
-  test("after the seconds it was told, the caller is let in again, and not before", () => {
+  test("a rejected caller is admitted again after the seconds of Retry-After, and not before", () => {
     let now = 0
     const limits = { callerConcurrentRequests: 0, callerSubscriptions: 0, concurrentRequests: 0, eventLoopLagMs: 0 }
     const admission = createAdmission({ ...limits, callerRequestsPerSecond: 2 }, () => now)
@@ -107,7 +107,7 @@ describe("one caller's share", () => {
     expect(admit().ticket).toBeUndefined()
   })
 
-  test("so many requests may be under way at once; a place is free again when one is answered or its client left", async () => {
+  test("the limit of concurrent requests of a caller counts a request until it is answered or its client has left", async () => {
     const { gateway, sandbox } = await startGateway({ config: { callerConcurrentRequests: 2 } })
     const url = await gateway.listen()
     const ask = askerAt(url)
@@ -135,7 +135,7 @@ describe("one caller's share", () => {
     await expect.poll(() => gateway.stats).toMatchObject({ requests: 0, openResponses: 0 })
   })
 
-  test("so many subscriptions may be held, apart from other requests", async () => {
+  test("the limit of subscriptions of a caller is apart from that of requests", async () => {
     const { gateway } = await startGateway({ config: { callerSubscriptions: 2, callerConcurrentRequests: 1 } })
     const url = await gateway.listen()
     const subscription = `subscription { computation(id: "${seed.runningAlignment}") { state } }`
@@ -155,7 +155,7 @@ describe("one caller's share", () => {
     expect((await again.next())?.data).toBeDefined()
   })
 
-  test("is known before the body is there", async () => {
+  test("a caller over the limit is rejected before the body has arrived", async () => {
     const { gateway, sandbox } = await startGateway({ config: { callerConcurrentRequests: 1 } })
     const url = await gateway.listen()
     const hold = sandbox.hold()
@@ -172,7 +172,7 @@ describe("one caller's share", () => {
     await first
   })
 
-  test("0 sets no limit", async () => {
+  test("limits of a caller that are 0 set no limit", async () => {
     const { gateway } = await startGateway({
       config: {
         callerRequestsPerSecond: 0,
@@ -202,7 +202,7 @@ describe("callers without a token", () => {
       body: await response.json(),
     }))
 
-  test("are told apart by their addresses; what they write into X-Forwarded-For themselves makes no difference", async () => {
+  test("callers without a token are limited by their addresses, whatever they write into X-Forwarded-For", async () => {
     const { gateway } = await startGateway({ config })
     const url = await gateway.listen()
     let address = 0
@@ -211,7 +211,7 @@ describe("callers without a token", () => {
     expect((await askerAt(url)("{ __typename }")).status).toBe(200)
   })
 
-  test("behind a trusted proxy they are told apart by the address that it added", async () => {
+  test("callers without a token behind a trusted proxy are limited by the address that it added", async () => {
     const { gateway } = await startGateway({ config: { ...config, trustedProxies: 1 } })
     const url = await gateway.listen()
     let forged = 0
@@ -219,7 +219,7 @@ describe("callers without a token", () => {
     expect((await anonymously(url, "192.0.2.1, 192.0.2.2")()).status).toBe(200)
   })
 
-  test("an IPv6 network counts as one", async () => {
+  test("an IPv6 network counts as one address", async () => {
     const { gateway } = await startGateway({ config: { ...config, trustedProxies: 1 } })
     const url = await gateway.listen()
     let host = 0
@@ -228,7 +228,7 @@ describe("callers without a token", () => {
     expect((await anonymously(url, "2001:db8:0:1::1")()).status).toBe(200)
   })
 
-  test("a malformed Authorization is counted by address too, and never takes the token that the gateway has", async () => {
+  test("a request with a malformed Authorization is limited by address, and never uses the gateway's token", async () => {
     const { gateway, sandbox } = await startGateway({ config })
     const url = await gateway.listen()
     let made = 0
@@ -280,7 +280,7 @@ describe("tokens that somebody makes up by the thousand", () => {
     return { admission, clock, send }
   }
 
-  test("don't give anybody a new share, however many there are", () => {
+  test("made-up tokens give no caller a new limit, however many there are", () => {
     const { admission, clock, send } = admissionAt(0)
     for (let times = 0; times < 100; times++) expect(send("hasty")).toBe("in")
     expect(send("hasty")).toBe("RATE_LIMITED")
@@ -294,7 +294,7 @@ describe("tokens that somebody makes up by the thousand", () => {
     expect(admission.stats.callers).toBeLessThanOrEqual(10_000)
   })
 
-  test("share one share when there is no room for more callers, and those who are known keep theirs", () => {
+  test("new callers share one limit when there is no room for more, and known callers keep theirs", () => {
     const { admission, clock, send } = admissionAt(0)
     expect(send("known")).toBe("in")
     for (let made = 0; made < 9_999; made++) for (let times = 0; times < 2; times++) send(`made up ${made}`)
@@ -307,7 +307,7 @@ describe("tokens that somebody makes up by the thousand", () => {
     expect(admission.stats.callers).toBeLessThanOrEqual(10_000)
   })
 
-  test("don't make the gateway forget who holds a subscription", () => {
+  test("made-up tokens do not make the gateway forget a caller that holds a subscription", () => {
     const { admission, clock, send } = admissionAt(0)
     const { ticket } = admission.admit("following")
     expect(ticket?.subscribe()).toBeUndefined()
@@ -337,7 +337,7 @@ test("a refused body counts as a request, so that nobody sends such ones without
 })
 
 describe("when memory is short", () => {
-  test("one request at a time is let in, and others are told to come back", () => {
+  test("while memory is short one request at a time is admitted, and others are rejected with a Retry-After", () => {
     const off = { callerRequestsPerSecond: 0, callerConcurrentRequests: 0, callerSubscriptions: 0 }
     const admission = createAdmission({ ...off, concurrentRequests: 0, eventLoopLagMs: 0 })
     const before = admission.admit("ada")
@@ -357,7 +357,7 @@ describe("when memory is short", () => {
     expect(admission.admit("ada").ticket).toBeDefined()
   })
 
-  test("a heap full of garbage isn't short, one that stays full after a collection is, until there is clearly enough", () => {
+  test("a heap that is full of garbage is not short of memory; one that stays full after a collection is, until there is clearly enough", () => {
     const pressure = createMemoryPressure(() => {})
     const shortAt = (heap: number) => pressure.evaluate({ heap, container: 0 }, 0) !== undefined
     expect(shortAt(0.95)).toBe(false)
@@ -369,13 +369,13 @@ describe("when memory is short", () => {
     expect([0.79, 0.84].map(shortAt)).toEqual([false, false])
   })
 
-  test("the memory of the container counts as the heap does", () => {
+  test("the memory of the container counts like the heap", () => {
     const pressure = createMemoryPressure(() => {})
     const shortAt = (container: number) => pressure.evaluate({ heap: 0.1, container }, 0) !== undefined
     expect([0.84, 0.86, 0.81, 0.79].map(shortAt)).toEqual([false, true, true, false])
   })
 
-  test("garbage is collected, less and less often, since nobody else would make V8 do it", () => {
+  test("while memory is short garbage is collected, less and less often, because nothing else makes V8 do it", () => {
     let collections = 0
     const pressure = createMemoryPressure(() => {
       collections += 1
@@ -406,7 +406,7 @@ test("what was read of a header is kept for a minute, of a thousand headers at t
 })
 
 describe("when it is too much for the gateway as a whole", () => {
-  test("with too many requests under way it turns others away, says so in /ready, lives, and recovers", async () => {
+  test("a gateway with too many requests in flight rejects others, says so in /ready, stays alive, and recovers", async () => {
     const { gateway, sandbox } = await startGateway({ config: { concurrentRequests: 3 } })
     const url = await gateway.listen()
     const ask = askerAt(url)
@@ -432,7 +432,7 @@ describe("when it is too much for the gateway as a whole", () => {
     await expect.poll(async () => (await fetch(`${url}/ready`)).status).toBe(200)
   })
 
-  test("when the event loop is late it takes fewer requests at once, and more again as it catches up", async () => {
+  test("a gateway whose event loop is late admits fewer requests at once, and more again as it catches up", async () => {
     const { gateway, sandbox } = await startGateway({ config: { eventLoopLagMs: 200 } })
     const ask = askerAt(await gateway.listen())
     const hold = sandbox.hold()
@@ -451,7 +451,7 @@ describe("when it is too much for the gateway as a whole", () => {
     for (const answer of await Promise.all(inFlight)) expect(answer.status).toBe(200)
   })
 
-  test("of what is let in then, one caller can't take all", () => {
+  test("one caller cannot take all of what is admitted while the event loop is late", () => {
     const off = { callerRequestsPerSecond: 0, callerConcurrentRequests: 0, callerSubscriptions: 0 }
     const admission = createAdmission({ ...off, concurrentRequests: 1000, eventLoopLagMs: 500 })
     const admitted = (caller: string, times: number) =>
@@ -468,7 +468,7 @@ describe("when it is too much for the gateway as a whole", () => {
     expect(admitted("third", 100)).toHaveLength(17)
   })
 
-  test("a few requests are let in however late it is, and half as many each time that it is late again", () => {
+  test("a few requests are admitted however late the event loop is, and half as many each time that it is late again", () => {
     const off = { callerRequestsPerSecond: 0, callerConcurrentRequests: 0, callerSubscriptions: 0 }
     const admission = createAdmission({ ...off, concurrentRequests: 100, eventLoopLagMs: 500 })
     const admitted = () => {

@@ -61,7 +61,7 @@ async function startFailing(place: { route: string }, failure: Failure) {
 
 describe("every status", () => {
   test.each([404, 410])(
-    "of %i to a list of runs is an error: a list is no object that may be missing",
+    "a %i to a list of runs is an error, because a list is no object that may be missing",
     async (status) => {
       const { ask } = await startFailing(places.edge, { status, body })
       const { data, errors } = await ask(places.edge.query)
@@ -71,7 +71,7 @@ describe("every status", () => {
   )
 
   test.each(["application/json", "application/graphql-response+json"])(
-    "leaves the HTTP status of the whole answer 200, as %s",
+    "the HTTP status of a response with upstream errors is 200, as %s",
     async (accept) => {
       const { gateway, sandbox } = await startGateway()
       for (const { route, query } of Object.values(places)) {
@@ -92,7 +92,7 @@ describe("every status", () => {
     },
   )
 
-  test("is said with the request's id, the same in the answer's header, in its errors and in the log", async () => {
+  test("the request's id is the same in the response's header, in its errors and in the log", async () => {
     const { gateway, sandbox, lines } = await startGateway()
     sandbox.failNext(capsuleRoute, { status: 500 })
     const response = await gateway.fetch("http://gateway/graphql", {
@@ -108,19 +108,19 @@ describe("every status", () => {
     ])
   })
 
-  test("says upstream's words of a 5xx to the log and not to the client", async () => {
+  test("upstream's message of a 5xx is in the log and not in the response", async () => {
     const { ask, lines } = await startFailing(places.lookup, { status: 500, body: { message: "pq: relation missing" } })
     expect(JSON.stringify(await ask(places.lookup.query))).not.toContain("pq:")
     expect(lines).toContainEqual(expect.objectContaining({ upstreamMessage: "pq: relation missing" }))
   })
 
-  test("of a call that was repeated is logged once, with the number of attempts", async () => {
+  test("a call that was retried is logged once, with the number of attempts", async () => {
     const { ask, lines } = await startFailing(places.lookup, { status: 503 })
     await ask(places.lookup.query)
     expect(lines.filter(({ msg }) => msg === "upstream call failed")).toMatchObject([{ attempts: 4, status: 503 }])
   })
 
-  test("shows neither ids nor the host in where it came from", async () => {
+  test("the endpoint in an error shows neither ids nor the host", async () => {
     const { ask, sandbox } = await startFailing({ route: `${capsuleRoute}/app_panel` }, { status: 500 })
     const { errors } = await ask(
       `{ capsule(id: "${seed.cellCounter}") { appPanel(version: 2) { general { title } } } }`,
@@ -168,21 +168,24 @@ describe("what upstream says of a failure", () => {
     ],
   ]
 
-  test.each(shapes)("%s becomes the sentence of a failed read", async (_what, sent, { message }) => {
-    const { ask } = await startFailing(places.lookup, { status: 400, body: sent })
-    const { data, errors } = await ask(places.lookup.query)
-    expect(data).toEqual(places.lookup.data)
-    expect(errors).toHaveLength(1)
-    expect(errors![0]!.message).toBe(message)
-    expect(errors![0]!.extensions).toEqual({
-      code: "BAD_USER_INPUT",
-      requestId: expect.any(String),
-      upstream: { endpoint: "GET /capsules/{id}", status: 400 },
-    })
-  })
+  test.each(shapes)(
+    "%s as the body of a 400 becomes the message of a failed read",
+    async (_what, sent, { message }) => {
+      const { ask } = await startFailing(places.lookup, { status: 400, body: sent })
+      const { data, errors } = await ask(places.lookup.query)
+      expect(data).toEqual(places.lookup.data)
+      expect(errors).toHaveLength(1)
+      expect(errors![0]!.message).toBe(message)
+      expect(errors![0]!.extensions).toEqual({
+        code: "BAD_USER_INPUT",
+        requestId: expect.any(String),
+        upstream: { endpoint: "GET /capsules/{id}", status: 400 },
+      })
+    },
+  )
 
   test.each(shapes)(
-    "%s becomes the message and the details of a refused change",
+    "%s as the body of a 400 becomes the message and the details of a refused change",
     async (_what, sent, { message, details }) => {
       const { ask } = await startFailing(places.mutation, { status: 400, body: sent })
       const { data, errors } = await ask(places.mutation.query)
@@ -191,12 +194,12 @@ describe("what upstream says of a failure", () => {
     },
   )
 
-  test("a message of a hundred thousand letters is cut", async () => {
+  test("an upstream message of a hundred thousand letters is cut", async () => {
     const { ask } = await startFailing(places.lookup, { status: 400, body: { message: "x".repeat(100_000) } })
     expect((await ask(places.lookup.query)).errors![0]!.message).toBe("x".repeat(2000))
   })
 
-  test.each([301, 500, 503])("a %i with any body gives our own sentence", async (status) => {
+  test.each([301, 500, 503])("a %i with any body has the gateway's own message", async (status) => {
     for (const [, sent] of shapes) {
       const { ask, sandbox } = await startGateway()
       sandbox.failNext(capsuleRoute, { status, body: sent, headers: { "retry-after": "999" } })
@@ -307,13 +310,13 @@ describe("an answer that is not what the API promises", () => {
     expect(errors).toBeUndefined()
   })
 
-  test("results that are null are an empty page", async () => {
+  test("search results that are null are an empty page", async () => {
     const { ask, sandbox } = await startGateway()
     sandbox.failNext(places.search.route, { status: 200, body: { has_more: false, results: null } })
     expect(await ask(places.search.query)).toEqual({ data: { searchCapsules: { nodes: [] } } })
   })
 
-  test("what it was instead is in the log, its content is not", async () => {
+  test("the type and size of an invalid response are in the log, its content is not", async () => {
     const { ask, sandbox, lines } = await startGateway()
     sandbox.failNext(capsuleRoute, { status: 200, body: "<html>Jane Doe's private page</html>" })
     await ask(places.lookup.query)
@@ -375,7 +378,7 @@ describe("an answer that is not what the API promises", () => {
     ["a status line that is none", "HTTP/1.1 OK\r\n\r\n"],
     ["a length that is none", "HTTP/1.1 200 OK\r\ncontent-length: many\r\n\r\n{}"],
     ["a header of 100 kB", `HTTP/1.1 200 OK\r\nx-long: ${"x".repeat(100_000)}\r\ncontent-length: 2\r\n\r\n{}`],
-  ])("%s fails that field alone", async (_what, bytes) => {
+  ])("an upstream response of %s fails that field alone", async (_what, bytes) => {
     const upstream = await startFaultyUpstream(({ path }, response) => {
       if (path === "/capsules/c2") return small
       response.socket!.end(bytes)
@@ -398,7 +401,7 @@ describe("an answer that is not what the API promises", () => {
 })
 
 describe("one failed call", () => {
-  test("loses one field, whatever fails beside it", async () => {
+  test("a failed call loses one field, whatever fails beside it", async () => {
     const { ask, sandbox } = await startGateway()
     const { cellCounter, spikeSorting, ecephysPipeline, mouseRecording, cellImages } = seed
     sandbox.failNext(`GET /capsules/${cellCounter}/app_panel`, { status: 500 })
@@ -426,7 +429,7 @@ describe("one failed call", () => {
     })
   })
 
-  test("that many fields share is one call, and an error for each of them", async () => {
+  test("a failed lookup that many fields share is one call, and an error for each of them", async () => {
     const { ask, sandbox } = await startFailing(places.lookup, { status: 500 })
     const { data, errors } = await ask(
       `{ a: capsule(id: "${seed.cellCounter}") { name } b: capsule(id: "${seed.cellCounter}") { slug } }`,
@@ -436,7 +439,7 @@ describe("one failed call", () => {
     expect(sandbox.requestsTo(capsuleRoute)).toHaveLength(1)
   })
 
-  test("of a page's objects leaves the page whole", async () => {
+  test("a failed call below one object of a page leaves the page whole", async () => {
     const { ask, sandbox } = await startGateway()
     sandbox.failNext(`GET /capsules/${seed.spikeSorting}/app_panel`, { status: 500 })
     const { data, errors } = await ask(
@@ -447,7 +450,7 @@ describe("one failed call", () => {
     expect(errors).toHaveLength(1)
   })
 
-  test("of a search loses that search, not the lookup beside it", async () => {
+  test("a failed search loses that search, not the lookup beside it", async () => {
     const { ask } = await startFailing(places.search, { status: 500 })
     const { data, errors } = await ask(
       `{ searchCapsules { nodes { id } } capsule(id: "${seed.cellCounter}") { name } }`,
@@ -456,14 +459,14 @@ describe("one failed call", () => {
     expect(data).toEqual({ searchCapsules: null, capsule: { name: "Cell Counter" } })
   })
 
-  test("is not kept: the next request tries again", async () => {
+  test("a failure is not cached: the next request tries again", async () => {
     const { ask, sandbox } = await startGateway()
     sandbox.failNext(capsuleRoute, { status: 500 })
     expect((await ask(places.lookup.query)).errors).toHaveLength(1)
     expect((await ask(places.lookup.query)).data.broken.name).toBe("Cell Counter")
   })
 
-  test("is forbidden, not missing, where Code Ocean says so", async () => {
+  test("a capsule that Code Ocean forbids is FORBIDDEN, not null", async () => {
     const { ask } = await startGateway()
     const answer = await ask(
       `{ capsule(id: "${seed.discoverableAtlas}") { name } }`,
@@ -477,7 +480,7 @@ describe("one failed call", () => {
     })
   })
 
-  test("of a linked object that is gone is null without an error", async () => {
+  test("a linked object that is gone is null without an error", async () => {
     const { ask, sandbox } = await startGateway()
     sandbox.failNext(`GET /capsules/${seed.releasedCellCounter}`, { status: 404 })
     const { data, errors } = await ask(`{ capsule(id: "${seed.cellCounter}") { name releaseCapsule { name } } }`)

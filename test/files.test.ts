@@ -17,7 +17,7 @@ const resultFile = (fields: string, path = "notes.txt", id = "c1") =>
   `{ computation(id: "${id}") { resultFile(path: ${JSON.stringify(path)}) { ${fields} } } }`
 
 describe("folders", () => {
-  test("are walked to any depth, for one call each", async () => {
+  test("folders are walked to any depth, for one call each", async () => {
     const { ask, sandbox } = await startGateway()
     const { data, errors } = await ask(`
       fragment entry on FolderEntry { __typename name path ... on File { size } }
@@ -55,7 +55,7 @@ describe("folders", () => {
     ])
   })
 
-  test("of a data asset are walked alike", async () => {
+  test("folders of a data asset are walked to any depth, for one call each", async () => {
     const { ask, sandbox } = await startGateway()
     const { data } = await ask(`{ dataAsset(id: "${seed.cellImages}") {
       fileCount
@@ -74,7 +74,7 @@ describe("folders", () => {
     expect(sandbox.requestsTo(`POST /data_assets/${seed.cellImages}/files`)).toHaveLength(1)
   })
 
-  test("reached more than once, with slashes or without, are listed once", async () => {
+  test("a folder that is reached several times, with slashes or without, is listed once", async () => {
     const { ask, sandbox } = await startGateway()
     const { data } = await ask(`{ computation(id: "${seed.countedCells}") {
       a: results(path: "figures") { entries { name } }
@@ -86,7 +86,7 @@ describe("folders", () => {
     expect(sandbox.requestsTo(`POST ${run}/results`)).toHaveLength(2)
   })
 
-  test("that nobody opens cost nothing", async () => {
+  test("folders whose entries are not selected cost no call", async () => {
     const { ask, sandbox } = await startGateway()
     const { data } = await ask(`{ computation(id: "${seed.countedCells}") {
       results(path: "figures/raw") { name path }
@@ -99,7 +99,7 @@ describe("folders", () => {
     expect(sandbox.requests).toHaveLength(1)
   })
 
-  test("that don't exist have null for entries", async () => {
+  test("the entries of a folder that does not exist are null", async () => {
     const { ask } = await startGateway()
     const { data, errors } = await ask(
       `{ computation(id: "${seed.countedCells}") { results(path: "nowhere") { entries { name } } } }`,
@@ -108,7 +108,7 @@ describe("folders", () => {
     expect(data.computation.results).toEqual({ entries: null })
   })
 
-  test("of an external data asset say with upstream's words that they can't be listed", async () => {
+  test("the folders of an external data asset fail with upstream's message", async () => {
     const { ask } = await startGateway()
     const { data, errors } = await ask(
       `{ dataAsset(id: "${seed.mouseRecording}") { name files { entries { name } } file(path: "a") { text } } }`,
@@ -124,7 +124,7 @@ describe("folders", () => {
     ])
   })
 
-  test("whose listing fails lose their entries alone", async () => {
+  test("a folder whose listing fails loses its entries alone", async () => {
     const { ask, sandbox } = await startGateway()
     sandbox.failNext(`POST ${run}/results`, { status: 500 })
     const { data, errors } = await ask(
@@ -146,7 +146,7 @@ describe("folders", () => {
     ["with slashes about their paths", [{ name: "a", path: "/top/a", type: "file", size: 0 }], ["File top/a 0"]],
     ["that are left out where there are none", undefined, []],
     ["that are null where there are none", null, []],
-  ])("show items %s", async (_what, items, expected) => {
+  ])("a folder shows items %s", async (_what, items, expected) => {
     const upstream = await startFaultyUpstream(({ method }) => ({ body: method === "POST" ? { items } : { id: "c1" } }))
     const { ask } = startGatewayOn(upstream.url)
     const { data, errors } = await ask(
@@ -159,7 +159,7 @@ describe("folders", () => {
 })
 
 describe("files", () => {
-  test("have both addresses for one call, and the addresses work without a token", async () => {
+  test("a file has both addresses for one call, and the addresses work without a token", async () => {
     const { ask, sandbox } = await startGateway()
     const { data } = await ask(resultFile("downloadUrl viewUrl", "figures/raw/Übersicht & mehr.txt", seed.countedCells))
     const { downloadUrl, viewUrl } = data.computation.resultFile
@@ -170,7 +170,7 @@ describe("files", () => {
     expect((await fetch(viewUrl)).headers.get("content-disposition")).toMatch(/^inline/)
   })
 
-  test("are read once, however often a request comes upon them", async () => {
+  test("a file is read once, however often a request selects it", async () => {
     const storage = await startStorage((_request, response) => response.end('{"a": 1}'), {
       files: [{ name: "notes.txt" }],
     })
@@ -185,7 +185,7 @@ describe("files", () => {
     expect(storage.requests.filter(({ path }) => path.includes("/urls"))).toHaveLength(1)
   })
 
-  test("give their text and their JSON", async () => {
+  test("a file has its text and its JSON", async () => {
     const { ask } = await startGateway()
     const { data, errors } = await ask(`{
       dataAsset(id: "${seed.cellImages}") {
@@ -202,7 +202,7 @@ describe("files", () => {
     expect(data.dataAssets[0].file.json).toEqual({ processing: { name: "Spike Sorting", units: 214 } })
   })
 
-  test("that don't exist are null all through", async () => {
+  test("the fields of a file that does not exist are null", async () => {
     const { ask } = await startGateway()
     expect(await ask(resultFile("path text json downloadUrl viewUrl", "no/such.json", seed.countedCells))).toEqual({
       data: {
@@ -213,13 +213,13 @@ describe("files", () => {
     })
   })
 
-  test("whose address outlives them are null as well", async () => {
+  test("the fields of a file that was deleted after its address was made are null", async () => {
     const storage = await startStorage((_request, response) => response.writeHead(404).end("<Error/>"))
     const { ask } = startGatewayOn(storage.url)
     expect((await ask(resultFile("text"))).data.computation.resultFile).toEqual({ text: null })
   })
 
-  test("of three gigabytes are refused with their size, by a listing without a call", async () => {
+  test("a file of three gigabytes is refused with its size, without a call if a listing has the size", async () => {
     const { ask, sandbox } = await startGateway()
     const listed = await ask(`{ computation(id: "${seed.countedCells}") {
       results { entries { ... on File { path text } } }
@@ -234,7 +234,7 @@ describe("files", () => {
     expect(errors?.[0]?.message).toContain("3221225472 bytes")
   })
 
-  test("over 64 KiB need a higher `maxBytes`, and the refusal says so", async () => {
+  test("a file over 64 KiB is refused unless `maxBytes` is higher, and the error says so", async () => {
     const content = "x".repeat(100_000)
     const storage = await startStorage((_request, response) => response.end(content))
     const { ask } = startGatewayOn(storage.url)
@@ -245,14 +245,14 @@ describe("files", () => {
     expect(codes(await ask(resultFile("text(maxBytes: 99999)")))).toEqual(["BAD_USER_INPUT"])
   })
 
-  test.each([0, -1, 1_048_577])("refuse a `maxBytes` of %i before anything is read", async (maxBytes) => {
+  test.each([0, -1, 1_048_577])("a `maxBytes` of %i is refused before anything is read", async (maxBytes) => {
     const { ask, sandbox } = await startGateway()
     const { errors } = await ask(resultFile(`text(maxBytes: ${maxBytes})`, "output", seed.countedCells))
     expect(errors?.[0]?.message).toContain("from 1 to 1048576")
     expect(sandbox.requests).toHaveLength(1)
   })
 
-  test.each(["", "/", "//"])("refuse the path %j", async (path) => {
+  test.each(["", "/", "//"])("the path %j is refused for a file", async (path) => {
     const { ask, sandbox } = await startGateway()
     const result = await ask(resultFile("path", path, seed.countedCells))
     expect(codes(result)).toEqual(["BAD_USER_INPUT"])
@@ -264,7 +264,7 @@ describe("files", () => {
     ["half a character at its end", Buffer.from("✓").subarray(0, 2)],
     ["zeros", Buffer.from("a\0b")],
     ["an image", Buffer.from([0x89, 0x50, 0x4e, 0x47])],
-  ])("that hold no text (%s) are refused as text and as JSON", async (_what, content) => {
+  ])("a file that holds no text (%s) is refused as text and as JSON", async (_what, content) => {
     const storage = await startStorage((_request, response) => response.end(content))
     const { ask } = startGatewayOn(storage.url)
     const result = await ask(resultFile("text json"))
@@ -277,16 +277,19 @@ describe("files", () => {
     ["a table", "a,b\n1,2\n", "a,b\n1,2\n", "holds no JSON"],
     ["Python's NaN", '{"a": NaN}', '{"a": NaN}', "holds no JSON"],
     ["nested beyond use", "[".repeat(100_000) + "]".repeat(100_000), undefined, "nested more than 500 levels"],
-  ])("that hold no usable JSON (%s) are refused as JSON, but not as text", async (_what, content, text, message) => {
-    const storage = await startStorage((_request, response) => response.end(content))
-    const { ask } = startGatewayOn(storage.url)
-    const { data, errors } = await ask(resultFile("text(maxBytes: 1000000) json"))
-    expect(errors?.map((error) => error.path?.at(-1))).toEqual(["json"])
-    expect(errors?.[0]?.message).toContain(message)
-    expect(data.computation.resultFile.text).toBe(text ?? content)
-  })
+  ])(
+    "a file that holds no usable JSON (%s) is refused as JSON, but not as text",
+    async (_what, content, text, message) => {
+      const storage = await startStorage((_request, response) => response.end(content))
+      const { ask } = startGatewayOn(storage.url)
+      const { data, errors } = await ask(resultFile("text(maxBytes: 1000000) json"))
+      expect(errors?.map((error) => error.path?.at(-1))).toEqual(["json"])
+      expect(errors?.[0]?.message).toContain(message)
+      expect(data.computation.resultFile.text).toBe(text ?? content)
+    },
+  )
 
-  test("lose a byte order mark", async () => {
+  test("the byte order mark of a file is left out", async () => {
     const storage = await startStorage((_request, response) => response.end('\ufeff{"a": 1}'))
     const { ask } = startGatewayOn(storage.url)
     expect((await ask(resultFile("text json"))).data.computation.resultFile).toEqual({
@@ -296,7 +299,7 @@ describe("files", () => {
   })
 
   test.each([[{}], [{ download_url: "" }], [{ download_url: 7 }], [[]]])(
-    "whose addresses upstream answers as %j fail alone",
+    "a file whose addresses upstream answers as %j fails alone",
     async (body) => {
       const upstream = await startFaultyUpstream(({ path }) => ({ body: path.includes("/urls") ? body : { id: "c1" } }))
       const { ask } = startGatewayOn(upstream.url)
@@ -306,7 +309,7 @@ describe("files", () => {
     },
   )
 
-  test("are read again when the storage is away for a moment", async () => {
+  test("the read of a file is retried if the storage is away for a moment", async () => {
     const { ask, sandbox } = await startGateway()
     sandbox.failNext("GET /signed/*", { status: 503 })
     sandbox.failNext("GET /signed/*", "reset")
@@ -325,7 +328,7 @@ describe("files", () => {
     [206, "UPSTREAM_INVALID_RESPONSE"],
     [304, "UPSTREAM_INVALID_RESPONSE"],
     [416, "UPSTREAM_INVALID_RESPONSE"],
-  ])("that the storage answers with %i are %s, and no sign-in is asked for", async (status, code) => {
+  ])("a file that the storage answers with %i is %s, and asks for no sign-in", async (status, code) => {
     const storage = await startStorage((_request, response) => response.writeHead(status).end())
     const { ask, lines } = startGatewayOn(storage.url)
     const result = await ask(resultFile("text"))
@@ -336,7 +339,7 @@ describe("files", () => {
     )
   })
 
-  test("count among the calls of a request", async () => {
+  test("reads of files count towards the request's limit of calls", async () => {
     const { ask, lines } = await startGateway()
     await ask(resultFile("text", "output", seed.countedCells))
     expect(lines).toContainEqual(expect.objectContaining({ msg: "request", upstreamCalls: 3 }))
@@ -398,7 +401,7 @@ describe("an address", () => {
     expect(JSON.stringify([result, lines])).not.toContain(signature)
   }
 
-  test.each(places)("that redirects to %s is not followed", async (place) => {
+  test.each(places)("an address of a file that redirects to %s is not followed", async (place) => {
     const secret = await startSecret()
     const location = `${place.replace("PORT", String(secret.port))}?${signature}`
     const storage = await startStorage((_request, response) => response.writeHead(302, { location }).end())
@@ -407,7 +410,7 @@ describe("an address", () => {
     expect(secret.visits()).toBe(0)
   })
 
-  test.each(places)("that is %s itself is not fetched", async (place) => {
+  test.each(places)("an address of a file that is %s is not fetched", async (place) => {
     const secret = await startSecret()
     const address = `${place.replace("PORT", String(secret.port))}?${signature}`
     const storage = await startStorage(() => {}, { addressOf: () => address })
@@ -416,7 +419,7 @@ describe("an address", () => {
     expect(secret.visits()).toBe(0)
   })
 
-  test("that redirects to upstream's own host in a private network is not followed either", async () => {
+  test("an address of a file that redirects to upstream's own host in a private network is not followed", async () => {
     const storage = await startStorage((_request, response) =>
       response.writeHead(307, { location: `/storage/other?${signature}` }).end(),
     )
@@ -425,7 +428,7 @@ describe("an address", () => {
     expect(storage.reads()).toHaveLength(1)
   })
 
-  test("whose name stands for a public and a private place at once is not fetched", async () => {
+  test("an address of a file whose host name resolves to a public and a private address is not fetched", async () => {
     const secret = await startSecret()
     const address = `http://files.example:${secret.port}/?${signature}`
     const storage = await startStorage(() => {}, { addressOf: () => address })
@@ -446,7 +449,7 @@ describe("an address", () => {
     expect(secret.visits()).toBe(0)
   })
 
-  test("gets no credential, and nothing of the caller's", async () => {
+  test("a request for a file carries no credential and no header of the caller's", async () => {
     const storage = await startStorage((_request, response) => response.end("hello"))
     const { ask } = startGatewayOn(storage.url)
     await ask(resultFile("text"), undefined, {
@@ -473,7 +476,7 @@ describe("an address", () => {
     ["a tunnel's", "2002:7f00:1::1", false],
     ["a broadcast", "255.255.255.255", false],
     ["no address", "example.org", false],
-  ])("is public or not: %s, %s", (_what, address, isPublic) => {
+  ])("%s, %s, is recognized as public or not", (_what, address, isPublic) => {
     expect(isPublicAddress(address)).toBe(isPublic)
   })
 })
@@ -503,20 +506,20 @@ describe("redirects between public places", () => {
         : { body: "here" }
     }
 
-  test("are followed three times", async () => {
+  test("redirects between public places are followed three times", async () => {
     const { requests, reply } = await fetchFrom(onward(3))
     expect(String((await reply).body)).toBe("here")
     expect(requests.map(({ path }) => path)).toEqual([`/0?${signature}`, "/1", "/2", "/3"])
     for (const { headers } of requests) expect(headers).not.toHaveProperty("referer")
   })
 
-  test("are not followed a fourth time", async () => {
+  test("redirects between public places are not followed a fourth time", async () => {
     const { requests, reply } = await fetchFrom(onward(4))
     await expect(reply).rejects.toThrow("more than 3 redirects")
     expect(requests).toHaveLength(4)
   })
 
-  test("that go round in circles come to an end", async () => {
+  test("redirects in a circle end with an error", async () => {
     const { requests, reply } = await fetchFrom(() => ({ status: 302, headers: { location: "" } }))
     await expect(reply).rejects.toThrow("more than 3 redirects")
     expect(requests).toHaveLength(4)
@@ -526,7 +529,7 @@ describe("redirects between public places", () => {
 describe("a storage", () => {
   const gone = (response: ServerResponse) => new Promise<void>((resolve) => response.once("close", resolve))
 
-  test("whose file has no end is left at the limit", async () => {
+  test("a download without end is cancelled at the limit", async () => {
     let left: Promise<void> | undefined
     const storage = await startStorage((_request, response) => {
       left = gone(response)
@@ -539,7 +542,7 @@ describe("a storage", () => {
     await left
   })
 
-  test("whose redirect has a body without end is left at the limit", async () => {
+  test("a redirect whose body has no end is cancelled at the limit", async () => {
     let left: Promise<void> | undefined
     const storage = await startStorage((_request, response) => {
       left = gone(response)
@@ -551,7 +554,7 @@ describe("a storage", () => {
     await left
   })
 
-  test("that drips is given up when the call's time is up", async () => {
+  test("a storage that drips is cancelled when the call's timeout passes", async () => {
     let left: Promise<void> | undefined
     const storage = await startStorage((_request, response) => {
       left = gone(response)
@@ -566,7 +569,7 @@ describe("a storage", () => {
     await left
   })
 
-  test("that is silent is given up when the request's time is up", async () => {
+  test("a storage that is silent is cancelled when the request's deadline passes", async () => {
     const storage = await startStorage(() => {})
     const { ask } = startGatewayOn(storage.url, { config: { requestDeadlineMs: 100 } })
     const result = await ask(resultFile("text"))
@@ -574,7 +577,7 @@ describe("a storage", () => {
     expect(result.errors?.[0]?.message).toContain("exceeded its deadline")
   })
 
-  test("is left when the client leaves, and is not asked for the files that would have come", async () => {
+  test("downloads are cancelled, and further ones not begun, when the client leaves", async () => {
     const client = new AbortController()
     const waiting: ServerResponse[] = []
     const allCame = Promise.withResolvers<void>()
@@ -601,7 +604,7 @@ describe("a storage", () => {
     expect(storage.reads()).toHaveLength(8)
   })
 
-  test("gets at most eight questions of one request at once, and answers all of them in the end", async () => {
+  test("one request makes at most eight downloads at once, and all of them in the end", async () => {
     let atOnce = 0
     let most = 0
     const waiting: (() => void)[] = []
@@ -625,7 +628,7 @@ describe("a storage", () => {
     expect(most).toBe(8)
   })
 
-  test("brings one request no more than some 24 MiB", async () => {
+  test("one request downloads no more than some 24 MiB", async () => {
     const content = "x".repeat(1024 * 1024)
     const files = Array.from({ length: 60 }, (_, index) => ({ name: `${index}.txt` }))
     const storage = await startStorage((_request, response) => response.end(content), { files })
@@ -641,7 +644,7 @@ describe("a storage", () => {
     expect(storage.reads()).toHaveLength(texts.length)
   })
 
-  test("that packs a quarter of a gigabyte into a small file has it unpacked by nobody", async () => {
+  test("a small file that would unpack to a quarter of a gigabyte is not unpacked", async () => {
     const bomb = gzipSync(Buffer.alloc(256 * 1024 * 1024))
     const storage = await startStorage((_request, response) => {
       response.writeHead(200, { "content-encoding": "gzip", "content-length": bomb.length }).end(bomb)
@@ -653,7 +656,7 @@ describe("a storage", () => {
     expect(process.memoryUsage().rss - before).toBeLessThan(64 * 1024 * 1024)
   })
 
-  test("that breaks off in the midst is asked again, and what came is never taken for the whole", async () => {
+  test("a download that breaks off is retried, and its part is never taken for the whole", async () => {
     const storage = await startStorage((_request, response) => {
       response.writeHead(200, { "content-length": 100 })
       response.write("half", () => response.destroy())
@@ -663,7 +666,7 @@ describe("a storage", () => {
     expect(storage.reads()).toHaveLength(4)
   })
 
-  test("that nobody can reach is said to be so, without its address", async () => {
+  test("a storage that can't be reached is reported as such, without its address", async () => {
     const storage = await startStorage(() => {}, { addressOf: () => `http://nowhere.invalid/a?${signature}` })
     const { ask, lines } = startGatewayOn(storage.url)
     const result = await ask(resultFile("text"))
@@ -683,33 +686,36 @@ describe("a file that one request shows hundreds of times", () => {
     ["as text of two bytes a character", "é".repeat(mebibyte / 2), () => "text(maxBytes: 1048576)", 1],
     ["as text, each time with another limit", "é".repeat(mebibyte / 2), (i) => `text(maxBytes: ${i + 1})`, 1],
     ["as text that is none", `${"a".repeat(mebibyte - 1)}\0`, (i) => `text(maxBytes: ${mebibyte - i})`, 1],
-  ])("%s, is read once and keeps nobody from an answer", async (_name, content, field, reads) => {
-    const storage = await startStorage((_request, response) => response.end(content))
-    const { ask, gateway } = startGatewayOn(storage.url, { config: { upstreamTimeoutMs: 30_000 } })
-    const url = await gateway.listen()
-    const started = cpuMs()
-    const health = async () => {
-      await expect.poll(() => storage.reads().length, { timeout: 10_000 }).toBeGreaterThan(0)
-      const asked = cpuMs()
-      await fetch(`${url}/health`)
-      return cpuMs() - asked
-    }
-    const [answer, ms] = await Promise.all([
-      ask(`{ computation(id: "c1") { resultFile(path: "a") { ${aliases(field)} } } }`),
-      health(),
-    ])
-    expect(JSON.stringify(answer.errors ?? [])).not.toContain("INTERNAL_SERVER_ERROR")
-    expect(ms).toBeLessThan(2_000)
-    expect(cpuMs() - started).toBeLessThan(6_000)
-    expect(storage.reads()).toHaveLength(reads)
-  })
+  ])(
+    "a file that one request shows hundreds of times %s, is read once and delays no other request",
+    async (_name, content, field, reads) => {
+      const storage = await startStorage((_request, response) => response.end(content))
+      const { ask, gateway } = startGatewayOn(storage.url, { config: { upstreamTimeoutMs: 30_000 } })
+      const url = await gateway.listen()
+      const started = cpuMs()
+      const health = async () => {
+        await expect.poll(() => storage.reads().length, { timeout: 10_000 }).toBeGreaterThan(0)
+        const asked = cpuMs()
+        await fetch(`${url}/health`)
+        return cpuMs() - asked
+      }
+      const [answer, ms] = await Promise.all([
+        ask(`{ computation(id: "c1") { resultFile(path: "a") { ${aliases(field)} } } }`),
+        health(),
+      ])
+      expect(JSON.stringify(answer.errors ?? [])).not.toContain("INTERNAL_SERVER_ERROR")
+      expect(ms).toBeLessThan(2_000)
+      expect(cpuMs() - started).toBeLessThan(6_000)
+      expect(storage.reads()).toHaveLength(reads)
+    },
+  )
 
   test.each([
     ["of line breaks alone", "\n".repeat(mebibyte)],
     ["of one line", "x".repeat(mebibyte)],
     ["larger than what is read of it", "x\n".repeat(mebibyte)],
   ])(
-    "as a log %s, each time with another tail, is read once and keeps nobody from an answer",
+    "a log %s that one request shows hundreds of times, each time with another tail, is read once and delays no other request",
     async (_name, content) => {
       const storage = await startStorage(({ headers }, response) => {
         const [, bytes] = /^bytes=-(\d+)$/.exec(headers.range ?? "") ?? []
@@ -734,7 +740,7 @@ describe("a file that one request shows hundreds of times", () => {
     },
   )
 
-  test("has the same last lines as if its lines were taken apart", async () => {
+  test("a tail has the same lines as if the log were split into its lines", async () => {
     const contents = ["", "\n", "a", "a\n", "\n\na", "a\nb\n\nc", "a\r\nb\r\n", "é\n🔬\n"]
     for (const content of contents) {
       const storage = await startStorage((_request, response) => response.end(content))

@@ -23,21 +23,21 @@ describe("requests that another site could make a browser send are refused", () 
     expect((await response.json()).errors[0].extensions.code).toBe("FORBIDDEN")
   })
 
-  test("a GET without a header of its own", async () => {
+  test("a GET without a header that only the page's own site can add", async () => {
     const { gateway } = await startGateway()
     const response = await gateway.fetch("http://gateway/graphql?query={__typename}")
     expect(response.status).toBe(403)
     expect((await response.json()).errors[0].message).toContain("Authorization header")
   })
 
-  test("but a GET with an Authorization header, which no other site can add, is answered", async () => {
+  test("a GET with an Authorization header, which no other site can add, is answered", async () => {
     const { gateway } = await startGateway()
     const headers = { authorization: `Bearer ${tokens.ada}` }
     const response = await gateway.fetch("http://gateway/graphql?query={__typename}", { headers })
     expect(await response.json()).toEqual({ data: { __typename: "Query" } })
   })
 
-  test("and a mutation by GET is refused even then", async () => {
+  test("a mutation by GET is refused even with an Authorization header", async () => {
     const { gateway, sandbox } = await startGateway()
     const query = `mutation { deleteCapsule(input: {id: "${seed.archivedNotebook}"}) { __typename } }`
     const headers = { authorization: `Bearer ${tokens.ada}` }
@@ -48,7 +48,7 @@ describe("requests that another site could make a browser send are refused", () 
 })
 
 describe("pages of other origins", () => {
-  test("none may call unless it is named", async () => {
+  test("pages of other origins may not call unless their origin is named", async () => {
     const { gateway } = await startGateway()
     const response = await gateway.fetch(
       "http://gateway/graphql",
@@ -57,7 +57,7 @@ describe("pages of other origins", () => {
     expect(response.headers.get("access-control-allow-origin")).toBeNull()
   })
 
-  test("a token of the gateway's own lets in no more of them", async () => {
+  test("a token of the gateway's own lets in no more origins", async () => {
     expect(() => readConfig({ CODEOCEAN_URL: "https://codeocean.example.org", CORS_ORIGINS: "*" })).toThrow(
       "no web origin",
     )
@@ -69,7 +69,7 @@ describe("pages of other origins", () => {
     }
   })
 
-  test("a named origin may, without credentials, and only itself is named back", async () => {
+  test("pages of a named origin may call without credentials, and the response names only that origin", async () => {
     const corsOrigins = ["https://portal.example.org", "https://lab.example.org"]
     const { gateway } = await startGateway({ config: { corsOrigins } })
     const preflight = (origin: string) =>
@@ -89,7 +89,7 @@ describe("pages of other origins", () => {
 })
 
 describe("request ids", () => {
-  test("the caller's own comes back, goes upstream, and stands in errors and log", async () => {
+  test("the caller's request id comes back, goes upstream, and is in errors and log", async () => {
     const { gateway, sandbox, lines } = await startGateway()
     const query = `{ capsule(id: "${seed.graceNotebook}") { id } dataAsset(id: "${seed.graceLocked}") { id } }`
     const response = await gateway.fetch(
@@ -102,7 +102,7 @@ describe("request ids", () => {
     expect(lines.filter(({ requestId }) => requestId === "from-the-caller.1").length).toBeGreaterThan(1)
   })
 
-  test("an unusable one is replaced", async () => {
+  test("an unusable request id is replaced", async () => {
     const { gateway } = await startGateway()
     for (const id of ["a b", "x".repeat(200), 'quote"']) {
       const response = await gateway.fetch(
@@ -169,7 +169,7 @@ test.each<[string, string, RequestInit]>([
 })
 
 describe("the log", () => {
-  test("has one line for each request, with its operation, duration, upstream calls and outcome", async () => {
+  test("the log has one line for each request, with its operation, duration, upstream calls and outcome", async () => {
     const { ask, lines } = await startGateway()
     await ask(
       `query Two { a: capsule(id: "${seed.cellCounter}") { name } b: pipeline(id: "${seed.ecephysPipeline}") { name } }`,
@@ -186,7 +186,7 @@ describe("the log", () => {
     ])
   })
 
-  test("has one line for each upstream call that failed, with its endpoint's template", async () => {
+  test("the log has one line for each upstream call that failed, with its endpoint's template", async () => {
     const { ask, lines, sandbox } = await startGateway()
     sandbox.failNext(`GET /capsules/${seed.cellCounter}`, { status: 500, body: "<html>secret</html>" })
     await ask(`{ capsule(id: "${seed.cellCounter}") { name } }`)
@@ -198,7 +198,7 @@ describe("the log", () => {
     expect(JSON.stringify(lines)).not.toContain("secret")
   })
 
-  test("holds no token, even if upstream says it back", async () => {
+  test("the log holds no token, even if upstream says it back", async () => {
     const { ask, lines, sandbox } = await startGateway()
     sandbox.failNext("GET /capsules/*", { status: 403, body: { message: `${tokens.ada} may not`, why: tokens.ada } })
     const result = await ask(`{ capsule(id: "${seed.cellCounter}") { name } }`)

@@ -123,7 +123,7 @@ describe("following an object", () => {
 })
 
 describe("calls", () => {
-  test("are 5 seconds apart at first, back off while the state stays, and start over when it changes", async () => {
+  test("polls are 5 seconds apart at first, back off while the state stays, and start over when it changes", async () => {
     const { follow, pass, time, sandbox } = await startLive()
     const run = await follow(stateOf(seed.runningAlignment))
     await run.next()
@@ -142,7 +142,7 @@ describe("calls", () => {
     expect(sandbox.requests).toHaveLength(10)
   })
 
-  test("for data assets back off to one a minute", async () => {
+  test("polls of a data asset back off to one a minute", async () => {
     const { follow, time } = await startLive()
     const asset = await follow(assetState(seed.draftRecording))
     await asset.next()
@@ -154,7 +154,7 @@ describe("calls", () => {
     expect(wait).toBe(60)
   })
 
-  test("are shared by a caller's subscriptions to one object, and a later one gets the present state at once", async () => {
+  test("a caller's subscriptions to one object share their polls, and a later one gets the present state at once", async () => {
     const { follow, pass, time, sandbox, gateway } = await startLive()
     const first = await follow(stateOf(seed.queuedSorting))
     await first.next()
@@ -172,7 +172,7 @@ describe("calls", () => {
     expect(sandbox.requests).toHaveLength(2)
   })
 
-  test("are never shared between callers, kinds or objects", async () => {
+  test("polls are never shared between callers, kinds or objects", async () => {
     const { follow, sandbox, gateway } = await startLive()
     const followed: Following[] = [
       await follow(stateOf(seed.runningAlignment)),
@@ -188,7 +188,7 @@ describe("calls", () => {
     expect(ofTokens).toEqual([`${tokens.ada}:`, `${tokens.readOnly}:`])
   })
 
-  test("are never less than 5 seconds apart, however often a client leaves and comes back", async () => {
+  test("polls are never less than 5 seconds apart, however often a client leaves and comes back", async () => {
     const { follow, time, sandbox, gateway } = await startLive()
     for (let times = 0; times < 5; times++) {
       const run = await follow(stateOf(seed.runningAlignment))
@@ -206,7 +206,7 @@ describe("calls", () => {
     expect(sandbox.requests).toHaveLength(2)
   })
 
-  test("are not repeated at once for a client that subscribes again after an error", async () => {
+  test("a poll is not repeated at once for a client that subscribes again after an error", async () => {
     const { follow, time, sandbox, gateway } = await startLive()
     for (let times = 0; times < 3; times++) {
       const [event] = await (await follow(assetState(seed.graceLocked))).rest()
@@ -219,7 +219,7 @@ describe("calls", () => {
     expect(sandbox.requests).toHaveLength(2)
   })
 
-  test("carry the request id and Agent-Id of a subscription that is still there", async () => {
+  test("polls carry the request id and Agent-Id of a subscription that is still there", async () => {
     const { follow, time, sandbox, gateway } = await startLive()
     const first = await follow(stateOf(seed.runningAlignment), { "x-request-id": "first", "agent-id": "helper" })
     await first.next()
@@ -263,7 +263,7 @@ describe("when Code Ocean fails", () => {
     expect(await run.next()).toEqual({ data: { computation: { state: "RUNNING" } } })
   })
 
-  test("Retry-After is the shortest wait", async () => {
+  test("Retry-After is the shortest wait before the next poll", async () => {
     const { follow, time, sandbox } = await startLive()
     const run = await follow(stateOf(seed.runningAlignment))
     await run.next()
@@ -273,7 +273,7 @@ describe("when Code Ocean fails", () => {
     expect(await time.waits()).toEqual([100])
   })
 
-  test("five minutes of failures end the stream with the last error", async () => {
+  test("five minutes of failures end a subscription with the last error", async () => {
     const { follow, time, sandbox, gateway } = await startLive()
     const run = await follow(stateOf(seed.runningAlignment))
     await run.next()
@@ -304,7 +304,7 @@ describe("when Code Ocean fails", () => {
   test.each([
     ["revoked", 401, "UNAUTHENTICATED"],
     ["forbidden", 403, "FORBIDDEN"],
-  ])("access that is %s ends the stream at once with the error", async (_name, status, code) => {
+  ])("access that is %s ends a subscription at once with the error", async (_name, status, code) => {
     const { follow, time, sandbox } = await startLive()
     const run = await follow(stateOf(seed.runningAlignment))
     await run.next()
@@ -361,7 +361,7 @@ describe("when Code Ocean fails", () => {
 })
 
 describe("the stream", () => {
-  test("has headers against caching and buffering, and is pinged", async () => {
+  test("an event stream has headers against caching and buffering, and is pinged", async () => {
     const { follow } = await startLive()
     const run = await follow(stateOf(seed.runningAlignment))
     expect(run.response.status).toBe(200)
@@ -374,7 +374,7 @@ describe("the stream", () => {
     await run.ping()
   })
 
-  test("is rejected with a message for a client that cannot read it, and for a page of another site", async () => {
+  test("an event stream is rejected with a message for a client that cannot read it, and for a page of another site", async () => {
     const { ask, gateway, sandbox } = await startLive()
     const { errors } = await ask(stateOf(seed.runningAlignment), undefined, {
       authorization: `Bearer ${tokens.ada}`,
@@ -391,7 +391,7 @@ describe("the stream", () => {
     expect(sandbox.requests).toHaveLength(0)
   })
 
-  test("ends its poller when its client leaves, whether a call is in flight or not", async () => {
+  test("a subscription ends its poller when its client leaves, whether a call is in flight or not", async () => {
     const { follow, time, sandbox, gateway } = await startLive()
     const run = await follow(stateOf(seed.runningAlignment))
     await run.next()
@@ -409,7 +409,7 @@ describe("the stream", () => {
     await untilLive(gateway, { coolingDown: 0 })
   })
 
-  test("cancels the calls of its current event too", async () => {
+  test("a subscription whose client leaves cancels the calls of its current event", async () => {
     const { follow, sandbox, gateway } = await startLive()
     const hold = sandbox.hold()
     const run = await follow(stateOf(seed.runningAlignment, "dataAssets { dataAsset { name } }"))
@@ -422,7 +422,7 @@ describe("the stream", () => {
     expect(gateway.stats).toMatchObject({ pollers: 0, listeners: 0 })
   })
 
-  test("leaves one line in the log when it ends", async () => {
+  test("a subscription leaves one line in the log when it ends", async () => {
     const { follow, time, gateway, lines } = await startLive()
     const done = await follow(`subscription Done { computation(id: "${seed.sortedRun}") { state } }`)
     await done.rest()
@@ -442,7 +442,7 @@ describe("the stream", () => {
     expect(lines.filter(({ msg }) => msg === "request")).toEqual([])
   })
 
-  test("completes at once when the gateway stops", async () => {
+  test("a subscription completes at once when the gateway stops", async () => {
     const { follow, gateway, lines } = await startLive()
     const run = await follow(stateOf(seed.runningAlignment))
     await run.next()

@@ -22,20 +22,23 @@ describe("an id that the gateway has not met", () => {
     ["Pipeline", seed.ecephysPipeline],
     ["Computation", seed.countedCells],
     ["DataAsset", seed.sortedSpikes],
-  ])("is found to be a %s by asking all four routes at once, and by one call from then on", async (type, id) => {
-    const { ask, sandbox } = await startGateway()
-    const hold = sandbox.hold()
-    const first = ask(nodeQuery, { id })
-    await hold.waitFor(4)
-    hold.end()
-    expect((await first).data.node).toEqual({ __typename: type, id })
-    expect(callsOf(sandbox.requests)).toEqual(probesOf(id))
+  ])(
+    "an unknown id is found to be a %s by one call to each of the four routes, and by one call from then on",
+    async (type, id) => {
+      const { ask, sandbox } = await startGateway()
+      const hold = sandbox.hold()
+      const first = ask(nodeQuery, { id })
+      await hold.waitFor(4)
+      hold.end()
+      expect((await first).data.node).toEqual({ __typename: type, id })
+      expect(callsOf(sandbox.requests)).toEqual(probesOf(id))
 
-    expect((await ask(nodeQuery, { id })).data.node).toEqual({ __typename: type, id })
-    expect(sandbox.requests).toHaveLength(5)
-  })
+      expect((await ask(nodeQuery, { id })).data.node).toEqual({ __typename: type, id })
+      expect(sandbox.requests).toHaveLength(5)
+    },
+  )
 
-  test("is not fetched again where the query meets it elsewhere", async () => {
+  test("a node is not fetched again where the query meets it elsewhere", async () => {
     const { ask, sandbox } = await startGateway()
     const { data, errors } = await ask(
       `query ($id: ID!) { node(id: $id) { ... on DataAsset { name provenance { capsule { name } } } } }`,
@@ -49,13 +52,13 @@ describe("an id that the gateway has not met", () => {
     })
   })
 
-  test("is null where all four routes have none", async () => {
+  test("a node is null if all four routes answer 404", async () => {
     const { ask, sandbox } = await startGateway()
     expect(await ask(nodeQuery, { id: nowhere })).toEqual({ data: { node: null } })
     expect(callsOf(sandbox.requests)).toEqual(probesOf(nowhere))
   })
 
-  test("is FORBIDDEN where one route forbids it and none has it", async () => {
+  test("a node is FORBIDDEN if one route forbids it and none has it", async () => {
     const { ask } = await startGateway()
     const { data, errors } = await ask(nodeQuery, { id: seed.graceLocked })
     expect(data.node).toBeNull()
@@ -63,7 +66,7 @@ describe("an id that the gateway has not met", () => {
     expect(errors?.[0]?.extensions.upstream).toEqual({ endpoint: "GET /data_assets/{id}", status: 403 })
   })
 
-  test("is an error, not null, where a route fails that might have had it", async () => {
+  test("a node is an error, not null, if a route fails that might have had it", async () => {
     const { ask, sandbox } = await startGateway()
     sandbox.failNext(`GET /computations/${nowhere}`, { status: 500 })
     const { data, errors } = await ask(nodeQuery, { id: nowhere })
@@ -71,7 +74,7 @@ describe("an id that the gateway has not met", () => {
     expect(errors?.[0]?.extensions.code).toBe("UPSTREAM_UNAVAILABLE")
   })
 
-  test("is found all the same where another route fails", async () => {
+  test("a node is found even if another route fails", async () => {
     const { ask, sandbox } = await startGateway()
     sandbox.failNext(`GET /pipelines/${seed.sortedSpikes}`, { status: 500 })
     const { data, errors } = await ask(nodeQuery, { id: seed.sortedSpikes })
@@ -79,7 +82,7 @@ describe("an id that the gateway has not met", () => {
     expect(data.node.__typename).toBe("DataAsset")
   })
 
-  test("is found with a token that may read nothing but its kind", async () => {
+  test("a node is found with a token that may read nothing but its kind", async () => {
     const { ask } = await startGateway()
     const headers = { authorization: `Bearer ${tokens.noDatasets}` }
     const { data, errors } = await ask(nodeQuery, { id: seed.cellCounter }, headers)
@@ -87,7 +90,7 @@ describe("an id that the gateway has not met", () => {
     expect(data.node.__typename).toBe("Capsule")
   })
 
-  test("that can't be an id is refused before anything is sent", async () => {
+  test("a node id that can't be an id is refused before anything is sent", async () => {
     const { ask, sandbox } = await startGateway()
     expect((await ask(nodeQuery, { id: ".." })).errors?.[0]?.extensions.code).toBe("BAD_USER_INPUT")
     expect(sandbox.requests).toHaveLength(0)
@@ -95,7 +98,7 @@ describe("an id that the gateway has not met", () => {
 })
 
 describe("an id that the gateway has returned", () => {
-  test("costs its caller one call", async () => {
+  test("a node of an id that the gateway has returned costs one call", async () => {
     const { ask, sandbox } = await startGateway()
     await ask(`{ capsule(id: "${seed.cellCounter}") { computations { nodes { id } } } }`)
     const before = sandbox.requests.length
@@ -103,14 +106,14 @@ describe("an id that the gateway has returned", () => {
     expect(callsOf(sandbox.requests.slice(before))).toEqual({ [`GET /computations/${seed.countedCells}`]: 1 })
   })
 
-  test("tells a caller who may not see it no more than an unknown one", async () => {
+  test("a known id reveals no more to a caller without access than an unknown one", async () => {
     const { ask } = await startGateway()
     await ask(`{ dataAsset(id: "${seed.privateAsset}") { name } }`)
     const headers = { authorization: `Bearer ${tokens.grace}` }
     expect(await ask(nodeQuery, { id: seed.privateAsset }, headers)).toEqual({ data: { node: null } })
   })
 
-  test("is null once the object is deleted", async () => {
+  test("a node is null once the object is deleted", async () => {
     const { ask, sandbox } = await startGateway()
     const id = seed.archivedAsset
     expect((await ask(nodeQuery, { id })).data.node).toEqual({ __typename: "DataAsset", id })
@@ -120,14 +123,14 @@ describe("an id that the gateway has returned", () => {
     expect(callsOf(sandbox.requests.slice(before))).toEqual({ [`GET /data_assets/${id}`]: 1 })
   })
 
-  test("is known from a search", async () => {
+  test("the type of an id is known from a search", async () => {
     const { ask, sandbox } = await startGateway()
     await ask(`{ searchCapsules(query: "id:${seed.cellCounter}") { nodes { id } } }`)
     await ask(nodeQuery, { id: seed.cellCounter })
     expect(callsOf(sandbox.requests)).toEqual({ "POST /capsules/search": 1, [`GET /capsules/${seed.cellCounter}`]: 1 })
   })
 
-  test("is an error, not null, while Code Ocean fails", async () => {
+  test("a node of a known type is an error, not null, while Code Ocean fails", async () => {
     const { ask, sandbox } = await startGateway()
     await ask(nodeQuery, { id: seed.countedCells })
     sandbox.failNext(`GET /computations/${seed.countedCells}`, { status: 500 })
@@ -139,7 +142,7 @@ describe("an id that the gateway has returned", () => {
 describe("a pipeline, which answers as a capsule too", () => {
   const id = seed.ecephysPipeline
 
-  test("is a Pipeline even after it was read as a capsule", async () => {
+  test("a pipeline is a Pipeline even after it was read as a capsule", async () => {
     const { ask } = await startGateway()
     expect((await ask(`{ capsule(id: "${id}") { name } }`)).data.capsule.name).toBe("Ecephys Pipeline")
     for (let times = 0; times < 2; times++) {
@@ -147,13 +150,13 @@ describe("a pipeline, which answers as a capsule too", () => {
     }
   })
 
-  test("is a Pipeline in the same request in which it is read as a capsule", async () => {
+  test("a pipeline is a Pipeline in the same request in which it is read as a capsule", async () => {
     const { ask } = await startGateway()
     const { data } = await ask(`{ capsule(id: "${id}") { name } node(id: "${id}") { __typename id } }`)
     expect(data.node).toEqual({ __typename: "Pipeline", id })
   })
 
-  test("is a Pipeline after a capsule's edge led to it", async () => {
+  test("a pipeline is a Pipeline after a capsule's edge led to it", async () => {
     const copy = { id: "copy", name: "Copy", original_capsule: { id: "original" } }
     const original = { id: "original", name: "Original" }
     const { url } = await startAnswering({
@@ -167,7 +170,7 @@ describe("a pipeline, which answers as a capsule too", () => {
     expect((await ask(nodeQuery, { id: "original" })).data.node).toEqual({ __typename: "Pipeline", id: "original" })
   })
 
-  test("is not taken for a capsule while the pipelines' route fails", async () => {
+  test("a pipeline is not taken for a capsule while the pipelines' route fails", async () => {
     const { ask, sandbox } = await startGateway()
     sandbox.failNext(`GET /pipelines/${id}`, { status: 500 })
     const { data, errors } = await ask(nodeQuery, { id })
@@ -178,7 +181,7 @@ describe("a pipeline, which answers as a capsule too", () => {
 })
 
 describe("many ids at once", () => {
-  test("come in their order, null for one that there isn't, each different one fetched once", async () => {
+  test("nodes come in the order of their ids, null if missing, and equal ids are fetched once", async () => {
     const { ask, sandbox } = await startGateway()
     await ask(nodesQuery, { ids: [seed.cellCounter, seed.sortedSpikes] })
     const before = sandbox.requests.length
@@ -199,7 +202,7 @@ describe("many ids at once", () => {
     })
   })
 
-  test("one that is forbidden leaves the others as they are", async () => {
+  test("a forbidden node leaves the other nodes as they are", async () => {
     const { ask } = await startGateway()
     const { data, errors } = await ask(nodesQuery, { ids: [seed.graceLocked, seed.countedCells] })
     expect(data.nodes).toEqual([null, { __typename: "Computation", id: seed.countedCells }])
@@ -208,7 +211,7 @@ describe("many ids at once", () => {
     expect(errors?.[0]?.extensions.code).toBe("FORBIDDEN")
   })
 
-  test("more than 1,000 are refused before anything is sent", async () => {
+  test("more than 1,000 node ids are refused before anything is sent", async () => {
     const { ask, sandbox } = await startGateway()
     const { errors } = await ask(nodesQuery, { ids: Array.from({ length: 1001 }, (_, index) => `id-${index}`) })
     expect(errors?.[0]?.extensions.code).toBe("BAD_USER_INPUT")

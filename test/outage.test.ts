@@ -80,7 +80,7 @@ describe("while Code Ocean is down", () => {
     expect(await (await gateway.fetch("http://gateway/ready")).json()).toMatchObject({ circuit: "open" })
   })
 
-  test("a write fails as one that had no effect", async () => {
+  test("a write during an outage fails as one that had no effect", async () => {
     const { ask, calls, open } = await startDown("reset")
     await open()
     const sent = calls().length
@@ -91,7 +91,7 @@ describe("while Code Ocean is down", () => {
     expect(calls()).toHaveLength(sent)
   })
 
-  test("/ready says so, and sends no probe of its own", async () => {
+  test("/ready reports an outage, and sends no probe of its own", async () => {
     const { ready, open, upstream } = await startDown("reset")
     await open()
     const sent = upstream.requests.length
@@ -107,7 +107,7 @@ describe("while Code Ocean is down", () => {
     expect(upstream.requests.length).toBeLessThan(sent + 3)
   })
 
-  test("and back up, the log has one line for each, and none for the calls that were not sent", async () => {
+  test("an outage and its end are one line of the log each, and calls that were not sent are none", async () => {
     const { ask, lines, up, open, closed } = await startDown("reset")
     await open()
     const before = lines.length
@@ -134,7 +134,7 @@ describe("while Code Ocean is down", () => {
     expect((await ready()).circuit).toBe("closed")
   })
 
-  test("queued calls fail at once too", async () => {
+  test("queued calls fail at once when an outage is noticed", async () => {
     const { ask, calls } = await startDown("hang", { upstreamConnections: 5 })
     const { data, errors } = await ask(names, ids(100))
     expect(data.capsules).toHaveLength(100)
@@ -149,7 +149,7 @@ describe("the circuit stays closed", () => {
     ["a page", { body: "<html></html>" }],
     ["a redirect", { status: 302, headers: { location: "/" } }],
   ]
-  test.each(answers)("when every call is answered with %s", async (_what, answer) => {
+  test.each(answers)("the circuit stays closed when every call is answered with %s", async (_what, answer) => {
     const { ask, ready, calls } = await startDown(answer, { upstreamRetryPercent: 0 })
     await ask(names, ids(20))
     expect(calls()).toHaveLength(20)
@@ -158,7 +158,7 @@ describe("the circuit stays closed", () => {
     expect((await ready()).circuit).toBe("closed")
   })
 
-  test("when clients hang up", async () => {
+  test("the circuit stays closed when clients hang up", async () => {
     const { gateway, ask, up, ready, calls } = await startDown("hang", { upstreamTimeoutMs: 10_000 })
     const url = await gateway.listen()
     for (let times = 1; times <= 10; times++) {
@@ -178,7 +178,7 @@ describe("the circuit stays closed", () => {
     expect((await ready()).circuit).toBe("closed")
   })
 
-  test("when the storage of files is down", async () => {
+  test("the circuit stays closed when the storage of files is down", async () => {
     const { ask, sandbox, gateway } = await startGateway({ config: { upstreamBreakerCalls: 5 } })
     sandbox.failNext("GET /signed/*", { status: 503 }, 100)
     const text = `{ computation(id: "${seed.sortedRun}") { file(path: "output") { text } } }`
@@ -186,7 +186,7 @@ describe("the circuit stays closed", () => {
     expect(await (await gateway.fetch("http://gateway/ready")).json()).toMatchObject({ circuit: "closed" })
   })
 
-  test("when less than half of the calls fail", async () => {
+  test("the circuit stays closed when less than half of the calls fail", async () => {
     const { ask, sandbox, gateway } = await startGateway({
       config: { upstreamBreakerCalls: 5, upstreamRetryPercent: 0 },
     })
@@ -200,19 +200,22 @@ describe("the circuit stays closed", () => {
 })
 
 describe("if Code Ocean is down when the gateway starts", () => {
-  test.each(outages)("(it %s) the gateway is alive, not ready, and recovers by itself", async (_how, manner) => {
-    const { gateway, ready, up, ask } = await startDown(manner)
-    const url = await gateway.listen()
-    expect((await fetch(`${url}/health`)).status).toBe(200)
-    // A probe that hangs times out, otherwise this would never be answered.
-    expect((await ready()).status).toBe(503)
-    up()
-    const clock = performance.now.bind(performance)
-    const later = vi.spyOn(performance, "now").mockImplementation(() => clock() + 5_000)
-    onTestFinished(() => later.mockRestore())
-    expect(await ready()).toEqual({ status: 200, ready: true, circuit: "closed" })
-    expect((await ask(name())).data.capsule.name).toBe("Back")
-  })
+  test.each(outages)(
+    "a gateway that starts while Code Ocean %s is alive, not ready, and recovers by itself",
+    async (_how, manner) => {
+      const { gateway, ready, up, ask } = await startDown(manner)
+      const url = await gateway.listen()
+      expect((await fetch(`${url}/health`)).status).toBe(200)
+      // A probe that hangs times out, otherwise this would never be answered.
+      expect((await ready()).status).toBe(503)
+      up()
+      const clock = performance.now.bind(performance)
+      const later = vi.spyOn(performance, "now").mockImplementation(() => clock() + 5_000)
+      onTestFinished(() => later.mockRestore())
+      expect(await ready()).toEqual({ status: 200, ready: true, circuit: "closed" })
+      expect((await ask(name())).data.capsule.name).toBe("Back")
+    },
+  )
 
   test("a probe whose response never ends times out", async () => {
     const upstream = await startFaultyUpstream((_request, response) => {
@@ -226,7 +229,7 @@ describe("if Code Ocean is down when the gateway starts", () => {
 })
 
 describe("retries", () => {
-  test("have one budget, so that an outage does not multiply the load", async () => {
+  test("retries have one budget, so that an outage does not multiply the load", async () => {
     const { ask, calls } = await startDown({ status: 503 }, { upstreamBreakerCalls: 0 })
     const answer = await ask(names, ids(400))
     expect(answer.errors).toHaveLength(400)
@@ -236,7 +239,7 @@ describe("retries", () => {
     expect(calls().length).toBeLessThan(400 + 50 + 20)
   })
 
-  test("that exceed the budget are not waited for, and the failure is returned at once", async () => {
+  test("a read whose retry exceeds the budget fails at once", async () => {
     const { ask, calls } = await startDown(
       { status: 429, headers: { "retry-after": "1" } },
       { upstreamRetryPercent: 0 },
@@ -245,7 +248,7 @@ describe("retries", () => {
     expect(calls()).toHaveLength(1)
   })
 
-  test("withdraw one token each; calls and seconds deposit tokens, up to fifty", () => {
+  test("retries withdraw one token each; calls and seconds deposit tokens, up to fifty", () => {
     let now = 0
     const budget = new RetryBudget(20, () => now)
     const left = () => {
@@ -272,11 +275,16 @@ describe("an absurd Retry-After", () => {
     ["more seconds than a number holds", "9".repeat(400)],
     ["a date far away", "Fri, 31 Dec 9999 23:59:59 GMT"],
   ]
-  test.each(absurd)("(%s) ends the read at once, and is reported as a day", async (_what, header) => {
-    const { ask, calls } = await startDown({ status: 429, headers: { "retry-after": header } })
-    expect((await ask(name())).errors).toMatchObject([{ extensions: { code: "RATE_LIMITED", retryAfterSeconds: day } }])
-    expect(calls()).toHaveLength(1)
-  })
+  test.each(absurd)(
+    "an absurd Retry-After (%s) ends the read at once, and is reported as a day",
+    async (_what, header) => {
+      const { ask, calls } = await startDown({ status: 429, headers: { "retry-after": header } })
+      expect((await ask(name())).errors).toMatchObject([
+        { extensions: { code: "RATE_LIMITED", retryAfterSeconds: day } },
+      ])
+      expect(calls()).toHaveLength(1)
+    },
+  )
 
   test.each(["-1", "1.5", "1e3", "1e9", "3600s", "-", "soon", "", "NaN", "0x10", "Wed, 99 Oct 2015"])(
     "(%j) is none",

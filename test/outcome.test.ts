@@ -63,7 +63,7 @@ const runWith = ([state, end, exit, results, workstation]: (typeof combinations)
   }) as Computation
 
 describe("the outcome of a run", () => {
-  test("is what the table says, for every combination of signs", () => {
+  test("the outcome of a run follows its table, for every combination of signs", () => {
     expect(combinations).toHaveLength(7 * 5 * 3 * 3 * 2)
     for (const combination of combinations) {
       const rows = table.filter((row) =>
@@ -74,7 +74,7 @@ describe("the outcome of a run", () => {
     }
   })
 
-  test("has reasons, as sentences, unless it is in progress or succeeded", () => {
+  test("the outcome of a run has reasons, as sentences, unless it is in progress or succeeded", () => {
     for (const combination of combinations) {
       const { outcome, reasons } = outcomeOf(runWith(combination))
       expect(reasons.length > 0, combination.join(" ")).toBe(outcome !== "IN_PROGRESS" && outcome !== "SUCCEEDED")
@@ -82,7 +82,7 @@ describe("the outcome of a run", () => {
     }
   })
 
-  test("is read from values that the wire has loosely", () => {
+  test("the outcome of a run is read from loosely typed values", () => {
     const loose = { state: "Completed", end_status: "", exit_code: "0", has_results: "true" }
     expect(outcomeOf(loose as never).outcome).toBe("SUCCEEDED")
     expect(outcomeOf({ ...loose, exit_code: "137" } as never).outcome).toBe("FAILED")
@@ -92,7 +92,7 @@ describe("the outcome of a run", () => {
     })
   })
 
-  test("is told for every run of the cast, without a call of its own", async () => {
+  test("the outcome of every run of the sandbox is known without a call of its own", async () => {
     const { ask, sandbox } = await startGateway()
     const { data, errors } = await ask(`{
       hollow: computation(id: "${seed.hollowSuccess}") { state endStatus outcome outcomeReasons }
@@ -128,7 +128,7 @@ describe("the outcome of a run", () => {
 describe("the log of a run", () => {
   const log = (id: string, tail = "") => `{ computation(id: "${id}") { log${tail} } }`
 
-  test("is its result file `output`, for two calls", async () => {
+  test("the log of a run is its result file `output`, for two calls", async () => {
     const { ask, sandbox } = await startGateway()
     expect(await ask(log(seed.countedCells))).toEqual({
       data: { computation: { log: "Loading 2 sections\nsection 1: 812 cells\nsection 2: 790 cells ✓\nDone\n" } },
@@ -139,25 +139,25 @@ describe("the log of a run", () => {
     })
   })
 
-  test("tells with its last lines why a success is none", async () => {
+  test("the last lines of a log tell why a completed run did not succeed", async () => {
     const { ask } = await startGateway()
     const { data } = await ask(log(seed.hollowSuccess, "(tail: 2)"))
     expect(data.computation.log).toBe('  File "sort.py", line 9\nMemoryError\n')
   })
 
-  test("has all its lines when more are asked for than there are", async () => {
+  test("a tail of more lines than a log has is the whole log", async () => {
     const { ask } = await startGateway()
     const { data } = await ask(log(seed.sortedRun, "(tail: 1000)"))
     expect(data.computation.log).toBe("Starting Mouse 730945\nDone\n")
   })
 
-  test("is null for a run that left no results, without a call", async () => {
+  test("the log of a run without results is null, without a call", async () => {
     const { ask, sandbox } = await startGateway()
     expect(await ask(log(seed.stoppedCount, "(tail: 5)"))).toEqual({ data: { computation: { log: null } } })
     expect(sandbox.requests).toHaveLength(1)
   })
 
-  test("is null while the run goes on, and there once it has ended", async () => {
+  test("the log of a run is null while the run goes on, and present once it has ended", async () => {
     const { ask, sandbox } = await startGateway()
     expect(await ask(log(seed.queuedSorting))).toEqual({ data: { computation: { log: null } } })
     sandbox.clock.advance(3600)
@@ -165,7 +165,7 @@ describe("the log of a run", () => {
     expect(data.computation.log).toBe("RuntimeError: stopped early\n")
   })
 
-  test.each([0, -3])("refuses a tail of %i lines before anything is read", async (tail) => {
+  test.each([0, -3])("a tail of %i lines is refused before anything is read", async (tail) => {
     const { ask, sandbox } = await startGateway()
     const { errors } = await ask(log(seed.countedCells, `(tail: ${tail})`))
     expect(errors?.[0]?.extensions.code).toBe("BAD_USER_INPUT")
@@ -192,7 +192,7 @@ describe("the log of a run", () => {
     return { storage, ...startGatewayOn(storage.url) }
   }
 
-  test("of five megabytes is refused whole, with its size, and read at its end with `tail`", async () => {
+  test("a log of five megabytes is refused with its size, and its end can be read with `tail`", async () => {
     const lines = Array.from({ length: 50_000 }, (_, index) => `${index}`.padEnd(100, ".")).join("\n")
     const { ask, storage } = await startLog(Buffer.from(`${lines}\n`))
     const { errors } = await ask(log("c1"))
@@ -206,7 +206,7 @@ describe("the log of a run", () => {
     expect(storage.reads()[1]?.headers.range).toBe("bytes=-65536")
   })
 
-  test("is read further back when its last lines are long, and no line is shown without its beginning", async () => {
+  test("a tail of long lines reads further back, and shows no line without its beginning", async () => {
     const lines = Array.from({ length: 100 }, (_, index) => `${index}:${"ü".repeat(10_000)}`).join("\n")
     const { ask, storage } = await startLog(Buffer.from(lines))
     const { data } = await ask(log("c1", "(tail: 20)"))
@@ -217,24 +217,24 @@ describe("the log of a run", () => {
     expect(all.data.computation.log).toBe(lines.split("\n").slice(-52).join("\n"))
   })
 
-  test("of one endless line is shown from the first whole character within its last mebibyte", async () => {
+  test("a tail of one endless line starts at the first whole character within the last mebibyte", async () => {
     const { ask } = await startLog(Buffer.from(`${"€".repeat(500_000)}!!`))
     const { data } = await ask(log("c1", "(tail: 1)"))
     expect(data.computation.log).toBe(`${"€".repeat(Math.floor((1024 * 1024 - 2) / 3))}!!`)
   })
 
-  test("that is empty is an empty text", async () => {
+  test("an empty log is an empty text", async () => {
     const { ask } = await startLog(Buffer.alloc(0))
     expect((await ask(log("c1", "(tail: 5)"))).data.computation.log).toBe("")
     expect((await ask(log("c1"))).data.computation.log).toBe("")
   })
 
-  test("shows what is no UTF-8 in it as replaced", async () => {
+  test("bytes of a log that are no UTF-8 are shown as replacement characters", async () => {
     const { ask } = await startLog(Buffer.from([0x61, 0xff, 0x62, 0x0a]))
     expect((await ask(log("c1"))).data.computation.log).toBe("a\ufffdb\n")
   })
 
-  test("that the storage gives only whole is read, and refused where it is too large", async () => {
+  test("a log that the storage sends only whole is read, and refused if it is too large", async () => {
     const sizes: Record<string, number> = { small: 50, large: 3_000_000 }
     for (const [name, size] of Object.entries(sizes)) {
       const content = "0123456789abcdefghijklm\n\n".repeat(Math.ceil(size / 25)).slice(0, size)

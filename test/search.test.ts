@@ -37,7 +37,7 @@ describe("a search on the wire", () => {
       { limit: 20, filters: [{ key: "p", range: { min: 1.5, max: 1.5 }, exclude: false }] },
     ],
     ["filters: []", { limit: 20 }],
-  ])("has what was asked for and nothing else: %s", async (args, body) => {
+  ])("the body of a search has its arguments and nothing else: %s", async (args, body) => {
     expect(await wireBody(args)).toEqual(body)
     expect(await wireBody(args, "searchPipelines")).toEqual(body)
   })
@@ -131,7 +131,7 @@ async function walk(
 
 describe("a walk", () => {
   test.each([1, 7, 50, 119, 120, 121, 1000])(
-    "in pages of %i finds everything once, for one call a page",
+    "a walk in pages of %i finds everything once, for one call a page",
     async (first) => {
       const { ask, sandbox } = await startGateway(generated)
       const pages = await walk(ask, () => first)
@@ -141,7 +141,7 @@ describe("a walk", () => {
     },
   )
 
-  test("goes on with upstream's own token, and the page size may change on the way", async () => {
+  test("a walk continues with upstream's own token, and the page size may change on the way", async () => {
     const { ask, sandbox } = await startGateway(generated)
     const pages = await walk(ask, (page) => 10 + page * 7)
     expect(pages.flat()).toHaveLength(120)
@@ -153,7 +153,7 @@ describe("a walk", () => {
     }
   })
 
-  test("goes as deep as upstream goes, and remembers enough of it in cursors of bounded length", async () => {
+  test("a walk goes as deep as upstream goes, with cursors of bounded length", async () => {
     const { ask } = await startGateway({ sandbox: { generate: 2500 } })
     const pages: string[][] = []
     for (let after: string | null = null; ; ) {
@@ -167,7 +167,7 @@ describe("a walk", () => {
     expect(new Set(pages.flat()).size).toBe(2500)
   })
 
-  test("through pipelines finds each of them once too", async () => {
+  test("a walk through pipelines finds each of them once", async () => {
     const { ask, sandbox } = await startGateway(generated)
     const ids: string[] = []
     const pipelines = `query ($after: String) { searchPipelines(query: "tag:generated", first: 5, after: $after) {
@@ -183,7 +183,7 @@ describe("a walk", () => {
     expect(sandbox.requests.map(({ path }) => path)).toEqual(Array(3).fill("/pipelines/search"))
   })
 
-  test("can be resumed behind any item of any page, for one call", async () => {
+  test("a walk can be resumed after any item of any page, for one call", async () => {
     const { ask, sandbox } = await startGateway(generated)
     const all = (await walk(ask, () => 1000)).flat()
     const opening = await ask(search, { first: 30 })
@@ -204,7 +204,7 @@ describe("a walk", () => {
     }
   })
 
-  test("ends on a page without items when the last one is gone meanwhile", async () => {
+  test("a walk ends on a page without items if the last item is gone meanwhile", async () => {
     const { ask, sandbox } = await startGateway(generated)
     const { data } = await ask(search, { first: 20 })
     sandbox.failNext("POST /capsules/search", { status: 200, body: { has_more: false, results: [] } })
@@ -232,7 +232,7 @@ describe("a cursor", () => {
     ["of a later gateway", (cursor: string) => cursor.replace(/^1/, "2")],
     ["of a list of runs", () => "1.abcdefghijklmnop.WzEsImEiXQ"],
     ["enormous", (cursor: string) => cursor + "x".repeat(5_000)],
-  ])("that is %s is refused, and nothing is sent", async (_name, change) => {
+  ])("a cursor that is %s is refused, and nothing is sent", async (_name, change) => {
     const world = await startGateway(generated)
     const cursor = change(await cursorOf(world))
     const before = world.sandbox.requests.length
@@ -246,7 +246,7 @@ describe("a cursor", () => {
     'searchCapsules(query: "tag:other", first: 20, after: $after)',
     'searchCapsules(query: "tag:generated", status: RELEASE, after: $after)',
     'searchPipelines(query: "tag:generated", after: $after)',
-  ])("of another search is refused by %s", async (field) => {
+  ])("a cursor of another search is refused by %s", async (field) => {
     const world = await startGateway(generated)
     const after = await cursorOf(world)
     const { errors } = await world.ask(`query ($after: String) { ${field} { nodes { id } } }`, { after })
@@ -266,7 +266,7 @@ describe("an upstream with habits", () => {
     return { shown, bodies: sandbox.requests.map(({ body }) => body as Record<string, unknown>) }
   }
 
-  test("that repeats items, within a page, where pages meet, and two pages later, shows each once", async () => {
+  test("items that upstream repeats within a page, where pages meet, and two pages later, are shown once", async () => {
     const { shown } = await walkThrough(
       [
         page(["a", "b", "a"], { has_more: true, next_token: "t1" }),
@@ -278,7 +278,7 @@ describe("an upstream with habits", () => {
     expect(shown).toEqual([["a", "b"], ["c", "d"], ["e"]])
   })
 
-  test("whose page holds nothing new still leads on", async () => {
+  test("a page that holds nothing new still has a next page", async () => {
     const { shown } = await walkThrough(
       [
         page(["a", "b"], { has_more: true, next_token: "t1" }),
@@ -290,7 +290,7 @@ describe("an upstream with habits", () => {
     expect(shown).toEqual([["a", "b"], [], ["c"]])
   })
 
-  test("whose token is a number gets a number back, and text as text", async () => {
+  test("an upstream token that is a number is sent back as a number, and text as text", async () => {
     const { bodies } = await walkThrough(
       [
         page(["a"], { has_more: true, next_token: 17 }),
@@ -302,7 +302,7 @@ describe("an upstream with habits", () => {
     expect(bodies.map(({ next_token }) => next_token)).toEqual([undefined, 17, "18"])
   })
 
-  test("that has more but gives no token is asked by offset", async () => {
+  test("an upstream that has more but sends no token is searched by offset", async () => {
     const { shown, bodies } = await walkThrough(
       [page(["a", "b"], { has_more: true }), page(["c", "d"], { has_more: true }), page(["e"], { has_more: false })],
       2,
@@ -311,7 +311,7 @@ describe("an upstream with habits", () => {
     expect(bodies.map(({ offset }) => offset)).toEqual([undefined, 2, 4])
   })
 
-  test("that sends more than was asked loses nothing", async () => {
+  test("items beyond the requested page size are not lost", async () => {
     const { shown, bodies } = await walkThrough(
       [
         page(["a", "b", "c", "d", "e"], { has_more: true, next_token: "t1" }),
@@ -325,7 +325,7 @@ describe("an upstream with habits", () => {
     expect(bodies.map(({ offset, next_token }) => offset ?? next_token)).toEqual([undefined, 2, 4, "t1"])
   })
 
-  test("that repeats items shows each once, also without tokens and in pages longer than asked for", async () => {
+  test("items that upstream repeats are shown once, also without tokens and in pages longer than requested", async () => {
     const byOffset = await walkThrough(
       [page(["a", "b"], { has_more: true }), page(["b", "c"], { has_more: true }), page(["a", "d"], {})],
       2,
@@ -340,7 +340,7 @@ describe("an upstream with habits", () => {
     expect(overlong.bodies.map(({ next_token }) => next_token)).toEqual([undefined, "t1", "t1", "t2"])
   })
 
-  test('whose token is "" is asked by offset, as if it had given none', async () => {
+  test('an upstream token of "" counts as none, and the search continues by offset', async () => {
     const { bodies } = await walkThrough(
       [page(["a"], { has_more: true, next_token: "" }), page(["b"], { has_more: false, next_token: "" })],
       1,
@@ -349,18 +349,18 @@ describe("an upstream with habits", () => {
     expect(bodies[1]).not.toHaveProperty("next_token")
   })
 
-  test("whose token leads back to its own page ends the walk once the page is known", async () => {
+  test("an upstream token that leads back to its own page ends the walk once the page is known", async () => {
     const circle = page(["b", "c"], { has_more: true, next_token: "t1" })
     const { shown } = await walkThrough([page(["a"], { has_more: true, next_token: "t1" }), circle, circle], 2)
     expect(shown).toEqual([["a"], ["b", "c"], []])
   })
 
-  test("whose first page is empty still leads on", async () => {
+  test("an empty first page can still have a next page", async () => {
     const { shown } = await walkThrough([page([], { has_more: true, next_token: "t1" }), page(["a"], {})], 2)
     expect(shown).toEqual([[], ["a"]])
   })
 
-  test("that says for ever that there is more, and sends nothing, ends the walk", async () => {
+  test("an upstream that always has more, and sends nothing, ends the walk", async () => {
     const { shown } = await walkThrough(
       [page(["a"], { has_more: true, next_token: "t1" }), page([], { has_more: true, next_token: "t1" })],
       1,

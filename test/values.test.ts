@@ -66,7 +66,7 @@ describe("nothing", () => {
     return `${plain} submission versions article`.split(" ")
   }
 
-  test.each(optional)("of a capsule is null when it is %s", async (_how, wire) => {
+  test.each(optional)("an optional field of a capsule is null if it is %s", async (_how, wire) => {
     const { it, errors } = await fieldsOf(
       "capsule",
       wire,
@@ -81,7 +81,7 @@ describe("nothing", () => {
     ["absent", undefined],
     ["null", null],
     ["empty", ""],
-  ])("of a data asset is null when it is %s", async (_how, nothing) => {
+  ])("an optional field of a data asset is null if it is %s", async (_how, nothing) => {
     const keys = "mount owner owner_email created last_used files size description tags nextflow_profile failure_reason"
     const more =
       "transfer_error last_transferred provenance source_bucket custom_metadata app_parameters contained_data_assets"
@@ -97,7 +97,7 @@ describe("nothing", () => {
     expect(new Set(Object.values(it))).toEqual(new Set([null]))
   })
 
-  test("inside a provenance makes no call", async () => {
+  test("an empty id inside a provenance makes no call", async () => {
     const provenance = { capsule: "", computation: null, data_assets: null, commit: "" }
     const { it, upstream } = await fieldsOf(
       "dataAsset",
@@ -108,7 +108,7 @@ describe("nothing", () => {
     expect(upstream.requests).toHaveLength(1)
   })
 
-  test("in a list is left out", async () => {
+  test("null items of a list are left out", async () => {
     const { it, errors } = await fieldsOf(
       "capsule",
       { tags: ["a", null, "b"], versions: [null, { doi: "10.1" }] },
@@ -118,7 +118,7 @@ describe("nothing", () => {
     expect(errors).toBeUndefined()
   })
 
-  test("as the default of a parameter is a value of its own; null is none", async () => {
+  test('the default "" of a parameter is a value, and the default null is none', async () => {
     const parameters = [{ name: "empty", default_value: "" }, { name: "null", default_value: null }, { name: "absent" }]
     const { it } = await fieldsOf("appPanel", { parameters }, "parameters { name defaultValue }")
     expect(it.parameters).toEqual([
@@ -128,13 +128,13 @@ describe("nothing", () => {
     ])
   })
 
-  test("as a name is a name, since it must have one", async () => {
+  test("an empty name stays a name, because every capsule must have one", async () => {
     const { it, errors } = await fieldsOf("capsule", { name: "", owner: "", slug: "" }, "name owner slug")
     expect(it).toEqual({ name: "", owner: "", slug: "" })
     expect(errors).toBeUndefined()
   })
 
-  test("as null lists and objects of a panel is null", async () => {
+  test("lists and objects of a panel that are null stay null", async () => {
     const nothing = {
       general: null,
       data_assets: null,
@@ -150,7 +150,7 @@ describe("nothing", () => {
     expect(new Set(Object.values(it))).toEqual(new Set([null]))
   })
 
-  test("that the sandbox writes as older platforms do comes out as null", async () => {
+  test("empty values that the sandbox writes as older platforms do come out as null", async () => {
     const { ask } = await startGateway()
     const { data, errors } = await ask(
       `{ capsule(id: "${seed.oldForms}") { tags releaseCapsule { id } } dataAsset(id: "${seed.oldAsset}") { tags lastUsed } }`,
@@ -161,20 +161,20 @@ describe("nothing", () => {
 })
 
 describe("numbers", () => {
-  test("may come as texts", async () => {
+  test("numbers that arrive as texts are numbers", async () => {
     const wire = { run_time: "60", exit_code: "1", created: "1700000000" }
     const { it, errors } = await fieldsOf("computation", wire, "runTime exitCode created")
     expect(errors).toBeUndefined()
     expect(it).toEqual({ runTime: 60, exitCode: 1, created: "2023-11-14T22:13:20.000Z" })
   })
 
-  test("may come with a fraction, which whole numbers lose", async () => {
+  test("an integer field loses the fraction of its number", async () => {
     const { it } = await fieldsOf("computation", { run_time: 59.97, exit_code: -0.5 }, "runTime exitCode")
     expect(it.runTime).toBe(59)
     expect(it.exitCode === 0).toBe(true)
   })
 
-  test("of a panel keep their fraction, and 0 is a value", async () => {
+  test("numbers of a panel keep their fraction, and 0 is a value", async () => {
     const parameters = [
       { minimum: "0.25", maximum: 1e-7 },
       { minimum: 0, maximum: "1e3" },
@@ -186,7 +186,7 @@ describe("numbers", () => {
     ])
   })
 
-  test("where texts belong are written out", async () => {
+  test("numbers where texts belong are written out", async () => {
     const { it, errors } = await fieldsOf(
       "capsule",
       { slug: 1048576, name: 7, description: false },
@@ -204,11 +204,11 @@ describe("numbers", () => {
     ["a truth value", true],
     ["beyond 32 bits", 2 ** 31],
     ["beyond every number", "1e999"],
-  ])("that are %s fail their own field", async (_what, run_time) => {
+  ])("a number that is %s fails its own field", async (_what, run_time) => {
     await expectAlone("computation", { run_time }, "runTime", "run_time")
   })
 
-  test("that are the largest of 32 bits pass", async () => {
+  test("the largest number of 32 bits passes", async () => {
     const { it } = await fieldsOf("computation", { run_time: 2 ** 31 - 1, exit_code: -(2 ** 31) }, "runTime exitCode")
     expect(it).toEqual({ runTime: 2 ** 31 - 1, exitCode: -(2 ** 31) })
   })
@@ -222,7 +222,7 @@ describe("sizes", () => {
     ["535129947980", 535_129_947_980],
     [2 ** 53 - 1, 2 ** 53 - 1],
     ["9007199254740991", 2 ** 53 - 1],
-  ])("of %j bytes come out exactly", async (size, expected) => {
+  ])("a size of %j bytes comes out exactly", async (size, expected) => {
     const { it, errors } = await fieldsOf(
       "dataAsset",
       { size, contained_data_assets: [{ id: "d2", size }] },
@@ -233,7 +233,7 @@ describe("sizes", () => {
   })
 
   test.each([["9007199254740993"], [2 ** 53], ["1e30"], [-1], [0.5], ["3 GB"], [true], [[1]], [{}]])(
-    "of %j bytes fail their own field",
+    "a size of %j bytes fails its own field",
     async (size) => {
       const { it, errors } = await fieldsOf("dataAsset", { size }, "name size")
       expect(it).toEqual({ name: "Data", size: null })
@@ -242,7 +242,7 @@ describe("sizes", () => {
     },
   )
 
-  test("beyond 2^53, written as a bare number, are not rounded silently", async () => {
+  test("a size beyond 2^53, written as a bare number, is not rounded silently", async () => {
     const { it, errors } = await fieldsOf(
       "dataAsset",
       JSON.stringify({ ...asset, size: 0 }).replace('"size":0', '"size":9007199254740993'),
@@ -262,13 +262,13 @@ describe("times", () => {
     [1.7e9, "2023-11-14T22:13:20.000Z"],
     [-1, "1969-12-31T23:59:59.000Z"],
     [253_402_300_799, "9999-12-31T23:59:59.000Z"],
-  ])("of %j come out as %s", async (last_accessed, expected) => {
+  ])("a time of %j comes out as %s", async (last_accessed, expected) => {
     const { it, errors } = await fieldsOf("capsule", { last_accessed }, "lastAccessed")
     expect(errors).toBeUndefined()
     expect(it.lastAccessed).toBe(expected)
   })
 
-  test.each([0, "0", 0.0])("of %j mean never", async (zero) => {
+  test.each([0, "0", 0.0])("a time of %j means never", async (zero) => {
     const wire = { last_used: zero, last_transferred: zero, created: zero }
     expect((await fieldsOf("dataAsset", wire, "lastUsed lastTransferred created")).it).toEqual({
       lastUsed: null,
@@ -277,23 +277,26 @@ describe("times", () => {
     })
   })
 
-  test("of 0 that must be there are the epoch", async () => {
+  test("a required time of 0 is the epoch", async () => {
     const { it } = await fieldsOf("capsule", { created: 0 }, "created")
     expect(it.created).toBe("1970-01-01T00:00:00.000Z")
   })
 
   test.each([["2023-11-14T22:13:20Z"], [true], [{ seconds: 1 }], [[1]]])(
-    "of %j fail their own field",
+    "a value of %j fails its own field",
     async (last_accessed) => {
       await expectAlone("capsule", { last_accessed }, "lastAccessed", "last_accessed")
     },
   )
 
-  test.each([1e20, "1e300"])("of %j seconds, which no date can be, fail their own field", async (last_accessed) => {
-    const { it, errors } = await fieldsOf("capsule", { last_accessed }, "name lastAccessed")
-    expect(it).toEqual({ name: "One", lastAccessed: null })
-    expect(errors).toMatchObject([{ extensions: { code: "UPSTREAM_INVALID_RESPONSE" } }])
-  })
+  test.each([1e20, "1e300"])(
+    "a time of %j seconds, which no date can be, fails its own field",
+    async (last_accessed) => {
+      const { it, errors } = await fieldsOf("capsule", { last_accessed }, "name lastAccessed")
+      expect(it).toEqual({ name: "One", lastAccessed: null })
+      expect(errors).toMatchObject([{ extensions: { code: "UPSTREAM_INVALID_RESPONSE" } }])
+    },
+  )
 })
 
 describe("truth values", () => {
@@ -308,7 +311,7 @@ describe("truth values", () => {
     ["0", false],
     ["", null],
     [null, null],
-  ])("of %j come out as %j", async (has_results, expected) => {
+  ])("a truth value of %j comes out as %j", async (has_results, expected) => {
     const { it, errors } = await fieldsOf("computation", { has_results }, "hasResults")
     expect(errors).toBeUndefined()
     expect(it.hasResults).toBe(expected)
@@ -326,13 +329,13 @@ describe("truth values", () => {
     "__proto__",
     { toString: "x" },
   ]
-  test.each(untrue.map((value) => [value]))("of %j fail their own field", async (has_results) => {
+  test.each(untrue.map((value) => [value]))("a value of %j fails its own field", async (has_results) => {
     await expectAlone("computation", { has_results }, "hasResults", "has_results")
   })
 })
 
 describe("enums", () => {
-  test("have a value for what nobody has heard of, and it is logged once", async () => {
+  test("an unknown enum value comes out as UNRECOGNIZED and is logged once", async () => {
     const upstream = await startAnswering({
       "/data_assets/d1": { ...asset, state: "frozen", type: "hologram" },
       "/data_assets/d2": { ...asset, id: "d2", state: "frozen" },
@@ -363,19 +366,22 @@ describe("enums", () => {
     ["UNRECOGNIZED", "UNRECOGNIZED"],
     [3, "UNRECOGNIZED"],
     [true, "UNRECOGNIZED"],
-  ])("read a status of %j as %s", async (status, expected) => {
+  ])("a status of %j is read as %s", async (status, expected) => {
     const { it, errors } = await fieldsOf("capsule", { status }, "name status")
     expect(errors).toBeUndefined()
     expect(it).toEqual({ name: "One", status: expected })
   })
 
-  test.each([[{}], [["release"]]])("of %j, which is no text, fail the object that must have one", async (status) => {
-    const { it, errors } = await fieldsOf("capsule", { status }, "name status")
-    expect(it).toBeNull()
-    expect(errors).toMatchObject([{ path: ["it", "status"], extensions: { code: "UPSTREAM_INVALID_RESPONSE" } }])
-  })
+  test.each([[{}], [["release"]]])(
+    "a status of %j, which is no text, fails the object that must have one",
+    async (status) => {
+      const { it, errors } = await fieldsOf("capsule", { status }, "name status")
+      expect(it).toBeNull()
+      expect(errors).toMatchObject([{ path: ["it", "status"], extensions: { code: "UPSTREAM_INVALID_RESPONSE" } }])
+    },
+  )
 
-  test("of a million letters are logged short", async () => {
+  test("an unknown enum value of a million letters is shortened in the log", async () => {
     const { it, lines } = await fieldsOf("dataAsset", { state: "x".repeat(1_000_000) }, "state")
     expect(it.state).toBe("UNRECOGNIZED")
     expect(JSON.stringify(lines).length).toBeLessThan(5_000)
@@ -383,7 +389,7 @@ describe("enums", () => {
 })
 
 describe("custom metadata", () => {
-  test("keeps the deployment's own keys and values as they are", async () => {
+  test("custom metadata keeps the deployment's own keys and values as they are", async () => {
     const custom_metadata = {
       "subject id": "M-42",
       "data level": 3,
@@ -398,7 +404,7 @@ describe("custom metadata", () => {
     ).toEqual(custom_metadata)
   })
 
-  test("may use the names that JavaScript knows", async () => {
+  test("keys of custom metadata may be names that JavaScript knows", async () => {
     const wire = JSON.stringify({ ...asset, custom_metadata: 0 }).replace(
       '"custom_metadata":0',
       '"custom_metadata":{"__proto__":{"polluted":true},"constructor":"c","toString":1,"__typename":"Query"}',
@@ -415,14 +421,14 @@ describe("custom metadata", () => {
     expect({}).not.toHaveProperty("polluted")
   })
 
-  test.each([["none"], [[1]], [7]])("that is %j fails its own field", async (custom_metadata) => {
+  test.each([["none"], [[1]], [7]])("custom metadata that is %j fails its own field", async (custom_metadata) => {
     await expectAlone("dataAsset", { custom_metadata }, "customMetadata { key }", "custom_metadata")
   })
 })
 
 describe("a required field", () => {
   test.each(["created", "name", "status", "owner", "slug"])(
-    "%s that is missing fails its capsule, and the page's others are whole",
+    "a missing %s fails its capsule, and the page's others are whole",
     async (key) => {
       for (const nothing of [undefined, null]) {
         const upstream = await startFaultyUpstream(() => ({
@@ -452,13 +458,13 @@ describe("a required field", () => {
     },
   )
 
-  test("that is missing costs nothing when nobody asks for it", async () => {
+  test("a missing required field that is not selected is no error", async () => {
     const { it, errors } = await fieldsOf("capsule", '{"id":"c1"}', "id description")
     expect(errors).toBeUndefined()
     expect(it).toEqual({ id: "c1", description: null })
   })
 
-  test("that is missing in one edge of a page leaves its cursor and the other edges", async () => {
+  test("a required field that is missing in one edge of a page leaves its cursor and the other edges", async () => {
     const upstream = await startFaultyUpstream(() => ({
       body: { has_more: false, results: [{ id: "c1" }, { ...capsule, id: "c2" }] },
     }))
@@ -469,7 +475,7 @@ describe("a required field", () => {
     ])
   })
 
-  test("that is missing in one run of a list leaves the other runs", async () => {
+  test("a required field that is missing in one run of a list leaves the other runs", async () => {
     const upstream = await startAnswering({ "/capsules/c1": capsule, "/capsules/c1/computations": [run, { id: "r2" }] })
     const { data, errors } = await startGatewayOn(upstream.url).ask(
       `{ capsule(id: "c1") { computations { nodes { name created state } } } }`,
@@ -483,7 +489,7 @@ describe("a required field", () => {
 })
 
 describe("older platforms' names", () => {
-  test("of a capsule are read", async () => {
+  test("older platforms' names for fields of a capsule are read", async () => {
     const upstream = await startAnswering({
       "/capsules/c1": {
         ...capsule,
@@ -506,7 +512,7 @@ describe("older platforms' names", () => {
     })
   })
 
-  test("of a data asset are read", async () => {
+  test("older platforms' names for fields of a data asset are read", async () => {
     const wire = {
       state: "DATA_ASSET_STATE_READY",
       type: "DATA_ASSET_TYPE_DATASET",
@@ -525,7 +531,7 @@ describe("older platforms' names", () => {
     })
   })
 
-  test("give way to the present ones, unless those are empty", async () => {
+  test("present names win over older platforms' ones, unless their values are empty", async () => {
     const both = { tags: ["new"], keywords: ["old"], last_used: 1_700_000_001, lastUsed: 1, size: 2, sizeInBytes: 1 }
     expect((await fieldsOf("dataAsset", both, "tags lastUsed size")).it).toEqual({
       tags: ["new"],
@@ -564,11 +570,14 @@ describe("a value of the wrong type", () => {
     ["dataAsset", "app_parameters", {}, "appParameters { name }"],
     ["dataAsset", "contained_data_assets", "d2", "containedDataAssets { id }"],
   ]
-  test.each(rows)("in a %s (%s: %j) fails its field alone", async (kind, key, value, field) => {
-    await expectAlone(kind, { [key]: value }, field, key)
-  })
+  test.each(rows)(
+    "a value of the wrong type in a %s (%s: %j) fails its field alone",
+    async (kind, key, value, field) => {
+      await expectAlone(kind, { [key]: value }, field, key)
+    },
+  )
 
-  test("deep in an object fails there alone", async () => {
+  test("a value of the wrong type deep in an object fails there alone", async () => {
     const article = { name: "Sound", state: [], publish_time: "soon", url: {} }
     const { it, errors } = await fieldsOf("capsule", { article }, "article { name state publishTime url doi }")
     expect(it.article).toEqual({ name: "Sound", state: null, publishTime: null, url: null, doi: null })
@@ -588,7 +597,7 @@ describe("a value of the wrong type", () => {
     ["dataAsset", { contained_data_assets: [{ id: [] }] }, "containedDataAssets { dataAsset { name } }"],
   ]
   test.each(links)(
-    "where the id of another object belongs (in a %s: %j) is no bug of ours",
+    "a value of the wrong type in place of a linked object's id (in a %s: %j) is no internal error",
     async (kind, wire, field) => {
       const { it, errors, lines } = await fieldsOf(kind, wire, `name ${field}`)
       expect(it.name).toEqual(expect.any(String))
@@ -598,7 +607,7 @@ describe("a value of the wrong type", () => {
   )
 
   test.each(links.map(([kind, wire, field]) => [kind, wire, field.replace("{ name }", "{ id }")] as const))(
-    "where the id of another object belongs (in a %s: %j) is no id to show either",
+    "a value of the wrong type in place of a linked object's id (in a %s: %j) is not shown as an id",
     async (kind, wire, field) => {
       const { errors, lines } = await fieldsOf(kind, wire, `name ${field}`)
       expect(codes({ errors: errors! })).toEqual(["UPSTREAM_INVALID_RESPONSE"])
@@ -616,30 +625,33 @@ describe("a value of the wrong type", () => {
     ["whose data_assets is an object", { data_assets: {} }],
     ["whose data_assets hold null", { data_assets: [null] }],
   ]
-  test.each(odd)("in a run %s does not keep filters from finding the others", async (_what, wire) => {
-    const upstream = await startAnswering({
-      "/capsules/c1": capsule,
-      "/capsules/c1/computations": [
-        { ...run, id: "r2", ...wire },
-        { ...run, end_status: "succeeded", data_assets: [{ id: "d1" }] },
-      ],
-    })
-    const { data, errors } = await startGatewayOn(upstream.url).ask(`{ capsule(id: "c1") {
+  test.each(odd)(
+    "a value of the wrong type in one run (%s) does not keep filters from finding the others",
+    async (_what, wire) => {
+      const upstream = await startAnswering({
+        "/capsules/c1": capsule,
+        "/capsules/c1/computations": [
+          { ...run, id: "r2", ...wire },
+          { ...run, end_status: "succeeded", data_assets: [{ id: "d1" }] },
+        ],
+      })
+      const { data, errors } = await startGatewayOn(upstream.url).ask(`{ capsule(id: "c1") {
       state: computations(filter: { state: [COMPLETED], name: "run 1" }) { nodes { id } }
       ending: computations(filter: { endStatus: [SUCCEEDED] }) { nodes { id } }
       input: computations(filter: { dataAssetId: "d1" }) { nodes { id } }
       time: computations(filter: { created: { from: "2020-01-01" } }) { nodes { id } }
     } }`)
-    expect(errors).toBeUndefined()
-    for (const part of ["state", "ending", "input", "time"])
-      expect(data.capsule[part].nodes).toContainEqual({ id: "r1" })
-  })
+      expect(errors).toBeUndefined()
+      for (const part of ["state", "ending", "input", "time"])
+        expect(data.capsule[part].nodes).toContainEqual({ id: "r1" })
+    },
+  )
 })
 
 describe("keys that mean something to JavaScript or GraphQL", () => {
   const evil = `"__proto__":{"polluted":true,"name":"Inherited"},"constructor":{"prototype":{"polluted":true}},"__typename":"Query","toString":"x","then":"x"`
 
-  test("in a capsule are harmless", async () => {
+  test("keys that JavaScript or GraphQL know are harmless in a capsule", async () => {
     const { it, errors } = await fieldsOf(
       "capsule",
       `{${evil},"id":"c1","created":1,"name":"One","status":"release","owner":"u","slug":"1"}`,
@@ -650,13 +662,13 @@ describe("keys that mean something to JavaScript or GraphQL", () => {
     expect({}).not.toHaveProperty("polluted")
   })
 
-  test("do not stand in for what is missing", async () => {
+  test("inherited properties do not replace missing keys", async () => {
     const { it, errors } = await fieldsOf("capsule", `{${evil},"id":"c1"}`, "name")
     expect(it).toBeNull()
     expect(codes({ errors: errors! })).toEqual(["UPSTREAM_INVALID_RESPONSE"])
   })
 
-  test("in a page and its objects are harmless", async () => {
+  test("keys that JavaScript or GraphQL know are harmless in a page and its objects", async () => {
     const result = `{${evil},"id":"c1","name":"One"}`
     const upstream = await startFaultyUpstream(() => ({ body: `{${evil},"has_more":false,"results":[${result}]}` }))
     const { data, errors } = await startGatewayOn(upstream.url).ask(
@@ -671,7 +683,7 @@ describe("keys that mean something to JavaScript or GraphQL", () => {
     expect({}).not.toHaveProperty("polluted")
   })
 
-  test("in nested objects are harmless", async () => {
+  test("keys that JavaScript or GraphQL know are harmless in nested objects", async () => {
     const { it, errors } = await fieldsOf(
       "appPanel",
       `{${evil},"general":{${evil},"title":"T"},"parameters":[{${evil},"name":"P"}]}`,
@@ -685,31 +697,31 @@ describe("keys that mean something to JavaScript or GraphQL", () => {
     })
   })
 
-  test("as an id find what upstream has under that id", async () => {
+  test("an id that JavaScript knows, such as __proto__, finds the object of that id", async () => {
     const upstream = await startAnswering({ "/capsules/__proto__": { ...capsule, id: "__proto__", name: "Odd" } })
     const { ask } = startGatewayOn(upstream.url)
     const { data } = await ask(`{ a: capsule(id: "__proto__") { name } b: capsule(id: "constructor") { name } }`)
     expect(data).toEqual({ a: { name: "Odd" }, b: null })
   })
 
-  test("given twice, the last one counts, as JSON has it", async () => {
+  test("the last one of two equal keys counts", async () => {
     const { it } = await fieldsOf("capsule", `{"id":"c0","id":"c1","name":"First","name":"Second"}`, "id name")
     expect(it).toEqual({ id: "c1", name: "Second" })
   })
 })
 
 describe("texts", () => {
-  test("of any language, with line breaks and control characters, come out as they are", async () => {
+  test("texts of any language, with line breaks and control characters, come out as they are", async () => {
     const description = 'Zoë 🔬 \u202emirrored\u202c\n\ttab "quoted" <b>&amp;\u0000\u001b[31m\u2028end'
     expect((await fieldsOf("capsule", { description }, "description")).it.description).toBe(description)
   })
 
-  test("of a megabyte come out whole", async () => {
+  test("a text of a megabyte comes out whole", async () => {
     const description = "é".repeat(1_000_000)
     expect((await fieldsOf("capsule", { description }, "description")).it.description).toBe(description)
   })
 
-  test("whose letters arrive in pieces come out whole", async () => {
+  test("a text whose characters arrive in pieces comes out whole", async () => {
     const bytes = Buffer.from(JSON.stringify({ ...capsule, name: "🔬 Zoë" }))
     const upstream = await startFaultyUpstream((_request, response) => {
       response.writeHead(200, { "content-type": "application/json" })
@@ -757,7 +769,7 @@ describe("a DateTime as input", () => {
     ["2020-02-29", true],
     ["0001-01-01", true],
     ["9999-12-31T23:59:59Z", false],
-  ])("of %s is read (a run of 22:13:20 is found: %j)", async (from, found) => {
+  ])("a DateTime argument of %s is read (a run of 22:13:20 is found: %j)", async (from, found) => {
     const { ask } = await start()
     for (const { data } of [await ask(filtered, { from }), await ask(literal(JSON.stringify(from)))])
       expect(data.capsule.computations.nodes).toEqual(found ? [{ id: "r1" }] : [])
@@ -782,7 +794,7 @@ describe("a DateTime as input", () => {
     true,
     [],
     {},
-  ])("of %j is BAD_USER_INPUT with a sentence, as variable and in the query", async (from) => {
+  ])("a DateTime argument of %j is BAD_USER_INPUT with a message, as variable and in the query", async (from) => {
     const { ask, lines } = await start()
     const written = JSON.stringify(from)
     for (const answer of [await ask(filtered, { from }), await ask(literal(written))]) {
@@ -805,7 +817,7 @@ describe("JSON as input", () => {
     ['"with \\"quotes\\" and \\u00e9"', 'with "quotes" and é'],
     ['"""block"""', "block"],
     ['"__proto__"', "__proto__"],
-  ])("of %s as a filter's value arrives upstream as it is, from the query or a variable", async (written, value) => {
+  ])("a filter's JSON value of %s arrives upstream as it is, from the query or a variable", async (written, value) => {
     const { ask, sandbox } = await startGateway()
     await ask(search.replace("VALUE", written))
     await ask(withVariable, { value })
@@ -819,24 +831,27 @@ describe("JSON as input", () => {
     ["[1, 2]", [1, 2]],
     ["true", true],
     ["null", null],
-  ])("of %s, which no filter takes, is BAD_USER_INPUT, and nothing is sent", async (written, value) => {
-    const { ask, sandbox } = await startGateway()
-    for (const answer of [await ask(search.replace("VALUE", written)), await ask(withVariable, { value })]) {
-      expect(codes(answer)).toEqual(["BAD_USER_INPUT"])
-      expect(answer.errors![0]!.message).toMatch(/The filter on "subject id"|the key `__proto__`/)
-    }
-    expect(sandbox.requests).toHaveLength(0)
-    expect({}).not.toHaveProperty("polluted")
-  })
+  ])(
+    "a filter's JSON value of %s, which no filter takes, is BAD_USER_INPUT, and nothing is sent",
+    async (written, value) => {
+      const { ask, sandbox } = await startGateway()
+      for (const answer of [await ask(search.replace("VALUE", written)), await ask(withVariable, { value })]) {
+        expect(codes(answer)).toEqual(["BAD_USER_INPUT"])
+        expect(answer.errors![0]!.message).toMatch(/The filter on "subject id"|the key `__proto__`/)
+      }
+      expect(sandbox.requests).toHaveLength(0)
+      expect({}).not.toHaveProperty("polluted")
+    },
+  )
 
-  test("of a bare word is refused with a hint at the quotes", async () => {
+  test("a bare word as JSON is refused with a hint at the quotes", async () => {
     const { ask, sandbox } = await startGateway()
     const { errors } = await ask(search.replace("VALUE", "mouse"))
     expect(errors![0]!.message).toBe("A JSON value cannot be the unquoted word mouse. Strings need quotes.")
     expect(sandbox.requests).toHaveLength(0)
   })
 
-  test("inside a list may be variables", async () => {
+  test("variables may stand inside a list of JSON", async () => {
     const { ask, sandbox } = await startGateway()
     const filters = '[{ key: "age", values: [1, $age, "old"] }]'
     await ask(`query ($age: JSON!) { searchDataAssets(filters: ${filters}) { nodes { id } } }`, { age: 2.5 })
