@@ -115,7 +115,7 @@ test.each(Object.entries(connections))(
       const query = connection.ask(`${field}(after: $after) { nodes { id } }`)
       const { errors } = await ask(`query ($after: String) ${query}`, { after: forged(binding, text) })
       expect(errors?.[0]?.extensions.code, text.slice(0, 100)).toBe("BAD_USER_INPUT")
-      expect(errors?.[0]?.message, text.slice(0, 100)).toContain("`after` is no cursor of this search")
+      expect(errors?.[0]?.message, text.slice(0, 100)).toContain("`after` is not a cursor of this search")
     }
     expect(sandbox.requests.filter(({ path }) => /search|computations/.test(path))).toEqual([])
   },

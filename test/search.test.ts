@@ -238,7 +238,7 @@ describe("a cursor", () => {
     const before = world.sandbox.requests.length
     const { errors } = await world.ask(search, { first: 20, after: cursor })
     expect(errors?.[0]?.extensions.code).toBe("BAD_USER_INPUT")
-    expect(errors?.[0]?.message).toContain("no cursor of this search")
+    expect(errors?.[0]?.message).toContain("not a cursor of this search")
     expect(world.sandbox.requests).toHaveLength(before)
   })
 

@@ -49,7 +49,7 @@ async function expectAlone(kind: "capsule" | "dataAsset" | "computation", wire: 
   const { it, errors } = await fieldsOf(kind, wire, `name odd: ${field}`)
   expect(it).toEqual({ name: expect.any(String), odd: null })
   expect(errors).toHaveLength(1)
-  expect(errors![0]!.message).toContain(`Code Ocean's answer is not what its API promises: "${key}" is `)
+  expect(errors![0]!.message).toContain(`Code Ocean sent an invalid response: "${key}" is `)
   expect(errors![0]!.path).toEqual(["it", "odd"])
   expect(errors![0]!.extensions).toEqual({ code: "UPSTREAM_INVALID_RESPONSE", requestId: expect.any(String) })
 }
@@ -449,7 +449,7 @@ describe("a required field", () => {
         expect(data.searchCapsules.pageInfo).toEqual({ hasNextPage: false })
         expect(errors).toMatchObject([
           {
-            message: `Code Ocean's answer is not what its API promises: "${key}" is missing.`,
+            message: `Code Ocean sent an invalid response: "${key}" is missing.`,
             path: ["searchCapsules", "nodes", 1, key],
             extensions: { code: "UPSTREAM_INVALID_RESPONSE" },
           },

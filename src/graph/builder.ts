@@ -5,7 +5,7 @@ interface SchemaTypes {
   Context: Context
   Scalars: {
     ID: { Input: string; Output: string }
-    /** Epoch seconds inside. */
+    /** Epoch seconds internally. */
     DateTime: { Input: number; Output: number }
     ByteCount: { Input: number; Output: number | string }
     JSON: { Input: unknown; Output: unknown }
@@ -14,7 +14,7 @@ interface SchemaTypes {
   }
 }
 
-/** The one schema builder: every type, query and mutation registers itself here. */
+/** The schema builder. Each type, query, mutation and subscription registers itself here. */
 export const builder = new SchemaBuilder<SchemaTypes>({})
 
 type Types = typeof builder extends PothosSchemaTypes.SchemaBuilder<infer T> ? T : never
@@ -25,5 +25,5 @@ export type ObjectType<T> = ObjectRef<Types, T>
 /** A reference to an input type whose values are of type T. */
 export type InputType<T> = InputObjectRef<Types, T>
 
-/** What the `fields` of an input type are made with, for fields that several input types have. */
+/** The field builder of an input type, for fields that several input types share. */
 export type InputFields = PothosSchemaTypes.InputFieldBuilder<Types, "InputObject">

@@ -1,37 +1,37 @@
 /**
- * What a field costs in calls to Code Ocean, and how many items it answers. It is declared beside the field, and said
- * nowhere else: estimates and the schema's cost directives are made from it. Where the number depends on what Code Ocean
- * holds, it is what a large deployment shows, not the most there could be.
+ * The cost of a field in calls to Code Ocean, and the number of items it returns. Declared beside the field and nowhere else: the
+ * estimate and the cost directives of the schema are made from it. If a number depends on the data in Code Ocean, it is that of a
+ * large deployment, not the maximum.
  */
 export interface Cost {
-  /** The calls that the field makes each time it is asked for. */
+  /** The number of calls for each time the field is resolved. */
   calls?: number
-  /** The field makes so many `calls` for each of these; by default once. */
+  /** The field makes `calls` for each of these. The default is once. */
   per?: Count
   /**
-   * The argument with an id, a list of ids, or a list of references with `__typename` and `id`: `calls` for each of them, but
-   * once in a request for the same id and type.
+   * The argument with an id, a list of ids, or a list of references with `__typename` and `id`. The field makes `calls` for each of
+   * them, but once in a request for the same id and type.
    */
   byId?: string
-  /** The name of one call more, which is made once for an object, however many of its fields need it. */
+  /** The name of an additional call that is made once for an object, even if several of its fields need it. */
   oncePerObject?: string
-  /** The name of one call more, which is made once for a request, however many fields need it. */
+  /** The name of an additional call that is made once for a request, even if several fields need it. */
   oncePerRequest?: string
-  /** No call is made where nothing but `id` and `__typename` is selected. */
+  /** No call is made if only `id` and `__typename` are selected. */
   idsAreFree?: true
-  /** About how many bytes its value usually takes in an answer, where that isn't usual for its type. */
+  /** The approximate size of its value in a response, if it differs from the usual size for its type. */
   bytes?: number
-  /** How many items it answers: in its own list, or in those lists of its object that declare nothing themselves. */
+  /** The number of items in its own list, or in the lists of its object that declare no number themselves. */
   items?: Count
 }
 
-/** How many: what an argument says, or else what is assumed. */
+/** A number: the value of an argument, or an assumption. */
 export interface Count {
-  /** An argument, or a field of an input (`input.ids`): a list counts its entries, a number itself. */
+  /** An argument, or a field of an input (`input.ids`). A list counts its entries, a number its value. */
   argument?: string
-  /** Where the argument is not given, or there is none. */
+  /** If there is no argument, or it is not given. */
   assumed: number
-  /** More than this is refused. */
+  /** The maximum. A larger number is rejected. */
   most?: number
 }
 
@@ -40,7 +40,7 @@ export function cost(declared: Cost): { cost: Cost } {
   return { cost: declared }
 }
 
-/** The cost that a field was declared with; undefined: it makes no call and its lists are not worth counting. */
+/** The declared cost of a field. Undefined if it makes no call and its lists need no count. */
 export function costOf(field: { extensions: Readonly<{ cost?: unknown }> }): Cost | undefined {
   return field.extensions.cost as Cost | undefined
 }
@@ -54,11 +54,11 @@ export function makesCalls(field: { extensions: Readonly<{ cost?: unknown }> }):
 /** A field that makes one call. */
 export const oneCall = cost({ calls: 1 })
 
-/** A field that links to an object: a call, unless only the object's id is asked for. */
+/** A field that links to an object. Makes a call unless only the id of the object is selected. */
 export const link = cost({ calls: 1, idsAreFree: true })
 
-/** A text that people write at length, such as a description. */
+/** A long text written by people, such as a description. */
 export const longText = cost({ bytes: 400 })
 
-/** A list that another call brought along, with so many items as a rule. */
+/** A list that is part of another response, with its usual number of items. */
 export const listOf = (assumed: number) => cost({ items: { assumed } })

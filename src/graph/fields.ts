@@ -1,8 +1,8 @@
 import { DecodeError, type WireObject } from "../upstream/decoders.ts"
 
 /*
- * How loose values of the wire are read, once. Each function takes the key on the wire, and after it the names that
- * older platforms gave it, and returns a resolver for the object that holds it. Absent, null and "" alike are null.
+ * Readers for the values of REST objects, which are loosely typed. Each function takes a key and optionally the names of the same
+ * key on older platforms, and returns a resolver for the object that has it. Absent, null and "" are all read as null.
  */
 
 type Resolver<T> = (parent: object) => T
@@ -15,30 +15,30 @@ function present(parent: object, keys: readonly string[]): unknown {
   return null
 }
 
-/** A value that is there but can't be what the API promises: the field fails, its neighbours don't. */
-export function invalidField(key: string, what: string): DecodeError {
-  return new DecodeError(`Code Ocean's answer is not what its API promises: "${key}" is ${what}.`)
+/** The error for a value that is not what the API documents. Only its own field fails. */
+export function invalidField(key: string, problem: string): DecodeError {
+  return new DecodeError(`Code Ocean sent an invalid response: "${key}" is ${problem}.`)
 }
 
-/** No list within an object of Code Ocean's comes near it. Each item may become a promise, or a call. */
+/** No list in an object of Code Ocean comes near it. Each item may take a promise or a call. */
 const maxItems = 10_000
 
 function checkList(value: unknown, key: string): asserts value is unknown[] {
-  if (!Array.isArray(value)) throw invalidField(key, "no list")
+  if (!Array.isArray(value)) throw invalidField(key, "not a list")
   if (value.length > maxItems) throw invalidField(key, `a list of more than ${maxItems} items`)
 }
 
-/** A text, or null. Numbers and booleans are written out. */
+/** A string, or null. Numbers and booleans are converted. */
 export function string(...keys: [string, ...string[]]): Resolver<string | null> {
   return (parent) => asString(present(parent, keys), keys[0])
 }
 
-/** A text in which "" is a value of its own, such as a parameter's default. */
+/** A string that may be empty, such as the default value of a parameter, or null. */
 export function stringOrEmpty(key: string): Resolver<string | null> {
   return (parent) => asString((parent as WireObject)[key] ?? null, key)
 }
 
-/** Texts, or null where there is no list. Null items are left out. */
+/** A list of strings, or null. Null items are left out. */
 export function strings(...keys: [string, ...string[]]): Resolver<string[] | null> {
   return (parent) => {
     const value = present(parent, keys)
@@ -49,7 +49,7 @@ export function strings(...keys: [string, ...string[]]): Resolver<string[] | nul
   }
 }
 
-/** Values of any kind, or null where there is no list. Null items are left out. */
+/** A list of any values, or null. Null items are left out. */
 export function list(...keys: [string, ...string[]]): Resolver<unknown[] | null> {
   return (parent) => {
     const value = present(parent, keys)
@@ -59,7 +59,7 @@ export function list(...keys: [string, ...string[]]): Resolver<unknown[] | null>
   }
 }
 
-/** Objects, or null where there is no list. Null items are left out. */
+/** A list of objects, or null. Null items are left out. */
 export function objects<T extends object>(...keys: [string, ...string[]]): Resolver<T[] | null> {
   return (parent) => {
     const value = present(parent, keys)
@@ -67,7 +67,7 @@ export function objects<T extends object>(...keys: [string, ...string[]]): Resol
     checkList(value, keys[0])
     return (value as (T | null)[]).filter((item) => {
       if (item !== null && typeof item !== "object")
-        throw invalidField(keys[0], "a list of something else than objects")
+        throw invalidField(keys[0], "a list with an item that is not an object")
       return item !== null
     })
   }
@@ -77,7 +77,8 @@ export function objects<T extends object>(...keys: [string, ...string[]]): Resol
 export function object<T extends object>(...keys: [string, ...string[]]): Resolver<T | null> {
   return (parent) => {
     const value = present(parent, keys)
-    if (value !== null && (typeof value !== "object" || Array.isArray(value))) throw invalidField(keys[0], "no object")
+    if (value !== null && (typeof value !== "object" || Array.isArray(value)))
+      throw invalidField(keys[0], "not an object")
     return value as T | null
   }
 }
@@ -94,13 +95,13 @@ export function entries(key: string): Resolver<{ key: string; value: unknown }[]
   }
 }
 
-/** A whole number of 32 bits, or null. Fractions are cut off. */
+/** An integer of 32 bits, or null. Fractions are truncated. */
 export function int(...keys: [string, ...string[]]): Resolver<number | null> {
   return (parent) => {
     const value = asNumber(present(parent, keys), keys[0])
     if (value === null) return null
     const whole = Math.trunc(value)
-    if (whole !== (whole | 0)) throw invalidField(keys[0], "beyond 32 bits")
+    if (whole !== (whole | 0)) throw invalidField(keys[0], "larger than 32 bits")
     return whole
   }
 }
@@ -127,30 +128,30 @@ export function float(...keys: [string, ...string[]]): Resolver<number | null> {
   return (parent) => asNumber(present(parent, keys), keys[0])
 }
 
-const truths: ReadonlyMap<string, boolean> = new Map([
+const booleans: ReadonlyMap<string, boolean> = new Map([
   ["true", true],
   ["1", true],
   ["false", false],
   ["0", false],
 ])
 
-/** A truth value, or null. */
+/** A boolean, or null. The strings and numbers for true and false are converted. */
 export function boolean(...keys: [string, ...string[]]): Resolver<boolean | null> {
   return (parent) => {
     const value = present(parent, keys)
     if (value === null || typeof value === "boolean") return value
-    const named = typeof value === "object" ? undefined : truths.get(String(value).toLowerCase())
+    const named = typeof value === "object" ? undefined : booleans.get(String(value).toLowerCase())
     if (named === undefined) throw invalidField(keys[0], "neither true nor false")
     return named
   }
 }
 
-/** Epoch seconds, or null; 0 means never. */
+/** Epoch seconds, or null. 0 means never and is read as null. */
 export function epochSeconds(...keys: [string, ...string[]]): Resolver<number | null> {
   return (parent) => asNumber(present(parent, keys), keys[0]) || null
 }
 
-/** What the API always sends: the read value, or an error that names the key. */
+/** A value that the API always sends. Throws DecodeError if it is missing. */
 export function required<T>(key: string, read: (key: string) => Resolver<T | null>): Resolver<T> {
   const resolve = read(key)
   return (parent) => {
@@ -163,13 +164,13 @@ export function required<T>(key: string, read: (key: string) => Resolver<T | nul
 function asString(value: unknown, key: string): string | null {
   if (value === null || typeof value === "string") return value
   if (typeof value === "number" || typeof value === "boolean") return String(value)
-  throw invalidField(key, "no text")
+  throw invalidField(key, "not a string")
 }
 
 function asNumber(value: unknown, key: string): number | null {
   if (value === null) return null
   const number = toNumber(value)
-  if (number === undefined) throw invalidField(key, "no number")
+  if (number === undefined) throw invalidField(key, "not a number")
   return number
 }
 

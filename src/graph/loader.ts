@@ -5,13 +5,13 @@ import { type Context, oncePerRequest } from "./context.ts"
 import { string } from "./fields.ts"
 import { selectionSetsOf, selectsOnlyId } from "./selection.ts"
 
-/** How several objects are fetched by one call. */
+/** Fetches several objects by one call. */
 export interface BulkFetch<T> {
   /** The maximum number of ids in one call. */
   maxIds: number
   /** Whether the id may be part of such a call. */
   accepts(context: Context, id: string): boolean
-  /** Need not bring all of them: the others are fetched one by one. */
+  /** May return only some of them. The others are fetched one by one. */
   fetch(context: Context, ids: readonly string[]): Promise<readonly T[]>
 }
 
@@ -26,7 +26,7 @@ export function loaderByKey<T>(fetch: (context: Context, key: string) => Promise
   return oncePerRequest((context) => new Loader((keys) => keys.map((key) => fetch(context, key))))
 }
 
-/** Two or more ids that the bulk fetch accepts are fetched by it, the others one by one, as is what it does not bring. */
+/** Fetches two or more accepted ids by bulk calls. The others, and those that the bulk calls do not return, are fetched one by one. */
 function bulkWave<T extends { id: string }>(
   context: Context,
   bulk: BulkFetch<T>,
@@ -72,24 +72,24 @@ class Loader<T> {
     return this.#promiseOf(this.#loadOf(key), key)
   }
 
-  /** The same, with null for an object that doesn't exist. */
+  /** Same as `load`, with null for an object that does not exist. */
   loadOrNull(key: string): Promise<T | null> {
     const load = this.#loadOf(key)
     load.orNull ??= nullIfMissing(this.#promiseOf(load, key))
     return load.orNull
   }
 
-  /** The value, if it is there. */
+  /** The value, if it is already loaded. */
   value(key: string): T | undefined {
     return this.#loads.get(key)?.value
   }
 
-  /** Takes a value that another call brought, unless there is one, or one is under way. */
+  /** Stores a value that another call returned, unless the key is already loaded or loading. */
   prime(key: string, value: T): void {
     if (!this.#loads.has(key)) this.#loads.set(key, { value })
   }
 
-  /** Forgets it: the next one who asks fetches it anew. */
+  /** Drops the value, so that the next load fetches it again. */
   clear(key: string): this {
     this.#loads.delete(key)
     return this
@@ -109,11 +109,11 @@ class Loader<T> {
   }
 
   #promiseOf(load: Load<T>, key: string): Promise<T> {
-    load.promise ??= load.value === undefined ? this.#begin(load, key) : Promise.resolve(load.value)
+    load.promise ??= load.value === undefined ? this.#fetch(load, key) : Promise.resolve(load.value)
     return load.promise
   }
 
-  #begin(load: Load<T>, key: string): Promise<T> {
+  #fetch(load: Load<T>, key: string): Promise<T> {
     this.#misses ??= new DataLoader(
       // DataLoader resolves the promise of each key with its element of this array, so the elements may be promises.
       (keys) => Promise.resolve(this.#fetchWave(keys) as unknown as ArrayLike<T>),
@@ -126,13 +126,13 @@ class Loader<T> {
   }
 }
 
-/** A wire object that says which GraphQL type it is, so that it can stand where an interface is asked for. */
+/** A REST object with the name of its GraphQL type, by which interfaces and unions are resolved. */
 export type Typed<T> = T & { __typename?: string }
 
 /**
- * A loader for objects of one GraphQL type by their id. What it fetched, or was primed with, knows its `__typename`, and the
- * gateway remembers it as that type.
- * @param options.fetchesOthers the fetch answers objects of another type too: what it brings is not remembered
+ * Creates a loader for objects of one GraphQL type by their id. The objects get a `__typename`, and the type of their ids is
+ * recorded in `context.typeById`.
+ * @param options.fetchesOthers true if the fetch also returns objects of another type, so that types are not recorded
  * @param options.bulk fetches several of them by one call
  */
 export function loaderById<T extends { id: string }>(
@@ -140,15 +140,15 @@ export function loaderById<T extends { id: string }>(
   fetch: (context: Context, id: string) => Promise<T>,
   { fetchesOthers = false, bulk }: { fetchesOthers?: boolean; bulk?: BulkFetch<T> } = {},
 ) {
-  const known = (context: Context, object: T) => {
+  const recordType = (context: Context, object: T) => {
     context.typeById.set(context.state.key, object.id, typename)
     return typed(typename, object)
   }
   const fetchTyped = (context: Context, id: string) =>
-    fetch(context, id).then((object) => (fetchesOthers ? typed(typename, object) : known(context, object)))
+    fetch(context, id).then((object) => (fetchesOthers ? typed(typename, object) : recordType(context, object)))
   const bulkTyped: BulkFetch<Typed<T>> | undefined = bulk && {
     ...bulk,
-    fetch: async (context, ids) => (await bulk.fetch(context, ids)).map((object) => known(context, object)),
+    fetch: async (context, ids) => (await bulk.fetch(context, ids)).map((object) => recordType(context, object)),
   }
   const loader =
     bulkTyped === undefined
@@ -157,22 +157,22 @@ export function loaderById<T extends { id: string }>(
   return Object.assign(loader, {
     /** The maximum number of ids that one call fetches, or undefined if each id takes a call. */
     maxBulkIds: bulk?.maxIds,
-    /** Takes objects that another call brought, so that they aren't fetched again. Answers them with their `__typename`. */
+    /** Stores objects that another call returned, so that they are not fetched again. Returns them with their `__typename`. */
     prime(context: Context, objects: readonly T[]): Typed<T>[] {
       const loaded = loader(context)
       return objects.map((object) => {
-        const primed = known(context, object)
+        const primed = recordType(context, object)
         loaded.prime(object.id, primed)
         return primed
       })
     },
-    /** The object, or only its id and type where the query asks for nothing more: that costs no call. */
+    /** The object. Without a call, only its id and type, if the field selects nothing else. */
     link(context: Context, id: string, info: GraphQLResolveInfo): Promise<T> | Typed<T> {
       if (needsOnlyId(context, info, typename)) return typed(typename, { id } as T)
       const objects = loader(context)
       return objects.value(id) ?? objects.load(id)
     },
-    /** The same, with null for an object that doesn't exist. */
+    /** Same as `link`, with null for an object that does not exist. */
     linkOrNull(context: Context, id: string, info: GraphQLResolveInfo): Promise<T | null> | Typed<T> {
       const linked = this.link(context, id, info)
       return linked instanceof Promise ? loader(context).loadOrNull(id) : linked
@@ -180,7 +180,7 @@ export function loaderById<T extends { id: string }>(
   })
 }
 
-/** A copy: what upstream answered may be another request's too, and is never written to. */
+/** A copy, because requests may share a response, which is never modified. */
 function typed<T extends object>(typename: string, object: T): Typed<T> {
   return { ...object, __typename: typename }
 }
@@ -205,7 +205,7 @@ function needsOnlyId(context: Context, info: GraphQLResolveInfo, typename: strin
   return onlyId
 }
 
-/** A resolver for the object whose id stands under this key, or under an older name of it; null where there is none. */
+/** A resolver for the object whose id is at this key, or at the name of the key on older platforms. Null if there is none. */
 export function linkAt<T extends { id: string }>(
   loader: ReturnType<typeof loaderById<T>>,
   ...keys: [string, ...string[]]

@@ -34,7 +34,7 @@ builder.scalarType("DateTime", {
     const seconds = Number(epochSeconds)
     if (Number.isInteger(seconds) && seconds >= 0 && seconds < tenThousandYears) return isoText(seconds)
     const date = new Date(seconds * 1000)
-    if (Number.isNaN(date.getTime())) throw invalidField("time", "beyond what a date can be")
+    if (Number.isNaN(date.getTime())) throw invalidField("time", "outside the range of dates")
     return date.toISOString()
   },
   parseValue: (value) => {
@@ -59,7 +59,7 @@ builder.scalarType("ByteCount", {
   serialize: (bytes) => {
     const count = typeof bytes === "string" && bytes.trim() !== "" ? Number(bytes) : bytes
     if (typeof count !== "number" || !Number.isSafeInteger(count) || count < 0) {
-      throw invalidField("size", "no whole number of bytes up to 2^53")
+      throw invalidField("size", "not an integer from 0 to 2^53")
     }
     return count
   },

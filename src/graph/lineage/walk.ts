@@ -15,13 +15,13 @@ export type LineageRelation = "input" | "produced" | "ran" | "contained"
 export interface LineageNode {
   id: string
   kind: LineageKind
-  /** Generations from the data asset where the walk began. */
+  /** Generations from the starting data asset. */
   distance: number
-  /** Null: the caller may not see it, or it is gone. */
+  /** Null if the caller may not see it, or it no longer exists. */
   object: { id: string } | null
 }
 
-/** The way of the data: from what was there before to what came of it. */
+/** A step of the data, from source to product. */
 export interface LineageEdge {
   from: string
   to: string
@@ -34,17 +34,17 @@ export interface Lineage {
   truncated: boolean
 }
 
-/** The most nodes of one answer. */
+/** The maximum number of nodes in a lineage. */
 export const maxNodes = 2000
-/** The most edges that are looked at: data assets can name any number of inputs that have no room. */
-const mostEdges = 100_000
-/** The most ids of inputs that are looked at on the way down. */
-const mostInputs = 1_000_000
+/** The maximum number of edges that are collected. Data assets can name any number of inputs that do not become nodes. */
+const maxEdges = 100_000
+/** The maximum number of input ids that are read on the way down. */
+const maxInputs = 1_000_000
 const pageSize = 1000
-/** How many pages of results are looked through for what came of a data asset. */
+/** The maximum number of pages of results, and of combined data assets, that are read on the way down. */
 const maxPages = 10
 
-/** The graph as it grows: each node and each edge once, whatever ways lead to it. */
+/** The graph that a walk builds. It contains each node and each edge once, even if several paths lead to it. */
 class Graph {
   readonly nodes = new Map<string, LineageNode>()
   readonly edges = new Map<string, LineageEdge>()
@@ -54,8 +54,8 @@ class Graph {
     return this.nodes.has(id)
   }
 
-  /** Whether there was room for it. */
-  add(id: string, kind: LineageKind, distance: number, found: { id: string } | null): boolean {
+  /** Returns false if the graph is full. */
+  addNode(id: string, kind: LineageKind, distance: number, found: { id: string } | null): boolean {
     if (this.nodes.has(id)) return true
     if (this.nodes.size >= maxNodes) {
       this.truncated = true
@@ -65,30 +65,30 @@ class Graph {
     return true
   }
 
-  /** How many nodes may still be added. */
-  get room(): number {
+  /** The number of nodes that may still be added. */
+  get capacity(): number {
     return maxNodes - this.nodes.size
   }
 
-  join(from: string, to: string, relation: LineageRelation): void {
-    if (this.edges.size >= mostEdges) {
+  addEdge(from: string, to: string, relation: LineageRelation): void {
+    if (this.edges.size >= maxEdges) {
       this.truncated = true
       return
     }
     this.edges.set(`${from} ${to} ${relation}`, { from, to, relation })
   }
 
-  /** An edge belongs to the answer if both its ends do. */
-  whole(): Lineage {
+  /** The result. Edges of which one end is not in the graph are left out. */
+  toLineage(): Lineage {
     const edges = [...this.edges.values()].filter(({ from, to }) => this.nodes.has(from) && this.nodes.has(to))
     return { nodes: [...this.nodes.values()], edges, truncated: this.truncated }
   }
 }
 
 /**
- * Walks the provenance of a data asset, generation by generation: a generation is a data asset, the run and capsule that
- * made it, and what went in. Each object is read once; cycles and diamonds end where they meet what is known.
- * @param depth how many generations
+ * Walks the provenance of a data asset by generations. A generation consists of data assets, the runs and capsules that produced them,
+ * and their inputs. Each object is read once. Cycles and diamonds end at objects that were already visited.
+ * @param depth the number of generations
  */
 export async function walkLineage(
   context: Context,
@@ -97,10 +97,10 @@ export async function walkLineage(
   direction: { up: boolean; down: boolean },
 ): Promise<Lineage> {
   const graph = new Graph()
-  graph.add(root.id, "data_asset", 0, root)
+  graph.addNode(root.id, "data_asset", 0, root)
   if (direction.up) await walkUp(context, graph, root, depth)
   if (direction.down) await walkDown(context, graph, root, depth)
-  return graph.whole()
+  return graph.toLineage()
 }
 
 async function walkUp(context: Context, graph: Graph, root: DataAsset, depth: number): Promise<void> {
@@ -109,9 +109,9 @@ async function walkUp(context: Context, graph: Graph, root: DataAsset, depth: nu
   for (let distance = 1; distance <= depth && generation.length > 0; distance++) {
     const sources = await Promise.all(generation.map((asset) => sourcesOf(context, graph, asset, distance - 1)))
     const next = [...new Set(sources.flat())].filter((id) => !walked.has(id))
-    if (next.length > graph.room) {
-      // Objects without a place in the graph are not loaded.
-      next.length = graph.room
+    if (next.length > graph.capacity) {
+      // Objects that do not fit into the graph are not loaded.
+      next.length = graph.capacity
       graph.truncated = true
     }
     for (const id of next) walked.add(id)
@@ -120,14 +120,14 @@ async function walkUp(context: Context, graph: Graph, root: DataAsset, depth: nu
     )
     generation = []
     for (const { id, asset } of found) {
-      if (graph.add(id, "data_asset", distance, asset) && asset !== null) generation.push(asset)
+      if (graph.addNode(id, "data_asset", distance, asset) && asset !== null) generation.push(asset)
     }
   }
-  // What the last generation came from is left to a deeper walk.
+  // The sources of the last generation are beyond the depth.
   if (generation.some((asset) => hasSources(asset, graph))) graph.truncated = true
 }
 
-/** Adds the run and capsule that made an asset, and gives the ids of the assets that went in. */
+/** Adds the run and capsule that produced a data asset. Returns the ids of its inputs. */
 async function sourcesOf(context: Context, graph: Graph, asset: DataAsset, distance: number): Promise<string[]> {
   const { runId, capsuleId, inputs, contained } = originOf(asset)
   const [run, capsule] = await Promise.all([
@@ -136,18 +136,18 @@ async function sourcesOf(context: Context, graph: Graph, asset: DataAsset, dista
   ])
   if (run !== null && capsuleId !== null) rememberRunnable(context, run, { id: capsuleId, kind: "capsules" })
   const all = new Set(inputs)
-  // A run knows its inputs even where the provenance of its result doesn't list them.
+  // A run lists its inputs even if the provenance of its result does not.
   for (const id of idsIn(run, "data_assets")) all.add(id)
   if (runId !== null) {
-    graph.add(runId, "computation", distance, run)
-    graph.join(runId, asset.id, "produced")
+    graph.addNode(runId, "computation", distance, run)
+    graph.addEdge(runId, asset.id, "produced")
   }
   if (capsuleId !== null) {
-    graph.add(capsuleId, "capsule", distance, capsule)
-    graph.join(capsuleId, runId ?? asset.id, runId === null ? "produced" : "ran")
+    graph.addNode(capsuleId, "capsule", distance, capsule)
+    graph.addEdge(capsuleId, runId ?? asset.id, runId === null ? "produced" : "ran")
   }
-  for (const id of all) graph.join(id, runId ?? asset.id, "input")
-  for (const id of contained) graph.join(id, asset.id, "contained")
+  for (const id of all) graph.addEdge(id, runId ?? asset.id, "input")
+  for (const id of contained) graph.addEdge(id, asset.id, "contained")
   return [...all, ...contained]
 }
 
@@ -161,7 +161,7 @@ function originOf(asset: DataAsset) {
   }
 }
 
-/** The ids of all that went into an asset. Null if they can't be read: one such asset must not fail the walks of everybody. */
+/** The ids of all inputs of a data asset. Null if they cannot be read: one such data asset must not fail every walk. */
 function inputsOf(asset: DataAsset): Set<string> | null {
   try {
     const { inputs, contained } = originOf(asset)
@@ -183,18 +183,18 @@ function hasSources(asset: DataAsset, graph: Graph): boolean {
   return (runId !== null && !graph.has(runId)) || [...inputs, ...contained].some((id) => !graph.has(id))
 }
 
-interface Offspring {
-  /** By the id of what went in. */
+interface Products {
+  /** The data assets made from an input, by the id of the input. */
   byInput: Map<string, DataAsset[]>
-  /** There were more results than were looked through. */
+  /** True if there were more data assets than were read. */
   truncated: boolean
 }
 
 /**
- * Everything that came of anything, as far as the caller may see it. Upstream can't be asked what came of one data asset,
- * so all results and combined data assets are looked through, once for each request.
+ * Which data assets were made from which inputs, as far as the caller may see them. The API cannot search by input, so all results and
+ * combined data assets are read, once for each request.
  */
-const offspring = loaderByKey(async (context): Promise<Offspring> => {
+const allProducts = loaderByKey(async (context): Promise<Products> => {
   const byInput = new Map<string, DataAsset[]>()
   let truncated = false
   let inputs = 0
@@ -206,22 +206,22 @@ const offspring = loaderByKey(async (context): Promise<Offspring> => {
         return
       }
       const body = { type, limit: pageSize, ...(next_token !== undefined && { next_token }) }
-      const answer = await searchDataAssets(context.upstream, body)
-      for (const asset of dataAssetById.prime(context, answer.results)) {
+      const response = await searchDataAssets(context.upstream, body)
+      for (const asset of dataAssetById.prime(context, response.results)) {
         const ids = inputsOf(asset)
         inputs += ids?.size ?? 0
-        if (ids === null || inputs > mostInputs) {
+        if (ids === null || inputs > maxInputs) {
           truncated = true
           continue
         }
         for (const id of ids) {
-          const known = byInput.get(id)
-          if (known === undefined) byInput.set(id, [asset])
-          else known.push(asset)
+          const products = byInput.get(id)
+          if (products === undefined) byInput.set(id, [asset])
+          else products.push(asset)
         }
       }
-      if (answer.has_more !== true || answer.next_token == null) return
-      next_token = answer.next_token
+      if (response.has_more !== true || response.next_token == null) return
+      next_token = response.next_token
     }
   })
   await Promise.all(walks)
@@ -229,14 +229,14 @@ const offspring = loaderByKey(async (context): Promise<Offspring> => {
 })
 
 async function walkDown(context: Context, graph: Graph, root: DataAsset, depth: number): Promise<void> {
-  const { byInput, truncated } = await offspring(context).load("")
+  const { byInput, truncated } = await allProducts(context).load("")
   if (truncated) graph.truncated = true
   let generation: string[] = [root.id]
   const walked = new Set<string>(generation)
   for (let distance = 1; distance <= depth && generation.length > 0; distance++) {
     const next = new Map<string, DataAsset>()
     for (const asset of generation.flatMap((id) => byInput.get(id) ?? [])) {
-      if (!walked.has(asset.id) && graph.add(asset.id, "data_asset", distance, asset)) next.set(asset.id, asset)
+      if (!walked.has(asset.id) && graph.addNode(asset.id, "data_asset", distance, asset)) next.set(asset.id, asset)
       walked.add(asset.id)
     }
     await Promise.all([...next.values()].map((asset) => sourcesOf(context, graph, asset, distance)))

@@ -3,48 +3,47 @@ import { badUserInput } from "../../errors.ts"
 
 const version = "1"
 
-/** The opaque cursors of one search. They can be read back only with the same search. */
+/** The opaque cursors of one search. A cursor is valid only for the search that made it. */
 export class Cursors {
   readonly #search: string
-  /** Has the search in it already: filters may be large, and a page has a thousand cursors. */
-  #begun: Hash | undefined
+  /** A hash of the search, which is copied for each cursor: filters may be large, and a page has a thousand cursors. */
+  #searchHash: Hash | undefined
 
-  /** @param search what the cursors belong to, as text */
+  /** @param search identifies the search and its arguments */
   constructor(search: string) {
     this.#search = search
   }
 
-  /** Makes a cursor for a position, which is written as JSON. */
+  /** Returns a cursor for a position, which is stored as JSON. */
   encode(position: unknown): string {
     const payload = Buffer.from(JSON.stringify(position)).toString("base64url")
     return `${version}.${this.#digest(payload)}.${payload}`
   }
 
   /**
-   * Reads a cursor's position back. Throws BAD_USER_INPUT for one that was changed, that another search made, or that
-   * somebody else made up.
-   * @param read takes the position out of what the cursor holds, which may be anything: undefined where it is none
+   * Returns the position in a cursor. Throws BAD_USER_INPUT if it was modified, belongs to another search, or holds no valid position.
+   * @param read validates the content, which may be any value. Returns undefined if it is not a position
    */
   decode<Position>(cursor: string, read: (value: unknown) => Position | undefined): Position {
-    const [madeBy, mark, payload = "", ...more] = cursor.split(".", 4)
-    const isOurs = madeBy === version && mark === this.#digest(payload) && more.length === 0
-    const position = isOurs ? read(parsed(Buffer.from(payload, "base64url").toString())) : undefined
+    const [cursorVersion, digest, payload = "", ...more] = cursor.split(".", 4)
+    const isIntact = cursorVersion === version && digest === this.#digest(payload) && more.length === 0
+    const position = isIntact ? read(parseJson(Buffer.from(payload, "base64url").toString())) : undefined
     if (position === undefined) {
       throw badUserInput(
-        "`after` is no cursor of this search: pass one on as it came, with the arguments it came from (only `first` may differ), or leave `after` out to begin anew.",
+        "`after` is not a cursor of this search. Send a cursor unchanged and with the same arguments (only `first` may differ), or omit `after` to start from the beginning.",
       )
     }
     return position
   }
 
-  /** No secret: it finds cursors that were mixed up or cut. Anyone can forge one, so what it holds is read like any input. */
+  /** Detects mixed up and truncated cursors. It is not a signature: anyone can forge a cursor, so its content is validated like any input. */
   #digest(payload: string): string {
-    this.#begun ??= createHash("sha256").update(`${version}\n${this.#search}\n`)
-    return this.#begun.copy().update(payload).digest("base64url").slice(0, 16)
+    this.#searchHash ??= createHash("sha256").update(`${version}\n${this.#search}\n`)
+    return this.#searchHash.copy().update(payload).digest("base64url").slice(0, 16)
   }
 }
 
-function parsed(text: string): unknown {
+function parseJson(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch {
@@ -52,7 +51,7 @@ function parsed(text: string): unknown {
   }
 }
 
-/** The first `length` characters of the text's SHA-256 in base64url. */
+/** The first `length` characters of the SHA-256 in base64url. */
 export function hash(text: string, length: number): string {
   return createHash("sha256").update(text).digest("base64url").slice(0, length)
 }

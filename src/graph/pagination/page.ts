@@ -12,7 +12,7 @@ export interface Page<T> {
   hasPreviousPage: boolean
   /** The cursor of the node with this index. */
   cursorAt(index: number): string
-  /** From where the next page goes on; null when there is neither a node nor a next page. */
+  /** The cursor after which the next page starts. Null if there is neither a node nor a next page. */
   endCursor(): string | null
 }
 
@@ -22,18 +22,18 @@ export interface PageArguments {
   after?: string | null | undefined
 }
 
-/** How many nodes a page is to have. Throws BAD_USER_INPUT for what upstream would refuse. */
+/** The size of a page. Throws BAD_USER_INPUT for a size that Code Ocean would reject. */
 export function pageSize({ first }: PageArguments): number {
   const size = first ?? defaultFirst
   if (size < 1 || size > maxFirst) {
-    throw badUserInput(`\`first\` must be from 1 to ${maxFirst}; for more, walk on with \`after\`.`)
+    throw badUserInput(`\`first\` must be from 1 to ${maxFirst}. Use \`after\` to get more.`)
   }
   return size
 }
 
 /**
- * Where in a walk a page begins: `skip` items into the page that `token` opens, or into the whole search where there
- * is no token. `seen` has the marks of the last items before it.
+ * Where a page starts: after `skip` items of the page that `token` requests, or of the whole search if there is no token. `seen` has
+ * the digests of the last items before it.
  */
 interface Position {
   token?: string | number
@@ -41,12 +41,12 @@ interface Position {
   seen?: string
 }
 
-/** Ids are remembered in cursors as marks of 48 bits: two of a thousand are alike once in five hundred million pages. */
-const markLength = 8
-/** One page at its largest: upstream repeats items where pages meet. */
-const maxMarks = maxFirst
+/** Cursors contain ids as digests of 48 bits. Two of a thousand are equal once in five hundred million pages. */
+const digestLength = 8
+/** The largest page, since Code Ocean repeats items of the previous page. */
+const maxDigests = maxFirst
 
-/** No page begins further on, and no token of upstream's is longer. */
+/** Bounds for what a forged cursor may contain. No page starts later, and no token of Code Ocean's is longer. */
 const maxSkip = 1_000_000_000
 const maxTokenLength = 4_096
 
@@ -54,24 +54,24 @@ function isToken(token: unknown): token is string | number {
   return typeof token === "string" ? token.length <= maxTokenLength : Number.isSafeInteger(token)
 }
 
-/** The position in a cursor; undefined where there is none, or one that no page has made. */
+/** Validates the content of a cursor. Returns undefined if no page can have made it. */
 function positionIn(value: unknown): Position | undefined {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined
   const { token, skip, seen, ...more } = value as Record<string, unknown>
   const isSkip = Number.isSafeInteger(skip) && (skip as number) >= 0 && (skip as number) <= maxSkip
   const isSeen =
     seen === undefined ||
-    (typeof seen === "string" && seen.length % markLength === 0 && seen.length <= maxMarks * markLength)
+    (typeof seen === "string" && seen.length % digestLength === 0 && seen.length <= maxDigests * digestLength)
   return (token === undefined || isToken(token)) && isSkip && isSeen && Object.keys(more).length === 0
     ? (value as Position)
     : undefined
 }
 
 /**
- * One page of an upstream search: one call. Walking on uses upstream's `next_token`; a cursor from the middle of a page
- * asks for that page again, longer. Upstream repeats an item now and then; what the walk has shown isn't shown again.
- * @param name the search's name; with `params` it is what cursors are bound to
- * @param params the search's body on the wire, without paging
+ * One page of a search. Makes one call. The next page is requested with Code Ocean's `next_token`. A cursor from the middle of a page
+ * requests that page again, with a larger limit. Code Ocean sometimes repeats an item, which is then left out.
+ * @param name the name of the search. Cursors are bound to it and to `params`
+ * @param params the body of the search in the form of the REST API, without paging
  * @param search sends the search with this body
  */
 export async function pageOfSearch<T extends { id: string }>(
@@ -84,76 +84,76 @@ export async function pageOfSearch<T extends { id: string }>(
   const cursors = new Cursors(`${name} ${JSON.stringify(params)}`)
   const start: Position = page.after == null ? { skip: 0 } : cursors.decode(page.after, positionIn)
   const inPage = start.token === undefined ? 0 : start.skip
-  const answer = await search({
+  const response = await search({
     ...params,
     ...(start.token === undefined ? (start.skip > 0 ? { offset: start.skip } : {}) : { next_token: start.token }),
     limit: Math.min(maxFirst, inPage + size),
   })
 
-  const seen = new Set<string>(marksIn(start.seen ?? ""))
+  const seen = new Set<string>(digestsIn(start.seen ?? ""))
   const known = new Set<string>()
   const nodes: T[] = []
-  const places: number[] = []
+  const indexes: number[] = []
   let read = 0
-  for (const node of answer.results) {
-    // More than was asked for is left to the next page.
+  for (const node of response.results) {
+    // Items beyond the requested number belong to the next page.
     if (nodes.length === size) break
-    const repeated = known.has(node.id) || (seen.size > 0 && seen.has(markOf(node.id)))
+    const repeated = known.has(node.id) || (seen.size > 0 && seen.has(digestOf(node.id)))
     known.add(node.id)
     if (read >= inPage && !repeated) {
       nodes.push(node)
-      places.push(read)
+      indexes.push(read)
     }
     read += 1
   }
 
-  const positionAfter = (place: number): Position =>
+  const positionAfter = (index: number): Position =>
     start.token === undefined
-      ? { skip: start.skip + place + 1 }
-      : { token: start.token, skip: Math.max(start.skip, place + 1) }
-  const isWhole = read === answer.results.length
-  // Upstream writes "" for nothing. With a token that no cursor can hold, the walk goes on by counting.
-  const token = answer.next_token !== "" && isToken(answer.next_token) ? answer.next_token : null
-  const next = isWhole && answer.has_more === true && token !== null ? { token, skip: 0 } : positionAfter(read - 1)
-  // A page without anything new that leads to itself would be asked for again and again.
-  const standsStill = nodes.length === 0 && next.token === start.token && next.skip === start.skip
-  const hasNextPage = !isWhole || (answer.has_more === true && !standsStill)
-  let made: string | undefined
+      ? { skip: start.skip + index + 1 }
+      : { token: start.token, skip: Math.max(start.skip, index + 1) }
+  const isWhole = read === response.results.length
+  // An empty token means none. If the token does not fit into a cursor, the next page is requested by offset.
+  const token = response.next_token !== "" && isToken(response.next_token) ? response.next_token : null
+  const next = isWhole && response.has_more === true && token !== null ? { token, skip: 0 } : positionAfter(read - 1)
+  // Without this a page with no new items that leads to itself would be requested forever.
+  const isStuck = nodes.length === 0 && next.token === start.token && next.skip === start.skip
+  const hasNextPage = !isWhole || (response.has_more === true && !isStuck)
+  let encodedEnd: string | undefined
   const endCursor = () => {
-    if (made !== undefined) return made
+    if (encodedEnd !== undefined) return encodedEnd
     if (nodes.length === 0 && !hasNextPage) return null
-    const marks = (start.seen ?? "") + nodes.map((node) => markOf(node.id)).join("")
-    made = cursors.encode({ ...next, seen: marks.slice(-maxMarks * markLength) } satisfies Position)
-    return made
+    const digests = (start.seen ?? "") + nodes.map((node) => digestOf(node.id)).join("")
+    encodedEnd = cursors.encode({ ...next, seen: digests.slice(-maxDigests * digestLength) } satisfies Position)
+    return encodedEnd
   }
   return {
     nodes,
     hasNextPage,
     hasPreviousPage: page.after != null,
     cursorAt: (index) =>
-      index === nodes.length - 1 ? (endCursor() as string) : cursors.encode(positionAfter(places[index] as number)),
+      index === nodes.length - 1 ? (endCursor() as string) : cursors.encode(positionAfter(indexes[index] as number)),
     endCursor,
   }
 }
 
-function markOf(id: string): string {
-  return hash(id, markLength)
+function digestOf(id: string): string {
+  return hash(id, digestLength)
 }
 
-function marksIn(seen: string): string[] {
-  return Array.from({ length: seen.length / markLength }, (_, index) =>
-    seen.slice(index * markLength, (index + 1) * markLength),
+function digestsIn(seen: string): string[] {
+  return Array.from({ length: seen.length / digestLength }, (_, index) =>
+    seen.slice(index * digestLength, (index + 1) * digestLength),
   )
 }
 
 /**
- * One page of a list that upstream gives whole. The cursor names the item it follows, not a number, so that new items at
- * the list's head don't shift the walk.
+ * One page of a list that Code Ocean returns as a whole. A cursor contains the key of its item and not an offset, so that new items at
+ * the start of the list do not shift the pages.
  * @param name what the cursors are bound to
- * @param list gives the items in the order to page through; not called when the page's arguments are refused
- * @param keyOf what a cursor remembers of an item
- * @param readKey takes that out of what a cursor holds, which may be anything: undefined where it is none
- * @param follows whether the item comes after the one that a cursor names
+ * @param list returns the items in order. Not called if the arguments of the page are invalid
+ * @param keyOf the key of an item in a cursor
+ * @param readKey validates the content of a cursor, which may be any value. Returns undefined if it is not a key
+ * @param follows whether the item comes after the one with the key
  */
 export async function pageOfList<T, Key>(
   name: string,
