@@ -61,7 +61,7 @@ async function until(capture: Following, fits: (event: Record<string, any>) => u
 }
 
 describe("a result is captured when its run has ended", () => {
-  test("and shared, and followed until it is ready", async () => {
+  test("a result is captured when its run has ended, is shared, and is followed until it is ready", async () => {
     const { capture, pass, created, ask } = await start()
     const following = await capture({ permissions: forGrace })
     expect(await eventOf(following)).toEqual({
@@ -102,7 +102,7 @@ describe("a result is captured when its run has ended", () => {
     expect(data.searchDataAssets.nodes).toEqual([{ name: "Aligned" }])
   })
 
-  test("which costs one read of the run, a look, the creation, and one read of the data asset, if all goes at once", async () => {
+  test("a capture without waits costs one read of the run, one search, the creation, and one read of the data asset", async () => {
     const { capture, sandbox } = await start()
     const following = await capture({ computationId: seed.countedCells }, "complete dataAsset { id name }")
     await until(following, ({ dataAsset }) => dataAsset)
@@ -115,7 +115,7 @@ describe("a result is captured when its run has ended", () => {
     following.leave()
   })
 
-  test("each step having its whole time", async () => {
+  test("each step of a capture has a deadline of its own", async () => {
     const { capture, pass, created } = await start({
       sandbox: { latencyMs: 120 },
       config: { requestDeadlineMs: 400 },
@@ -128,7 +128,7 @@ describe("a result is captured when its run has ended", () => {
     expect(created()).toHaveLength(1)
   })
 
-  test("although Code Ocean fails for a while", async () => {
+  test("a result is captured although Code Ocean fails for a while", async () => {
     const { capture, pass, sandbox, created } = await start()
     const following = await capture()
     await eventOf(following)
@@ -151,7 +151,7 @@ describe("nothing is captured", () => {
     ["failed", seed.failedCount, "FAILED"],
     ["was stopped", seed.stoppedCount, "STOPPED"],
     ["says that it succeeded, but doesn't look like it", seed.hollowSuccess, "SUSPECT"],
-  ])("of a run that %s", async (_name, computationId, outcome) => {
+  ])("nothing is captured of a run that %s", async (_name, computationId, outcome) => {
     const { capture, created, sandbox } = await start()
     const events = await (await capture({ computationId })).rest()
     expect(events.at(-1)?.data.captureResult).toMatchObject({
@@ -165,7 +165,7 @@ describe("nothing is captured", () => {
     expect(sandbox.requests).toHaveLength(1)
   })
 
-  test("of a run without results, as Code Ocean says itself", async () => {
+  test("nothing is captured of a run without results, and Code Ocean's message says why", async () => {
     const { capture } = await start()
     const events = await (await capture({ computationId: seed.stoppedCount }, progress, ", accept: [STOPPED]")).rest()
     expect(events.at(-1)).toMatchObject({
@@ -175,7 +175,7 @@ describe("nothing is captured", () => {
     })
   })
 
-  test("of a run that isn't there, or that the caller may not see", async () => {
+  test("nothing is captured of a run that does not exist, or that the caller may not see", async () => {
     const { capture } = await start()
     for (const computationId of ["00000000-0000-4000-8000-000000000000", seed.graceRun]) {
       expect(await (await capture({ computationId })).rest()).toMatchObject([
@@ -189,7 +189,7 @@ describe("nothing is captured", () => {
     [{ permissions: { users: [forGrace.users[0], forGrace.users[0]] } }, "", /more than once/],
     [{}, ", accept: []", /`accept`/],
     [{}, ", accept: [SUCCEEDED, IN_PROGRESS]", /`accept`/],
-  ])("of input that can't be used: %j%s", async (more, accept, message) => {
+  ])("nothing is captured of invalid input: %j%s", async (more, accept, message) => {
     const { capture, sandbox } = await start()
     const [{ errors } = {}] = await (await capture(more, progress, accept)).rest()
     expect(errors).toMatchObject([
@@ -201,7 +201,7 @@ describe("nothing is captured", () => {
     expect(sandbox.requests).toEqual([])
   })
 
-  test("by a token that may not", async () => {
+  test("nothing is captured with a token that may not create data assets", async () => {
     const { capture } = await start()
     const readOnly = { authorization: `Bearer ${tokens.readOnly}` }
     const events = await (await capture({ computationId: seed.countedCells }, progress, "", readOnly)).rest()
@@ -246,7 +246,7 @@ test("permissions that are refused are a step that failed; the data asset is fol
 })
 
 describe("a client that leaves", () => {
-  test("before the run has ended leaves nothing behind, and captures once when it is back", async () => {
+  test("a client that leaves before the run has ended leaves nothing behind, and captures once when it is back", async () => {
     const { capture, gateway, sandbox, time, created } = await start()
     const gone = await capture()
     await eventOf(gone)
@@ -266,7 +266,7 @@ describe("a client that leaves", () => {
     ["as the process remembers it", false],
     ["as another process finds it", true],
   ])(
-    "in the middle of the creation doesn't cut it off, and goes on with the same data asset, %s",
+    "a client that leaves during the creation does not cancel it, and continues with the same data asset, %s",
     async (_name, other) => {
       const world = await start()
       const hold = world.sandbox.hold()
@@ -299,7 +299,7 @@ describe("a client that leaves", () => {
     },
   )
 
-  test("is no reason for a stopping gateway to cut it off", async () => {
+  test("a stopping gateway finishes a creation whose client has left", async () => {
     const { capture, sandbox, gateway, created } = await start()
     const hold = sandbox.hold()
     const gone = await capture({ computationId: seed.countedCells })
@@ -318,7 +318,7 @@ describe("a client that leaves", () => {
 })
 
 describe("two at once", () => {
-  test("who want the same make one data asset", async () => {
+  test("two equal captures at once make one data asset", async () => {
     const { capture, pass, sandbox, created, shared } = await start()
     const both = await Promise.all([1, 2].map(() => capture({ permissions: forGrace })))
     for (const one of both) await eventOf(one)
@@ -332,7 +332,7 @@ describe("two at once", () => {
     expect(sandbox.requestsTo("GET /computations/*")).toHaveLength(2)
   })
 
-  test("who want other permissions for it go one after the other", async () => {
+  test("two captures with different permissions run one after the other", async () => {
     const { capture, created, shared } = await start()
     const everyone = { permissions: { everyone: "VIEWER" }, computationId: seed.countedCells }
     const both = [await capture({ permissions: forGrace, computationId: seed.countedCells }), await capture(everyone)]
@@ -342,7 +342,7 @@ describe("two at once", () => {
     expect(shared()).toHaveLength(2)
   })
 
-  test("of different callers have nothing to do with each other", async () => {
+  test("captures of different callers are independent", async () => {
     const { capture, created } = await start()
     const grace = { authorization: `Bearer ${tokens.grace}` }
     const hers = await capture({ computationId: seed.countedCells }, progress, "", grace)
@@ -367,7 +367,7 @@ describe("where the answer to the creation is missing", () => {
     expect(created()).toHaveLength(1)
   })
 
-  test("and no look tells, it is said to be unknown, and never sent again", async () => {
+  test("a creation whose response is lost, and which no search finds, has an unknown outcome and is never sent again", async () => {
     const { capture, sandbox, created, gateway } = await start()
     sandbox.failNext("POST /data_assets", "reset")
     const events = await (await capture({ computationId: seed.countedCells })).rest()
@@ -385,7 +385,7 @@ describe("where the answer to the creation is missing", () => {
     await untilLive(gateway, { tasks: 0 })
   })
 
-  test("one that was surely not made is just a failure", async () => {
+  test("a creation that certainly had no effect is a failure of known outcome", async () => {
     const { capture, sandbox, created } = await start()
     sandbox.failNext("POST /data_assets/search", { status: 500 })
     const events = await (await capture({ computationId: seed.countedCells })).rest()

@@ -19,7 +19,7 @@ async function filtered(filter: string): Promise<string[]> {
 }
 
 describe("the runs of a capsule", () => {
-  test("come newest first", async () => {
+  test("runs come newest first", async () => {
     expect(await filtered("{}")).toEqual(runs)
   })
 
@@ -43,7 +43,7 @@ describe("the runs of a capsule", () => {
     ["{state: UNRECOGNIZED}", []],
     ['{state: null, endStatus: null, name: "", created: null}', [0, 1, 2, 3, 4]],
     [`{dataAssetId: "${seed.cellImages}"}`, [0, 1]],
-  ])("are filtered by %s", async (filter, indices) => {
+  ])("runs are filtered by %s", async (filter, indices) => {
     expect(await filtered(filter)).toEqual(indices.map((index) => runs[index]))
   })
 
@@ -55,7 +55,7 @@ describe("the runs of a capsule", () => {
     ['{created: {from: "2026-01-02", to: "2026-01-01"}}', /`from` must be before `to`/],
     ['{created: {from: "yesterday"}}', /ISO 8601/],
     ['{created: {from: "2026-02-30"}}', /ISO 8601/],
-  ])("are not filtered by %s, and the error says why", async (filter, sentence) => {
+  ])("runs are not filtered by %s, and the error says why", async (filter, sentence) => {
     const { ask, sandbox } = await startGateway()
     const { errors } = await ask(
       `{ capsule(id: "${seed.cellCounter}") { computations(filter: ${filter}) { nodes { id } } } }`,
@@ -64,7 +64,7 @@ describe("the runs of a capsule", () => {
     expect(sandbox.requestsTo("GET /capsules/*/computations")).toHaveLength(0)
   })
 
-  test("of which there are none are an empty page", async () => {
+  test("a capsule without runs has an empty page of them", async () => {
     const { ask } = await startGateway()
     const { data } = await ask(
       `{ capsule(id: "${seed.ecephysQuality}") { computations { nodes { id } pageInfo { hasNextPage endCursor } } } }`,
@@ -87,7 +87,7 @@ async function pageOf(ask: World["ask"], variables: Record<string, unknown>) {
 }
 
 describe("pages of runs", () => {
-  test.each([1, 2, 4, 5, 6])("of %i lead through all of them", async (first) => {
+  test.each([1, 2, 4, 5, 6])("pages of %i runs lead through all of them", async (first) => {
     const { ask } = await startGateway()
     const seen: string[] = []
     for (let after: string | null = null; ; ) {
@@ -99,7 +99,7 @@ describe("pages of runs", () => {
     expect(seen).toEqual(runs)
   })
 
-  test("go on behind any of them, whatever begins or is deleted meanwhile", async () => {
+  test("a page continues after any run, whatever begins or is deleted meanwhile", async () => {
     const { ask, sandbox } = await startGateway()
     const { edges } = await pageOf(ask, { first: 3 })
     const { json } = await restAt(sandbox.url, tokens.ada)(`GET /capsules/${seed.cellCounter}/computations`)
@@ -113,7 +113,7 @@ describe("pages of runs", () => {
     }
   })
 
-  test("with runs of the same second are in a stable order", async () => {
+  test("runs of the same second are in a stable order", async () => {
     const { ask, sandbox } = await startGateway()
     const body = ["c", "a", "b"].map((id) => ({
       id,
@@ -130,14 +130,14 @@ describe("pages of runs", () => {
     expect((await pageOf(ask, { first: 5, after: pageInfo.endCursor })).ids).toEqual(["b", "c"])
   })
 
-  test("that list a run twice show it once", async () => {
+  test("a run that upstream lists twice is shown once", async () => {
     const { ask, sandbox } = await startGateway()
     const run = { id: "a", created: 5, name: "a", owner: "o", run_time: 0, state: "completed" }
     sandbox.failNext("GET /capsules/*/computations", { status: 200, body: [run, { ...run }] })
     expect((await pageOf(ask, { first: 5 })).ids).toEqual(["a"])
   })
 
-  test("don't take the cursor of another capsule or filter", async () => {
+  test("a cursor of another capsule or filter is refused", async () => {
     const { ask } = await startGateway()
     const { pageInfo } = await pageOf(ask, { first: 1 })
     for (const variables of [{ id: seed.spikeSorting }, { id: seed.cellCounter, filter: { state: "COMPLETED" } }]) {
@@ -146,7 +146,7 @@ describe("pages of runs", () => {
     }
   })
 
-  test("are of 1 to 1,000 runs", async () => {
+  test("a page has 1 to 1,000 runs", async () => {
     const { ask } = await startGateway()
     for (const first of [0, -1, 1001]) {
       const { errors } = await ask(page, { id: seed.cellCounter, first })
@@ -154,7 +154,7 @@ describe("pages of runs", () => {
     }
   })
 
-  test("with a cursor or a size that can't be are refused without fetching the runs", async () => {
+  test("an invalid cursor or page size is refused without fetching the runs", async () => {
     const { ask, sandbox } = await startGateway()
     for (const variables of [{ after: "" }, { after: "1.abc.def" }, { first: 0 }]) {
       const { data, errors } = await ask(page, { id: seed.cellCounter, ...variables })
@@ -164,7 +164,7 @@ describe("pages of runs", () => {
     expect(sandbox.requestsTo("GET /capsules/*/computations")).toHaveLength(0)
   })
 
-  test("and filters of one request share one call", async () => {
+  test("pages and filters of one request share one call", async () => {
     const { ask, sandbox } = await startGateway()
     const { data } = await ask(`{ capsule(id: "${seed.cellCounter}") {
       newest: computations(first: 1) { nodes { id } }
@@ -296,7 +296,7 @@ test("an input that the caller may not open is null with FORBIDDEN, its entry an
   ])
 })
 
-test("one that isn't there, or is someone else's secret, is null without an error", async () => {
+test("a run that does not exist, or that nobody else may know of, is null without an error", async () => {
   const { ask } = await startGateway()
   const { data, errors } = await ask(`{
     missing: computation(id: "00000000-0000-4000-8000-000000000000") { name }
@@ -306,7 +306,7 @@ test("one that isn't there, or is someone else's secret, is null without an erro
   expect(data).toEqual({ missing: null, secret: null })
 })
 
-test("one that the caller may not open is null with FORBIDDEN, and so is a list of runs, whose capsule stays", async () => {
+test("a run that the caller may not open is null with FORBIDDEN, and so is a list of runs, whose capsule stays", async () => {
   const { ask, sandbox } = await startGateway()
   const forbidden = { status: 403, body: { message: "you are not allowed to view this" } }
   sandbox.failNext("GET /computations/*", forbidden)
@@ -343,7 +343,7 @@ describe("hundreds of filters on a long list of runs", () => {
       (index) => ({ name: `${"a".repeat(100)}b${"a".repeat(50)}${index}` }),
     ],
     ["data assets", runs(20_000, "Run "), (index) => ({ dataAssetId: `d${index}` })],
-  ])("of %s, keep nobody from an answer", async (_name, computations, filter) => {
+  ])("hundreds of filters of %s on a long list of runs delay no other request", async (_name, computations, filter) => {
     const { url } = await startAnswering({
       "/capsules/c1": { id: "c1", name: "C", slug: "1", status: "release", owner: "o", created: 1 },
       "/capsules/c1/computations": computations,

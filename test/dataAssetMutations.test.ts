@@ -41,7 +41,7 @@ describe("a data asset is created", () => {
       { source: { cloud_workstation: { id: seed.workstation, path: "out", run_script: "run.sh" } } },
     ],
     ["of other data assets", { combined: { dataAssetIds: [seed.cellImages] } }, { data_asset_ids: [seed.cellImages] }],
-  ])("%s", async (_name, source, wire) => {
+  ])("a data asset is created %s", async (_name, source, wire) => {
     const { ask, sandbox } = await startGateway()
     const { data, errors } = await ask(create, { input: { ...base, source } })
     expect(errors).toBeUndefined()
@@ -53,7 +53,7 @@ describe("a data asset is created", () => {
     expect(later.dataAsset).toEqual({ state: "READY", created: expect.any(String) })
   })
 
-  test("of results that were made elsewhere, with what made them", async () => {
+  test("a data asset is created of results that were made elsewhere, with what made them", async () => {
     const { ask, sandbox } = await startGateway()
     const resultsInfo = {
       capsuleId: seed.cellCounter,
@@ -103,21 +103,21 @@ describe("a data asset is created", () => {
       { source: { computation: { id: "x" } }, resultsInfo: {} },
       /must be `aws` or `gcp`/,
     ],
-  ])("but not with %s", async (_name, input, sentence) => {
+  ])("a data asset is not created with %s", async (_name, input, sentence) => {
     const { ask, sandbox } = await startGateway()
     const { errors } = await ask(create, { input: { ...base, ...input } })
     expect(errors?.[0]?.message).toMatch(sentence)
     expect(sandbox.requests).toHaveLength(0)
   })
 
-  test("and what the deployment's schema refuses is refused as data", async () => {
+  test("custom metadata that the deployment's schema refuses is refused as data", async () => {
     const { ask } = await startGateway()
     const customMetadata = [{ key: "nonsense", value: 1 }]
     const { data } = await ask(create, { input: { ...base, source: { aws: { bucket: "b" } }, customMetadata } })
     expect(data.createDataAsset).toMatchObject({ code: "BAD_USER_INPUT", message: expect.stringContaining("nonsense") })
   })
 
-  test("whose bucket can't be read fails, and says why", async () => {
+  test("a data asset whose bucket can't be read fails, and says why", async () => {
     const { ask, sandbox } = await startGateway()
     const { data } = await ask(create, { input: { ...base, source: { aws: { bucket: "missing-bucket" } } } })
     sandbox.clock.advance(11)
@@ -130,7 +130,7 @@ describe("a data asset is changed", () => {
   const update = (fields: string) => `mutation { updateDataAsset(input: {id: "${seed.cellImages}", ${fields}}) {
     ... on UpdateDataAssetPayload { dataAsset { name description tags mount customMetadata { key value } } } ${refused} } }`
 
-  test("in what is given, and keeps all the rest though upstream empties what it isn't sent", async () => {
+  test("an update changes what is given, and keeps the rest although upstream empties what is not sent", async () => {
     const world = await startGateway()
     const before = await onTheWire(world, seed.cellImages)
     const { data, errors } = await world.ask(update('description: "New words"'))
@@ -145,7 +145,7 @@ describe("a data asset is changed", () => {
     expect(world.sandbox.requests.slice(1, 3).map(({ method }) => method)).toEqual(["GET", "PUT"])
   })
 
-  test("and loses what is taken away on purpose", async () => {
+  test("an update empties what is given as empty", async () => {
     const world = await startGateway()
     await world.ask(update("description: null, tags: [], customMetadata: []"))
     const after = await onTheWire(world, seed.cellImages)
@@ -157,14 +157,14 @@ describe("a data asset is changed", () => {
     ['name: ""', /`name` is empty/],
     ["name: null", /`name` can't be removed/],
     ["mount: null", /`mount` can't be removed/],
-  ])("but not to %s", async (fields, sentence) => {
+  ])("an update to %s is refused", async (fields, sentence) => {
     const { ask, sandbox } = await startGateway()
     const { errors } = await ask(update(fields))
     expect(errors?.[0]?.message).toMatch(sentence)
     expect(sandbox.requests).toHaveLength(0)
   })
 
-  test("archived, transferred by an admin, and deleted", async () => {
+  test("a data asset can be archived, transferred by an admin, and deleted", async () => {
     const { ask, sandbox } = await startGateway()
     const admin = { authorization: `Bearer ${tokens.admin}` }
     await ask(`mutation { archiveDataAsset(input: {id: "${seed.cellImages}", archived: true}) { __typename } }`)
@@ -215,7 +215,7 @@ describe("many data assets are edited at once", () => {
     expect(world.sandbox.requests.every(({ method }) => method === "GET")).toBe(true)
   })
 
-  test("the real run changes just that, and never loses a field", async () => {
+  test("an edit changes just what its dry run says, and never loses a field", async () => {
     const world = await startGateway()
     const before = await Promise.all(ids.map((id) => onTheWire(world, id)))
     const removed = before[0].tags[0]
@@ -245,7 +245,7 @@ describe("many data assets are edited at once", () => {
     expect(await onTheWire(world, seed.probeGeometry)).toEqual({ ...before, tags: [...(before.tags ?? []), "checked"] })
   })
 
-  test("what is as it should be already is left alone", async () => {
+  test("a data asset that already is as requested is not written", async () => {
     const { ask, sandbox } = await startGateway()
     await ask(bulk, { input: { ids, addTags: ["checked"] } })
     const { data } = await ask(bulk, { input: { ids, addTags: ["checked"] } })
@@ -256,7 +256,7 @@ describe("many data assets are edited at once", () => {
     expect(sandbox.requestsTo("PUT /data_assets/*")).toHaveLength(2)
   })
 
-  test("one that fails doesn't stop the others, and says what is known of it", async () => {
+  test("a data asset that fails does not stop the others, and its failure says what is known", async () => {
     const { ask, sandbox } = await startGateway()
     sandbox.failNext(`PUT /data_assets/${seed.cellImages}`, { afterwards: "reset" })
     const missing = "00000000-0000-4000-8000-000000000000"
@@ -274,7 +274,7 @@ describe("many data assets are edited at once", () => {
     expect(sandbox.requestsTo(`PUT /data_assets/${seed.cellImages}`)).toHaveLength(1)
   })
 
-  test("a search says which", async () => {
+  test("an edit can name its data assets by a search", async () => {
     const { ask, sandbox } = await startGateway()
     const search = { filters: [{ key: "subject id", value: "730945" }], type: "RESULT" }
     const { data, errors } = await ask(bulk, { input: { search, addTags: ["checked"] } })
@@ -298,14 +298,14 @@ describe("many data assets are edited at once", () => {
     [{ ids }, /Nothing is to change/],
     [{ ids, addTags: ["a"], removeTags: ["a"] }, /"a" is in `addTags` and in `removeTags`/],
     [{ ids, addTags: [" "] }, /empty tag/],
-  ])("%j is refused before anything is sent", async (input, sentence) => {
+  ])("an edit with %j is refused before anything is sent", async (input, sentence) => {
     const { ask, sandbox } = await startGateway()
     const { errors } = await ask(bulk, { input })
     expect(errors?.[0]?.message).toMatch(sentence)
     expect(sandbox.requests).toHaveLength(0)
   })
 
-  test("no more than eight are under way at once", async () => {
+  test("an edit of many works on no more than eight data assets at once", async () => {
     const { ask, sandbox } = await startGateway({ sandbox: { generate: 1 } })
     const { data } = await ask("{ searchDataAssets(first: 30) { nodes { id } } }")
     const many = data.searchDataAssets.nodes.map(({ id }: { id: string }) => id)
@@ -338,7 +338,7 @@ describe("a result is captured", () => {
   }
   const permissions = { users: [{ email: "grace@example.org", role: "VIEWER" }], everyone: "NONE" }
 
-  test("with metadata and permissions, in one mutation", async () => {
+  test("a result is captured with metadata and permissions in one mutation", async () => {
     const { ask } = await startGateway()
     const { data, errors } = await ask(capture, { input: { ...input, permissions } })
     expect(errors).toBeUndefined()
@@ -359,14 +359,14 @@ describe("a result is captured", () => {
     expect(seen.data.dataAsset).toEqual({ name: "Counts", customMetadata: [{ key: "subject id", value: "730945" }] })
   })
 
-  test("without permissions in one call", async () => {
+  test("a result without permissions is captured in one call", async () => {
     const { ask, sandbox } = await startGateway()
     const { data } = await ask(capture, { input })
     expect(data.captureResult).toMatchObject({ complete: true, steps: [{ step: "CREATE" }] })
     expect(sandbox.requestsTo("POST /data_assets")).toHaveLength(1)
   })
 
-  test("and where the permissions are refused, says exactly how far it came", async () => {
+  test("a capture whose permissions are refused says exactly how far it came", async () => {
     const { ask, sandbox } = await startGateway()
     sandbox.failNext("POST /data_assets/*/permissions", { status: 403, body: { message: "no sharing today" } })
     const { data, errors } = await ask(capture, { input: { ...input, permissions } })
@@ -385,13 +385,13 @@ describe("a result is captured", () => {
     })
   })
 
-  test("and of a run without results is refused as data, with nothing created", async () => {
+  test("a capture of a run without results is refused as data, and nothing is created", async () => {
     const { ask } = await startGateway()
     const { data } = await ask(capture, { input: { ...input, computationId: seed.stoppedCount, permissions } })
     expect(data.captureResult).toMatchObject({ __typename: "MutationRefused", code: "BAD_USER_INPUT" })
   })
 
-  test("but nothing is created where the permissions couldn't be set anyway", async () => {
+  test("nothing is created if the permissions could not be set anyway", async () => {
     const { ask, sandbox } = await startGateway()
     const twice = { users: ["VIEWER", "EDITOR"].map((role) => ({ email: "grace@example.org", role })) }
     const { errors } = await ask(capture, { input: { ...input, permissions: twice } })

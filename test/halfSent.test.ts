@@ -53,21 +53,24 @@ async function ask(socket: Socket): Promise<void> {
 }
 
 describe("a request that is half sent", () => {
-  test.each([true, false])("takes no place from others (fast path: %s)", async (fastPath) => {
-    const { gateway } = await startGateway({
-      fastPath,
-      config: { concurrentRequests: 4, callerConcurrentRequests: 2 },
-    })
-    const url = await gateway.listen()
-    const token = (n: number) => ({ Authorization: `Bearer made_up_${n % 2}` })
-    for (let n = 0; n < 20; n++) (await connect(url)).write(half(token(n)))
-    const chunked = `${head({ "Transfer-Encoding": "chunked", ...token(0) })}5\r\n{"que`
-    for (let n = 0; n < 20; n++) (await connect(url)).write(chunked)
-    await untilStats(gateway, { halfSent: 40, requests: 0 })
-    await ask(await connect(url))
-  })
+  test.each([true, false])(
+    "a request that is half sent takes no place from others (fast path: %s)",
+    async (fastPath) => {
+      const { gateway } = await startGateway({
+        fastPath,
+        config: { concurrentRequests: 4, callerConcurrentRequests: 2 },
+      })
+      const url = await gateway.listen()
+      const token = (n: number) => ({ Authorization: `Bearer made_up_${n % 2}` })
+      for (let n = 0; n < 20; n++) (await connect(url)).write(half(token(n)))
+      const chunked = `${head({ "Transfer-Encoding": "chunked", ...token(0) })}5\r\n{"que`
+      for (let n = 0; n < 20; n++) (await connect(url)).write(chunked)
+      await untilStats(gateway, { halfSent: 40, requests: 0 })
+      await ask(await connect(url))
+    },
+  )
 
-  test("is ended when its address has a hundred newer ones; the newest is answered", async () => {
+  test("a request that is half sent is ended when its address has a hundred newer ones, and the newest is answered", async () => {
     const { gateway } = await startGateway()
     const url = await gateway.listen()
     const reads: ReturnType<typeof reading>[] = []
@@ -86,7 +89,7 @@ describe("a request that is half sent", () => {
     await untilRead(reads[100]!, answered)
   })
 
-  test("is no reason to end those of another address", async () => {
+  test("requests that are half sent do not end those of another address", async () => {
     const { gateway } = await startGateway()
     const url = await gateway.listen()
     const slow = await connectFrom("127.0.0.2", url)
@@ -99,7 +102,7 @@ describe("a request that is half sent", () => {
     await untilRead(read, answered)
   })
 
-  test("counts behind a trusted proxy for the address that it names", async () => {
+  test("a request that is half sent counts behind a trusted proxy for the address that the proxy names", async () => {
     const { gateway } = await startGateway({ config: { trustedProxies: 1, addressConnections: 10 } })
     const url = await gateway.listen()
     const slow = await connect(url)
@@ -113,7 +116,7 @@ describe("a request that is half sent", () => {
     await untilRead(read, answered)
   })
 
-  test("holds memory within a bound for all of them, and the address that holds the most loses its oldest", async () => {
+  test("requests that are half sent hold limited memory together, and the address that holds the most loses its oldest", async () => {
     const { gateway } = await startGateway({ clientTimeouts: { bodyMs: 60_000, bodyGraceMs: 60_000 } })
     const url = await gateway.listen()
     const other = await connectFrom("127.0.0.2", url)
@@ -134,7 +137,7 @@ describe("a request that is half sent", () => {
     await untilRead(read, answered)
   }, 20_000)
 
-  test("is ended when it comes too slowly, also if something comes of it all the time", async () => {
+  test("a body that arrives too slowly ends its request, even if some of it arrives all the time", async () => {
     const { gateway } = await startGateway({
       clientTimeouts: { bodyMs: 60_000, bodyGraceMs: 200, checkIntervalMs: 50 },
     })
@@ -148,7 +151,7 @@ describe("a request that is half sent", () => {
     await untilStats(gateway, { halfSent: 0, connections: 0 })
   })
 
-  test("is ended in time however fast it comes, and its memory is given back", async () => {
+  test("a body that never ends ends its request in time, and its memory is released", async () => {
     const { gateway } = await startGateway({
       clientTimeouts: { bodyMs: 300, checkIntervalMs: 50 },
       config: { limits: { ...limits(), bodyBytes: 10_000 } },
@@ -161,7 +164,7 @@ describe("a request that is half sent", () => {
     await untilStats(gateway, { halfSent: 0, halfSentBytes: 0, connections: 0 })
   })
 
-  test("leaves nothing behind when its client leaves, and no line in the log", async () => {
+  test("a request that is half sent leaves nothing behind when its client leaves, and no line in the log", async () => {
     const { gateway, lines } = await startGateway()
     const url = await gateway.listen()
     for (const leave of [
@@ -179,7 +182,7 @@ describe("a request that is half sent", () => {
     expect(lines.filter(({ level }) => level === "error" || level === "warn")).toEqual([])
   })
 
-  test("is refused when it comes in thousands of tiny pieces", async () => {
+  test("a body that arrives in thousands of tiny pieces is refused", async () => {
     const { gateway } = await startGateway()
     const socket = await connect(await gateway.listen())
     const read = reading(socket)
@@ -187,7 +190,7 @@ describe("a request that is half sent", () => {
     await untilRead(read, /^HTTP\/1.1 413 .*Send larger ones/s)
   })
 
-  test("is answered while the gateway stops, if the rest comes in time", async () => {
+  test("a request that is half sent is answered while the gateway stops, if the rest arrives in time", async () => {
     const { gateway } = await startGateway()
     const url = await gateway.listen()
     const socket = await connect(url)
@@ -206,22 +209,25 @@ describe("connections beyond the limit", () => {
   test.each([
     ["of one address", { addressConnections: 3 }],
     ["of all", { connections: 3 }],
-  ])("%s take the place of the one that has waited longest for its client", async (_name, config) => {
-    const { gateway } = await startGateway({ config })
-    const url = await gateway.listen()
-    const [silent, partial, begun] = [await connect(url), await connect(url), await connect(url)]
-    const reads = [silent, partial, begun].map(reading)
-    partial.write("POST /graphql HTTP/1.1\r\nHost: ")
-    begun.write(half())
-    await untilStats(gateway, { halfSent: 1, connections: 3 })
-    for (const [at, expected] of [/^$/, /^$/, /^HTTP\/1.1 408 .*needed its memory/s].entries()) {
-      await ask(await connect(url))
-      await expect.poll(() => reads[at]?.closed).toBe(true)
-      expect(reads[at]?.text).toMatch(expected)
-    }
-  })
+  ])(
+    "connections beyond the limit %s replace the one that has waited longest for its client",
+    async (_name, config) => {
+      const { gateway } = await startGateway({ config })
+      const url = await gateway.listen()
+      const [silent, partial, begun] = [await connect(url), await connect(url), await connect(url)]
+      const reads = [silent, partial, begun].map(reading)
+      partial.write("POST /graphql HTTP/1.1\r\nHost: ")
+      begun.write(half())
+      await untilStats(gateway, { halfSent: 1, connections: 3 })
+      for (const [at, expected] of [/^$/, /^$/, /^HTTP\/1.1 408 .*needed its memory/s].entries()) {
+        await ask(await connect(url))
+        await expect.poll(() => reads[at]?.closed).toBe(true)
+        expect(reads[at]?.text).toMatch(expected)
+      }
+    },
+  )
 
-  test("are closed when all others are at work", async () => {
+  test("connections beyond the limit are closed when all others are processing requests", async () => {
     const { gateway, sandbox } = await startGateway({ config: { addressConnections: 2 } })
     const url = await gateway.listen()
     const hold = sandbox.hold()
@@ -240,7 +246,7 @@ describe("connections beyond the limit", () => {
     for (const read of reads) await untilRead(read, "searchCapsules")
   })
 
-  test("aren't counted by address behind a trusted proxy", async () => {
+  test("connections are not counted by address behind a trusted proxy", async () => {
     const { gateway } = await startGateway({ config: { addressConnections: 2, trustedProxies: 1 } })
     const url = await gateway.listen()
     const reads = []
@@ -250,7 +256,7 @@ describe("connections beyond the limit", () => {
     expect(reads.map(({ closed }) => closed)).toEqual(Array(5).fill(false))
   })
 
-  test("close those kept alive before those at work, in the order in which they became idle", async () => {
+  test("connections beyond the limit close idle ones first, in the order in which they became idle", async () => {
     const { gateway } = await startGateway({ config: { addressConnections: 2 } })
     const url = await gateway.listen()
     const [first, second] = [await connect(url), await connect(url)]

@@ -53,7 +53,7 @@ describe.each(kinds)("$kind", (names) => {
   const detach = (ids: string, selection = `${one} { appPanel { dataAssets { id } } }`) =>
     `${names.detach}(input: {${one}Id: "${target}", dataAssetIds: ${ids}}) { __typename ... on ${payload(names.detach)} { ${selection} } ${refusal} }`
 
-  test("go into the archive and come out of it", async () => {
+  test("objects can be archived and taken out of the archive", async () => {
     const { ask, sandbox } = await startGateway()
     const isFound = async () =>
       (await ask(`{ ${names.search}(query: "id:${target}", archived: true) { nodes { id } } }`)).data[names.search]
@@ -66,20 +66,20 @@ describe.each(kinds)("$kind", (names) => {
     expect(await isFound()).toBe(false)
   })
 
-  test("cost one call to change where only the id is asked for afterwards", async () => {
+  test("a change costs one call if only the id is selected afterwards", async () => {
     const { ask, sandbox } = await startGateway()
     await ask(`mutation { ${archive(target, true, "{ __typename id }")} }`)
     expect(sandbox.requests.map(({ method }) => method)).toEqual(["PATCH"])
   })
 
-  test("are deleted for good once they are archived", async () => {
+  test("archived objects can be deleted for good", async () => {
     const { ask } = await startGateway()
     const { data } = await ask(`mutation { ${remove(names.archived)} }`)
     expect(Object.values(data[names.delete])).toContain(names.archived)
     expect((await ask(`{ ${one}(id: "${names.archived}") { id } }`)).data[one]).toBeNull()
   })
 
-  test("that aren't archived aren't deleted, and Code Ocean's words say why", async () => {
+  test("objects that are not archived are not deleted, and Code Ocean's message says why", async () => {
     const { ask } = await startGateway()
     await ask(`mutation { ${archive(names.archived, false)} }`)
     const { data, errors } = await ask(`mutation { ${remove(names.archived)} }`)
@@ -88,7 +88,7 @@ describe.each(kinds)("$kind", (names) => {
     expect(data[names.delete].message).toMatch(/archive/)
   })
 
-  test("of others, or by a token that may only read, are refused as data", async () => {
+  test("changes of others' objects, or by a token that may only read, are refused as data", async () => {
     const { ask } = await startGateway()
     const foreign = await ask(`mutation { ${archive(names.foreign, true)} }`)
     expect(foreign.data[names.archive]).toMatchObject({ __typename: "MutationRefused", code: "NOT_FOUND" })
@@ -96,7 +96,7 @@ describe.each(kinds)("$kind", (names) => {
     expect(readOnly.data[names.archive]).toMatchObject({ __typename: "MutationRefused", code: "FORBIDDEN" })
   })
 
-  test("take data assets and give them back, each payload showing the state after its own change", async () => {
+  test("data assets can be attached and detached, and each payload shows the state after its own change", async () => {
     const { ask } = await startGateway()
     const { data, errors } = await ask(`mutation {
       first: ${attach(`[{id: "${seed.sortedSpikes}", mount: "spikes"}, {id: "${seed.oldAsset}"}]`)}
@@ -114,7 +114,7 @@ describe.each(kinds)("$kind", (names) => {
     expect(leftIds).toEqual(attachedIds.filter((id: string) => id !== seed.sortedSpikes))
   })
 
-  test("are asked for nothing more when a payload shows only ids", async () => {
+  test("an attachment whose payload shows only ids makes no further call", async () => {
     const { ask, sandbox } = await startGateway()
     const ids = `${one} { id } results { id mount ready dataAsset { id } }`
     const { data, errors } = await ask(`mutation {
@@ -135,7 +135,7 @@ describe.each(kinds)("$kind", (names) => {
     ["that has no mount of its own", seed.looseFiles, "BAD_USER_INPUT", "reads lane 7"],
     ["whose creation failed", seed.failedImport, "BAD_USER_INPUT", "import-2025-11"],
     ["that the caller may not open", seed.graceLocked, "FORBIDDEN", "reference drift"],
-  ])("that can't take a data asset %s are told which, and take none", async (_why, id, code, name) => {
+  ])("an attachment of a data asset %s is refused by name, and nothing is attached", async (_why, id, code, name) => {
     const { ask, sandbox } = await startGateway()
     const { data, errors } = await ask(`mutation { ${attach(`[{id: "${seed.oldAsset}"}, {id: "${id}"}]`)} }`)
     expect(errors).toBeUndefined()
@@ -145,14 +145,14 @@ describe.each(kinds)("$kind", (names) => {
     expect(again.data[names.attach].__typename).toBe(payload(names.attach))
   })
 
-  test("don't let go of a data asset that they haven't", async () => {
+  test("a data asset that is not attached can't be detached", async () => {
     const { ask } = await startGateway()
     const { data, errors } = await ask(`mutation { ${detach(`["${seed.oldAsset}"]`)} }`)
     expect(errors).toBeUndefined()
     expect(data[names.detach]).toMatchObject({ code: "NOT_FOUND", message: expect.stringContaining(seed.oldAsset) })
   })
 
-  test("run one after the other, and one that is refused doesn't stop the next", async () => {
+  test("mutations run one after the other, and one that is refused does not stop the next", async () => {
     const { ask, sandbox } = await startGateway()
     const { data, errors } = await ask(`mutation {
       a: ${archive(target, true)}
@@ -169,7 +169,7 @@ describe.each(kinds)("$kind", (names) => {
     expect(calls).toEqual(["true", "GET", "true", "false", "GET"])
   })
 
-  test("that only others own are refused by Code Ocean's words", async () => {
+  test("changes of objects that only others own are refused with Code Ocean's message", async () => {
     const { ask } = await startGateway()
     const { data } = await ask(`mutation { ${archive(names.shared, true)} ${remove(names.shared)} }`)
     for (const name of [names.archive, names.delete]) {
@@ -177,13 +177,13 @@ describe.each(kinds)("$kind", (names) => {
     }
   })
 
-  test("that were released aren't deleted, archived or not", async () => {
+  test("released objects are not deleted, archived or not", async () => {
     const { ask } = await startGateway()
     const { data } = await ask(`mutation { ${archive(names.released, true)} ${remove(names.released)} }`)
     expect(data[names.delete]).toMatchObject({ code: "FORBIDDEN", message: expect.stringContaining("released") })
   })
 
-  test("that have a data asset already are told which", async () => {
+  test("an attachment of a data asset that is already attached is refused by name", async () => {
     const { ask } = await startGateway()
     await ask(`mutation { ${attach(`[{id: "${seed.sortedSpikes}"}]`)} }`)
     const { data } = await ask(`mutation { ${attach(`[{id: "${seed.sortedSpikes}"}]`)} }`)
@@ -191,7 +191,7 @@ describe.each(kinds)("$kind", (names) => {
     expect(data[names.attach].details.datasets[0].id).toBe(seed.sortedSpikes)
   })
 
-  test.each(["null", '""'])("never get a mount of %s: it is left out", async (mount) => {
+  test.each(["null", '""'])("a mount of %s is not sent", async (mount) => {
     const { ask, sandbox } = await startGateway()
     await ask(`mutation { ${attach(`[{id: "${seed.sortedSpikes}", mount: ${mount}}]`)} }`)
     expect(sandbox.requestsTo(`POST /${names.kind}/*/data_assets`)[0]?.body).toEqual([{ id: seed.sortedSpikes }])
@@ -208,7 +208,7 @@ describe.each(kinds)("$kind", (names) => {
     ["an id that would climb out of its path", archive("..", true), /is not an id/],
     ["an id with a slash", remove("a/b"), /is not an id/],
     ["an empty id", remove(""), /must not be empty/],
-  ])("with %s are refused before anything is sent", async (_name, mutation, sentence) => {
+  ])("a mutation with %s is refused before anything is sent", async (_name, mutation, sentence) => {
     const { ask, sandbox } = await startGateway()
     const { errors } = await ask(`mutation { ${mutation} }`)
     expect(errors?.[0]?.message).toMatch(sentence)
@@ -216,14 +216,14 @@ describe.each(kinds)("$kind", (names) => {
     expect(sandbox.requests).toHaveLength(0)
   })
 
-  test("let go of exactly 1,000 data assets in one call", async () => {
+  test("1,000 data assets can be detached in one call", async () => {
     const { ask, sandbox } = await startGateway()
     const ids = Array.from({ length: 1000 }, (_, index) => `asset-${index}`)
     await ask(`mutation { ${detach(JSON.stringify(ids), "__typename")} }`)
     expect(sandbox.requests[0]?.body).toEqual(ids)
   })
 
-  test("that changed but can't be read again are said to have changed", async () => {
+  test("a change that can't be read again is reported as done", async () => {
     const { ask, sandbox } = await startGateway()
     sandbox.failNext(`GET /${names.kind}/${target}`, { status: 500 })
     const { data, errors } = await ask(`mutation { ${archive(target, true)} }`)

@@ -25,7 +25,7 @@ function update({ ask }: World, one: string, input: Record<string, unknown>, hea
 describe.each(kinds)("the permissions of a $one", ({ route, one, id }) => {
   const path = `/${route}/${id}/permissions`
 
-  test("cost one call, however often a query asks", async () => {
+  test("permissions cost one call, however often a query selects them", async () => {
     const { ask, sandbox } = await startGateway()
     const { data, errors } = await ask(`{
       a: ${one}(id: "${id}") { permissions { ${all} } }
@@ -37,7 +37,7 @@ describe.each(kinds)("the permissions of a $one", ({ route, one, id }) => {
     expect(callsOf(sandbox.requests)).toEqual({ [`GET /${route}/${id}`]: 1, [`GET ${path}`]: 1 })
   })
 
-  test("that fail leave the rest of it as it is", async () => {
+  test("permissions that fail leave the rest of the object as it is", async () => {
     const { ask, sandbox } = await startGateway()
     sandbox.failNext(`GET ${path}`, { status: 403, body: { message: "not yours" } })
     const { data, errors } = await ask(`{ ${one}(id: "${id}") { name permissions { everyone } } }`)
@@ -46,7 +46,7 @@ describe.each(kinds)("the permissions of a $one", ({ route, one, id }) => {
     expect(errors?.[0]?.extensions.code).toBe("FORBIDDEN")
   })
 
-  test("can be replaced, and come back as they are afterwards", async () => {
+  test("permissions can be replaced, and the payload has them as they are afterwards", async () => {
     const world = await startGateway()
     const given = {
       users: [{ email: users.grace.email, role: "VIEWER" }],
@@ -70,7 +70,7 @@ describe.each(kinds)("the permissions of a $one", ({ route, one, id }) => {
     })
   })
 
-  test("that may not be changed are refused, and nothing changes", async () => {
+  test("a change of permissions by a caller who may not is refused, and nothing changes", async () => {
     const world = await startGateway()
     const input = { [`${one}Id`]: id, everyone: "NONE" }
     const { data, errors } = await update(world, one, input, { authorization: `Bearer ${tokens.readOnly}` })
@@ -86,7 +86,7 @@ describe("a change of permissions", () => {
   const path = `/capsules/${capsuleId}/permissions`
   const graceEdits = { email: users.grace.email, role: "EDITOR" }
 
-  test("leaves what it doesn't give as it is", async () => {
+  test("a change of permissions keeps what it does not give", async () => {
     const world = await startGateway()
     await update(world, "capsule", { capsuleId, groups: [{ group: "neuro", role: "OWNER" }] })
     await update(world, "capsule", { capsuleId, everyone: "DISCOVERABLE" })
@@ -98,20 +98,20 @@ describe("a change of permissions", () => {
     })
   })
 
-  test("leaves what it gives as null as it is", async () => {
+  test("a change of permissions keeps what it gives as null", async () => {
     const world = await startGateway()
     const { data } = await update(world, "capsule", { capsuleId, users: null, groups: null, everyone: "NONE" })
     expect(data.result.permissions).toMatchObject({ users: [graceEdits], everyone: "NONE" })
   })
 
-  test("with an empty list empties it", async () => {
+  test("a change of permissions with an empty list empties it", async () => {
     const world = await startGateway()
     const { data } = await update(world, "capsule", { capsuleId, users: [] })
     expect(data.result.permissions).toMatchObject({ users: [], everyone: "VIEWER" })
     expect(world.sandbox.requestsTo(`POST ${path}`)[0]?.body).toEqual({ everyone: "viewer", users: [] })
   })
 
-  test("sends back whatever else Code Ocean has, as it came, and never null", async () => {
+  test("a change of permissions sends back whatever else Code Ocean has, as it came, and never null", async () => {
     const world = await startGateway()
     const auditors = [{ group: "audit", role: "auditor", until: 1_800_000_000 }]
     world.sandbox.failNext(`GET ${path}`, {
@@ -129,7 +129,7 @@ describe("a change of permissions", () => {
     })
   })
 
-  test("reads the present permissions anew, past what the request has seen", async () => {
+  test("a change of permissions reads the present permissions anew", async () => {
     const { ask, sandbox } = await startGateway()
     const { data, errors } = await ask(`mutation {
       first: updateCapsulePermissions(input: {capsuleId: "${capsuleId}", everyone: NONE}) {
@@ -146,14 +146,14 @@ describe("a change of permissions", () => {
     expect(sandbox.requestsTo(`POST ${path}`)).toHaveLength(2)
   })
 
-  test("of an object that doesn't exist is refused after one read", async () => {
+  test("a change of permissions of an object that does not exist is refused after one read", async () => {
     const world = await startGateway()
     const { data } = await update(world, "capsule", { capsuleId: seed.graceNotebook, everyone: "NONE" })
     expect(data.result.code).toBe("NOT_FOUND")
     expect(callsOf(world.sandbox.requests)).toEqual({ [`GET /capsules/${seed.graceNotebook}/permissions`]: 1 })
   })
 
-  test("that meets a 503 is sent once, and says that it may have happened", async () => {
+  test("a change of permissions that meets a 503 is sent once, and its outcome is unknown", async () => {
     const world = await startGateway()
     world.sandbox.failNext(`POST ${path}`, { status: 503 })
     const { errors } = await update(world, "capsule", { capsuleId, everyone: "NONE" })
@@ -183,7 +183,7 @@ describe("a change of permissions", () => {
     ["a role nobody knows", { users: [{ email: "a@b.org", role: "UNRECOGNIZED" }] }, "UNRECOGNIZED is no UserRole"],
     ["a group's role nobody knows", { groups: [{ group: "neuro", role: "UNRECOGNIZED" }] }, "no GroupRole"],
     ["a role for everyone that nobody knows", { everyone: "UNRECOGNIZED" }, "no EveryoneRole"],
-  ])("with %s is refused before anything is sent", async (_what, input, message) => {
+  ])("a change of permissions with %s is refused before anything is sent", async (_what, input, message) => {
     const world = await startGateway()
     const { errors } = await update(world, "capsule", { capsuleId, ...input })
     expect(errors?.[0]?.extensions.code).toBe("BAD_USER_INPUT")

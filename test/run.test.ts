@@ -21,7 +21,7 @@ const capsuleId = seed.cellCounter
 const pipelineId = seed.ecephysPipeline
 
 describe("running a capsule", () => {
-  test("starts a run with its parameters and data assets, known to be the capsule's", async () => {
+  test("running a capsule starts a run with its parameters and data assets, and the run knows its capsule", async () => {
     const { ask, sandbox } = await startGateway()
     const { data, errors } = await ask(runCapsule, {
       input: {
@@ -44,7 +44,7 @@ describe("running a capsule", () => {
     expect(listed.data.capsule.computations.nodes).toEqual([{ id: data.runCapsule.computation.id }])
   })
 
-  test("is checked against the panel with one call more, or with none where that is turned off", async () => {
+  test("running a capsule checks the parameters against the panel with one more call, or with none if that is disabled", async () => {
     const { ask, sandbox } = await startGateway()
     await ask(runCapsule, { input: { capsuleId } })
     expect(sandbox.requestsTo("GET /capsules/*/app_panel")).toHaveLength(1)
@@ -53,13 +53,13 @@ describe("running a capsule", () => {
     expect(sandbox.requestsTo("POST /computations")).toHaveLength(2)
   })
 
-  test("goes unchecked where there is no panel", async () => {
+  test("running a capsule without a panel checks no parameters", async () => {
     const { ask, sandbox } = await startGateway()
     await ask(runCapsule, { input: { capsuleId: seed.oldForms, parameters: ["1"] } })
     expect(sandbox.requestsTo("POST /computations")).toHaveLength(1)
   })
 
-  test("is sent once, and what came of it said to be unknown when the answer is lost", async () => {
+  test("a run whose response is lost is sent once, and its outcome is unknown", async () => {
     const { ask, sandbox } = await startGateway()
     sandbox.failNext("POST /computations", { afterwards: "reset" })
     const { errors } = await ask(runCapsule, { input: { capsuleId } })
@@ -123,7 +123,7 @@ describe("running a capsule", () => {
     expect(sandbox.requestsTo("POST /computations")).toHaveLength(0)
   })
 
-  test("with values at the very ends of what the panel takes is sent", async () => {
+  test("a run with values at the limits of the panel is sent", async () => {
     const { ask, sandbox } = await startGateway()
     for (const value of ["0", "0.95", " 0.5 "]) {
       await ask(runCapsule, { input: { capsuleId, namedParameters: [{ paramName: "threshold", value }] } })
@@ -131,7 +131,7 @@ describe("running a capsule", () => {
     expect(sandbox.requestsTo("POST /computations")).toHaveLength(3)
   })
 
-  test("of a capsule that the caller may not see is refused as data", async () => {
+  test("a run of a capsule that the caller may not see is refused as data", async () => {
     const { ask } = await startGateway()
     const { data } = await ask(runCapsule, { input: { capsuleId: seed.graceNotebook } })
     expect(data.runCapsule).toMatchObject({ __typename: "MutationRefused", code: "NOT_FOUND" })
@@ -139,7 +139,7 @@ describe("running a capsule", () => {
 })
 
 describe("running a pipeline", () => {
-  test("starts a run, with values for its processes", async () => {
+  test("running a pipeline starts a run with values for its processes", async () => {
     const { ask, sandbox } = await startGateway()
     const { data, errors } = await ask(runPipeline, {
       input: {
@@ -171,7 +171,7 @@ describe("running a pipeline", () => {
 })
 
 describe("a panel that would harm the gateway", () => {
-  test("with patterns that can't be used here leaves the values to Code Ocean to judge", async () => {
+  test("a panel with patterns that can't be checked safely leaves its values to Code Ocean", async () => {
     const { ask, sandbox } = await startGateway()
     sandbox.failNext("GET /capsules/*/app_panel", {
       status: 200,
@@ -208,7 +208,7 @@ describe("a panel that would harm the gateway", () => {
 })
 
 describe("a run", () => {
-  test("gets a new name, and keeps it", async () => {
+  test("a run gets a new name, and keeps it", async () => {
     const { ask } = await startGateway()
     const { data } = await ask(`mutation {
       renameComputation(input: {id: "${seed.countedCells}", name: "The final count"}) { ... on RenameComputationPayload { computation { name } } }
@@ -216,7 +216,7 @@ describe("a run", () => {
     expect(data.renameComputation.computation.name).toBe("The final count")
   })
 
-  test("can't get an empty name", async () => {
+  test("a run can't get an empty name", async () => {
     const { ask, sandbox } = await startGateway()
     const { errors } = await ask(
       `mutation { renameComputation(input: {id: "${seed.countedCells}", name: " "}) { __typename } }`,
@@ -225,7 +225,7 @@ describe("a run", () => {
     expect(sandbox.requests).toHaveLength(0)
   })
 
-  test("is deleted for good", async () => {
+  test("a run is deleted for good", async () => {
     const { ask } = await startGateway()
     const { data } = await ask(`mutation {
       deleteComputation(input: {id: "${seed.countedCells}"}) { ... on DeleteComputationPayload { deletedComputationId } }

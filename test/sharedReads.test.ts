@@ -54,7 +54,7 @@ describe("equal reads of one caller at the same time", () => {
     }
   }`
 
-  test("are sent once, however many requests make them", async () => {
+  test("equal reads at the same time are sent once, however many requests make them", async () => {
     const { ask, sandbox, gateway } = await startGateway()
     const alone = await ask(nested)
     const calls = sandbox.requests.length
@@ -67,7 +67,7 @@ describe("equal reads of one caller at the same time", () => {
     expect(sandbox.requests.length).toBeLessThan(calls * 3)
   })
 
-  test("are counted apart from the calls that a request has sent itself", async () => {
+  test("shared reads are counted apart from the calls that a request has sent itself", async () => {
     const { ask, sandbox, lines } = await startGateway()
     const hold = sandbox.hold()
     const answers = Promise.all([ask(name), ask(name), ask(name)])
@@ -87,7 +87,7 @@ describe("equal reads of one caller at the same time", () => {
     expect(sandbox.requests).toHaveLength(1)
   })
 
-  test("have a response that is parsed once", async () => {
+  test("the response to a shared read is parsed once", async () => {
     const parse = vi.spyOn(JSON, "parse")
     onTestFinished(() => parse.mockRestore())
     const { ask, sandbox } = await startGateway()
@@ -101,7 +101,7 @@ describe("equal reads of one caller at the same time", () => {
     expect(parse.mock.calls.filter(([text]) => text.includes('"slug"'))).toHaveLength(1)
   })
 
-  test("carry the id of the first request", async () => {
+  test("a shared read carries the id of the first request", async () => {
     const { ask, sandbox } = await startGateway()
     const hold = sandbox.hold()
     const first = ask(name, {}, as(tokens.ada, { "x-request-id": "first" }))
@@ -113,7 +113,7 @@ describe("equal reads of one caller at the same time", () => {
     expect(sandbox.requests.map(({ headers }) => headers["x-request-id"])).toEqual(["first"])
   })
 
-  test("share their failure too, and each request has its own error and log line", async () => {
+  test("requests that share a failed read have their own errors and log lines", async () => {
     const { next, ask, lines } = await startHeld()
     const ids = ["first", "second"]
     const answers = Promise.all(ids.map((id) => ask(name, {}, as(tokens.ada, { "x-request-id": id }))))
@@ -130,14 +130,14 @@ describe("equal reads of one caller at the same time", () => {
     ])
   })
 
-  test("are retried together", async () => {
+  test("a shared read is retried once for all its requests", async () => {
     const { ask, sandbox } = await startGateway()
     sandbox.failNext(capsuleRoute, { status: 503 }, 2)
     expect(await Promise.all([ask(name), ask(name), ask(name)])).toEqual([named, named, named])
     expect(sandbox.requests).toHaveLength(3)
   })
 
-  test("are shared between a query and a subscription", async () => {
+  test("a read is shared between a query and a subscription", async () => {
     const { ask, sandbox, url } = await overSocket()
     const hold = sandbox.hold()
     const following = follow(url, `subscription { computation(id: "${seed.runningAlignment}") { id state } }`)
@@ -150,7 +150,7 @@ describe("equal reads of one caller at the same time", () => {
     expect(sandbox.requests).toHaveLength(1)
   })
 
-  test("are each sent if sharing is disabled", async () => {
+  test("equal reads are each sent if sharing is disabled", async () => {
     const { ask, sandbox } = await startGateway({ sharedReads: false })
     const hold = sandbox.hold()
     const answers = Promise.all([ask(name), ask(name)])
@@ -179,7 +179,7 @@ describe("reads are not shared", () => {
     ],
   ]
   test.each(different)(
-    "%s",
+    "reads %s are not shared",
     async (_what, first, second, firstHeaders = as(tokens.ada), secondHeaders = firstHeaders) => {
       const { ask, sandbox } = await startGateway()
       const hold = sandbox.hold()
@@ -190,7 +190,7 @@ describe("reads are not shared", () => {
     },
   )
 
-  test("with different queries", async () => {
+  test("reads with different queries are not shared", async () => {
     const { ask, sandbox } = await startGateway()
     await ask(`{ capsule(id: "${seed.cellCounter}") {
       first: appPanel(version: 1) { general { title } } second: appPanel(version: 2) { general { title } }
@@ -198,7 +198,7 @@ describe("reads are not shared", () => {
     expect(sandbox.requestsTo(`${capsuleRoute}/app_panel`).map(({ query }) => query.version)).toEqual(["1", "2"])
   })
 
-  test("if one has been in flight for a second, because it may hang", async () => {
+  test("a read that has been in flight for a second is not shared, because it may hang", async () => {
     const { ask, sandbox } = await startGateway()
     const hold = sandbox.hold()
     const first = ask(name)
@@ -212,14 +212,14 @@ describe("reads are not shared", () => {
     expect(await Promise.all([first, second])).toEqual([named, named])
   })
 
-  test("if one starts after the other's response", async () => {
+  test("a read that starts after another's response is not shared with it", async () => {
     const { ask, sandbox } = await startGateway()
     await ask(name)
     await ask(name)
     expect(sandbox.requests).toHaveLength(2)
   })
 
-  test("if they are writes", async () => {
+  test("writes are never shared", async () => {
     const { ask, sandbox } = await startGateway()
     const archive = `mutation { archiveCapsule(input: { id: "${seed.cellCounter}", archived: true }) { __typename } }`
     const hold = sandbox.hold()
@@ -235,7 +235,7 @@ describe("a read that starts after a write sees it", () => {
   const archive = `mutation { archiveCapsule(input: { id: "c1", archived: true }) { ... on ArchiveCapsulePayload { capsule { name } } } }`
   const read = `{ capsule(id: "c1") { name } }`
 
-  test("even if an equal read from before the write is in flight", async () => {
+  test("a read after a write sees it even if an equal read from before the write is in flight", async () => {
     const { ask, next } = await startHeld()
     const before = ask(read)
     const early = await next(1)
@@ -249,7 +249,7 @@ describe("a read that starts after a write sees it", () => {
     expect((await before).data.capsule.name).toBe("Before")
   })
 
-  test("even if an equal read from during the write is in flight", async () => {
+  test("a read after a write sees it even if an equal read from during the write is in flight", async () => {
     const { ask, next } = await startHeld()
     const change = ask(archive)
     const write = await next(1)
@@ -262,7 +262,7 @@ describe("a read that starts after a write sees it", () => {
     expect((await meanwhile).data.capsule.name).toBe("Before")
   })
 
-  test("and a read during the write does not get the response to a read from before it", async () => {
+  test("a read during a write does not share the response to a read from before it", async () => {
     const { ask, next } = await startHeld()
     const before = ask(read)
     const early = await next(1)
@@ -277,7 +277,7 @@ describe("a read that starts after a write sees it", () => {
     await change
   })
 
-  test("and another caller's reads are still shared", async () => {
+  test("a write does not keep another caller's reads from being shared", async () => {
     const { ask, next, held } = await startHeld()
     const first = ask(read, {}, as(tokens.grace))
     const call = await next(1)
@@ -293,7 +293,7 @@ describe("a read that starts after a write sees it", () => {
 })
 
 describe("of the requests that share a read", () => {
-  test("the first can be cancelled without harm to the others", async () => {
+  test("the first of the requests that share a read can be cancelled without harm to the others", async () => {
     const { ask, asked, sandbox } = await overSocket()
     const hold = sandbox.hold()
     const leave = new AbortController()
@@ -310,7 +310,7 @@ describe("of the requests that share a read", () => {
     expect(sandbox.requests).toHaveLength(1)
   })
 
-  test("the last one to be cancelled cancels the call", async () => {
+  test("a shared read is cancelled with the last of its requests", async () => {
     const { asked, sandbox, ask } = await overSocket()
     const hold = sandbox.hold()
     const leaves = [new AbortController(), new AbortController()]
@@ -329,7 +329,7 @@ describe("of the requests that share a read", () => {
     expect(await ask(name)).toEqual(named)
   })
 
-  test("each has its own deadline", async () => {
+  test("each request that shares a read has its own deadline", async () => {
     const { ask, sandbox } = await startGateway({ config: { requestDeadlineMs: 600 } })
     const hold = sandbox.hold()
     const started = performance.now()
