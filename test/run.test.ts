@@ -81,7 +81,7 @@ describe("running a capsule", () => {
     [
       "a value of 4,097 characters",
       { namedParameters: [{ paramName: "trace", value: "x".repeat(4097) }] },
-      /`input.namedParameters\[0\].value` has at most 4096 characters; this one has 4097/,
+      /`input.namedParameters\[0\].value` has at most 4096 characters. This one has 4097/,
     ],
     [
       "a value below the minimum",

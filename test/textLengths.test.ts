@@ -46,7 +46,7 @@ test("a text of one character more than its argument says is refused, by its pla
   for (const place of resolved) {
     const most = statedLimit(place.input.description)
     expect(await refusalOf(place, place.argsWith("x".repeat(most + 1))), `${place.type}.${place.field.name}`).toBe(
-      `\`${place.path}\` has at most ${most} characters; this one has ${most + 1}.`,
+      `\`${place.path}\` has at most ${most} characters. This one has ${most + 1}.`,
     )
   }
 })
@@ -54,7 +54,7 @@ test("a text of one character more than its argument says is refused, by its pla
 test("a text that is as long as its argument says is not too long", async () => {
   for (const place of resolved) {
     const text = "x".repeat(statedLimit(place.input.description))
-    expect((await refusalOf(place, place.argsWith(text))) ?? "", place.path).not.toContain("characters; this one has")
+    expect((await refusalOf(place, place.argsWith(text))) ?? "", place.path).not.toContain("characters. This one has")
   }
 })
 
@@ -96,7 +96,7 @@ describe.each([
     const { errors } = await ask(query, { text: "x".repeat(most + 1) })
     expect(errors).toMatchObject([
       {
-        message: `${place} has at most ${most} characters; this one has ${most + 1}.`,
+        message: `${place} has at most ${most} characters. This one has ${most + 1}.`,
         extensions: { code: "BAD_USER_INPUT" },
       },
     ])
@@ -111,7 +111,7 @@ describe.each([
       { value },
     )
     expect(errors?.[0]?.message).toBe(
-      "A key in `input.setCustomMetadata[0].value.fine[0]` has at most 65536 characters; this one has 65537.",
+      "A key in `input.setCustomMetadata[0].value.fine[0]` has at most 65536 characters. This one has 65537.",
     )
   })
 
@@ -136,6 +136,6 @@ describe.each([
       },
       body: JSON.stringify({ query: `subscription { computation(id: "${"x".repeat(257)}") { id } }` }),
     })
-    expect(await response.text()).toContain("`id` has at most 256 characters; this one has 257.")
+    expect(await response.text()).toContain("`id` has at most 256 characters. This one has 257.")
   })
 })

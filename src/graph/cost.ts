@@ -32,7 +32,7 @@ export interface Count {
   /** If there is no argument, or it is not given. */
   assumed: number
   /** The maximum. A larger number is rejected. */
-  most?: number
+  max?: number
 }
 
 /** For a field's `extensions`. */

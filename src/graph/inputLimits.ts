@@ -17,64 +17,64 @@ import {
 import { badUserInput } from "../errors.ts"
 
 /*
- * Every text that a client sends has a largest length, which its description states. Without one, a resolver would have to
- * be safe with texts as large as a request's body, and so would Code Ocean.
+ * Every string that a client sends has a maximum length, which its description states. Otherwise resolvers and Code Ocean would have
+ * to be safe with strings as large as the body of a request.
  */
 
-/** The most entries of a list, such as `ids`. */
+/** The maximum number of entries of a list, such as `ids`. */
 export const maxListEntries = 1_000
 
-/** The largest lengths of texts, in characters (UTF-16 units). */
-export const longest = {
+/** The maximum lengths of strings, in UTF-16 units. */
+export const maxLength = {
   id: 256,
   /** A tag, or the name of a custom metadata field. */
   key: 256,
-  /** Whatever declares nothing else: names, email addresses, commits, buckets. */
+  /** The default, for names, email addresses, commits and buckets. */
   name: 1_000,
   path: 4_096,
-  /** A run's parameter, which Code Ocean limits to this. */
+  /** A parameter of a run. Code Ocean has the same limit. */
   parameterValue: 4_096,
   query: 10_000,
-  /** The largest cursor holds a thousand marks, some 10,800 characters. */
+  /** The largest cursor contains a thousand digests, about 10,800 characters. */
   cursor: 16_384,
   freeText: 65_536,
   dateTime: 64,
 } as const
 
-interface TextExtensions {
-  longest: number
+interface LengthExtensions {
+  maxLength: number
 }
 
-/** For the `extensions` of an argument or input field: the largest length of its text, or of each text within. */
-export function atMost(characters: number): TextExtensions & Record<string, unknown> {
-  return { longest: characters }
+/** For the `extensions` of an argument or input field: the maximum length of its string, or of each string in it. */
+export function limitLength(characters: number): LengthExtensions & Record<string, unknown> {
+  return { maxLength: characters }
 }
 
-/** The scalars that take texts: as they are, or within JSON. Another one that does is to be named here. */
-const scalars: ReadonlyMap<string, { longest: number; check?: (most: number) => Check; isJson?: true }> = new Map([
-  ["String", { longest: longest.name, check: textCheck }],
-  ["ID", { longest: longest.id, check: textCheck }],
-  ["JSON", { longest: longest.parameterValue, check: jsonCheck, isJson: true }],
-  ["_Any", { longest: longest.parameterValue, check: jsonCheck, isJson: true }],
-  // It checks its text itself, before it reads it.
-  ["DateTime", { longest: longest.dateTime }],
+/** The scalars whose values are or contain strings. Every such scalar must be listed here. */
+const scalars: ReadonlyMap<string, { maxLength: number; check?: (max: number) => Check; isJson?: true }> = new Map([
+  ["String", { maxLength: maxLength.name, check: stringCheck }],
+  ["ID", { maxLength: maxLength.id, check: stringCheck }],
+  ["JSON", { maxLength: maxLength.parameterValue, check: jsonCheck, isJson: true }],
+  ["_Any", { maxLength: maxLength.parameterValue, check: jsonCheck, isJson: true }],
+  // Checked by the scalar, before it parses the string.
+  ["DateTime", { maxLength: maxLength.dateTime }],
 ])
 
-/** A text that is too long: where it stands in the value that was checked. */
-interface TooLong {
+/** A string that is too long, and its path in the checked value. */
+interface Violation {
   path: string
   isKey: boolean
   length: number
-  most: number
+  max: number
 }
 
-type Check = (value: unknown) => TooLong | undefined
+type Check = (value: unknown) => Violation | undefined
 
 /**
- * Has every field refuse arguments that hold a text longer than its argument declares, and adds that length to the
- * argument's description. Fields without such arguments keep their resolvers.
+ * Makes every field reject arguments with a string longer than the argument declares, and adds the maximum to the description of the
+ * argument. Fields without such arguments keep their resolvers.
  */
-export function limitTexts(schema: GraphQLSchema): GraphQLSchema {
+export function limitStrings(schema: GraphQLSchema): GraphQLSchema {
   const inputs = new Map<GraphQLInputObjectType, Check | undefined>()
   for (const type of Object.values(schema.getTypeMap())) {
     if (isIntrospectionType(type)) continue
@@ -84,7 +84,7 @@ export function limitTexts(schema: GraphQLSchema): GraphQLSchema {
       field.args.forEach(describe)
       const checks = checksOf(field.args, inputs)
       if (checks.length === 0 || !isObjectType(type)) continue
-      // The events of a subscription come after its arguments were checked.
+      // The arguments of a subscription are checked once, before its events.
       if (field.subscribe) field.subscribe = limited(field.subscribe, checks)
       else field.resolve = limited(field.resolve ?? defaultFieldResolver, checks)
     }
@@ -95,36 +95,36 @@ export function limitTexts(schema: GraphQLSchema): GraphQLSchema {
 function describe(input: GraphQLArgument | GraphQLInputField): void {
   const scalar = scalars.get(getNamedType(input.type).name)
   if (scalar === undefined) return
-  const most = longestOf(input, scalar.longest).toLocaleString("en-US")
+  const max = maxLengthOf(input, scalar.maxLength).toLocaleString("en-US")
   const limit = scalar.isJson
-    ? `Texts in it have at most ${most} characters.`
-    : `At most ${most} characters${isListType(getNullableType(input.type)) ? " each" : ""}.`
+    ? `Strings in it have at most ${max} characters.`
+    : `At most ${max} characters${isListType(getNullableType(input.type)) ? " each" : ""}.`
   input.description = `${input.description ?? ""} ${limit}`.trim()
 }
 
-function longestOf({ extensions }: GraphQLArgument | GraphQLInputField, otherwise: number): number {
-  return (extensions as Partial<TextExtensions>).longest ?? otherwise
+function maxLengthOf({ extensions }: GraphQLArgument | GraphQLInputField, defaultMax: number): number {
+  return (extensions as Partial<LengthExtensions>).maxLength ?? defaultMax
 }
 
 type Inputs = Map<GraphQLInputObjectType, Check | undefined>
 
 function checksOf(values: readonly (GraphQLArgument | GraphQLInputField)[], inputs: Inputs): [string, Check][] {
   return values.flatMap((value) => {
-    const check = checkOf(value.type, (otherwise) => longestOf(value, otherwise), inputs)
+    const check = checkOf(value.type, (defaultMax) => maxLengthOf(value, defaultMax), inputs)
     return check === undefined ? [] : [[value.name, check]]
   })
 }
 
-/** What checks a value of this type; undefined where there is no text in it. */
-function checkOf(type: GraphQLInputType, most: (otherwise: number) => number, inputs: Inputs): Check | undefined {
+/** The check of values of this type. Undefined if they contain no string. */
+function checkOf(type: GraphQLInputType, max: (defaultMax: number) => number, inputs: Inputs): Check | undefined {
   const nullable = getNullableType(type)
   if (isListType(nullable)) {
-    const check = checkOf(nullable.ofType, most, inputs)
+    const check = checkOf(nullable.ofType, max, inputs)
     return check && listCheck(check)
   }
   if (!isInputObjectType(nullable)) {
     const scalar = scalars.get(nullable.name)
-    return scalar?.check?.(most(scalar.longest))
+    return scalar?.check?.(max(scalar.maxLength))
   }
   if (!inputs.has(nullable)) {
     const checks = checksOf(Object.values(nullable.getFields()), inputs)
@@ -133,10 +133,10 @@ function checkOf(type: GraphQLInputType, most: (otherwise: number) => number, in
   return inputs.get(nullable)
 }
 
-function textCheck(most: number): Check {
+function stringCheck(max: number): Check {
   return (value) =>
-    typeof value === "string" && value.length > most
-      ? { path: "", isKey: false, length: value.length, most }
+    typeof value === "string" && value.length > max
+      ? { path: "", isKey: false, length: value.length, max: max }
       : undefined
 }
 
@@ -162,14 +162,14 @@ function objectCheck(checks: readonly [string, Check][]): Check {
   }
 }
 
-/** How deep it nests is limited for all variables and documents. */
-function jsonCheck(most: number): Check {
-  const checkText = textCheck(most)
+/** Checks JSON. The depth of its nesting is limited elsewhere, for all variables and documents. */
+function jsonCheck(max: number): Check {
+  const checkString = stringCheck(max)
   const check: Check = (value) => {
-    if (typeof value !== "object" || value === null) return checkText(value)
+    if (typeof value !== "object" || value === null) return checkString(value)
     if (Array.isArray(value)) return checkList(value)
     for (const key of Object.keys(value)) {
-      if (key.length > most) return { path: "", isKey: true, length: key.length, most }
+      if (key.length > max) return { path: "", isKey: true, length: key.length, max: max }
       const found = check((value as Record<string, unknown>)[key])
       if (found !== undefined) return { ...found, path: `.${key.slice(0, 100)}${found.path}` }
     }
@@ -187,9 +187,9 @@ function limited<Source, Context>(
     for (const [name, check] of checks) {
       const found = check(args[name])
       if (found === undefined) continue
-      const place = `\`${`${name}${found.path}`.slice(0, 500)}\``
+      const path = `\`${`${name}${found.path}`.slice(0, 500)}\``
       throw badUserInput(
-        `${found.isKey ? `A key in ${place}` : place} has at most ${found.most} characters; this one has ${found.length}.`,
+        `${found.isKey ? `A key in ${path}` : path} has at most ${found.max} characters. This one has ${found.length}.`,
       )
     }
     return resolve(source, args, context, info)

@@ -2,7 +2,7 @@ import { GraphQLError, Kind, type ValueNode, valueFromASTUntyped } from "graphql
 import { badUserInput } from "../errors.ts"
 import { builder } from "./builder.ts"
 import { invalidField } from "./fields.ts"
-import { longest } from "./inputLimits.ts"
+import { maxLength } from "./inputLimits.ts"
 
 const rfc3339 = /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:\d{2}))?$/
 
@@ -38,8 +38,8 @@ builder.scalarType("DateTime", {
     return date.toISOString()
   },
   parseValue: (value) => {
-    if (typeof value === "string" && value.length > longest.dateTime) {
-      throw badUserInput(`A DateTime has at most ${longest.dateTime} characters. This one has ${value.length}.`)
+    if (typeof value === "string" && value.length > maxLength.dateTime) {
+      throw badUserInput(`A DateTime has at most ${maxLength.dateTime} characters. This one has ${value.length}.`)
     }
     const milliseconds = typeof value === "string" && rfc3339.test(value) ? Date.parse(value) : Number.NaN
     if (Number.isNaN(milliseconds) || !isDay(String(value).slice(0, 10))) {

@@ -13,7 +13,7 @@ import "./dataAsset/mutations.ts"
 import "./permissions/mutations.ts"
 import "./captureResult/subscription.ts"
 import { builder } from "./builder.ts"
-import { limitTexts } from "./inputLimits.ts"
+import { limitStrings } from "./inputLimits.ts"
 
 builder.queryType({ description: "All queries. Everything is read with the caller's own access token." })
 builder.mutationType({
@@ -26,4 +26,4 @@ builder.subscriptionType({
 })
 
 /** The whole graph. */
-export const schema = limitTexts(builder.toSchema())
+export const schema = limitStrings(builder.toSchema())

@@ -34,7 +34,7 @@ function encodeId(id: string): string {
   if (plainId.test(id)) return id
   if (id === "") throw new InvalidIdError("An id must not be empty.")
   if (id.length > maxIdLength) {
-    throw new InvalidIdError(`An id has at most ${maxIdLength} characters; this one has ${id.length}.`)
+    throw new InvalidIdError(`An id has at most ${maxIdLength} characters. This one has ${id.length}.`)
   }
   if (id === "." || id === ".." || /[/\\\u0000-\u001f\u007f]/.test(id) || !id.isWellFormed()) {
     throw new InvalidIdError(

@@ -37,7 +37,7 @@ export interface TextPlace {
 /** The largest length that an argument says its texts may have; NaN where it says none. */
 export function statedLimit(description: string | null | undefined): number {
   const [, most = ""] =
-    /(?:^| )(?:At most|Texts in it have at most) ([\d,]+) characters(?: each)?\.$/.exec(description ?? "") ?? []
+    /(?:^| )(?:At most|Strings in it have at most) ([\d,]+) characters(?: each)?\.$/.exec(description ?? "") ?? []
   return Number(most.replaceAll(",", "") || Number.NaN)
 }
 

@@ -7,7 +7,7 @@ import { DataAssetSearchInput, findDataAssets, mostFound } from "../dataAsset/qu
 import { DataAsset } from "../dataAsset/type.ts"
 import { capitalized, checkIds, defineMutation } from "../defineMutation.ts"
 import { boolean, string } from "../fields.ts"
-import { atMost, longest } from "../inputLimits.ts"
+import { limitLength, maxLength } from "../inputLimits.ts"
 import { linkAt } from "../loader.ts"
 import * as rest from "./rest.ts"
 
@@ -17,7 +17,7 @@ export const DataAssetAttachmentInput = builder.inputType("DataAssetAttachmentIn
     id: t.id({ required: true, description: "The data asset's id." }),
     mount: t.string({
       description: "The folder to mount it in. Defaults to the data asset's own.",
-      extensions: atMost(longest.path),
+      extensions: limitLength(maxLength.path),
     }),
   }),
 })

@@ -2,7 +2,7 @@ import { builder } from "../builder.ts"
 import { cost } from "../cost.ts"
 import { enumValues } from "../enums.ts"
 import { defineIdQueries } from "../idQueries.ts"
-import { atMost, longest } from "../inputLimits.ts"
+import { limitLength, maxLength } from "../inputLimits.ts"
 import { pageArguments, pageItems } from "../pagination/connection.ts"
 import { OrderDirection, Ownership, SearchFilterInput, wireFilters } from "../pagination/filters.ts"
 import type { PageArguments } from "../pagination/page.ts"
@@ -40,7 +40,7 @@ const searchArguments = builder.args((t) => ({
   query: t.string({
     description:
       'Free text, or terms such as `tag:ecephys` with a field: id, name, doi, tag, field, affiliation, journal, article, author. Terms with the same field are combined by OR, terms with different fields by AND. Phrases need quotes: `name:` with more than 20 unquoted characters finds nothing, `name:"exact name"` does. The id of a data asset finds what it is attached to.',
-    extensions: atMost(longest.query),
+    extensions: limitLength(maxLength.query),
   }),
   filters: t.field({ type: [SearchFilterInput], description: "Conditions, combined by AND." }),
   status: t.field({ type: CapsuleStatus.ref, description: "Only releases, or only work in progress." }),

@@ -8,7 +8,7 @@ import * as rest from "../dataAsset/rest.ts"
 import { DataAsset } from "../dataAsset/type.ts"
 import { defineMutation, FailureType } from "../defineMutation.ts"
 import { enumValues } from "../enums.ts"
-import { atMost, longest } from "../inputLimits.ts"
+import { limitLength, maxLength } from "../inputLimits.ts"
 import { permissionFields, sendPermissions, wirePermissions } from "../permissions/mutations.ts"
 import type { Permissions } from "../permissions/rest.ts"
 
@@ -60,20 +60,23 @@ export const CaptureResultInput = builder.inputType("CaptureResultInput", {
     computationId: t.id({ required: true, description: "The run's id." }),
     path: t.string({
       description: "The folder in its results. Defaults to all results.",
-      extensions: atMost(longest.path),
+      extensions: limitLength(maxLength.path),
     }),
     name: t.string({ required: true, description: "The data asset's display name." }),
     tags: t.stringList({
       required: true,
       description: "Keywords; may be an empty list.",
-      extensions: atMost(longest.key),
+      extensions: limitLength(maxLength.key),
     }),
     mount: t.string({
       required: true,
       description: "The default folder to mount it in.",
-      extensions: atMost(longest.path),
+      extensions: limitLength(maxLength.path),
     }),
-    description: t.string({ description: "Free text; may hold Markdown.", extensions: atMost(longest.freeText) }),
+    description: t.string({
+      description: "Free text; may hold Markdown.",
+      extensions: limitLength(maxLength.freeText),
+    }),
     customMetadata: t.field({ type: [CustomMetadataInput], description: "Values of custom metadata fields." }),
     permissions: t.field({
       type: CapturePermissionsInput,

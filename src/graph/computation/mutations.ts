@@ -8,7 +8,7 @@ import type { Kind } from "../capsule/rest.ts"
 import type { Context } from "../context.ts"
 import { link } from "../cost.ts"
 import { capitalized, defineMutation, firstDuplicate } from "../defineMutation.ts"
-import { atMost, longest } from "../inputLimits.ts"
+import { limitLength, maxLength } from "../inputLimits.ts"
 import { computationById, forgetComputations, rememberRunnable } from "./loader.ts"
 import * as rest from "./rest.ts"
 import { Computation } from "./type.ts"
@@ -20,7 +20,7 @@ const NamedParameterInput = builder.inputType("NamedParameterInput", {
     value: t.string({
       required: true,
       description: "Its value, as text.",
-      extensions: atMost(longest.parameterValue),
+      extensions: limitLength(maxLength.parameterValue),
     }),
   }),
 })
@@ -31,7 +31,7 @@ const ProcessInput = builder.inputType("ProcessInput", {
     name: t.string({ required: true, description: "The process's `name` in the app panel." }),
     parameters: t.stringList({
       description: "Values in the app panel's order.",
-      extensions: atMost(longest.parameterValue),
+      extensions: limitLength(maxLength.parameterValue),
     }),
     namedParameters: t.field({ type: [NamedParameterInput], description: "Values by name." }),
   }),
@@ -121,7 +121,7 @@ defineMutation({
       capsuleId: t.id({ required: true, description: "The capsule's id." }),
       parameters: t.stringList({
         description: "Values in the app panel's order. An empty string selects the default.",
-        extensions: atMost(longest.parameterValue),
+        extensions: limitLength(maxLength.parameterValue),
       }),
       ...runFields(t),
     }),
@@ -142,7 +142,7 @@ defineMutation({
       parameters: t.stringList({
         description:
           "Always rejected, because Code Ocean silently ignores a pipeline's ordered parameters. Use named ones.",
-        extensions: atMost(longest.parameterValue),
+        extensions: limitLength(maxLength.parameterValue),
       }),
       processes: t.field({ type: [ProcessInput], description: "Values for its processes, without duplicates." }),
       ...runFields(t),

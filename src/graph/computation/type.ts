@@ -10,7 +10,7 @@ import { DataAsset } from "../dataAsset/type.ts"
 import { wireEnum } from "../enums.ts"
 import { boolean, float, int, objects, readableString, required, string, stringOrEmpty } from "../fields.ts"
 import { File, Folder, fileAt, folderAt, logOf } from "../files/type.ts"
-import { atMost, longest } from "../inputLimits.ts"
+import { limitLength, maxLength } from "../inputLimits.ts"
 import { linkAt } from "../loader.ts"
 import { Node } from "../node/type.ts"
 import { connectionOf } from "../pagination/connection.ts"
@@ -66,7 +66,7 @@ export const ComputationFilterInput = builder.inputType("ComputationFilterInput"
   fields: (t) => ({
     state: t.field({ type: [ComputationState.ref], description: "Any of these states." }),
     endStatus: t.field({ type: [ComputationEndStatus.ref], description: "Any of these end statuses." }),
-    name: t.string({ description: "A part of the name. Case is ignored.", extensions: atMost(mostNamePart) }),
+    name: t.string({ description: "A part of the name. Case is ignored.", extensions: limitLength(mostNamePart) }),
     created: t.field({ type: CreatedRangeInput, description: "When it was started." }),
     dataAssetId: t.id({ description: "Only runs that had this data asset as an input." }),
   }),
@@ -292,7 +292,7 @@ Computation.implement({
           required: true,
           defaultValue: "",
           description: "The path of a folder. Defaults to the root.",
-          extensions: atMost(longest.path),
+          extensions: limitLength(maxLength.path),
         }),
       },
       resolve: ({ id }, { path }) => folderAt({ kind: "computations", id }, path),
@@ -304,7 +304,7 @@ Computation.implement({
         path: t.arg.string({
           required: true,
           description: "Its path, such as `figures/overview.csv`.",
-          extensions: atMost(longest.path),
+          extensions: limitLength(maxLength.path),
         }),
       },
       resolve: ({ id }, { path }) => fileAt({ kind: "computations", id }, path),

@@ -7,7 +7,7 @@ import { CustomMetadataEntry } from "../customMetadata/type.ts"
 import { checkIds, defineMutation, FailureType } from "../defineMutation.ts"
 import { enumValues } from "../enums.ts"
 import { entries, strings } from "../fields.ts"
-import { atMost, longest } from "../inputLimits.ts"
+import { limitLength, maxLength } from "../inputLimits.ts"
 import { dataAssetById } from "./loader.ts"
 import { CustomMetadataInput, readAnew, sendUpdate, wireMetadata } from "./mutations.ts"
 import { DataAssetSearchInput, findDataAssets, mostFound } from "./queries.ts"
@@ -159,8 +159,14 @@ defineMutation({
     fields: (t) => ({
       ids: t.idList({ description: "1 to 1,000 ids, without duplicates." }),
       search: t.field({ type: DataAssetSearchInput, description: "Everything that this search finds, at most 1,000." }),
-      addTags: t.stringList({ description: "Tags to add where they are missing.", extensions: atMost(longest.key) }),
-      removeTags: t.stringList({ description: "Tags to remove where they are.", extensions: atMost(longest.key) }),
+      addTags: t.stringList({
+        description: "Tags to add where they are missing.",
+        extensions: limitLength(maxLength.key),
+      }),
+      removeTags: t.stringList({
+        description: "Tags to remove where they are.",
+        extensions: limitLength(maxLength.key),
+      }),
       setCustomMetadata: t.field({
         type: [CustomMetadataInput],
         description: "Custom metadata to set. Other keys are left unchanged.",

@@ -4,7 +4,7 @@ import type { Context } from "../context.ts"
 import { link } from "../cost.ts"
 import { capitalized, checkIds, defineMutation } from "../defineMutation.ts"
 import { object, string, strings } from "../fields.ts"
-import { atMost, longest } from "../inputLimits.ts"
+import { limitLength, maxLength } from "../inputLimits.ts"
 import { dataAssetById } from "./loader.ts"
 import * as rest from "./rest.ts"
 import { DataAsset } from "./type.ts"
@@ -15,13 +15,13 @@ export const CustomMetadataInput = builder.inputType("CustomMetadataInput", {
     key: t.string({
       required: true,
       description: "The field's exact name, including spaces.",
-      extensions: atMost(longest.key),
+      extensions: limitLength(maxLength.key),
     }),
     value: t.field({
       type: "JSON",
       required: true,
       description: "A string, a number, or a list of these. A date is epoch seconds.",
-      extensions: atMost(longest.freeText),
+      extensions: limitLength(maxLength.freeText),
     }),
   }),
 })
@@ -73,7 +73,7 @@ const AwsSourceInput = builder.inputType("AwsSourceInput", {
     bucket: t.string({ required: true, description: "The bucket's name." }),
     prefix: t.string({
       description: "The folder in the bucket; by default all of it.",
-      extensions: atMost(longest.path),
+      extensions: limitLength(maxLength.path),
     }),
     endpointName: t.string({ description: "The name of a custom S3 endpoint." }),
     keepOnExternalStorage: t.boolean({ description: "True leaves the files where they are." }),
@@ -88,7 +88,7 @@ const GcpSourceInput = builder.inputType("GcpSourceInput", {
     bucket: t.string({ required: true, description: "The bucket's name." }),
     prefix: t.string({
       description: "The folder in the bucket; by default all of it.",
-      extensions: atMost(longest.path),
+      extensions: limitLength(maxLength.path),
     }),
     clientId: t.string({ description: "The client id to read it with." }),
     clientSecret: t.string({ description: "The client secret to read it with; handed on, kept nowhere." }),
@@ -101,7 +101,7 @@ const ComputationSourceInput = builder.inputType("ComputationSourceInput", {
     id: t.id({ required: true, description: "The run's id." }),
     path: t.string({
       description: "The folder in its results. Defaults to all results.",
-      extensions: atMost(longest.path),
+      extensions: limitLength(maxLength.path),
     }),
   }),
 })
@@ -110,10 +110,14 @@ const CloudWorkstationSourceInput = builder.inputType("CloudWorkstationSourceInp
   description: "Files in a cloud workstation session.",
   fields: (t) => ({
     id: t.id({ required: true, description: "The session's id: that of its computation." }),
-    path: t.string({ required: true, description: "The folder in the session.", extensions: atMost(longest.path) }),
+    path: t.string({
+      required: true,
+      description: "The folder in the session.",
+      extensions: limitLength(maxLength.path),
+    }),
     runScript: t.string({
       description: "The script that made them; with it the data asset is a result.",
-      extensions: atMost(longest.path),
+      extensions: limitLength(maxLength.path),
     }),
   }),
 })
@@ -141,7 +145,7 @@ const AwsTargetInput = builder.inputType("AwsTargetInput", {
   description: "An S3 bucket to put files into.",
   fields: (t) => ({
     bucket: t.string({ required: true, description: "The bucket's name." }),
-    prefix: t.string({ description: "The folder in the bucket.", extensions: atMost(longest.path) }),
+    prefix: t.string({ description: "The folder in the bucket.", extensions: limitLength(maxLength.path) }),
     endpointName: t.string({ description: "The name of a custom S3 endpoint." }),
   }),
 })
@@ -155,7 +159,7 @@ const ResultParameterInput = builder.inputType("ResultParameterInput", {
   description: "A value that a run had.",
   fields: (t) => ({
     paramName: t.string({ required: true, description: "The parameter's name." }),
-    value: t.string({ required: true, description: "Its value.", extensions: atMost(longest.parameterValue) }),
+    value: t.string({ required: true, description: "Its value.", extensions: limitLength(maxLength.parameterValue) }),
   }),
 })
 
@@ -177,7 +181,7 @@ const ResultsInfoInput = builder.inputType("ResultsInfoInput", {
     pipelineId: t.id({ description: "The pipeline that ran." }),
     version: t.int({ description: "The release that ran." }),
     commit: t.string({ description: "The commit of the code that ran." }),
-    runScript: t.string({ description: "The path of the script that ran.", extensions: atMost(longest.path) }),
+    runScript: t.string({ description: "The path of the script that ran.", extensions: limitLength(maxLength.path) }),
     dataAssetIds: t.idList({ description: "The data assets that went in." }),
     parameters: t.field({ type: [ResultParameterInput], description: "The values it had." }),
     nextflowProfile: t.string({ description: "The Nextflow profile it ran with." }),
@@ -285,14 +289,17 @@ defineMutation({
       tags: t.stringList({
         required: true,
         description: "Keywords; may be an empty list.",
-        extensions: atMost(longest.key),
+        extensions: limitLength(maxLength.key),
       }),
       mount: t.string({
         required: true,
         description: "The default folder to mount it in.",
-        extensions: atMost(longest.path),
+        extensions: limitLength(maxLength.path),
       }),
-      description: t.string({ description: "Free text; may hold Markdown.", extensions: atMost(longest.freeText) }),
+      description: t.string({
+        description: "Free text; may hold Markdown.",
+        extensions: limitLength(maxLength.freeText),
+      }),
       customMetadata: t.field({ type: [CustomMetadataInput], description: "Values of custom metadata fields." }),
       source: t.field({ type: DataAssetSourceInput, required: true, description: "Where its files come from." }),
       target: t.field({
@@ -338,13 +345,13 @@ defineMutation({
       name: t.string({ description: "The new display name." }),
       description: t.string({
         description: "The new description. An empty string or null removes it.",
-        extensions: atMost(longest.freeText),
+        extensions: limitLength(maxLength.freeText),
       }),
       tags: t.stringList({
         description: "The new keywords, which replace all of the old. An empty list or null removes them.",
-        extensions: atMost(longest.key),
+        extensions: limitLength(maxLength.key),
       }),
-      mount: t.string({ description: "The new default folder.", extensions: atMost(longest.path) }),
+      mount: t.string({ description: "The new default folder.", extensions: limitLength(maxLength.path) }),
       customMetadata: t.field({
         type: [CustomMetadataInput],
         description:

@@ -5,7 +5,7 @@ import { cost } from "../cost.ts"
 import { defineSubscription, watchDescription } from "../defineSubscription.ts"
 import { enumValues } from "../enums.ts"
 import { defineIdQueries } from "../idQueries.ts"
-import { atMost, longest } from "../inputLimits.ts"
+import { limitLength, maxLength } from "../inputLimits.ts"
 import { connectionOf, pageArguments, pageItems } from "../pagination/connection.ts"
 import { OrderDirection, Ownership, SearchFilterInput, wireFilters } from "../pagination/filters.ts"
 import { pageOfSearch } from "../pagination/page.ts"
@@ -65,7 +65,7 @@ builder.queryField("searchDataAssets", (t) =>
     extensions: cost({ calls: 1, items: pageItems }),
     args: {
       ...pageArguments,
-      query: t.arg.string({ description: queryDescription, extensions: atMost(longest.query) }),
+      query: t.arg.string({ description: queryDescription, extensions: limitLength(maxLength.query) }),
       filters: t.arg({ type: [SearchFilterInput], description: "Conditions that must all hold." }),
       type: t.arg({ type: DataAssetType.ref, description: "What they hold." }),
       origin: t.arg({ type: DataAssetOriginFilter, description: "Where their files are kept." }),
@@ -92,7 +92,7 @@ builder.queryField("searchDataAssets", (t) =>
 export const DataAssetSearchInput = builder.inputType("DataAssetSearchInput", {
   description: "Selects the data assets that a search finds. At least one condition is required.",
   fields: (t) => ({
-    query: t.string({ description: queryDescription, extensions: atMost(longest.query) }),
+    query: t.string({ description: queryDescription, extensions: limitLength(maxLength.query) }),
     filters: t.field({ type: [SearchFilterInput], description: "Conditions that must all hold." }),
     type: t.field({ type: DataAssetType.ref, description: "What they hold." }),
     origin: t.field({ type: DataAssetOriginFilter, description: "Where their files are kept." }),

@@ -20,7 +20,7 @@ import {
   strings,
 } from "../fields.ts"
 import { File, Folder, fileAt, folderAt } from "../files/type.ts"
-import { atMost, longest } from "../inputLimits.ts"
+import { limitLength, maxLength } from "../inputLimits.ts"
 import { Lineage, LineageDirection, lineageOf, maxDepth } from "../lineage/type.ts"
 import { linkAt } from "../loader.ts"
 import { Node } from "../node/type.ts"
@@ -228,7 +228,7 @@ DataAsset.implement({
           required: true,
           defaultValue: "",
           description: "The path of a folder. Defaults to the root.",
-          extensions: atMost(longest.path),
+          extensions: limitLength(maxLength.path),
         }),
       },
       resolve: ({ id }, { path }) => folderAt({ kind: "data_assets", id }, path),
@@ -240,7 +240,7 @@ DataAsset.implement({
         path: t.arg.string({
           required: true,
           description: "Its path, such as `processing.json`.",
-          extensions: atMost(longest.path),
+          extensions: limitLength(maxLength.path),
         }),
       },
       resolve: ({ id }, { path }) => fileAt({ kind: "data_assets", id }, path),
@@ -248,7 +248,7 @@ DataAsset.implement({
     lineage: t.field({
       type: Lineage,
       description: `What it was made from and what was made from it, including the runs and capsules in between. Upwards it costs one REST call per object, downwards one per 1,000 results that the caller may see, at most 20.`,
-      extensions: cost({ calls: 25, per: { argument: "depth", assumed: 3, most: maxDepth }, items: { assumed: 100 } }),
+      extensions: cost({ calls: 25, per: { argument: "depth", assumed: 3, max: maxDepth }, items: { assumed: 100 } }),
       args: {
         depth: t.arg.int({
           required: true,

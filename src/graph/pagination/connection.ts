@@ -1,6 +1,6 @@
 import { builder, type ObjectType } from "../builder.ts"
 import { type Count, cost } from "../cost.ts"
-import { atMost, longest } from "../inputLimits.ts"
+import { limitLength, maxLength } from "../inputLimits.ts"
 import { defaultFirst, maxFirst, type Page } from "./page.ts"
 
 const PageInfo = builder.objectRef<Page<unknown>>("PageInfo").implement({
@@ -70,10 +70,13 @@ export function connectionOf<T>(name: string, node: ObjectType<T>) {
 }
 
 /** The number of items of a page, for the cost of its field. */
-export const pageItems: Count = { argument: "first", assumed: defaultFirst, most: maxFirst }
+export const pageItems: Count = { argument: "first", assumed: defaultFirst, max: maxFirst }
 
 /** The arguments of every connection field. */
 export const pageArguments = builder.args((t) => ({
   first: t.int({ description: `The number of items, from 1 to ${maxFirst}. The default is ${defaultFirst}.` }),
-  after: t.string({ description: "A cursor. The page starts after its item.", extensions: atMost(longest.cursor) }),
+  after: t.string({
+    description: "A cursor. The page starts after its item.",
+    extensions: limitLength(maxLength.cursor),
+  }),
 }))

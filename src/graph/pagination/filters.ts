@@ -1,7 +1,7 @@
 import { badUserInput } from "../../errors.ts"
 import { builder } from "../builder.ts"
 import { enumValues } from "../enums.ts"
-import { atMost, longest } from "../inputLimits.ts"
+import { limitLength, maxLength } from "../inputLimits.ts"
 
 export const Ownership = builder.enumType("Ownership", {
   description: "Whose objects a search covers.",
@@ -34,7 +34,7 @@ export const SearchFilterInput = builder.inputType("SearchFilterInput", {
     key: t.string({
       required: true,
       description: "`name`, `description`, `tags`, or the name of a custom metadata field.",
-      extensions: atMost(longest.key),
+      extensions: limitLength(maxLength.key),
     }),
     value: t.field({ type: "JSON", description: "The value, a string or a number." }),
     values: t.field({ type: ["JSON"], description: "Any of these values, strings or numbers." }),

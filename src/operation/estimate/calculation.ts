@@ -105,7 +105,7 @@ export class Calculation {
     return field.cost.items === undefined ? parentItems : this.#count(field.cost.items, field)
   }
 
-  #count({ argument, assumed, most }: Count, { node, argumentValue }: CostedField): number {
+  #count({ argument, assumed, max: most }: Count, { node, argumentValue }: CostedField): number {
     if (argument === undefined) return assumed
     const value = argumentValue(argument, this.#variables) ?? assumed
     const count = Array.isArray(value) ? value.length : typeof value === "number" ? Math.max(0, value) : 1
