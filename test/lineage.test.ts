@@ -191,3 +191,31 @@ test("what came of a data asset is found in no time where thousands of results h
   }
   expect(await answer).toEqual({ data: { dataAsset: { lineage: { truncated: true } } } })
 })
+
+test("the lineages of one request read so many inputs together, and the rest of them are OPERATION_TOO_COSTLY", async () => {
+  const inputs = Array.from({ length: 400 }, (_, index) => `input${index}`)
+  const results = Array.from({ length: 500 }, (_, index) => ({
+    id: `result${index}`,
+    name: "r",
+    state: "ready",
+    type: "result",
+    provenance: { data_assets: inputs },
+  }))
+  const { url } = await startFaultyUpstream(({ path }) =>
+    path.startsWith("/data_assets/search")
+      ? { body: { has_more: false, results } }
+      : { body: { id: path.slice("/data_assets/".length), name: "d", state: "ready", type: "dataset" } },
+  )
+  const { ask } = startGatewayOn(url)
+  const before = process.cpuUsage()
+  const { data, errors } = await ask(
+    "query ($ids: [ID!]!) { dataAssets(ids: $ids) { lineage(direction: DOWN, depth: 1) { truncated } } }",
+    { ids: inputs.slice(0, 50) },
+  )
+  const { user, system } = process.cpuUsage(before)
+  const lineages = data.dataAssets.map(({ lineage }: { lineage: unknown }) => lineage)
+  expect(lineages.filter((lineage: unknown) => lineage !== null).length).toBeGreaterThan(2)
+  expect(lineages.filter((lineage: unknown) => lineage === null).length).toBeGreaterThan(30)
+  expect(new Set(errors?.map(({ extensions }) => extensions.code))).toEqual(new Set(["OPERATION_TOO_COSTLY"]))
+  expect((user + system) / 1000).toBeLessThan(4_000)
+})

@@ -31,7 +31,7 @@ const cachedForMs = 60_000
 export function createClientAddress(trustedProxies: number): ClientAddress {
   return (request, socket) => {
     const hops = String(request?.headers["x-forwarded-for"] ?? "").split(",")
-    const forwarded = trustedProxies > 0 ? hops.at(-trustedProxies)?.trim() : undefined
+    const forwarded = trustedProxies > 0 ? hops.at(-trustedProxies)?.trim().slice(0, maxAddressLength) : undefined
     return network(forwarded || (socket.remoteAddress ?? ""))
   }
 }
@@ -62,6 +62,9 @@ export function createIdentifyClient(fallbackToken?: string): IdentifyClient {
     return identity
   }
 }
+
+/** An address that a proxy adds is shorter. A longer one is kept, as part of a caller's key, only this far. */
+const maxAddressLength = 64
 
 /** Cuts an IPv6 address to its first 64 bits: one household or host owns all the addresses that share them. */
 function network(address: string): string {

@@ -139,7 +139,7 @@ export function createRequestHandler(options: {
         else if (!response.destroyed) answerOperation(request, response, state, decoded)
       })
     } else if (turnBudget.isSpent()) {
-      turnBudget.defer(() => {
+      turnBudget.defer(identity.key, () => {
         if (!response.destroyed) answerOperation(request, response, state, body)
       })
     } else if (!response.destroyed) {

@@ -8,8 +8,8 @@ export interface TurnBudget {
   isSpent(): boolean
   /** Adds the time that an operation has taken in this turn. */
   spend(ms: number): void
-  /** Starts an operation in a later turn, in order. */
-  defer(start: () => void): void
+  /** Starts an operation in a later turn. The operations of one caller keep their order, and callers take turns. */
+  defer(caller: string, start: () => void): void
 }
 
 /**
@@ -21,7 +21,8 @@ export interface TurnBudget {
 export function createTurnBudget(run: (start: () => void) => void): TurnBudget {
   let spentMs = 0
   let willReset = false
-  let deferred: (() => void)[] = []
+  /** The deferred operations by caller. Callers take turns, so that many operations of one caller do not delay another's. */
+  const deferred = new Map<string, (() => void)[]>()
 
   function spend(ms: number) {
     spentMs += ms
@@ -37,22 +38,26 @@ export function createTurnBudget(run: (start: () => void) => void): TurnBudget {
   function reset() {
     willReset = false
     spentMs = 0
-    let started = 0
-    while (started < deferred.length && spentMs < budgetMs) {
+    for (const [caller, operations] of deferred) {
+      if (spentMs > budgetMs) break
+      // A caller with more operations goes to the end of the map, and is visited again.
+      deferred.delete(caller)
+      const start = operations.shift()
+      if (operations.length > 0) deferred.set(caller, operations)
       const startedAt = performance.now()
-      run(deferred[started] as () => void)
+      if (start !== undefined) run(start)
       spend(performance.now() - startedAt)
-      started += 1
     }
-    deferred = deferred.slice(started)
-    if (deferred.length > 0) resetLater()
+    if (deferred.size > 0) resetLater()
   }
 
   return {
-    isSpent: () => spentMs > budgetMs || deferred.length > 0,
+    isSpent: () => spentMs > budgetMs || deferred.size > 0,
     spend,
-    defer(start) {
-      deferred.push(start)
+    defer(caller, start) {
+      const operations = deferred.get(caller)
+      if (operations === undefined) deferred.set(caller, [start])
+      else operations.push(start)
       resetLater()
     },
   }

@@ -1,8 +1,9 @@
-import { nullIfInaccessible } from "../../errors.ts"
+import { GraphQLError } from "graphql"
+import { type ErrorCode, nullIfInaccessible } from "../../errors.ts"
 import { DecodeError } from "../../upstream/decoders.ts"
 import { capsuleById } from "../capsule/loader.ts"
 import { computationById, rememberRunnable } from "../computation/loader.ts"
-import type { Context } from "../context.ts"
+import { type Context, oncePerRequest } from "../context.ts"
 import { dataAssetById } from "../dataAsset/loader.ts"
 import type { DataAsset } from "../dataAsset/rest.ts"
 import { searchDataAssets } from "../dataAsset/rest.ts"
@@ -40,6 +41,8 @@ export const maxNodes = 2000
 const maxEdges = 100_000
 /** The maximum number of input ids that are read on the way down. */
 const maxInputs = 1_000_000
+/** The maximum number of inputs that all walks of one request read: one walk in both directions at its largest, and a little more. */
+const maxInputsPerRequest = 1_500_000
 const pageSize = 1000
 /** The maximum number of pages of results, and of combined data assets, that are read on the way down. */
 const maxPages = 10
@@ -127,9 +130,26 @@ async function walkUp(context: Context, graph: Graph, root: DataAsset, depth: nu
   if (generation.some((asset) => hasSources(asset, graph))) graph.truncated = true
 }
 
+/** Inputs that all walks of one request have read. */
+const inputsRead = oncePerRequest(() => ({ count: 0 }))
+
+/** Throws OPERATION_TOO_COSTLY once the walks of one request have read too many inputs: a request can have a thousand walks. */
+function chargeInputs(context: Context, count: number): void {
+  const read = inputsRead(context)
+  if (read.count > maxInputsPerRequest) {
+    throw new GraphQLError(
+      `The lineages of one request read at most ${maxInputsPerRequest} inputs of data assets. Ask for fewer of them at once, in several requests.`,
+      { extensions: { code: "OPERATION_TOO_COSTLY" satisfies ErrorCode } },
+    )
+  }
+  read.count += count
+}
+
 /** Adds the run and capsule that produced a data asset. Returns the ids of its inputs. */
 async function sourcesOf(context: Context, graph: Graph, asset: DataAsset, distance: number): Promise<string[]> {
+  chargeInputs(context, 0)
   const { runId, capsuleId, inputs, contained } = originOf(asset)
+  chargeInputs(context, inputs.length + contained.length)
   const [run, capsule] = await Promise.all([
     runId === null ? null : nullIfInaccessible(computationById(context).load(runId)),
     capsuleId === null ? null : nullIfInaccessible(capsuleById(context).load(capsuleId)),
