@@ -16,7 +16,7 @@ const longestPattern = 1_000
 /** The largest program, in instructions: what a pattern has when its counted repetitions are written out. */
 const largestProgram = 3_000
 /** How many steps the patterns of one request may take: one is an instruction of a program at one character, some 15 ns. */
-const mostSteps = 2_000_000
+const maxSteps = 2_000_000
 /** What reading a character of a pattern, and compiling an instruction, comes to in steps. */
 const stepsOfCompiling = 100
 
@@ -27,7 +27,7 @@ interface Program {
 
 /** The patterns of one request. What they may cost together is bounded. */
 export class Patterns {
-  #stepsLeft = mostSteps
+  #stepsLeft = maxSteps
   readonly #programs = new Map<string, Program | undefined>()
 
   /**

@@ -3,7 +3,7 @@ import { builder, type ObjectType } from "../builder.ts"
 import type { Context } from "../context.ts"
 import { link } from "../cost.ts"
 import { dataAssetById } from "../dataAsset/loader.ts"
-import { DataAssetSearchInput, findDataAssets, mostFound } from "../dataAsset/queries.ts"
+import { DataAssetSearchInput, findDataAssets, maxFound } from "../dataAsset/queries.ts"
 import { DataAsset } from "../dataAsset/type.ts"
 import { capitalized, checkIds, defineMutation } from "../defineMutation.ts"
 import { boolean, string } from "../fields.ts"
@@ -98,7 +98,7 @@ export function defineAttachmentMutations(names: {
   defineMutation({
     name: names.attach,
     description: `Attaches data assets to a ${one}. Costs one REST call.`,
-    cost: { calls: 2, items: { argument: "input.dataAssets", assumed: mostFound } },
+    cost: { calls: 2, items: { argument: "input.dataAssets", assumed: maxFound } },
     input: builder.inputType(`${capitalized(names.attach)}Input`, {
       description: `Which data assets to attach to which ${one}.`,
       fields: (t) => ({

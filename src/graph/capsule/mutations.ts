@@ -76,7 +76,7 @@ function defineRunnableMutations(names: {
     },
   })
 
-  const SyncPayload = payloadOf<{ id: string; moved: rest.SyncAnswer }>(names.sync, "Both sides have the same commits.")
+  const SyncPayload = payloadOf<{ id: string; moved: rest.SyncResult }>(names.sync, "Both sides have the same commits.")
   builder.objectFields(SyncPayload, (t) => ({
     pushed: t.int({
       nullable: false,

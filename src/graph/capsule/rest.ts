@@ -123,7 +123,7 @@ export function deleteRunnable(upstream: Upstream, kind: Kind, id: string): Prom
 }
 
 /** The result of a Git sync. An absent key means 0 or false. */
-export interface SyncAnswer {
+export interface SyncResult {
   /** Commits pushed to the linked repository. */
   pushed?: number
   /** Commits pulled from it. */
@@ -136,11 +136,11 @@ export interface SyncAnswer {
  * `POST /{kind}/{id}/sync`: syncs it with its linked Git repository in both directions.
  * Rejects with UpstreamError: 400 if none is linked, 403 if the caller may not, 409 if the two cannot be merged.
  */
-export function syncRunnable(upstream: Upstream, kind: Kind, id: string): Promise<SyncAnswer> {
+export function syncRunnable(upstream: Upstream, kind: Kind, id: string): Promise<SyncResult> {
   return upstream.write({
     method: "POST",
     route: `${kind}/{id}/sync`,
     ids: { id },
-    decode: (body) => (body === undefined ? {} : object<SyncAnswer>(body)),
+    decode: (body) => (body === undefined ? {} : object<SyncResult>(body)),
   })
 }

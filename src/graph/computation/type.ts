@@ -59,14 +59,14 @@ const CreatedRangeInput = builder.inputType("CreatedRangeInput", {
 })
 
 /** V8 searches for a string of up to 250 characters in linear time. A longer one can take quadratic time. */
-const mostNamePart = 200
+const maxNamePartLength = 200
 
 export const ComputationFilterInput = builder.inputType("ComputationFilterInput", {
   description: "Selects runs that match all of these conditions.",
   fields: (t) => ({
     state: t.field({ type: [ComputationState.ref], description: "Any of these states." }),
     endStatus: t.field({ type: [ComputationEndStatus.ref], description: "Any of these end statuses." }),
-    name: t.string({ description: "A part of the name. Case is ignored.", extensions: limitLength(mostNamePart) }),
+    name: t.string({ description: "A part of the name. Case is ignored.", extensions: limitLength(maxNamePartLength) }),
     created: t.field({ type: CreatedRangeInput, description: "When it was started." }),
     dataAssetId: t.id({ description: "Only runs that had this data asset as an input." }),
   }),
@@ -107,7 +107,7 @@ function runKeyIn(value: unknown): RunKey | undefined {
 }
 
 /** The budget of one request for filtering and paging lists of runs: 50 for a run, 1 per character of its name, 5 per input. */
-const mostExamined = 200_000_000
+const maxExaminedCharacters = 200_000_000
 const examinedOfRun = 50
 const examinedOfInput = 5
 
@@ -116,7 +116,7 @@ const examined = oncePerRequest(() => ({ characters: 0 }))
 function noteExamined(context: Context, characters: number): void {
   const sum = examined(context)
   sum.characters += characters
-  if (sum.characters > mostExamined) {
+  if (sum.characters > maxExaminedCharacters) {
     throw new GraphQLError(
       "The filters and pages of this request go through too many runs. Ask for fewer of them at once, in several requests.",
       { extensions: { code: "OPERATION_TOO_COSTLY" satisfies ErrorCode } },

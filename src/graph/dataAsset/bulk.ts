@@ -9,13 +9,13 @@ import { enumValues } from "../enums.ts"
 import { entries, strings } from "../fields.ts"
 import { limitLength, maxLength } from "../inputLimits.ts"
 import { dataAssetById } from "./loader.ts"
-import { CustomMetadataInput, readAnew, sendUpdate, wireMetadata } from "./mutations.ts"
-import { DataAssetSearchInput, findDataAssets, mostFound } from "./queries.ts"
+import { CustomMetadataInput, readAgain, sendUpdate, wireMetadata } from "./mutations.ts"
+import { DataAssetSearchInput, findDataAssets, maxFound } from "./queries.ts"
 import type * as rest from "./rest.ts"
 import { DataAsset } from "./type.ts"
 
 /** The concurrency of a bulk edit. Each item is a read and a write, and other callers need connections too. */
-const sideBySide = 8
+const concurrency = 8
 
 /** The change to each data asset. */
 interface Edit {
@@ -74,7 +74,7 @@ function differ(before: Editable, after: Editable, { metadataAsJson }: Edit): bo
 async function editOne(context: Context, id: string, edit: Edit, dryRun: boolean): Promise<Item> {
   let found: Pick<Item, "before" | "after"> = {}
   try {
-    const asset = dryRun ? await dataAssetById(context).load(id) : await readAnew(context, id)
+    const asset = dryRun ? await dataAssetById(context).load(id) : await readAgain(context, id)
     const before = editableOf(asset)
     const after = edited(before, edit)
     found = { before, after }
@@ -147,7 +147,7 @@ const ItemType = builder.objectRef<Item>("DataAssetUpdate").implement({
 })
 
 /** How many data assets an edit is estimated for. For a search the maximum, so that no edit exceeds its limit halfway. */
-const targets: Count = { argument: "input.ids", assumed: mostFound }
+const targets: Count = { argument: "input.ids", assumed: maxFound }
 
 defineMutation({
   name: "updateDataAssets",
@@ -217,6 +217,6 @@ defineMutation({
       throw badUserInput("Nothing is to change: give `addTags`, `removeTags` or `setCustomMetadata`.")
     }
     const targets = ids ?? (search == null ? [] : await findDataAssets(context, search))
-    return { items: await mapLimit(targets, sideBySide, (id) => editOne(context, id, edit, dryRun)) }
+    return { items: await mapLimit(targets, concurrency, (id) => editOne(context, id, edit, dryRun)) }
   },
 })

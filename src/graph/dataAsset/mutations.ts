@@ -42,7 +42,7 @@ export function wireMetadata(
 }
 
 /** Reads a data asset again instead of using the loaded one, because the whole object is sent back. */
-export async function readAnew(context: Context, id: string): Promise<rest.DataAsset> {
+export async function readAgain(context: Context, id: string): Promise<rest.DataAsset> {
   return dataAssetById(context).clear(id).load(id)
 }
 
@@ -373,7 +373,7 @@ defineMutation({
     if (input.customMetadata !== undefined) change.custom_metadata = wireMetadata(input.customMetadata) ?? {}
     if (Object.keys(change).length === 0)
       throw badUserInput("Nothing is to change: give at least one field beside `id`.")
-    await sendUpdate(context, await readAnew(context, id), change)
+    await sendUpdate(context, await readAgain(context, id), change)
     return { id }
   },
 })

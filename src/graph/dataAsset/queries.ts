@@ -116,7 +116,7 @@ function wireCriteria(criteria: typeof DataAssetSearchInput.$inferInput) {
 }
 
 /** The maximum number of data assets that a mutation may find. */
-export const mostFound = 1000
+export const maxFound = 1000
 
 /** The ids of all data assets that the search finds. Throws BAD_USER_INPUT if they are too many for one mutation. */
 export async function findDataAssets(
@@ -127,9 +127,9 @@ export async function findDataAssets(
   if (Object.values(criteria).every((value) => value === undefined)) {
     throw badUserInput("`search` has no condition, and would find every data asset there is: give at least one.")
   }
-  const answer = await rest.searchDataAssets(context.upstream, { ...criteria, limit: mostFound })
+  const answer = await rest.searchDataAssets(context.upstream, { ...criteria, limit: maxFound })
   if (answer.has_more === true) {
-    throw badUserInput(`\`search\` finds more than ${mostFound} data assets: narrow it down. Nothing has changed.`)
+    throw badUserInput(`\`search\` finds more than ${maxFound} data assets: narrow it down. Nothing has changed.`)
   }
   dataAssetById.prime(context, answer.results)
   return [...new Set(answer.results.map(({ id }) => id))]

@@ -59,16 +59,16 @@ export function wireFilters(filters: readonly FilterInput[] | null | undefined):
   if (filters == null || filters.length === 0) return undefined
   const written = filters.map(wireFilter)
   const length = JSON.stringify(written).length
-  if (length > mostFilterCharacters) {
+  if (length > maxFilterCharacters) {
     throw badUserInput(
-      `The filters take ${length} characters as JSON; at most ${mostFilterCharacters} are allowed. Search for fewer values at once.`,
+      `The filters take ${length} characters as JSON; at most ${maxFilterCharacters} are allowed. Search for fewer values at once.`,
     )
   }
   return written
 }
 
 /** A page's calls and cursors hold its filters, and one operation may have a hundred pages. */
-const mostFilterCharacters = 65_536
+const maxFilterCharacters = 65_536
 
 function wireFilter({ key, value, values, range, exclude }: FilterInput): WireFilter {
   const refuse = (problem: string): never => {
