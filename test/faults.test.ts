@@ -279,7 +279,7 @@ describe.each([
     await nothingLeft()
   })
 
-  test("an upstream that nobody can connect to fails every read, and changes as ones that did not happen", async () => {
+  test("an upstream that cannot be reached fails every read, and changes as ones that had no effect", async () => {
     const { gateway } = startGatewayOn(await unusedAddress(), { fastPath })
     const ask = asker(await gateway.listen())
     const answers = await Promise.all(Object.entries(requests).map(([id, { query }]) => ask(id, query)))
@@ -292,31 +292,34 @@ describe.each([
 })
 
 describe("a subscription", () => {
-  test.each(names)("that meets %s every time ends with its error, once patience is over", async (fault) => {
-    const { url, clock, spoiled, nothingLeft } = await start([subscription.route], fault, {
-      config: { upstreamTimeoutMs: hangs.includes(fault) ? 100 : 15_000 },
-    })
-    const following = await follow(url, subscription.query)
-    let ended = false
-    const events = following.rest().finally(() => {
-      ended = true
-    })
-    // What passes is retried for five minutes of the pushed time; between two pushes all pending work has a turn.
-    while (!ended) {
-      clock.push(30)
-      await setImmediate()
-    }
-    const [event, ...more] = await events
-    expect(event!.data).toEqual({ computation: null })
-    expect(event!.errors?.map(({ extensions }) => extensions.code)).toEqual(
-      isMissing(fault) ? undefined : [expected[fault].code],
-    )
-    expect(more).toEqual([])
-    expect(spoiled(subscription.route).length).toBeGreaterThan(0)
-    await nothingLeft()
-  })
+  test.each(names)(
+    "a subscription whose calls all meet %s ends with its error within the five minutes for retries",
+    async (fault) => {
+      const { url, clock, spoiled, nothingLeft } = await start([subscription.route], fault, {
+        config: { upstreamTimeoutMs: hangs.includes(fault) ? 100 : 15_000 },
+      })
+      const following = await follow(url, subscription.query)
+      let ended = false
+      const events = following.rest().finally(() => {
+        ended = true
+      })
+      // What passes is retried for five minutes of the pushed time; between two pushes all pending work has a turn.
+      while (!ended) {
+        clock.push(30)
+        await setImmediate()
+      }
+      const [event, ...more] = await events
+      expect(event!.data).toEqual({ computation: null })
+      expect(event!.errors?.map(({ extensions }) => extensions.code)).toEqual(
+        isMissing(fault) ? undefined : [expected[fault].code],
+      )
+      expect(more).toEqual([])
+      expect(spoiled(subscription.route).length).toBeGreaterThan(0)
+      await nothingLeft()
+    },
+  )
 
-  test.each(hangs)("whose client hangs up cancels a call that meets %s", async (fault) => {
+  test.each(hangs)("a subscription whose client hangs up cancels a call that meets %s", async (fault) => {
     const config = { upstreamTimeoutMs: 15_000 }
     const { url, spoiled, nothingLeft } = await start([subscription.route], fault, { config })
     // The stream's headers come at once, its first event never.
@@ -327,7 +330,7 @@ describe("a subscription", () => {
     await nothingLeft()
   })
 
-  test("stays open while nobody can connect to upstream, and ends with the gateway", async () => {
+  test("a subscription stays open while upstream cannot be reached, and ends with the gateway", async () => {
     const { gateway } = startGatewayOn(await unusedAddress(), { clock: pushedTime() })
     const following = await follow(await gateway.listen(), subscription.query)
     await gateway.close()
