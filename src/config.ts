@@ -360,6 +360,7 @@ export const settings: readonly Setting[] = settingGroups.flatMap((group) => gro
 const removed: Readonly<Record<string, string>> = {
   COMPILED_EXECUTOR: "always on",
   PLAIN_PATH: "always on",
+  BULK_CAPSULE_READS: "always on",
   UPSTREAM_SHARED_READS: "always on",
   UPSTREAM_QUEUE: "100,000",
   SUGGESTIONS: "as INTROSPECTION",

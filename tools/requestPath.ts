@@ -1,6 +1,7 @@
 import { Session } from "node:inspector/promises"
 import { relative } from "node:path"
 import { fileURLToPath } from "node:url"
+import DataLoader from "dataloader"
 import { Pool } from "undici"
 import { seed, tokens } from "../sandbox/seed.ts"
 import { startSandbox } from "../sandbox/server.ts"
@@ -29,6 +30,7 @@ export async function measureRequestPath(): Promise<RequestPath> {
   const gateway = createGateway(config, createLog("info", { write() {} }))
   const session = new Session()
   const { dispatch } = Pool.prototype
+  const { load } = DataLoader.prototype
   try {
     const url = `${await gateway.listen()}/graphql`
     for (let times = 0; times < warmUps; times++) await ask(url)
@@ -42,15 +44,22 @@ export async function measureRequestPath(): Promise<RequestPath> {
     const { result } = await session.post("Profiler.takePreciseCoverage")
     await session.post("Profiler.stopPreciseCoverage")
 
-    let stack = ""
+    // DataLoader calls its batch function in a later tick, whose stack begins with the loader.
+    let loadStack = ""
+    DataLoader.prototype.load = function (...args) {
+      loadStack ||= stackHere()
+      return load.apply(this, args)
+    }
+    let dispatchStack = ""
     Pool.prototype.dispatch = function (...args) {
-      stack ||= stackHere()
+      dispatchStack ||= stackHere()
       return dispatch.apply(this, args)
     }
     await ask(url)
-    return { spine: spineOf(stack), files: filesOf(result) }
+    return { spine: spineOf(`${dispatchStack}\n${loadStack}`), files: filesOf(result) }
   } finally {
     Pool.prototype.dispatch = dispatch
+    DataLoader.prototype.load = load
     session.disconnect()
     await gateway.close()
     await sandbox.close()

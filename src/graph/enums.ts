@@ -56,7 +56,7 @@ export function wireEnum<Value extends string>(
     },
     /** The value for the REST API. Throws BAD_USER_INPUT for UNRECOGNIZED. */
     toWire(value: string | null | undefined): string | undefined {
-      if (value === unrecognized) throw badUserInput(`UNRECOGNIZED cannot be sent as a ${name}. Use another value.`)
+      if (value === unrecognized) throw badUserInput(`UNRECOGNIZED cannot be sent as ${name}. Use another value.`)
       return value ?? undefined
     },
   }
