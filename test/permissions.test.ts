@@ -181,7 +181,11 @@ describe("a change of permissions", () => {
       '`groups` names "neuro" more than once',
     ],
     ["a role nobody knows", { users: [{ email: "a@b.org", role: "UNRECOGNIZED" }] }, "cannot be sent as UserRole"],
-    ["a group's role nobody knows", { groups: [{ group: "neuro", role: "UNRECOGNIZED" }] }, "cannot be sent as GroupRole"],
+    [
+      "a group's role nobody knows",
+      { groups: [{ group: "neuro", role: "UNRECOGNIZED" }] },
+      "cannot be sent as GroupRole",
+    ],
     ["a role for everyone that nobody knows", { everyone: "UNRECOGNIZED" }, "cannot be sent as EveryoneRole"],
   ])("a change of permissions with %s is refused before anything is sent", async (_what, input, message) => {
     const world = await startGateway()
