@@ -219,3 +219,21 @@ test("the lineages of one request read so many inputs together, and the rest of 
   expect(new Set(errors?.map(({ extensions }) => extensions.code))).toEqual(new Set(["OPERATION_TOO_COSTLY"]))
   expect((user + system) / 1000).toBeLessThan(4_000)
 })
+
+test("the inputs that runs list count as well", async () => {
+  const data_assets = Array.from({ length: 8_000 }, (_, index) => ({ id: `input${index}`, mount: "m" }))
+  const { url } = await startFaultyUpstream(({ path }) => {
+    const [, kind, id] = path.split("/")
+    if (kind === "computations") return { body: { id, name: "r", state: "completed", created: 1, data_assets } }
+    if (!id?.startsWith("result")) return { status: 404, body: { message: "not found" } }
+    return { body: { id, name: "d", state: "ready", type: "result", provenance: { computation: "run" } } }
+  })
+  const { ask } = startGatewayOn(url)
+  const ids = Array.from({ length: 300 }, (_, index) => `result${index}`)
+  const { data, errors } = await ask(
+    "query ($ids: [ID!]!) { dataAssets(ids: $ids) { lineage(direction: UP, depth: 1) { truncated } } }",
+    { ids },
+  )
+  expect(data.dataAssets).toHaveLength(300)
+  expect(errors?.map(({ extensions }) => extensions.code)).toContain("OPERATION_TOO_COSTLY")
+})

@@ -20,6 +20,8 @@ export type IdentifyClient = (headers: IncomingHttpHeaders, address: () => strin
 export type ClientAddress = (request: IncomingMessage | undefined, socket: Socket) => string
 
 const maxCachedIdentities = 1_000
+/** Addresses that proxies append are shorter. A longer text was written by the client, and is cut before it becomes a key. */
+const maxAddressLength = 64
 /** Tokens are secrets: the cache drops a token at the latest after this time. */
 const cachedForMs = 60_000
 
@@ -62,9 +64,6 @@ export function createIdentifyClient(fallbackToken?: string): IdentifyClient {
     return identity
   }
 }
-
-/** An address that a proxy adds is shorter. A longer one is kept, as part of a caller's key, only this far. */
-const maxAddressLength = 64
 
 /** Cuts an IPv6 address to its first 64 bits: one household or host owns all the addresses that share them. */
 function network(address: string): string {

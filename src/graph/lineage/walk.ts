@@ -41,7 +41,7 @@ export const maxNodes = 2000
 const maxEdges = 100_000
 /** The maximum number of input ids that are read on the way down. */
 const maxInputs = 1_000_000
-/** The maximum number of inputs that all walks of one request read: one walk in both directions at its largest, and a little more. */
+/** The maximum number of inputs that all walks of one request read: the largest walk down reads a million. */
 const maxInputsPerRequest = 1_500_000
 const pageSize = 1000
 /** The maximum number of pages of results, and of combined data assets, that are read on the way down. */
@@ -157,7 +157,9 @@ async function sourcesOf(context: Context, graph: Graph, asset: DataAsset, dista
   if (run !== null && capsuleId !== null) rememberRunnable(context, run, { id: capsuleId, kind: "capsules" })
   const all = new Set(inputs)
   // A run lists its inputs even if the provenance of its result does not.
-  for (const id of idsIn(run, "data_assets")) all.add(id)
+  const inputsOfRun = idsIn(run, "data_assets")
+  if (inputsOfRun.length > 0) chargeInputs(context, inputsOfRun.length)
+  for (const id of inputsOfRun) all.add(id)
   if (runId !== null) {
     graph.addNode(runId, "computation", distance, run)
     graph.addEdge(runId, asset.id, "produced")

@@ -2,7 +2,7 @@ import { type ExecutionArgs, type ExecutionResult, execute, GraphQLError } from 
 import { withoutSuggestions } from "../suggestions.ts"
 
 /**
- * Executes an operation with graphql-js: introspection and whatever else the compiled executor does not support. Errors of the
+ * Executes an operation with graphql-js, for what the compiled executor does not support. Errors of the
  * request itself, such as invalid variables, have status 400.
  * @param args.suggestions whether errors may suggest names of the schema
  */
