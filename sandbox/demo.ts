@@ -18,6 +18,9 @@ const config = await orExit(() =>
       NODE_ENV: undefined,
       CODEOCEAN_URL: sandbox.url,
       CODEOCEAN_TOKEN: undefined,
+      // The sandbox is on this machine.
+      NO_PROXY: "*",
+      no_proxy: undefined,
     },
     readManifest,
   ),

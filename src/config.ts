@@ -17,6 +17,8 @@ const outsideProduction = Symbol("on, and off in production")
 
 interface Row {
   name: string
+  /** Another name of the same variable, which wins. */
+  alias?: string
   kind: Kind
   /** Absent if the setting is required, or unset by default. */
   default?: string | number | boolean | typeof outsideProduction
@@ -78,15 +80,44 @@ const origins = z.string().transform((value, context) => {
     .map((origin) => origin.trim())
     .filter((origin) => origin !== "")
   for (const origin of list) {
-    if (URL.parse(origin)?.origin !== origin) {
+    const url = URL.parse(origin)
+    if (url?.origin !== origin || !/^https?:$/.test(url.protocol) || url.hostname.includes("*")) {
       context.addIssue({
         code: "custom",
-        message: `holds ${JSON.stringify(origin)}, which is no web origin: write scheme and host without a path, such as https://portal.example.org`,
+        message: `holds ${shown(origin)}, which is no web origin: write scheme, host and port without a path, such as https://portal.example.org or http://10.1.2.3:9000`,
       })
     }
   }
   return list
 })
+
+/** The text without what may be a password. */
+function shown(address: string): string {
+  return JSON.stringify(address.replace(/\/\/.*@/, "//…@"))
+}
+
+const proxyUrl = z.string().transform((value, context) => {
+  // Many tools allow host and port alone.
+  const url = URL.parse(value.includes("://") ? value : `http://${value}`)
+  const isProxy =
+    url !== null && /^https?:$/.test(url.protocol) && url.pathname === "/" && url.search === "" && url.hash === ""
+  if (isProxy && isPercentEncoded(url.username + url.password)) return url
+  context.addIssue({
+    code: "custom",
+    message:
+      "must be the address of an HTTP proxy, such as http://proxy.example.org:3128 (special characters of a user name or password percent-encoded)",
+  })
+  return z.NEVER
+})
+
+function isPercentEncoded(text: string): boolean {
+  try {
+    decodeURIComponent(text)
+    return true
+  } catch {
+    return false
+  }
+}
 
 const essential = {
   codeoceanUrl: {
@@ -181,6 +212,37 @@ const features = {
     default: false,
     meaning:
       "`true` allows `@defer` and `@stream`, as an experiment: the format of their responses is going to change.",
+  },
+} satisfies Rows
+
+const network = {
+  httpsProxy: {
+    name: "HTTPS_PROXY",
+    alias: "https_proxy",
+    kind: proxyUrl.optional(),
+    meaning:
+      "The proxy through which https addresses are reached, Code Ocean's and those of files, such as `http://proxy.example.org:3128`. Credentials may stand before the host. The lower-case spelling works too.",
+  },
+  httpProxy: {
+    name: "HTTP_PROXY",
+    alias: "http_proxy",
+    kind: proxyUrl.optional(),
+    meaning: "The proxy for http addresses, and for https addresses if `HTTPS_PROXY` is unset.",
+  },
+  noProxy: {
+    name: "NO_PROXY",
+    alias: "no_proxy",
+    kind: z.string(),
+    default: "",
+    meaning:
+      "Hosts that are reached without a proxy, separated by commas: `example.org` with its subdomains, `10.1.2.3`, `storage.example.org:9000`, or `*` for all.",
+  },
+  fileOrigins: {
+    name: "FILE_ORIGINS",
+    kind: origins,
+    default: "",
+    meaning:
+      "Origins of storage in a private network from which files may be read, separated by commas, such as `https://minio.example.org:9000`. Other addresses of files must be public.",
   },
 } satisfies Rows
 
@@ -317,6 +379,7 @@ const upstream = {
 const groups: readonly (readonly [title: string, rows: Rows])[] = [
   ["The six that most deployments need", essential],
   ["Access and features", features],
+  ["Network", network],
   ["Limits on clients", clients],
   ["Limits on operations", operations],
   ["Calls to Code Ocean", upstream],
@@ -328,6 +391,7 @@ export interface OperationLimits extends Values<typeof operations> {}
 export interface Config
   extends Values<typeof essential>,
     Values<typeof features>,
+    Values<typeof network>,
     Values<typeof clients>,
     Values<typeof upstream> {
   readonly limits: OperationLimits
@@ -449,6 +513,7 @@ export function readConfig(
   const config = {
     ...values(essential),
     ...values(features),
+    ...values(network),
     ...values(clients),
     ...values(upstream),
     limits: values(operations),
@@ -466,7 +531,8 @@ function withoutEmpty(environment: Environment): Environment {
 /** The group's part of Config. It is complete only if no problem was added. */
 function valuesOf<Group extends Rows>(rows: Group, env: Environment, problems: string[]): Values<Group> {
   const values: Record<string, unknown> = {}
-  for (const [key, { name, kind, default: byDefault }] of Object.entries(rows)) {
+  for (const [key, { name: usualName, alias, kind, default: byDefault }] of Object.entries<Row>(rows)) {
+    const name = alias !== undefined && env[alias] !== undefined ? alias : usualName
     const text = env[name] ?? (byDefault === outsideProduction ? env.NODE_ENV !== "production" : byDefault)?.toString()
     const { data, error } = kind.safeParse(text)
     values[key] = data

@@ -135,6 +135,11 @@ export function createGateway(config: Config, log: Log, options: GatewayOptions 
     retryPercent: config.upstreamRetryPercent,
     breakerCalls: config.upstreamBreakerCalls,
     sharedReads: options.sharedReads ?? true,
+    proxies:
+      config.httpsProxy || config.httpProxy
+        ? { https: config.httpsProxy, http: config.httpProxy, except: config.noProxy }
+        : undefined,
+    fileOrigins: config.fileOrigins,
     log,
   })
 

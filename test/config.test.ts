@@ -80,6 +80,60 @@ test("each invalid setting is named with what it must be, and no token is repeat
   expect(problems.join()).not.toContain("two words")
 })
 
+test.each([
+  "ftp://proxy.example.org",
+  "http://",
+  "http://ada:hunter2@proxy.example.org/path",
+  "http://ada:hunter2%zz@proxy.example.org",
+  "socks5://ada:hunter2@proxy.example.org",
+  "http://ada:hunter2@proxy.example.org:99999",
+])("a proxy's address such as %s is named by the variable that has it, without its password", (address) => {
+  for (const name of ["HTTPS_PROXY", "http_proxy"]) {
+    const problems = problemsOf({ CODEOCEAN_URL, [name]: address })
+    expect(problems).toEqual([expect.stringMatching(new RegExp(`^${name} must be the address of an HTTP proxy`))])
+    expect(problems.join()).not.toContain("hunter2")
+  }
+})
+
+test("a proxy's address may lack its scheme, and the lower-case spelling of its variable wins", () => {
+  const { httpsProxy, httpProxy, noProxy } = readConfig({
+    CODEOCEAN_URL,
+    HTTPS_PROXY: "proxy.example.org:3128",
+    HTTP_PROXY: "http://upper.example.org",
+    http_proxy: "http://lower.example.org",
+    no_proxy: "",
+    NO_PROXY: "internal.example.org",
+  })
+  expect(httpsProxy?.href).toBe("http://proxy.example.org:3128/")
+  expect(httpProxy?.href).toBe("http://lower.example.org/")
+  expect(noProxy).toBe("internal.example.org")
+})
+
+test.each([
+  "https://minio.example.org/bucket",
+  "https://minio.example.org/",
+  "minio.example.org",
+  "minio.example.org:9000",
+  "10.1.2.3:9000",
+  "ftp://minio.example.org",
+  "https://*.example.org",
+  "https://minio.example.org:443",
+  "http://10.1",
+])("the origin %s is refused in FILE_ORIGINS and in CORS_ORIGINS", (origin) => {
+  for (const name of ["FILE_ORIGINS", "CORS_ORIGINS"]) {
+    const list = `https://good.example.org:9000, ${origin}`
+    expect(problemsOf({ CODEOCEAN_URL, [name]: list })).toEqual([
+      expect.stringMatching(new RegExp(`^${name} holds "[^"]+", which is no web origin`)),
+    ])
+  }
+})
+
+test("an origin with a password is refused without repeating the password", () => {
+  const problems = problemsOf({ CODEOCEAN_URL, FILE_ORIGINS: "https://ada:hunter2@minio.example.org" })
+  expect(problems).toHaveLength(1)
+  expect(problems.join()).not.toContain("hunter2")
+})
+
 test("an empty setting counts as unset", () => {
   expect(problemsOf({ CODEOCEAN_URL: " " })).toEqual([expect.stringMatching(/^CODEOCEAN_URL is required/)])
   expect(readConfig({ CODEOCEAN_URL, PORT: "", CODEOCEAN_TOKEN: "" })).toEqual(readConfig({ CODEOCEAN_URL }))
@@ -126,8 +180,8 @@ test("GraphiQL is on, off in production, and otherwise as GRAPHIQL says", () => 
   expect(readConfig({ CODEOCEAN_URL, GRAPHIQL: "false" }).graphiql).toBe(false)
 })
 
-test("there are at most 34 settings, each with a name of its own", () => {
-  expect(settings.length).toBeLessThanOrEqual(34)
+test("there are at most 40 settings, each with a name of its own", () => {
+  expect(settings.length).toBeLessThanOrEqual(40)
   expect(new Set(settings.map(({ name }) => name)).size).toBe(settings.length)
 })
 

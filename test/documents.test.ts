@@ -107,6 +107,7 @@ describe.each(table)("%s", (path, text) => {
       "GRAPHQL_PARSE_FAILED",
       "GRAPHQL_VALIDATION_FAILED",
       "NODE_OPTIONS",
+      "NODE_EXTRA_CA_CERTS",
       "CHROMIUM_PATH",
       ...(await read("sandbox/server.ts")).matchAll(/SANDBOX_\w+/g).map(([name]) => name),
       ...(await read("test/sandbox.test.ts")).matchAll(/CODEOCEAN_CONTRACT_\w+/g).map(([name]) => name),

@@ -9,6 +9,8 @@ const probeIntervalMs = 1_000
 /** A circuit breaker: while Code Ocean is down, calls fail without being sent. */
 export interface Breaker {
   readonly isOpen: boolean
+  /** The error of a call that is not sent because the breaker is open. */
+  openError(): TransportError
   /** Records the result of a call that was sent. */
   onResponse(response: HttpResponse): void
   onError(error: TransportError): void
@@ -32,6 +34,8 @@ export function createBreaker(options: { calls: number; probe: () => Promise<Htt
   let isOpen = false
   /** From the time that too many calls failed until a probe succeeds. Only probes count then. */
   let isProbing = false
+  /** Why the last probe found Code Ocean unreachable, if that is known. */
+  let reason: string | undefined
 
   function onFailure() {
     if (isProbing || !sample.failure(CircuitState.Closed)) return
@@ -45,7 +49,7 @@ export function createBreaker(options: { calls: number; probe: () => Promise<Htt
   async function probeUntilUp() {
     try {
       while (!closing.signal.aborted && !(await isUp())) {
-        if (!isOpen) log.warn("Code Ocean is down: no calls are sent until it answers again")
+        if (!isOpen) log.warn({ reason }, "Code Ocean is down: no calls are sent until it answers again")
         isOpen = true
         await sleep(probeIntervalMs, undefined, { signal: closing.signal, ref: false }).catch(() => undefined)
       }
@@ -60,8 +64,14 @@ export function createBreaker(options: { calls: number; probe: () => Promise<Htt
 
   const isUp = () =>
     probe().then(
-      (response) => !isOutage(response),
-      () => false,
+      (response) => {
+        reason = undefined
+        return !isOutage(response)
+      },
+      (error: unknown) => {
+        reason = error instanceof TransportError ? error.reason : undefined
+        return false
+      },
     )
 
   return {
@@ -75,6 +85,7 @@ export function createBreaker(options: { calls: number; probe: () => Promise<Htt
     onError(error) {
       if (outageKinds.has(error.kind)) onFailure()
     },
+    openError: () => new TransportError("circuitOpen", false, "the circuit breaker is open", { reason }),
     close: () => closing.abort(),
   }
 }
@@ -85,11 +96,6 @@ const outageKinds: ReadonlySet<TransportError["kind"]> = new Set([
   "connectionLost",
   "truncated",
 ])
-
-/** The error of a call that is not sent because the breaker is open. */
-export function circuitOpenError(): TransportError {
-  return new TransportError("circuitOpen", false, "the circuit breaker is open")
-}
 
 function isOutage({ status }: HttpResponse): boolean {
   return status === 502 || status === 503 || status === 504

@@ -29,6 +29,11 @@ export const messages: Messages = {
   invalid: "Code Ocean sent an invalid response.",
 }
 
+/** The message with the reason behind its first sentence. */
+export function withReason(message: string, reason: string | undefined): string {
+  return reason === undefined ? message : message.replace(".", `: ${reason}.`)
+}
+
 /** The error of a call without a complete response. Its outcome is unknown if it is a write that was sent. */
 export function transportFailure(
   error: TransportError,
@@ -37,7 +42,8 @@ export function transportFailure(
   isWrite: boolean,
 ): UpstreamError {
   const failure = error.kind === "truncated" ? "invalid" : error.kind
-  return new UpstreamError(failure, endpoint, { ...notSentMessages, ...words }[failure], {
+  const message = withReason({ ...notSentMessages, ...words }[failure], error.reason)
+  return new UpstreamError(failure, endpoint, message, {
     cause: error,
     outcomeUnknown: isWrite && error.sent,
     retryAfterSeconds: failure === "circuitOpen" || failure === "queueFull" ? 1 : undefined,

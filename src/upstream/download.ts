@@ -1,8 +1,9 @@
 import { lookup } from "node:dns"
 import { BlockList, isIP, isIPv6, type LookupFunction } from "node:net"
-import { Agent, buildConnector, type Dispatcher, Pool } from "undici"
+import { Agent, buildConnector, type Dispatcher } from "undici"
 import { UpstreamError } from "./error.ts"
 import { Flight } from "./flight.ts"
+import { createProxyAgent, type Proxies } from "./proxy.ts"
 import type { RetryBudget } from "./retry.ts"
 import { type HttpResponse, type InFlight, type ResponseHandler, send, TransportError } from "./transport.ts"
 
@@ -54,19 +55,34 @@ export interface FilePools {
 
 /**
  * Creates the pools. Connections are opened when they are needed.
- * @param options.upstream the deployment's own URL: the only private address from which files are fetched, and only
- *   without a redirect
+ *
+ * A proxy would connect to whatever a name resolves to there. So it is asked for the public address that the name has here, and
+ * a name that has none here is refused. For the allowed origins it gets the name.
+ * @param options.upstream the deployment's own URL: a private address from which files are fetched, but only without a redirect
+ * @param options.allowed the origins of private storage from which files are fetched, also by redirects
  */
-export function createFilePools(options: { upstream: URL; connectTimeoutMs: number; userAgent: string }): FilePools {
+export function createFilePools(options: {
+  upstream: URL
+  allowed: readonly string[]
+  proxies: Proxies | undefined
+  connectTimeoutMs: number
+  userAgent: string
+}): FilePools {
+  const { proxies, connectTimeoutMs } = options
   const settings = { headersTimeout: 0, bodyTimeout: 0, allowH2: false, connections: connectionsPerHost }
   const { origin } = options.upstream
-  const own = new Pool(origin, { ...settings, connect: { timeout: options.connectTimeoutMs } })
-  const guarded = new Agent({ ...settings, connect: publicOnly(options.connectTimeoutMs) })
+  const allowed = new Set(options.allowed)
+  const createAgent = (connect: Agent.Options["connect"], resolve?: (host: string) => Promise<string>): Dispatcher =>
+    proxies === undefined
+      ? new Agent({ ...settings, connect })
+      : createProxyAgent({ proxies, connectTimeoutMs, settings: { ...settings, connect }, ...(resolve && { resolve }) })
+  const open = createAgent({ timeout: connectTimeoutMs })
+  const guarded = createAgent(publicOnly(connectTimeoutMs), publicAddressOf)
   return {
-    poolFor: (url, isFirst) => (isFirst && url.origin === origin ? own : guarded),
+    poolFor: (url, isFirst) => ((isFirst && url.origin === origin) || allowed.has(url.origin) ? open : guarded),
     userAgent: options.userAgent,
     async close() {
-      await Promise.all([own.destroy(), guarded.destroy()])
+      await Promise.all([open.destroy(), guarded.destroy()])
     },
   }
 }
@@ -127,6 +143,7 @@ export async function fetchFile(
   let url = checkedUrl(URL.parse(signedUrl))
   for (let redirects = 0; ; redirects++) {
     const response = await withForbiddenAsInvalid(
+      url,
       sendOne((handler) => {
         const { origin, pathname, search } = url
         const leftMs = Math.max(1, timeoutMs - (redirects > 0 ? performance.now() - startedAt : 0))
@@ -180,7 +197,7 @@ export const fileMessages = {
   invalid: "The file can't be read from the address that Code Ocean gave for it.",
 }
 
-/** An address from which no file is fetched. The message is for the log, and contains nothing of the URL but an IP address. */
+/** An address from which no file is fetched. The message is for the log, and contains nothing of the URL but its host. */
 class ForbiddenAddressError extends Error {}
 
 function invalidFile(message: string): TransportError {
@@ -195,14 +212,18 @@ function checkedUrl(url: URL | null): URL {
 }
 
 /** Turns the connection error of a forbidden address into `invalid`, which is not retried. */
-async function withForbiddenAsInvalid(response: Promise<HttpResponse>): Promise<HttpResponse> {
+async function withForbiddenAsInvalid({ origin }: URL, response: Promise<HttpResponse>): Promise<HttpResponse> {
   try {
     return await response
   } catch (error) {
     const { cause } = error as Error
-    throw cause instanceof ForbiddenAddressError ? invalidFile(cause.message) : error
+    if (!(cause instanceof ForbiddenAddressError)) throw error
+    const message = `${cause.message}; if files lie there, add ${origin} to FILE_ORIGINS`
+    throw new TransportError("invalid", false, message, { reason: notPublic })
   }
 }
+
+const notPublic = "it is not known to be public, and the gateway's setting FILE_ORIGINS does not allow it"
 
 function wholeNumber(header: string | string[] | undefined): number | undefined {
   return /^\d{1,15}$/.test(String(header)) ? Number(header) : undefined
@@ -219,6 +240,21 @@ function publicOnly(timeout: number): buildConnector.connector {
       callback(new ForbiddenAddressError(`${options.hostname} is not a public address`), null)
     } else connect(options, callback)
   }
+}
+
+/**
+ * Resolves with the public address for which a proxy is to be asked in place of this host. Rejects if there is none, also if
+ * names can't be resolved here, because then nothing is known of what the proxy would connect to.
+ */
+function publicAddressOf(host: string): Promise<string> {
+  const name = host.replace(/^\[(.*)\]$/, "$1")
+  return new Promise((resolve, reject) => {
+    publicLookup(name, {}, (error, address) => {
+      if (error === null) resolve(isIPv6(String(address)) ? `[${address}]` : String(address))
+      else if (error instanceof ForbiddenAddressError) reject(error)
+      else reject(new ForbiddenAddressError(`the name can't be resolved here (${error.code}), and not be checked`))
+    })
+  })
 }
 
 const publicLookup: LookupFunction = (hostname, options, callback) => {

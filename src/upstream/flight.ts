@@ -1,6 +1,6 @@
-import type { Pool } from "undici"
+import type { Dispatcher } from "undici"
 import { Link, LinkedList } from "../collections/linkedList.ts"
-import { type Breaker, circuitOpenError } from "./breaker.ts"
+import type { Breaker } from "./breaker.ts"
 import type { FairSemaphore, QueuedCall } from "./fairSemaphore.ts"
 import { isRetryableStatus, parseRetryAfterMs, type RetryBudget, retryDelayMs } from "./retry.ts"
 import type { JoinableRead, SharedReads } from "./singleFlight.ts"
@@ -163,7 +163,7 @@ const retryableKinds: ReadonlySet<TransportError["kind"]> = new Set(["unreachabl
 
 /** What all calls to the API share. */
 export interface ApiRoute {
-  readonly pool: Pool
+  readonly pool: Dispatcher
   readonly semaphore: FairSemaphore
   readonly breaker: Breaker
   readonly budget: RetryBudget
@@ -205,7 +205,7 @@ export class ApiFlight extends Flight implements QueuedCall, JoinableRead {
   protected override attempt(): void {
     const { semaphore, breaker } = this.#route
     this.#inFlight = undefined
-    if (breaker.isOpen) this.onError(circuitOpenError())
+    if (breaker.isOpen) this.onError(breaker.openError())
     else if (semaphore.tryAcquire()) this.run()
     else {
       this.#queueLink ??= new Link<QueuedCall>(this)
@@ -226,7 +226,7 @@ export class ApiFlight extends Flight implements QueuedCall, JoinableRead {
     const { pool, breaker, timeoutMs } = this.#route
     this.#hasPermit = true
     if (breaker.isOpen) {
-      this.onError(circuitOpenError())
+      this.onError(breaker.openError())
       return
     }
     try {

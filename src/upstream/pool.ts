@@ -1,15 +1,17 @@
-import { Pool } from "undici"
+import { type Dispatcher, Pool } from "undici"
 import packageJson from "../../package.json" with { type: "json" }
 import type { Log } from "../log.ts"
 import { createBreaker } from "./breaker.ts"
 import type { Caller } from "./call.ts"
 import { RequestUpstream, type Upstream } from "./client.ts"
+import { withReason } from "./decode.ts"
 import { createFilePools } from "./download.ts"
 import { FairSemaphore } from "./fairSemaphore.ts"
 import type { ApiFlight } from "./flight.ts"
+import { createProxyAgent, type Proxies } from "./proxy.ts"
 import { RetryBudget } from "./retry.ts"
 import { SharedReads } from "./singleFlight.ts"
-import { type HttpResponse, send } from "./transport.ts"
+import { type HttpResponse, send, TransportError } from "./transport.ts"
 
 /** The oldest platform version whose API this gateway speaks. Older platforms reject the header themselves. */
 const minServerVersion = "4.6.0"
@@ -17,13 +19,17 @@ const userAgent = `${packageJson.name}/${packageJson.version}`
 const commonHeaders = { accept: "application/json", "min-server-version": minServerVersion, "user-agent": userAgent }
 const maxConnectMs = 5_000
 const maxProbeMs = 2_000
+const noResponse = "Code Ocean does not respond."
 
 /** The connections to one deployment, shared by all callers. Holds no caller's data. */
 export interface UpstreamPool {
   /** @param options.retryReads false for a caller that retries by itself, such as a poller. Default: true */
   forCaller(caller: Caller, options?: { retryReads?: boolean }): Upstream
-  /** Whether Code Ocean answers at all. Sent without a token, and over other connections than the callers'. */
-  probe(): Promise<boolean>
+  /**
+   * Resolves with a sentence that says why Code Ocean does not answer; undefined if it does. Sent without a token, and over other
+   * connections than the callers'. Not sent while `circuit` is open.
+   */
+  probe(): Promise<string | undefined>
   /** `open` while Code Ocean is down and only probes are sent. */
   readonly circuit: "closed" | "open"
   /** Closes all connections. Calls in flight are cut off. */
@@ -49,12 +55,16 @@ export interface UpstreamOptions {
   breakerCalls: number
   /** Whether equal reads of one caller share one call. */
   sharedReads: boolean
+  /** The proxies through which Code Ocean and files are reached. Default: none */
+  proxies?: Proxies | undefined
+  /** The origins of private storage from which files are read. Default: none */
+  fileOrigins?: readonly string[]
   log: Log
 }
 
 /** Creates the pool. Connections are opened when they are needed. */
 export function createUpstreamPool(options: UpstreamOptions): UpstreamPool {
-  const { timeoutMs } = options
+  const { timeoutMs, proxies, fileOrigins = [] } = options
   const { origin, pathname } = options.url
   const basePath = `${pathname}api/v1/`
   const connectTimeoutMs = Math.min(maxConnectMs, timeoutMs)
@@ -66,8 +76,12 @@ export function createUpstreamPool(options: UpstreamOptions): UpstreamPool {
     // Over TLS, HTTP/2 takes half as much CPU again for the same calls.
     allowH2: false,
   }
-  const pool = new Pool(origin, { ...settings, connections: options.connections })
-  const probePool = new Pool(origin, { ...settings, connections: 2 })
+  const createPool = (connections: number): Dispatcher =>
+    proxies === undefined
+      ? new Pool(origin, { ...settings, connections })
+      : toOrigin(origin, createProxyAgent({ proxies, connectTimeoutMs, settings: { ...settings, connections } }))
+  const pool = createPool(options.connections)
+  const probePool = createPool(2)
   const probeRequest = {
     method: "GET",
     path: `${basePath}custom_metadata`,
@@ -78,7 +92,13 @@ export function createUpstreamPool(options: UpstreamOptions): UpstreamPool {
     new Promise<HttpResponse>((onResponse, onError) => {
       send(probePool, probeRequest, Math.min(maxProbeMs, timeoutMs), { onResponse, onError })
     })
-  const files = createFilePools({ upstream: options.url, connectTimeoutMs, userAgent })
+  const files = createFilePools({
+    upstream: options.url,
+    allowed: fileOrigins,
+    proxies,
+    connectTimeoutMs,
+    userAgent,
+  })
   const breaker = createBreaker({ calls: options.breakerCalls || Number.POSITIVE_INFINITY, probe, log: options.log })
   const semaphore = new FairSemaphore(options.connections, options.maxQueued || Number.POSITIVE_INFINITY)
   const resources = {
@@ -96,9 +116,10 @@ export function createUpstreamPool(options: UpstreamOptions): UpstreamPool {
     forCaller: (caller, { retryReads = true } = {}) => new RequestUpstream(caller, resources, retryReads),
     async probe() {
       try {
-        return (await probe()).status < 500
-      } catch {
-        return false
+        if (breaker.isOpen) throw breaker.openError()
+        return (await probe()).status < 500 ? undefined : noResponse
+      } catch (error) {
+        return withReason(noResponse, error instanceof TransportError ? error.reason : undefined)
       }
     },
     get circuit() {
@@ -109,4 +130,9 @@ export function createUpstreamPool(options: UpstreamOptions): UpstreamPool {
       await Promise.all([pool.destroy(), probePool.destroy(), files.close()])
     },
   }
+}
+
+/** An agent for one origin, which requests need not name. */
+function toOrigin(origin: string, agent: Dispatcher): Dispatcher {
+  return agent.compose((dispatch) => (request, handler) => dispatch({ ...request, origin }, handler))
 }

@@ -1,4 +1,5 @@
 import { type Dispatcher, errors } from "undici"
+import { unreachableReason } from "./unreachable.ts"
 
 /** An HTTP response. Header names are in lower case. */
 export interface HttpResponse {
@@ -42,10 +43,18 @@ export class TransportError extends Error {
     | "cancelled"
   /** Whether the request may have reached the server. */
   readonly sent: boolean
-  constructor(kind: TransportError["kind"], sent: boolean, message: string, cause?: unknown) {
+  /** Why, for clients: a clause that names no host. */
+  readonly reason: string | undefined
+  constructor(
+    kind: TransportError["kind"],
+    sent: boolean,
+    message: string,
+    { cause, reason }: { cause?: unknown; reason?: string | undefined } = {},
+  ) {
     super(message, { cause })
     this.kind = kind
     this.sent = sent
+    this.reason = reason
   }
 }
 
@@ -184,11 +193,15 @@ class ResponseCollector implements Dispatcher.DispatchHandler, InFlight {
 function transportError(error: Error, sent: boolean, responseBegan: boolean): Error {
   // Not temporary, and no sign that the server is down.
   if (error instanceof errors.InvalidArgumentError) return error
-  if (!sent) return new TransportError("unreachable", false, "no connection", error)
+  if (!sent) return unreachable(error)
   if (error instanceof errors.HTTPParserError || error instanceof errors.HeadersOverflowError)
-    return new TransportError("invalid", true, "the response is not HTTP", error)
-  if (responseBegan) return new TransportError("truncated", true, "the response was cut off", error)
-  return new TransportError("connectionLost", true, "the connection ended before a response", error)
+    return new TransportError("invalid", true, "the response is not HTTP", { cause: error })
+  if (responseBegan) return new TransportError("truncated", true, "the response was cut off", { cause: error })
+  return new TransportError("connectionLost", true, "the connection ended before a response", { cause: error })
+}
+
+function unreachable(cause: Error): TransportError {
+  return new TransportError("unreachable", false, "no connection", { cause, reason: unreachableReason(cause) })
 }
 
 /** The first value of a header. `name` is in lower case. */

@@ -16,17 +16,17 @@ export function useReadiness(options: {
   logFailure: () => string | undefined
 }): Plugin {
   const { upstream } = options
-  let probe: Promise<boolean> | undefined
+  let probe: Promise<string | undefined> | undefined
   let probedAt = Number.NEGATIVE_INFINITY
   return useReadinessCheck({
     async check({ fetchAPI }) {
       const { circuit } = upstream
-      if (circuit === "closed" && performance.now() - probedAt > cachedForMs) {
-        probedAt = performance.now()
+      const isOpen = circuit === "open"
+      if (isOpen || performance.now() - probedAt > cachedForMs) {
+        probedAt = isOpen ? Number.NEGATIVE_INFINITY : performance.now()
         probe = upstream.probe()
       }
-      const isReachable = () => (circuit === "closed" ? probe : false)
-      const problem = options.problem() ?? ((await isReachable()) ? undefined : "Code Ocean does not respond.")
+      const problem = options.problem() ?? (await probe)
       const logFailure = options.logFailure()
       const log = logFailure === undefined ? undefined : `failing: ${logFailure}`
       return fetchAPI.Response.json(
