@@ -62,11 +62,7 @@ async function orExit<T>(step: () => T | Promise<T>): Promise<T> {
     const { code } = error as NodeJS.ErrnoException
     const mendable = error instanceof ConfigError || error instanceof SandboxOptionsError || code !== undefined
     if (!mendable) throw error
-    console.error(
-      code === "EADDRINUSE"
-        ? `PORT ${config.port} is taken: set another one, such as PORT=4001.`
-        : (error as Error).message,
-    )
+    console.error((error as Error).message)
     process.exit(1)
   }
 }

@@ -1,5 +1,5 @@
 import { z } from "zod"
-import { trimEnd } from "./collections/text.ts"
+import { isOneEditAway, trimEnd } from "./collections/text.ts"
 import type { Manifest } from "./operation/persisted/manifest.ts"
 
 /*
@@ -30,6 +30,8 @@ type Values<Group extends Rows> = { readonly [Key in keyof Group]: z.output<Grou
 
 const logLevels = ["fatal", "error", "warn", "info", "debug", "trace", "silent"] as const
 const logLevel = z.enum(logLevels, `must be one of ${logLevels.join(", ")}`)
+
+const nodeEnvs = ["production", "development", "test"] as const
 
 const boolean = z.enum(["true", "false"], "must be true or false").transform((value) => value === "true")
 
@@ -163,8 +165,8 @@ const essential = {
 const features = {
   nodeEnv: {
     name: "NODE_ENV",
-    kind: z.string().optional(),
-    meaning: "`production` turns on the checks and defaults for production.",
+    kind: z.enum(nodeEnvs, `must be ${nodeEnvs.slice(0, -1).join(", ")} or ${nodeEnvs.at(-1)}, or unset`).optional(),
+    meaning: "`production` turns on the checks and defaults for production. `development` and `test` are as unset.",
   },
   codeoceanToken: {
     name: "CODEOCEAN_TOKEN",
@@ -192,6 +194,12 @@ const features = {
     default: outsideProduction,
     meaning:
       "`true` or `false`: whether the schema can be queried by clients, by GraphiQL, and by routers with `_service`, and whether errors suggest names for misspelt ones. If unset, it is on, and off in production.",
+  },
+  logPretty: {
+    name: "LOG_PRETTY",
+    kind: boolean.optional(),
+    meaning:
+      "`true` or `false`: whether the log has readable lines in place of JSON. Needs the development dependencies. If unset, it is on at a terminal, and off in production.",
   },
   persistedOperationsFile: {
     name: "PERSISTED_OPERATIONS",
@@ -464,7 +472,33 @@ export function warningsOf(config: Config, environment: Environment): string[] {
       `These variables are no longer settings and are ignored; in brackets is what holds: ${ignored.map((name) => `${name} (${removed[name]})`).join(", ")}. Remove them.`,
     )
   }
+  for (const name of Object.keys(set)) {
+    const meant = settingMeantBy(name)
+    if (meant !== undefined) warnings.push(`The variable ${name} is no setting and is ignored. Is ${meant} meant?`)
+  }
   return warnings
+}
+
+/** Settings of other programs that only look like misspelt ones. */
+const otherPrograms: ReadonlySet<string> = new Set(["HOSTS", "POST", "PORTS", "COST", "SORT"])
+
+/** Prefixes with which a setting may be written by mistake. Kubernetes itself sets such variables that end with HOST and PORT. */
+const mistakenPrefix = /^(CODE_?OCEAN|GATEWAY|CODE_?OCEAN_GATEWAY)_(?!(HOST|PORT)$)/
+
+/** The setting whose name this variable's name is one letter, its case or a prefix away from. */
+function settingMeantBy(name: string): string | undefined {
+  if (isKnown(name) || Object.hasOwn(removed, name) || otherPrograms.has(name)) return undefined
+  const capitals = name.toUpperCase()
+  const unprefixed = capitals.replace(mistakenPrefix, "")
+  const names = settings.map((setting) => setting.name)
+  return (
+    names.find((known) => known === capitals || known === unprefixed) ??
+    names.find((known) => isOneEditAway(known, capitals))
+  )
+}
+
+function isKnown(name: string): boolean {
+  return groups.some(([, rows]) => Object.values(rows).some((row) => row.name === name || row.alias === name))
 }
 
 /** Checks rules between settings. It reads the environment, so that a malformed setting does not hide other problems. */

@@ -1,5 +1,6 @@
 import { constants, fstatSync, openSync, write, writeSync } from "node:fs"
 import { setTimeout as sleep } from "node:timers/promises"
+import { isatty } from "node:tty"
 import { type DestinationStream, type Logger, pino } from "pino"
 
 export type Log = Logger
@@ -51,6 +52,28 @@ function createTimestamp(): () => string {
     }
     return formatted
   }
+}
+
+/** Loads what turns a line of JSON into one that is read easily. Undefined if the development dependencies are missing. */
+export async function loadPrettify(): Promise<((line: string) => string) | undefined> {
+  try {
+    const { prettyFactory } = await import("pino-pretty")
+    const prettify = prettyFactory({
+      colorize: isatty(1),
+      translateTime: "SYS:HH:MM:ss.l",
+      singleLine: true,
+      errorLikeObjectKeys: ["err"],
+    })
+    return (line) => prettify(withoutControls(line))
+  } catch {
+    return undefined
+  }
+}
+
+/** Shows the control characters in the strings of a line, with which texts of others could command the terminal, as escapes. */
+function withoutControls(line: string): string {
+  const shown = line.replace(/\\(u00[01][0-9a-f]|.)/g, (found) => (found.length > 2 ? `\\${found}` : found))
+  return shown.replace(/[\u007f-\u009f]/g, "�")
 }
 
 type Write = (line: object, message: string) => void
@@ -291,6 +314,8 @@ export class LogOutput {
   failure: string | undefined
   /** Whether a write has begun and not returned. */
   isWriting = false
+  /** Replaces the text of each line. */
+  format: ((line: string) => string) | undefined
   readonly #fd: number
   /** The newest lines. */
   #text = ""
@@ -316,7 +341,8 @@ export class LogOutput {
     process.on("exit", () => this.#writeLast())
   }
 
-  write(line: string): void {
+  write(json: string): void {
+    const line = this.format === undefined ? json : this.format(json)
     if (this.#chunkBytes + this.#text.length + line.length > maxWaitingBytes) {
       this.#dropped += 1
       return

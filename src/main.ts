@@ -1,8 +1,9 @@
 import { enableCompileCache } from "node:module"
 import { setTimeout as sleep } from "node:timers/promises"
+import { isatty } from "node:tty"
 import packageJson from "../package.json" with { type: "json" }
 import { type Config, ConfigError, readConfig, warningsOf } from "./config.ts"
-import { createErrorLog, createLog, LogOutput } from "./log.ts"
+import { createErrorLog, createLog, LogOutput, loadPrettify } from "./log.ts"
 import { readManifest } from "./operation/persisted/manifest.ts"
 import type { Gateway } from "./server.ts"
 
@@ -12,6 +13,8 @@ const flushTimeoutMs = 2_000
 
 const config = configOrExit()
 const output = new LogOutput(1)
+const prettify = (config.logPretty ?? (isatty(1) && config.nodeEnv !== "production")) ? await loadPrettify() : undefined
+output.format = prettify
 const log = createLog(config.logLevel, output)
 let gateway: Gateway | undefined
 let isListening = false
@@ -34,6 +37,7 @@ process.on("warning", (warning) => logWarning("warn", warning, "a warning of Nod
 
 log.info({ version: packageJson.version, node: process.version }, "starting")
 for (const warning of warningsOf(config, process.env)) log.warn(warning)
+if (config.logPretty && !prettify) log.warn("LOG_PRETTY needs the package pino-pretty, a development dependency")
 
 // Caches the compiled code of everything that is loaded from here on. If the folder is not writable, Node does without.
 enableCompileCache(new URL("../node_modules/.cache/compiled", import.meta.url).pathname)
@@ -45,10 +49,8 @@ try {
   isListening = true
   log.info({ url: `${url}/graphql`, upstream: config.codeoceanUrl.origin, graphiql: config.graphiql }, "listening")
 } catch (error) {
-  log.fatal(
-    { cause: (error as Error).message },
-    `can't listen on ${config.host}:${config.port}: is the port taken? Set PORT or HOST.`,
-  )
+  const { message, code } = error as NodeJS.ErrnoException
+  log.fatal({ code }, message)
   await gateway.close()
   await exit(1)
 }

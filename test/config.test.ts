@@ -134,6 +134,66 @@ test("an origin with a password is refused without repeating the password", () =
   expect(problems.join()).not.toContain("hunter2")
 })
 
+test.each(["prod", "Production", "PRODUCTION", "production ", "prodution", "staging"])(
+  "NODE_ENV=%s is refused, since the checks of production would be off",
+  (NODE_ENV) => {
+    expect(problemsOf({ CODEOCEAN_URL, NODE_ENV })).toEqual([
+      "NODE_ENV must be production, development or test, or unset",
+    ])
+  },
+)
+
+test.each(["production", "development", "test", ""])("NODE_ENV may be '%s'", (NODE_ENV) => {
+  expect(problemsOf({ CODEOCEAN_URL, NODE_ENV })).toEqual([])
+})
+
+describe("a variable that is no setting", () => {
+  const warnings = (name: string) => warningsOf(readConfig({ CODEOCEAN_URL }), { CODEOCEAN_URL, [name]: "secret" })
+
+  test.each([
+    ["CODEOCEAN_URLS", "CODEOCEAN_URL"],
+    ["CODE_OCEAN_URL", "CODEOCEAN_URL"],
+    ["CODEOCEAN_URI", "CODEOCEAN_URL"],
+    ["CODEOCEAN_ULR", "CODEOCEAN_URL"],
+    ["codeocean_url", "CODEOCEAN_URL"],
+    ["Codeocean_Tokn", "CODEOCEAN_TOKEN"],
+    ["LOGLEVEL", "LOG_LEVEL"],
+    ["TRUSTED_PROXY", undefined],
+    ["CORS_ORIGIN", "CORS_ORIGINS"],
+    ["HTTPS_PROXYY", "HTTPS_PROXY"],
+    ["Https_Proxy", "HTTPS_PROXY"],
+    ["HTP_PROXY", "HTTP_PROXY"],
+    ["NODE_EVN", "NODE_ENV"],
+    ["PROT", "PORT"],
+    ["HOTS", "HOST"],
+    ["host", "HOST"],
+    ["CODEOCEAN_LOG_LEVEL", "LOG_LEVEL"],
+    ["GATEWAY_GRAPHIQL", "GRAPHIQL"],
+  ])("%s is reported as what may be meant for %s, without its value", (name, setting) => {
+    const expected = setting && `The variable ${name} is no setting and is ignored. Is ${setting} meant?`
+    expect(warnings(name)).toEqual(expected ? [expected] : [])
+  })
+
+  test.each([
+    ...["HOSTNAME", "HOSTTYPE", "PATH", "HOME", "USER", "TERM", "SHLVL", "PWD", "LANG", "NODE_OPTIONS", "NODE_VERSION"],
+    ...["KUBERNETES_PORT", "KUBERNETES_SERVICE_HOST", "CODEOCEAN_PORT", "GATEWAY_PORT", "CODEOCEAN_GATEWAY_PORT"],
+    ...[
+      "CODEOCEAN_SERVICE_HOST",
+      "CODEOCEAN_GATEWAY_PORT_4000_TCP",
+      "npm_config_https_proxy",
+      "FTP_PROXY",
+      "ALL_PROXY",
+    ],
+    ...["all_proxy", "http_proxy", "https_proxy", "no_proxy", "NODE_EXTRA_CA_CERTS", "HOSTS", "_", "", "SSL_CERT_FILE"],
+  ])("%s, which other programs set, causes no warning", (name) => {
+    expect(warnings(name)).toEqual([])
+  })
+
+  test("no setting is taken for another one that is misspelt", () => {
+    for (const { name } of settings) expect(warningsOf(readConfig({ CODEOCEAN_URL }), { [name]: "1" })).toEqual([])
+  })
+})
+
 test("an empty setting counts as unset", () => {
   expect(problemsOf({ CODEOCEAN_URL: " " })).toEqual([expect.stringMatching(/^CODEOCEAN_URL is required/)])
   expect(readConfig({ CODEOCEAN_URL, PORT: "", CODEOCEAN_TOKEN: "" })).toEqual(readConfig({ CODEOCEAN_URL }))

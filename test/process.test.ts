@@ -36,7 +36,26 @@ test("a gateway with wrong settings names all of them and exits with 1", async (
 test("a gateway whose port is taken says so and exits with 1", async () => {
   const { exited, output } = gateway({ CODEOCEAN_URL: "http://127.0.0.1:9", PORT: await takenPort() })
   expect(await exited).toBe(1)
-  expect(output()).toContain("is the port taken?")
+  expect(output()).toMatch(
+    /can't listen on 127\.0\.0\.1:\d+: the port is taken\. Stop what listens there, or set PORT\./,
+  )
+})
+
+test.each([
+  ["another machine's address", "192.0.2.1", "HOST is not an address of this machine. Set HOST to"],
+  ["another machine's IPv6 address", "2001:db8::1", "HOST is not an address of this machine|no addresses of that kind"],
+  ["no name that exists", "nowhere.invalid", "HOST is (neither an IP address nor a name|a name, and the name server)"],
+  [
+    "an address with a scheme",
+    "http://127.0.0.1",
+    "HOST is (neither an IP address nor a name|a name, and the name server)",
+  ],
+  ["an address in brackets", "[::1]", "HOST is (neither an IP address nor a name|a name, and the name server)"],
+])("a gateway whose HOST is %s says that, and what to set", async (_what, HOST, reason) => {
+  const { exited, output } = gateway({ CODEOCEAN_URL: "http://127.0.0.1:9", HOST })
+  expect(await exited).toBe(1)
+  expect(output()).toMatch(new RegExp(reason))
+  expect(output()).not.toContain("the port is taken")
 })
 
 test("a gateway told to stop finishes the request in flight and exits with 0", async () => {
@@ -192,7 +211,7 @@ test("the demo says what to do when its port is taken", async () => {
   const port = await takenPort()
   const { exited, output } = run(process.execPath, ["sandbox/demo.ts"], { PORT: port })
   expect(await exited).toBe(1)
-  expect(output()).toContain(`PORT ${port} is taken`)
+  expect(output()).toContain(`can't listen on 127.0.0.1:${port}: the port is taken`)
 })
 
 test("the sandbox alone serves the REST API, and names its wrong settings at once", async () => {

@@ -20,7 +20,10 @@ export interface ListenerLimits {
 }
 
 export interface Listener {
-  /** Resolves with the address, such as `http://127.0.0.1:4000`. Rejects if the port is taken. */
+  /**
+   * Resolves with the address, such as `http://127.0.0.1:4000`. Rejects if that address can't be listened on, with a message
+   * that says why and which setting to change.
+   */
   listen(port: number, host: string): Promise<string>
   /**
    * Stops listening without losing a request: idle connections are closed at once, requests in flight may finish within the
@@ -99,11 +102,11 @@ export function createListener(
   return {
     async listen(port, host) {
       await new Promise<void>((resolve, reject) => {
-        server.once("error", reject)
+        server.once("error", (error) => reject(listenError(error, port, host)))
         server.listen(port, host, resolve)
       })
       const address = server.address() as AddressInfo
-      return `http://${host.includes(":") ? `[${host}]` : host}:${address.port}`
+      return `http://${addressOf(host)}:${address.port}`
     },
     async close() {
       responses.closeConnections()
@@ -121,6 +124,25 @@ export function createListener(
     },
   }
 }
+
+/** Why an address can't be listened on, and what to do, by the error's code. */
+function listenError({ code = "", message }: NodeJS.ErrnoException, port: number, host: string): Error {
+  const chooseHost = "Set HOST to an address of this machine, 0.0.0.0 for all of IPv4, or :: for all"
+  const reasons: Readonly<Record<string, string>> = {
+    EADDRINUSE: "the port is taken. Stop what listens there, or set PORT",
+    EACCES:
+      port < 1024 ? "ports below 1024 need privileges. Set PORT to 1024 or more" : "this needs privileges. Set PORT",
+    EADDRNOTAVAIL: `HOST is not an address of this machine. ${chooseHost}`,
+    ENOTFOUND: `HOST is neither an IP address nor a name that can be resolved. ${chooseHost}`,
+    EAI_AGAIN: `HOST is a name, and the name server does not answer. ${chooseHost}`,
+    EAFNOSUPPORT: `this machine has no addresses of that kind. ${chooseHost}`,
+    EINVAL: `HOST can't be listened on. ${chooseHost}`,
+  }
+  const reason = reasons[code] ?? `${message}. Set HOST or PORT`
+  return Object.assign(new Error(`can't listen on ${addressOf(host)}:${port}: ${reason}.`), { code })
+}
+
+const addressOf = (host: string) => (host.includes(":") ? `[${host}]` : host)
 
 const shortageLogIntervalMs = 10_000
 

@@ -80,6 +80,12 @@ export class RequestState implements RequestInfo {
     return this.#log
   }
 
+  /** Not limited like `log`: at the level debug each call is to be seen, and the calls of an operation are limited. */
+  get logCall(): ((line: object) => void) | undefined {
+    if (!this.#gatewayLog.isLevelEnabled("debug")) return undefined
+    return (line) => this.#gatewayLog.debug({ requestId: this.requestId, ...line }, "upstream call")
+  }
+
   /** Aborted when the request is cancelled. Created lazily: the compiled executor reads `cancelled` instead. */
   get signal(): AbortSignal {
     this.#controller ??= new AbortController()

@@ -29,6 +29,8 @@ export interface Caller {
   readonly agentId: string | undefined
   readonly requestId: string
   readonly log: LineLog
+  /** Logs a successful call. Undefined if the log's level leaves these out. */
+  readonly logCall?: ((line: object) => void) | undefined
   /** Updated with each call. */
   readonly cost: CallCounts
 }

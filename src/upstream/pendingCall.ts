@@ -49,6 +49,7 @@ export class PendingCall<T> implements Waiter, Cancellable {
   readonly #spec: CallSpec<T>
   readonly #startedAt = performance.now()
   #receivedBytes = 0
+  #wasSent = false
   #resolve!: (value: T) => void
   #reject!: (error: unknown) => void
 
@@ -73,6 +74,7 @@ export class PendingCall<T> implements Waiter, Cancellable {
   }
 
   onSent(): void {
+    this.#wasSent = true
     this.#owner.caller.cost.upstreamCalls += 1
   }
 
@@ -90,6 +92,8 @@ export class PendingCall<T> implements Waiter, Cancellable {
         const sharedBytes = outcome.response.body.length - this.#receivedBytes
         if (sharedBytes > 0 && this.isApiRead) this.#owner.onData(sharedBytes)
         this.#resolve(this.#spec.decode(outcome))
+        const { logCall } = this.#owner.caller
+        if (logCall !== undefined) this.#logSuccess(logCall, outcome.response.status)
       } else if (outcome.error instanceof TransportError) {
         throw transportFailure(outcome.error, endpoint, messages, isWrite)
       } else throw outcome.error
@@ -112,6 +116,20 @@ export class PendingCall<T> implements Waiter, Cancellable {
       if (error instanceof UpstreamError) this.#log(error)
     } catch {
       // A log that cannot be written must not fail a call.
+    }
+  }
+
+  #logSuccess(logCall: (line: object) => void, status: number): void {
+    try {
+      logCall({
+        endpoint: this.#spec.endpoint,
+        status,
+        durationMs: Math.round(performance.now() - this.#startedAt),
+        attempts: this.#flight.attempts,
+        shared: !this.#wasSent || undefined,
+      })
+    } catch {
+      // As below.
     }
   }
 
