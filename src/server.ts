@@ -9,6 +9,7 @@ import { createClientAddress, createIdentifyClient } from "./http/clientIdentity
 import { createConnections } from "./http/connections.ts"
 import { createFastPath, type OperationHandler } from "./http/fastPath.ts"
 import { examples } from "./http/graphiql/examples.ts"
+import { createLandingPage } from "./http/landingPage.ts"
 import { connectionLimit, createListener, type ListenerLimits } from "./http/listener.ts"
 import { measureMemory } from "./http/memoryPressure.ts"
 import { createOpenResponses, type DrainLimits } from "./http/openResponses.ts"
@@ -241,7 +242,8 @@ export function createGateway(config: Config, log: Log, options: GatewayOptions 
   const responses = createOpenResponses(timeouts, connections, log)
   const requestHandler = createRequestHandler({
     log,
-    route: createRouter(endpoint, config.codeoceanToken !== undefined && listensLocally(config)),
+    route: createRouter(endpoint, config.codeoceanToken !== undefined && listensLocally(config), config.graphiql),
+    sendLandingPage: createLandingPage(endpoint, config.graphiql),
     identifyClient,
     clientAddress,
     admission,

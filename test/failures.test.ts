@@ -49,6 +49,7 @@ async function listening(answerOperation: OperationHandler, admit: Admission["ad
     bodyTimeouts: timeouts,
     maxBodyBytes: 1_000,
     corsOrigins: [],
+    sendLandingPage: () => {},
     answerOperation,
     answerOther: (_request, response) => void response.end("fine"),
   })

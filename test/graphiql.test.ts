@@ -147,11 +147,20 @@ test("a browser without internet runs the gateway's own example with one click, 
   expect(complaints).toEqual([])
 })
 
-test("a gateway outside the demo shows no token, and one with GraphiQL off no page", async () => {
+test("a gateway outside the demo shows no token, and one with GraphiQL off no GraphiQL", async () => {
   const { gateway } = await startGateway()
   expect(String((await get(`${await gateway.listen()}/graphql`, NAVIGATION)).body)).not.toContain("cop_")
   const { gateway: bare } = await startGateway({ config: { graphiql: false } })
-  expect((await get(`${await bare.listen()}/graphql`, NAVIGATION)).headers["content-type"]).not.toContain("text/html")
+  expect(String((await get(`${await bare.listen()}/graphql`, NAVIGATION)).body)).not.toMatch(/graphiql/i)
+})
+
+test("a browser at / gets a page whose style is applied and whose link leads to GraphiQL", async () => {
+  const { gateway } = await startGateway()
+  const { page, complaints } = await openPage(`${await gateway.listen()}/`)
+  expect(await page.locator("body").evaluate("(body) => getComputedStyle(body).maxWidth")).not.toBe("none")
+  await page.getByRole("link").click()
+  await expect.poll(() => page.title()).toContain("GraphiQL")
+  expect(complaints).toEqual([])
 })
 
 test("the examples are three tabs, each ready to run", async () => {

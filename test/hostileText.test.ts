@@ -7,6 +7,7 @@ import { isPlausibleToken, readConfig } from "../src/config.ts"
 import { fileAt, folderAt } from "../src/graph/files/type.ts"
 import { Cursors } from "../src/graph/pagination/cursor.ts"
 import { schema } from "../src/graph/schema.ts"
+import { isNavigation } from "../src/http/accept.ts"
 import { createClientAddress, isAgentId, parseToken, requestIdOf } from "../src/http/clientIdentity.ts"
 import { createRouter } from "../src/http/router.ts"
 import { parseRetryAfterMs } from "../src/upstream/retry.ts"
@@ -40,9 +41,11 @@ const functions: Record<string, (text: string) => unknown> = {
   DateTime: (text) => isScalarType(dateTime) && dateTime.parseValue(text),
   parseRetryAfterMs,
   missingScope: (text) => missingScope(403, text, text, true),
-  "createRouter' path": (text) => createRouter("/graphql", false)(request({}, text)),
-  "createRouter' asset": (text) => createRouter("/graphql", false)(request({}, `/graphql/graphiql/a/${text}.js `)),
-  "createRouter' host": (text) => createRouter("/graphql", true)(request({ host: text })),
+  isNavigation: (text) => isNavigation({ accept: `text/html,${text}` }),
+  "createRouter' path": (text) => createRouter("/graphql", false, true)(request({}, text)),
+  "createRouter' asset": (text) =>
+    createRouter("/graphql", false, true)(request({}, `/graphql/graphiql/a/${text}.js `)),
+  "createRouter' host": (text) => createRouter("/graphql", true, true)(request({ host: text })),
   "createClientAddress' proxies": (text) => {
     const { socket, ...headers } = request({ "x-forwarded-for": text })
     return createClientAddress(1)(headers as IncomingMessage, socket)

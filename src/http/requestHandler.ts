@@ -5,6 +5,7 @@ import { type BodyTimeouts, createBodies, hasBody } from "./body.ts"
 import type { ClientAddress, IdentifyClient } from "./clientIdentity.ts"
 import type { Connection, Connections } from "./connections.ts"
 import type { OperationHandler } from "./fastPath.ts"
+import type { SendLandingPage } from "./landingPage.ts"
 import { createRejectionLog, guarded, logUnexpected } from "./logging.ts"
 import type { OpenResponses } from "./openResponses.ts"
 import type { Rejection } from "./rejection.ts"
@@ -39,6 +40,7 @@ export function createRequestHandler(options: {
   bodyTimeouts: BodyTimeouts
   maxBodyBytes: number
   corsOrigins: readonly string[]
+  sendLandingPage: SendLandingPage
   answerOperation: OperationHandler
   /** Answers requests that are no operations, such as `/health`. */
   answerOther(request: IncomingMessage, response: ServerResponse, state: RequestState): void
@@ -85,7 +87,8 @@ export function createRequestHandler(options: {
     const route = options.route(request)
     if (route !== "operation") {
       bodies.discard(request, response)
-      if (route === "other") options.answerOther(request, response, createState(request, response))
+      if (route === "page") options.sendLandingPage(request, response)
+      else if (route === "other") options.answerOther(request, response, createState(request, response))
       else sendText(request, response, route)
       return
     }

@@ -219,6 +219,8 @@ export function sendText(
     "cache-control": "no-store",
     "x-request-id": requestIdOf(request.headers["x-request-id"]),
     ...(text.allow !== undefined && { allow: text.allow }),
+    // Who asks for a WebSocket may send its frames next, which are no HTTP.
+    ...(text.status === 400 && { connection: "close" }),
   })
 }
 

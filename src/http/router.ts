@@ -1,8 +1,17 @@
 import type { IncomingMessage } from "node:http"
 import { loopback } from "../config.ts"
+import { isNavigation } from "./accept.ts"
 
-/** Where a request goes: `operation` is a GraphQL operation, `other` is everything else that Yoga answers. */
-export type Route = "operation" | "other" | { status: 400 | 404 | 405 | 421; message: string; allow?: string }
+/**
+ * Where a request goes: `operation` is a GraphQL operation, `page` a browser that is told what this server is, and `other`
+ * everything else that Yoga answers.
+ */
+export type Route = "operation" | "page" | "other" | { status: 400 | 404 | 405 | 421; message: string; allow?: string }
+
+/** A client that asks for a WebSocket gets an answer and no upgrade. Other upgrades, such as to h2c, are ignored. */
+function wantsWebSocket({ method, headers: { upgrade } }: IncomingMessage): boolean {
+  return method === "GET" && upgrade !== undefined && /(^|[\s,])websocket/i.test(upgrade)
+}
 
 const readMethods = "GET, HEAD"
 const operationMethods = "GET, HEAD, POST, OPTIONS"
@@ -13,8 +22,13 @@ const operationMethods = "GET, HEAD, POST, OPTIONS"
  * @param endpoint the path of GraphQL
  * @param localOnly whether a request without its own token must name this machine as its host. This prevents DNS rebinding: a
  *   page whose name resolves to this machine has the same origin as the gateway for a browser, but cannot change its own name.
+ * @param graphiql whether browsers get GraphiQL at the endpoint
  */
-export function createRouter(endpoint: string, localOnly: boolean): (request: IncomingMessage) => Route {
+export function createRouter(
+  endpoint: string,
+  localOnly: boolean,
+  graphiql: boolean,
+): (request: IncomingMessage) => Route {
   const assets = new RegExp(`^${endpoint}/graphiql/[\\w-]+/[\\w-]+(\\.[\\w-]+)+$`)
 
   function methodsOf(path: string): string | undefined {
@@ -31,6 +45,13 @@ export function createRouter(endpoint: string, localOnly: boolean): (request: In
     validHost = host
     const target = originForm(request.url ?? "")
     const [path = ""] = target.split("?", 1)
+    if (wantsWebSocket(request)) {
+      const message = `Subscriptions are sent as server-sent events, not over WebSockets. POST the operation to ${endpoint} with Accept: text/event-stream.`
+      return { status: 400, message }
+    }
+    const isPage = path === "/" || (!graphiql && (path === endpoint || path === `${endpoint}/`))
+    if (isPage && (request.method === "GET" || request.method === "HEAD") && isNavigation(request.headers))
+      return "page"
     const methods = methodsOf(path)
     if (methods === undefined) return { status: 404, message: `Not found. GraphQL is at ${endpoint}.` }
     request.url = target

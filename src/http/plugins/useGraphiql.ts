@@ -1,5 +1,6 @@
 import { createHash, randomBytes } from "node:crypto"
 import type { Plugin } from "graphql-yoga"
+import { isNavigation, qualityOf } from "../accept.ts"
 import { type Asset, type AssetName, type Encoding, loadAssets } from "../graphiql/assets.ts"
 
 /** An operation that GraphiQL opens in its own tab. The tab's title is the operation's name. */
@@ -44,7 +45,7 @@ export function useGraphiql({ endpoint, examples, token = "" }: GraphiqlOptions)
           .then(respond)
       }
       const isEndpoint = url.pathname === endpoint || url.pathname === `${endpoint}/`
-      if (isEndpoint && isNavigation(request.headers)) {
+      if (isEndpoint && isNavigation(Object.fromEntries(request.headers))) {
         return assets().then((known) => respond(pageResponse(known, relativeRoot(url.pathname), settings)))
       }
     },
@@ -141,30 +142,11 @@ function relativeRoot(pathname: string): string {
   return pathname.endsWith("/") ? "graphiql/" : `${pathname.slice(pathname.lastIndexOf("/") + 1)}/graphiql/`
 }
 
-/** Navigations have no Origin header. Scripts of other sites have one, and must not read the preset token from the page. */
-function isNavigation(headers: Headers): boolean {
-  if (headers.has("origin")) return false
-  const accept = headers.get("accept") ?? ""
-  const json = Math.max(quality(accept, "application/json"), quality(accept, "application/graphql-response+json"))
-  return quality(accept, "text/html") > json
-}
-
 function preferredEncoding(headers: Headers): Encoding {
   const accept = headers.get("accept-encoding") ?? ""
-  if (quality(accept, "br") > 0) return "br"
-  if (quality(accept, "gzip") > 0) return "gzip"
+  if (qualityOf(accept, "br")) return "br"
+  if (qualityOf(accept, "gzip")) return "gzip"
   return "identity"
-}
-
-/** The quality of a value in a list such as `text/html, application/json;q=0.9`: 1 by default, 0 if the value is absent. */
-function quality(list: string, wanted: string): number {
-  for (const item of list.toLowerCase().split(",")) {
-    const [value, ...parameters] = item.split(";").map((part) => part.trim())
-    if (value !== wanted) continue
-    const q = parameters.find((parameter) => parameter.startsWith("q="))
-    return q === undefined ? 1 : Number(q.slice("q=".length)) || 0
-  }
-  return 0
 }
 
 function digest(text: string): string {
