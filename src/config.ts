@@ -212,7 +212,7 @@ const features = {
     kind: boolean,
     default: false,
     meaning:
-      "`true` refuses every operation that is not in that file, those of GraphiQL and of federation routers included.",
+      "`true` rejects every operation that is not in that file, those of GraphiQL and of federation routers included.",
   },
   incrementalDelivery: {
     name: "INCREMENTAL_DELIVERY",
@@ -336,7 +336,7 @@ const operations = {
     kind: integer(1, 1_000_000_000),
     default: 50_000,
     meaning:
-      "The most calls to Code Ocean by the estimate. An operation whose estimate is higher is refused before its first call.",
+      "The most calls to Code Ocean by the estimate. An operation whose estimate is higher is rejected before its first call.",
   },
   calls: {
     name: "OPERATION_CALLS",
@@ -350,7 +350,7 @@ const operations = {
     kind: integer(1, 1_000_000_000),
     default: 32 * 1024 * 1024,
     meaning:
-      "The largest response in bytes. An operation whose estimate is larger is refused before its first call. A response that turns out larger is replaced by an error. While a response is made, a value counts 16 bytes at the least, and a field that can make calls 512.",
+      "The largest response in bytes. An operation whose estimate is larger is rejected before its first call. A response that turns out larger is replaced by an error. While a response is made, a value counts 16 bytes at the least, and a field that can make calls 512.",
   },
 } satisfies Rows
 
@@ -505,7 +505,7 @@ function isKnown(name: string): boolean {
 function problemsBetween(env: Environment): string[] {
   const problems: string[] = []
   if (env.PERSISTED_OPERATIONS_ONLY === "true" && env.PERSISTED_OPERATIONS === undefined) {
-    problems.push("PERSISTED_OPERATIONS_ONLY refuses everything as long as PERSISTED_OPERATIONS names no file")
+    problems.push("PERSISTED_OPERATIONS_ONLY rejects everything as long as PERSISTED_OPERATIONS names no file")
   }
   if (env.NODE_ENV !== "production") return problems
   const url = URL.parse(env.CODEOCEAN_URL ?? "")

@@ -30,7 +30,7 @@ import { corsOptions } from "./http/respond.ts"
 import { createRouter } from "./http/router.ts"
 import type { Log } from "./log.ts"
 import { createOperationCheck } from "./operation/check.ts"
-import { createDocumentCache, createRefusalCache } from "./operation/documentCache.ts"
+import { createDocumentCache, createErrorCache } from "./operation/documentCache.ts"
 import { prepareExecution } from "./operation/executor/prepareExecution.ts"
 import { fixedLimits, type Limits } from "./operation/limits.ts"
 import { invalidDocuments } from "./operation/persisted/manifest.ts"
@@ -80,7 +80,7 @@ export interface Gateway {
 export interface GatewayStats extends PollerCounts {
   requests: number
   subscriptions: number
-  /** Clients that admission remembers. */
+  /** Clients with state in admission. */
   callers: number
   connections: number
   /** Responses that have not been sent completely, rejections included. */
@@ -185,7 +185,7 @@ export function createGateway(config: Config, log: Log, options: GatewayOptions 
     // useBodyLimit is the limit.
     maxRequestBodySize: false,
     multipart: false,
-    parserAndValidationCache: { documentCache: documents, errorCache: createRefusalCache() },
+    parserAndValidationCache: { documentCache: documents, errorCache: createErrorCache() },
     cors: (request) => corsOptions(request.headers.get("origin"), corsOrigins),
     // On the fast path, only the hooks on parsing and validation run, once for each text. fastPath.ts does the rest itself.
     plugins: [

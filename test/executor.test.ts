@@ -138,10 +138,10 @@ function textOf(answer: ExecutionResult): string {
 /** Compares the results of both executors for generated operations. */
 async function compare(
   among: { schema: GraphQLSchema; valuesFor: ValuesFor },
-  answerOf: (run: Execute, args: ExecutionArgs, weather: string, name: string) => Promise<object>,
+  answerOf: (run: Execute, args: ExecutionArgs, resolverSeed: string, name: string) => Promise<object>,
 ): Promise<void> {
   let asked = 0
-  const property = fc.asyncProperty(fc.gen(), fc.nat(), async (g, weather) => {
+  const property = fc.asyncProperty(fc.gen(), fc.nat(), async (g, resolverSeed) => {
     const { query, variables, operationName } = writeOperation(among.schema, among.valuesFor, g)
     const document = parse(query)
     fc.pre(validate(among.schema, document).length === 0)
@@ -149,8 +149,8 @@ async function compare(
     for (const given of [variables, opposite(variables)]) {
       const args = { schema: among.schema, document, variableValues: given, operationName: operationName ?? null }
       asked += 1
-      const theirs = await answerOf(execute, args, String(weather), `${asked}a`)
-      const ours = await answerOf(compiled, args, String(weather), `${asked}b`)
+      const theirs = await answerOf(execute, args, String(resolverSeed), `${asked}a`)
+      const ours = await answerOf(compiled, args, String(resolverSeed), `${asked}b`)
       expect(ours, `${query}\n${JSON.stringify({ variables: given, operationName })}`).toEqual(theirs)
     }
   })
@@ -181,8 +181,8 @@ test(
       sharedReads: false,
       log,
     })
-    await compare({ schema, valuesFor }, async (run, args, weather, name) => {
-      const requestId = `${weather}.${name}`
+    await compare({ schema, valuesFor }, async (run, args, resolverSeed, name) => {
+      const requestId = `${resolverSeed}.${name}`
       const caller = {
         token: { value: tokens.ada },
         tokenDigest: "ada",
@@ -220,8 +220,8 @@ test(
     process.removeAllListeners("unhandledRejection")
     process.on("unhandledRejection", (error) => isOurs && unhandled.push(error))
 
-    await compare({ schema: oddSchema(), valuesFor: () => ["a"] }, async (run, args, weather) => {
-      const contextValue: OddContext = { weather, calls: [], later: new Turns() }
+    await compare({ schema: oddSchema(), valuesFor: () => ["a"] }, async (run, args, resolverSeed) => {
+      const contextValue: OddContext = { resolverSeed, calls: [], later: new Turns() }
       isOurs = run === compiled
       const answer = await run({ ...args, contextValue, rootValue: {} })
       await contextValue.later.over()

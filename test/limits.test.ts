@@ -18,7 +18,7 @@ import { seed, tokens } from "../sandbox/seed.ts"
 import { readConfig } from "../src/config.ts"
 import { schema } from "../src/graph/schema.ts"
 import { checkDocument, checkSource } from "../src/operation/document.ts"
-import { createDocumentCache, createRefusalCache } from "../src/operation/documentCache.ts"
+import { createDocumentCache, createErrorCache } from "../src/operation/documentCache.ts"
 import { fixedLimits, type Limits } from "../src/operation/limits.ts"
 import { cpuMs } from "./support/cpuTime.ts"
 import { startGateway, type World } from "./support/gateway.ts"
@@ -478,15 +478,15 @@ describe("the location of an error", () => {
 
 test("the caches of documents and their errors have a bounded size and keep the newest entries", () => {
   const documents = createDocumentCache()
-  const refusals = createRefusalCache()
+  const errors = createErrorCache()
   const text = (index: number) => `{ ${many(9_000, () => "id")} a${index} }`
   for (let index = 0; index < 30; index++) {
     documents.set(text(index), parse(text(index)))
-    refusals.set(`${"x".repeat(1_000_000)} ${index}`, new Error("no"))
+    errors.set(`${"x".repeat(1_000_000)} ${index}`, new Error("no"))
   }
   expect(documents.size).toBe(14)
   expect(documents.has(text(29))).toBe(true)
-  expect(refusals.size).toBe(16)
+  expect(errors.size).toBe(16)
 })
 
 describe("the content of variables", () => {

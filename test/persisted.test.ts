@@ -179,7 +179,7 @@ describe("a manifest that cannot be used", () => {
 
   test("PERSISTED_OPERATIONS_ONLY without a manifest stops the start", () => {
     expect(problemsOf({ PERSISTED_OPERATIONS_ONLY: "true" })).toEqual([
-      expect.stringMatching(/^PERSISTED_OPERATIONS_ONLY refuses everything/),
+      expect.stringMatching(/^PERSISTED_OPERATIONS_ONLY rejects everything/),
     ])
   })
 

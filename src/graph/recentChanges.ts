@@ -1,7 +1,7 @@
 import { LRUCache } from "lru-cache"
 import type { Caller } from "../upstream/call.ts"
 
-const rememberedForMs = 60_000
+const retentionMs = 60_000
 const maxChanges = 10_000
 
 /**
@@ -13,7 +13,7 @@ export class RecentChanges {
 
   /** @param clock for tests */
   constructor(clock: { now(): number } = performance) {
-    this.#changes = new LRUCache({ max: maxChanges, ttl: rememberedForMs, ttlResolution: 0, perf: clock })
+    this.#changes = new LRUCache({ max: maxChanges, ttl: retentionMs, ttlResolution: 0, perf: clock })
   }
 
   add({ tokenDigest }: Caller, id: string): void {

@@ -22,7 +22,7 @@ export function createOperationCheck(schema: GraphQLSchema, limits: Limits): Che
     }
     const expected = estimate(document, operationName ?? null, variables)
     contextValue.state.cost.estimatedUpstreamCalls = expected.calls
-    if (expected.calls > limits.estimatedCalls) return expected.refusal("calls", limits.estimatedCalls)
-    return expected.bytes > limits.responseBytes ? expected.refusal("bytes", limits.responseBytes) : undefined
+    if (expected.calls > limits.estimatedCalls) return expected.tooCostlyError("calls", limits.estimatedCalls)
+    return expected.bytes > limits.responseBytes ? expected.tooCostlyError("bytes", limits.responseBytes) : undefined
   }
 }

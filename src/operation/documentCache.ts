@@ -18,7 +18,7 @@ export function createDocumentCache(): LRUCache<string, DocumentNode> {
 }
 
 /** Creates the cache for the errors of documents that cannot be parsed or are rejected, by their text. */
-export function createRefusalCache(): LRUCache<string, Error> {
+export function createErrorCache(): LRUCache<string, Error> {
   return new LRUCache({ maxSize: maxBytes / 4, sizeCalculation: (_error, text) => text.length + bytesPerToken })
 }
 

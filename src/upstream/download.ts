@@ -57,7 +57,7 @@ export interface FilePools {
  * Creates the pools. Connections are opened when they are needed.
  *
  * A proxy would connect to whatever a name resolves to there. So it is asked for the public address that the name has here, and
- * a name that has none here is refused. For the allowed origins it gets the name.
+ * a name that has none here is rejected. For the allowed origins it gets the name.
  * @param options.upstream the deployment's own URL: a private address from which files are fetched, but only without a redirect
  * @param options.allowed the origins of private storage from which files are fetched, also by redirects
  */

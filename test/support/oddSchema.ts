@@ -16,9 +16,9 @@ import {
 } from "graphql"
 import { hash } from "./operations.ts"
 
-/** What the resolvers of the odd schema need: the same weather makes them do the same. */
+/** What the resolvers of the odd schema need: the same seed makes them do the same. */
 export interface OddContext {
-  weather: string
+  resolverSeed: string
   /** Every call of a resolver, in order. */
   calls: string[]
   later: Turns
@@ -157,9 +157,9 @@ function anyOf(type: GraphQLOutputType, choose: (below: number) => number, conte
   return choose(25) === 0 ? values[choose(values.length)] : fitting[nullable.name]
 }
 
-/** Random numbers that follow from the weather, the place and what they are for. */
-function chooser({ weather }: OddContext, info: GraphQLResolveInfo, purpose: string): (below: number) => number {
-  let state = hash(`${weather} ${pathOf(info)} ${purpose}`)
+/** Random numbers that follow from the seed, the place and what they are for. */
+function chooser({ resolverSeed }: OddContext, info: GraphQLResolveInfo, purpose: string): (below: number) => number {
+  let state = hash(`${resolverSeed} ${pathOf(info)} ${purpose}`)
   return (below) => {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0
     return Math.floor((state / 2 ** 32) * below)

@@ -33,7 +33,7 @@ export interface GivenProcess extends GivenParameters {
 /** Throws BAD_USER_INPUT with the parameter's name if a named parameter is given twice, which no panel allows. */
 export function checkValues({ namedParameters }: GivenParameters): void {
   const twice = firstDuplicate((namedParameters ?? []).map(({ paramName }) => paramName))
-  if (twice !== undefined) refuse(twice, "is given twice: give each once")
+  if (twice !== undefined) reject(twice, "is given twice: give each once")
 }
 
 /**
@@ -78,7 +78,7 @@ function checkAgainst(
   const names = new Set(known.map(paramNameOf).filter((name) => name !== null))
   for (const name of named.keys()) {
     if (!names.has(name)) {
-      refuse(name, `is not in the app panel${where}. ${listed("Its named parameters", [...names])}`)
+      reject(name, `is not in the app panel${where}. ${listed("Its named parameters", [...names])}`)
     }
   }
   for (const [index, parameter] of known.entries()) {
@@ -86,7 +86,7 @@ function checkAgainst(
     const value = (name !== null && named.get(name)) || ordered[index] || ""
     if (value !== "") checkValue(parameter, value, where, patterns)
     else if (isRequired(parameter) && !defaultOf(parameter)) {
-      refuse(labelOf(parameter), `${where ? `${where.trim()} ` : ""}is required and has no default: give it a value`)
+      reject(labelOf(parameter), `${where ? `${where.trim()} ` : ""}is required and has no default: give it a value`)
     }
   }
 }
@@ -94,7 +94,7 @@ function checkAgainst(
 function checkValue(parameter: PanelParameter, value: string, where: string, patterns: Patterns): void {
   const [minimum, maximum] = [minimumOf(parameter), maximumOf(parameter)]
   const [pattern, options] = [patternOf(parameter), optionsOf(parameter)]
-  const wrong = (problem: string) => refuse(labelOf(parameter), `${where ? `${where.trim()} ` : ""}${problem}`)
+  const wrong = (problem: string) => reject(labelOf(parameter), `${where ? `${where.trim()} ` : ""}${problem}`)
   if (minimum !== null || maximum !== null) {
     const number = value.trim() === "" ? Number.NaN : Number(value)
     if (Number.isNaN(number)) wrong(`must be a number, not ${quoted(value)}`)
@@ -113,7 +113,7 @@ function labelOf(parameter: PanelParameter): string {
   return paramNameOf(parameter) ?? nameOf(parameter) ?? ""
 }
 
-function refuse(name: string, problem: string): never {
+function reject(name: string, problem: string): never {
   throw badUserInput(`Parameter ${quoted(name)} ${problem.endsWith(".") ? problem : `${problem}.`}`)
 }
 

@@ -21,6 +21,6 @@ export function appPanelOf(context: Context, kind: Kind, id: string, version: nu
 }
 
 /** Forgets every panel that this request has loaded, after a write that may have changed them. */
-export function forgetAppPanels(context: Context): void {
+export function clearAppPanels(context: Context): void {
   panelByKey(context).clearAll()
 }

@@ -8,7 +8,7 @@ import { oncePerRequest } from "../context.ts"
  * its program's size times the value's length, so both are bounded, and their product for the whole request.
  *
  * Panels' patterns are JavaScript's. They are read as such and written anew in the part of RE2's syntax that means the same,
- * character by character, since a value that is refused for nothing is worse than one that isn't checked.
+ * character by character, since a valid value that is rejected is worse than one that is not checked.
  */
 
 /** The longest pattern that is used, in characters. */

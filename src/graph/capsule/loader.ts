@@ -1,7 +1,7 @@
 import type { GraphQLResolveInfo } from "graphql"
 import { emptyIfSearchFails, nullIfMissing } from "../../errors.ts"
-import { forgetAppPanels } from "../appPanel/loader.ts"
-import { forgetComputations } from "../computation/loader.ts"
+import { clearAppPanels } from "../appPanel/loader.ts"
+import { clearComputations } from "../computation/loader.ts"
 import type { Context } from "../context.ts"
 import { type BulkFetch, loaderById, type Typed } from "../loader.ts"
 import { type Page, type PageArguments, pageOfSearch } from "../pagination/page.ts"
@@ -56,7 +56,7 @@ export async function changeRunnable<T>(context: Context, id: string, write: () 
     context.recentChanges.add(context.state, id)
     capsuleById(context).clear(id)
     pipelineById(context).clear(id)
-    forgetAppPanels(context)
-    forgetComputations(context)
+    clearAppPanels(context)
+    clearComputations(context)
   }
 }

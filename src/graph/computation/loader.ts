@@ -40,7 +40,7 @@ export function computationsOf(context: Context, runnable: RunnableKey): Promise
 }
 
 /** Drops every list of runs that this request has loaded. Called after a write that may have changed them. */
-export function forgetComputations(context: Context): void {
+export function clearComputations(context: Context): void {
   computationsByRunnable(context).clearAll()
 }
 
@@ -48,7 +48,7 @@ export function forgetComputations(context: Context): void {
 export function shownRun(context: Context, run: ListedRun, runnable: RunnableKey): rest.Computation {
   if (run.shown === undefined) {
     const [computation = run.computation] = computationById.prime(context, [run.computation])
-    rememberRunnable(context, computation, runnable)
+    recordRunnable(context, computation, runnable)
     run.shown = computation
   }
   return run.shown
@@ -58,7 +58,7 @@ export function shownRun(context: Context, run: ListedRun, runnable: RunnableKey
 const runnables = oncePerRequest(() => new Map<rest.Computation, RunnableKey>())
 
 /** Records for this request that the run belongs to that capsule or pipeline. */
-export function rememberRunnable(context: Context, computation: rest.Computation, runnable: RunnableKey): void {
+export function recordRunnable(context: Context, computation: rest.Computation, runnable: RunnableKey): void {
   runnables(context).set(computation, runnable)
 }
 

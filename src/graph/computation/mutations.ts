@@ -9,7 +9,7 @@ import type { Context } from "../context.ts"
 import { link } from "../cost.ts"
 import { capitalized, defineMutation, firstDuplicate } from "../defineMutation.ts"
 import { limitLength, maxLength } from "../inputLimits.ts"
-import { computationById, forgetComputations, rememberRunnable } from "./loader.ts"
+import { clearComputations, computationById, recordRunnable } from "./loader.ts"
 import * as rest from "./rest.ts"
 import { Computation } from "./type.ts"
 
@@ -66,7 +66,7 @@ interface RunInput extends GivenParameters {
 const wireNamed = (parameters: GivenParameters["namedParameters"]): rest.NamedParameter[] | undefined =>
   parameters?.map(({ paramName, value }) => ({ param_name: paramName, value }))
 
-/** Checks the input and starts the run. The request remembers which capsule or pipeline ran. */
+/** Checks the input and starts the run. Records which capsule or pipeline ran. */
 async function run(context: Context, kind: Kind, id: string, input: RunInput, processes: readonly GivenProcess[]) {
   checkValues(input)
   for (const process of processes) checkValues(process)
@@ -92,9 +92,9 @@ async function run(context: Context, kind: Kind, id: string, input: RunInput, pr
             named_parameters: wireNamed(namedParameters),
           })),
   })
-  forgetComputations(context)
+  clearComputations(context)
   const [computation = started] = computationById.prime(context, [started])
-  rememberRunnable(context, computation, { id, kind })
+  recordRunnable(context, computation, { id, kind })
   return { computation }
 }
 
@@ -174,7 +174,7 @@ async function change<T>(context: Context, id: string, write: () => Promise<T>):
     return await write()
   } finally {
     computationById(context).clear(id)
-    forgetComputations(context)
+    clearComputations(context)
   }
 }
 

@@ -2,7 +2,7 @@ import { nullIfMissing } from "../../errors.ts"
 import { builder } from "../builder.ts"
 import { capsuleById, runnablePage } from "../capsule/loader.ts"
 import { Capsule, CapsuleConnection, PipelineConnection } from "../capsule/type.ts"
-import { computationById, rememberRunnable } from "../computation/loader.ts"
+import { computationById, recordRunnable } from "../computation/loader.ts"
 import { Computation } from "../computation/type.ts"
 import { type Count, cost, link, listOf, longText } from "../cost.ts"
 import { CustomMetadataEntry } from "../customMetadata/type.ts"
@@ -83,7 +83,7 @@ const Provenance = builder.objectRef<rest.Provenance>("Provenance").implement({
       resolve: async (provenance, args, context, info) => {
         const found = await linkAt(computationById, "computation")(provenance, args, context, info)
         const capsule = string("capsule")(provenance)
-        if (found !== null && capsule) rememberRunnable(context, found, { id: capsule, kind: "capsules" })
+        if (found !== null && capsule) recordRunnable(context, found, { id: capsule, kind: "capsules" })
         return found
       },
     }),

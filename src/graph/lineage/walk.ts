@@ -2,7 +2,7 @@ import { GraphQLError } from "graphql"
 import { type ErrorCode, nullIfInaccessible } from "../../errors.ts"
 import { DecodeError } from "../../upstream/decoders.ts"
 import { capsuleById } from "../capsule/loader.ts"
-import { computationById, rememberRunnable } from "../computation/loader.ts"
+import { computationById, recordRunnable } from "../computation/loader.ts"
 import { type Context, oncePerRequest } from "../context.ts"
 import { dataAssetById } from "../dataAsset/loader.ts"
 import type { DataAsset } from "../dataAsset/rest.ts"
@@ -154,7 +154,7 @@ async function sourcesOf(context: Context, graph: Graph, asset: DataAsset, dista
     runId === null ? null : nullIfInaccessible(computationById(context).load(runId)),
     capsuleId === null ? null : nullIfInaccessible(capsuleById(context).load(capsuleId)),
   ])
-  if (run !== null && capsuleId !== null) rememberRunnable(context, run, { id: capsuleId, kind: "capsules" })
+  if (run !== null && capsuleId !== null) recordRunnable(context, run, { id: capsuleId, kind: "capsules" })
   const all = new Set(inputs)
   // A run lists its inputs even if the provenance of its result does not.
   const inputsOfRun = idsIn(run, "data_assets")

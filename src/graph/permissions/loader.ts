@@ -19,6 +19,6 @@ export function permissionsOf(context: Context, kind: rest.Shareable, id: string
 }
 
 /** Drops all permissions that this request has loaded, because a change may also share attached data assets. */
-export function forgetPermissions(context: Context): void {
+export function clearPermissions(context: Context): void {
   permissionsByKey(context).clearAll()
 }

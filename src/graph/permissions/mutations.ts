@@ -1,5 +1,5 @@
 import { badUserInput, nullIfMissing } from "../../errors.ts"
-import { forgetAppPanels } from "../appPanel/loader.ts"
+import { clearAppPanels } from "../appPanel/loader.ts"
 import { builder, type InputFields, type ObjectType } from "../builder.ts"
 import { capsuleById, changeRunnable, pipelineById } from "../capsule/loader.ts"
 import { Capsule, Pipeline } from "../capsule/type.ts"
@@ -9,7 +9,7 @@ import { dataAssetById } from "../dataAsset/loader.ts"
 import { DataAsset } from "../dataAsset/type.ts"
 import { capitalized, defineMutation } from "../defineMutation.ts"
 import type { loaderById } from "../loader.ts"
-import { forgetPermissions, permissionsOf } from "./loader.ts"
+import { clearPermissions, permissionsOf } from "./loader.ts"
 import * as rest from "./rest.ts"
 import { EveryoneRole, GroupRole, Permissions, UserRole } from "./type.ts"
 
@@ -99,9 +99,9 @@ export async function sendPermissions(
   const current = await rest.getPermissions(context.upstream, kind, id)
   const known = Object.fromEntries(Object.entries(current).filter(([_key, value]) => value !== null))
   await rest.setPermissions(context.upstream, kind, id, { ...known, ...change })
-  forgetPermissions(context)
+  clearPermissions(context)
   // Panels say which data assets the caller may read.
-  forgetAppPanels(context)
+  clearAppPanels(context)
 }
 
 /** Defines the mutation for capsules, pipelines or data assets, which differ only in names. */

@@ -2,12 +2,12 @@ import type { DocumentNode, GraphQLError, GraphQLSchema } from "graphql"
 import { analyze } from "../documentAnalysis.ts"
 import { Calculation, type Expected } from "./calculation.ts"
 import { createPlan, type Plan, type Variables } from "./plan.ts"
-import { type Measure, tooCostlyError } from "./refusal.ts"
+import { type Measure, tooCostlyError } from "./tooCostly.ts"
 import { itemsInIntrospection } from "./usualBytes.ts"
 
 export interface Estimate extends Expected {
   /** The error that rejects the operation for one of the two measures. */
-  refusal(measure: Measure, limit: number): GraphQLError
+  tooCostlyError(measure: Measure, limit: number): GraphQLError
 }
 
 export type Estimator = (document: DocumentNode, operationName: string | null, variables: Variables) => Estimate
@@ -74,7 +74,7 @@ class PlannedEstimate implements Estimate {
     this.#variables = variables
   }
 
-  refusal(measure: Measure, limit: number): GraphQLError {
+  tooCostlyError(measure: Measure, limit: number): GraphQLError {
     return tooCostlyError(this.#plan, this.#variables, measure, limit)
   }
 }

@@ -87,11 +87,11 @@ const maxSize = 1000
 /** The largest size that is allowed, or 0. Larger sizes never cost less, so a binary search finds it. */
 function largestAllowed(isAllowed: (size: number) => boolean): number {
   let allowed = 0
-  let refused = maxSize + 1
-  while (refused - allowed > 1) {
-    const middle = Math.floor((allowed + refused) / 2)
+  let rejected = maxSize + 1
+  while (rejected - allowed > 1) {
+    const middle = Math.floor((allowed + rejected) / 2)
     if (isAllowed(middle)) allowed = middle
-    else refused = middle
+    else rejected = middle
   }
   return allowed
 }
