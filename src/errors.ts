@@ -178,7 +178,7 @@ export function presentError(error: unknown, requestId: string, log: LineLog): G
   }
   if (cause instanceof GraphQLError) {
     const { extensions } = cause
-    return new GraphQLError(truncate(cause.message), {
+    return new GraphQLError(shortMessage(error as GraphQLError), {
       ...location,
       extensions: { ...extensions, code: documentedCode(extensions.code), requestId },
     })
@@ -192,15 +192,24 @@ export function presentError(error: unknown, requestId: string, log: LineLog): G
 }
 
 const maxMessageLength = 4_000
+/** The maximum length of a quoted value, and of what is wrong with it. */
+const maxQuotedLength = 400
 
 /**
- * Cuts out the middle of a long message. graphql-js quotes whole values, up to a megabyte in each of fifty errors, and says
- * before and after the value what is wrong.
+ * Shortens a message. For a variable, graphql-js quotes whole values, up to a megabyte in each of fifty errors: before the place
+ * in the variable, and again in the error that it wraps. Both are cut in their middles, since what counts is at the ends.
  */
-function truncate(message: string): string {
-  if (message.length <= maxMessageLength) return message
-  const half = maxMessageLength / 2
-  return `${message.slice(0, half).toWellFormed()} … ${message.slice(-half).toWellFormed()}`
+function shortMessage({ message, originalError }: GraphQLError): string {
+  const problem = originalError?.message ?? ""
+  if (message === problem || !message.endsWith(problem)) return truncate(message, maxMessageLength)
+  const place = message.slice(0, message.length - problem.length)
+  return truncate(place, maxQuotedLength) + truncate(problem, maxQuotedLength)
+}
+
+function truncate(text: string, length: number): string {
+  if (text.length <= length) return text
+  const half = length / 2
+  return `${text.slice(0, half).toWellFormed()} … ${text.slice(-half).toWellFormed()}`
 }
 
 function isAbort(error: unknown): boolean {

@@ -246,9 +246,10 @@ describe("malformed requests get an error that says what is wrong", () => {
   test.each([
     ["no JSON", "{", 400],
     ["JSON that is no object", "[1]", 400],
-    ["no query", "{}", 200],
+    ["no query", "{}", 400],
     ["a query that doesn't parse", '{"query":"{"}', 200],
-    ["an operation that isn't there", '{"query":"query A { __typename }","operationName":"B"}', 400],
+    ["an operation that isn't there", '{"query":"query A { __typename }","operationName":"B"}', 200],
+    ["an operationName that is no string", '{"query":"query A { __typename }","operationName":["A"]}', 400],
     ["a field that doesn't exist", '{"query":"{ capsul { id } }"}', 200],
     [
       "a variable of the wrong type",

@@ -847,7 +847,9 @@ describe("JSON as input", () => {
   test("a bare word as JSON is refused with a hint at the quotes", async () => {
     const { ask, sandbox } = await startGateway()
     const { errors } = await ask(search.replace("VALUE", "mouse"))
-    expect(errors![0]!.message).toBe("A JSON value cannot be the unquoted word mouse. Strings need quotes.")
+    expect(errors![0]!.message).toBe(
+      'Argument "filters" of "searchDataAssets" got an invalid value at "filters[0].value"; A JSON value cannot be the unquoted word mouse. Strings need quotes.',
+    )
     expect(sandbox.requests).toHaveLength(0)
   })
 

@@ -1,10 +1,8 @@
-import { GraphQLError, Kind, type ValueNode, valueFromASTUntyped } from "graphql"
+import { GraphQLError, type ValueNode, valueFromASTUntyped, visit } from "graphql"
 import { badUserInput } from "../errors.ts"
 import { builder } from "./builder.ts"
+import { epochSecondsOf } from "./dateTime.ts"
 import { invalidField } from "./fields.ts"
-import { maxLength } from "./inputLimits.ts"
-
-const rfc3339 = /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:\d{2}))?$/
 
 const secondsOfDay = 86_400
 /** The first year with more than four digits. */
@@ -27,9 +25,28 @@ function isoText(epochSeconds: number): string {
   return `${text}${twoDigits[Math.floor(minute / 60)]}:${twoDigits[minute % 60]}:${twoDigits[second % 60]}.000Z`
 }
 
+/** The `parseLiteral` of a scalar. Its errors have the literal's location. */
+function literalParser<T>(parse: (value: unknown) => T) {
+  return (node: ValueNode): T => {
+    try {
+      return parse(valueFromASTUntyped(node))
+    } catch (error) {
+      const { message, extensions } = error as GraphQLError
+      throw new GraphQLError(message, { nodes: node, extensions })
+    }
+  }
+}
+
+function byteCountOf(value: unknown): number {
+  if (typeof value !== "number" || !Number.isSafeInteger(value) || value < 0) {
+    throw badUserInput("A ByteCount is an integer from 0 to 2^53.")
+  }
+  return value
+}
+
 builder.scalarType("DateTime", {
   description:
-    "A point in time, as an ISO 8601 string in UTC: `2026-08-20T09:30:00.000Z`. As input, any offset is accepted, and a date without a time means midnight UTC.",
+    "A point in time, as an ISO 8601 string in UTC: `2026-08-20T09:30:00.000Z`. As input, any offset is accepted (`Z`, `+05:30`, `+0530` or `+05`), and a date without a time means midnight UTC.",
   serialize: (epochSeconds) => {
     const seconds = Number(epochSeconds)
     if (Number.isInteger(seconds) && seconds >= 0 && seconds < tenThousandYears) return isoText(seconds)
@@ -37,22 +54,9 @@ builder.scalarType("DateTime", {
     if (Number.isNaN(date.getTime())) throw invalidField("time", "outside the range of dates")
     return date.toISOString()
   },
-  parseValue: (value) => {
-    if (typeof value === "string" && value.length > maxLength.dateTime) {
-      throw badUserInput(`A DateTime has at most ${maxLength.dateTime} characters. This one has ${value.length}.`)
-    }
-    const milliseconds = typeof value === "string" && rfc3339.test(value) ? Date.parse(value) : Number.NaN
-    if (Number.isNaN(milliseconds) || !isDay(String(value).slice(0, 10))) {
-      throw badUserInput("A DateTime is an ISO 8601 string such as 2026-08-20T09:30:00Z or 2026-08-20.")
-    }
-    return milliseconds / 1000
-  },
+  parseValue: epochSecondsOf,
+  parseLiteral: literalParser(epochSecondsOf),
 })
-
-/** Whether the day exists. Date.parse reads February 30 as March 2. */
-function isDay(day: string): boolean {
-  return new Date(`${day}T00:00:00Z`).toISOString().startsWith(day)
-}
 
 builder.scalarType("ByteCount", {
   description: "A size in bytes. An integer, exact up to 2^53 (about nine petabytes).",
@@ -63,12 +67,8 @@ builder.scalarType("ByteCount", {
     }
     return count
   },
-  parseValue: (value) => {
-    if (typeof value !== "number" || !Number.isSafeInteger(value) || value < 0) {
-      throw badUserInput("A ByteCount is an integer from 0 to 2^53.")
-    }
-    return value
-  },
+  parseValue: byteCountOf,
+  parseLiteral: literalParser(byteCountOf),
 })
 
 builder.scalarType("JSON", {
@@ -76,11 +76,14 @@ builder.scalarType("JSON", {
   serialize: (value) => value,
   parseValue: (value) => value,
   parseLiteral: (node: ValueNode, variables) => {
-    if (node.kind === Kind.ENUM) {
-      throw new GraphQLError(`A JSON value cannot be the unquoted word ${node.value}. Strings need quotes.`, {
-        nodes: node,
-      })
-    }
+    // Otherwise graphql-js reads a word without quotes as a string.
+    visit(node, {
+      EnumValue(word) {
+        throw new GraphQLError(`A JSON value cannot be the unquoted word ${word.value}. Strings need quotes.`, {
+          nodes: word,
+        })
+      },
+    })
     return valueFromASTUntyped(node, variables)
   },
 })

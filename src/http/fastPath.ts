@@ -3,6 +3,7 @@ import {
   type DocumentNode,
   type ExecutionArgs,
   type ExecutionResult,
+  execute as executeWithGraphqlJs,
   type GraphQLError,
   type GraphQLSchema,
   getOperationAST,
@@ -13,7 +14,6 @@ import type { Context } from "../graph/context.ts"
 import type { Log } from "../log.ts"
 import type { CheckOperation } from "../operation/check.ts"
 import { execute } from "../operation/executor/execute.ts"
-import { executeWithGraphqlJs } from "../operation/executor/executeWithGraphqlJs.ts"
 import type { prepareExecution } from "../operation/executor/prepareExecution.ts"
 import { isObject } from "../upstream/decoders.ts"
 import type { BuildContext } from "./buildContext.ts"
@@ -108,7 +108,7 @@ export function createFastPath(options: {
       const executionArgs = { ...args, contextValue }
       const prepared = options.prepareExecution(executionArgs)
       if (prepared !== undefined) return execute(prepared, executionArgs, state, maxResponseBytes)
-      const result = executeWithGraphqlJs(executionArgs, options.introspection)
+      const result = executeWithGraphqlJs({ ...executionArgs, hideSuggestions: !options.introspection })
       return "then" in result
         ? result.then((result) => limitSize(state, result, maxResponseBytes))
         : limitSize(state, result, maxResponseBytes)

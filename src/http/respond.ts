@@ -146,6 +146,18 @@ export function limitSize(state: RequestState, result: ExecutionResult, maxBytes
   return result.data != null && roughSize(result.data, maxBytes) > maxBytes ? oversized(state, maxBytes) : result
 }
 
+/**
+ * Presents a result in one piece that is sent as the only part or event of a response. Its status is 200, as that of every such
+ * response to a well-formed request: clients read the errors in the part.
+ */
+export function presentOnlyPart(state: RequestState, result: ExecutionResult, maxBytes: number): ExecutionResult {
+  const part = presentPart(state, result, maxBytes)
+  for (const { extensions } of part.errors ?? []) {
+    if ((extensions.http as { spec?: boolean } | undefined)?.spec) delete extensions.http
+  }
+  return part
+}
+
 /** Presents a part of a result that is sent in parts. A part that is too large is replaced by an error. */
 export function presentPart(state: RequestState, part: ResultPart, maxBytes: number): ResultPart {
   const presented = present(state, part)
@@ -173,25 +185,34 @@ function presentErrors<R extends ResultPart>(state: RequestState, result: R): R 
   const excess = result.errors.length - maxErrors
   // The list may have one error more than the limit: the one with which the executor summarizes those that it has dropped.
   const shown = excess > 1 ? [...result.errors.slice(0, maxErrors), omittedErrors(excess)] : result.errors
-  const errors = shown.map((error) => presentError(error, state.requestId, state.log))
-  for (const { extensions } of errors) state.countError(String(extensions.code))
+  const errors = shown.map((error) => {
+    const presented = presentError(error, state.requestId, state.log)
+    const { code, http } = presented.extensions
+    state.countError(String(code))
+    // Yoga and its executor mark only some of the invalid operations, and a missing query. Malformed requests are BAD_REQUEST.
+    if (http?.status === 400) presented.extensions.http = { ...http, spec: error.extensions?.code !== "BAD_REQUEST" }
+    return presented
+  })
   return { ...result, errors }
 }
 
-/** The status and headers that the errors of a result require, by the rules of GraphQL over HTTP. */
-function statusOf({ errors }: ExecutionResult, type: MediaType) {
+/**
+ * The status and headers that a result requires, by the rules of GraphQL over HTTP: for `application/json` an error of a
+ * well-formed request has status 200. For `application/graphql-response+json` a result without data is 4xx or 5xx.
+ */
+function statusOf({ data, errors }: ExecutionResult, type: MediaType) {
   let status: number | undefined
   let headers: Record<string, string> | undefined
-  // For application/json the specification requires 200 for errors of a well-formed request. Yoga marks a body that is not JSON
-  // by `extensions.originalError`.
-  const prefers200 =
-    type === "application/json" && errors?.some(({ extensions }) => extensions.originalError === undefined)
   for (const { extensions } of errors ?? []) {
     const http = extensions.http as GraphQLError["extensions"]["http"] & { spec?: boolean }
     if (http === undefined) continue
     if (http.headers !== undefined) headers = { ...headers, ...http.headers }
-    if (prefers200 && http.spec) continue
+    if (type === "application/json" && http.spec) continue
     status = Math.max(status ?? 0, http.status ?? 0)
+  }
+  if (!status && data === undefined) {
+    if (errors?.some(({ extensions }) => extensions.code === "INTERNAL_SERVER_ERROR")) status = 500
+    else if (type === "application/graphql-response+json") status = 400
   }
   return { status: status || 200, headers }
 }

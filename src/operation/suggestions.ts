@@ -1,17 +1,18 @@
 import { type ExecutionResult, GraphQLError } from "graphql"
 
 /**
- * Removes suggestions of schema names from the errors of a request. graphql-js suggests the values of an enum for a variable,
- * even if suggestions are disabled for validation. Errors of the request are those without a path.
+ * Removes suggestions of schema names from the errors of a request. Yoga's executor makes them for variables even if suggestions
+ * are disabled. Errors of the request are those without a path.
  */
 export function withoutSuggestions(result: ExecutionResult): ExecutionResult {
   const { errors } = result
   if (!errors?.some(({ path, message }) => path === undefined && withoutSuggestion(message) !== message)) return result
   return {
     ...result,
-    errors: errors.map(
-      ({ message, nodes, extensions }) => new GraphQLError(withoutSuggestion(message), { nodes, extensions }),
-    ),
+    errors: errors.map(({ message, nodes, extensions, originalError }) => {
+      const problem = originalError && new GraphQLError(withoutSuggestion(originalError.message))
+      return new GraphQLError(withoutSuggestion(message), { nodes, extensions, originalError: problem })
+    }),
   }
 }
 

@@ -59,7 +59,7 @@ function checkJson(name: string, parameters: URLSearchParams): void {
     JSON.parse(parameters.get(name) || "null")
   } catch {
     throw new GraphQLError(`The URL parameter "${name}" is not JSON. Write it as a URL-encoded JSON object.`, {
-      extensions: { code: "BAD_USER_INPUT", http: { status: 400 } },
+      extensions: { code: "BAD_REQUEST", http: { status: 400 } },
     })
   }
 }

@@ -10,6 +10,7 @@ import type { Plugin } from "graphql-yoga"
 import type { Context } from "../../graph/context.ts"
 import type { CheckOperation } from "../../operation/check.ts"
 import { checkDocument, checkSource, isLocatable } from "../../operation/document.ts"
+import { withPlaces } from "../../operation/invalidLiterals.ts"
 import type { Limits } from "../../operation/limits.ts"
 import { withoutSuggestions } from "../../operation/suggestions.ts"
 
@@ -28,6 +29,14 @@ export function useOperationLimits(options: {
     options.checkOperation({ ...args, contextValue: args.contextValue as Context })
 
   return {
+    onParams({ params: { operationName } }) {
+      // Yoga would look for an operation of that name.
+      if (operationName != null && typeof operationName !== "string") {
+        throw new GraphQLError("The `operationName` is not a string. Send the name of one operation of the document.", {
+          extensions: { code: "BAD_REQUEST", http: { status: 400 } },
+        })
+      }
+    },
     onParse({ parseFn, setParseFn }) {
       setParseFn((source, parseOptions) => {
         const text = String(source.body ?? source)
@@ -45,8 +54,11 @@ export function useOperationLimits(options: {
       if (!introspection) {
         addValidationRule(NoSchemaIntrospectionCustomRule)
         addValidationRule(noSubgraphSdl)
-        setValidationFn((schema, document, rules) => validateFn(schema, document, rules, { hideSuggestions: true }))
       }
+      setValidationFn((schema, document, rules) => {
+        const errors = validateFn(schema, document, rules, { hideSuggestions: !introspection })
+        return errors.length === 0 ? errors : withPlaces(errors, document)
+      })
     },
     onExecute({ args, setResultAndStopExecution }) {
       const error = checkOperation(args)

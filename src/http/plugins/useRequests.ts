@@ -11,6 +11,7 @@ import {
   type MediaType,
   negotiate,
   notAcceptable,
+  presentOnlyPart,
   presentPart,
   type ResultPart,
   renderResult,
@@ -51,7 +52,7 @@ export function useRequests(options: {
       const { state } = serverContext
       if (isSingleResult(result)) {
         const type = negotiate(request.headers.get("accept"))
-        if (type === undefined) setResult(presentPart(state, result, maxResponseBytes))
+        if (type === undefined) setResult(presentOnlyPart(state, result, maxResponseBytes))
         else {
           setResultProcessor((result, fetchAPI) => {
             const limited = limitSize(state, result as ExecutionResult, maxResponseBytes)

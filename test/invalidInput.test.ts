@@ -1,0 +1,293 @@
+import { describe, expect, test } from "vitest"
+import { seed, tokens } from "../sandbox/seed.ts"
+import { startGateway, type World } from "./support/gateway.ts"
+
+const ways = [
+  { way: "the fast path", options: {} },
+  { way: "Yoga and the compiled executor", options: { fastPath: false } },
+  { way: "the fast path and graphql-js", options: { compiledExecutor: false } },
+  { way: "Yoga and its own executor", options: { fastPath: false, compiledExecutor: false } },
+]
+
+async function post({ gateway }: Pick<World, "gateway">, body: object, accept?: string) {
+  return await fetch(`${await gateway.listen()}/graphql`, {
+    method: "POST",
+    headers: {
+      "content-type": "application/json",
+      authorization: `Bearer ${tokens.ada}`,
+      ...(accept !== undefined && { accept }),
+    },
+    body: JSON.stringify(body),
+  })
+}
+
+const lookup = "query ($id: ID!) { capsule(id: $id) { id } }"
+/** An operation with the variable `$i` of this type. */
+function operationWith(type: string): string {
+  const selections: Record<string, string> = {
+    "ID!": "capsule(id: $i) { id }",
+    "[ID!]!": "capsules(ids: $i) { id }",
+    Int: "searchCapsules(first: $i) { nodes { id } }",
+    Boolean: "searchCapsules(archived: $i) { nodes { id } }",
+    CapsuleStatus: "searchCapsules(status: $i) { nodes { id } }",
+    CapsuleOrderInput: "searchCapsules(orderBy: $i) { nodes { id } }",
+    "[SearchFilterInput!]": "searchCapsules(filters: $i) { nodes { id } }",
+    DateTime: 'capsule(id: "c") { computations(filter: { created: { from: $i } }) { nodes { id } } }',
+    "AttachDataAssetsInput!": "attachDataAssets(input: $i) { __typename }",
+  }
+  return `${type === "AttachDataAssetsInput!" ? "mutation" : "query   "} ($i: ${type}) { ${selections[type]} }`
+}
+
+const invalidOperations: Record<string, object> = {
+  "a document that does not parse": { query: "{" },
+  "a document that does not validate": { query: "{ nothing }" },
+  "an operation name that the document lacks": { query: "query A { __typename }", operationName: "B" },
+  "two operations and no name": { query: "query A { __typename } query B { __typename }" },
+  "a document without an operation": { query: "fragment F on Query { __typename }" },
+  "null for a variable that is not nullable": { query: lookup, variables: { id: null } },
+  "a missing variable": { query: lookup, variables: {} },
+  "null for the variable of a directive": {
+    query: "query ($b: Boolean!) { __typename @skip(if: $b) }",
+    variables: { b: null },
+  },
+  "a variable of another type": { query: lookup, variables: { id: {} } },
+  "null in a list of a variable": {
+    query: "query ($ids: [ID!]!) { capsules(ids: $ids) { id } }",
+    variables: { ids: ["a", null] },
+  },
+  "a literal of another type": { query: "{ searchCapsules(first: 1.5) { nodes { id } } }" },
+  "a variable with half a character": { query: lookup, variables: { id: "\ud800" } },
+  "an operation that costs too much": {
+    query:
+      "{ searchCapsules(first: 1000) { nodes { computations(first: 1000) { nodes { dataAssets { dataAsset { name } } } } } } }",
+  },
+  "a variable of a subscription": {
+    query: "subscription ($id: ID!) { computation(id: $id) { state } }",
+    variables: { id: null },
+  },
+}
+
+describe.each(ways)("by $way", ({ options }) => {
+  test.each(Object.entries(invalidOperations))(
+    "%s is answered 200, and 400 to application/graphql-response+json alone",
+    async (_name, body) => {
+      const world = await startGateway(options)
+      const accepted = [undefined, "*/*", "application/json", "application/json;charset=utf-8", "text/event-stream"]
+      if (!JSON.stringify(body).includes("subscription")) accepted.push("multipart/mixed")
+      for (const accept of accepted) {
+        const response = await post(world, body, accept)
+        expect(response.status, accept).toBe(200)
+        expect(await response.text(), accept).toContain('"errors"')
+      }
+      for (const accept of [
+        "application/graphql-response+json",
+        "application/graphql-response+json, application/json;q=0.9",
+      ]) {
+        const response = await post(world, body, accept)
+        expect(response.status, accept).toBe(400)
+        expect(await response.json(), accept).not.toHaveProperty("data")
+      }
+    },
+  )
+
+  test.each(
+    Object.entries({
+      "no query": {},
+      "a query that is no string": { query: 1 },
+      "variables that are no object": { query: lookup, variables: [1] },
+      "an operation name that is no string": { query: lookup, operationName: { a: 1 } },
+      "an unknown parameter": { query: lookup, vars: {} },
+    }),
+  )("a request with %s is malformed, and answered 400", async (_name, body) => {
+    const world = await startGateway(options)
+    for (const accept of ["application/json", "application/graphql-response+json"]) {
+      expect((await post(world, body, accept)).status).toBe(400)
+    }
+  })
+
+  test.each<[string, unknown, string]>([
+    [
+      "AttachDataAssetsInput!",
+      { capsuleId: "c", dataAssets: [{ id: "a" }, { id: null }] },
+      'Variable "$i" got invalid value null at "i.dataAssets[1].id"; Expected non-nullable type "ID!" not to be null.',
+    ],
+    [
+      "AttachDataAssetsInput!",
+      { capsuleId: "c", dataAssets: [{ mount: "a" }] },
+      'Variable "$i" got invalid value { mount: "a" } at "i.dataAssets[0]"; Field "id" of required type "ID!" was not provided.',
+    ],
+    ["ID!", null, 'Variable "$i" of non-null type "ID!" must not be null.'],
+    ["ID!", undefined, 'Variable "$i" of required type "ID!" was not provided.'],
+    ["ID!", { a: 1 }, 'Variable "$i" got invalid value { a: 1 }; ID cannot represent value: { a: 1 }'],
+    [
+      "Int",
+      2 ** 31,
+      'Variable "$i" got invalid value 2147483648; Int cannot represent non 32-bit signed integer value: 2147483648',
+    ],
+    ["Int", 1.5, 'Variable "$i" got invalid value 1.5; Int cannot represent non-integer value: 1.5'],
+    ["Boolean", "true", 'Variable "$i" got invalid value "true"; Boolean cannot represent a non boolean value: "true"'],
+    [
+      "[ID!]!",
+      ["a", null],
+      'Variable "$i" got invalid value null at "i[1]"; Expected non-nullable type "ID!" not to be null.',
+    ],
+    [
+      "CapsuleStatus",
+      "RELEAS",
+      'Variable "$i" got invalid value "RELEAS"; Value "RELEAS" does not exist in "CapsuleStatus" enum.',
+    ],
+    [
+      "CapsuleOrderInput",
+      { field: "NAME", direktion: "ASC" },
+      'Variable "$i" got invalid value { field: "NAME", direktion: "ASC" }; Field "direktion" is not defined by type "CapsuleOrderInput".',
+    ],
+    [
+      "DateTime",
+      "yesterday",
+      'Variable "$i" got invalid value "yesterday"; A DateTime is an ISO 8601 string such as 2026-08-20T09:30:00Z, 2026-08-20T11:30:00+02:00 or 2026-08-20. This one has another form.',
+    ],
+  ])("a variable of type %s that is %j is named in the error, with the place in it", async (type, value, message) => {
+    const { ask } = await startGateway({ ...options, config: { introspection: false } })
+    const { data, errors } = await ask(operationWith(type), { i: value })
+    expect(data).toBeUndefined()
+    expect(errors).toEqual([
+      {
+        message,
+        locations: [{ line: 1, column: 11 }],
+        extensions: { code: "BAD_USER_INPUT", requestId: expect.any(String) },
+      },
+    ])
+  })
+
+  test("an invalid value is shortened in its middle, and its place stays", async () => {
+    const { ask } = await startGateway(options)
+    const long = `first${"x".repeat(100_000)}last`
+    const wide = Object.fromEntries(Array.from({ length: 900 }, (_, index) => [`key${index}`, "y".repeat(500)]))
+    for (const second of [
+      long,
+      wide,
+      { key: "a", ...wide },
+      { key: long, value: 1, exclude: wide },
+      { key: 1, range: { min: long } },
+    ]) {
+      const filters = [{ key: "a", value: 1 }, second]
+      const { errors } = await ask(operationWith("[SearchFilterInput!]"), { i: filters })
+      expect(errors![0]!.message).toMatch(/^Variable "\$i" got invalid value .* at "i\[1\][.a-z]*"; \w/)
+      expect(errors!.some(({ message }) => message.includes(" … "))).toBe(true)
+      for (const { message } of errors!) expect(message.length).toBeLessThan(900)
+      expect(errors!.length).toBeLessThanOrEqual(51)
+    }
+  })
+
+  test("of many invalid values the first fifty are reported", async () => {
+    const { ask } = await startGateway(options)
+    const { errors } = await ask(operationWith("[ID!]!"), { i: Array.from({ length: 1_000 }, () => null) })
+    expect(errors).toHaveLength(51)
+    expect(errors![49]!.message).toContain('at "i[49]"')
+    expect(errors![50]!.message).toContain("Too many errors")
+  })
+
+  test.each([
+    ["searchCapsules(first: 1.5) { nodes { id } }", 'Argument "first" of "searchCapsules" got an invalid value; Int'],
+    [
+      "searchCapsules(first: 9999999999) { nodes { id } }",
+      'Argument "first" of "searchCapsules" got an invalid value; Int',
+    ],
+    [
+      'searchCapsules(archived: "true") { nodes { id } }',
+      'Argument "archived" of "searchCapsules" got an invalid value; B',
+    ],
+    [
+      'searchCapsules(status: "RELEASE") { nodes { id } }',
+      'Argument "status" of "searchCapsules" got an invalid value; En',
+    ],
+    ["capsule(id: {a: 1}) { id }", 'Argument "id" of "capsule" got an invalid value; ID cannot'],
+    ["capsules(ids: [1, null]) { id }", 'Argument "ids" of "capsules" got an invalid value at "ids[1]"; Expected'],
+    [
+      'searchCapsules(filters: [{key: "a", value: 1}, {key: 5}]) { nodes { id } }',
+      'Argument "filters" of "searchCapsules" got an invalid value at "filters[1].key"; String',
+    ],
+    [
+      "searchCapsules(filters: [{value: 1}]) { nodes { id } }",
+      'Argument "filters" of "searchCapsules" got an invalid value at "filters[0]"; Field "SearchFilterInput.key"',
+    ],
+    [
+      'searchCapsules(filters: {key: "a", values: [[A]]}) { nodes { id } }',
+      'Argument "filters" of "searchCapsules" got an invalid value at "filters.values[0][0]"; ',
+    ],
+    [
+      "searchCapsules(orderBy: {field: NAME, feild: 1}) { nodes { id } }",
+      'Argument "orderBy" of "searchCapsules" got an invalid value at "orderBy.feild"; Field "feild" is not',
+    ],
+    [
+      `capsule(id: "c") { computations(filter: {created: {from: "yesterday"}}) { nodes { id } } }`,
+      'Argument "filter" of "computations" got an invalid value at "filter.created.from"; A DateTime',
+    ],
+    ['__typename @skip(if: "yes")', 'Argument "if" of "@skip" got an invalid value; Boolean'],
+  ])("the error for a literal in `%s` names the argument and its place", async (selection, start) => {
+    const { ask, sandbox } = await startGateway(options)
+    const { data, errors } = await ask(`{\n  ${selection}\n}`)
+    expect(data).toBeUndefined()
+    expect(errors![0]!.message.slice(0, start.length)).toBe(start)
+    expect(errors![0]).toMatchObject({ locations: [{ line: 2 }] })
+    expect(sandbox.requests).toEqual([])
+  })
+
+  test("the error for a default value names the variable and its place", async () => {
+    const { ask } = await startGateway(options)
+    const { errors } = await ask('query ($i: [ID!]! = ["a", 2.5]) { capsules(ids: $i) { id } }')
+    expect(errors![0]!.message).toMatch(/^Variable "\$i" has an invalid default value at "i\[1\]"; ID cannot/)
+  })
+})
+
+describe("a DateTime of the input", () => {
+  const created = `query ($from: DateTime) { capsule(id: "${seed.spikeSorting}") { computations(filter: { created: { from: $from } }) { nodes { id } } } }`
+
+  test.each([
+    ["+0000", "2026-08-20T09:30:00+0000"],
+    ["+00", "2026-08-20T09:30:00+00"],
+    ["+05:30", "2026-08-20T15:00:00+05:30"],
+    ["+0530", "2026-08-20T15:00:00+0530"],
+    ["-0800", "2026-08-20T01:30:00-0800"],
+    ["lower case", "2026-08-20t09:30:00z"],
+    ["a short fraction", "2026-08-20T09:30:00.0Z"],
+    ["a long fraction", "2026-08-20T09:30:00.000000000000000000Z"],
+    ["no seconds", "2026-08-20T09:30+0000"],
+  ])("is read with %s", async (_name, from) => {
+    const { schema } = await import("../src/graph/schema.ts")
+    const { parseValue } = schema.getType("DateTime") as import("graphql").GraphQLScalarType
+    expect(parseValue(from)).toBe(Date.parse("2026-08-20T09:30:00Z") / 1000)
+  })
+
+  test.each([
+    ["yesterday", "This one has another form."],
+    ["", "This one is empty."],
+    [" 2026-08-20", "This one has another form."],
+    ["20260820", "This one has another form."],
+    [5, "This one is not a string."],
+    ["2026-13-01", "Its month must be from 01 to 12."],
+    ["2026-00-01", "Its month must be from 01 to 12."],
+    ["2026-02-30", "There is no day 30 in 2026-02."],
+    ["2026-04-31T00:00:00Z", "There is no day 31 in 2026-04."],
+    ["2026-08-00", "There is no day 00 in 2026-08."],
+    ["2026-08-20T24:00:00Z", "Its hour must be from 00 to 23. Midnight is 00:00 of the next day."],
+    ["2026-08-20T09:60:00Z", "Its minute must be from 00 to 59."],
+    ["2026-12-31T23:59:60Z", "Its second must be from 00 to 59. There are no leap seconds."],
+    ["2026-08-20T09:30:00", "Its time needs an offset, such as Z or +02:00."],
+    ["2026-08-20T09:30:00+24:00", "Its offset must be from -23:59 to +23:59."],
+    ["2026-08-20T09:30:00+0060", "Its offset must be from -23:59 to +23:59."],
+    ["12026-08-20", "Its year must have four digits."],
+    ["+012026-08-20T09:30:00Z", "Its year must have four digits."],
+  ])("that is %j is refused with an example and what is wrong", async (from, problem) => {
+    const { ask } = await startGateway()
+    const answers = [
+      await ask(created, { from }),
+      await ask(created.replace("($from: DateTime)", "").replace("$from", JSON.stringify(from))),
+    ]
+    for (const { errors } of answers) {
+      expect(errors![0]!.message).toContain("2026-08-20T09:30:00Z")
+      expect(errors![0]!.message.slice(-problem.length)).toBe(problem)
+      expect(errors![0]).toHaveProperty("locations")
+    }
+  })
+})
