@@ -1,5 +1,5 @@
 import { GraphQLError } from "graphql"
-import type { LineLog } from "./log.ts"
+import type { LineLog } from "./log/log.ts"
 import { DecodeError } from "./upstream/decoders.ts"
 import { UpstreamError } from "./upstream/error.ts"
 

@@ -2,8 +2,9 @@ import { enableCompileCache } from "node:module"
 import { setTimeout as sleep } from "node:timers/promises"
 import { isatty } from "node:tty"
 import packageJson from "../package.json" with { type: "json" }
-import { type Config, ConfigError, readConfig, warningsOf } from "./config.ts"
-import { createErrorLog, createLog, LogOutput, loadPrettify } from "./log.ts"
+import { type Config, ConfigError, readConfig, warningsOf } from "./config/config.ts"
+import { createErrorLog, createLog, loadPrettify } from "./log/log.ts"
+import { LogOutput } from "./log/logOutput.ts"
 import { readManifest } from "./operation/persisted/manifest.ts"
 import type { Gateway } from "./server.ts"
 

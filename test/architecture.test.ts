@@ -41,7 +41,7 @@ const text = ({ from, to }: { from: string; to: string }) => `${from} -> ${to}`
 
 test("the test finds the imports of all files", () => {
   expect(files.length).toBeGreaterThan(120)
-  expect(imports.get("src/main.ts")).toEqual(expect.arrayContaining(["src/config.ts", "src/server.ts"]))
+  expect(imports.get("src/main.ts")).toEqual(expect.arrayContaining(["src/config/config.ts", "src/server.ts"]))
   expect(arrows.length).toBeGreaterThan(500)
 })
 

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest"
-import { ConfigError, readConfig, settings, warningsOf } from "../src/config.ts"
+import { ConfigError, readConfig, warningsOf } from "../src/config/config.ts"
+import { settings } from "../src/config/settings.ts"
 import { fixedLimits } from "../src/operation/limits.ts"
 
 const CODEOCEAN_URL = "https://codeocean.example.org"

@@ -1,6 +1,6 @@
 import { describe, expect, onTestFinished, test } from "vitest"
 import { Link } from "../src/collections/linkedList.ts"
-import { createLog } from "../src/log.ts"
+import { createLog } from "../src/log/log.ts"
 import { type Clock, createPollers, type Snapshot, type Source } from "../src/polling/pollers.ts"
 import { createTasks } from "../src/polling/tasks.ts"
 import type { Call, Caller } from "../src/upstream/call.ts"

@@ -13,7 +13,7 @@ import {
 } from "graphql"
 import { describe, expect, test } from "vitest"
 import { seed, tokens } from "../sandbox/seed.ts"
-import { readConfig } from "../src/config.ts"
+import { readConfig } from "../src/config/config.ts"
 import { type Cost, costOf } from "../src/graph/cost.ts"
 import { schema } from "../src/graph/schema.ts"
 import { createEstimator } from "../src/operation/estimate/estimator.ts"

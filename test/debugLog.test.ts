@@ -1,6 +1,6 @@
 import { expect, test, vi } from "vitest"
 import { seed } from "../sandbox/seed.ts"
-import { createLog, loadPrettify } from "../src/log.ts"
+import { createLog, loadPrettify } from "../src/log/log.ts"
 import { startGateway } from "./support/gateway.ts"
 import { run } from "./support/process.ts"
 

@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url"
 import { isEnumType, parse, validate } from "graphql"
 import { describe, expect, test } from "vitest"
 import packageJson from "../package.json" with { type: "json" }
-import { settingGroups, settings } from "../src/config.ts"
+import { settingGroups, settings } from "../src/config/settings.ts"
 import { schema } from "../src/graph/schema.ts"
 import { fixedLimits } from "../src/operation/limits.ts"
 

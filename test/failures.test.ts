@@ -12,7 +12,7 @@ import { createListener } from "../src/http/listener.ts"
 import { createRejectionLog, guarded } from "../src/http/logging.ts"
 import { createOpenResponses } from "../src/http/openResponses.ts"
 import { createRequestHandler } from "../src/http/requestHandler.ts"
-import { createLog, type Log } from "../src/log.ts"
+import { createLog, type Log } from "../src/log/log.ts"
 import { startGateway } from "./support/gateway.ts"
 import { run } from "./support/process.ts"
 

@@ -8,7 +8,7 @@ import { describe, expect, onTestFinished, test } from "vitest"
 import { seed, tokens } from "../sandbox/seed.ts"
 import { createFastPath } from "../src/http/fastPath.ts"
 import { RequestState } from "../src/http/requestState.ts"
-import { createLog } from "../src/log.ts"
+import { createLog } from "../src/log/log.ts"
 import { callsOf, startGateway, startGatewayOn } from "./support/gateway.ts"
 
 const two = `query Two { a: capsule(id: "${seed.cellCounter}") { name tags } b: dataAsset(id: "${seed.graceLocked}") { name } }`

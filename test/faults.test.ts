@@ -1,6 +1,6 @@
 import { setImmediate } from "node:timers/promises"
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest"
-import type { Config } from "../src/config.ts"
+import type { Config } from "../src/config/config.ts"
 import { errorBody, type FaultName, faults, startWithFault, unusedAddress } from "./support/faultyUpstream.ts"
 import { type Result, startGatewayOn } from "./support/gateway.ts"
 import { follow, pushedTime } from "./support/live.ts"

@@ -2,7 +2,7 @@ import { once } from "node:events"
 import { createConnection, type Socket } from "node:net"
 import { describe, expect, onTestFinished, test } from "vitest"
 import { tokens } from "../sandbox/seed.ts"
-import { readConfig } from "../src/config.ts"
+import { readConfig } from "../src/config/config.ts"
 import { startGateway } from "./support/gateway.ts"
 import { connect } from "./support/socket.ts"
 

@@ -1,7 +1,7 @@
 import { createConnection } from "node:net"
 import { describe, expect, test } from "vitest"
 import { seed, tokens } from "../sandbox/seed.ts"
-import { readConfig } from "../src/config.ts"
+import { readConfig } from "../src/config/config.ts"
 import { startGateway, startGatewayOn } from "./support/gateway.ts"
 
 const post = (body: unknown, headers: Record<string, string> = {}): RequestInit => ({

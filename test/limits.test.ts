@@ -15,7 +15,7 @@ import {
 } from "graphql"
 import { describe, expect, test } from "vitest"
 import { seed, tokens } from "../sandbox/seed.ts"
-import { readConfig } from "../src/config.ts"
+import { readConfig } from "../src/config/config.ts"
 import { schema } from "../src/graph/schema.ts"
 import { checkDocument, checkSource } from "../src/operation/document.ts"
 import { createDocumentCache, createErrorCache } from "../src/operation/documentCache.ts"

@@ -2,7 +2,8 @@ import { spawn } from "node:child_process"
 import type { Socket } from "node:net"
 import { createInterface } from "node:readline"
 import { expect, onTestFinished, test } from "vitest"
-import { createLog, LogOutput } from "../src/log.ts"
+import { createLog } from "../src/log/log.ts"
+import { LogOutput } from "../src/log/logOutput.ts"
 
 function written(line: object): Record<string, unknown> {
   const lines: string[] = []

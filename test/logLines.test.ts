@@ -1,7 +1,7 @@
 import { once } from "node:events"
 import { connect } from "node:net"
 import { expect, onTestFinished, test, vi } from "vitest"
-import { createErrorLog, createLog, RequestLog } from "../src/log.ts"
+import { createErrorLog, createLog, RequestLog } from "../src/log/log.ts"
 import { startFaultyUpstream, type UpstreamAnswer } from "./support/faultyUpstream.ts"
 import { startGatewayOn } from "./support/gateway.ts"
 

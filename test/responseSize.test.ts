@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest"
 import { tokens } from "../sandbox/seed.ts"
-import { readConfig } from "../src/config.ts"
+import { readConfig } from "../src/config/config.ts"
 import type { GatewayOptions } from "../src/server.ts"
 import { startFaultyUpstream, type UpstreamRequest } from "./support/faultyUpstream.ts"
 import { type Result, startGateway, startGatewayOn } from "./support/gateway.ts"

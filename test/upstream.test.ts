@@ -1,7 +1,7 @@
 import { describe, expect, onTestFinished, test, vi } from "vitest"
 import { seed, tokens } from "../sandbox/seed.ts"
 import type { Failure } from "../sandbox/server.ts"
-import { readConfig } from "../src/config.ts"
+import { readConfig } from "../src/config/config.ts"
 import { maxAttempts, parseRetryAfterMs, retryDelayMs } from "../src/upstream/retry.ts"
 import { startFaultyUpstream, unusedAddress } from "./support/faultyUpstream.ts"
 import { type Result, startGateway, startGatewayOn } from "./support/gateway.ts"

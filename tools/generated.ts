@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises"
-import { type Setting, settingGroups } from "../src/config.ts"
+import { type Setting, settingGroups } from "../src/config/settings.ts"
 import { subgraphSdl } from "../src/graph/federation/sdl.ts"
 import { schema } from "../src/graph/schema.ts"
 

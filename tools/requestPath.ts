@@ -5,8 +5,8 @@ import DataLoader from "dataloader"
 import { Pool } from "undici"
 import { seed, tokens } from "../sandbox/seed.ts"
 import { startSandbox } from "../sandbox/server.ts"
-import { readConfig } from "../src/config.ts"
-import { createLog } from "../src/log.ts"
+import { readConfig } from "../src/config/config.ts"
+import { createLog } from "../src/log/log.ts"
 import { createGateway } from "../src/server.ts"
 
 /** The way of one request through the source. */

@@ -1,7 +1,7 @@
 import { hash, randomUUID } from "node:crypto"
 import type { IncomingHttpHeaders, IncomingMessage } from "node:http"
 import { isIPv6, type Socket } from "node:net"
-import { isPlausibleToken } from "../config.ts"
+import { isPlausibleToken } from "../config/kinds.ts"
 import type { Token } from "../upstream/call.ts"
 
 /** Who sends a request. */

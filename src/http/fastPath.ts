@@ -11,7 +11,7 @@ import {
 } from "graphql"
 import type { YogaServerInstance } from "graphql-yoga"
 import type { Context } from "../graph/context.ts"
-import type { Log } from "../log.ts"
+import type { Log } from "../log/log.ts"
 import type { CheckOperation } from "../operation/check.ts"
 import { execute } from "../operation/executor/execute.ts"
 import type { prepareExecution } from "../operation/executor/prepareExecution.ts"

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs"
 import { createServer, type RequestListener } from "node:http"
 import type { AddressInfo } from "node:net"
-import type { Log } from "../log.ts"
+import type { Log } from "../log/log.ts"
 import type { Connections } from "./connections.ts"
 import { guarded, logUnexpected } from "./logging.ts"
 import { atMost, type OpenResponses } from "./openResponses.ts"

@@ -1,7 +1,7 @@
 import type { ServerResponse } from "node:http"
 import { setTimeout as sleep } from "node:timers/promises"
 import { Link, LinkedList } from "../collections/linkedList.ts"
-import type { Log } from "../log.ts"
+import type { Log } from "../log/log.ts"
 import type { Connection, Connections } from "./connections.ts"
 import { guarded } from "./logging.ts"
 

@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from "node:http"
 import type { OperationDefinitionNode } from "graphql"
 import type { RequestCost, RequestInfo } from "../graph/context.ts"
-import { type LineLog, type Log, RequestLog } from "../log.ts"
+import { type LineLog, type Log, RequestLog } from "../log/log.ts"
 import type { Token } from "../upstream/call.ts"
 import type { Upstream } from "../upstream/client.ts"
 import type { AdmissionTicket } from "./admission.ts"

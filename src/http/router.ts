@@ -1,5 +1,5 @@
 import type { IncomingMessage } from "node:http"
-import { loopback } from "../config.ts"
+import { loopback } from "../config/config.ts"
 import { isNavigation } from "./accept.ts"
 
 /**

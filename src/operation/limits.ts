@@ -1,4 +1,4 @@
-import type { OperationLimits } from "../config.ts"
+import type { OperationLimits } from "../config/config.ts"
 import { maxListEntries } from "../graph/inputLimits.ts"
 
 /**

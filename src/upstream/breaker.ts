@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises"
 import { CircuitState, SamplingBreaker } from "cockatiel"
-import type { Log } from "../log.ts"
+import type { Log } from "../log/log.ts"
 import { type HttpResponse, TransportError } from "./transport.ts"
 
 const sampleMs = 10_000

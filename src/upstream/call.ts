@@ -1,4 +1,4 @@
-import type { LineLog } from "../log.ts"
+import type { LineLog } from "../log/log.ts"
 import type { Decoder } from "./decoders.ts"
 
 /** One call to Code Ocean's API. */

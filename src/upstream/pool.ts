@@ -1,6 +1,6 @@
 import { type Dispatcher, Pool } from "undici"
 import packageJson from "../../package.json" with { type: "json" }
-import type { Log } from "../log.ts"
+import type { Log } from "../log/log.ts"
 import { createBreaker } from "./breaker.ts"
 import type { Caller } from "./call.ts"
 import { RequestUpstream, type Upstream } from "./client.ts"

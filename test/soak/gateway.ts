@@ -1,6 +1,6 @@
 import { tokens } from "../../sandbox/seed.ts"
-import { readConfig } from "../../src/config.ts"
-import { createLog } from "../../src/log.ts"
+import { readConfig } from "../../src/config/config.ts"
+import { createLog } from "../../src/log/log.ts"
 import { createGateway, type Gateway } from "../../src/server.ts"
 
 /** What the gateway's process says of itself when it is asked; bytes after a garbage collection. */

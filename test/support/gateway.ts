@@ -1,8 +1,8 @@
 import { expect, onTestFinished } from "vitest"
 import { tokens } from "../../sandbox/seed.ts"
 import { type RecordedRequest, type Sandbox, type SandboxOptions, startSandbox } from "../../sandbox/server.ts"
-import { type Config, readConfig } from "../../src/config.ts"
-import { createLog } from "../../src/log.ts"
+import { type Config, readConfig } from "../../src/config/config.ts"
+import { createLog } from "../../src/log/log.ts"
 import { createGateway, type Gateway, type GatewayOptions } from "../../src/server.ts"
 
 /** A GraphQL answer, loosely typed: tests say what they expect of it. */

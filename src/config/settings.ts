@@ -1,127 +1,28 @@
 import { z } from "zod"
-import { isOneEditAway, trimEnd } from "./collections/text.ts"
-import type { Manifest } from "./operation/persisted/manifest.ts"
+import { boolean, integer, logLevel, logLevels, nodeEnvs, origins, proxyUrl, token, upstreamUrl } from "./kinds.ts"
 
 /*
  * The table of settings. `Config`, the checks of the environment, the defaults, `.env.example` and `docs/settings.md` are made
  * from it. A new setting is one row here.
  */
 
-type Environment = Readonly<Record<string, string | undefined>>
-
-/** Checks a variable's text and converts it. An issue's message follows the variable's name in a sentence. */
-type Kind<Value = unknown> = z.ZodType<Value>
-
 /** The default of switches that are on, except in production. */
-const outsideProduction = Symbol("on, and off in production")
+export const outsideProduction = Symbol("on, and off in production")
 
-interface Row {
+export interface Row {
   name: string
   /** Another name of the same variable, which wins. */
   alias?: string
-  kind: Kind
+  kind: z.ZodType
   /** Absent if the setting is required, or unset by default. */
   default?: string | number | boolean | typeof outsideProduction
   meaning: string
 }
 
-type Rows = Readonly<Record<string, Row>>
-type Values<Group extends Rows> = { readonly [Key in keyof Group]: z.output<Group[Key]["kind"]> }
+export type Rows = Readonly<Record<string, Row>>
+export type Values<Group extends Rows> = { readonly [Key in keyof Group]: z.output<Group[Key]["kind"]> }
 
-const logLevels = ["fatal", "error", "warn", "info", "debug", "trace", "silent"] as const
-const logLevel = z.enum(logLevels, `must be one of ${logLevels.join(", ")}`)
-
-const nodeEnvs = ["production", "development", "test"] as const
-
-const boolean = z.enum(["true", "false"], "must be true or false").transform((value) => value === "true")
-
-function integer(least: number, most: number) {
-  const message = `must be a whole number from ${least} to ${most}`
-  return z
-    .string()
-    .regex(/^\d{1,15}$/, message)
-    .transform(Number)
-    .refine((value) => value >= least && value <= most, message)
-}
-
-const upstreamUrl = z
-  .string("is required: the address of Code Ocean, such as https://codeocean.example.org")
-  .transform((value, context) => {
-    const url = URL.parse(value)
-    const problem =
-      url === null || !/^https?:$/.test(url.protocol)
-        ? "must be a web address, such as https://codeocean.example.org"
-        : url.username || url.password
-          ? "must not hold a user name or password: tokens come from callers, or from CODEOCEAN_TOKEN"
-          : url.search || url.hash
-            ? "must not hold a query or a fragment"
-            : undefined
-    if (url === null || problem !== undefined) {
-      context.addIssue({ code: "custom", message: problem ?? "" })
-      return z.NEVER
-    }
-    // The address may be given with or without the API's own path.
-    const apiPath = "/api/v1"
-    const path = trimEnd(url.pathname, "/")
-    url.pathname = `${path.endsWith(apiPath) ? path.slice(0, -apiPath.length) : path}/`
-    return url
-  })
-
-/** Whether the text can be a token: a user name of Basic authorization, of at most 1,024 characters. */
-export function isPlausibleToken(token: string): boolean {
-  return /^[\x21-\x39\x3b-\x7e]{1,1024}$/.test(token)
-}
-
-const token = z
-  .string()
-  .refine(isPlausibleToken, "must be a token: up to 1,024 printable characters, without spaces and colons")
-
-const origins = z.string().transform((value, context) => {
-  const list = value
-    .split(",")
-    .map((origin) => origin.trim())
-    .filter((origin) => origin !== "")
-  for (const origin of list) {
-    const url = URL.parse(origin)
-    if (url?.origin !== origin || !/^https?:$/.test(url.protocol) || url.hostname.includes("*")) {
-      context.addIssue({
-        code: "custom",
-        message: `holds ${shown(origin)}, which is no web origin: write scheme, host and port without a path, such as https://portal.example.org or http://10.1.2.3:9000`,
-      })
-    }
-  }
-  return list
-})
-
-/** The text without what may be a password. */
-function shown(address: string): string {
-  return JSON.stringify(address.replace(/\/\/.*@/, "//…@"))
-}
-
-const proxyUrl = z.string().transform((value, context) => {
-  // Many tools allow host and port alone.
-  const url = URL.parse(value.includes("://") ? value : `http://${value}`)
-  const isProxy =
-    url !== null && /^https?:$/.test(url.protocol) && url.pathname === "/" && url.search === "" && url.hash === ""
-  if (isProxy && isPercentEncoded(url.username + url.password)) return url
-  context.addIssue({
-    code: "custom",
-    message:
-      "must be the address of an HTTP proxy, such as http://proxy.example.org:3128 (special characters of a user name or password percent-encoded)",
-  })
-  return z.NEVER
-})
-
-function isPercentEncoded(text: string): boolean {
-  try {
-    decodeURIComponent(text)
-    return true
-  } catch {
-    return false
-  }
-}
-
-const essential = {
+export const essential = {
   codeoceanUrl: {
     name: "CODEOCEAN_URL",
     kind: upstreamUrl,
@@ -162,7 +63,7 @@ const essential = {
   },
 } satisfies Rows
 
-const features = {
+export const features = {
   nodeEnv: {
     name: "NODE_ENV",
     kind: z.enum(nodeEnvs, `must be ${nodeEnvs.slice(0, -1).join(", ")} or ${nodeEnvs.at(-1)}, or unset`).optional(),
@@ -223,7 +124,7 @@ const features = {
   },
 } satisfies Rows
 
-const network = {
+export const network = {
   httpsProxy: {
     name: "HTTPS_PROXY",
     alias: "https_proxy",
@@ -254,7 +155,7 @@ const network = {
   },
 } satisfies Rows
 
-const clients = {
+export const clients = {
   requestDeadlineMs: {
     name: "REQUEST_DEADLINE_MS",
     kind: integer(1, 3_600_000),
@@ -318,7 +219,7 @@ const clients = {
   },
 } satisfies Rows
 
-const operations = {
+export const operations = {
   bodyBytes: {
     name: "REQUEST_BODY_BYTES",
     kind: integer(1, 1_000_000_000),
@@ -354,7 +255,7 @@ const operations = {
   },
 } satisfies Rows
 
-const upstream = {
+export const upstream = {
   upstreamTimeoutMs: {
     name: "UPSTREAM_TIMEOUT_MS",
     kind: integer(1, 3_600_000),
@@ -384,7 +285,7 @@ const upstream = {
 } satisfies Rows
 
 /** The groups of the table, in the order of the documents. */
-const groups: readonly (readonly [title: string, rows: Rows])[] = [
+export const groups: readonly (readonly [title: string, rows: Rows])[] = [
   ["The six that most deployments need", essential],
   ["Access and features", features],
   ["Network", network],
@@ -392,20 +293,6 @@ const groups: readonly (readonly [title: string, rows: Rows])[] = [
   ["Limits on operations", operations],
   ["Calls to Code Ocean", upstream],
 ]
-
-export interface OperationLimits extends Values<typeof operations> {}
-
-/** The settings in force. Times are milliseconds. The table has the meaning of each. */
-export interface Config
-  extends Values<typeof essential>,
-    Values<typeof features>,
-    Values<typeof network>,
-    Values<typeof clients>,
-    Values<typeof upstream> {
-  readonly limits: OperationLimits
-  /** The content of `persistedOperationsFile`. */
-  readonly persistedOperations: Manifest | undefined
-}
 
 /** One setting, as `.env.example` and `docs/settings.md` show it. */
 export interface Setting {
@@ -429,7 +316,7 @@ export const settingGroups: readonly { title: string; settings: readonly Setting
 export const settings: readonly Setting[] = settingGroups.flatMap((group) => group.settings)
 
 /** Variables that were settings once, and what holds now. */
-const removed: Readonly<Record<string, string>> = {
+export const removed: Readonly<Record<string, string>> = {
   COMPILED_EXECUTOR: "always on",
   PLAIN_PATH: "always on",
   BULK_CAPSULE_READS: "always on",
@@ -447,144 +334,4 @@ const removed: Readonly<Record<string, string>> = {
   OPERATION_DIRECTIVES_IN_ONE_PLACE: "5",
   OPERATION_VARIABLE_VALUES: "20,000",
   OPERATION_LIST_ENTRIES: "1,000",
-}
-
-/** Host names of this machine that other machines cannot reach. */
-export const loopback = /^(localhost|127\.\d{1,3}\.\d{1,3}\.\d{1,3}|\[::1\])$/
-
-/** Whether only programs on this machine can connect to the gateway. */
-export function listensLocally({ host }: Pick<Config, "host">): boolean {
-  return host === "::1" || loopback.test(host)
-}
-
-/** Returns a sentence for each setting that is valid but may be a mistake. */
-export function warningsOf(config: Config, environment: Environment): string[] {
-  const warnings: string[] = []
-  if (config.codeoceanToken !== undefined && !listensLocally(config)) {
-    warnings.push(
-      `CODEOCEAN_TOKEN is set and HOST is ${config.host}: everyone who reaches port ${config.port} acts as that token. Unless that is meant, remove CODEOCEAN_TOKEN or set HOST=127.0.0.1.`,
-    )
-  }
-  const set = withoutEmpty(environment)
-  const ignored = Object.keys(removed).filter((name) => set[name] !== undefined)
-  if (ignored.length > 0) {
-    warnings.push(
-      `These variables are no longer settings and are ignored; in brackets is what holds: ${ignored.map((name) => `${name} (${removed[name]})`).join(", ")}. Remove them.`,
-    )
-  }
-  for (const name of Object.keys(set)) {
-    const meant = settingMeantBy(name)
-    if (meant !== undefined) warnings.push(`The variable ${name} is no setting and is ignored. Is ${meant} meant?`)
-  }
-  return warnings
-}
-
-/** Settings of other programs that only look like misspelt ones. */
-const otherPrograms: ReadonlySet<string> = new Set(["HOSTS", "POST", "PORTS", "COST", "SORT"])
-
-/** Prefixes with which a setting may be written by mistake. Kubernetes itself sets such variables that end with HOST and PORT. */
-const mistakenPrefix = /^(CODE_?OCEAN|GATEWAY|CODE_?OCEAN_GATEWAY)_(?!(HOST|PORT)$)/
-
-/** The setting whose name this variable's name is one letter, its case or a prefix away from. */
-function settingMeantBy(name: string): string | undefined {
-  if (isKnown(name) || Object.hasOwn(removed, name) || otherPrograms.has(name)) return undefined
-  const capitals = name.toUpperCase()
-  const unprefixed = capitals.replace(mistakenPrefix, "")
-  const names = settings.map((setting) => setting.name)
-  return (
-    names.find((known) => known === capitals || known === unprefixed) ??
-    names.find((known) => isOneEditAway(known, capitals))
-  )
-}
-
-function isKnown(name: string): boolean {
-  return groups.some(([, rows]) => Object.values(rows).some((row) => row.name === name || row.alias === name))
-}
-
-/** Checks rules between settings. It reads the environment, so that a malformed setting does not hide other problems. */
-function problemsBetween(env: Environment): string[] {
-  const problems: string[] = []
-  if (env.PERSISTED_OPERATIONS_ONLY === "true" && env.PERSISTED_OPERATIONS === undefined) {
-    problems.push("PERSISTED_OPERATIONS_ONLY rejects everything as long as PERSISTED_OPERATIONS names no file")
-  }
-  if (env.NODE_ENV !== "production") return problems
-  const url = URL.parse(env.CODEOCEAN_URL ?? "")
-  if (url?.protocol === "http:" && !loopback.test(url.hostname)) {
-    problems.push("CODEOCEAN_URL must be https in production: tokens would travel in the clear")
-  }
-  if (env.CODEOCEAN_TOKEN !== undefined && env.CODEOCEAN_TOKEN_IN_PRODUCTION !== "true") {
-    problems.push(
-      "CODEOCEAN_TOKEN lets everyone who reaches the gateway act as that token: remove it, or set CODEOCEAN_TOKEN_IN_PRODUCTION=true if that is meant",
-    )
-  }
-  return problems
-}
-
-/** Thrown by readConfig. Each of the `problems` is a sentence that begins with the variable's name. */
-export class ConfigError extends Error {
-  readonly problems: readonly string[]
-  constructor(problems: readonly string[]) {
-    super(`The settings can't be used:\n${problems.map((problem) => `  - ${problem}`).join("\n")}`)
-    this.name = "ConfigError"
-    this.problems = problems
-  }
-}
-
-/**
- * Reads the settings from environment variables. An empty value counts as unset.
- * @param readManifest reads the file of persisted operations; throws an Error whose message follows the setting's name
- * @throws ConfigError that names every problem at once; no message repeats a token
- */
-export function readConfig(
-  environment: Environment,
-  readManifest: (path: string) => Manifest = () => {
-    throw new Error("cannot be read here: readConfig was called without readManifest")
-  },
-): Config {
-  const env = withoutEmpty(environment)
-  const problems: string[] = []
-  const values = <Group extends Rows>(rows: Group) => valuesOf(rows, env, problems)
-  const config = {
-    ...values(essential),
-    ...values(features),
-    ...values(network),
-    ...values(clients),
-    ...values(upstream),
-    limits: values(operations),
-  }
-  const persistedOperations = manifestIn(config.persistedOperationsFile, readManifest, problems)
-  problems.push(...problemsBetween(env))
-  if (problems.length > 0) throw new ConfigError(problems)
-  return { ...config, persistedOperations }
-}
-
-function withoutEmpty(environment: Environment): Environment {
-  return Object.fromEntries(Object.entries(environment).filter(([, value]) => value?.trim()))
-}
-
-/** The group's part of Config. It is complete only if no problem was added. */
-function valuesOf<Group extends Rows>(rows: Group, env: Environment, problems: string[]): Values<Group> {
-  const values: Record<string, unknown> = {}
-  for (const [key, { name: usualName, alias, kind, default: byDefault }] of Object.entries<Row>(rows)) {
-    const name = alias !== undefined && env[alias] !== undefined ? alias : usualName
-    const text = env[name] ?? (byDefault === outsideProduction ? env.NODE_ENV !== "production" : byDefault)?.toString()
-    const { data, error } = kind.safeParse(text)
-    values[key] = data
-    for (const { message } of error?.issues ?? []) problems.push(`${name} ${message}`)
-  }
-  return values as Values<Group>
-}
-
-function manifestIn(
-  path: string | undefined,
-  readManifest: (path: string) => Manifest,
-  problems: string[],
-): Manifest | undefined {
-  if (path === undefined) return undefined
-  try {
-    return readManifest(path)
-  } catch (error) {
-    problems.push(`PERSISTED_OPERATIONS ${(error as Error).message}`)
-    return undefined
-  }
 }

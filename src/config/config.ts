@@ -1,0 +1,173 @@
+import { isOneEditAway } from "../collections/text.ts"
+import type { Manifest } from "../operation/persisted/manifest.ts"
+import {
+  clients,
+  essential,
+  features,
+  groups,
+  network,
+  operations,
+  outsideProduction,
+  type Row,
+  type Rows,
+  removed,
+  settings,
+  upstream,
+  type Values,
+} from "./settings.ts"
+
+type Environment = Readonly<Record<string, string | undefined>>
+
+export interface OperationLimits extends Values<typeof operations> {}
+
+/** The settings in force. Times are milliseconds. The table has the meaning of each. */
+export interface Config
+  extends Values<typeof essential>,
+    Values<typeof features>,
+    Values<typeof network>,
+    Values<typeof clients>,
+    Values<typeof upstream> {
+  readonly limits: OperationLimits
+  /** The content of `persistedOperationsFile`. */
+  readonly persistedOperations: Manifest | undefined
+}
+
+/** Host names of this machine that other machines cannot reach. */
+export const loopback = /^(localhost|127\.\d{1,3}\.\d{1,3}\.\d{1,3}|\[::1\])$/
+
+/** Whether only programs on this machine can connect to the gateway. */
+export function listensLocally({ host }: Pick<Config, "host">): boolean {
+  return host === "::1" || loopback.test(host)
+}
+
+/** Returns a sentence for each setting that is valid but may be a mistake. */
+export function warningsOf(config: Config, environment: Environment): string[] {
+  const warnings: string[] = []
+  if (config.codeoceanToken !== undefined && !listensLocally(config)) {
+    warnings.push(
+      `CODEOCEAN_TOKEN is set and HOST is ${config.host}: everyone who reaches port ${config.port} acts as that token. Unless that is meant, remove CODEOCEAN_TOKEN or set HOST=127.0.0.1.`,
+    )
+  }
+  const set = withoutEmpty(environment)
+  const ignored = Object.keys(removed).filter((name) => set[name] !== undefined)
+  if (ignored.length > 0) {
+    warnings.push(
+      `These variables are no longer settings and are ignored; in brackets is what holds: ${ignored.map((name) => `${name} (${removed[name]})`).join(", ")}. Remove them.`,
+    )
+  }
+  for (const name of Object.keys(set)) {
+    const meant = settingMeantBy(name)
+    if (meant !== undefined) warnings.push(`The variable ${name} is no setting and is ignored. Is ${meant} meant?`)
+  }
+  return warnings
+}
+
+/** Settings of other programs that only look like misspelt ones. */
+const otherPrograms: ReadonlySet<string> = new Set(["HOSTS", "POST", "PORTS", "COST", "SORT"])
+
+/** Prefixes with which a setting may be written by mistake. Kubernetes itself sets such variables that end with HOST and PORT. */
+const mistakenPrefix = /^(CODE_?OCEAN|GATEWAY|CODE_?OCEAN_GATEWAY)_(?!(HOST|PORT)$)/
+
+/** The setting whose name this variable's name is one letter, its case or a prefix away from. */
+function settingMeantBy(name: string): string | undefined {
+  if (isKnown(name) || Object.hasOwn(removed, name) || otherPrograms.has(name)) return undefined
+  const capitals = name.toUpperCase()
+  const unprefixed = capitals.replace(mistakenPrefix, "")
+  const names = settings.map((setting) => setting.name)
+  return (
+    names.find((known) => known === capitals || known === unprefixed) ??
+    names.find((known) => isOneEditAway(known, capitals))
+  )
+}
+
+function isKnown(name: string): boolean {
+  return groups.some(([, rows]) => Object.values(rows).some((row) => row.name === name || row.alias === name))
+}
+
+/** Checks rules between settings. It reads the environment, so that a malformed setting does not hide other problems. */
+function problemsBetween(env: Environment): string[] {
+  const problems: string[] = []
+  if (env.PERSISTED_OPERATIONS_ONLY === "true" && env.PERSISTED_OPERATIONS === undefined) {
+    problems.push("PERSISTED_OPERATIONS_ONLY rejects everything as long as PERSISTED_OPERATIONS names no file")
+  }
+  if (env.NODE_ENV !== "production") return problems
+  const url = URL.parse(env.CODEOCEAN_URL ?? "")
+  if (url?.protocol === "http:" && !loopback.test(url.hostname)) {
+    problems.push("CODEOCEAN_URL must be https in production: tokens would travel in the clear")
+  }
+  if (env.CODEOCEAN_TOKEN !== undefined && env.CODEOCEAN_TOKEN_IN_PRODUCTION !== "true") {
+    problems.push(
+      "CODEOCEAN_TOKEN lets everyone who reaches the gateway act as that token: remove it, or set CODEOCEAN_TOKEN_IN_PRODUCTION=true if that is meant",
+    )
+  }
+  return problems
+}
+
+/** Thrown by readConfig. Each of the `problems` is a sentence that begins with the variable's name. */
+export class ConfigError extends Error {
+  readonly problems: readonly string[]
+  constructor(problems: readonly string[]) {
+    super(`The settings can't be used:\n${problems.map((problem) => `  - ${problem}`).join("\n")}`)
+    this.name = "ConfigError"
+    this.problems = problems
+  }
+}
+
+/**
+ * Reads the settings from environment variables. An empty value counts as unset.
+ * @param readManifest reads the file of persisted operations; throws an Error whose message follows the setting's name
+ * @throws ConfigError that names every problem at once; no message repeats a token
+ */
+export function readConfig(
+  environment: Environment,
+  readManifest: (path: string) => Manifest = () => {
+    throw new Error("cannot be read here: readConfig was called without readManifest")
+  },
+): Config {
+  const env = withoutEmpty(environment)
+  const problems: string[] = []
+  const values = <Group extends Rows>(rows: Group) => valuesOf(rows, env, problems)
+  const config = {
+    ...values(essential),
+    ...values(features),
+    ...values(network),
+    ...values(clients),
+    ...values(upstream),
+    limits: values(operations),
+  }
+  const persistedOperations = manifestIn(config.persistedOperationsFile, readManifest, problems)
+  problems.push(...problemsBetween(env))
+  if (problems.length > 0) throw new ConfigError(problems)
+  return { ...config, persistedOperations }
+}
+
+function withoutEmpty(environment: Environment): Environment {
+  return Object.fromEntries(Object.entries(environment).filter(([, value]) => value?.trim()))
+}
+
+/** The group's part of Config. It is complete only if no problem was added. */
+function valuesOf<Group extends Rows>(rows: Group, env: Environment, problems: string[]): Values<Group> {
+  const values: Record<string, unknown> = {}
+  for (const [key, { name: usualName, alias, kind, default: byDefault }] of Object.entries<Row>(rows)) {
+    const name = alias !== undefined && env[alias] !== undefined ? alias : usualName
+    const text = env[name] ?? (byDefault === outsideProduction ? env.NODE_ENV !== "production" : byDefault)?.toString()
+    const { data, error } = kind.safeParse(text)
+    values[key] = data
+    for (const { message } of error?.issues ?? []) problems.push(`${name} ${message}`)
+  }
+  return values as Values<Group>
+}
+
+function manifestIn(
+  path: string | undefined,
+  readManifest: (path: string) => Manifest,
+  problems: string[],
+): Manifest | undefined {
+  if (path === undefined) return undefined
+  try {
+    return readManifest(path)
+  } catch (error) {
+    problems.push(`PERSISTED_OPERATIONS ${(error as Error).message}`)
+    return undefined
+  }
+}

@@ -1,0 +1,100 @@
+import { z } from "zod"
+import { trimEnd } from "../collections/text.ts"
+
+/*
+ * The kinds of settings. Each checks a variable's text and converts it. An issue's message follows the variable's name in a
+ * sentence.
+ */
+
+export const logLevels = ["fatal", "error", "warn", "info", "debug", "trace", "silent"] as const
+export const logLevel = z.enum(logLevels, `must be one of ${logLevels.join(", ")}`)
+
+export const nodeEnvs = ["production", "development", "test"] as const
+
+export const boolean = z.enum(["true", "false"], "must be true or false").transform((value) => value === "true")
+
+export function integer(least: number, most: number) {
+  const message = `must be a whole number from ${least} to ${most}`
+  return z
+    .string()
+    .regex(/^\d{1,15}$/, message)
+    .transform(Number)
+    .refine((value) => value >= least && value <= most, message)
+}
+
+export const upstreamUrl = z
+  .string("is required: the address of Code Ocean, such as https://codeocean.example.org")
+  .transform((value, context) => {
+    const url = URL.parse(value)
+    const problem =
+      url === null || !/^https?:$/.test(url.protocol)
+        ? "must be a web address, such as https://codeocean.example.org"
+        : url.username || url.password
+          ? "must not hold a user name or password: tokens come from callers, or from CODEOCEAN_TOKEN"
+          : url.search || url.hash
+            ? "must not hold a query or a fragment"
+            : undefined
+    if (url === null || problem !== undefined) {
+      context.addIssue({ code: "custom", message: problem ?? "" })
+      return z.NEVER
+    }
+    // The address may be given with or without the API's own path.
+    const apiPath = "/api/v1"
+    const path = trimEnd(url.pathname, "/")
+    url.pathname = `${path.endsWith(apiPath) ? path.slice(0, -apiPath.length) : path}/`
+    return url
+  })
+
+/** Whether the text can be a token: a user name of Basic authorization, of at most 1,024 characters. */
+export function isPlausibleToken(token: string): boolean {
+  return /^[\x21-\x39\x3b-\x7e]{1,1024}$/.test(token)
+}
+
+export const token = z
+  .string()
+  .refine(isPlausibleToken, "must be a token: up to 1,024 printable characters, without spaces and colons")
+
+export const origins = z.string().transform((value, context) => {
+  const list = value
+    .split(",")
+    .map((origin) => origin.trim())
+    .filter((origin) => origin !== "")
+  for (const origin of list) {
+    const url = URL.parse(origin)
+    if (url?.origin !== origin || !/^https?:$/.test(url.protocol) || url.hostname.includes("*")) {
+      context.addIssue({
+        code: "custom",
+        message: `holds ${shown(origin)}, which is no web origin: write scheme, host and port without a path, such as https://portal.example.org or http://10.1.2.3:9000`,
+      })
+    }
+  }
+  return list
+})
+
+/** The text without what may be a password. */
+function shown(address: string): string {
+  return JSON.stringify(address.replace(/\/\/.*@/, "//…@"))
+}
+
+export const proxyUrl = z.string().transform((value, context) => {
+  // Many tools allow host and port alone.
+  const url = URL.parse(value.includes("://") ? value : `http://${value}`)
+  const isProxy =
+    url !== null && /^https?:$/.test(url.protocol) && url.pathname === "/" && url.search === "" && url.hash === ""
+  if (isProxy && isPercentEncoded(url.username + url.password)) return url
+  context.addIssue({
+    code: "custom",
+    message:
+      "must be the address of an HTTP proxy, such as http://proxy.example.org:3128 (special characters of a user name or password percent-encoded)",
+  })
+  return z.NEVER
+})
+
+function isPercentEncoded(text: string): boolean {
+  try {
+    decodeURIComponent(text)
+    return true
+  } catch {
+    return false
+  }
+}
