@@ -15,6 +15,8 @@ export interface Options {
   seconds: number
   /** Minutes. */
   soak?: number
+  /** The header with which clients ask for compressed answers. */
+  acceptEncoding?: string
 }
 
 export function readOptions(args: string[]): Options {
@@ -44,6 +46,7 @@ export function readOptions(args: string[]): Options {
     }),
     rounds: rounds(values.rounds ?? (compare === undefined ? "5" : "9"), least),
     seconds: amount("--seconds", values.seconds ?? "1"),
+    ...(values["accept-encoding"] !== undefined && { acceptEncoding: values["accept-encoding"] }),
     ...(values.soak !== undefined && { soak: amount("--soak", values.soak) }),
   }
 }
@@ -53,7 +56,15 @@ function parse(args: string[]) {
     const string = { type: "string" } as const
     return parseArgs({
       args,
-      options: { compare: string, servers: string, queries: string, rounds: string, seconds: string, soak: string },
+      options: {
+        "accept-encoding": string,
+        compare: string,
+        queries: string,
+        rounds: string,
+        seconds: string,
+        servers: string,
+        soak: string,
+      },
     }).values
   } catch (error) {
     throw new OptionError((error as Error).message)

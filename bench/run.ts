@@ -170,7 +170,7 @@ async function measure(
   server: Server,
   query: Query,
   { seconds, least }: Pick<Load, "seconds" | "least">,
-  { upstream, client, sizes }: Bench,
+  { options, upstream, client, sizes }: Bench,
 ): Promise<Cell | undefined> {
   const worded = wordedFor(server.name, query)
   if (worded === undefined) return undefined
@@ -183,6 +183,7 @@ async function measure(
     seconds,
     least,
     bytes: sizes.get(`${server.name} ${query.name}`) ?? 0,
+    acceptEncoding: options.acceptEncoding,
   }
   await ask(upstream)
   const before = await ask<{ cpuMs: number }>(server.process)

@@ -6,6 +6,7 @@ import { createAdmission, measureLag } from "./http/admission.ts"
 import { type BodyTimeouts, bodyTimeouts } from "./http/body.ts"
 import { createContextBuilder } from "./http/buildContext.ts"
 import { createClientAddress, createIdentifyClient } from "./http/clientIdentity.ts"
+import { createCompression } from "./http/compression.ts"
 import { createConnections } from "./http/connections.ts"
 import { createFastPath, type OperationHandler } from "./http/fastPath.ts"
 import { examples } from "./http/graphiql/examples.ts"
@@ -173,6 +174,7 @@ export function createGateway(config: Config, log: Log, options: GatewayOptions 
     pollers,
     tasks,
   })
+  const compress = createCompression()
   const yoga = createYoga<ServerContext>({
     schema,
     graphqlEndpoint: endpoint,
@@ -190,7 +192,7 @@ export function createGateway(config: Config, log: Log, options: GatewayOptions 
     // On the fast path, only the hooks on parsing and validation run, once for each text. fastPath.ts does the rest itself.
     plugins: [
       // First, so that the responses of all others get their headers and their log line.
-      useRequests({ endpoint, buildContext, pollers, maxResponseBytes: limits.responseBytes }),
+      useRequests({ endpoint, buildContext, pollers, maxResponseBytes: limits.responseBytes, compress }),
       useReadiness({
         upstream: pool,
         problem: () => (closing ? "The gateway is stopping." : admission.overloadReason()),
@@ -226,6 +228,7 @@ export function createGateway(config: Config, log: Log, options: GatewayOptions 
     checkOperation,
     prepareExecution: compiledExecutor ? prepareExecution : () => undefined,
     introspection: config.introspection,
+    compress,
     log,
   })
 

@@ -136,7 +136,7 @@ describe("answers are for their caller alone: no cache keeps them", () => {
     expect(response.headers.get("cache-control")).toContain("no-store")
     if (path.startsWith("/graphql") && status !== 404 && init.method !== "PUT") {
       expect(response.headers.get("cache-control")).toBe("private, no-store")
-      expect(response.headers.get("vary")).toBe("Accept, Authorization, Agent-Id, Origin")
+      expect(response.headers.get("vary")).toBe("Accept, Accept-Encoding, Authorization, Agent-Id, Origin")
     }
   })
 })

@@ -1,8 +1,11 @@
 import type { IncomingHttpHeaders } from "node:http"
 
+/** More of a header is not read: some clients could otherwise make each of their requests costly. */
+const maxListLength = 1_000
+
 /** The quality of a value in a list such as `text/html, application/json;q=0.9`: 1 by default, undefined if the value is absent. */
 export function qualityOf(list: string, wanted: string): number | undefined {
-  for (const item of list.toLowerCase().split(",")) {
+  for (const item of list.slice(0, maxListLength).toLowerCase().split(",")) {
     const [value, ...parameters] = item.split(";").map((part) => part.trim())
     if (value !== wanted) continue
     const q = parameters.find((parameter) => parameter.startsWith("q="))

@@ -17,9 +17,17 @@ import { execute } from "../operation/executor/execute.ts"
 import type { prepareExecution } from "../operation/executor/prepareExecution.ts"
 import { isObject } from "../upstream/decoders.ts"
 import type { BuildContext } from "./buildContext.ts"
+import type { Compress } from "./compression.ts"
 import { isPlainJson } from "./contentType.ts"
 import type { RequestState } from "./requestState.ts"
-import { limitSize, type MediaType, negotiate, renderResult, setCorsHeaders } from "./respond.ts"
+import {
+  limitSize,
+  type MediaType,
+  negotiate,
+  type OperationResponse,
+  renderResult,
+  setCorsHeaders,
+} from "./respond.ts"
 
 /** Handles an admitted request for an operation. The body has been read and decoded; it is undefined for a request without one. */
 export type OperationHandler = (
@@ -52,6 +60,7 @@ export function createFastPath(options: {
   checkOperation: CheckOperation
   /** Returns undefined for operations that graphql-js executes. */
   prepareExecution: typeof prepareExecution
+  compress: Compress
   /** Whether clients may query the schema, and errors may suggest its names. */
   introspection: boolean
   log: Log
@@ -136,8 +145,11 @@ export function createFastPath(options: {
         setCorsHeaders(response, request.headers.origin, options.corsOrigins)
         const rendered = renderResult(state, type, result, maxResponseBytes)
         status = rendered.status
-        response.writeHead(status, rendered.headers)
-        response.end(rendered.body)
+        const acceptEncoding = request.headers["accept-encoding"]
+        if (acceptEncoding === undefined) {
+          response.writeHead(status, rendered.headers)
+          response.end(rendered.body)
+        } else sendCompressed(response, rendered, acceptEncoding)
       }
       state.endCalls()
       state.writeLine("request", state.cancelled ? "cancelled" : undefined, { status })
@@ -148,6 +160,23 @@ export function createFastPath(options: {
     return result.then(present, (error) => present(failed(error)))
   }
 
+  function sendCompressed(response: ServerResponse, rendered: OperationResponse, acceptEncoding: string) {
+    const isNeeded = () => !response.destroyed
+    options.compress(rendered, acceptEncoding, isNeeded, ({ headers, body }) => {
+      try {
+        response.writeHead(rendered.status, headers)
+        response.end(body)
+      } catch (error) {
+        giveUp(response, error)
+      }
+    })
+  }
+
+  function giveUp(response: ServerResponse, error: unknown) {
+    options.log.error({ err: error }, "unexpected error")
+    response.destroy()
+  }
+
   return (request, response, state, body) => {
     const type = isCommonRequest(request, options.endpoint) ? negotiate(request.headers.accept) : undefined
     const prepared = type && body && prepare(state, body)
@@ -155,14 +184,10 @@ export function createFastPath(options: {
       yogaFallback(request, response, state, body)
       return
     }
-    const giveUp = (error: unknown) => {
-      options.log.error({ err: error }, "unexpected error")
-      response.destroy()
-    }
     try {
-      answer(request, response, state, prepared, type)?.catch(giveUp)
+      answer(request, response, state, prepared, type)?.catch((error: unknown) => giveUp(response, error))
     } catch (error) {
-      giveUp(error)
+      giveUp(response, error)
     }
   }
 }

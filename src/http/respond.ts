@@ -54,7 +54,7 @@ export function notAcceptable({ isSubscription }: RequestState): GraphQLError {
 // Headers
 
 /** The request headers that a response to an operation depends on. */
-const operationVary = "Accept, Authorization, Agent-Id, Origin"
+const operationVary = "Accept, Accept-Encoding, Authorization, Agent-Id, Origin"
 
 const operationCacheControl = "private, no-store"
 
@@ -105,11 +105,12 @@ export function setCorsHeaders(response: ServerResponse, origin: string | undefi
 // Results of operations
 
 /** A response to an operation in one piece. */
-interface OperationResponse {
+export interface OperationResponse {
   status: number
   headers: Record<string, string | number>
   /** A string: Node sends it together with the headers in one write. */
   body: string
+  hasData: boolean
 }
 
 /**
@@ -135,7 +136,12 @@ export function renderResult(
     "x-request-id": state.requestId,
     "x-content-type-options": "nosniff",
   }
-  return { status, headers: headers === undefined ? own : { ...headers, ...own }, body }
+  return {
+    status,
+    headers: headers === undefined ? own : { ...headers, ...own },
+    body,
+    hasData: presented.data != null,
+  }
 }
 
 /**

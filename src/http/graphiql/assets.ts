@@ -5,7 +5,10 @@ import { dirname, join } from "node:path"
 import { promisify } from "node:util"
 import { brotliCompress, gzip, constants as zlib } from "node:zlib"
 
-export type Encoding = "br" | "gzip" | "identity"
+/** The encodings of assets besides `identity`, the smallest first. */
+export const assetEncodings = ["br", "gzip"] as const
+
+export type Encoding = (typeof assetEncodings)[number] | "identity"
 
 export interface Asset {
   /** The path below the assets' root: a digest of the content and the file name. The content of a path never changes. */

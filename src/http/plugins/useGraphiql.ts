@@ -1,7 +1,8 @@
 import { createHash, randomBytes } from "node:crypto"
 import type { Plugin } from "graphql-yoga"
-import { isNavigation, qualityOf } from "../accept.ts"
-import { type Asset, type AssetName, type Encoding, loadAssets } from "../graphiql/assets.ts"
+import { isNavigation } from "../accept.ts"
+import { preferredEncoding } from "../compression.ts"
+import { type Asset, type AssetName, assetEncodings, loadAssets } from "../graphiql/assets.ts"
 
 /** An operation that GraphiQL opens in its own tab. The tab's title is the operation's name. */
 export interface Example {
@@ -63,13 +64,13 @@ async function assetResponse(assets: Assets, path: string, request: Headers): Pr
   const asset = Object.values(assets).find((asset) => asset.path === path)
   if (asset === undefined) return { status: 404, headers: { "cache-control": "no-store" }, body: null }
 
-  const encoding = preferredEncoding(request)
+  const encoding = preferredEncoding(request.get("accept-encoding") ?? undefined, assetEncodings)
   const headers: Record<string, string> = {
     "cache-control": "public, max-age=31536000, immutable",
     etag: `"${asset.version}-${encoding}"`,
     vary: "accept-encoding",
   }
-  if (request.get("if-none-match") === headers.etag) return { status: 304, headers, body: null }
+  if (isCached(request.get("if-none-match"), headers.etag ?? "")) return { status: 304, headers, body: null }
 
   const body = await asset.body(encoding)
   headers["content-type"] = asset.contentType
@@ -77,6 +78,12 @@ async function assetResponse(assets: Assets, path: string, request: Headers): Pr
   headers["x-content-type-options"] = "nosniff"
   if (encoding !== "identity") headers["content-encoding"] = encoding
   return { status: 200, headers, body }
+}
+
+/** Whether an If-None-Match header has this tag. Proxies that compress or decompress mark tags as weak. */
+function isCached(header: string | null, etag: string): boolean {
+  if (header === null) return false
+  return header.trim() === "*" || header.split(",").some((tag) => tag.trim().replace(/^W\//, "") === etag)
 }
 
 function pageResponse(assets: Assets, root: string, settings: string): PageResponse {
@@ -140,13 +147,6 @@ ${script("browser.js")}
 /** The assets' root relative to the page. A proxy may serve the endpoint under another prefix. */
 function relativeRoot(pathname: string): string {
   return pathname.endsWith("/") ? "graphiql/" : `${pathname.slice(pathname.lastIndexOf("/") + 1)}/graphiql/`
-}
-
-function preferredEncoding(headers: Headers): Encoding {
-  const accept = headers.get("accept-encoding") ?? ""
-  if (qualityOf(accept, "br")) return "br"
-  if (qualityOf(accept, "gzip")) return "gzip"
-  return "identity"
 }
 
 function digest(text: string): string {

@@ -4,6 +4,7 @@ import type { Plugin } from "graphql-yoga"
 import type { Context } from "../../graph/context.ts"
 import type { Pollers } from "../../polling/pollers.ts"
 import type { BuildContext } from "../buildContext.ts"
+import type { Compress } from "../compression.ts"
 import type { RequestState, ServerContext } from "../requestState.ts"
 import {
   completeHeaders,
@@ -27,6 +28,7 @@ export function useRequests(options: {
   pollers: Pollers
   /** The maximum size of a response, or of one part of it. */
   maxResponseBytes: number
+  compress: Compress
 }): Plugin<Context, ServerContext> {
   const { pollers, maxResponseBytes } = options
 
@@ -56,8 +58,20 @@ export function useRequests(options: {
         else {
           setResultProcessor((result, fetchAPI) => {
             const limited = limitSize(state, result as ExecutionResult, maxResponseBytes)
-            const { body, ...init } = renderResult(state, type, limited, maxResponseBytes)
-            return new fetchAPI.Response(body, init as ResponseInit)
+            const rendered = renderResult(state, type, limited, maxResponseBytes)
+            const acceptEncoding = request.headers.get("accept-encoding") ?? undefined
+            return new Promise((resolve) => {
+              // Yoga needs a response for a client that has left, too.
+              options.compress(
+                rendered,
+                acceptEncoding,
+                () => true,
+                ({ headers, body }) => {
+                  const init = { status: rendered.status, headers } as ResponseInit
+                  resolve(new fetchAPI.Response(body as BodyInit, init))
+                },
+              )
+            })
           }, type satisfies MediaType)
         }
       } else if (isStream(result)) {
