@@ -297,7 +297,7 @@ describe("many data assets are edited at once", () => {
     [{ ids: [], addTags: ["a"] }, /empty/],
     [{ ids }, /Nothing is to change/],
     [{ ids, addTags: ["a"], removeTags: ["a"] }, /"a" is in `addTags` and in `removeTags`/],
-    [{ ids, addTags: [" "] }, /empty tag/],
+    [{ ids, addTags: [" "] }, /`addTags\[0\]` is empty/],
   ])("an edit with %j is refused before anything is sent", async (input, sentence) => {
     const { ask, sandbox } = await startGateway()
     const { errors } = await ask(bulk, { input })

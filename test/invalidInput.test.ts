@@ -1,3 +1,4 @@
+import type { GraphQLArgument } from "graphql"
 import { describe, expect, test } from "vitest"
 import { seed, tokens } from "../sandbox/seed.ts"
 import { startGateway, type World } from "./support/gateway.ts"
@@ -238,6 +239,90 @@ describe.each(ways)("by $way", ({ options }) => {
     const { errors } = await ask('query ($i: [ID!]! = ["a", 2.5]) { capsules(ids: $i) { id } }')
     expect(errors![0]!.message).toMatch(/^Variable "\$i" has an invalid default value at "i\[1\]"; ID cannot/)
   })
+})
+
+describe("an error of the gateway's own checks", () => {
+  const filters = (list: string) => `{ searchCapsules(filters: ${list}) { nodes { id } } }`
+  const capsule = (field: string) => `{ capsule(id: "${seed.spikeSorting}") { ${field} } }`
+  const mutation = (field: string) => `mutation { ${field} { __typename } }`
+
+  test.each<[string, string]>([
+    [
+      filters('[{key: "a", value: 1}, {key: "b", values: [1]}, {key: "c", value: 1, range: {min: 1}}]'),
+      '`filters[2]`, the filter on "c", needs exactly one of `value`, `values` and `range`; it has 2.',
+    ],
+    [filters('{key: "b"}'), '`filters[0]`, the filter on "b", needs exactly one'],
+    [filters('[{key: "a", value: 1}, {key: " ", value: 1}]'), "`filters[1].key` must name a field"],
+    [filters('[{key: "a", value: 1}, {key: "b", value: true}]'), '`filters[1]`, the filter on "b", takes texts'],
+    ["{ searchCapsules(first: 0) { nodes { id } } }", "`first` must be from 1 to 1000"],
+    [capsule("computations(first: 1001) { nodes { id } }"), "`first` must be from 1 to 1000"],
+    ['{ searchDataAssets(after: "x") { nodes { id } } }', "`after` is not a cursor"],
+    ["{ searchCapsules(status: UNRECOGNIZED) { nodes { id } } }", "`status` is UNRECOGNIZED"],
+    ["{ searchDataAssets(type: UNRECOGNIZED) { nodes { id } } }", "`type` is UNRECOGNIZED"],
+    [capsule("computations(filter: {created: {}}) { nodes { id } }"), "`filter.created` has no ends"],
+    [`{ capsules(ids: ["a", "${"b".repeat(300)}"]) { id } }`, "`ids[1]` has at most 256 characters"],
+    [
+      mutation('attachDataAssets(input: {capsuleId: "c", dataAssets: [{id: "a"}, {id: ""}]})'),
+      "`dataAssets[1].id` is empty",
+    ],
+    [mutation('detachDataAssets(input: {capsuleId: "c", dataAssetIds: ["a", ""]})'), "`dataAssetIds[1]` is empty"],
+    [mutation('updateDataAssets(input: {ids: ["a"], addTags: ["x", " "]})'), "`addTags[1]` is empty"],
+    [
+      mutation('updateDataAssets(input: {ids: ["a"], setCustomMetadata: [{key: "x", value: 1}, {key: "", value: 1}]})'),
+      "`setCustomMetadata[1].key` is empty",
+    ],
+    [
+      mutation('updateDataAsset(input: {id: "a", customMetadata: [{key: "x", value: 1}, {key: "x", value: 1}]})'),
+      '`customMetadata[1].key`: "x" is given twice',
+    ],
+    [
+      '{ _entities(representations: [{__typename: "Nothing"}]) { __typename } }',
+      "`representations[0]` must be an object",
+    ],
+  ])("names the argument and the item in it: %s", async (query, start) => {
+    const { ask } = await startGateway()
+    const { errors } = await ask(query)
+    expect(errors![0]!.message.slice(0, start.length)).toBe(start)
+    expect(errors![0]).toMatchObject({
+      locations: [{ line: 1 }],
+      path: expect.any(Array),
+      extensions: { code: "BAD_USER_INPUT" },
+    })
+  })
+})
+
+describe("`first`", () => {
+  test("every `first` of the schema has the default 20", async () => {
+    const { schema } = await import("../src/graph/schema.ts")
+    const found = Object.values(schema.getTypeMap()).flatMap((type) =>
+      "getFields" in type
+        ? Object.values(type.getFields()).flatMap((field) =>
+            "args" in field ? (field.args as readonly GraphQLArgument[]).filter(({ name }) => name === "first") : [],
+          )
+        : [],
+    )
+    expect(found.length).toBeGreaterThanOrEqual(8)
+    for (const { defaultValue } of found) expect(defaultValue).toBe(20)
+  })
+
+  test.each(ways)(
+    "means 20 if it is left out, is null, or its variable is null or missing, by $way",
+    async ({ options }) => {
+      const { ask, sandbox } = await startGateway(options)
+      for (const [query, variables] of [
+        ["{ searchCapsules { nodes { id } } }", undefined],
+        ["{ searchCapsules(first: null) { nodes { id } } }", undefined],
+        ["query ($n: Int) { searchCapsules(first: $n) { nodes { id } } }", {}],
+        ["query ($n: Int) { searchCapsules(first: $n) { nodes { id } } }", { n: null }],
+      ] as const) {
+        sandbox.requests.length = 0
+        const { errors, data } = await ask(query, variables)
+        expect(errors).toBeUndefined()
+        expect(data.searchCapsules.nodes.length).toBeGreaterThan(0)
+        expect(sandbox.requests.map(({ body }) => (body as { limit: number }).limit)).toEqual([20])
+      }
+    },
+  )
 })
 
 describe("a DateTime of the input", () => {

@@ -163,8 +163,8 @@ describe("a change of permissions", () => {
 
   test.each([
     ["nothing to change", {}, "Nothing is to change"],
-    ["an empty email address", { users: [{ email: " ", role: "VIEWER" }] }, "empty `email`"],
-    ["an empty group", { groups: [{ group: "", role: "VIEWER" }] }, "empty `group`"],
+    ["an empty email address", { users: [{ email: " ", role: "VIEWER" }] }, "`users[0].email` is empty"],
+    ["an empty group", { groups: [{ group: "", role: "VIEWER" }] }, "`groups[0].group` is empty"],
     [
       "a person twice",
       { users: [graceEdits, { email: users.grace.email.toUpperCase(), role: "VIEWER" }] },

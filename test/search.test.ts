@@ -71,7 +71,7 @@ describe("what Code Ocean would refuse or silently ignore is refused with a sent
     ['filters: [{key: "n", values: []}]', /empty list/],
     ['filters: [{key: "n", value: {a: 1}}]', /texts and numbers/],
     ['filters: [{key: "n", values: [true]}]', /texts and numbers/],
-    ['filters: [{key: " ", value: "a"}]', /`key` must name a field/],
+    ['filters: [{key: " ", value: "a"}]', /`filters\[0\]\.key` must name a field/],
   ])("%s", async (args, sentence) => {
     const { ask, sandbox } = await startGateway()
     const { errors } = await ask(`{ searchCapsules(${args}) { nodes { id } } }`)
@@ -85,7 +85,7 @@ describe("what Code Ocean would refuse or silently ignore is refused with a sent
     const filters = Array.from({ length: 700 }, () => ({ key: "n", values: Array(10).fill("value") }))
     const search = "query ($f: [SearchFilterInput!]) { searchDataAssets(filters: $f) { nodes { id } } }"
     const { errors } = await ask(search, { f: filters })
-    expect(errors?.[0]?.message).toMatch(/^The filters take \d{5} characters as JSON; at most 65536 are allowed\./)
+    expect(errors?.[0]?.message).toMatch(/^`filters` take \d{5} characters as JSON; at most 65536 are allowed\./)
     expect(errors?.[0]?.extensions.code).toBe("BAD_USER_INPUT")
     expect(sandbox.requests).toHaveLength(0)
     expect((await ask(search, { f: filters.slice(0, 600) })).errors).toBeUndefined()

@@ -98,11 +98,14 @@ export function firstDuplicate(texts: readonly string[]): string | undefined {
 }
 
 /**
- * Throws BAD_USER_INPUT if there are no ids, or one occurs twice.
+ * Throws BAD_USER_INPUT if there are no ids, one is empty, or one occurs twice.
  * @param field the name of the input field
+ * @param key the key of the ids, if the field has objects
  */
-export function checkIds(field: string, ids: readonly string[]): void {
+export function checkIds(field: string, ids: readonly string[], key = ""): void {
   if (ids.length === 0) throw badUserInput(`\`${field}\` is empty: name at least one.`)
+  const empty = ids.indexOf("")
+  if (empty >= 0) throw badUserInput(`\`${field}[${empty}]${key}\` is empty: name an object by its id.`)
   const repeated = firstDuplicate(ids)
   if (repeated !== undefined) {
     throw badUserInput(`\`${field}\` names ${JSON.stringify(repeated.slice(0, 100))} more than once: name each once.`)

@@ -54,9 +54,14 @@ export function wireEnum<Value extends string>(
         return value
       }
     },
-    /** The value for the REST API. Throws BAD_USER_INPUT for UNRECOGNIZED. */
-    toWire(value: string | null | undefined): string | undefined {
-      if (value === unrecognized) throw badUserInput(`UNRECOGNIZED cannot be sent as ${name}. Use another value.`)
+    /**
+     * The value for the REST API. Throws BAD_USER_INPUT for UNRECOGNIZED.
+     * @param place the argument or input field that has the value
+     */
+    toWire(value: string | null | undefined, place: string): string | undefined {
+      if (value === unrecognized) {
+        throw badUserInput(`\`${place}\` is UNRECOGNIZED, which cannot be sent as ${name}. Use another value.`)
+      }
       return value ?? undefined
     },
   }

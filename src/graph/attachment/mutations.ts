@@ -30,6 +30,7 @@ export function wireAttachments(
   checkIds(
     field,
     attachments.map(({ id }) => id),
+    ".id",
   )
   return attachments.map(({ id, mount }) => ({ id, ...(mount && { mount }) }))
 }

@@ -68,7 +68,7 @@ function wireParams(args: SearchArguments) {
   return {
     query: args.query || undefined,
     filters: wireFilters(args.filters),
-    status: CapsuleStatus.toWire(args.status),
+    status: CapsuleStatus.toWire(args.status, "status"),
     ownership: args.ownership ?? undefined,
     favorite: args.favorite ?? undefined,
     archived: args.archived ?? undefined,

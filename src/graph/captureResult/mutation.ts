@@ -105,7 +105,7 @@ export function wantedIn(input: typeof CaptureResultInput.$inferInput): Wanted {
       tags: input.tags,
       mount: input.mount,
       description: input.description ?? undefined,
-      custom_metadata: wireMetadata(input.customMetadata),
+      custom_metadata: wireMetadata("customMetadata", input.customMetadata),
       source: { computation: { id: input.computationId, path: input.path ?? undefined } },
     },
     permissions: input.permissions == null ? {} : wirePermissions(input.permissions),

@@ -126,10 +126,10 @@ function noteExamined(context: Context, characters: number): void {
 
 function matcherOf({ state, endStatus, name, created, dataAssetId }: Filter, context: Context) {
   if (created != null && created.from == null && created.to == null) {
-    throw badUserInput("The filter's `created` has no ends: give `from`, `to` or both.")
+    throw badUserInput("`filter.created` has no ends: give `from`, `to` or both.")
   }
   if (created?.from != null && created.to != null && created.from >= created.to) {
-    throw badUserInput("The filter's `created` is empty: `from` must be before `to`.")
+    throw badUserInput("`filter.created` is empty: `from` must be before `to`.")
   }
   const wanted = name?.toLowerCase()
   const states = state && new Set(state)

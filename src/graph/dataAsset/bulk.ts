@@ -202,7 +202,7 @@ defineMutation({
   run: async ({ ids, search, dryRun, ...input }, context) => {
     if ((ids == null) === (search == null)) throw badUserInput("Give either `ids` or `search`, and not both.")
     if (ids != null) checkIds("ids", ids)
-    const setCustomMetadata = wireMetadata(input.setCustomMetadata) ?? {}
+    const setCustomMetadata = wireMetadata("setCustomMetadata", input.setCustomMetadata) ?? {}
     const edit: Edit = {
       addTags: input.addTags ?? [],
       removeTags: new Set(input.removeTags),
@@ -212,7 +212,8 @@ defineMutation({
     const both = edit.addTags.find((tag) => edit.removeTags.has(tag))
     if (both !== undefined)
       throw badUserInput(`The tag ${JSON.stringify(both)} is in \`addTags\` and in \`removeTags\`.`)
-    if (edit.addTags.some((tag) => tag.trim() === "")) throw badUserInput("`addTags` holds an empty tag.")
+    const empty = edit.addTags.findIndex((tag) => tag.trim() === "")
+    if (empty >= 0) throw badUserInput(`\`addTags[${empty}]\` is empty: give a tag, or leave it out.`)
     if (!editsTags(edit) && !editsMetadata(edit)) {
       throw badUserInput("Nothing is to change: give `addTags`, `removeTags` or `setCustomMetadata`.")
     }

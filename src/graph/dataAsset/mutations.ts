@@ -26,16 +26,20 @@ export const CustomMetadataInput = builder.inputType("CustomMetadataInput", {
   }),
 })
 
-/** Converts custom metadata to the wire format. Throws BAD_USER_INPUT for a key that is empty or given twice. */
+/**
+ * Converts custom metadata to the wire format. Throws BAD_USER_INPUT for a key that is empty or given twice.
+ * @param field the name of the input field
+ */
 export function wireMetadata(
+  field: string,
   entries: readonly (typeof CustomMetadataInput.$inferInput)[] | null | undefined,
 ): Record<string, unknown> | undefined {
   if (entries == null) return undefined
   const metadata = new Map<string, unknown>()
-  for (const { key, value } of entries) {
-    if (key.trim() === "") throw badUserInput("A custom metadata `key` is empty: name the field.")
-    if (metadata.has(key))
-      throw badUserInput(`The custom metadata key ${JSON.stringify(key)} is given twice: give it once.`)
+  for (const [index, { key, value }] of entries.entries()) {
+    const place = `\`${field}[${index}].key\``
+    if (key.trim() === "") throw badUserInput(`${place} is empty: name the custom metadata field.`)
+    if (metadata.has(key)) throw badUserInput(`${place}: ${JSON.stringify(key)} is given twice. Give it once.`)
     metadata.set(key, value)
   }
   return Object.fromEntries(metadata)
@@ -323,7 +327,7 @@ defineMutation({
       tags: input.tags,
       mount: input.mount,
       description: given(input.description),
-      custom_metadata: wireMetadata(input.customMetadata),
+      custom_metadata: wireMetadata("customMetadata", input.customMetadata),
       ...wireSource(input.source),
       target: input.target == null ? undefined : wireTarget(input.target),
       results_info: input.resultsInfo == null ? undefined : wireResultsInfo(input.resultsInfo),
@@ -370,7 +374,8 @@ defineMutation({
     if (input.mount != null) change.mount = input.mount
     if (input.description !== undefined) change.description = input.description ?? ""
     if (input.tags !== undefined) change.tags = input.tags ?? []
-    if (input.customMetadata !== undefined) change.custom_metadata = wireMetadata(input.customMetadata) ?? {}
+    if (input.customMetadata !== undefined)
+      change.custom_metadata = wireMetadata("customMetadata", input.customMetadata) ?? {}
     if (Object.keys(change).length === 0)
       throw badUserInput("Nothing is to change: give at least one field beside `id`.")
     await sendUpdate(context, await readAgain(context, id), change)

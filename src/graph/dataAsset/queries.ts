@@ -107,7 +107,7 @@ function wireCriteria(criteria: typeof DataAssetSearchInput.$inferInput) {
   return {
     query: criteria.query || undefined,
     filters: wireFilters(criteria.filters),
-    type: DataAssetType.toWire(criteria.type),
+    type: DataAssetType.toWire(criteria.type, "type"),
     origin: criteria.origin ?? undefined,
     ownership: criteria.ownership ?? undefined,
     favorite: criteria.favorite ?? undefined,

@@ -38,19 +38,25 @@ builder.queryField("_entities", (t) =>
     }),
     args: { representations: t.arg({ type: [Any], required: true, description: "The references." }) },
     resolve: (_root, { representations }, context, info) =>
-      representations.map((reference) => entityOf(reference, context, info)) as never,
+      representations.map((reference, index) => entityOf(reference, index, context, info)) as never,
   }),
 )
 
-async function entityOf(reference: unknown, context: Context, info: GraphQLResolveInfo): Promise<NodeObject | null> {
+async function entityOf(
+  reference: unknown,
+  index: number,
+  context: Context,
+  info: GraphQLResolveInfo,
+): Promise<NodeObject | null> {
   const { __typename: typename, id } = (reference ?? {}) as Record<string, unknown>
   const loader = typeof typename === "string" ? nodeLoaders.get(typename) : undefined
   if (loader === undefined) {
     throw badUserInput(
-      `A reference must be an object whose \`__typename\` is one of ${[...nodeLoaders.keys()].join(", ")}.`,
+      `\`representations[${index}]\` must be an object whose \`__typename\` is one of ${[...nodeLoaders.keys()].join(", ")}.`,
     )
   }
-  if (typeof id !== "string") throw badUserInput(`A reference to a ${typename} must have its \`id\`, as text.`)
+  if (typeof id !== "string")
+    throw badUserInput(`\`representations[${index}]\`: a reference to a ${typename} must have its \`id\`, as text.`)
   return nullIfMissing(loader.link(context, id, info))
 }
 

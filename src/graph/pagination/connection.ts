@@ -74,7 +74,11 @@ export const pageItems: Count = { argument: "first", assumed: defaultFirst, max:
 
 /** The arguments of every connection field. */
 export const pageArguments = builder.args((t) => ({
-  first: t.int({ description: `The number of items, from 1 to ${maxFirst}. The default is ${defaultFirst}.` }),
+  first: t.int({
+    // Read from the schema by the demand control of routers.
+    defaultValue: defaultFirst,
+    description: `The number of items, from 1 to ${maxFirst}. Null means ${defaultFirst}.`,
+  }),
   after: t.string({
     description: "A cursor. The page starts after its item.",
     extensions: limitLength(maxLength.cursor),

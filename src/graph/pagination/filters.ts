@@ -61,7 +61,7 @@ export function wireFilters(filters: readonly FilterInput[] | null | undefined):
   const length = JSON.stringify(written).length
   if (length > maxFilterCharacters) {
     throw badUserInput(
-      `The filters take ${length} characters as JSON; at most ${maxFilterCharacters} are allowed. Search for fewer values at once.`,
+      `\`filters\` take ${length} characters as JSON; at most ${maxFilterCharacters} are allowed. Search for fewer values at once.`,
     )
   }
   return written
@@ -70,12 +70,13 @@ export function wireFilters(filters: readonly FilterInput[] | null | undefined):
 /** A page's calls and cursors hold its filters, and one operation may have a hundred pages. */
 const maxFilterCharacters = 65_536
 
-function wireFilter({ key, value, values, range, exclude }: FilterInput): WireFilter {
+function wireFilter({ key, value, values, range, exclude }: FilterInput, index: number): WireFilter {
+  const place = `filters[${index}]`
   const refuse = (problem: string): never => {
-    throw badUserInput(`The filter on ${JSON.stringify(key)} ${problem}.`)
+    throw badUserInput(`\`${place}\`, the filter on ${JSON.stringify(key)}, ${problem}.`)
   }
   if (key.trim() === "")
-    throw badUserInput("A filter's `key` must name a field, such as `name`, `tags` or a custom metadata field.")
+    throw badUserInput(`\`${place}.key\` must name a field, such as \`name\`, \`tags\` or a custom metadata field.`)
   const given = [value, values, range].filter((part) => part != null).length
   if (given !== 1)
     refuse(`needs exactly one of \`value\`, \`values\` and \`range\`; it has ${given === 0 ? "none" : given}`)

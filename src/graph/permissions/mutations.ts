@@ -67,15 +67,26 @@ export function wirePermissions({ users, groups, everyone, shareAssets }: Permis
     groups?.map(({ group }) => group.trim()),
   )
   return {
-    ...(users && { users: users.map(({ email, role }) => ({ email, role: UserRole.toWire(role) as string })) }),
-    ...(groups && { groups: groups.map(({ group, role }) => ({ group, role: GroupRole.toWire(role) as string })) }),
-    ...(everyone != null && { everyone: EveryoneRole.toWire(everyone) as string }),
+    ...(users && {
+      users: users.map(({ email, role }, index) => ({
+        email,
+        role: UserRole.toWire(role, `users[${index}].role`) as string,
+      })),
+    }),
+    ...(groups && {
+      groups: groups.map(({ group, role }, index) => ({
+        group,
+        role: GroupRole.toWire(role, `groups[${index}].role`) as string,
+      })),
+    }),
+    ...(everyone != null && { everyone: EveryoneRole.toWire(everyone, "everyone") as string }),
     ...(shareAssets != null && { share_assets: shareAssets }),
   }
 }
 
 function checkNames(field: string, key: string, names: readonly string[] = []): void {
-  if (names.includes("")) throw badUserInput(`\`${field}\` has an empty \`${key}\`: say whom you mean.`)
+  const empty = names.indexOf("")
+  if (empty >= 0) throw badUserInput(`\`${field}[${empty}].${key}\` is empty: say whom you mean.`)
   const seen = new Set<string>()
   for (const name of names) {
     if (seen.has(name)) {
