@@ -118,21 +118,41 @@ export class Refusal {
   readonly code: ErrorCode
   readonly message: string
   readonly details: unknown
-  constructor(code: ErrorCode, message: string, details: unknown) {
+  readonly requiredScope: string | undefined
+  readonly problems: readonly InputProblem[]
+  constructor(
+    code: ErrorCode,
+    message: string,
+    details: unknown,
+    { requiredScope, problems = [] }: { requiredScope?: string | undefined; problems?: readonly InputProblem[] } = {},
+  ) {
     this.code = code
     this.message = message
     this.details = details
+    this.requiredScope = requiredScope
+    this.problems = problems
   }
+}
+
+/** One value of a run that does not fit the app panel: the `InputProblem` of the graph. */
+export interface InputProblem {
+  /** The parameter's name in the panel. Undefined if the problem is not about one parameter. */
+  parameter?: string | undefined
+  /** The process of a pipeline that the parameter belongs to. */
+  process?: string | undefined
+  message: string
 }
 
 /** The statuses of a write that mean a refusal. Other failures belong into `errors`. */
 const refusalStatuses: ReadonlySet<number> = new Set([400, 403, 404, 409, 423])
 
-/** Converts the error of a write to a refusal. Undefined if it is any other failure. */
+/** Converts the error of a mutation to a refusal. Undefined if it is any other failure. */
 export function toRefusal(error: unknown): Refusal | undefined {
+  if (error instanceof Refusal) return error
   if (!(error instanceof UpstreamError) || error.failure !== "status") return undefined
   if (!refusalStatuses.has(error.status ?? 0)) return undefined
-  return new Refusal(codeOf(error), error.message, error.data ?? null)
+  const { message, data, requiredScope } = error
+  return new Refusal(codeOf(error), message, data ?? null, { requiredScope })
 }
 
 /** A failed call as data, for work on many objects that continues with the others: the `Failure` of the graph. */

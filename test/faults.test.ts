@@ -211,8 +211,8 @@ describe.each([
           ? { endpoint: requests[id].endpoint, status }
           : expect.objectContaining({ endpoint: requests[id].endpoint }),
         retryAfterSeconds,
-        // A search needs a scope, and upstream answers 401 to a token that lacks it.
-        requiredScope: id === "search" && fault === "401" ? "Capsule read" : undefined,
+        // A 401 may mean that the token lacks the scope that the call needs.
+        requiredScope: fault === "401" ? (id === "mutation" ? "Capsule write" : "Capsule read") : undefined,
       })
       const message = status ? expect.stringContaining(messageOf(status)) : expect.any(String)
 

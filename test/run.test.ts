@@ -6,14 +6,14 @@ const runCapsule = `mutation ($input: RunCapsuleInput!) {
   runCapsule(input: $input) {
     __typename
     ... on RunCapsulePayload { computation { id name state runnable { id name } parameters { paramName value } dataAssets { id mount } } }
-    ... on MutationRefused { code message details }
+    ... on MutationRefused { code message details problems { parameter process message } }
   }
 }`
 const runPipeline = `mutation ($input: RunPipelineInput!) {
   runPipeline(input: $input) {
     __typename
     ... on RunPipelinePayload { computation { id state runnable { __typename id } } }
-    ... on MutationRefused { code message details }
+    ... on MutationRefused { code message details problems { parameter process message } }
   }
 }`
 
@@ -69,6 +69,21 @@ describe("running a capsule", () => {
 
   test.each([
     [
+      "a value of 4,097 characters",
+      { namedParameters: [{ paramName: "trace", value: "x".repeat(4097) }] },
+      /`input.namedParameters\[0\].value` has at most 4096 characters. This one has 4097/,
+    ],
+    ["a data asset twice", { dataAssets: [{ id: seed.cellImages }, { id: seed.cellImages }] }, /more than once/],
+  ])("a run with %s is an error before anything is sent", async (_name, input, sentence) => {
+    const { ask, sandbox } = await startGateway()
+    const { errors } = await ask(runCapsule, { input: { capsuleId, ...input } })
+    expect(errors?.[0]?.message).toMatch(sentence)
+    expect(errors?.[0]?.extensions.code).toBe("BAD_USER_INPUT")
+    expect(sandbox.requestsTo("POST /computations")).toHaveLength(0)
+  })
+
+  test.each([
+    [
       "an unknown name",
       { namedParameters: [{ paramName: "colour", value: "red" }] },
       /"colour".*not in the app panel.*"stain"/,
@@ -77,11 +92,6 @@ describe("running a capsule", () => {
       "a name given twice",
       { namedParameters: ["DAPI", "NeuN"].map((value) => ({ paramName: "stain", value })) },
       /"stain".*twice/,
-    ],
-    [
-      "a value of 4,097 characters",
-      { namedParameters: [{ paramName: "trace", value: "x".repeat(4097) }] },
-      /`input.namedParameters\[0\].value` has at most 4096 characters. This one has 4097/,
     ],
     [
       "a value below the minimum",
@@ -114,12 +124,16 @@ describe("running a capsule", () => {
       { parameters: ["DAPI", "", "", "", "", "x"] },
       /6 ordered parameters.*has 5/,
     ],
-    ["a data asset twice", { dataAssets: [{ id: seed.cellImages }, { id: seed.cellImages }] }, /more than once/],
-  ])("with %s is refused before anything is sent", async (_name, input, sentence) => {
+  ])("a run with %s is refused as data before anything is sent", async (_name, input, sentence) => {
     const { ask, sandbox } = await startGateway()
-    const { errors } = await ask(runCapsule, { input: { capsuleId, ...input } })
-    expect(errors?.[0]?.message).toMatch(sentence)
-    expect(errors?.[0]?.extensions.code).toBe("BAD_USER_INPUT")
+    const { data, errors } = await ask(runCapsule, { input: { capsuleId, ...input } })
+    expect(errors).toBeUndefined()
+    expect(data.runCapsule).toMatchObject({
+      __typename: "MutationRefused",
+      code: "BAD_USER_INPUT",
+      message: expect.stringMatching(sentence),
+      problems: [{ process: null, message: expect.stringMatching(sentence) }],
+    })
     expect(sandbox.requestsTo("POST /computations")).toHaveLength(0)
   })
 
@@ -160,12 +174,11 @@ describe("running a pipeline", () => {
   test.each([
     ["ordered parameters, which Code Ocean would ignore", { parameters: ["kilosort"] }, /kilosort.*`namedParameters`/],
     ["an unknown process", { processes: [{ name: "nothing" }] }, /no process "nothing".*Its processes/],
-    ["a process twice", { processes: [{ name: "x" }, { name: "x" }] }, /"x" twice/],
-  ])("with %s is refused before anything is sent", async (_name, input, sentence) => {
+    ["a process twice", { processes: [{ name: "x" }, { name: "x" }] }, /"x" is given twice/],
+  ])("a pipeline's run with %s is refused as data before anything is sent", async (_name, input, sentence) => {
     const { ask, sandbox } = await startGateway()
-    const { errors } = await ask(runPipeline, { input: { pipelineId, ...input } })
-    expect(errors?.[0]?.message).toMatch(sentence)
-    expect(errors?.[0]?.extensions.code).toBe("BAD_USER_INPUT")
+    const { data } = await ask(runPipeline, { input: { pipelineId, ...input } })
+    expect(data.runPipeline).toMatchObject({ code: "BAD_USER_INPUT", message: expect.stringMatching(sentence) })
     expect(sandbox.requestsTo("POST /computations")).toHaveLength(0)
   })
 })
@@ -196,14 +209,94 @@ describe("a panel that would harm the gateway", () => {
     const parameters = [{ name: "Subject", param_name: "subject", type: "text", required: true }]
     sandbox.failNext("GET /capsules/*/app_panel", { status: 200, body: { parameters } })
     const ofCapsule = await ask(runCapsule, { input: { capsuleId } })
-    expect(ofCapsule.errors?.[0]?.message).toMatch(/"subject" is required/)
+    expect(ofCapsule.data.runCapsule.message).toMatch(/"subject" is required/)
     sandbox.failNext("GET /pipelines/*/app_panel", {
       status: 200,
       body: { processes: [{ name: "first", parameters }] },
     })
     const ofPipeline = await ask(runPipeline, { input: { pipelineId } })
-    expect(ofPipeline.errors?.[0]?.message).toMatch(/"subject" of process "first" is required/)
+    expect(ofPipeline.data.runPipeline.problems).toEqual([
+      {
+        parameter: "subject",
+        process: "first",
+        message: 'Parameter "subject" of process "first" is required and has no default. Give it a value.',
+      },
+    ])
     expect(sandbox.requestsTo("POST /computations")).toHaveLength(0)
+  })
+})
+
+describe("the check of a run's values", () => {
+  async function problemsOf(panel: object, input: object): Promise<string[]> {
+    const { ask, sandbox } = await startGateway()
+    sandbox.failNext("GET /capsules/*/app_panel", { status: 200, body: panel })
+    const { data, errors } = await ask(runCapsule, { input: { capsuleId, ...input } })
+    expect(errors).toBeUndefined()
+    expect(sandbox.requestsTo("POST /computations")).toHaveLength(data.runCapsule.problems === undefined ? 1 : 0)
+    return (data.runCapsule.problems ?? []).map(({ message }: { message: string }) => message)
+  }
+  const named = (values: Record<string, string>) => ({
+    namedParameters: Object.entries(values).map(([paramName, value]) => ({ paramName, value })),
+  })
+
+  test("all problems of a run are reported at once", async () => {
+    const parameters = [
+      { name: "Depth", param_name: "depth", maximum: 3 },
+      { name: "Subject", param_name: "subject", required: true },
+    ]
+    const input = {
+      namedParameters: [...named({ depth: "4", colour: "red" }).namedParameters, { paramName: "colour", value: "" }],
+    }
+    expect(await problemsOf({ parameters }, input)).toEqual([
+      'Parameter "colour" is given twice. Give each once.',
+      'Parameter "colour" is not in the app panel. Its named parameters: "depth", "subject".',
+      'Parameter "depth" must be at most 3, not "4".',
+      'Parameter "subject" is required and has no default. Give it a value.',
+    ])
+  })
+
+  test("a hundred problems are reported and no more", async () => {
+    const input = { namedParameters: Array.from({ length: 300 }, (_, n) => ({ paramName: `p${n}`, value: "x" })) }
+    expect(await problemsOf({ parameters: [] }, input)).toHaveLength(100)
+  })
+
+  test.each([
+    [{ value_type: "integer" }, "2.5", "must be an integer"],
+    [{ value_type: "integer" }, "high", "must be an integer"],
+    [{ value_type: "number" }, "high", "must be a number"],
+    [{ minimum: "2" }, "1", "must be at least 2"],
+    [{ value_options: [1, 2.5, true] }, "3", `can't be "3". Its values: "1", "2.5", "true".`],
+  ])("a panel's %j refuses the value %s", async (constraint, value, problem) => {
+    const parameters = [{ name: "P", param_name: "p", ...constraint }]
+    expect(await problemsOf({ parameters }, named({ p: value }))).toEqual([expect.stringContaining(problem)])
+  })
+
+  test.each([
+    [{ value_type: "integer" }, "12345678901234567890"],
+    [{ value_type: "integer" }, " 7 "],
+    [{ value_type: "integer", default_value: "all" }, "all"],
+    [{ value_type: "number" }, "1e3"],
+    [{ value_options: [1, 2.5, true] }, "true"],
+    [{ required: "false" }, ""],
+    [{ required: true, default_value: 0 }, ""],
+  ])("a panel's %j takes the value %s", async (constraint, value) => {
+    const parameters = [{ name: "P", param_name: "p", ...constraint }]
+    expect(await problemsOf({ parameters }, named({ p: value }))).toEqual([])
+  })
+
+  test.each<[string, object]>([
+    ["a parameter that is a string", { parameters: ["p"] }],
+    ["a parameter whose name is an object", { parameters: [{ param_name: {} }] }],
+    ["an object for the list of parameters", { parameters: { name: "P", param_name: "p" } }],
+    ["a number for the list of parameters", { parameters: 7 }],
+    [
+      "a limit that is an object",
+      { parameters: [{ param_name: "p", minimum: {}, maximum: [], pattern: [], value_options: 3 }] },
+    ],
+    ["an unreadable flag", { parameters: [{ param_name: "p" }, { param_name: "q", required: "perhaps" }] }],
+    ["a null process", { parameters: [{ param_name: "p" }], processes: [null, 3, { name: {}, parameters: 1 }] }],
+  ])("a panel with %s does not stop the run", async (_what, panel) => {
+    expect(await problemsOf(panel, named({ p: "x" }))).toEqual([])
   })
 })
 

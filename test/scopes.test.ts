@@ -38,10 +38,15 @@ test.each(changes)(
   "a change of %s that the token lacks the scope for is refused, and the message names the scope",
   async (_what, field, scope) => {
     const { ask } = await startGateway()
-    const query = `mutation { ${field} { ... on MutationRefused { code message } } }`
+    const query = `mutation { ${field} { ... on MutationRefused { code message requiredScope problems { message } } } }`
     const { data } = await ask(query, {}, as(tokens.readOnly))
     expect(Object.values(data)).toEqual([
-      { code: "FORBIDDEN", message: expect.stringContaining(`(Requires a token with the scope ${scope}.)`) },
+      {
+        code: "FORBIDDEN",
+        message: expect.stringContaining(`(Requires a token with the scope ${scope}.)`),
+        requiredScope: scope,
+        problems: [],
+      },
     ])
   },
 )
@@ -52,16 +57,29 @@ test("a token that Code Ocean does not know stays UNAUTHENTICATED, though a sear
   expect(lookup.errors![0]!.extensions).toEqual({
     code: "UNAUTHENTICATED",
     requestId: expect.any(String),
+    requiredScope: "Capsule read",
     upstream: { endpoint: "GET /capsules/{id}", status: 401 },
   })
   const search = await ask("{ searchDataAssets { nodes { id } } }", {}, as("cop_nobody"))
   expect(search.errors).toMatchObject([
     {
       message:
-        "a valid access token is required (If Code Ocean knows the token, the token lacks the scope Data Asset read.)",
+        "a valid access token is required (Code Ocean did not accept the token. It may be wrong or expired, or lack the scope Data Asset read.)",
       extensions: { code: "UNAUTHENTICATED", requiredScope: "Data Asset read" },
     },
   ])
+})
+
+test.each([
+  [401, "invalid token or missing scope", "UNAUTHENTICATED"],
+  [401, "the token has expired", "UNAUTHENTICATED"],
+  [401, "missing scope datasets:read", "FORBIDDEN"],
+  [403, "invalid scope", "FORBIDDEN"],
+])("a %i that says '%s' is %s", async (status, message, code) => {
+  const { ask, sandbox } = await startGateway()
+  sandbox.failNext("GET /data_assets/*", { status, body: { message } })
+  const { errors } = await ask(`{ dataAsset(id: "${seed.cellImages}") { name } }`)
+  expect(errors).toMatchObject([{ extensions: { code, requiredScope: "Data Asset read" } }])
 })
 
 test("what the caller may not see is FORBIDDEN without a word of scopes", async () => {

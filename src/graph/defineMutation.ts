@@ -1,7 +1,7 @@
-import { badUserInput, type Failure, Refusal, toRefusal } from "../errors.ts"
+import { badUserInput, type Failure, type InputProblem, Refusal, toRefusal } from "../errors.ts"
 import { builder, type InputType, type ObjectType } from "./builder.ts"
 import type { Context } from "./context.ts"
-import { type Cost, cost } from "./cost.ts"
+import { type Cost, cost, listOf } from "./cost.ts"
 
 const RefusalCode = builder.enumType("RefusalCode", {
   description: "Why a change was rejected.",
@@ -11,6 +11,17 @@ const RefusalCode = builder.enumType("RefusalCode", {
     NOT_FOUND: { description: "The object does not exist, or the caller may not see it." },
     CONFLICT: { description: "It conflicts with the current state of the object." },
   } as Record<string, { description: string }>,
+})
+
+const InputProblemType = builder.objectRef<InputProblem>("InputProblem").implement({
+  description: "One value of a run that does not fit the app panel.",
+  fields: (t) => ({
+    parameter: t.exposeString("parameter", {
+      description: "The parameter's `paramName`, or its label. Null if the problem is not about one parameter.",
+    }),
+    process: t.exposeString("process", { description: "The process of a pipeline. Null if it is not about one." }),
+    message: t.exposeString("message", { nullable: false, description: "A message for people." }),
+  }),
 })
 
 export const MutationRefused = builder.objectRef<Refusal>("MutationRefused").implement({
@@ -24,6 +35,16 @@ export const MutationRefused = builder.objectRef<Refusal>("MutationRefused").imp
     details: t.expose("details", {
       type: "JSON",
       description: "Further details from Code Ocean, such as the `datasets` that prevent the change.",
+    }),
+    problems: t.field({
+      type: [InputProblemType],
+      nullable: { list: false, items: false },
+      description: "What is wrong with the values of a run: all problems, at most 100. Otherwise empty.",
+      extensions: listOf(2),
+      resolve: ({ problems }) => [...problems],
+    }),
+    requiredScope: t.exposeString("requiredScope", {
+      description: "The scope that the token lacks, such as `Data Asset write`. Null if that is not the reason.",
     }),
   }),
 })

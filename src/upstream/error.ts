@@ -47,7 +47,7 @@ export class UpstreamError extends Error {
   /** The other keys of an error response, such as `{datasets: [{id, name}]}`, with the caller's token redacted. */
   readonly data: unknown
   readonly retryAfterSeconds: number | undefined
-  /** The scope that the token lacks. Certain if `lacksScope` is true, otherwise possible. */
+  /** The scope that the call needs, for a 401 or 403. The token certainly lacks it if `lacksScope` is true. */
   readonly requiredScope: string | undefined
   readonly lacksScope: boolean
   /** True for a write that was sent and got no response or a 5xx: it may have taken effect. */

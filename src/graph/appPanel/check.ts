@@ -1,23 +1,37 @@
-import { badUserInput } from "../../errors.ts"
-import { firstDuplicate } from "../defineMutation.ts"
+import type { InputProblem } from "../../errors.ts"
+import { DecodeError } from "../../upstream/decoders.ts"
+import type { Kind } from "../capsule/rest.ts"
 import { boolean, float, objects, string, stringOrEmpty, strings } from "../fields.ts"
 import type { Patterns } from "./pattern.ts"
 import type { AppPanel, PanelParameter } from "./rest.ts"
 
 /*
- * A panel is read by the field readers, as everywhere: a value that they can't read fails the mutation with
- * UPSTREAM_INVALID_RESPONSE before the run is started. With `checkParameters: false` the panel is not read.
+ * A panel is read by the field readers, as everywhere. What they cannot read is not checked: the run is sent, and Code Ocean
+ * decides.
  */
-const parametersOf = objects<PanelParameter>("parameters")
-const processesOf = objects("processes")
-const nameOf = string("name")
-const paramNameOf = string("param_name")
-const isRequired = boolean("required")
-const defaultOf = stringOrEmpty("default_value")
-const minimumOf = float("minimum")
-const maximumOf = float("maximum")
-const patternOf = string("pattern")
-const optionsOf = strings("value_options")
+const parametersOf = readable(objects<PanelParameter>("parameters"))
+const processesOf = readable(objects("processes"))
+const nameOf = readable(string("name"))
+const paramNameOf = readable(string("param_name"))
+const isRequired = readable(boolean("required"))
+const defaultOf = readable(stringOrEmpty("default_value"))
+const valueTypeOf = readable(string("value_type"))
+const minimumOf = readable(float("minimum"))
+const maximumOf = readable(float("maximum"))
+const patternOf = readable(string("pattern"))
+const optionsOf = readable(strings("value_options"))
+
+/** The reader's result, or undefined where it throws a DecodeError. */
+function readable<T>(read: (parent: object) => T): (parent: object) => T | undefined {
+  return (parent) => {
+    try {
+      return read(parent)
+    } catch (error) {
+      if (error instanceof DecodeError) return undefined
+      throw error
+    }
+  }
+}
 
 /** The values for a run, of a capsule or pipeline itself or of one process of a pipeline. */
 export interface GivenParameters {
@@ -30,91 +44,136 @@ export interface GivenProcess extends GivenParameters {
   name: string
 }
 
-/** Throws BAD_USER_INPUT with the parameter's name if a named parameter is given twice, which no panel allows. */
-export function checkValues({ namedParameters }: GivenParameters): void {
-  const twice = firstDuplicate((namedParameters ?? []).map(({ paramName }) => paramName))
-  if (twice !== undefined) reject(twice, "is given twice: give each once")
+/** One check reports at most this many problems. */
+const maxProblems = 100
+
+/** What is wrong with the values themselves, whatever the panel is. */
+export function problemsOfValues(
+  kind: Kind,
+  given: GivenParameters,
+  processes: readonly GivenProcess[],
+): InputProblem[] {
+  const problems: InputProblem[] = []
+  if (kind === "pipelines" && given.parameters?.length) {
+    const message = `\`parameters\` (${given.parameters.slice(0, 3).map(quoted).join(", ")}): Code Ocean ignores a pipeline's ordered parameters. Give them by name in \`namedParameters\`, or for each process in \`processes\`.`
+    problems.push({ message })
+  }
+  for (const name of duplicates(processes.map((process) => process.name))) {
+    problems.push({ process: name, message: `The process ${quoted(name)} is given twice. Give each once.` })
+  }
+  for (const { process, values } of [{ process: undefined, values: given }, ...processes.map(byProcess)]) {
+    for (const name of duplicates((values.namedParameters ?? []).map(({ paramName }) => paramName))) {
+      problems.push(problemOf(name, process, "is given twice. Give each once."))
+    }
+  }
+  return problems.slice(0, maxProblems)
 }
 
 /**
- * Throws BAD_USER_INPUT, with the parameter's name, for values that the app panel's form would not take: unknown names,
- * missing required ones, values outside the minimum, maximum, pattern or options.
+ * The values that the app panel's form would not take: unknown names, missing required ones, values of another type or outside
+ * the minimum, maximum, pattern or options.
  */
-export function checkAgainstPanel(
+export function problemsWithPanel(
   panel: AppPanel,
   given: GivenParameters,
   processes: readonly GivenProcess[],
   patterns: Patterns,
-): void {
-  checkAgainst(parametersOf(panel) ?? [], given, "", patterns)
-  const panelProcesses = new Map((processesOf(panel) ?? []).map((process) => [nameOf(process) ?? "", process]))
-  for (const process of processes) {
-    if (!panelProcesses.has(process.name)) {
-      throw badUserInput(
-        `There is no process ${quoted(process.name)} in the app panel. ${listed("Its processes", [...panelProcesses.keys()])}`,
-      )
-    }
+): InputProblem[] {
+  const problems = problemsOf(parametersOf(panel), given, undefined, patterns)
+  const panelProcesses = processesOf(panel)
+  // A list that cannot be read may name any process.
+  if (panelProcesses === undefined) return problems
+  const byName = new Map((panelProcesses ?? []).map((process) => [nameOf(process) ?? undefined, process]))
+  const givenByName = new Map(processes.map((process) => [process.name, process]))
+  const unknown = byName.has(undefined) ? [] : processes.filter(({ name }) => !byName.has(name))
+  for (const { name } of unknown.slice(0, maxProblems)) {
+    const message = `There is no process ${quoted(name)} in the app panel. ${listed("Its processes", [...byName.keys()] as string[])}`
+    problems.push({ process: name, message })
   }
-  const givenProcesses = new Map(processes.map((process) => [process.name, process]))
   // A process that the input does not name may have required parameters too.
-  for (const [name, process] of panelProcesses) {
-    checkAgainst(parametersOf(process) ?? [], givenProcesses.get(name) ?? {}, ` of process ${quoted(name)}`, patterns)
+  for (const [name, process] of byName) {
+    if (!name) continue
+    problems.push(...problemsOf(parametersOf(process), givenByName.get(name) ?? {}, name, patterns))
   }
+  return problems.slice(0, maxProblems)
 }
 
-function checkAgainst(
-  known: readonly PanelParameter[],
+function problemsOf(
+  parameters: readonly PanelParameter[] | null | undefined,
   given: GivenParameters,
-  where: string,
+  process: string | undefined,
   patterns: Patterns,
-): void {
+): InputProblem[] {
+  if (parameters === undefined) return []
+  const known = parameters ?? []
+  const problems: InputProblem[] = []
   const ordered = given.parameters ?? []
   if (ordered.length > known.length) {
-    throw badUserInput(
-      `There are ${ordered.length} ordered parameters${where}, but the app panel has ${known.length}. ${listed("They are", known.map(labelOf))}`,
-    )
+    const where = process === undefined ? "" : ` of process ${quoted(process)}`
+    const message = `There are ${ordered.length} ordered parameters${where}, but the app panel has ${known.length}. ${listed("They are", known.map(labelOf))}`
+    problems.push({ process, message })
   }
   const named = new Map((given.namedParameters ?? []).map(({ paramName, value }) => [paramName, value]))
   const names = new Set(known.map(paramNameOf).filter((name) => name !== null))
-  for (const name of named.keys()) {
-    if (!names.has(name)) {
-      reject(name, `is not in the app panel${where}. ${listed("Its named parameters", [...names])}`)
-    }
+  // A parameter whose name cannot be read may have any name.
+  const unknown = names.has(undefined) ? [] : [...named.keys()].filter((name) => !names.has(name))
+  for (const name of unknown.slice(0, maxProblems)) {
+    const present = listed("Its named parameters", [...names] as string[])
+    problems.push(problemOf(name, process, `is not in the app panel. ${present}`))
   }
   for (const [index, parameter] of known.entries()) {
     const name = paramNameOf(parameter)
-    const value = (name !== null && named.get(name)) || ordered[index] || ""
-    if (value !== "") checkValue(parameter, value, where, patterns)
-    else if (isRequired(parameter) && !defaultOf(parameter)) {
-      reject(labelOf(parameter), `${where ? `${where.trim()} ` : ""}is required and has no default: give it a value`)
-    }
+    const value = (name && named.get(name)) || ordered[index] || ""
+    const problem = value === "" ? missingValue(parameter) : invalidValue(parameter, value, patterns)
+    if (problem !== undefined) problems.push(problemOf(labelOf(parameter), process, problem))
   }
+  return problems
 }
 
-function checkValue(parameter: PanelParameter, value: string, where: string, patterns: Patterns): void {
-  const [minimum, maximum] = [minimumOf(parameter), maximumOf(parameter)]
+function missingValue(parameter: PanelParameter): string | undefined {
+  const defaultValue = defaultOf(parameter)
+  if (isRequired(parameter) !== true || defaultValue === undefined || defaultValue) return undefined
+  return "is required and has no default. Give it a value."
+}
+
+/** What is wrong with the value. The panel's own default value is always right. */
+function invalidValue(parameter: PanelParameter, value: string, patterns: Patterns): string | undefined {
+  if (value === defaultOf(parameter)) return undefined
+  const [minimum, maximum, valueType] = [minimumOf(parameter), maximumOf(parameter), valueTypeOf(parameter)]
   const [pattern, options] = [patternOf(parameter), optionsOf(parameter)]
-  const wrong = (problem: string) => reject(labelOf(parameter), `${where ? `${where.trim()} ` : ""}${problem}`)
-  if (minimum !== null || maximum !== null) {
-    const number = value.trim() === "" ? Number.NaN : Number(value)
-    if (Number.isNaN(number)) wrong(`must be a number, not ${quoted(value)}`)
-    if (minimum !== null && number < minimum) wrong(`must be at least ${minimum}, not ${value}`)
-    if (maximum !== null && number > maximum) wrong(`must be at most ${maximum}, not ${value}`)
+  const number = value.trim() === "" ? Number.NaN : Number(value)
+  if (valueType === "integer" && !Number.isInteger(number)) return `must be an integer, not ${quoted(value)}.`
+  if ((valueType === "number" || minimum != null || maximum != null) && Number.isNaN(number)) {
+    return `must be a number, not ${quoted(value)}.`
   }
-  if (options !== null && options.length > 0 && !options.includes(value)) {
-    wrong(`can't be ${quoted(value)}. ${listed("Its values", options)}`)
+  if (minimum != null && number < minimum) return `must be at least ${minimum}, not ${quoted(value)}.`
+  if (maximum != null && number > maximum) return `must be at most ${maximum}, not ${quoted(value)}.`
+  if (options != null && options.length > 0 && !options.includes(value)) {
+    return `can't be ${quoted(value)}. ${listed("Its values", options)}`
   }
-  // Where upstream anchors its patterns, it refuses more than this does. What isn't known here is upstream's to judge.
-  if (pattern !== null && patterns.matches(pattern, value) === false)
-    wrong(`must match the pattern ${pattern}; ${quoted(value)} doesn't`)
+  // Where Code Ocean anchors its patterns, it rejects more than this does. What is not known here is left to Code Ocean.
+  if (pattern != null && patterns.matches(pattern, value) === false) {
+    return `must match the pattern ${quoted(pattern)}, and ${quoted(value)} does not.`
+  }
+  return undefined
+}
+
+function byProcess(values: GivenProcess) {
+  return { process: values.name, values }
+}
+
+function problemOf(parameter: string, process: string | undefined, problem: string): InputProblem {
+  const where = process === undefined ? "" : ` of process ${quoted(process)}`
+  return { parameter, process, message: `Parameter ${quoted(parameter)}${where} ${problem}` }
 }
 
 function labelOf(parameter: PanelParameter): string {
   return paramNameOf(parameter) ?? nameOf(parameter) ?? ""
 }
 
-function reject(name: string, problem: string): never {
-  throw badUserInput(`Parameter ${quoted(name)} ${problem.endsWith(".") ? problem : `${problem}.`}`)
+function duplicates(names: readonly string[]): Set<string> {
+  const seen = new Set<string>()
+  return new Set(names.filter((name) => seen.has(name) || !seen.add(name)))
 }
 
 function quoted(text: string): string {
@@ -122,5 +181,7 @@ function quoted(text: string): string {
 }
 
 function listed(what: string, names: readonly string[]): string {
-  return names.length === 0 ? `${what}: none.` : `${what}: ${names.slice(0, 50).map(quoted).join(", ")}.`
+  if (names.length === 0) return `${what}: none.`
+  const more = names.length > 20 ? `, and ${names.length - 20} more` : ""
+  return `${what}: ${names.slice(0, 20).map(quoted).join(", ")}${more}.`
 }

@@ -179,7 +179,7 @@ function checkOutcome(run: computationRest.Computation, accept: readonly string[
 
 /** The last event: a refusal or an error. */
 function refusedOr(progress: Progress, error: unknown): Progress | { error: unknown } {
-  const refusal = error instanceof Refusal ? error : toRefusal(error)
+  const refusal = toRefusal(error)
   return refusal === undefined ? { error } : { ...progress, refusal }
 }
 

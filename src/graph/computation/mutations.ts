@@ -1,5 +1,5 @@
-import { badUserInput, nullIfMissing } from "../../errors.ts"
-import { checkAgainstPanel, checkValues, type GivenParameters, type GivenProcess } from "../appPanel/check.ts"
+import { badUserInput, type InputProblem, nullIfMissing, Refusal } from "../../errors.ts"
+import { type GivenParameters, type GivenProcess, problemsOfValues, problemsWithPanel } from "../appPanel/check.ts"
 import { appPanelOf } from "../appPanel/loader.ts"
 import { patternsOf } from "../appPanel/pattern.ts"
 import { DataAssetAttachmentInput, defineAttachmentMutations, wireAttachments } from "../attachment/mutations.ts"
@@ -7,7 +7,7 @@ import { builder, type InputFields } from "../builder.ts"
 import type { Kind } from "../capsule/rest.ts"
 import type { Context } from "../context.ts"
 import { link } from "../cost.ts"
-import { capitalized, defineMutation, firstDuplicate } from "../defineMutation.ts"
+import { capitalized, defineMutation } from "../defineMutation.ts"
 import { limitLength, maxLength } from "../inputLimits.ts"
 import { clearComputations, computationById, recordRunnable } from "./loader.ts"
 import * as rest from "./rest.ts"
@@ -66,15 +66,22 @@ interface RunInput extends GivenParameters {
 const wireNamed = (parameters: GivenParameters["namedParameters"]): rest.NamedParameter[] | undefined =>
   parameters?.map(({ paramName, value }) => ({ param_name: paramName, value }))
 
+/** Throws a Refusal that has the problems, if there are any. */
+function rejectProblems(problems: InputProblem[]): void {
+  const [first, ...others] = problems
+  if (first === undefined) return
+  const more = others.length === 0 ? "" : ` ${others.length} more in \`problems\`.`
+  throw new Refusal("BAD_USER_INPUT", `${first.message}${more}`, null, { problems })
+}
+
 /** Checks the input and starts the run. Records which capsule or pipeline ran. */
 async function run(context: Context, kind: Kind, id: string, input: RunInput, processes: readonly GivenProcess[]) {
-  checkValues(input)
-  for (const process of processes) checkValues(process)
   const dataAssets = input.dataAssets?.length ? wireAttachments("dataAssets", input.dataAssets) : undefined
-  if (input.checkParameters) {
-    const panel = await appPanelOf(context, kind, id, input.version ?? undefined)
-    if (panel !== null) checkAgainstPanel(panel, input, processes, patternsOf(context))
-  }
+  const panel = input.checkParameters ? await appPanelOf(context, kind, id, input.version ?? undefined) : null
+  rejectProblems([
+    ...problemsOfValues(kind, input, processes),
+    ...(panel === null ? [] : problemsWithPanel(panel, input, processes, patternsOf(context))),
+  ])
   const started = await rest.runComputation(context.upstream, {
     ...(kind === "capsules" ? { capsule_id: id } : { pipeline_id: id }),
     version: input.version ?? undefined,
@@ -141,7 +148,7 @@ defineMutation({
       pipelineId: t.id({ required: true, description: "The pipeline's id." }),
       parameters: t.stringList({
         description:
-          "Always rejected, because Code Ocean silently ignores a pipeline's ordered parameters. Use named ones.",
+          "Always a problem, because Code Ocean silently ignores a pipeline's ordered parameters. Use named ones.",
         extensions: limitLength(maxLength.parameterValue),
       }),
       processes: t.field({ type: [ProcessInput], description: "Values for its processes, without duplicates." }),
@@ -149,23 +156,7 @@ defineMutation({
     }),
   }),
   payload: runPayload("RunPipelinePayload", "pipeline"),
-  run: ({ pipelineId, parameters, processes, ...input }, context) => {
-    if (parameters?.length) {
-      throw badUserInput(
-        `\`parameters\` (${parameters
-          .slice(0, 3)
-          .map((value) => JSON.stringify(value.slice(0, 100)))
-          .join(
-            ", ",
-          )}): Code Ocean ignores a pipeline's ordered parameters without a word. Give them by name in \`namedParameters\`, or for each process in \`processes\`.`,
-      )
-    }
-    const twice = firstDuplicate((processes ?? []).map(({ name }) => name))
-    if (twice !== undefined) {
-      throw badUserInput(`\`processes\` names ${JSON.stringify(twice.slice(0, 100))} twice: name each once.`)
-    }
-    return run(context, "pipelines", pipelineId, input, processes ?? [])
-  },
+  run: ({ pipelineId, processes, ...input }, context) => run(context, "pipelines", pipelineId, input, processes ?? []),
 })
 
 /** Sends a write that may change this run. Afterwards, even after a failure, the request loads it again. */
