@@ -212,7 +212,7 @@ describe.each([
           : expect.objectContaining({ endpoint: requests[id].endpoint }),
         retryAfterSeconds,
         // A 401 may mean that the token lacks the scope that the call needs.
-        requiredScope: fault === "401" ? (id === "mutation" ? "Capsule write" : "Capsule read") : undefined,
+        requiredScope: fault === "401" ? (id === "change" ? "Capsule write" : "Capsule read") : undefined,
       })
       const message = status ? expect.stringContaining(messageOf(status)) : expect.any(String)
 
