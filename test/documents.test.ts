@@ -81,7 +81,7 @@ describe.each(table)("%s", (path, text) => {
       const own = JSON.parse(await read(join(dirname(path), "package.json")))
       for (const script of Object.keys(own.scripts)) scripts.add(script)
     }
-    for (const [, script] of text.matchAll(/\bnpm run (?:-s |--silent )?([a-z:]+)/g)) expect(scripts).toContain(script)
+    for (const [, script] of text.matchAll(/\bnpm run (?:-s |--silent )?([a-z:-]+)/g)) expect(scripts).toContain(script)
     if (/\bnpm start\b/.test(text)) expect(scripts).toContain("start")
   })
 

@@ -3,23 +3,44 @@ import { type Setting, settingGroups } from "../src/config/settings.ts"
 import { subgraphSdl } from "../src/graph/federation/sdl.ts"
 import { schema } from "../src/graph/schema.ts"
 
-const start = "<!-- settings: written by npm run schema -->"
-const end = "<!-- settings end -->"
 const settingsPage = "docs/settings.md"
+const architecturePage = "docs/architecture.md"
 
 /** The expected content of each file that is generated from the code, by its path from the project's root. */
 export async function generatedFiles(root: URL): Promise<Record<string, string>> {
-  const page = await readFile(new URL(settingsPage, root), "utf8")
-  const [before, rest] = page.split(start)
-  const after = rest?.split(end)[1]
-  if (before === undefined || after === undefined) {
-    throw new Error(`${settingsPage} lacks the lines "${start}" and "${end}".`)
-  }
   return {
     "schema.graphql": subgraphSdl(schema),
     ".env.example": envExample(),
-    [settingsPage]: `${before}${start}\n${settingsTables()}\n${end}${after}`,
+    [settingsPage]: await withSection(root, settingsPage, "settings", settingsTables()),
   }
+}
+
+/** The expected content of the page with the files that a request passes, by its path. They are measured: tools/requestPath.ts. */
+export async function architectureFile(root: URL, spine: readonly string[]): Promise<Record<string, string>> {
+  return { [architecturePage]: await withSection(root, architecturePage, "request path", requestDiagram(spine)) }
+}
+
+/** The page with this content between its two marks of this name. */
+async function withSection(root: URL, path: string, name: string, content: string): Promise<string> {
+  const start = `<!-- ${name}: written by npm run schema -->`
+  const end = `<!-- ${name} end -->`
+  const page = await readFile(new URL(path, root), "utf8")
+  const [before, rest] = page.split(start)
+  const after = rest?.split(end)[1]
+  if (before === undefined || after === undefined) throw new Error(`${path} lacks the lines "${start}" and "${end}".`)
+  return `${before}${start}\n${content}\n${end}${after}`
+}
+
+/** A diagram of the files in order, each in its folder below `src`. */
+function requestDiagram(spine: readonly string[]): string {
+  const byFolder = Map.groupBy(spine.entries(), ([, file]) => file.split("/")[1])
+  const node = ([index, file]: [number, string]) =>
+    `    f${index + 1}["${index + 1}. ${file.split("/").slice(2).join("/")}"]`
+  const folders = [...byFolder].map(([folder, files]) =>
+    [`  subgraph ${folder}_["src/${folder}"]`, ...files.map(node), "  end"].join("\n"),
+  )
+  const way = ["client([client])", ...spine.keys().map((index) => `f${index + 1}`), "codeocean([Code Ocean])"]
+  return ["```mermaid", "flowchart TD", ...folders, `  ${way.join(" --> ")}`, "```"].join("\n")
 }
 
 function envExample(): string {

@@ -1,5 +1,10 @@
 import { writeFile } from "node:fs/promises"
-import { generatedFiles } from "./generated.ts"
+import { architectureFile, generatedFiles } from "./generated.ts"
+import { measureRequestPath } from "./requestPath.ts"
 
 const root = new URL("..", import.meta.url)
-for (const [path, content] of Object.entries(await generatedFiles(root))) await writeFile(new URL(path, root), content)
+const write = async (files: Record<string, string>) => {
+  for (const [path, content] of Object.entries(files)) await writeFile(new URL(path, root), content)
+}
+await write(await generatedFiles(root))
+await write(await architectureFile(root, (await measureRequestPath()).spine))

@@ -1,7 +1,7 @@
 import { builder, type ObjectType } from "./builder.ts"
 import { cost } from "./cost.ts"
 import { maxListEntries } from "./inputLimits.ts"
-import type { loaderById } from "./loader.ts"
+import { byIdArgument, byIdsArgument, type loaderById } from "./loader.ts"
 
 /** Defines the two id queries of a resource: one object by its id, and several objects by their ids. */
 export function defineIdQueries<T extends { id: string }>(query: {
@@ -22,7 +22,7 @@ export function defineIdQueries<T extends { id: string }>(query: {
       description: `Looks up a ${query.noun} by id. Null if not found. Costs one REST call.`,
       extensions: cost({ calls: 1, byId: "id" }),
       args: { id: t.arg.id({ required: true, description: "Code Ocean's own id." }) },
-      resolve: (_root, { id }, context) => query.loader(context).loadOrNull(id) as never,
+      resolve: byIdArgument(query.loader) as never,
     }),
   )
   builder.queryField(query.many, (t) =>
@@ -32,10 +32,7 @@ export function defineIdQueries<T extends { id: string }>(query: {
       description: `Looks up ${query.noun}s by their ids, in the same order. One that is not found is null. At most ${maxListEntries} ids. ${costs}`,
       extensions: cost({ calls: 1, byId: "ids", items: { argument: "ids", assumed: 0 } }),
       args: { ids: t.arg.idList({ required: true, description: "Code Ocean's own ids." }) },
-      resolve: (_root, { ids }, context) => {
-        const loader = query.loader(context)
-        return ids.map((id) => loader.loadOrNull(id)) as never
-      },
+      resolve: byIdsArgument(query.loader),
     }),
   )
 }

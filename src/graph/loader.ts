@@ -216,3 +216,16 @@ export function linkAt<T extends { id: string }>(
     return id === null ? null : loader.linkOrNull(context, id, info)
   }
 }
+
+/** A resolver for the object whose id is the argument `id`. Null if it does not exist. */
+export function byIdArgument<T extends { id: string }>(loader: ReturnType<typeof loaderById<T>>) {
+  return (_root: unknown, { id }: { id: string }, context: Context): Promise<T | null> => loader(context).loadOrNull(id)
+}
+
+/** A resolver for the objects whose ids are the argument `ids`, in the same order. Null for each that does not exist. */
+export function byIdsArgument<T extends { id: string }>(loader: ReturnType<typeof loaderById<T>>) {
+  return (_root: unknown, { ids }: { ids: readonly string[] }, context: Context): Promise<T | null>[] => {
+    const objects = loader(context)
+    return ids.map((id) => objects.loadOrNull(id))
+  }
+}

@@ -1,7 +1,7 @@
 import type { ExecutionArgs } from "graphql"
 import type { Plugin } from "graphql-yoga"
 import { execute } from "../../operation/executor/execute.ts"
-import { prepareExecution } from "../../operation/executor/prepareExecution.ts"
+import { prepareExecution } from "../../operation/executor/operation.ts"
 import type { ServerContext } from "../requestState.ts"
 
 /**

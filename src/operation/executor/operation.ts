@@ -1,11 +1,13 @@
 import {
   type DocumentNode,
   defaultFieldResolver,
+  type ExecutionArgs,
   type FieldNode,
   type GraphQLFieldResolver,
   type GraphQLObjectType,
   type GraphQLSchema,
   getNullableType,
+  getVariableValues,
   isLeafType,
   Kind,
   type SelectionSetNode,
@@ -21,6 +23,7 @@ import {
 import { analyze } from "../documentAnalysis.ts"
 import { minBytesPerCall, minBytesPerValue } from "../responseSize.ts"
 import { completerFor } from "./complete.ts"
+import type { PreparedExecution } from "./execute.ts"
 import type { Operation, SelectedField, Selection, Variables } from "./execution.ts"
 
 /**
@@ -35,10 +38,23 @@ const maxSelections = 32
 const operations = new WeakMap<DocumentNode, Map<string | undefined, Operation>>()
 
 /**
+ * Finds the operation, which is prepared once for each document, and coerces its variables. Returns undefined if the operation
+ * needs graphql-js: incremental delivery, variables that do not fit, or an operation that does not exist.
+ */
+export function prepareExecution(args: ExecutionArgs): PreparedExecution | undefined {
+  const { schema, document, operationName, variableValues } = args
+  const operation = findOperation(schema, document, operationName)
+  if (operation === undefined) return undefined
+  const definitions = operation.definition.variableDefinitions ?? []
+  const { coerced } = getVariableValues(schema, definitions, variableValues ?? {}, { maxErrors: 50 })
+  return coerced && { operation, variables: coerced }
+}
+
+/**
  * Returns the operation with this name, or the document's only one. Returns undefined if there is no such operation or only
  * graphql-js can execute it. Prepared operations are kept as long as the document, for one schema.
  */
-export function findOperation(
+function findOperation(
   schema: GraphQLSchema,
   document: DocumentNode,
   operationName: string | null | undefined,
