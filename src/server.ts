@@ -5,7 +5,7 @@ import { schema } from "./graph/schema.ts"
 import { createAdmission, measureLag } from "./http/admission.ts"
 import { type BodyTimeouts, bodyTimeouts } from "./http/body.ts"
 import { createContextBuilder } from "./http/buildContext.ts"
-import { createClientAddress, createIdentifyClient } from "./http/clientIdentity.ts"
+import { createClientAddress, createIdentifyClient, type IdentifyClient } from "./http/clientIdentity.ts"
 import { createCompression } from "./http/compression.ts"
 import { createConnections } from "./http/connections.ts"
 import { createFastPath, type OperationHandler } from "./http/fastPath.ts"
@@ -34,11 +34,11 @@ import { createOperationCheck } from "./operation/check.ts"
 import { createDocumentCache, createErrorCache } from "./operation/documentCache.ts"
 import { prepareExecution } from "./operation/executor/operation.ts"
 import { fixedLimits, type Limits } from "./operation/limits.ts"
-import { invalidDocuments } from "./operation/persisted/manifest.ts"
+import { invalidDocuments, type Manifest } from "./operation/persisted/manifest.ts"
 import { createPersistedOperations } from "./operation/persisted/operations.ts"
 import { type Clock, createPollers, type PollerCounts } from "./polling/pollers.ts"
 import { createTasks } from "./polling/tasks.ts"
-import { createUpstreamPool } from "./upstream/pool.ts"
+import { createUpstreamPool, type UpstreamPool } from "./upstream/pool.ts"
 
 const endpoint = "/graphql"
 
@@ -127,36 +127,16 @@ export function createGateway(config: Config, log: Log, options: GatewayOptions 
   let closing: Promise<boolean> | undefined
 
   // Calls to Code Ocean.
-  const pool = createUpstreamPool({
-    url: config.codeoceanUrl,
-    timeoutMs: config.upstreamTimeoutMs,
-    deadlineMs: config.requestDeadlineMs,
-    connections: config.upstreamConnections,
-    maxCalls: limits.calls,
-    maxQueued: options.upstreamQueue ?? maxQueuedCalls,
-    retryPercent: config.upstreamRetryPercent,
-    breakerCalls: config.upstreamBreakerCalls,
-    sharedReads: options.sharedReads ?? true,
-    proxies:
-      config.httpsProxy || config.httpProxy
-        ? { https: config.httpsProxy, http: config.httpProxy, except: config.noProxy }
-        : undefined,
-    fileOrigins: config.fileOrigins,
-    log,
-  })
+  const pool = openUpstream(config, limits, options, log)
 
   // What outlives a request: polled objects, and changes that are finished even if the client disconnects.
   const pollers = createPollers(options.clock)
   const tasks = createTasks()
 
   // Documents, and the checks before execution.
-  const persisted = createPersistedOperations({
-    manifest: config.persistedOperations,
-    only: config.persistedOperationsOnly,
-  })
-  for (const problem of invalidDocuments(config.persistedOperations ?? new Map(), schema)) {
-    log.warn({ operation: problem }, "persisted operation is invalid for this schema and will be rejected")
-  }
+  const { persistedOperations: manifest, persistedOperationsOnly: only } = config
+  const persisted = createPersistedOperations({ manifest, only })
+  warnOfInvalidOperations(manifest, log)
   const documents = createDocumentCache()
   const checkOperation = createOperationCheck(schema, limits)
 
@@ -168,12 +148,7 @@ export function createGateway(config: Config, log: Log, options: GatewayOptions 
   const lag = measureLag(log, (lagMs) => admission.onEventLoopLag(lagMs, memory.shortage()))
 
   // GraphQL over HTTP: Yoga for everything, and the fast path for common operations.
-  const buildContext = createContextBuilder({
-    log,
-    pool,
-    pollers,
-    tasks,
-  })
+  const buildContext = createContextBuilder({ log, pool, pollers, tasks })
   const compress = createCompression()
   const yoga = createYoga<ServerContext>({
     schema,
@@ -286,15 +261,7 @@ export function createGateway(config: Config, log: Log, options: GatewayOptions 
 
   return {
     async fetch(url, init = {}) {
-      const headers = Object.fromEntries(new Headers(init.headers))
-      const state = new RequestState(
-        log,
-        headers,
-        identifyClient(headers, () => "in process"),
-      )
-      init.signal?.addEventListener("abort", () => state.cancel(), { once: true })
-      if (init.signal?.aborted) state.cancel()
-      return yoga.fetch(new URL(url), init, { state })
+      return yoga.fetch(new URL(url), init, { state: inProcessState(init, identifyClient, log) })
     },
     listen: () => listener.listen(config.port, config.host),
     get stats() {
@@ -312,4 +279,40 @@ export function createGateway(config: Config, log: Log, options: GatewayOptions 
       return closing
     },
   }
+}
+
+function openUpstream(config: Config, limits: Limits, options: GatewayOptions, log: Log): UpstreamPool {
+  return createUpstreamPool({
+    url: config.codeoceanUrl,
+    timeoutMs: config.upstreamTimeoutMs,
+    deadlineMs: config.requestDeadlineMs,
+    connections: config.upstreamConnections,
+    maxCalls: limits.calls,
+    maxQueued: options.upstreamQueue ?? maxQueuedCalls,
+    retryPercent: config.upstreamRetryPercent,
+    breakerCalls: config.upstreamBreakerCalls,
+    sharedReads: options.sharedReads ?? true,
+    proxies:
+      config.httpsProxy || config.httpProxy
+        ? { https: config.httpsProxy, http: config.httpProxy, except: config.noProxy }
+        : undefined,
+    fileOrigins: config.fileOrigins,
+    log,
+  })
+}
+
+function warnOfInvalidOperations(operations: Manifest | undefined, log: Log): void {
+  for (const problem of invalidDocuments(operations ?? new Map(), schema)) {
+    log.warn({ operation: problem }, "persisted operation is invalid for this schema and will be rejected")
+  }
+}
+
+/** The state of a request that arrives without a socket. */
+function inProcessState(init: RequestInit, identifyClient: IdentifyClient, log: Log): RequestState {
+  const headers = Object.fromEntries(new Headers(init.headers))
+  const identity = identifyClient(headers, () => "in process")
+  const state = new RequestState(log, headers, identity)
+  init.signal?.addEventListener("abort", () => state.cancel(), { once: true })
+  if (init.signal?.aborted) state.cancel()
+  return state
 }

@@ -74,22 +74,7 @@ export function createBodies(options: {
   const { maxBodyBytes, connections, reject, fail } = options
   const { bodyGraceMs } = options.timeouts
   const bodyMs = Math.max(options.timeouts.bodyMs, maxBodyBytes / slowLineBytesPerMs)
-  const seconds = (ms: number) => Math.round(ms / 100) / 10
-  const rejections: Record<BodyProblem, Rejection> = {
-    tooSlow: badBody(
-      408,
-      `The request's body was sent too slowly. It must be complete within ${seconds(bodyMs)} s and, after ${seconds(bodyGraceMs)} s, arrive at 16 KiB a second or faster. Send it again.`,
-    ),
-    evicted: badBody(
-      408,
-      "The request's body was incomplete when the gateway needed its memory for other requests: too many are half sent. Send it again.",
-    ),
-    tooLarge: badBody(413, `The request's body is larger than ${maxBodyBytes} bytes.`),
-    tooFragmented: badBody(
-      413,
-      `The request's body has more than ${maxPieces} pieces of less than ${minPieceBytes} bytes. Send larger ones.`,
-    ),
-  }
+  const rejections = rejectionsOf(maxBodyBytes, bodyMs, bodyGraceMs)
 
   /** The bodies that were still incomplete after their headers had been processed, the oldest first. */
   const incomplete = new LinkedList<PendingBody>()
@@ -334,6 +319,25 @@ export function createBodies(options: {
 
 function badBody(status: 400 | 408 | 413 | 415, message: string): Rejection {
   return { status, code: "BAD_USER_INPUT", message }
+}
+
+function rejectionsOf(maxBodyBytes: number, bodyMs: number, bodyGraceMs: number): Record<BodyProblem, Rejection> {
+  const seconds = (ms: number) => Math.round(ms / 100) / 10
+  return {
+    tooSlow: badBody(
+      408,
+      `The request's body was sent too slowly. It must be complete within ${seconds(bodyMs)} s and, after ${seconds(bodyGraceMs)} s, arrive at 16 KiB a second or faster. Send it again.`,
+    ),
+    evicted: badBody(
+      408,
+      "The request's body was incomplete when the gateway needed its memory for other requests: too many are half sent. Send it again.",
+    ),
+    tooLarge: badBody(413, `The request's body is larger than ${maxBodyBytes} bytes.`),
+    tooFragmented: badBody(
+      413,
+      `The request's body has more than ${maxPieces} pieces of less than ${minPieceBytes} bytes. Send larger ones.`,
+    ),
+  }
 }
 
 const malformed = badBody(
