@@ -20,7 +20,7 @@ export function appPanelOf(context: Context, kind: Kind, id: string, version: nu
   return panelByKey(context).load(JSON.stringify({ kind, id, version } satisfies PanelKey))
 }
 
-/** Forgets every panel that this request has loaded, after a write that may have changed them. */
+/** Drops every panel that this request has loaded, after a write that may have changed them. */
 export function clearAppPanels(context: Context): void {
   panelByKey(context).clearAll()
 }
