@@ -3,6 +3,7 @@ import type { GraphQLObjectType, GraphQLResolveInfo } from "graphql"
 import { nullIfMissing } from "../errors.ts"
 import { type Context, oncePerRequest } from "./context.ts"
 import { string } from "./fields.ts"
+import { ownCallsOf } from "./ownCall.ts"
 import { selectionSetsOf, selectsOnlyId } from "./selection.ts"
 
 /** Fetches several objects by one call. */
@@ -157,6 +158,7 @@ export function loaderById<T extends { id: string }>(
   return Object.assign(loader, {
     /** The maximum number of ids that one call fetches, or undefined if each id takes a call. */
     maxBulkIds: bulk?.maxIds,
+    typename,
     /** Stores objects that another call returned, so that they are not fetched again. Returns them with their `__typename`. */
     prime(context: Context, objects: readonly T[]): Typed<T>[] {
       const loaded = loader(context)
@@ -217,9 +219,30 @@ export function linkAt<T extends { id: string }>(
   }
 }
 
-/** A resolver for the object whose id is the argument `id`. Null if it does not exist. */
+/** Code Ocean's alternative ids, and ids in another form than its own: only the object says which id it has. */
+const otherIdForm = /^\d+$|[A-Z]/
+
+/**
+ * A resolver for the object whose id is the argument `id`. Null if it does not exist. If only fields are selected that make calls
+ * of their own, the object is not read: the first of these calls that finds something proves that it exists. If none does, the
+ * object is read, so that a missing one is null.
+ */
 export function byIdArgument<T extends { id: string }>(loader: ReturnType<typeof loaderById<T>>) {
-  return (_root: unknown, { id }: { id: string }, context: Context): Promise<T | null> => loader(context).loadOrNull(id)
+  return (_root: unknown, { id }: { id: string }, context: Context, info: GraphQLResolveInfo): Promise<T | null> => {
+    const objects = loader(context)
+    if (otherIdForm.test(id) || objects.value(id) !== undefined) return objects.loadOrNull(id)
+    const object = typed(loader.typename, { id } as T)
+    const calls = ownCallsOf(object, context, info)
+    if (calls.length === 0) return objects.loadOrNull(id)
+    return Promise.any(calls.map(rejectUnlessProven)).then(
+      () => object,
+      () => objects.loadOrNull(id),
+    )
+  }
+}
+
+async function rejectUnlessProven(call: () => Promise<boolean>): Promise<void> {
+  if (!(await call())) throw new Error("the call found nothing")
 }
 
 /** A resolver for the objects whose ids are the argument `ids`, in the same order. Null for each that does not exist. */

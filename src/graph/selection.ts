@@ -31,7 +31,7 @@ export interface SelectionScope {
  * each fragment once and stops at the first field that fails. The document must be valid.
  * Throws GraphQLError if the condition of `@skip` or `@include` is a variable that is missing or null.
  */
-function everyField(
+export function everyField(
   { schema, fragments, variableValues }: SelectionScope,
   type: GraphQLObjectType,
   sets: readonly SelectionSetNode[],

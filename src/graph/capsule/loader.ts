@@ -1,9 +1,10 @@
-import type { GraphQLResolveInfo } from "graphql"
+import type { GraphQLObjectType, GraphQLResolveInfo } from "graphql"
 import { emptyIfSearchFails, nullIfMissing } from "../../errors.ts"
 import { clearAppPanels } from "../appPanel/loader.ts"
 import { clearComputations } from "../computation/loader.ts"
 import type { Context } from "../context.ts"
-import { type BulkFetch, loaderById, type Typed } from "../loader.ts"
+import { type BulkFetch, loaderById, loaderByKey, type Typed } from "../loader.ts"
+import { needsOnlyTheId } from "../ownCall.ts"
 import { type Page, type PageArguments, pageOfSearch } from "../pagination/page.ts"
 import * as rest from "./rest.ts"
 
@@ -29,9 +30,13 @@ export const pipelineById = loaderById(
 
 const loaderOfKind = { capsules: capsuleById, pipelines: pipelineById } as const
 
-/** The capsule or pipeline with this id, or null. Makes a call unless only its id is selected. */
+/** The capsule or pipeline of a run. Makes a call unless only its id is selected, or fields that need nothing else of it. */
 export function linkRunnable(context: Context, kind: rest.Kind, id: string, info: GraphQLResolveInfo) {
-  return nullIfMissing(loaderOfKind[kind].link(context, id, info))
+  const { typename } = loaderOfKind[kind]
+  const isKnown = needsOnlyTheId(info.schema.getType(typename) as GraphQLObjectType, info)
+  return isKnown
+    ? ({ id, __typename: typename } as Typed<rest.Runnable>)
+    : nullIfMissing(loaderOfKind[kind].link(context, id, info))
 }
 
 /** One page of a search. Makes one call. The objects found are not fetched again in this request. */
@@ -43,6 +48,29 @@ export async function runnablePage(
 ): Promise<Page<Typed<rest.Runnable>>> {
   const page = await pageOfSearch(kind, params, args, (body) => rest.searchRunnables(context.upstream, kind, body))
   return { ...page, nodes: loaderOfKind[kind].prime(context, page.nodes) }
+}
+
+/** Which capsules or pipelines a data asset is attached to. */
+interface AttachedKey extends PageArguments {
+  kind: rest.Kind
+  dataAssetId: string
+  archived?: boolean | null | undefined
+}
+
+const attachedPageByKey = loaderByKey((context, key) => {
+  const { kind, dataAssetId, archived, ...page }: AttachedKey = JSON.parse(key)
+  return runnablePage(context, kind, { query: dataAssetId, archived: archived ?? undefined }, page)
+})
+
+/** One page of the capsules or pipelines that the data asset is attached to. Makes one call for each distinct page. */
+export function attachedPage(
+  context: Context,
+  kind: rest.Kind,
+  dataAssetId: string,
+  { first, after, archived }: PageArguments & Pick<AttachedKey, "archived">,
+): Promise<Page<Typed<rest.Runnable>>> {
+  const key: AttachedKey = { kind, dataAssetId, first, after, archived }
+  return attachedPageByKey(context).load(JSON.stringify(key))
 }
 
 /**
@@ -58,5 +86,6 @@ export async function changeRunnable<T>(context: Context, id: string, write: () 
     pipelineById(context).clear(id)
     clearAppPanels(context)
     clearComputations(context)
+    attachedPageByKey(context).clearAll()
   }
 }

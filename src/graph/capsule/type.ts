@@ -18,6 +18,7 @@ import {
 } from "../fields.ts"
 import { linkAt, type Typed } from "../loader.ts"
 import { Node } from "../node/type.ts"
+import { ownCall } from "../ownCall.ts"
 import { connectionOf, pageArguments, pageItems } from "../pagination/connection.ts"
 import { permissionsOf } from "../permissions/loader.ts"
 import { Permissions } from "../permissions/type.ts"
@@ -216,7 +217,7 @@ Runnable.implement({
     appPanel: t.field({
       type: AppPanel,
       description: "The form in which people run it. Null if it has none. Costs one REST call.",
-      extensions: oneCall,
+      extensions: { ...oneCall, ...ownCall("call") },
       args: {
         version: t.arg.int({ description: "The major version of a release. The default is the latest state." }),
       },
@@ -227,7 +228,7 @@ Runnable.implement({
       type: ComputationConnection,
       description:
         "Its runs, newest first. Costs one REST call, regardless of page and filter: Code Ocean returns the whole history, which the gateway filters and pages.",
-      extensions: cost({ oncePerObject: "computations", items: pageItems }),
+      extensions: { ...cost({ oncePerObject: "computations", items: pageItems }), ...ownCall("call") },
       args: {
         ...pageArguments,
         filter: t.arg({ type: ComputationFilterInput, description: "Which runs to return." }),
@@ -237,7 +238,7 @@ Runnable.implement({
     permissions: t.field({
       type: Permissions,
       description: "Who may do what with it. Costs one REST call.",
-      extensions: cost({ oncePerObject: "permissions" }),
+      extensions: { ...cost({ oncePerObject: "permissions" }), ...ownCall("call") },
       resolve: (runnable, _args, context) => permissionsOf(context, kindOf(runnable), runnable.id),
     }),
   }),

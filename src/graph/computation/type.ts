@@ -13,6 +13,7 @@ import { File, Folder, fileAt, folderAt, logOf } from "../files/type.ts"
 import { limitLength, maxLength } from "../inputLimits.ts"
 import { linkAt } from "../loader.ts"
 import { Node } from "../node/type.ts"
+import { ownCall } from "../ownCall.ts"
 import { connectionOf } from "../pagination/connection.ts"
 import { type Page, type PageArguments, pageOfList } from "../pagination/page.ts"
 import { computationsOf, type ListedRun, type RunnableKey, runnableOf, shownRun } from "./loader.ts"
@@ -287,6 +288,7 @@ Computation.implement({
     results: t.field({
       type: Folder,
       description: "The folder of its results. Costs no REST call until it is opened.",
+      extensions: ownCall("place"),
       args: {
         path: t.arg.string({
           required: true,
@@ -300,6 +302,7 @@ Computation.implement({
     resultFile: t.field({
       type: File,
       description: "A file of its results, reached without listing its folder. Costs no REST call until it is read.",
+      extensions: ownCall("place"),
       args: {
         path: t.arg.string({
           required: true,
@@ -312,7 +315,7 @@ Computation.implement({
     log: t.string({
       description:
         "The console output, which is the result file `output`. Null if there is none yet. At most 1 MiB. A larger log can be read with `tail`, which reads at most the last 1 MiB. Costs two REST calls, three if the last lines are very long, and none if the run has no results.",
-      extensions: cost({ calls: 3, bytes: 8_192 }),
+      extensions: { ...cost({ calls: 3, bytes: 8_192 }), ...ownCall("call") },
       args: { tail: t.arg.int({ description: "How many of the last lines to return. Defaults to the whole log." }) },
       resolve: (computation, { tail }, context) =>
         boolean("has_results")(computation) === false

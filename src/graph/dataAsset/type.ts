@@ -1,6 +1,6 @@
 import { nullIfMissing } from "../../errors.ts"
 import { builder } from "../builder.ts"
-import { capsuleById, runnablePage } from "../capsule/loader.ts"
+import { attachedPage, capsuleById } from "../capsule/loader.ts"
 import { Capsule, CapsuleConnection, PipelineConnection } from "../capsule/type.ts"
 import { computationById, recordRunnable } from "../computation/loader.ts"
 import { Computation } from "../computation/type.ts"
@@ -24,6 +24,7 @@ import { limitLength, maxLength } from "../inputLimits.ts"
 import { Lineage, LineageDirection, lineageOf, maxDepth } from "../lineage/type.ts"
 import { linkAt } from "../loader.ts"
 import { Node } from "../node/type.ts"
+import { ownCall } from "../ownCall.ts"
 import { pageArguments, pageItems } from "../pagination/connection.ts"
 import { permissionsOf } from "../permissions/loader.ts"
 import { Permissions } from "../permissions/type.ts"
@@ -140,6 +141,14 @@ const ContainedDataAsset = builder.objectRef<rest.ContainedDataAsset>("Contained
 })
 
 export const DataAsset = builder.objectRef<rest.DataAsset>("DataAsset")
+/** The arguments of the searches for what a data asset is attached to. */
+const attachedArguments = {
+  ...pageArguments,
+  archived: builder.args((t) => ({
+    archived: t.boolean({ description: "True for archived ones only. Defaults to those that are not archived." }),
+  })).archived,
+}
+
 DataAsset.implement({
   description: "Data files, or results of a run, with a name, metadata and a history.",
   interfaces: [Node],
@@ -223,6 +232,7 @@ DataAsset.implement({
     files: t.field({
       type: Folder,
       description: "The folder of its files. Costs no REST call until it is opened.",
+      extensions: ownCall("place"),
       args: {
         path: t.arg.string({
           required: true,
@@ -236,6 +246,7 @@ DataAsset.implement({
     file: t.field({
       type: File,
       description: "A file, reached without listing its folder. Costs no REST call until it is read.",
+      extensions: ownCall("place"),
       args: {
         path: t.arg.string({
           required: true,
@@ -261,22 +272,22 @@ DataAsset.implement({
     }),
     attachedTo: t.field({
       type: CapsuleConnection,
-      description: "The capsules it is attached to, without archived ones. Costs one REST call per page.",
-      extensions: cost({ calls: 1, items: pageItems }),
-      args: pageArguments,
-      resolve: (asset, args, context) => runnablePage(context, "capsules", { query: asset.id }, args),
+      description: "The capsules it is attached to. Costs one REST call per page.",
+      extensions: { ...cost({ calls: 1, items: pageItems }), ...ownCall("search") },
+      args: attachedArguments,
+      resolve: (asset, args, context) => attachedPage(context, "capsules", asset.id, args),
     }),
     attachedToPipelines: t.field({
       type: PipelineConnection,
-      description: "The pipelines it is attached to, without archived ones. Costs one REST call per page.",
-      extensions: cost({ calls: 1, items: pageItems }),
-      args: pageArguments,
-      resolve: (asset, args, context) => runnablePage(context, "pipelines", { query: asset.id }, args),
+      description: "The pipelines it is attached to. Costs one REST call per page.",
+      extensions: { ...cost({ calls: 1, items: pageItems }), ...ownCall("search") },
+      args: attachedArguments,
+      resolve: (asset, args, context) => attachedPage(context, "pipelines", asset.id, args),
     }),
     permissions: t.field({
       type: Permissions,
       description: "Who may do what with it. Costs one REST call.",
-      extensions: cost({ oncePerObject: "permissions" }),
+      extensions: { ...cost({ oncePerObject: "permissions" }), ...ownCall("call") },
       resolve: (asset, _args, context) => permissionsOf(context, "data_assets", asset.id),
     }),
   }),

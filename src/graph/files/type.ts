@@ -6,6 +6,7 @@ import type { Context } from "../context.ts"
 import { cost } from "../cost.ts"
 import { readableFloat, string } from "../fields.ts"
 import { loaderByKey } from "../loader.ts"
+import { ownCall } from "../ownCall.ts"
 import * as rest from "./rest.ts"
 
 /** A path among the files of an owner. It may not exist. */
@@ -250,10 +251,16 @@ function quotedPath(path: string): string {
 const FolderEntry = builder.interfaceRef<FolderPlace | FilePlace>("FolderEntry").implement({
   description: "An entry of a folder: a file or another folder.",
   fields: (t) => ({
-    name: t.string({ nullable: false, description: "The name. Empty for the root folder.", resolve: nameOf }),
+    name: t.string({
+      nullable: false,
+      description: "The name. Empty for the root folder.",
+      extensions: ownCall("none"),
+      resolve: nameOf,
+    }),
     path: t.exposeString("path", {
       nullable: false,
       description: "The path from the root, without a leading slash. Empty for the root folder.",
+      extensions: ownCall("none"),
     }),
   }),
 })
@@ -268,7 +275,7 @@ Folder.implement({
       type: [FolderEntry],
       description:
         "The files and folders in it, in Code Ocean's order. Null if the folder does not exist. The files of an external data asset can't be listed. Costs one REST call.",
-      extensions: cost({ oncePerObject: "entries", items: { assumed: 20 } }),
+      extensions: { ...cost({ oncePerObject: "entries", items: { assumed: 20 } }), ...ownCall("call") },
       resolve: (folder, _args, context) => entriesOf(context, folder),
     }),
   }),
@@ -291,13 +298,13 @@ File.implement({
     downloadUrl: t.string({
       description:
         "A URL from which the file can be downloaded. It needs no token and is valid for some minutes: anyone who has it can read the file. Costs one REST call, shared with `viewUrl`, `text` and `json`.",
-      extensions: cost({ oncePerObject: "urls" }),
+      extensions: { ...cost({ oncePerObject: "urls" }), ...ownCall("call") },
       resolve: async (file, _args, context) => (await urlsByFile(context).load(keyOf(file)))?.download_url ?? null,
     }),
     viewUrl: t.string({
       description:
         "A URL at which a browser shows the file. It needs no token and is valid for some minutes. Costs one REST call, shared with `downloadUrl`, `text` and `json`.",
-      extensions: cost({ oncePerObject: "urls" }),
+      extensions: { ...cost({ oncePerObject: "urls" }), ...ownCall("call") },
       resolve: async (file, _args, context) => {
         const urls = await urlsByFile(context).load(keyOf(file))
         return urls && viewUrlOf(urls)
@@ -306,7 +313,7 @@ File.implement({
     text: t.string({
       description:
         "The whole content of a small UTF-8 text file. A larger file, or one that is not text, is an error. Costs two REST calls: one for its URL and one for the content.",
-      extensions: cost({ calls: 1, oncePerObject: "urls", bytes: 8_192 }),
+      extensions: { ...cost({ calls: 1, oncePerObject: "urls", bytes: 8_192 }), ...ownCall("call") },
       args: {
         maxBytes: t.arg.int({
           required: true,
@@ -326,7 +333,7 @@ File.implement({
     json: t.field({
       type: "JSON",
       description: `The parsed content of a JSON file of at most ${mostBytes} bytes. A larger file, or one that is not JSON, is an error. Costs two REST calls: one for its URL and one for the content.`,
-      extensions: cost({ calls: 1, oncePerObject: "urls", bytes: 2_048 }),
+      extensions: { ...cost({ calls: 1, oncePerObject: "urls", bytes: 2_048 }), ...ownCall("call") },
       resolve: (file, _args, context) => {
         checkListedSize(file, mostBytes)
         return jsonByFile(context).load(keyOf(file))
