@@ -112,7 +112,7 @@ describe("the outcome of a run", () => {
         outcomeReasons: ["It ended as succeeded, yet its exit code is 1."],
       },
       counted: { outcome: "SUCCEEDED", outcomeReasons: [] },
-      stopped: { outcome: "STOPPED", outcomeReasons: ["Someone stopped it."] },
+      stopped: { outcome: "STOPPED", outcomeReasons: ["It was stopped."] },
       failed: { outcome: "FAILED", outcomeReasons: ["Code Ocean says that it failed.", "Its exit code is 137."] },
       workstation: { outcome: "SUCCEEDED", outcomeReasons: [] },
       preempted: {

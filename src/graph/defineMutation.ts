@@ -39,7 +39,7 @@ export const MutationRefused = builder.objectRef<Refusal>("MutationRefused").imp
     problems: t.field({
       type: [InputProblemType],
       nullable: { list: false, items: false },
-      description: "What is wrong with the values of a run: all problems, at most 100. Otherwise empty.",
+      description: "All problems of the values of a run, at most 100. Otherwise empty.",
       extensions: listOf(2),
       resolve: ({ problems }) => [...problems],
     }),

@@ -19,7 +19,7 @@ export function wireEnum<Value extends string>(
 ) {
   const ref = builder.enumType(name, {
     description,
-    values: enumValues({ ...values, [unrecognized]: "A value that this gateway does not know." }),
+    values: enumValues({ ...values, [unrecognized]: "A value that is missing from this schema." }),
   })
   const known = new Set<string>(Object.keys(values))
   const longestKnown = Math.max(...[...known, ...Object.keys(older)].map((value) => value.length))

@@ -7,14 +7,14 @@ import { boolean, float, object, objects, string, stringOrEmpty, strings } from 
 import { linkAt } from "../loader.ts"
 import type * as rest from "./rest.ts"
 
-const DataAssetKind = wireEnum("AppPanelDataAssetKind", "How an attached data asset is kept.", {
+const DataAssetKind = wireEnum("AppPanelDataAssetKind", "How the files of an attached data asset are stored.", {
   internal: "In Code Ocean.",
-  external: "In a bucket outside.",
-  combined: "As several data assets together.",
+  external: "In an external bucket.",
+  combined: "A combination of several data assets.",
 })
 
-const ParameterType = wireEnum("AppPanelParameterType", "How a parameter's value is given.", {
-  text: "Typed in.",
+const ParameterType = wireEnum("AppPanelParameterType", "How a parameter's value is entered.", {
+  text: "Entered as text.",
   list: "Chosen from `valueOptions`.",
   file: "A file's path.",
 })
@@ -23,7 +23,7 @@ const General = builder.objectRef<object>("AppPanelGeneral").implement({
   description: "The title and instructions of an app panel.",
   fields: (t) => ({
     title: t.string({ description: "The title.", resolve: string("title") }),
-    instructions: t.string({ description: "What to do.", resolve: string("instructions") }),
+    instructions: t.string({ description: "The instructions.", resolve: string("instructions") }),
     helpText: t.string({ description: "Further help.", resolve: string("help_text") }),
   }),
 })
@@ -36,7 +36,11 @@ const PanelDataAsset = builder.objectRef<rest.PanelDataAsset>("AppPanelDataAsset
     name: t.string({ description: "The panel's label for it.", resolve: string("name") }),
     description: t.string({ description: "What it is for.", resolve: string("description") }),
     helpText: t.string({ description: "Further help.", resolve: string("help_text") }),
-    kind: t.field({ type: DataAssetKind.ref, description: "How it is kept.", resolve: DataAssetKind.at("kind") }),
+    kind: t.field({
+      type: DataAssetKind.ref,
+      description: "How its files are stored.",
+      resolve: DataAssetKind.at("kind"),
+    }),
     accessible: t.boolean({ description: "Whether the caller may read it.", resolve: boolean("accessible") }),
     dataAsset: t.field({
       type: DataAsset,
@@ -48,9 +52,9 @@ const PanelDataAsset = builder.objectRef<rest.PanelDataAsset>("AppPanelDataAsset
 })
 
 const Category = builder.objectRef<object>("AppPanelCategory").implement({
-  description: "A heading under which parameters stand.",
+  description: "A heading that groups parameters.",
   fields: (t) => ({
-    id: t.id({ description: "What a parameter's `category` names.", resolve: string("id") }),
+    id: t.id({ description: "The id. A parameter's `category` refers to it.", resolve: string("id") }),
     name: t.string({ description: "The heading.", resolve: string("name") }),
     description: t.string({ description: "What it is about.", resolve: string("description") }),
     helpText: t.string({ description: "Further help.", resolve: string("help_text") }),
@@ -58,23 +62,23 @@ const Category = builder.objectRef<object>("AppPanelCategory").implement({
 })
 
 const Parameter = builder.objectRef<object>("AppPanelParameter").implement({
-  description: "One value that a run takes. All values are text.",
+  description: "A parameter of a run. All values are text.",
   fields: (t) => ({
     name: t.string({ description: "The label.", resolve: string("name") }),
     type: t.field({
       type: ParameterType.ref,
-      description: "How its value is given.",
+      description: "How its value is entered.",
       resolve: ParameterType.at("type"),
     }),
-    category: t.string({ description: "The id of the category it stands under.", resolve: string("category") }),
+    category: t.string({ description: "The id of its category.", resolve: string("category") }),
     paramName: t.string({
-      description: "The name under which a run takes the value. Null if it has only a position.",
+      description: "The name by which a run identifies the parameter. Null if it has only a position.",
       resolve: string("param_name"),
     }),
     description: t.string({ description: "What it is for.", resolve: string("description") }),
     helpText: t.string({ description: "Further help.", resolve: string("help_text") }),
     valueType: t.string({
-      description: "What the text stands for, such as `string`, `integer` or `float`.",
+      description: "The type of the value, such as `string`, `integer` or `float`.",
       resolve: string("value_type"),
     }),
     defaultValue: t.string({
@@ -83,7 +87,7 @@ const Parameter = builder.objectRef<object>("AppPanelParameter").implement({
     }),
     required: t.boolean({ description: "Whether a run needs a value.", resolve: boolean("required") }),
     hidden: t.boolean({ description: "Whether the panel hides it.", resolve: boolean("hidden") }),
-    minimum: t.float({ description: "The least value.", resolve: float("minimum") }),
+    minimum: t.float({ description: "The smallest value.", resolve: float("minimum") }),
     maximum: t.float({ description: "The largest value.", resolve: float("maximum") }),
     pattern: t.string({ description: "The regular expression that a value must match.", resolve: string("pattern") }),
     valueOptions: t.stringList({ description: "The values to choose from.", resolve: strings("value_options") }),
@@ -107,7 +111,7 @@ const Process = builder.objectRef<object>("AppPanelProcess").implement({
 })
 
 export const AppPanel = builder.objectRef<rest.AppPanel>("AppPanel").implement({
-  description: "The form in which people run a capsule or pipeline.",
+  description: "The form for the parameters of a run of a capsule or pipeline.",
   fields: (t) => ({
     general: t.field({ type: General, description: "Its title and instructions.", resolve: object("general") }),
     dataAssets: t.field({
@@ -118,7 +122,7 @@ export const AppPanel = builder.objectRef<rest.AppPanel>("AppPanel").implement({
     }),
     categories: t.field({
       type: [Category],
-      description: "The headings of its parameters.",
+      description: "The headings that group its parameters.",
       resolve: objects("categories"),
     }),
     parameters: t.field({
@@ -129,7 +133,7 @@ export const AppPanel = builder.objectRef<rest.AppPanel>("AppPanel").implement({
     results: t.field({ type: [Result], description: "The result files it shows.", resolve: objects("results") }),
     processes: t.field({
       type: [Process],
-      description: "The processes of a pipeline of capsules; such a panel has no parameters of its own.",
+      description: "The processes of a pipeline of capsules. Such a panel has no parameters of its own.",
       resolve: objects("processes"),
     }),
   }),

@@ -59,8 +59,8 @@ const AttachedDataAsset = builder.objectRef<rest.AttachResult>("AttachedDataAsse
       resolve: string("mount_state"),
     }),
     jobId: t.string({ description: "The job that mounts it, in a cloud workstation.", resolve: string("job_id") }),
-    external: t.boolean({ description: "Whether its files are in a bucket outside.", resolve: boolean("external") }),
-    ready: t.boolean({ description: "Whether it can already be read.", resolve: boolean("ready") }),
+    external: t.boolean({ description: "Whether its files are in an external bucket.", resolve: boolean("external") }),
+    ready: t.boolean({ description: "Whether it is ready to be read.", resolve: boolean("ready") }),
     dataAsset: t.field({
       type: DataAsset,
       description: "The data asset. Costs one REST call, or none if only its id is selected.",
@@ -86,7 +86,7 @@ export function defineAttachmentMutations(names: {
 
   const AttachPayload = names.payloadOf<{ id: string; results: rest.AttachResult[] }>(
     names.attach,
-    "They are attached.",
+    "The data assets were attached.",
   )
   builder.objectField(AttachPayload, "results", (t) =>
     t.field({
@@ -137,7 +137,7 @@ export function defineAttachmentMutations(names: {
         dataAssetIds: t.idList({ required: true, description: "1 to 1,000 ids of data assets, without duplicates." }),
       }),
     }),
-    payload: names.payloadOf(names.detach, "They are detached."),
+    payload: names.payloadOf(names.detach, "The data assets were detached."),
     run: async (input, context) => {
       const id = String(input[`${one}Id`])
       const dataAssetIds = input.dataAssetIds as string[]

@@ -37,18 +37,18 @@ function defineRunnableMutations(names: {
   }
 
   const ArchiveInput = builder.inputType(`${capitalized(names.archive)}Input`, {
-    description: `Which ${one}, and whether it is to be archived.`,
+    description: `The ${one}, and whether to archive it.`,
     fields: (t) => ({
       id: t.id({ required: true, description: `The ${one}'s id.` }),
-      archived: t.boolean({ required: true, description: "True archives it, false takes it out of the archive." }),
+      archived: t.boolean({ required: true, description: "True archives it, false unarchives it." }),
     }),
   })
   defineMutation({
     name: names.archive,
-    description: `Archives a ${one}, or takes it out of the archive. Costs one REST call.`,
+    description: `Archives or unarchives a ${one}. Costs one REST call.`,
     cost: { calls: 1 },
     input: ArchiveInput,
-    payload: payloadOf(names.archive, `The ${one} is archived, or no longer archived.`),
+    payload: payloadOf(names.archive, `The ${one} was archived or unarchived.`),
     run: async ({ id, archived }, context) => {
       await changeRunnable(context, id, () => rest.archiveRunnable(context.upstream, kind, id, archived))
       return { id }
@@ -56,7 +56,7 @@ function defineRunnableMutations(names: {
   })
 
   const DeletePayload = builder.objectRef<{ id: string }>(`${capitalized(names.delete)}Payload`).implement({
-    description: `The ${one} is deleted.`,
+    description: `The ${one} was deleted.`,
   })
   builder.objectField(DeletePayload, `deleted${capitalized(one)}Id`, (t) =>
     t.exposeID("id", { nullable: false, description: `The id of the deleted ${one}.` }),

@@ -27,7 +27,7 @@ import type * as rest from "./rest.ts"
 
 export const Capsule = builder.objectRef<Typed<rest.Runnable>>("Capsule")
 Capsule.implement({
-  description: "A compute capsule: code, environment and data, so that everyone gets the same results from a run.",
+  description: "A compute capsule: code, environment and data for reproducible runs.",
   interfaces: () => [Runnable, Node],
 })
 
@@ -153,7 +153,7 @@ const Article = builder.objectRef<rest.Article>("Article").implement({
 export const Runnable = builder.interfaceRef<Typed<rest.Runnable>>("Runnable")
 Runnable.implement({
   description:
-    "A capsule or a pipeline. Several that a query needs at once are found by one search. A search also finds those that the caller may find but not open, which are an error if they are read alone.",
+    "A capsule or a pipeline. If a query needs several at once, one search reads them. The search also returns objects that the caller may find but not open. Reading one of these alone is an error.",
   interfaces: [Node],
   fields: (t) => ({
     created: t.field({
@@ -216,7 +216,7 @@ Runnable.implement({
     article: t.field({ type: Article, description: "The publication it belongs to.", resolve: object("article") }),
     appPanel: t.field({
       type: AppPanel,
-      description: "The form in which people run it. Null if it has none. Costs one REST call.",
+      description: "The form for the parameters of a run. Null if it has none. Costs one REST call.",
       extensions: { ...oneCall, ...ownCall("call") },
       args: {
         version: t.arg.int({ description: "The major version of a release. The default is the latest state." }),

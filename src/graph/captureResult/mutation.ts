@@ -65,7 +65,7 @@ export const CaptureResultInput = builder.inputType("CaptureResultInput", {
     name: t.string({ required: true, description: "The data asset's display name." }),
     tags: t.stringList({
       required: true,
-      description: "Keywords; may be an empty list.",
+      description: "Keywords. May be an empty list.",
       extensions: limitLength(maxLength.key),
     }),
     mount: t.string({
@@ -74,13 +74,13 @@ export const CaptureResultInput = builder.inputType("CaptureResultInput", {
       extensions: limitLength(maxLength.path),
     }),
     description: t.string({
-      description: "Free text; may hold Markdown.",
+      description: "Free text, may contain Markdown.",
       extensions: limitLength(maxLength.freeText),
     }),
     customMetadata: t.field({ type: [CustomMetadataInput], description: "Values of custom metadata fields." }),
     permissions: t.field({
       type: CapturePermissionsInput,
-      description: "Who may do what with it. Defaults to nobody else.",
+      description: "Who may do what with it. By default only its owner has access.",
     }),
   }),
 })

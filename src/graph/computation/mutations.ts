@@ -123,7 +123,7 @@ defineMutation({
     "Runs a capsule. Costs one REST call, and one more for the app panel that the values are checked against.",
   cost: { calls: 2 },
   input: builder.inputType("RunCapsuleInput", {
-    description: "Which capsule to run, and with what.",
+    description: "The capsule to run, and its inputs.",
     fields: (t) => ({
       capsuleId: t.id({ required: true, description: "The capsule's id." }),
       parameters: t.stringList({
@@ -143,7 +143,7 @@ defineMutation({
     "Runs a pipeline. Costs one REST call, and one more for the app panel that the values are checked against.",
   cost: { calls: 2 },
   input: builder.inputType("RunPipelineInput", {
-    description: "Which pipeline to run, and with what.",
+    description: "The pipeline to run, and its inputs.",
     fields: (t) => ({
       pipelineId: t.id({ required: true, description: "The pipeline's id." }),
       parameters: t.stringList({
@@ -193,7 +193,7 @@ defineMutation({
       name: t.string({ required: true, description: "The new display name." }),
     }),
   }),
-  payload: payloadOf<{ id: string }>("renameComputation", "The run has its new name."),
+  payload: payloadOf<{ id: string }>("renameComputation", "The run was renamed."),
   run: async ({ id, name }, context) => {
     if (name.trim() === "") throw badUserInput("`name` is empty: give the run a name.")
     await change(context, id, () => rest.renameComputation(context.upstream, id, name))

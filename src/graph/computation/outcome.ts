@@ -41,7 +41,7 @@ export function outcomeOf(signs: Signs): Verdict {
   if (state === "failed" && endStatus === "succeeded") doubts.push("Its state is failed, yet it ended as succeeded.")
   if (doubts.length > 0) return { outcome: "SUSPECT", reasons: doubts }
 
-  if (endStatus === "stopped") return { outcome: "STOPPED", reasons: ["Someone stopped it."] }
+  if (endStatus === "stopped") return { outcome: "STOPPED", reasons: ["It was stopped."] }
   if (state === "failed" || endStatus === "failed") {
     return { outcome: "FAILED", reasons: ["Code Ocean says that it failed.", ...(isBadExit ? [itsExit] : [])] }
   }

@@ -29,9 +29,9 @@ export const ComputationState = wireEnum("ComputationState", "The state of a run
 })
 
 export const ComputationEndStatus = wireEnum("ComputationEndStatus", "How a run ended.", {
-  succeeded: "By itself.",
-  failed: "With an error.",
-  stopped: "Stopped by someone.",
+  succeeded: "It ended by itself.",
+  failed: "It ended with an error.",
+  stopped: "It was stopped.",
 })
 
 export const ComputationOutcome = builder.enumType("ComputationOutcome", {
@@ -43,7 +43,7 @@ export const ComputationOutcome = builder.enumType("ComputationOutcome", {
         "It ended by itself, with exit code 0 if it has one, and has results unless it is a cloud workstation.",
     },
     FAILED: { description: "It failed." },
-    STOPPED: { description: "Someone stopped it." },
+    STOPPED: { description: "It was stopped." },
     SUSPECT: {
       description:
         "The outcome is unknown, or the values contradict each other, such as a success with exit code 1. Read the log.",
@@ -159,10 +159,13 @@ function matcherOf({ state, endStatus, name, created, dataAssetId }: Filter, con
 const nameOf = readableString("name")
 
 const ComputationParameter = builder.objectRef<object>("ComputationParameter").implement({
-  description: "A value that a run was given.",
+  description: "A parameter value of a run.",
   fields: (t) => ({
     name: t.string({ description: "The label in the app panel.", resolve: string("name") }),
-    paramName: t.string({ description: "The name under which the run took it.", resolve: string("param_name") }),
+    paramName: t.string({
+      description: "The parameter's `paramName` in the app panel.",
+      resolve: string("param_name"),
+    }),
     value: t.string({ description: "The value.", resolve: stringOrEmpty("value") }),
   }),
 })
@@ -186,10 +189,10 @@ const Process = builder.objectRef<rest.Process>("ComputationProcess").implement(
   fields: (t) => ({
     name: t.string({ description: "The process's name.", resolve: string("name") }),
     version: t.int({ description: "The release of its capsule that ran.", resolve: int("version") }),
-    public: t.boolean({ description: "Whether its capsule is open to everyone.", resolve: boolean("public") }),
+    public: t.boolean({ description: "Whether its capsule is visible to everyone.", resolve: boolean("public") }),
     parameters: t.field({
       type: [ComputationParameter],
-      description: "The values it was given.",
+      description: "The values of its parameters.",
       resolve: objects("parameters"),
     }),
     capsule: t.field({
@@ -260,7 +263,7 @@ Computation.implement({
     }),
     parameters: t.field({
       type: [ComputationParameter],
-      description: "The values it was given.",
+      description: "The values of its parameters.",
       resolve: objects("parameters"),
     }),
     dataAssets: t.field({
@@ -278,7 +281,7 @@ Computation.implement({
     runnable: t.field({
       type: Runnable,
       description:
-        "What ran. Code Ocean's runs do not name it, so it is known only if the run was reached from its capsule or pipeline, or from the provenance of a result. Null otherwise. Costs one REST call, or none if the request has already loaded it or only its id is selected.",
+        "The capsule or pipeline that ran. Code Ocean's runs do not name it, so it is known only if the run was reached from its capsule or pipeline, or from the provenance of a result. Null otherwise. Costs one REST call, or none if the request has already loaded it or only its id is selected.",
       extensions: link,
       resolve: (computation, _args, context, info) => {
         const runnable = runnableOf(context, computation)

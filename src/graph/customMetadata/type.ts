@@ -36,7 +36,7 @@ async function customMetadataField(context: Context, name: string): Promise<rest
 const fieldsOf = objects<rest.CustomMetadataField>("fields")
 
 const CustomMetadataType = wireEnum("CustomMetadataType", "The type of a custom metadata field's values.", {
-  string: "Texts.",
+  string: "Strings.",
   number: "Numbers.",
   date: "Dates, as epoch seconds.",
 })

@@ -96,7 +96,7 @@ const UpdateStatus = builder.enumType("DataAssetUpdateStatus", {
   description: "The result for one data asset in a bulk edit.",
   values: enumValues({
     changed: "It has changed.",
-    would_change: "It would change: this was a dry run.",
+    would_change: "It would change. Nothing was sent, because this was a dry run.",
     unchanged: "It already has these values. Nothing was sent.",
     failed: "Reading or changing it failed: see `failure`.",
   }),

@@ -76,13 +76,13 @@ const AwsSourceInput = builder.inputType("AwsSourceInput", {
   fields: (t) => ({
     bucket: t.string({ required: true, description: "The bucket's name." }),
     prefix: t.string({
-      description: "The folder in the bucket; by default all of it.",
+      description: "The folder in the bucket. Defaults to the whole bucket.",
       extensions: limitLength(maxLength.path),
     }),
     endpointName: t.string({ description: "The name of a custom S3 endpoint." }),
     keepOnExternalStorage: t.boolean({ description: "True leaves the files where they are." }),
     public: t.boolean({ description: "True reads the bucket without credentials." }),
-    useInputBucket: t.boolean({ description: "True takes the files from the deployment's input bucket; admins only." }),
+    useInputBucket: t.boolean({ description: "True takes the files from the deployment's input bucket. Admins only." }),
   }),
 })
 
@@ -91,11 +91,13 @@ const GcpSourceInput = builder.inputType("GcpSourceInput", {
   fields: (t) => ({
     bucket: t.string({ required: true, description: "The bucket's name." }),
     prefix: t.string({
-      description: "The folder in the bucket; by default all of it.",
+      description: "The folder in the bucket. Defaults to the whole bucket.",
       extensions: limitLength(maxLength.path),
     }),
     clientId: t.string({ description: "The client id to read it with." }),
-    clientSecret: t.string({ description: "The client secret to read it with; handed on, kept nowhere." }),
+    clientSecret: t.string({
+      description: "The client secret to read it with. The gateway passes it to Code Ocean and does not store it.",
+    }),
   }),
 })
 
@@ -113,21 +115,21 @@ const ComputationSourceInput = builder.inputType("ComputationSourceInput", {
 const CloudWorkstationSourceInput = builder.inputType("CloudWorkstationSourceInput", {
   description: "Files in a cloud workstation session.",
   fields: (t) => ({
-    id: t.id({ required: true, description: "The session's id: that of its computation." }),
+    id: t.id({ required: true, description: "The session's id, which is the id of its computation." }),
     path: t.string({
       required: true,
       description: "The folder in the session.",
       extensions: limitLength(maxLength.path),
     }),
     runScript: t.string({
-      description: "The script that made them; with it the data asset is a result.",
+      description: "The script that produced the files. If given, the data asset is a result.",
       extensions: limitLength(maxLength.path),
     }),
   }),
 })
 
 const CombinedSourceInput = builder.inputType("CombinedSourceInput", {
-  description: "Other data assets together.",
+  description: "A combination of other data assets.",
   fields: (t) => ({
     dataAssetIds: t.idList({ required: true, description: "1 to 1,000 ids of data assets, without duplicates." }),
   }),
@@ -141,7 +143,7 @@ const DataAssetSourceInput = builder.inputType("DataAssetSourceInput", {
     gcp: t.field({ type: GcpSourceInput, description: "A Google Cloud Storage bucket." }),
     computation: t.field({ type: ComputationSourceInput, description: "The results of a run." }),
     cloudWorkstation: t.field({ type: CloudWorkstationSourceInput, description: "A cloud workstation session." }),
-    combined: t.field({ type: CombinedSourceInput, description: "Other data assets together." }),
+    combined: t.field({ type: CombinedSourceInput, description: "A combination of other data assets." }),
   }),
 })
 
@@ -155,12 +157,12 @@ const AwsTargetInput = builder.inputType("AwsTargetInput", {
 })
 
 const DataAssetTargetInput = builder.inputType("DataAssetTargetInput", {
-  description: "Where to put a data asset's files.",
+  description: "Where to store a data asset's files.",
   fields: (t) => ({ aws: t.field({ type: AwsTargetInput, required: true, description: "An S3 bucket." }) }),
 })
 
 const ResultParameterInput = builder.inputType("ResultParameterInput", {
-  description: "A value that a run had.",
+  description: "A parameter value of a run.",
   fields: (t) => ({
     paramName: t.string({ required: true, description: "The parameter's name." }),
     value: t.string({ required: true, description: "Its value.", extensions: limitLength(maxLength.parameterValue) }),
@@ -173,21 +175,21 @@ const ResultProcessInput = builder.inputType("ResultProcessInput", {
     name: t.string({ required: true, description: "The process's name." }),
     capsuleId: t.id({ description: "The capsule that ran." }),
     version: t.int({ description: "The release of it that ran." }),
-    public: t.boolean({ description: "Whether the capsule is open to everyone." }),
-    parameters: t.field({ type: [ResultParameterInput], description: "The values it had." }),
+    public: t.boolean({ description: "Whether the capsule is visible to everyone." }),
+    parameters: t.field({ type: [ResultParameterInput], description: "The parameter values." }),
   }),
 })
 
 const ResultsInfoInput = builder.inputType("ResultsInfoInput", {
-  description: "What made results that were exported from elsewhere.",
+  description: "How results that were exported from elsewhere were produced.",
   fields: (t) => ({
     capsuleId: t.id({ description: "The capsule that ran." }),
     pipelineId: t.id({ description: "The pipeline that ran." }),
     version: t.int({ description: "The release that ran." }),
     commit: t.string({ description: "The commit of the code that ran." }),
     runScript: t.string({ description: "The path of the script that ran.", extensions: limitLength(maxLength.path) }),
-    dataAssetIds: t.idList({ description: "The data assets that went in." }),
-    parameters: t.field({ type: [ResultParameterInput], description: "The values it had." }),
+    dataAssetIds: t.idList({ description: "The input data assets." }),
+    parameters: t.field({ type: [ResultParameterInput], description: "The parameter values." }),
     nextflowProfile: t.string({ description: "The Nextflow profile it ran with." }),
     processes: t.field({ type: [ResultProcessInput], description: "The processes of the pipeline." }),
   }),
@@ -284,15 +286,15 @@ const payloadOf = (mutation: string, description: string) =>
 defineMutation({
   name: "createDataAsset",
   description:
-    "Starts creating a data asset. It is a draft until its `state` is READY or FAILED: follow it with the subscription `dataAsset(id)`. Costs one REST call.",
+    "Starts creating a data asset. It is a draft until its `state` is READY or FAILED. Follow it with the subscription `dataAsset(id)`. Costs one REST call.",
   cost: { calls: 1 },
   input: builder.inputType("CreateDataAssetInput", {
-    description: "What to create, and of what.",
+    description: "The data asset to create, and the source of its files.",
     fields: (t) => ({
       name: t.string({ required: true, description: "The display name." }),
       tags: t.stringList({
         required: true,
-        description: "Keywords; may be an empty list.",
+        description: "Keywords. May be an empty list.",
         extensions: limitLength(maxLength.key),
       }),
       mount: t.string({
@@ -301,18 +303,18 @@ defineMutation({
         extensions: limitLength(maxLength.path),
       }),
       description: t.string({
-        description: "Free text; may hold Markdown.",
+        description: "Free text, may contain Markdown.",
         extensions: limitLength(maxLength.freeText),
       }),
       customMetadata: t.field({ type: [CustomMetadataInput], description: "Values of custom metadata fields." }),
       source: t.field({ type: DataAssetSourceInput, required: true, description: "Where its files come from." }),
       target: t.field({
         type: DataAssetTargetInput,
-        description: "Where to put its files; by default into Code Ocean.",
+        description: "Where to store its files. Defaults to Code Ocean.",
       }),
       resultsInfo: t.field({
         type: ResultsInfoInput,
-        description: "For results that were made elsewhere and lie in a bucket: what made them.",
+        description: "How results in a bucket were produced, if they were produced elsewhere.",
       }),
     }),
   }),
@@ -343,7 +345,7 @@ defineMutation({
     "Changes the given fields of a data asset and leaves the others unchanged. Costs two REST calls: the data asset is read first, because Code Ocean replaces it as a whole.",
   cost: { calls: 2 },
   input: builder.inputType("UpdateDataAssetInput", {
-    description: "Which data asset, and what is to change: at least one field.",
+    description: "The data asset, and at least one field to change.",
     fields: (t) => ({
       id: t.id({ required: true, description: "The data asset's id." }),
       name: t.string({ description: "The new display name." }),
@@ -388,13 +390,13 @@ defineMutation({
   description: "Archives or unarchives a data asset. Costs one REST call.",
   cost: { calls: 1 },
   input: builder.inputType("ArchiveDataAssetInput", {
-    description: "Which data asset, and where it is to be.",
+    description: "The data asset, and whether to archive it.",
     fields: (t) => ({
       id: t.id({ required: true, description: "The data asset's id." }),
-      archived: t.boolean({ required: true, description: "True puts it into the archive, false takes it out." }),
+      archived: t.boolean({ required: true, description: "True archives it, false unarchives it." }),
     }),
   }),
-  payload: payloadOf("archiveDataAsset", "The data asset is in the archive now, or out of it."),
+  payload: payloadOf("archiveDataAsset", "The data asset was archived or unarchived."),
   run: async ({ id, archived }, context) => {
     await rest.archiveDataAsset(context.upstream, id, archived)
     dataAssetById(context).clear(id)
@@ -429,11 +431,11 @@ defineMutation({
     "Starts moving a data asset's files to another bucket. Admins only. `lastTransferred` and `transferError` say how it ended. Costs one REST call.",
   cost: { calls: 1 },
   input: builder.inputType("TransferDataAssetInput", {
-    description: "Which data asset, and where its files are to go.",
+    description: "The data asset, and where to move its files.",
     fields: (t) => ({
       id: t.id({ required: true, description: "The data asset's id." }),
-      target: t.field({ type: DataAssetTargetInput, required: true, description: "Where its files are to go." }),
-      force: t.boolean({ description: "True moves them although they are in use." }),
+      target: t.field({ type: DataAssetTargetInput, required: true, description: "Where to move its files." }),
+      force: t.boolean({ description: "True moves the files even if they are in use." }),
     }),
   }),
   payload: payloadOf("transferDataAsset", "The files are being moved."),

@@ -28,51 +28,51 @@ export const watchDataAsset = defineSubscription({
 
 const DataAssetOriginFilter = builder.enumType("DataAssetOriginFilter", {
   description: "Where a data asset's files are kept.",
-  values: enumValues({ internal: "In Code Ocean.", external: "In a bucket outside." }),
+  values: enumValues({ internal: "In Code Ocean.", external: "In an external bucket." }),
 })
 
 const DataAssetOrderField = builder.enumType("DataAssetOrderField", {
-  description: "What data assets can be ordered by.",
+  description: "The fields by which data assets can be ordered.",
   values: enumValues({
     created: "When it was created.",
-    type: "What it holds.",
+    type: "The kind of its contents.",
     name: "The display name.",
     size: "Its size.",
   }),
 })
 
 const DataAssetOrderInput = builder.inputType("DataAssetOrderInput", {
-  description: "An order of data assets.",
+  description: "The order of data assets.",
   fields: (t) => ({
-    field: t.field({ type: DataAssetOrderField, required: true, description: "What to order by." }),
+    field: t.field({ type: DataAssetOrderField, required: true, description: "The field to order by." }),
     direction: t.field({
       type: OrderDirection,
       required: true,
       defaultValue: "asc",
-      description: "Which end comes first.",
+      description: "The direction of the order.",
     }),
   }),
 })
 
 const queryDescription =
-  "Free text, or terms such as `tag:ecephys` with a field: name, tag, run_script, commit_id, contained_data_id. The same field twice means either, different fields mean both; phrases need quotes."
+  "Free text, or terms such as `tag:ecephys` with a field: name, tag, run_script, commit_id, contained_data_id. Terms with the same field are combined by OR, terms with different fields by AND. Phrases need quotes."
 
 builder.queryField("searchDataAssets", (t) =>
   t.field({
     type: connectionOf("DataAsset", DataAsset),
     description:
-      "Data assets that the caller may see. Null with an error if the search fails. Costs one REST call per page.",
+      "Searches the data assets that the caller may see. Null, with an error, if the search fails. Costs one REST call per page.",
     extensions: cost({ calls: 1, items: pageItems }),
     args: {
       ...pageArguments,
       query: t.arg.string({ description: queryDescription, extensions: limitLength(maxLength.query) }),
-      filters: t.arg({ type: [SearchFilterInput], description: "Conditions that must all hold." }),
-      type: t.arg({ type: DataAssetType.ref, description: "What they hold." }),
+      filters: t.arg({ type: [SearchFilterInput], description: "Conditions, combined by AND." }),
+      type: t.arg({ type: DataAssetType.ref, description: "The kind of their contents." }),
       origin: t.arg({ type: DataAssetOriginFilter, description: "Where their files are kept." }),
       ownership: t.arg({ type: Ownership, description: "Whose data assets to find." }),
       favorite: t.arg.boolean({ description: "True finds the caller's favorites, false the others." }),
       archived: t.arg.boolean({ description: "True finds archived ones." }),
-      orderBy: t.arg({ type: DataAssetOrderInput, description: "Without it, by when they were created." }),
+      orderBy: t.arg({ type: DataAssetOrderInput, description: "The default is by time of creation." }),
     },
     resolve: async (_root, args, context) => {
       const params = {
@@ -93,8 +93,8 @@ export const DataAssetSearchInput = builder.inputType("DataAssetSearchInput", {
   description: "Selects the data assets that a search finds. At least one condition is required.",
   fields: (t) => ({
     query: t.string({ description: queryDescription, extensions: limitLength(maxLength.query) }),
-    filters: t.field({ type: [SearchFilterInput], description: "Conditions that must all hold." }),
-    type: t.field({ type: DataAssetType.ref, description: "What they hold." }),
+    filters: t.field({ type: [SearchFilterInput], description: "Conditions, combined by AND." }),
+    type: t.field({ type: DataAssetType.ref, description: "The kind of their contents." }),
     origin: t.field({ type: DataAssetOriginFilter, description: "Where their files are kept." }),
     ownership: t.field({ type: Ownership, description: "Whose data assets to find." }),
     favorite: t.boolean({ description: "True finds the caller's favorites, false the others." }),

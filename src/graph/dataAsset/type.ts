@@ -33,18 +33,18 @@ import type * as rest from "./rest.ts"
 
 export const DataAssetState = wireEnum(
   "DataAssetState",
-  "How far a data asset is in coming to be.",
-  { draft: "Being created.", ready: "There, and usable.", failed: "Its creation failed: see `failureReason`." },
+  "The state of a data asset.",
+  { draft: "Being created.", ready: "Ready to use.", failed: "Its creation failed: see `failureReason`." },
   { DATA_ASSET_STATE_DRAFT: "draft", DATA_ASSET_STATE_READY: "ready", DATA_ASSET_STATE_FAILED: "failed" },
 )
 
 export const DataAssetType = wireEnum(
   "DataAssetType",
-  "What a data asset holds.",
+  "The kind of a data asset's contents.",
   {
     dataset: "Data that was brought in.",
     result: "Results of a run.",
-    combined: "Other data assets together.",
+    combined: "A combination of other data assets.",
     model: "A trained model.",
   },
   {
@@ -65,7 +65,7 @@ const DataAssetOrigin = wireEnum("DataAssetOrigin", "Where a data asset's files 
 const inputs: Count = { assumed: 5 }
 
 const Provenance = builder.objectRef<rest.Provenance>("Provenance").implement({
-  description: "How a result came to be.",
+  description: "How a result was produced.",
   fields: (t) => ({
     commit: t.string({ description: "The commit of the code that ran.", resolve: string("commit") }),
     runScript: t.string({ description: "The path of the script that ran.", resolve: string("run_script") }),
@@ -101,7 +101,7 @@ const Provenance = builder.objectRef<rest.Provenance>("Provenance").implement({
 })
 
 const SourceBucket = builder.objectRef<rest.SourceBucket>("SourceBucket").implement({
-  description: "Where a data asset's files came from, and may still be.",
+  description: "The storage that a data asset's files came from. The files may still be there.",
   fields: (t) => ({
     origin: t.field({
       type: DataAssetOrigin.ref,
@@ -176,7 +176,7 @@ DataAsset.implement({
     type: t.field({
       type: DataAssetType.ref,
       nullable: false,
-      description: "What it holds.",
+      description: "The kind of its contents.",
       resolve: DataAssetType.required("type"),
     }),
     fileCount: t.int({ description: "How many files it has.", resolve: int("files") }),
@@ -186,7 +186,7 @@ DataAsset.implement({
       resolve: string("size", "sizeInBytes"),
     }),
     description: t.string({
-      description: "Free text; may hold Markdown.",
+      description: "Free text, may contain Markdown.",
       extensions: longText,
       resolve: string("description"),
     }),
@@ -204,7 +204,7 @@ DataAsset.implement({
     }),
     provenance: t.field({
       type: Provenance,
-      description: "How it came to be, for a result.",
+      description: "How a result was produced.",
       resolve: object("provenance"),
     }),
     sourceBucket: t.field({
@@ -225,7 +225,7 @@ DataAsset.implement({
     }),
     containedDataAssets: t.field({
       type: [ContainedDataAsset],
-      description: "What a combined data asset is made of.",
+      description: "The data assets that a combined data asset consists of.",
       extensions: listOf(5),
       resolve: objects<rest.ContainedDataAsset>("contained_data_assets"),
     }),
@@ -266,7 +266,12 @@ DataAsset.implement({
           defaultValue: 3,
           description: `How many generations, from 1 to ${maxDepth}.`,
         }),
-        direction: t.arg({ type: LineageDirection, required: true, defaultValue: "both", description: "Which way." }),
+        direction: t.arg({
+          type: LineageDirection,
+          required: true,
+          defaultValue: "both",
+          description: "The direction to walk.",
+        }),
       },
       resolve: (asset, { depth, direction }, context) => lineageOf(context, asset, depth, direction),
     }),

@@ -11,23 +11,23 @@ export const maxDepth = 10
 export const LineageDirection = builder.enumType("LineageDirection", {
   description: "Which way to walk from a data asset.",
   values: enumValues({
-    up: "To what it was made of.",
-    down: "To what was made of it.",
+    up: "To what it was made from.",
+    down: "To what was made from it.",
     both: "Both ways.",
   }),
 })
 
 const LineageKind = builder.enumType("LineageKind", {
-  description: "What a node of a lineage is.",
+  description: "The kind of a lineage node.",
   values: enumValues({ data_asset: "A data asset.", computation: "A run.", capsule: "The capsule that ran." }),
 })
 
 const LineageRelation = builder.enumType("LineageRelation", {
-  description: "How the data went from one node to another.",
+  description: "The relation between two nodes of a lineage.",
   values: enumValues({
-    input: "The data asset went into the run; or into the result, where its run isn't known.",
-    produced: "The run produced the result; or the capsule did, where the run isn't known.",
-    ran: "The capsule is what ran.",
+    input: "The data asset was an input of the run, or of the result if its run is unknown.",
+    produced: "The run produced the result. If the run is unknown, the edge starts at the capsule.",
+    ran: "The run executed the capsule.",
     contained: "The data asset is part of the combined one.",
   }),
 })
@@ -62,7 +62,7 @@ const LineageEdge = builder.objectRef<walk.LineageEdge>("LineageEdge").implement
     relation: t.field({
       type: LineageRelation,
       nullable: false,
-      description: "How the data went.",
+      description: "The relation between the two nodes.",
       resolve: ({ relation }) => relation,
     }),
   }),

@@ -46,7 +46,7 @@ function isRejected(error: unknown): boolean {
 }
 
 const costPerId =
-  "one REST call if the gateway knows its type, because the caller has read it before, otherwise four at the same time: one for each possible type"
+  "one REST call if its type is known from an earlier read by the same caller, otherwise four at the same time, one for each possible type"
 
 builder.queryField("node", (t) =>
   t.field({

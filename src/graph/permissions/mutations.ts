@@ -14,7 +14,7 @@ import * as rest from "./rest.ts"
 import { EveryoneRole, GroupRole, Permissions, UserRole } from "./type.ts"
 
 const UserPermissionInput = builder.inputType("UserPermissionInput", {
-  description: "What one person may do from now on.",
+  description: "The new role of one person.",
   fields: (t) => ({
     email: t.string({ required: true, description: "The person's email address." }),
     role: t.field({ type: UserRole.ref, required: true, description: "What the person may do." }),
@@ -22,7 +22,7 @@ const UserPermissionInput = builder.inputType("UserPermissionInput", {
 })
 
 const GroupPermissionInput = builder.inputType("GroupPermissionInput", {
-  description: "What one group may do from now on.",
+  description: "The new role of one group.",
   fields: (t) => ({
     group: t.string({ required: true, description: "The group's name." }),
     role: t.field({ type: GroupRole.ref, required: true, description: "What its members may do." }),
