@@ -63,7 +63,7 @@ const children = new Set<ChildProcess>()
 
 function start(path: string, env: Record<string, string>, execArgv: string[] = []): ChildProcess {
   const child = fork(path, {
-    env: { ...process.env, NODE_ENV: "production", ...env },
+    env: { ...process.env, NO_PROXY: "*", no_proxy: "*", NODE_ENV: "production", ...env },
     execArgv,
     stdio: ["ignore", "ignore", 2, "ipc"],
   })
