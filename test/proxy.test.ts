@@ -125,6 +125,12 @@ describe("through a proxy", () => {
     )
   })
 
+  test("a tunnel that leads nowhere ends with an error in time", async () => {
+    const proxy = await startProxy({ answer: "silent" })
+    const { ask } = gatewayWith(await startSecure("valid"), { HTTPS_PROXY: proxy.url })
+    expect((await ask('{ capsule(id: "c1") { name } }')).errors?.[0]?.message).toBe("Code Ocean can't be reached.")
+  })
+
   test("a write whose proxy refuses the connection has not happened, and the error does not say otherwise", async () => {
     const { url } = await startTestSandbox()
     const proxy = await startProxy({ answer: 403 })

@@ -14,11 +14,12 @@ export interface TestProxy {
 
 /**
  * Starts a proxy that serves CONNECT and nothing else.
- * @param answer the status of a refusal, `hang` for no answer, `cut` for a closed connection; by default it connects
+ * @param answer the status of a refusal, `hang` for no answer, `cut` for a closed connection, `silent` for a tunnel
+ *   that leads nowhere; by default it connects
  * @param user the user name and password that it requires
  */
 export async function startProxy(
-  options: { answer?: number | "hang" | "cut"; user?: string; certificate?: string } = {},
+  options: { answer?: number | "hang" | "cut" | "silent"; user?: string; certificate?: string } = {},
 ): Promise<TestProxy> {
   const tunnels: string[] = []
   const headers: IncomingMessage["headers"][] = []
@@ -35,6 +36,7 @@ export async function startProxy(
     const answer = isKnown ? options.answer : 407
     if (answer === "hang") return
     if (answer === "cut") client.destroy()
+    else if (answer === "silent") client.write("HTTP/1.1 200 Connection established\r\n\r\n")
     else if (answer !== undefined) client.end(`HTTP/1.1 ${answer} No\r\ncontent-length: 0\r\n\r\n`)
     else {
       const { hostname, port } = new URL(`http://${request.url}`)
