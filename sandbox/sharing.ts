@@ -29,7 +29,10 @@ export function sharingRoutes(): Route[] {
   ]
 }
 
-/** Who may view an object may read its permissions; its owner replaces them, all of them. */
+/**
+ * Who may view an object may read its permissions; its owner replaces them, all of them. Groups without a member are unknown:
+ * they are dropped, and the answer is 200 all the same.
+ */
 function permissionRoutes<Record extends Shared>(
   kind: Kind | "data_assets",
   find: (call: Call) => Record,
@@ -42,6 +45,8 @@ function permissionRoutes<Record extends Shared>(
     const { user } = call.caller
     if (!hasRole(user, record, "owner")) return refuse(403, "only the owner or an admin may change permissions")
     const { permissions, shareAssets } = readPermissions(call.body)
+    const known = new Set([...call.world.access.values()].flatMap(({ user: { groups } }) => groups))
+    if (permissions.groups) permissions.groups = permissions.groups.filter(({ group }) => known.has(group))
     record.permissions = permissions
     if (shareAssets) for (const object of related(call.world, record)) letView(object, permissions, user)
     return { status: 200 }

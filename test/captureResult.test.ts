@@ -245,6 +245,44 @@ test("permissions that are refused are a step that failed; the data asset is fol
   })
 })
 
+test("a group that Code Ocean drops fails the step of a capture, which names it", async () => {
+  const { capture, pass } = await start()
+  const groups = [
+    { group: "neuro", role: "VIEWER" as const },
+    { group: "nuero", role: "OWNER" as const },
+  ]
+  const following = await capture({ computationId: seed.countedCells, permissions: { groups } })
+  await until(following, ({ dataAsset }) => dataAsset)
+  await pass(11, 2)
+  const last = (await following.rest()).at(-1)?.data.captureResult
+  expect(last).toMatchObject({ dataAsset: { state: "READY" }, complete: false })
+  expect(last.steps[1]).toMatchObject({ status: "FAILED", failure: { code: "CONFLICT", outcomeUnknown: false } })
+  expect(last.steps[1].failure.message).toContain("the group nuero as owner")
+  expect(last.steps[1].failure.message).not.toContain("neuro")
+})
+
+test.each([
+  ["meets a 403", { status: 403, body: { message: "not yours" } }, "FORBIDDEN"],
+  ["has a text for a list", { status: 200, body: { users: "all" } }, "UPSTREAM_INVALID_RESPONSE"],
+])(
+  "a capture whose permissions' read back %s keeps its data asset, and the outcome of the step is unknown",
+  async (_what, answer, code) => {
+    const { ask, sandbox } = await startGateway()
+    sandbox.failNext("GET /data_assets/*/permissions", { status: 200, body: {} })
+    sandbox.failNext("GET /data_assets/*/permissions", answer)
+    const given = literal({ ...input, computationId: seed.countedCells, permissions: forGrace })
+    const { data, errors } = await ask(
+      `mutation { captureResult(input: ${given}) { ... on CaptureResultPayload { complete dataAsset { id } steps { status failure { code outcomeUnknown } } } } }`,
+    )
+    expect(errors).toBeUndefined()
+    expect(data.captureResult).toMatchObject({
+      complete: false,
+      dataAsset: { id: expect.any(String) },
+      steps: [{ status: "DONE" }, { status: "FAILED", failure: { code, outcomeUnknown: true } }],
+    })
+  },
+)
+
 describe("a client that leaves", () => {
   test("a client that leaves before the run has ended leaves nothing behind, and captures once when it is back", async () => {
     const { capture, gateway, sandbox, time, created } = await start()

@@ -15,7 +15,7 @@ function update({ ask }: World, one: string, input: Record<string, unknown>, hea
   const name = `update${one.charAt(0).toUpperCase()}${one.slice(1)}Permissions`
   const query = `mutation ($input: ${name.replace("update", "Update")}Input!) {
     result: ${name}(input: $input) {
-      ... on ${name.replace("update", "Update")}Payload { permissions { ${all} } ${one} { id } }
+      ... on ${name.replace("update", "Update")}Payload { permissions { ${all} } missing { ${all} } ${one} { id } }
       ... on MutationRefused { code message }
     }
   }`
@@ -56,6 +56,7 @@ describe.each(kinds)("the permissions of a $one", ({ route, one, id }) => {
     const { data, errors } = await update(world, one, { [`${one}Id`]: id, ...given, shareAssets: true })
     expect(errors).toBeUndefined()
     expect(data.result.permissions).toMatchObject(given)
+    expect(data.result.missing).toBeNull()
     expect(data.result[one]).toEqual({ id })
     expect(world.sandbox.requests.map(({ method, path }) => `${method} ${path}`)).toEqual([
       `GET ${path}`,
@@ -68,6 +69,19 @@ describe.each(kinds)("the permissions of a $one", ({ route, one, id }) => {
       everyone: "none",
       share_assets: true,
     })
+  })
+
+  test("a group that Code Ocean drops is missing in the payload", async () => {
+    const world = await startGateway()
+    const groups = [
+      { group: "imaging", role: "VIEWER" },
+      { group: "imagign", role: "OWNER" },
+    ]
+    const { data, errors } = await update(world, one, { [`${one}Id`]: id, groups })
+    expect(errors).toBeUndefined()
+    expect(data.result.permissions.groups).toEqual([groups[0]])
+    expect(data.result.missing).toEqual({ users: [], groups: [groups[1]], everyone: null, shareAssets: null })
+    expect(world.sandbox.requestsTo(`GET ${path}`)).toHaveLength(2)
   })
 
   test("a change of permissions by a caller who may not is refused, and nothing changes", async () => {
@@ -127,6 +141,49 @@ describe("a change of permissions", () => {
       share_assets: true,
       watchers: ["x"],
     })
+  })
+
+  test.each([
+    ["a user is dropped", { users: [graceEdits] }, { users: [] }, { users: [graceEdits] }],
+    [
+      "a role is lowered",
+      { users: [graceEdits] },
+      { users: [{ email: users.grace.email, role: "viewer" }] },
+      { users: [graceEdits] },
+    ],
+    ["the role of everyone is ignored", { everyone: "VIEWER" }, { everyone: "none" }, { everyone: "VIEWER" }],
+    ["the role of everyone is not said", { everyone: "DISCOVERABLE" }, {}, { everyone: "DISCOVERABLE" }],
+    ["nobody's role is not said", { everyone: "NONE" }, {}, null],
+    [
+      "an address comes back in other case",
+      { users: [{ email: " Grace@Example.org ", role: "VIEWER" }] },
+      { users: [{ email: users.grace.email, role: "viewer" }, null] },
+      null,
+    ],
+    [
+      "a null stands among the groups",
+      { groups: [{ group: "neuro", role: "OWNER" }] },
+      { groups: [null, { group: "neuro", role: "owner" }] },
+      null,
+    ],
+    ["attached assets are to be shared", { shareAssets: true }, {}, null],
+  ])("what is missing after a change of permissions is known when %s", async (_what, change, answer, expected) => {
+    const world = await startGateway()
+    world.sandbox.failNext(`GET ${path}`, { status: 200, body: {} })
+    world.sandbox.failNext(`GET ${path}`, { status: 200, body: answer })
+    const { data, errors } = await update(world, "capsule", { capsuleId, ...change })
+    expect(errors).toBeUndefined()
+    if (expected === null) expect(data.result.missing).toBeNull()
+    else expect(data.result.missing).toMatchObject(expected)
+  })
+
+  test("a change of permissions that cannot be read back is no refusal", async () => {
+    const world = await startGateway()
+    world.sandbox.failNext(`GET ${path}`, { status: 200, body: {} })
+    world.sandbox.failNext(`GET ${path}`, { status: 403, body: { message: "no longer yours" } })
+    const { data, errors } = await update(world, "capsule", { capsuleId, everyone: "NONE" })
+    expect(data.result).toEqual({ permissions: null, missing: null, capsule: { id: capsuleId } })
+    expect(errors?.map(({ path }) => path)).toContainEqual(["result", "missing"])
   })
 
   test("a change of permissions reads the present permissions anew", async () => {

@@ -9,14 +9,15 @@ import { DataAsset } from "../dataAsset/type.ts"
 import { defineMutation, FailureType } from "../defineMutation.ts"
 import { enumValues } from "../enums.ts"
 import { limitLength, maxLength } from "../inputLimits.ts"
+import { describeMissing, missingPermissions } from "../permissions/missing.ts"
 import { permissionFields, sendPermissions, wirePermissions } from "../permissions/mutations.ts"
-import type { Permissions } from "../permissions/rest.ts"
+import { getPermissions, type Permissions } from "../permissions/rest.ts"
 
 const CaptureStep = builder.enumType("CaptureStep", {
   description: "The steps of capturing a result, in order.",
   values: enumValues({
     create: "The data asset is created, with its tags and custom metadata.",
-    set_permissions: "Its permissions are set.",
+    set_permissions: "Its permissions are set and read back.",
   }),
 })
 
@@ -112,16 +113,33 @@ export function wantedIn(input: typeof CaptureResultInput.$inferInput): Wanted {
   }
 }
 
-/** Sets the permissions and returns the step with its result. Returns no step if none are given. Two calls. */
+/**
+ * Sets the permissions, reads them back, and returns the step with its result. Returns no step if none are given. Three calls.
+ */
 export async function permissionSteps(context: Context, id: string, permissions: Permissions): Promise<Step[]> {
   if (Object.keys(permissions).length === 0) return []
   try {
     await sendPermissions(context, "data_assets", id, permissions)
-    return [{ step: "set_permissions", status: "done" }]
+    return [await readBack(context, id, permissions)]
   } catch (error) {
     const failure = toFailure(error)
     if (failure === undefined) throw error
     return [{ step: "set_permissions", status: "failed", failure }]
+  }
+}
+
+/** The step, after the permissions were sent: a 2xx does not prove that all of them were set. */
+async function readBack(context: Context, id: string, permissions: Permissions): Promise<Step> {
+  try {
+    const missing = missingPermissions(permissions, await getPermissions(context.upstream, "data_assets", id))
+    if (missing === null) return { step: "set_permissions", status: "done" }
+    const failure: Failure = { code: "CONFLICT", message: describeMissing(missing), outcomeUnknown: false }
+    return { step: "set_permissions", status: "failed", failure }
+  } catch (error) {
+    const failure = toFailure(error)
+    if (failure === undefined) throw error
+    const message = `The permissions were sent, but could not be read back: ${failure.message}`
+    return { step: "set_permissions", status: "failed", failure: { ...failure, message, outcomeUnknown: true } }
   }
 }
 
@@ -133,8 +151,8 @@ export function isDone(steps: readonly Step[]): boolean {
 defineMutation({
   name: "captureResult",
   description:
-    "Creates a data asset from a run's results, with metadata and permissions. Returns MutationRefused if nothing was created, else the result of every step. The run must have ended. The subscription of the same name waits for that, and for the data asset, which is a draft at first. Costs one REST call, and two more if it sets permissions.",
-  cost: { calls: 3 },
+    "Creates a data asset from a run's results, with metadata and permissions. Returns MutationRefused if nothing was created, else the result of every step. The run must have ended. The subscription of the same name waits for that, and for the data asset, which is a draft at first. Costs one REST call, and three more if it sets permissions, which are read before and after.",
+  cost: { calls: 4 },
   input: CaptureResultInput,
   payload: builder.objectRef<{ id: string; steps: Step[] }>("CaptureResultPayload").implement({
     description: "The data asset is being created. `complete` says whether every step is done.",

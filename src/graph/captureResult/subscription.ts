@@ -71,8 +71,8 @@ builder.subscriptionField("captureResult", (t) =>
   t.field({
     type: CaptureProgress,
     description:
-      "Follows a run until it has ended, creates a data asset from its results, sets permissions, and follows the data asset until it is READY or FAILED. The first event is sent at once, then one for each change. The stream completes after the last one. If the client disconnects before the run has ended, nothing is captured. Work that has started by then is finished. Subscribing again resumes: if the caller has already created a data asset from this run under this name, and it is not archived, no second one is created, whatever else the input says, but the permissions are set. Costs what the subscriptions `computation(id)` and `dataAsset(id)` cost, two REST calls in between, and two more if it sets permissions.",
-    extensions: cost({ calls: 6 }),
+      "Follows a run until it has ended, creates a data asset from its results, sets permissions, and follows the data asset until it is READY or FAILED. The first event is sent at once, then one for each change. The stream completes after the last one. If the client disconnects before the run has ended, nothing is captured. Work that has started by then is finished. Subscribing again resumes: if the caller has already created a data asset from this run under this name, and it is not archived, no second one is created, whatever else the input says, but the permissions are set. Costs what the subscriptions `computation(id)` and `dataAsset(id)` cost, two REST calls in between, and three more if it sets permissions, which are read before and after.",
+    extensions: cost({ calls: 7 }),
     args: {
       input: t.arg({
         type: CaptureResultInput,

@@ -10,6 +10,7 @@ import { DataAsset } from "../dataAsset/type.ts"
 import { capitalized, defineMutation } from "../defineMutation.ts"
 import type { loaderById } from "../loader.ts"
 import { clearPermissions, permissionsOf } from "./loader.ts"
+import { missingPermissions } from "./missing.ts"
 import * as rest from "./rest.ts"
 import { EveryoneRole, GroupRole, Permissions, UserRole } from "./type.ts"
 
@@ -130,14 +131,22 @@ function definePermissionsMutation<T extends { id: string }>(names: {
   const { kind, one, what, type, loader } = names
   const name = `update${capitalized(one)}Permissions`
 
-  const Payload = builder.objectRef<{ id: string }>(`${capitalized(name)}Payload`).implement({
-    description: "The permissions have changed.",
+  const Payload = builder.objectRef<{ id: string; asked: rest.Permissions }>(`${capitalized(name)}Payload`).implement({
+    description: "Code Ocean accepted the change. `missing` says what of it is not in effect.",
     fields: (t) => ({
       permissions: t.field({
         type: Permissions,
         description: "The permissions after the change, read again. Costs one REST call.",
         extensions: oneCall,
         resolve: ({ id }, _args, context) => permissionsOf(context, kind, id),
+      }),
+      missing: t.field({
+        type: Permissions,
+        description:
+          "What was asked for and is not in effect, or has another role: Code Ocean drops groups that it does not know, and reports success. Null if nothing is missing. `shareAssets` is not checked. Costs one REST call, or none beside `permissions`.",
+        extensions: oneCall,
+        resolve: async ({ id, asked }, _args, context) =>
+          missingPermissions(asked, await permissionsOf(context, kind, id)),
       }),
     }),
   })
@@ -169,7 +178,7 @@ function definePermissionsMutation<T extends { id: string }>(names: {
         throw badUserInput("Nothing is to change: give `users`, `groups`, `everyone` or `shareAssets`.")
       }
       await names.change(context, id, () => sendPermissions(context, kind, id, change))
-      return { id }
+      return { id, asked: change }
     },
   })
 }

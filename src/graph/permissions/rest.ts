@@ -38,8 +38,8 @@ export function getPermissions(upstream: Upstream, kind: Shareable, id: string):
 
 /**
  * `POST /{kind}/{id}/permissions`: replaces all permissions. What the body leaves out is taken away, so send all of it.
- * The response body is not used.
- * Rejects with UpstreamError: 400 for an unknown user or group, 403 if the caller may not share it, 404.
+ * The response body is not used. A 2xx is no proof: groups that Code Ocean does not know are dropped, so read back what was set.
+ * Rejects with UpstreamError: 403 if the caller may not share it, 404.
  */
 export function setPermissions(
   upstream: Upstream,
