@@ -73,7 +73,7 @@ export const origins = z.string().transform((value, context) => {
 
 /** The text without what may be a password. */
 function shown(address: string): string {
-  return JSON.stringify(address.replace(/\/\/.*@/, "//…@"))
+  return JSON.stringify(`${address.includes("@") ? "…" : ""}${address.slice(Math.max(0, address.lastIndexOf("@")))}`)
 }
 
 export const proxyUrl = z.string().transform((value, context) => {
