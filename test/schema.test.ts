@@ -87,6 +87,7 @@ test.each([
   ["a call that is not nullable", "owner: Kind", "owner: Kind!", "Thing.owner"],
   ["an entity that is not nullable", "friend: Thing", "friend: Thing!", "Thing.friend"],
   ["a list that one failed call empties", "list: [Thing]!", "list: [Thing!]!", "Query.list"],
+  ["a list that one unreadable item empties", '"X." created: String!', '"X." tags: [String!]', "Thing.tags"],
   ["a bare id of an entity", "friend: Thing", "thingId: ID", "Thing.thingId"],
   ["an entity that is no node", "Thing implements Node", "Thing", "Thing"],
   ["a list of connections", "ThingConnection\n", "[ThingConnection]\n", "Query.search"],

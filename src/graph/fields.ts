@@ -1,4 +1,5 @@
-import { DecodeError, type WireObject } from "../upstream/decoders.ts"
+import { DecodeError, isObject, type WireObject } from "../upstream/decoders.ts"
+import { isUsableId } from "../upstream/route.ts"
 
 /*
  * Readers for the values of REST objects, which are loosely typed. Each function takes a key and optionally the names of the same
@@ -23,9 +24,31 @@ export function invalidField(key: string, problem: string): DecodeError {
 /** No list in an object of Code Ocean comes near it. Each item may take a promise or a call. */
 const maxItems = 10_000
 
-function checkList(value: unknown, key: string): asserts value is unknown[] {
-  if (!Array.isArray(value)) throw invalidField(key, "not a list")
-  if (value.length > maxItems) throw invalidField(key, `a list of more than ${maxItems} items`)
+/** The list at one of these keys, or null. An object is read as a list of one, since some platforms send a list of objects so. */
+function listAt(parent: object, keys: readonly string[]): unknown[] | null {
+  const value = present(parent, keys)
+  if (value === null) return null
+  if (!Array.isArray(value)) {
+    if (typeof value !== "object") throw invalidField(keys[0] as string, "not a list")
+    return Object.keys(value).length === 0 ? [] : [value]
+  }
+  if (value.length > maxItems) throw invalidField(keys[0] as string, `a list of more than ${maxItems} items`)
+  return value
+}
+
+/**
+ * The items of a list for a field: each as `read` returns it, or, where that is undefined, an error in its place, which execution
+ * turns into null with an error at the item's own path. The type does not say so: only a field may return such a list.
+ */
+function itemsFor<T>(list: unknown[] | null, key: string, what: string, read: (item: unknown) => T | undefined) {
+  if (list === null) return null
+  let error: DecodeError | undefined
+  return list.map((item) => {
+    const value = read(item)
+    if (value !== undefined) return value
+    error ??= invalidField(key, `a list with an item that is ${what}`)
+    return error as T
+  })
 }
 
 /** A string, or null. Numbers and booleans are converted. */
@@ -38,39 +61,69 @@ export function stringOrEmpty(key: string): Resolver<string | null> {
   return (parent) => asString((parent as WireObject)[key] ?? null, key)
 }
 
-/** A list of strings, or null. Null items are left out. */
+/** For fields: a list of strings, or null. Numbers and booleans are converted, and an item that is no string is null with an error. */
+export function stringItems(...keys: [string, ...string[]]): Resolver<string[] | null> {
+  return (parent) => {
+    const list = listAt(parent, keys)
+    return list?.every(isString) ? (list as string[]) : itemsFor(list, keys[0], "not a string", textOf)
+  }
+}
+
+/** The id of another object, or null. Fails for a number that is not exact, but not for a text that is no id. */
+export function id(...keys: [string, ...string[]]): Resolver<string | null> {
+  return (parent) => {
+    const value = present(parent, keys)
+    if (value === null || typeof value === "string") return value
+    if (Number.isSafeInteger(value)) return String(value)
+    throw invalidField(keys[0], "not an id")
+  }
+}
+
+/** The id of another object, or null if there is none that can be used in a call. Never fails. */
+export function readableId(...keys: [string, ...string[]]): Resolver<string | null> {
+  return (parent) => idOf(present(parent, keys)) ?? null
+}
+
+/** The ids of other objects, or null. In the place of one that is no id there is an error. */
+export function ids(...keys: [string, ...string[]]): Resolver<(string | DecodeError)[] | null> {
+  return (parent) => itemsFor<string | DecodeError>(listAt(parent, keys), keys[0], "not an id", idOf)
+}
+
+/** For fields: a list of objects, or null. An item that is no object is null with an error. */
+export function objectItems<T extends object>(...keys: [string, ...string[]]): Resolver<T[] | null> {
+  return (parent) => {
+    const list = listAt(parent, keys)
+    return list?.every(isObject)
+      ? (list as T[])
+      : itemsFor(list, keys[0], "not an object", (item) => (isObject(item) ? (item as T) : undefined))
+  }
+}
+
+/** For fields: a list of any values, or null. A null in it gets an error. */
+export function items(...keys: [string, ...string[]]): Resolver<unknown[] | null> {
+  return (parent) => itemsFor(listAt(parent, keys), keys[0], "null", (item) => item ?? undefined)
+}
+
+/** For what the gateway itself needs: a list of strings, or null. Null items are left out. Throws for one that is no string. */
 export function strings(...keys: [string, ...string[]]): Resolver<string[] | null> {
-  return (parent) => {
-    const value = present(parent, keys)
-    if (value === null) return null
-    checkList(value, keys[0])
-    if (value.every((item) => typeof item === "string")) return value
-    return value.filter((item) => item !== null).map((item) => asString(item, keys[0]) as string)
-  }
+  return (parent) =>
+    listAt(parent, keys)
+      ?.filter((item) => item !== null)
+      .map((item) => asString(item, keys[0]) as string) ?? null
 }
 
-/** A list of any values, or null. Null items are left out. */
-export function list(...keys: [string, ...string[]]): Resolver<unknown[] | null> {
-  return (parent) => {
-    const value = present(parent, keys)
-    if (value === null) return null
-    checkList(value, keys[0])
-    return value.filter((item) => item !== null)
-  }
+/** For what the gateway itself needs: the objects in a list, or null. Other items are left out. */
+export function readableObjects<T extends object>(...keys: [string, ...string[]]): Resolver<T[] | null> {
+  return (parent) => (listAt(parent, keys)?.filter(isObject) as T[] | undefined) ?? null
 }
 
-/** A list of objects, or null. Null items are left out. */
+/** For what the gateway itself needs: a list of objects, or null. Null items are left out. Throws for one that is no object. */
 export function objects<T extends object>(...keys: [string, ...string[]]): Resolver<T[] | null> {
-  return (parent) => {
-    const value = present(parent, keys)
-    if (value === null) return null
-    checkList(value, keys[0])
-    return (value as (T | null)[]).filter((item) => {
-      if (item !== null && typeof item !== "object")
-        throw invalidField(keys[0], "a list with an item that is not an object")
+  return (parent) =>
+    ((listAt(parent, keys) as (T | null)[] | null)?.filter((item) => {
+      if (item !== null && !isObject(item)) throw invalidField(keys[0], "a list with an item that is not an object")
       return item !== null
-    })
-  }
+    }) as T[] | undefined) ?? null
 }
 
 /** An object, or null. */
@@ -165,6 +218,19 @@ function asString(value: unknown, key: string): string | null {
   if (value === null || typeof value === "string") return value
   if (typeof value === "number" || typeof value === "boolean") return String(value)
   throw invalidField(key, "not a string")
+}
+
+const isString = (value: unknown): value is string => typeof value === "string"
+
+function idOf(value: unknown): string | undefined {
+  const id = Number.isSafeInteger(value) ? String(value) : value
+  return typeof id === "string" && isUsableId(id) ? id : undefined
+}
+
+function textOf(value: unknown): string | undefined {
+  return typeof value === "string" || typeof value === "number" || typeof value === "boolean"
+    ? String(value)
+    : undefined
 }
 
 function asNumber(value: unknown, key: string): number | null {

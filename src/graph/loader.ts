@@ -1,8 +1,10 @@
 import DataLoader from "dataloader"
 import type { GraphQLObjectType, GraphQLResolveInfo } from "graphql"
 import { nullIfMissing } from "../errors.ts"
+import { DecodeError } from "../upstream/decoders.ts"
+import { isUsableId } from "../upstream/route.ts"
 import { type Context, oncePerRequest } from "./context.ts"
-import { string } from "./fields.ts"
+import { id as idOf, invalidField } from "./fields.ts"
 import { ownCallsOf } from "./ownCall.ts"
 import { selectionSetsOf, selectsOnlyId } from "./selection.ts"
 
@@ -78,6 +80,11 @@ class Loader<T> {
     const load = this.#loadOf(key)
     load.orNull ??= nullIfMissing(this.#promiseOf(load, key))
     return load.orNull
+  }
+
+  /** Whether the key is already loaded or loading. */
+  has(key: string): boolean {
+    return this.#loads.has(key)
   }
 
   /** The value, if it is already loaded. */
@@ -168,16 +175,37 @@ export function loaderById<T extends { id: string }>(
         return primed
       })
     },
+    /** Same as `prime` for a list. An item that could not be decoded stays in its place. */
+    primeItems(context: Context, items: readonly (T | DecodeError)[]): (Typed<T> | DecodeError)[] {
+      const loaded = loader(context)
+      return items.map((item) => {
+        if (item instanceof DecodeError) return item
+        const primed = recordType(context, item)
+        loaded.prime(item.id, primed)
+        return primed
+      })
+    },
     /** The object. Without a call, only its id and type, if the field selects nothing else. */
     link(context: Context, id: string, info: GraphQLResolveInfo): Promise<T> | Typed<T> {
       if (needsOnlyId(context, info, typename)) return typed(typename, { id } as T)
       const objects = loader(context)
       return objects.value(id) ?? objects.load(id)
     },
-    /** Same as `link`, with null for an object that does not exist. */
-    linkOrNull(context: Context, id: string, info: GraphQLResolveInfo): Promise<T | null> | Typed<T> {
-      const linked = this.link(context, id, info)
-      return linked instanceof Promise ? loader(context).loadOrNull(id) : linked
+    /**
+     * Same as `link` for an id that Code Ocean sent, with null for an object that does not exist. Throws DecodeError for a text that is
+     * no id: the caller has not sent it.
+     * @param key where Code Ocean sent it
+     */
+    linkOrNull(context: Context, id: string, info: GraphQLResolveInfo, key: string): Promise<T | null> | Typed<T> {
+      if (needsOnlyId(context, info, typename)) {
+        checkId(id, key)
+        return typed(typename, { id } as T)
+      }
+      const objects = loader(context)
+      const value = objects.value(id)
+      if (value !== undefined) return value
+      if (!objects.has(id)) checkId(id, key)
+      return objects.loadOrNull(id)
     },
   })
 }
@@ -212,10 +240,10 @@ export function linkAt<T extends { id: string }>(
   loader: ReturnType<typeof loaderById<T>>,
   ...keys: [string, ...string[]]
 ) {
-  const idAt = string(...keys)
+  const idAt = idOf(...keys)
   return (parent: object, _args: object, context: Context, info: GraphQLResolveInfo): Promise<T | null> | T | null => {
     const id = idAt(parent)
-    return id === null ? null : loader.linkOrNull(context, id, info)
+    return id === null ? null : loader.linkOrNull(context, id, info, keys[0])
   }
 }
 
@@ -251,4 +279,8 @@ export function byIdsArgument<T extends { id: string }>(loader: ReturnType<typeo
     const objects = loader(context)
     return ids.map((id) => objects.loadOrNull(id))
   }
+}
+
+function checkId(id: string, key: string): void {
+  if (!isUsableId(id)) throw invalidField(key, "not an id")
 }

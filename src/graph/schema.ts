@@ -14,6 +14,7 @@ import "./permissions/mutations.ts"
 import "./captureResult/subscription.ts"
 import { builder } from "./builder.ts"
 import { limitStrings } from "./inputLimits.ts"
+import { withNullableItems } from "./nullableItems.ts"
 
 builder.queryType({ description: "All queries. Everything is read with the caller's own access token." })
 builder.mutationType({
@@ -26,4 +27,4 @@ builder.subscriptionType({
 })
 
 /** The whole graph. */
-export const schema = limitStrings(builder.toSchema())
+export const schema = limitStrings(withNullableItems(builder.toSchema()))

@@ -1,3 +1,5 @@
+import { isUsableId } from "./route.ts"
+
 /**
  * Takes the parsed body of a response and returns it as what the endpoint documents, or throws DecodeError. Decoders check
  * only what the gateway itself relies on (an object, an id). Single odd values are read tolerantly by the fields that show them.
@@ -11,20 +13,29 @@ export type WireObject = Record<string, unknown>
 
 /** An object with any content. */
 export function object<T>(body: unknown): T {
-  if (!isObject(body)) throw new DecodeError(`expected an object, found ${typeName(body)}`)
+  if (!isObject(body)) throw new DecodeError(`${typeName(body)} in place of an object`)
   return body as T
 }
 
 /** No id of Code Ocean's comes near it. Ids are kept longer than the request. */
 const maxIdLength = 256
 
-/** An object whose `id` is a non-empty string of at most 256 characters. */
+/** An object whose `id` is a non-empty string of at most 256 characters. An id that is a number becomes its digits. */
 export function withId<T extends { id: string }>(body: unknown): T {
-  const found = object<WireObject>(body)
+  let found = object<WireObject>(body)
+  // A copy, because requests may share a response, which is never modified.
+  if (Number.isSafeInteger(found.id)) found = { ...found, id: String(found.id) }
   if (typeof found.id !== "string" || found.id === "") throw new DecodeError("an object without an id")
   if (found.id.length > maxIdLength)
     throw new DecodeError(`an object with an id of more than ${maxIdLength} characters`)
   return found as T
+}
+
+/** Same as `withId`, for objects of which the id is used in calls: it must be one segment of a path. */
+export function withUsableId<T extends { id: string }>(body: unknown): T {
+  const found = withId<T>(body)
+  if (!isUsableId(found.id)) throw new DecodeError("an object with an id that can't be part of a path")
+  return found
 }
 
 /**
@@ -34,24 +45,52 @@ export function withId<T extends { id: string }>(body: unknown): T {
 export function matchingId<T extends { id: string }>(id: string): Decoder<T> {
   return (body) => {
     const found = withId<T & { slug?: unknown }>(body)
-    if (found.id !== id && found.id.toLowerCase() !== id.toLowerCase() && found.slug !== id) {
+    if (found.id !== id && found.id.toLowerCase() !== id.toLowerCase() && !isSlug(found.slug, id)) {
       throw new DecodeError("an object with another id")
     }
     return found
   }
 }
 
+function isSlug(slug: unknown, id: string): boolean {
+  return slug === id || (typeof slug === "number" && String(slug) === id)
+}
+
 /** Lists of whole objects reach the largest size of a response long before. Shorter items could be millions. */
 const maxItems = 250_000
 
-/** A list, each item decoded by `item`. `null` is an empty list, because some servers write an empty list as null. */
-export function listOf<T>(item: Decoder<T>): Decoder<T[]> {
+/** A server that sends more of them in one list sends no such list. Finding each takes an exception. */
+const maxUnreadable = 1_000
+
+/**
+ * A list, each item decoded by `item`. One that cannot be decoded is its DecodeError, so that it does not fail the others.
+ * `null` is an empty list, because some servers write an empty list as null, and one object is a list of one.
+ */
+export function listOf<T>(item: Decoder<T>): Decoder<(T | DecodeError)[]> {
   return (body) => {
     if (body === null) return []
-    if (!Array.isArray(body)) throw new DecodeError(`expected a list, found ${typeName(body)}`)
+    if (isObject(body)) return [item(body)]
+    if (!Array.isArray(body)) throw new DecodeError(`${typeName(body)} in place of a list`)
     if (body.length > maxItems) throw new DecodeError(`a list of more than ${maxItems} items`)
-    return body.map(item)
+    const items = new Array<T | DecodeError>(body.length)
+    let unreadable = 0
+    for (let index = 0; index < items.length; index++) {
+      try {
+        items[index] = item(body[index])
+      } catch (error) {
+        if (!(error instanceof DecodeError)) throw error
+        unreadable += 1
+        if (unreadable > maxUnreadable) throw new DecodeError(`a list with more than ${maxUnreadable} unreadable items`)
+        items[index] = new DecodeError(`Code Ocean sent an invalid response: an item of a list is ${error.message}.`)
+      }
+    }
+    return items
   }
+}
+
+/** Whether an item of a list could be decoded. */
+export function isReadable<T>(item: T | DecodeError): item is T {
+  return !(item instanceof DecodeError)
 }
 
 /** One page of a search. */
@@ -59,13 +98,14 @@ export interface SearchPage<T> {
   has_more?: boolean
   /** Documented both as a number and as a string, so it is sent back unchanged. */
   next_token?: string | number
-  results: T[]
+  /** A result that is no object with an id is a DecodeError. */
+  results: (T | DecodeError)[]
 }
 
 /** One page of a search: `{has_more, next_token?, results}`. Each result has an id. */
 export function searchPage<T extends { id: string }>(body: unknown): SearchPage<T> {
   const page = object<SearchPage<T>>(body)
-  return { ...page, results: listOf(withId<T>)(page.results) }
+  return { ...page, results: listOf(withUsableId<T>)(page.results) }
 }
 
 /** Ignores the body: the endpoint responds with 204, or with a body that has no use. */

@@ -30,13 +30,22 @@ function partsOf(template: string): readonly string[] {
 /** Matches most ids, which need no encoding. */
 const plainId = /^[\w-]{1,256}$/
 
+/** Whether a text that Code Ocean sent as an id can be put into a route, and is not blank. */
+export function isUsableId(id: string): boolean {
+  return plainId.test(id) || (id.trim() !== "" && id.length <= maxIdLength && !isUnsafe(id))
+}
+
+function isUnsafe(id: string): boolean {
+  return id === "." || id === ".." || /[/\\\u0000-\u001f\u007f]/.test(id) || !id.isWellFormed()
+}
+
 function encodeId(id: string): string {
   if (plainId.test(id)) return id
   if (id === "") throw new InvalidIdError("An id must not be empty.")
   if (id.length > maxIdLength) {
     throw new InvalidIdError(`An id has at most ${maxIdLength} characters. This one has ${id.length}.`)
   }
-  if (id === "." || id === ".." || /[/\\\u0000-\u001f\u007f]/.test(id) || !id.isWellFormed()) {
+  if (isUnsafe(id)) {
     throw new InvalidIdError(
       `${JSON.stringify(id)} is not an id. Ids are Code Ocean's own, such as 5ce5f88d-980d-4e61-b3a4-ef4a0ce48030.`,
     )

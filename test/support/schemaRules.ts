@@ -140,6 +140,9 @@ function* fieldDepartures(
     if (args.first !== "Int" || args.after !== "String")
       yield `${place}: a connection takes first: Int and after: String`
   }
+  if (/!\]/.test(String(field.type)) && !(owner.endsWith("Connection") && field.name === "edges")) {
+    yield `${place}: an item that can't be read is null, and does not fail its list`
+  }
   const [, bare = ""] = /^(\w+?)Ids?$/.exec(field.name) ?? []
   const capitalized = bare.charAt(0).toUpperCase() + bare.slice(1)
   if (isEntity(capitalized, schema)) yield `${place}: an id that can be followed is an edge: \`${bare}\``

@@ -3,7 +3,7 @@ import { link, listOf } from "../cost.ts"
 import { dataAssetById } from "../dataAsset/loader.ts"
 import { DataAsset } from "../dataAsset/type.ts"
 import { wireEnum } from "../enums.ts"
-import { boolean, float, object, objects, string, stringOrEmpty, strings } from "../fields.ts"
+import { boolean, float, object, objectItems, string, stringItems, stringOrEmpty } from "../fields.ts"
 import { linkAt } from "../loader.ts"
 import type * as rest from "./rest.ts"
 
@@ -90,7 +90,7 @@ const Parameter = builder.objectRef<object>("AppPanelParameter").implement({
     minimum: t.float({ description: "The smallest value.", resolve: float("minimum") }),
     maximum: t.float({ description: "The largest value.", resolve: float("maximum") }),
     pattern: t.string({ description: "The regular expression that a value must match.", resolve: string("pattern") }),
-    valueOptions: t.stringList({ description: "The values to choose from.", resolve: strings("value_options") }),
+    valueOptions: t.stringList({ description: "The values to choose from.", resolve: stringItems("value_options") }),
   }),
 })
 
@@ -105,8 +105,8 @@ const Process = builder.objectRef<object>("AppPanelProcess").implement({
   description: "One process of a pipeline, with the parameters of its capsule.",
   fields: (t) => ({
     name: t.string({ description: "The process's name.", resolve: string("name") }),
-    categories: t.field({ type: [Category], description: "Its headings.", resolve: objects("categories") }),
-    parameters: t.field({ type: [Parameter], description: "Its parameters.", resolve: objects("parameters") }),
+    categories: t.field({ type: [Category], description: "Its headings.", resolve: objectItems("categories") }),
+    parameters: t.field({ type: [Parameter], description: "Its parameters.", resolve: objectItems("parameters") }),
   }),
 })
 
@@ -118,23 +118,23 @@ export const AppPanel = builder.objectRef<rest.AppPanel>("AppPanel").implement({
       type: [PanelDataAsset],
       description: "The attached data assets.",
       extensions: listOf(5),
-      resolve: objects<rest.PanelDataAsset>("data_assets"),
+      resolve: objectItems<rest.PanelDataAsset>("data_assets"),
     }),
     categories: t.field({
       type: [Category],
       description: "The headings that group its parameters.",
-      resolve: objects("categories"),
+      resolve: objectItems("categories"),
     }),
     parameters: t.field({
       type: [Parameter],
       description: "Its parameters, in order.",
-      resolve: objects("parameters"),
+      resolve: objectItems("parameters"),
     }),
-    results: t.field({ type: [Result], description: "The result files it shows.", resolve: objects("results") }),
+    results: t.field({ type: [Result], description: "The result files it shows.", resolve: objectItems("results") }),
     processes: t.field({
       type: [Process],
       description: "The processes of a pipeline of capsules. Such a panel has no parameters of its own.",
-      resolve: objects("processes"),
+      resolve: objectItems("processes"),
     }),
   }),
 })

@@ -1,4 +1,5 @@
 import { badUserInput } from "../../errors.ts"
+import type { DecodeError } from "../../upstream/decoders.ts"
 import { builder, type ObjectType } from "../builder.ts"
 import type { Context } from "../context.ts"
 import { link } from "../cost.ts"
@@ -40,13 +41,15 @@ interface AttachInput {
   search?: typeof DataAssetSearchInput.$inferInput | null
 }
 
-/** The data assets to attach: those in the input, or those that its search finds. */
+/** The data assets to attach: those in the input, or those that its search finds, with an error for each that can't be read. */
 async function attachmentsIn(context: Context, { dataAssets, search }: AttachInput) {
-  if (dataAssets != null && search == null) return dataAssets
+  if (dataAssets != null && search == null) return { dataAssets, unreadable: [] }
   if (search == null || dataAssets != null) throw badUserInput("Give either `dataAssets` or `search`, and not both.")
-  const found = await findDataAssets(context, search)
-  if (found.length === 0) throw badUserInput("`search` finds no data asset: there is nothing to attach.")
-  return found.map((id) => ({ id }))
+  const { ids, unreadable } = await findDataAssets(context, search)
+  if (ids.length === 0) {
+    throw unreadable[0] ?? badUserInput("`search` finds no data asset: there is nothing to attach.")
+  }
+  return { dataAssets: ids.map((id) => ({ id })), unreadable }
 }
 
 const AttachedDataAsset = builder.objectRef<rest.AttachResult>("AttachedDataAsset").implement({
@@ -84,7 +87,7 @@ export function defineAttachmentMutations(names: {
 }): void {
   const { kind, one } = names
 
-  const AttachPayload = names.payloadOf<{ id: string; results: rest.AttachResult[] }>(
+  const AttachPayload = names.payloadOf<{ id: string; results: (rest.AttachResult | DecodeError)[] }>(
     names.attach,
     "The data assets were attached.",
   )
@@ -92,8 +95,9 @@ export function defineAttachmentMutations(names: {
     t.field({
       type: [AttachedDataAsset],
       nullable: false,
-      description: "The result for each data asset.",
-      resolve: ({ results }) => results,
+      description:
+        "The result for each data asset, as far as Code Ocean tells. Null, with an error, if it is unreadable: it is attached all the same, unless the search returned it so.",
+      resolve: ({ results }) => results as rest.AttachResult[],
     }),
   )
   defineMutation({
@@ -118,11 +122,12 @@ export function defineAttachmentMutations(names: {
     payload: AttachPayload,
     run: async (input, context) => {
       const id = String(input[`${one}Id`])
-      const attachments = wireAttachments("dataAssets", await attachmentsIn(context, input))
+      const { dataAssets, unreadable } = await attachmentsIn(context, input)
+      const attachments = wireAttachments("dataAssets", dataAssets)
       const results = await names.change(context, id, () =>
         rest.attachDataAssets(context.upstream, kind, id, attachments),
       )
-      return { id, results }
+      return { id, results: [...results, ...unreadable] }
     },
   })
 

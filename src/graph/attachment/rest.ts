@@ -1,5 +1,5 @@
 import type { Upstream } from "../../upstream/client.ts"
-import { listOf, noBody, object } from "../../upstream/decoders.ts"
+import { type DecodeError, listOf, noBody, object } from "../../upstream/decoders.ts"
 
 /** What data assets can be attached to; to computations only while they are cloud workstation sessions. */
 export type Attachable = "capsules" | "pipelines" | "computations"
@@ -29,7 +29,7 @@ export function attachDataAssets(
   kind: Attachable,
   id: string,
   attachments: readonly Attachment[],
-): Promise<AttachResult[]> {
+): Promise<(AttachResult | DecodeError)[]> {
   return upstream.write({
     method: "POST",
     route: `${kind}/{id}/data_assets`,

@@ -1,5 +1,6 @@
 import type { GraphQLObjectType, GraphQLResolveInfo } from "graphql"
 import { emptyIfSearchFails, nullIfMissing } from "../../errors.ts"
+import type { DecodeError } from "../../upstream/decoders.ts"
 import { clearAppPanels } from "../appPanel/loader.ts"
 import { clearComputations } from "../computation/loader.ts"
 import type { Context } from "../context.ts"
@@ -45,9 +46,9 @@ export async function runnablePage(
   kind: rest.Kind,
   params: object,
   args: PageArguments,
-): Promise<Page<Typed<rest.Runnable>>> {
+): Promise<Page<Typed<rest.Runnable> | DecodeError>> {
   const page = await pageOfSearch(kind, params, args, (body) => rest.searchRunnables(context.upstream, kind, body))
-  return { ...page, nodes: loaderOfKind[kind].prime(context, page.nodes) }
+  return { ...page, nodes: loaderOfKind[kind].primeItems(context, page.nodes) }
 }
 
 /** Which capsules or pipelines a data asset is attached to. */
@@ -68,7 +69,7 @@ export function attachedPage(
   kind: rest.Kind,
   dataAssetId: string,
   { first, after, archived }: PageArguments & Pick<AttachedKey, "archived">,
-): Promise<Page<Typed<rest.Runnable>>> {
+): Promise<Page<Typed<rest.Runnable> | DecodeError>> {
   const key: AttachedKey = { kind, dataAssetId, first, after, archived }
   return attachedPageByKey(context).load(JSON.stringify(key))
 }

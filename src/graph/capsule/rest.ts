@@ -1,5 +1,5 @@
 import type { Upstream } from "../../upstream/client.ts"
-import { matchingId, noBody, object, type SearchPage, searchPage } from "../../upstream/decoders.ts"
+import { isReadable, matchingId, noBody, object, type SearchPage, searchPage } from "../../upstream/decoders.ts"
 
 /** Capsules and pipelines are objects of the same shape, on two routes with the same endpoints. */
 export type Kind = "capsules" | "pipelines"
@@ -97,7 +97,7 @@ export function isSearchableId(id: string): boolean {
 export async function findRunnables(upstream: Upstream, kind: Kind, ids: readonly string[]): Promise<Runnable[]> {
   const query = ids.map((id) => `id:${id}`).join(" ")
   const { results } = await searchRunnables(upstream, kind, { query, limit: ids.length })
-  return results.filter(({ id }) => ids.includes(id))
+  return results.filter(isReadable).filter(({ id }) => ids.includes(id))
 }
 
 /**

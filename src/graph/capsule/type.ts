@@ -10,11 +10,11 @@ import {
   float,
   int,
   object,
-  objects,
+  objectItems,
   required,
   string,
+  stringItems,
   stringOrEmpty,
-  strings,
 } from "../fields.ts"
 import { linkAt, type Typed } from "../loader.ts"
 import { Node } from "../node/type.ts"
@@ -191,7 +191,7 @@ Runnable.implement({
       resolve: string("description"),
     }),
     field: t.string({ description: "The field of research.", resolve: string("field") }),
-    tags: t.stringList({ description: "Keywords.", resolve: strings("tags", "keywords") }),
+    tags: t.stringList({ description: "Keywords.", resolve: stringItems("tags", "keywords") }),
     clonedFromUrl: t.string({
       description: "The external Git repository from which it was cloned.",
       resolve: string("cloned_from_url"),
@@ -212,7 +212,11 @@ Runnable.implement({
       description: "Its submission for release.",
       resolve: object("submission"),
     }),
-    versions: t.field({ type: [Version], description: "Its releases.", resolve: objects<rest.Version>("versions") }),
+    versions: t.field({
+      type: [Version],
+      description: "Its releases.",
+      resolve: objectItems<rest.Version>("versions"),
+    }),
     article: t.field({ type: Article, description: "The publication it belongs to.", resolve: object("article") }),
     appPanel: t.field({
       type: AppPanel,

@@ -1,5 +1,6 @@
 import { badUserInput, nullIfMissing, Refusal, toFailure, toRefusal } from "../../errors.ts"
 import type { TaskMemo } from "../../polling/tasks.ts"
+import { isObject, isReadable } from "../../upstream/decoders.ts"
 import { builder } from "../builder.ts"
 import { computationById } from "../computation/loader.ts"
 import { outcomeOf } from "../computation/outcome.ts"
@@ -223,6 +224,11 @@ async function created(context: Context, wanted: Wanted): Promise<rest.DataAsset
 }
 
 const nameOf = readableString("name")
+const computationOf = readableString("computation")
+
+function runOf({ provenance }: rest.DataAsset): string | null {
+  return isObject(provenance) ? computationOf(provenance) : null
+}
 
 const mostPages = 10
 const pageSize = 1000
@@ -237,9 +243,9 @@ async function earlierCapture(
   for (let page = 0; page < mostPages; page++) {
     const body = { type: "result", ownership: "created", filters, limit: pageSize, next_token }
     const answer = await rest.searchDataAssets(upstream, body)
-    const found = answer.results.find(
-      (asset) => asset.provenance?.computation === computationId && nameOf(asset)?.trim() === name.trim(),
-    )
+    const found = answer.results
+      .filter(isReadable)
+      .find((asset) => runOf(asset) === computationId && nameOf(asset)?.trim() === name.trim())
     if (found !== undefined) return found
     next_token = answer.next_token || undefined
     if (answer.has_more !== true || next_token === undefined) return undefined

@@ -1,6 +1,8 @@
+import { DecodeError } from "../../upstream/decoders.ts"
+import { isUsableId } from "../../upstream/route.ts"
 import type { Kind } from "../capsule/rest.ts"
 import { type Context, oncePerRequest } from "../context.ts"
-import { readableFloat } from "../fields.ts"
+import { invalidField, readableFloat } from "../fields.ts"
 import { loaderById, loaderByKey } from "../loader.ts"
 import * as rest from "./rest.ts"
 
@@ -17,7 +19,8 @@ export interface ListedRun {
   id: string
   /** Epoch seconds. 0 if it can't be read: the run comes last, and its field `created` fails. */
   created: number
-  computation: rest.Computation
+  /** A run that could not be decoded comes behind all others. */
+  computation: rest.Computation | DecodeError
   /** The run as the loader has it, once a page has shown it. Lists are long, and pages short. */
   shown?: rest.Computation
 }
@@ -28,10 +31,13 @@ const computationsByRunnable = loaderByKey(async (context, key) => {
   const { kind, id }: RunnableKey = JSON.parse(key)
   const listed = await rest.listComputations(context.upstream, kind, id)
   const distinct = new Map<string, ListedRun>()
+  const unreadable: ListedRun[] = []
   for (const computation of listed) {
-    distinct.set(computation.id, { id: computation.id, created: createdOf(computation) ?? 0, computation })
+    if (computation instanceof DecodeError) {
+      unreadable.push({ id: String(unreadable.length).padStart(4, "0"), created: Number.MIN_SAFE_INTEGER, computation })
+    } else distinct.set(computation.id, { id: computation.id, created: createdOf(computation) ?? 0, computation })
   }
-  return [...distinct.values()].sort((a, b) => b.created - a.created || (a.id < b.id ? -1 : 1))
+  return [...[...distinct.values()].sort((a, b) => b.created - a.created || (a.id < b.id ? -1 : 1)), ...unreadable]
 })
 
 /** All runs of a capsule or pipeline, newest first. One call, shared by all pages and filters of a request. */
@@ -45,8 +51,10 @@ export function clearComputations(context: Context): void {
 }
 
 /** The run as an object of the request: later fields find it without a call, and know what ran. */
-export function shownRun(context: Context, run: ListedRun, runnable: RunnableKey): rest.Computation {
+export function shownRun(context: Context, run: ListedRun, runnable: RunnableKey): rest.Computation | DecodeError {
+  if (run.computation instanceof DecodeError) return run.computation
   if (run.shown === undefined) {
+    if (!isUsableId(run.id)) return invalidField("id", "not an id")
     const [computation = run.computation] = computationById.prime(context, [run.computation])
     recordRunnable(context, computation, runnable)
     run.shown = computation

@@ -1,5 +1,5 @@
 import type { Upstream } from "../../upstream/client.ts"
-import { listOf, matchingId, noBody, withId } from "../../upstream/decoders.ts"
+import { type DecodeError, listOf, matchingId, noBody, withId, withUsableId } from "../../upstream/decoders.ts"
 import type { Attachment } from "../attachment/rest.ts"
 import type { Kind } from "../capsule/rest.ts"
 
@@ -57,7 +57,7 @@ export function getComputation(upstream: Upstream, id: string): Promise<Computat
  * `GET /{kind}/{id}/computations`: every run there ever was of a capsule or pipeline, in no promised order; upstream
  * neither pages nor filters.
  */
-export function listComputations(upstream: Upstream, kind: Kind, id: string): Promise<Computation[]> {
+export function listComputations(upstream: Upstream, kind: Kind, id: string): Promise<(Computation | DecodeError)[]> {
   return upstream.read({
     method: "GET",
     route: `${kind}/{id}/computations`,
@@ -91,7 +91,7 @@ export interface NamedParameter {
  * Rejects with UpstreamError: 400 for parameters or data assets that don't fit, 404 for an unknown capsule or pipeline.
  */
 export function runComputation(upstream: Upstream, params: RunParams): Promise<Computation> {
-  return upstream.write({ method: "POST", route: "computations", body: params, decode: withId<Computation> })
+  return upstream.write({ method: "POST", route: "computations", body: params, decode: withUsableId<Computation> })
 }
 
 /**

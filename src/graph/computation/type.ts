@@ -1,5 +1,6 @@
 import { GraphQLError } from "graphql"
 import { badUserInput, type ErrorCode } from "../../errors.ts"
+import { DecodeError, isObject } from "../../upstream/decoders.ts"
 import { builder } from "../builder.ts"
 import { capsuleById, linkRunnable } from "../capsule/loader.ts"
 import { Capsule, Runnable } from "../capsule/type.ts"
@@ -8,7 +9,7 @@ import { cost, link, listOf } from "../cost.ts"
 import { dataAssetById } from "../dataAsset/loader.ts"
 import { DataAsset } from "../dataAsset/type.ts"
 import { wireEnum } from "../enums.ts"
-import { boolean, float, int, objects, readableString, required, string, stringOrEmpty } from "../fields.ts"
+import { boolean, float, int, objectItems, readableString, required, string, stringOrEmpty } from "../fields.ts"
 import { File, Folder, fileAt, folderAt, logOf } from "../files/type.ts"
 import { limitLength, maxLength } from "../inputLimits.ts"
 import { linkAt } from "../loader.ts"
@@ -80,7 +81,7 @@ export async function computationPage(
   context: Context,
   runnable: RunnableKey,
   args: PageArguments & { filter?: Filter | null | undefined },
-): Promise<Page<rest.Computation>> {
+): Promise<Page<rest.Computation | DecodeError>> {
   const matches = matcherOf(args.filter ?? {}, context)
   const binding = `computations ${JSON.stringify([runnable.id, args.filter])}`
   const page = await pageOfList(
@@ -142,21 +143,27 @@ function matcherOf({ state, endStatus, name, created, dataAssetId }: Filter, con
   }
   /** A run whose inputs can't be read does not match, so that the filter still finds the others. */
   const hasInput = ({ data_assets: inputs }: rest.Computation, dataAssetId: string): boolean => {
-    if (!Array.isArray(inputs)) return false
-    noteExamined(context, inputs.length * examinedOfInput)
-    return inputs.some((input) => input?.id === dataAssetId)
+    const listed: unknown[] = Array.isArray(inputs) ? inputs : [inputs]
+    noteExamined(context, listed.length * examinedOfInput)
+    return listed.some((input) => isObject(input) && idOf(input) === dataAssetId)
   }
-  return ({ computation, created: startedAt }: ListedRun): boolean =>
-    (states == null || states.has(ComputationState.read(computation.state, context))) &&
-    (endStatuses == null ||
-      (!!computation.end_status && endStatuses.has(ComputationEndStatus.read(computation.end_status, context)))) &&
-    (wanted === undefined || hasName(computation, wanted)) &&
-    (dataAssetId == null || hasInput(computation, dataAssetId)) &&
-    startedAt >= (created?.from ?? Number.NEGATIVE_INFINITY) &&
-    startedAt < (created?.to ?? Number.POSITIVE_INFINITY)
+  const isFiltered = [states, endStatuses, name, dataAssetId, created].some((condition) => condition != null)
+  return ({ computation, created: startedAt }: ListedRun): boolean => {
+    if (computation instanceof DecodeError) return !isFiltered
+    return (
+      (states == null || states.has(ComputationState.read(computation.state, context))) &&
+      (endStatuses == null ||
+        (!!computation.end_status && endStatuses.has(ComputationEndStatus.read(computation.end_status, context)))) &&
+      (wanted === undefined || hasName(computation, wanted)) &&
+      (dataAssetId == null || hasInput(computation, dataAssetId)) &&
+      startedAt >= (created?.from ?? Number.NEGATIVE_INFINITY) &&
+      startedAt < (created?.to ?? Number.POSITIVE_INFINITY)
+    )
+  }
 }
 
 const nameOf = readableString("name")
+const idOf = readableString("id")
 
 const ComputationParameter = builder.objectRef<object>("ComputationParameter").implement({
   description: "A parameter value of a run.",
@@ -193,7 +200,7 @@ const Process = builder.objectRef<rest.Process>("ComputationProcess").implement(
     parameters: t.field({
       type: [ComputationParameter],
       description: "The values of its parameters.",
-      resolve: objects("parameters"),
+      resolve: objectItems("parameters"),
     }),
     capsule: t.field({
       type: Capsule,
@@ -264,19 +271,19 @@ Computation.implement({
     parameters: t.field({
       type: [ComputationParameter],
       description: "The values of its parameters.",
-      resolve: objects("parameters"),
+      resolve: objectItems("parameters"),
     }),
     dataAssets: t.field({
       type: [InputDataAsset],
       description: "Its inputs.",
       extensions: listOf(5),
-      resolve: objects<rest.InputDataAsset>("data_assets"),
+      resolve: objectItems<rest.InputDataAsset>("data_assets"),
     }),
     processes: t.field({
       type: [Process],
       description: "The processes of a pipeline's run.",
       extensions: listOf(5),
-      resolve: objects<rest.Process>("processes"),
+      resolve: objectItems<rest.Process>("processes"),
     }),
     runnable: t.field({
       type: Runnable,

@@ -3,7 +3,18 @@ import { builder } from "../builder.ts"
 import type { Context } from "../context.ts"
 import { cost } from "../cost.ts"
 import { wireEnum } from "../enums.ts"
-import { boolean, float, list, object, objects, readableString, required, string, strings } from "../fields.ts"
+import {
+  boolean,
+  float,
+  items,
+  object,
+  objectItems,
+  readableObjects,
+  readableString,
+  required,
+  string,
+  stringItems,
+} from "../fields.ts"
 import { loaderByKey } from "../loader.ts"
 import * as rest from "./rest.ts"
 
@@ -33,7 +44,8 @@ async function customMetadataField(context: Context, name: string): Promise<rest
   return byName.get(name) ?? null
 }
 
-const fieldsOf = objects<rest.CustomMetadataField>("fields")
+const fieldsOf = readableObjects<rest.CustomMetadataField>("fields")
+const fieldItemsOf = objectItems<rest.CustomMetadataField>("fields")
 
 const CustomMetadataType = wireEnum("CustomMetadataType", "The type of a custom metadata field's values.", {
   string: "Strings.",
@@ -71,7 +83,7 @@ const CustomMetadataField = builder.objectRef<rest.CustomMetadataField>("CustomM
     allowedValues: t.field({
       type: ["JSON"],
       description: "The allowed values, strings or numbers. Null if any value is allowed.",
-      resolve: list("allowed_values"),
+      resolve: items("allowed_values"),
     }),
     multiple: t.boolean({ description: "Whether it takes several values at once.", resolve: boolean("multiple") }),
     units: t.string({ description: "The unit of its values.", resolve: string("units") }),
@@ -86,11 +98,11 @@ export const CustomMetadataSchema = builder.objectRef<rest.CustomMetadataSchema>
     fields: t.field({
       type: [CustomMetadataField],
       description: "The fields. Empty if there are none.",
-      resolve: (found) => fieldsOf(found) ?? [],
+      resolve: (found) => fieldItemsOf(found) ?? [],
     }),
     categories: t.stringList({
       description: "The categories that fields can belong to. Empty if there are none.",
-      resolve: (found) => strings("categories")(found) ?? [],
+      resolve: (found) => stringItems("categories")(found) ?? [],
     }),
   }),
 })

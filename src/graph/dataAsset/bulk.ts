@@ -1,5 +1,6 @@
 import { mapLimit } from "../../collections/semaphore.ts"
 import { badUserInput, type Failure, toFailure } from "../../errors.ts"
+import type { DecodeError } from "../../upstream/decoders.ts"
 import { builder } from "../builder.ts"
 import type { Context } from "../context.ts"
 import { type Count, link, listOf } from "../cost.ts"
@@ -178,14 +179,15 @@ defineMutation({
       }),
     }),
   }),
-  payload: builder.objectRef<{ items: Item[] }>("UpdateDataAssetsPayload").implement({
+  payload: builder.objectRef<{ items: Item[]; unreadable: DecodeError[] }>("UpdateDataAssetsPayload").implement({
     description: "The result for each data asset.",
     fields: (t) => ({
       items: t.field({
         type: [ItemType],
         nullable: false,
-        description: "One item per data asset, in the order of `ids` or of the search.",
-        resolve: ({ items }) => items,
+        description:
+          "One item per data asset, in the order of `ids` or of the search. At the end a null, with an error, for each data asset that the search returned unreadable.",
+        resolve: ({ items, unreadable }) => [...items, ...(unreadable as never[])],
       }),
       changed: t.int({
         nullable: false,
@@ -194,8 +196,9 @@ defineMutation({
       }),
       failed: t.int({
         nullable: false,
-        description: "How many failed.",
-        resolve: ({ items }) => items.filter(({ status }) => status === "failed").length,
+        description: "How many failed, or were unreadable.",
+        resolve: ({ items, unreadable }) =>
+          unreadable.length + items.filter(({ status }) => status === "failed").length,
       }),
     }),
   }),
@@ -217,7 +220,8 @@ defineMutation({
     if (!editsTags(edit) && !editsMetadata(edit)) {
       throw badUserInput("Nothing is to change: give `addTags`, `removeTags` or `setCustomMetadata`.")
     }
-    const targets = ids ?? (search == null ? [] : await findDataAssets(context, search))
-    return { items: await mapLimit(targets, concurrency, (id) => editOne(context, id, edit, dryRun)) }
+    const found = search == null ? { ids: ids ?? [], unreadable: [] } : await findDataAssets(context, search)
+    const items = await mapLimit(found.ids, concurrency, (id) => editOne(context, id, edit, dryRun))
+    return { items, unreadable: found.unreadable }
   },
 })

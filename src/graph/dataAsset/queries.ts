@@ -1,4 +1,5 @@
 import { badUserInput } from "../../errors.ts"
+import { DecodeError, isReadable } from "../../upstream/decoders.ts"
 import { builder } from "../builder.ts"
 import type { Context } from "../context.ts"
 import { cost } from "../cost.ts"
@@ -83,7 +84,7 @@ builder.queryField("searchDataAssets", (t) =>
       const page = await pageOfSearch("data_assets", params, args, (body) =>
         rest.searchDataAssets(context.upstream, body),
       )
-      return { ...page, nodes: dataAssetById.prime(context, page.nodes) }
+      return { ...page, nodes: dataAssetById.primeItems(context, page.nodes) }
     },
   }),
 )
@@ -118,11 +119,14 @@ function wireCriteria(criteria: typeof DataAssetSearchInput.$inferInput) {
 /** The maximum number of data assets that a mutation may find. */
 export const maxFound = 1000
 
-/** The ids of all data assets that the search finds. Throws BAD_USER_INPUT if they are too many for one mutation. */
+/**
+ * The ids of all data assets that the search finds, and an error for each that can't be read. Throws BAD_USER_INPUT if they are too
+ * many for one mutation.
+ */
 export async function findDataAssets(
   context: Context,
   search: typeof DataAssetSearchInput.$inferInput,
-): Promise<string[]> {
+): Promise<{ ids: string[]; unreadable: DecodeError[] }> {
   const criteria = wireCriteria(search)
   if (Object.values(criteria).every((value) => value === undefined)) {
     throw badUserInput("`search` has no condition, and would find every data asset there is: give at least one.")
@@ -131,6 +135,9 @@ export async function findDataAssets(
   if (answer.has_more === true) {
     throw badUserInput(`\`search\` finds more than ${maxFound} data assets: narrow it down. Nothing has changed.`)
   }
-  dataAssetById.prime(context, answer.results)
-  return [...new Set(answer.results.map(({ id }) => id))]
+  const found = dataAssetById.primeItems(context, answer.results)
+  return {
+    ids: [...new Set(found.filter(isReadable).map(({ id }) => id))],
+    unreadable: found.filter((item) => item instanceof DecodeError),
+  }
 }

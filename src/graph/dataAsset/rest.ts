@@ -1,5 +1,5 @@
 import type { Upstream } from "../../upstream/client.ts"
-import { matchingId, noBody, type SearchPage, searchPage, withId } from "../../upstream/decoders.ts"
+import { matchingId, noBody, type SearchPage, searchPage, withUsableId } from "../../upstream/decoders.ts"
 
 /** Files with a name, metadata and a history. Times are epoch seconds, sizes bytes (a number, or its digits as text). */
 export interface DataAsset {
@@ -121,7 +121,7 @@ export interface ResultsInfo {
  * Rejects with UpstreamError: 400 for parameters that don't fit.
  */
 export function createDataAsset(upstream: Upstream, params: DataAssetParams): Promise<DataAsset> {
-  return upstream.write({ method: "POST", route: "data_assets", body: params, decode: withId<DataAsset> })
+  return upstream.write({ method: "POST", route: "data_assets", body: params, decode: withUsableId<DataAsset> })
 }
 
 /** What can be changed of a data asset. */

@@ -1,4 +1,4 @@
-import { nullIfMissing } from "../../errors.ts"
+import { DecodeError } from "../../upstream/decoders.ts"
 import { builder } from "../builder.ts"
 import { attachedPage, capsuleById } from "../capsule/loader.ts"
 import { Capsule, CapsuleConnection, PipelineConnection } from "../capsule/type.ts"
@@ -11,13 +11,15 @@ import {
   boolean,
   entries,
   epochSeconds,
+  ids,
   int,
   object,
-  objects,
+  objectItems,
+  readableId,
   required,
   string,
+  stringItems,
   stringOrEmpty,
-  strings,
 } from "../fields.ts"
 import { File, Folder, fileAt, folderAt } from "../files/type.ts"
 import { limitLength, maxLength } from "../inputLimits.ts"
@@ -83,7 +85,7 @@ const Provenance = builder.objectRef<rest.Provenance>("Provenance").implement({
       extensions: link,
       resolve: async (provenance, args, context, info) => {
         const found = await linkAt(computationById, "computation")(provenance, args, context, info)
-        const capsule = string("capsule")(provenance)
+        const capsule = readableId("capsule")(provenance)
         if (found !== null && capsule) recordRunnable(context, found, { id: capsule, kind: "capsules" })
         return found
       },
@@ -95,7 +97,9 @@ const Provenance = builder.objectRef<rest.Provenance>("Provenance").implement({
         "The inputs of the run. An input that no longer exists is null. Costs one REST call per input, or none if only their ids are selected.",
       extensions: cost({ calls: 1, per: inputs, idsAreFree: true, items: inputs }),
       resolve: (provenance, _args, context, info) =>
-        strings("data_assets")(provenance)?.map((id) => nullIfMissing(dataAssetById.link(context, id, info))),
+        ids("data_assets")(provenance)?.map((id) =>
+          id instanceof DecodeError ? (id as never) : dataAssetById.linkOrNull(context, id, info, "data_assets"),
+        ),
     }),
   }),
 })
@@ -190,7 +194,7 @@ DataAsset.implement({
       extensions: longText,
       resolve: string("description"),
     }),
-    tags: t.stringList({ description: "Keywords.", resolve: strings("tags", "keywords") }),
+    tags: t.stringList({ description: "Keywords.", resolve: stringItems("tags", "keywords") }),
     nextflowProfile: t.string({
       description: "The Nextflow profile of the run that made it.",
       resolve: string("nextflow_profile"),
@@ -221,13 +225,13 @@ DataAsset.implement({
     appParameters: t.field({
       type: [AppParameter],
       description: "The parameters of the run that made it.",
-      resolve: objects("app_parameters"),
+      resolve: objectItems("app_parameters"),
     }),
     containedDataAssets: t.field({
       type: [ContainedDataAsset],
       description: "The data assets that a combined data asset consists of.",
       extensions: listOf(5),
-      resolve: objects<rest.ContainedDataAsset>("contained_data_assets"),
+      resolve: objectItems<rest.ContainedDataAsset>("contained_data_assets"),
     }),
     files: t.field({
       type: Folder,

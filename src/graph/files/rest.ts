@@ -7,9 +7,9 @@ export interface FileOwner {
   id: string
 }
 
-/** What a folder holds. Paths count from the owner's root, without a leading slash. */
+/** What a folder holds. Paths count from the owner's root, without a leading slash. At least one of name and path is there. */
 export interface FolderItem {
-  name: string
+  name?: string
   path?: string
   /** `file` or `folder`. */
   type?: string
@@ -30,13 +30,17 @@ const routes = { computations: "computations/{id}/results", data_assets: "data_a
  * folders hold. An empty path is the root.
  * Rejects with UpstreamError: 404 if there is no such owner or folder, 400 for an external data asset.
  */
-export async function listFolder(upstream: Upstream, { kind, id }: FileOwner, path: string): Promise<FolderItem[]> {
+export async function listFolder(
+  upstream: Upstream,
+  { kind, id }: FileOwner,
+  path: string,
+): Promise<(FolderItem | DecodeError)[]> {
   const { items } = await upstream.read({
     method: "POST",
     route: routes[kind],
     ids: { id },
     body: { path },
-    decode: (body) => ({ items: listOf(folderItem)(object<WireObject>(body).items ?? null) }),
+    decode: (body) => ({ items: listOf(object<FolderItem>)(object<WireObject>(body).items ?? null) }),
   })
   return items
 }
@@ -53,12 +57,6 @@ export function getFileUrls(upstream: Upstream, { kind, id }: FileOwner, path: s
     query: { path },
     decode: fileUrls,
   })
-}
-
-function folderItem(body: unknown): FolderItem {
-  const item = object<FolderItem>(body)
-  if (typeof item.name !== "string" || item.name === "") throw new DecodeError("an item without a name")
-  return item
 }
 
 function fileUrls(body: unknown): FileUrls {

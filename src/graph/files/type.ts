@@ -1,10 +1,11 @@
 import { trim } from "../../collections/text.ts"
 import { badUserInput, nullIfMissing } from "../../errors.ts"
+import { DecodeError } from "../../upstream/decoders.ts"
 import type { FileRange } from "../../upstream/download.ts"
 import { builder } from "../builder.ts"
 import type { Context } from "../context.ts"
 import { cost } from "../cost.ts"
-import { readableFloat, string } from "../fields.ts"
+import { invalidField, readableFloat, readableString, string } from "../fields.ts"
 import { loaderByKey } from "../loader.ts"
 import { ownCall } from "../ownCall.ts"
 import * as rest from "./rest.ts"
@@ -67,17 +68,23 @@ function nameOf({ path }: Place): string {
   return path.slice(path.lastIndexOf("/") + 1)
 }
 
-const pathOf = string("path")
+const pathAt = readableString("path")
+const nameAt = readableString("name")
 
-async function entriesOf(context: Context, folder: FolderPlace): Promise<(FolderPlace | FilePlace)[] | null> {
-  const items = await itemsByFolder(context).load(keyOf(folder))
-  if (items === null) return null
-  return items.map((item) => {
-    const path = trim(pathOf(item) ?? `${folder.path}/${item.name}`, "/")
-    return item.type === "folder"
-      ? { __typename: "Folder", owner: folder.owner, path }
-      : { __typename: "File", owner: folder.owner, path, size: item.size }
-  })
+/** An entry without a path lies in the folder, and its name is the last part of its path. Without both it is an error. */
+async function entriesOf(context: Context, { owner, path: folder }: FolderPlace) {
+  const items = await itemsByFolder(context).load(keyOf({ owner, path: folder }))
+  return (
+    items?.map((item) => {
+      if (item instanceof DecodeError) return item
+      const name = nameAt(item)
+      const path = trim(pathAt(item) ?? (name === null ? "" : `${folder}/${name}`), "/")
+      if (path === "") return invalidField("items", "a list with an item that has no name and no path")
+      return item.type === "folder"
+        ? ({ __typename: "Folder", owner, path } as const)
+        : ({ __typename: "File", owner, path, size: item.size } as const)
+    }) ?? null
+  )
 }
 
 /** The maximum size of a file that the gateway reads: 1 MiB. */
@@ -276,7 +283,7 @@ Folder.implement({
       description:
         "The files and folders in it, in Code Ocean's order. Null if the folder does not exist. The files of an external data asset can't be listed. Costs one REST call.",
       extensions: { ...cost({ oncePerObject: "entries", items: { assumed: 20 } }), ...ownCall("call") },
-      resolve: (folder, _args, context) => entriesOf(context, folder),
+      resolve: (folder, _args, context) => entriesOf(context, folder) as never,
     }),
   }),
 })

@@ -74,8 +74,9 @@ export const Lineage = builder.objectRef<walk.Lineage>("Lineage").implement({
     nodes: t.field({
       type: [LineageNode],
       nullable: false,
-      description: "The nodes. The starting data asset is the first.",
-      resolve: ({ nodes }) => nodes,
+      description:
+        "The nodes. The starting data asset is the first. At the end a null, with an error, for each value that can't be read where the id of a source should be.",
+      resolve: ({ nodes }) => nodes as walk.LineageNode[],
     }),
     edges: t.field({
       type: [LineageEdge],
@@ -85,7 +86,7 @@ export const Lineage = builder.objectRef<walk.Lineage>("Lineage").implement({
     }),
     truncated: t.exposeBoolean("truncated", {
       nullable: false,
-      description: `True if the lineage continues beyond \`depth\`, or beyond ${walk.maxNodes} nodes.`,
+      description: `True if the lineage continues beyond \`depth\`, beyond ${walk.maxNodes} nodes, or in data assets that can't be read.`,
     }),
   }),
 })

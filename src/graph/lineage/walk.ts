@@ -1,13 +1,14 @@
 import { GraphQLError } from "graphql"
 import { type ErrorCode, nullIfInaccessible } from "../../errors.ts"
-import { DecodeError } from "../../upstream/decoders.ts"
+import { DecodeError, isObject, type WireObject } from "../../upstream/decoders.ts"
+import { isUsableId } from "../../upstream/route.ts"
 import { capsuleById } from "../capsule/loader.ts"
 import { computationById, recordRunnable } from "../computation/loader.ts"
 import { type Context, oncePerRequest } from "../context.ts"
 import { dataAssetById } from "../dataAsset/loader.ts"
 import type { DataAsset } from "../dataAsset/rest.ts"
 import { searchDataAssets } from "../dataAsset/rest.ts"
-import { object, objects, string, strings } from "../fields.ts"
+import { invalidField, items, readableId, readableString } from "../fields.ts"
 import { loaderByKey } from "../loader.ts"
 
 export type LineageKind = "data_asset" | "computation" | "capsule"
@@ -30,13 +31,16 @@ export interface LineageEdge {
 }
 
 export interface Lineage {
-  nodes: LineageNode[]
+  /** Behind the nodes an error for each place where Code Ocean sent something that can't be read in place of one. */
+  nodes: (LineageNode | DecodeError)[]
   edges: LineageEdge[]
   truncated: boolean
 }
 
 /** The maximum number of nodes in a lineage. */
 export const maxNodes = 2000
+/** The maximum number of errors for values that can't be read. */
+const maxUnreadable = 100
 /** The maximum number of edges that are collected. Data assets can name any number of inputs that do not become nodes. */
 const maxEdges = 100_000
 /** The maximum number of input ids that are read on the way down. */
@@ -51,6 +55,8 @@ const maxPages = 10
 class Graph {
   readonly nodes = new Map<string, LineageNode>()
   readonly edges = new Map<string, LineageEdge>()
+  /** What stands where Code Ocean should have sent an id. */
+  readonly unreadable: DecodeError[] = []
   truncated = false
 
   has(id: string): boolean {
@@ -84,7 +90,11 @@ class Graph {
   /** The result. Edges of which one end is not in the graph are left out. */
   toLineage(): Lineage {
     const edges = [...this.edges.values()].filter(({ from, to }) => this.nodes.has(from) && this.nodes.has(to))
-    return { nodes: [...this.nodes.values()], edges, truncated: this.truncated }
+    return {
+      nodes: [...this.nodes.values(), ...this.unreadable.slice(0, maxUnreadable)],
+      edges,
+      truncated: this.truncated,
+    }
   }
 }
 
@@ -111,7 +121,7 @@ async function walkUp(context: Context, graph: Graph, root: DataAsset, depth: nu
   const walked = new Set<string>([root.id])
   for (let distance = 1; distance <= depth && generation.length > 0; distance++) {
     const sources = await Promise.all(generation.map((asset) => sourcesOf(context, graph, asset, distance - 1)))
-    const next = [...new Set(sources.flat())].filter((id) => !walked.has(id))
+    const next = [...new Set(sources.flat())].filter((id) => !walked.has(id) && isUsable(graph, id))
     if (next.length > graph.capacity) {
       // Objects that do not fit into the graph are not loaded.
       next.length = graph.capacity
@@ -128,6 +138,13 @@ async function walkUp(context: Context, graph: Graph, root: DataAsset, depth: nu
   }
   // The sources of the last generation are beyond the depth.
   if (generation.some((asset) => hasSources(asset, graph))) graph.truncated = true
+}
+
+/** Whether an input can be loaded. */
+function isUsable(graph: Graph, id: string): boolean {
+  if (isUsableId(id)) return true
+  if (graph.unreadable.length < maxUnreadable) graph.unreadable.push(notAnId("data_assets"))
+  return false
 }
 
 /** Inputs that all walks of one request have read. */
@@ -148,7 +165,7 @@ function chargeInputs(context: Context, count: number): void {
 /** Adds the run and capsule that produced a data asset. Returns the ids of its inputs. */
 async function sourcesOf(context: Context, graph: Graph, asset: DataAsset, distance: number): Promise<string[]> {
   chargeInputs(context, 0)
-  const { runId, capsuleId, inputs, contained } = originOf(asset)
+  const { runId, capsuleId, inputs, contained } = originOf(asset, graph.unreadable)
   chargeInputs(context, inputs.length + contained.length)
   const [run, capsule] = await Promise.all([
     runId === null ? null : nullIfInaccessible(computationById(context).load(runId)),
@@ -157,7 +174,7 @@ async function sourcesOf(context: Context, graph: Graph, asset: DataAsset, dista
   if (run !== null && capsuleId !== null) recordRunnable(context, run, { id: capsuleId, kind: "capsules" })
   const all = new Set(inputs)
   // A run lists its inputs even if the provenance of its result does not.
-  const inputsOfRun = idsIn(run, "data_assets")
+  const inputsOfRun = run === null ? [] : idsIn(run, "data_assets", graph.unreadable)
   if (inputsOfRun.length > 0) chargeInputs(context, inputsOfRun.length)
   for (const id of inputsOfRun) all.add(id)
   if (runId !== null) {
@@ -173,35 +190,52 @@ async function sourcesOf(context: Context, graph: Graph, asset: DataAsset, dista
   return [...all, ...contained]
 }
 
-function originOf(asset: DataAsset) {
-  const provenance = object("provenance")(asset) ?? {}
+/**
+ * Where a data asset comes from, as far as it can be read.
+ * @param unreadable gets an error for each value that can't be
+ */
+function originOf(asset: DataAsset, unreadable: DecodeError[]) {
+  const provenance: unknown = asset.provenance || {}
+  const found = isObject(provenance) ? provenance : {}
+  if (found !== provenance) unreadable.push(invalidField("provenance", "not an object"))
   return {
-    runId: string("computation")(provenance),
-    capsuleId: string("capsule")(provenance),
-    inputs: strings("data_assets")(provenance) ?? [],
-    contained: idsIn(asset, "contained_data_assets"),
+    runId: idIn(found, "computation", unreadable),
+    capsuleId: idIn(found, "capsule", unreadable),
+    inputs: idsIn(found, "data_assets", unreadable),
+    contained: idsIn(asset, "contained_data_assets", unreadable),
   }
 }
 
-/** The ids of all inputs of a data asset. Null if they cannot be read: one such data asset must not fail every walk. */
-function inputsOf(asset: DataAsset): Set<string> | null {
+function idIn(provenance: WireObject, key: "computation" | "capsule", unreadable: DecodeError[]): string | null {
+  const id = readableId(key)(provenance)
+  if (id === null && (provenance[key] ?? "") !== "") unreadable.push(invalidField(key, "not an id"))
+  return id
+}
+
+const idOf = readableString("id")
+
+/** The ids in a list, whose items are ids or objects with one. An object without an id is left out. */
+function idsIn(parent: object, key: "data_assets" | "contained_data_assets", unreadable: DecodeError[]): string[] {
+  const found: string[] = []
+  let hasUnreadable = false
   try {
-    const { inputs, contained } = originOf(asset)
-    return new Set([...inputs, ...contained])
+    for (const item of items(key)(parent) ?? []) {
+      const id = typeof item === "string" ? item : idOf(isObject(item) ? item : { id: item })
+      if (id) found.push(id)
+      else if (item instanceof DecodeError || !isObject(item) || item.id) hasUnreadable = true
+    }
   } catch (error) {
-    if (error instanceof DecodeError) return null
-    throw error
+    if (!(error instanceof DecodeError)) throw error
+    unreadable.push(error)
   }
+  if (hasUnreadable) unreadable.push(notAnId(key))
+  return found
 }
 
-/** The ids of the objects in this list. */
-function idsIn(parent: object | null, key: "data_assets" | "contained_data_assets"): string[] {
-  const listed = parent === null ? null : objects<object>(key)(parent)
-  return (listed ?? []).map(string("id")).filter((id) => id !== null)
-}
+const notAnId = (key: string) => invalidField(key, "a list with an item that is not an id")
 
 function hasSources(asset: DataAsset, graph: Graph): boolean {
-  const { runId, inputs, contained } = originOf(asset)
+  const { runId, inputs, contained } = originOf(asset, [])
   return (runId !== null && !graph.has(runId)) || [...inputs, ...contained].some((id) => !graph.has(id))
 }
 
@@ -229,10 +263,17 @@ const allProducts = loaderByKey(async (context): Promise<Products> => {
       }
       const body = { type, limit: pageSize, ...(next_token !== undefined && { next_token }) }
       const response = await searchDataAssets(context.upstream, body)
-      for (const asset of dataAssetById.prime(context, response.results)) {
-        const ids = inputsOf(asset)
-        inputs += ids?.size ?? 0
-        if (ids === null || inputs > maxInputs) {
+      for (const asset of dataAssetById.primeItems(context, response.results)) {
+        if (asset instanceof DecodeError) {
+          truncated = true
+          continue
+        }
+        const unreadable: DecodeError[] = []
+        const origin = originOf(asset, unreadable)
+        const ids = new Set([...origin.inputs, ...origin.contained])
+        inputs += ids.size
+        if (unreadable.length > 0) truncated = true
+        if (inputs > maxInputs) {
           truncated = true
           continue
         }

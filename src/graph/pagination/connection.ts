@@ -1,3 +1,4 @@
+import type { DecodeError } from "../../upstream/decoders.ts"
 import { builder, type ObjectType } from "../builder.ts"
 import { type Count, cost } from "../cost.ts"
 import { limitLength, maxLength } from "../inputLimits.ts"
@@ -28,7 +29,7 @@ const PageInfo = builder.objectRef<Page<unknown>>("PageInfo").implement({
 
 /** The connection type for pages of this type: `{edges {cursor node} nodes pageInfo}`. */
 export function connectionOf<T>(name: string, node: ObjectType<T>) {
-  const Edge = builder.objectRef<{ page: Page<T>; index: number }>(`${name}Edge`).implement({
+  const Edge = builder.objectRef<{ page: Page<T | DecodeError>; index: number }>(`${name}Edge`).implement({
     description: `An item of a page of ${name} objects, with its cursor.`,
     fields: (t) => ({
       cursor: t.string({
@@ -44,7 +45,7 @@ export function connectionOf<T>(name: string, node: ObjectType<T>) {
       }),
     }),
   })
-  return builder.objectRef<Page<T>>(`${name}Connection`).implement({
+  return builder.objectRef<Page<T | DecodeError>>(`${name}Connection`).implement({
     description: `A page of ${name} objects.`,
     fields: (t) => ({
       edges: t.field({

@@ -1,5 +1,5 @@
 import { badUserInput } from "../../errors.ts"
-import type { SearchPage } from "../../upstream/decoders.ts"
+import { DecodeError, type SearchPage } from "../../upstream/decoders.ts"
 import { Cursors, hash } from "./cursor.ts"
 
 export const defaultFirst = 20
@@ -69,7 +69,8 @@ function positionIn(value: unknown): Position | undefined {
 
 /**
  * One page of a search. Makes one call. The next page is requested with Code Ocean's `next_token`. A cursor from the middle of a page
- * requests that page again, with a larger limit. Code Ocean sometimes repeats an item, which is then left out.
+ * requests that page again, with a larger limit. Code Ocean sometimes repeats an item, which is then left out. An item that could not
+ * be decoded is its DecodeError.
  * @param name the name of the search. Cursors are bound to it and to `params`
  * @param params the body of the search in the form of the REST API, without paging
  * @param search sends the search with this body
@@ -79,7 +80,7 @@ export async function pageOfSearch<T extends { id: string }>(
   params: object,
   page: PageArguments,
   search: (body: object) => Promise<SearchPage<T>>,
-): Promise<Page<T>> {
+): Promise<Page<T | DecodeError>> {
   const size = pageSize(page)
   const cursors = new Cursors(`${name} ${JSON.stringify(params)}`)
   const start: Position = page.after == null ? { skip: 0 } : cursors.decode(page.after, positionIn)
@@ -92,14 +93,15 @@ export async function pageOfSearch<T extends { id: string }>(
 
   const seen = new Set<string>(digestsIn(start.seen ?? ""))
   const known = new Set<string>()
-  const nodes: T[] = []
+  const nodes: (T | DecodeError)[] = []
   const indexes: number[] = []
   let read = 0
   for (const node of response.results) {
     // Items beyond the requested number belong to the next page.
     if (nodes.length === size) break
-    const repeated = known.has(node.id) || (seen.size > 0 && seen.has(digestOf(node.id)))
-    known.add(node.id)
+    const id = node instanceof DecodeError ? undefined : node.id
+    const repeated = id !== undefined && (known.has(id) || (seen.size > 0 && seen.has(digestOf(id))))
+    if (id !== undefined) known.add(id)
     if (read >= inPage && !repeated) {
       nodes.push(node)
       indexes.push(read)
@@ -122,7 +124,8 @@ export async function pageOfSearch<T extends { id: string }>(
   const endCursor = () => {
     if (encodedEnd !== undefined) return encodedEnd
     if (nodes.length === 0 && !hasNextPage) return null
-    const digests = (start.seen ?? "") + nodes.map((node) => digestOf(node.id)).join("")
+    const digests =
+      (start.seen ?? "") + nodes.map((node) => (node instanceof DecodeError ? "" : digestOf(node.id))).join("")
     encodedEnd = cursors.encode({ ...next, seen: digests.slice(-maxDigests * digestLength) } satisfies Position)
     return encodedEnd
   }

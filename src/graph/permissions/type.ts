@@ -1,6 +1,6 @@
 import { builder } from "../builder.ts"
 import { wireEnum } from "../enums.ts"
-import { boolean, objects, string } from "../fields.ts"
+import { boolean, objectItems, string } from "../fields.ts"
 import type * as rest from "./rest.ts"
 
 export const UserRole = wireEnum("UserRole", "What a person may do with an object.", {
@@ -44,12 +44,12 @@ export const Permissions = builder.objectRef<rest.Permissions>("Permissions").im
     users: t.field({
       type: [UserPermission],
       description: "The people it is shared with. Empty if there are none.",
-      resolve: (permissions) => objects<rest.UserPermission>("users")(permissions) ?? [],
+      resolve: (permissions) => objectItems<rest.UserPermission>("users")(permissions) ?? [],
     }),
     groups: t.field({
       type: [GroupPermission],
       description: "The groups it is shared with. Empty if there are none.",
-      resolve: (permissions) => objects<rest.GroupPermission>("groups")(permissions) ?? [],
+      resolve: (permissions) => objectItems<rest.GroupPermission>("groups")(permissions) ?? [],
     }),
     everyone: t.field({
       type: EveryoneRole.ref,
