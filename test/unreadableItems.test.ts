@@ -234,6 +234,32 @@ test("a run that can't be read comes last in the pages, and matches no filter", 
   expect(data.capsule.computations.nodes).toEqual([{ id: "r2" }, { id: "r1" }])
 })
 
+test("a run that does not say when it was started comes behind the others, and matches no range of time", async () => {
+  const upstream = await startAnswering({
+    "/capsules/c1": capsule,
+    "/capsules/c1/computations": [
+      { ...run, created: 0 },
+      { ...run, id: "r2", created: null },
+      { ...run, id: "r3" },
+    ],
+  })
+  const { data, errors } = await startGatewayOn(upstream.url).ask(`{ capsule(id: "c1") {
+    all: computations { nodes { id created } }
+    some: computations(filter: { created: { to: "2000-01-01" } }) { nodes { id } }
+  } }`)
+  expect(errors).toBeUndefined()
+  expect(data.capsule).toEqual({
+    all: {
+      nodes: [
+        { id: "r3", created: "1970-01-01T00:00:01.000Z" },
+        { id: "r1", created: null },
+        { id: "r2", created: null },
+      ],
+    },
+    some: { nodes: [{ id: "r3" }] },
+  })
+})
+
 test("capsules that are found together with something unreadable need no calls of their own", async () => {
   const ids = [
     "00000000-0000-0000-0000-000000000001",

@@ -267,9 +267,37 @@ describe("times", () => {
     })
   })
 
-  test("a required time of 0 is the epoch", async () => {
-    const { it } = await fieldsOf("capsule", { created: 0 }, "created")
-    expect(it.created).toBe("1970-01-01T00:00:00.000Z")
+  test.each([0, "0", -62_135_596_800])("a time of %j means never in every object", async (zero) => {
+    const original_capsule = { created: zero }
+    const submission = { timestamp: zero, verified_timestamp: zero }
+    const wire = { created: zero, last_accessed: zero, original_capsule, submission, article: { publish_time: zero } }
+    const { it, errors } = await fieldsOf(
+      "capsule",
+      { ...wire, versions: [{ release_time: zero }] },
+      `created lastAccessed originalCapsule { created } submission { timestamp verifiedTimestamp }
+       article { publishTime } versions { releaseTime }`,
+    )
+    expect(errors).toBeUndefined()
+    expect(it).toEqual({
+      created: null,
+      lastAccessed: null,
+      originalCapsule: { created: null },
+      submission: { timestamp: null, verifiedTimestamp: null },
+      article: { publishTime: null },
+      versions: [{ releaseTime: null }],
+    })
+    expect((await fieldsOf("computation", { created: zero }, "created")).it).toEqual({ created: null })
+  })
+
+  test.each([1_700_000_000_000, "1700000000000", 253_402_300_800])(
+    "a time of %j, which is no time in seconds, fails its own field",
+    async (last_accessed) => {
+      await expectAlone("capsule", { last_accessed }, "lastAccessed", "last_accessed")
+    },
+  )
+
+  test.each(["NaN", "Infinity", "-Infinity", " ", "soon"])("a time of %j fails its own field", async (created) => {
+    await expectAlone("computation", { created }, "created", "created")
   })
 
   test.each([["2023-11-14T22:13:20Z"], [true], [{ seconds: 1 }], [[1]]])(
@@ -417,7 +445,7 @@ describe("custom metadata", () => {
 })
 
 describe("a required field", () => {
-  test.each(["created", "name", "status", "owner", "slug"])(
+  test.each(["name", "status", "owner", "slug"])(
     "a missing %s fails its capsule, and the page's others are whole",
     async (key) => {
       for (const nothing of [undefined, null]) {

@@ -199,9 +199,18 @@ export function boolean(...keys: [string, ...string[]]): Resolver<boolean | null
   }
 }
 
-/** Epoch seconds, or null. 0 means never and is read as null. */
+const tenThousandYears = Date.UTC(10_000) / 1000
+/** January 1 of the year 1, which programs in Go send for a time that is not set. */
+const zeroTimeOfGo = -62_135_596_800
+
+/** Epoch seconds, or null. 0 means never and is read as null. Fails for what can only be milliseconds. */
 export function epochSeconds(...keys: [string, ...string[]]): Resolver<number | null> {
-  return (parent) => asNumber(present(parent, keys), keys[0]) || null
+  return (parent) => {
+    const seconds = asNumber(present(parent, keys), keys[0])
+    if (!seconds || seconds === zeroTimeOfGo) return null
+    if (seconds >= tenThousandYears) throw invalidField(keys[0], "no time in seconds, but after the year 9999")
+    return seconds
+  }
 }
 
 /** A value that the API always sends. Throws DecodeError if it is missing. */

@@ -7,7 +7,8 @@ export type Kind = "capsules" | "pipelines"
 /** A capsule or a pipeline. Times are epoch seconds. */
 export interface Runnable {
   id: string
-  created: number
+  /** 0 for some drafts. */
+  created?: number
   name: string
   status: string
   owner: string

@@ -7,7 +7,6 @@ import { wireEnum } from "../enums.ts"
 import {
   boolean,
   epochSeconds,
-  float,
   int,
   object,
   objectItems,
@@ -158,9 +157,8 @@ Runnable.implement({
   fields: (t) => ({
     created: t.field({
       type: "DateTime",
-      nullable: false,
-      description: "The time of creation.",
-      resolve: required("created", float),
+      description: "The time of creation. Null if Code Ocean does not say it.",
+      resolve: epochSeconds("created"),
     }),
     name: t.string({ nullable: false, description: "The display name.", resolve: required("name", stringOrEmpty) }),
     status: t.field({

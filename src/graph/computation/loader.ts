@@ -17,7 +17,7 @@ export interface RunnableKey {
 /** A run in the list of its capsule or pipeline. */
 export interface ListedRun {
   id: string
-  /** Epoch seconds. 0 if it can't be read: the run comes last, and its field `created` fails. */
+  /** Epoch seconds. 0 if it is absent or can't be read: the run comes last. */
   created: number
   /** A run that could not be decoded comes behind all others. */
   computation: rest.Computation | DecodeError

@@ -9,7 +9,7 @@ export interface Computation {
   name: string
   owner: string
   /** Epoch seconds. */
-  created: number
+  created?: number
   /** Seconds. */
   run_time: number
   state: string

@@ -9,7 +9,7 @@ import { cost, link, listOf } from "../cost.ts"
 import { dataAssetById } from "../dataAsset/loader.ts"
 import { DataAsset } from "../dataAsset/type.ts"
 import { wireEnum } from "../enums.ts"
-import { boolean, float, int, objectItems, readableString, required, string, stringOrEmpty } from "../fields.ts"
+import { boolean, epochSeconds, int, objectItems, readableString, required, string, stringOrEmpty } from "../fields.ts"
 import { File, Folder, fileAt, folderAt, logOf } from "../files/type.ts"
 import { limitLength, maxLength } from "../inputLimits.ts"
 import { linkAt } from "../loader.ts"
@@ -69,7 +69,10 @@ export const ComputationFilterInput = builder.inputType("ComputationFilterInput"
     state: t.field({ type: [ComputationState.ref], description: "Any of these states." }),
     endStatus: t.field({ type: [ComputationEndStatus.ref], description: "Any of these end statuses." }),
     name: t.string({ description: "A part of the name. Case is ignored.", extensions: limitLength(maxNamePartLength) }),
-    created: t.field({ type: CreatedRangeInput, description: "When it was started." }),
+    created: t.field({
+      type: CreatedRangeInput,
+      description: "When it was started. A run that does not say it does not match.",
+    }),
     dataAssetId: t.id({ description: "Only runs that had this data asset as an input." }),
   }),
 })
@@ -156,8 +159,8 @@ function matcherOf({ state, endStatus, name, created, dataAssetId }: Filter, con
         (!!computation.end_status && endStatuses.has(ComputationEndStatus.read(computation.end_status, context)))) &&
       (wanted === undefined || hasName(computation, wanted)) &&
       (dataAssetId == null || hasInput(computation, dataAssetId)) &&
-      startedAt >= (created?.from ?? Number.NEGATIVE_INFINITY) &&
-      startedAt < (created?.to ?? Number.POSITIVE_INFINITY)
+      (created == null ||
+        (startedAt !== 0 && startedAt >= (created.from ?? -Infinity) && startedAt < (created.to ?? Infinity)))
     )
   }
 }
@@ -227,9 +230,8 @@ Computation.implement({
     }),
     created: t.field({
       type: "DateTime",
-      nullable: false,
-      description: "When it was started.",
-      resolve: required("created", float),
+      description: "When it was started. Null if Code Ocean does not say it.",
+      resolve: epochSeconds("created"),
     }),
     runTime: t.int({ description: "How long it ran, in seconds.", resolve: int("run_time") }),
     state: t.field({
