@@ -337,6 +337,28 @@ describe("a client that leaves", () => {
     },
   )
 
+  test("a client that leaves the mutation during the creation loses neither the data asset nor its permissions", async () => {
+    const { sandbox, gateway, created, shared } = await start()
+    const hold = sandbox.hold()
+    const leaving = new AbortController()
+    const given = literal({ ...input, computationId: seed.countedCells, permissions: forGrace })
+    const answer = fetch(`${await gateway.listen()}/graphql`, {
+      method: "POST",
+      headers: { "content-type": "application/json", authorization: `Bearer ${tokens.ada}` },
+      body: JSON.stringify({ query: `mutation { captureResult(input: ${given}) { __typename } }` }),
+      signal: leaving.signal,
+    }).catch((error: Error) => error.name)
+    expect((await hold.waitFor(1))[0]?.path).toBe("/data_assets/search")
+    hold.release()
+    expect((await hold.waitFor(1))[0]).toMatchObject({ method: "POST", path: "/data_assets" })
+    leaving.abort()
+    expect(await answer).toBe("AbortError")
+    hold.end()
+    await untilLive(gateway, { tasks: 0 })
+    expect(created()).toMatchObject([{ aborted: false }])
+    expect(shared()).toHaveLength(1)
+  })
+
   test("a stopping gateway finishes a creation whose client has left", async () => {
     const { capture, sandbox, gateway, created } = await start()
     const hold = sandbox.hold()
@@ -378,6 +400,36 @@ describe("two at once", () => {
     expect(steps.map((event) => event.steps[0].status).sort()).toEqual(["ALREADY_DONE", "DONE"])
     expect(created()).toHaveLength(1)
     expect(shared()).toHaveLength(2)
+  })
+
+  test("a mutation beside a subscription, and names that differ in spaces, capture one data asset", async () => {
+    const { capture, ask, created } = await start()
+    const computationId = seed.countedCells
+    const selection = "{ ... on CaptureResultPayload { dataAsset { id } steps { status } } }"
+    const mutate = (name: string) =>
+      ask(`mutation { captureResult(input: ${literal({ ...input, computationId, name })}) ${selection} }`)
+    const following = await capture({ computationId }, "dataAsset { id } steps { status }")
+    const [event, ...answers] = await Promise.all([
+      until(following, ({ dataAsset }) => dataAsset),
+      ...["Aligned", "Aligned ", " Aligned"].map(mutate),
+    ])
+    expect(created()).toHaveLength(1)
+    for (const { data, errors } of answers) {
+      expect(errors).toBeUndefined()
+      expect(data.captureResult.dataAsset).toEqual(event?.dataAsset)
+    }
+  })
+
+  test("two captures of one operation make one data asset, and the second says that it was made before", async () => {
+    const { ask, created } = await start()
+    const given = literal({ ...input, computationId: seed.countedCells })
+    const selection = "{ ... on CaptureResultPayload { dataAsset { id } steps { status } } }"
+    const { data } = await ask(
+      `mutation { a: captureResult(input: ${given}) ${selection} b: captureResult(input: ${given}) ${selection} }`,
+    )
+    expect(data.a.steps).toEqual([{ status: "DONE" }])
+    expect(data.b).toEqual({ dataAsset: data.a.dataAsset, steps: [{ status: "ALREADY_DONE" }] })
+    expect(created()).toHaveLength(1)
   })
 
   test("captures of different callers are independent", async () => {

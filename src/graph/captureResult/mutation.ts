@@ -1,17 +1,14 @@
-import { type Failure, nullIfMissing, toFailure } from "../../errors.ts"
+import { nullIfMissing } from "../../errors.ts"
 import { builder } from "../builder.ts"
-import type { Context } from "../context.ts"
 import { link } from "../cost.ts"
 import { dataAssetById } from "../dataAsset/loader.ts"
 import { CustomMetadataInput, checkNotBlank, wireMetadata } from "../dataAsset/mutations.ts"
-import * as rest from "../dataAsset/rest.ts"
 import { DataAsset } from "../dataAsset/type.ts"
 import { defineMutation, FailureType } from "../defineMutation.ts"
 import { enumValues } from "../enums.ts"
 import { limitLength, maxLength } from "../inputLimits.ts"
-import { describeMissing, missingPermissions } from "../permissions/missing.ts"
-import { permissionFields, sendPermissions, wirePermissions } from "../permissions/mutations.ts"
-import { getPermissions, type Permissions } from "../permissions/rest.ts"
+import { permissionFields, wirePermissions } from "../permissions/mutations.ts"
+import { type CaptureRequest, captureOnce, isDone, type Step } from "./capture.ts"
 
 const CaptureStep = builder.enumType("CaptureStep", {
   description: "The steps of capturing a result, in order.",
@@ -29,12 +26,6 @@ const CaptureStepStatus = builder.enumType("CaptureStepStatus", {
     failed: "It was refused or failed: see `failure`.",
   }),
 })
-
-export interface Step {
-  step: "create" | "set_permissions"
-  status: "done" | "already_done" | "failed"
-  failure?: Failure
-}
 
 export const CaptureStepResult = builder.objectRef<Step>("CaptureStepResult").implement({
   description: "The result of one step.",
@@ -86,18 +77,11 @@ export const CaptureResultInput = builder.inputType("CaptureResultInput", {
   }),
 })
 
-/** The data asset to create, and from which run, in the wire format. */
-export interface Wanted {
-  computationId: string
-  params: rest.DataAssetParams
-  permissions: Permissions
-}
-
 /**
  * Checks and converts the whole input before the first step, so that invalid input leaves no partial work. Throws
  * BAD_USER_INPUT.
  */
-export function wantedIn(input: typeof CaptureResultInput.$inferInput): Wanted {
+export function requestFrom(input: typeof CaptureResultInput.$inferInput): CaptureRequest {
   checkNotBlank({ name: input.name, mount: input.mount })
   return {
     computationId: input.computationId,
@@ -113,46 +97,11 @@ export function wantedIn(input: typeof CaptureResultInput.$inferInput): Wanted {
   }
 }
 
-/**
- * Sets the permissions, reads them back, and returns the step with its result. Returns no step if none are given. Three calls.
- */
-export async function permissionSteps(context: Context, id: string, permissions: Permissions): Promise<Step[]> {
-  if (Object.keys(permissions).length === 0) return []
-  try {
-    await sendPermissions(context, "data_assets", id, permissions)
-    return [await readBack(context, id, permissions)]
-  } catch (error) {
-    const failure = toFailure(error)
-    if (failure === undefined) throw error
-    return [{ step: "set_permissions", status: "failed", failure }]
-  }
-}
-
-/** The step, after the permissions were sent: a 2xx does not prove that all of them were set. */
-async function readBack(context: Context, id: string, permissions: Permissions): Promise<Step> {
-  try {
-    const missing = missingPermissions(permissions, await getPermissions(context.upstream, "data_assets", id))
-    if (missing === null) return { step: "set_permissions", status: "done" }
-    const failure: Failure = { code: "CONFLICT", message: describeMissing(missing), outcomeUnknown: false }
-    return { step: "set_permissions", status: "failed", failure }
-  } catch (error) {
-    const failure = toFailure(error)
-    if (failure === undefined) throw error
-    const message = `The permissions were sent, but could not be read back: ${failure.message}`
-    return { step: "set_permissions", status: "failed", failure: { ...failure, message, outcomeUnknown: true } }
-  }
-}
-
-/** Whether every step is done. */
-export function isDone(steps: readonly Step[]): boolean {
-  return steps.every(({ status }) => status !== "failed")
-}
-
 defineMutation({
   name: "captureResult",
   description:
-    "Creates a data asset from a run's results, with metadata and permissions. Returns MutationRefused if nothing was created, else the result of every step. The run must have ended. The subscription of the same name waits for that, and for the data asset, which is a draft at first. Costs one REST call, and three more if it sets permissions, which are read before and after.",
-  cost: { calls: 4 },
+    "Creates a data asset from a run's results, with metadata and permissions. Returns MutationRefused if nothing was created, else the result of every step. The run must have ended. The subscription of the same name waits for that, and for the data asset, which is a draft at first. What has begun is finished even if the client leaves. If the caller has already created a data asset from this run under this name, and it is not archived, no second one is created, whatever else the input says, but the permissions are set. Costs two REST calls, a search and the creation, and three more if it sets permissions, which are read before and after.",
+  cost: { calls: 5 },
   input: CaptureResultInput,
   payload: builder.objectRef<{ id: string; steps: Step[] }>("CaptureResultPayload").implement({
     description: "The data asset is being created. `complete` says whether every step is done.",
@@ -177,10 +126,8 @@ defineMutation({
     }),
   }),
   run: async (input, context) => {
-    const { params, permissions } = wantedIn(input)
-    const created = await rest.createDataAsset(context.upstream, params)
-    dataAssetById.prime(context, [created])
-    const steps: Step[] = [{ step: "create", status: "done" }]
-    return { id: created.id, steps: [...steps, ...(await permissionSteps(context, created.id, permissions))] }
+    const { dataAsset, steps } = await captureOnce(context, requestFrom(input))
+    dataAssetById.prime(context, [dataAsset])
+    return { id: dataAsset.id, steps }
   },
 })

@@ -1,6 +1,4 @@
-import { badUserInput, nullIfMissing, Refusal, toFailure, toRefusal } from "../../errors.ts"
-import type { TaskMemo } from "../../polling/tasks.ts"
-import { isObject, isReadable } from "../../upstream/decoders.ts"
+import { badUserInput, Refusal, toRefusal } from "../../errors.ts"
 import { builder } from "../builder.ts"
 import { computationById } from "../computation/loader.ts"
 import { outcomeOf } from "../computation/outcome.ts"
@@ -11,19 +9,11 @@ import type { Context } from "../context.ts"
 import { cost } from "../cost.ts"
 import { dataAssetById } from "../dataAsset/loader.ts"
 import { watchDataAsset } from "../dataAsset/queries.ts"
-import * as rest from "../dataAsset/rest.ts"
+import type * as rest from "../dataAsset/rest.ts"
 import { DataAsset, DataAssetState } from "../dataAsset/type.ts"
 import { MutationRefused } from "../defineMutation.ts"
-import { readableString } from "../fields.ts"
-import {
-  CaptureResultInput,
-  CaptureStepResult,
-  isDone,
-  permissionSteps,
-  type Step,
-  type Wanted,
-  wantedIn,
-} from "./mutation.ts"
+import { type CaptureRequest, captureOnce, isDone, type Step } from "./capture.ts"
+import { CaptureResultInput, CaptureStepResult, requestFrom } from "./mutation.ts"
 
 /** The progress of a capture. */
 interface Progress {
@@ -94,7 +84,7 @@ builder.subscriptionField("captureResult", (t) =>
           "`accept` must name at least one outcome, and not IN_PROGRESS: only what has ended is captured.",
         )
       }
-      return capture(wantedIn(input), accept, context)
+      return capture(requestFrom(input), accept, context)
     },
     resolve: ((event: Progress | { error: unknown }, _args: object, context: Context): Progress => {
       context.reset()
@@ -110,13 +100,13 @@ builder.subscriptionField("captureResult", (t) =>
 )
 
 /** The events of one subscription. A disconnect stops the polling at once. */
-function capture(wanted: Wanted, accept: readonly string[], context: Context) {
+function capture(request: CaptureRequest, accept: readonly string[], context: Context) {
   let followed: AsyncIterableIterator<unknown> | undefined
 
   async function* events(): AsyncGenerator<Progress | { error: unknown }> {
     let progress = nothingYet
     let hasEnded = false
-    const run = watchComputation(wanted.computationId, context)
+    const run = watchComputation(request.computationId, context)
     followed = run
     for await (const update of run) {
       if ("error" in update) {
@@ -132,11 +122,7 @@ function capture(wanted: Wanted, accept: readonly string[], context: Context) {
 
     try {
       checkOutcome(progress.computation as computationRest.Computation, accept)
-      const key = ["captureResult", wanted.computationId, wanted.params.name]
-      progress = {
-        ...progress,
-        ...(await context.runToCompletion(key, wanted, (own, memo) => captureOnce(own, wanted, memo))),
-      }
+      progress = { ...progress, ...(await captureOnce(context, request)) }
     } catch (error) {
       yield refusedOr(progress, error)
       return
@@ -182,77 +168,4 @@ function checkOutcome(run: computationRest.Computation, accept: readonly string[
 function refusedOr(progress: Progress, error: unknown): Progress | { error: unknown } {
   const refusal = toRefusal(error)
   return refusal === undefined ? { error } : { ...progress, refusal }
-}
-
-/**
- * Creates the data asset unless this run already has one under this name, and sets its permissions. Each step has the full
- * deadline. Rejects if no data asset was created.
- */
-async function captureOnce(
-  context: Context,
-  wanted: Wanted,
-  memo: TaskMemo,
-): Promise<{ dataAsset: rest.DataAsset; steps: Step[] }> {
-  const earlier = (await recalled(context, memo)) ?? (await earlierCapture(context, wanted))
-  context.reset()
-  const dataAsset = earlier ?? (await created(context, wanted))
-  memo.write(dataAsset.id)
-  context.reset()
-  const steps: Step[] = [{ step: "create", status: earlier === undefined ? "done" : "already_done" }]
-  return { dataAsset, steps: [...steps, ...(await permissionSteps(context, dataAsset.id, wanted.permissions))] }
-}
-
-/** What this process captured before, if it still exists. A search may not find a data asset that was just created. */
-async function recalled(context: Context, memo: TaskMemo): Promise<rest.DataAsset | undefined> {
-  const id = memo.read()
-  if (id === undefined) return undefined
-  return (await nullIfMissing(rest.getDataAsset(context.upstream, id))) ?? undefined
-}
-
-/** Sends the write once. If the response is lost or unreadable, a search checks whether it succeeded. */
-async function created(context: Context, wanted: Wanted): Promise<rest.DataAsset> {
-  try {
-    return await rest.createDataAsset(context.upstream, wanted.params)
-  } catch (error) {
-    const failure = toFailure(error)
-    if (failure?.outcomeUnknown !== true && failure?.code !== "UPSTREAM_INVALID_RESPONSE") throw error
-    context.reset()
-    const found = await earlierCapture(context, wanted).catch(() => undefined)
-    if (found === undefined) throw error
-    return found
-  }
-}
-
-const nameOf = readableString("name")
-const computationOf = readableString("computation")
-
-function runOf({ provenance }: rest.DataAsset): string | null {
-  return isObject(provenance) ? computationOf(provenance) : null
-}
-
-const mostPages = 10
-const pageSize = 1000
-
-/** The caller's data asset of this run with this name. One call for each 1,000 results with a similar name. */
-async function earlierCapture(
-  { upstream }: Context,
-  { computationId, params: { name } }: Wanted,
-): Promise<rest.DataAsset | undefined> {
-  const filters = [{ key: "name", value: name }]
-  let next_token: string | number | undefined
-  for (let page = 0; page < mostPages; page++) {
-    const body = { type: "result", ownership: "created", filters, limit: pageSize, next_token }
-    const answer = await rest.searchDataAssets(upstream, body)
-    const found = answer.results
-      .filter(isReadable)
-      .find((asset) => runOf(asset) === computationId && nameOf(asset)?.trim() === name.trim())
-    if (found !== undefined) return found
-    next_token = answer.next_token || undefined
-    if (answer.has_more !== true || next_token === undefined) return undefined
-  }
-  throw new Refusal(
-    "CONFLICT",
-    `More than ${mostPages * pageSize} of your results have names like this one, too many to see whether it was captured before: give it another name.`,
-    null,
-  )
 }
