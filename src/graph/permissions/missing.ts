@@ -1,3 +1,4 @@
+import { isReadable } from "../../upstream/decoders.ts"
 import { objects, readableString } from "../fields.ts"
 import type * as rest from "./rest.ts"
 
@@ -18,12 +19,14 @@ const groupOf = readableString("group")
  */
 export function missingPermissions(asked: rest.Permissions, actual: rest.Permissions): rest.Permissions | null {
   const missing: rest.Permissions = {}
-  const users = absent(asked.users, usersOf(actual) ?? [], (user) =>
+  const users = absent(asked.users, (usersOf(actual) ?? []).filter(isReadable), (user) =>
     emailOf(user as never)
       ?.trim()
       .toLowerCase(),
   )
-  const groups = absent(asked.groups, groupsOf(actual) ?? [], (group) => groupOf(group as never)?.trim())
+  const groups = absent(asked.groups, (groupsOf(actual) ?? []).filter(isReadable), (group) =>
+    groupOf(group as never)?.trim(),
+  )
   if (users.length > 0) missing.users = users
   if (groups.length > 0) missing.groups = groups
   if (asked.everyone !== undefined && asked.everyone !== (everyoneOf(actual) ?? "none"))
