@@ -14,9 +14,9 @@ export class Link<T> {
 }
 
 /**
- * A doubly linked list in insertion order, for items that come and go all the time and are removed from anywhere in constant time.
- * Used in place of a Set: a Set that is rehashed keeps its old backing store linked to the new one, and once a backing store is
- * in V8's old generation, every entry survives until the next full collection. A removed link refers to no other link.
+ * A doubly linked list in insertion order. Any item is removed in constant time. Used in place of a Set: a Set that is rehashed
+ * keeps its old backing store linked to the new one, and once a backing store is in V8's old generation, every entry survives
+ * until the next full collection. A removed link refers to no other link.
  */
 export class LinkedList<T> implements Iterable<T> {
   #first: Link<T> | undefined

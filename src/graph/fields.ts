@@ -21,7 +21,7 @@ export function invalidField(key: string, problem: string): DecodeError {
   return new DecodeError(`Code Ocean sent an invalid response: "${key}" is ${problem}.`)
 }
 
-/** No list in an object of Code Ocean comes near it. Each item may take a promise or a call. */
+/** Far longer than any list in an object of Code Ocean. Each item may take a promise or a call. */
 const maxItems = 10_000
 
 /** The list at one of these keys, or null. An object is read as a list of one, since some platforms send a list of objects so. */

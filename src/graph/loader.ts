@@ -58,8 +58,8 @@ interface Load<T> {
 }
 
 /**
- * The values that one request has or waits for. The edges of a large response lead to the same objects many times: they share one
- * promise, and need none for a value that is already there. Only misses go through DataLoader, which gathers them into waves.
+ * The values of one request, loaded or loading. Many edges of a large response lead to the same object. They share one promise,
+ * and need none for a value that is loaded. Only misses go through DataLoader, which gathers them into waves.
  */
 class Loader<T> {
   readonly #fetchWave: FetchWave<T>

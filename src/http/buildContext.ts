@@ -98,7 +98,10 @@ const maxWarnings = 1000
 
 /** Logs each unknown enum value once in the life of the process. */
 const maxLogged = 100
-/** So many that a token which this cuts off is not among the characters that are logged: each of the at most ten before it takes up to 6,144. */
+/**
+ * A value is cut to this length before its redaction. A token at the cut is not recognized, but is never among the logged
+ * characters: these contain at most ten `[redacted]`, each in place of at most 6,144 characters.
+ */
 const maxRedacted = 100_000
 
 function createEnumWarnings(log: Log): Context["warnUnknownEnum"] {

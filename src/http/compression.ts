@@ -47,8 +47,8 @@ const compressors: Readonly<Record<Encoding, { now(body: string): Buffer; later(
 const encodings = Object.keys(compressors) as Encoding[]
 
 /**
- * Selects the encoding that a client likes best, by RFC 9110. Among equals it is the first in `supported`, and any of these rather
- * than `identity`, which needs the higher quality. A client that accepts nothing supported gets `identity` as well.
+ * Selects the encoding with the highest quality, by RFC 9110. Among equals, the first in `supported` wins, and `identity` comes
+ * last. If the client accepts nothing that is supported, the result is `identity`.
  */
 export function preferredEncoding<Supported extends Encoding>(
   header: string | undefined,
@@ -106,7 +106,7 @@ export function createCompression(): Compress {
   const queue: Job[] = []
   let running = 0
   let pendingBytes = 0
-  /** What the last header means: nearly all clients send one of a few. */
+  /** The last header, parsed. Nearly all clients send one of a few values. */
   let last = { header: "", encoding: "identity" as Encoding | "identity", allowsIdentity: true }
 
   function read(header: string): typeof last {

@@ -16,7 +16,7 @@ const headers = {
 export type SendLandingPage = (request: IncomingMessage, response: ServerResponse) => void
 
 /**
- * Creates what answers browsers where there is nothing else to show: a page that says what this server is, without its version.
+ * Creates the landing page for browsers. It says what this server is, but not its version.
  * @param graphiql whether GraphiQL is at the endpoint
  */
 export function createLandingPage(endpoint: string, graphiql: boolean): SendLandingPage {

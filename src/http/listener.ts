@@ -165,7 +165,7 @@ export function connectionLimit(configured: number, reserved: number): Connectio
   return { max: isByDescriptors ? possible : configured, isByDescriptors }
 }
 
-/** The maximum number of open descriptors of the process. Infinite where the system does not tell. */
+/** The maximum number of open descriptors of the process. Infinite if the system does not report it. */
 function descriptorLimit(): number {
   try {
     const [, limit] = /^Max open files +(\d+)/m.exec(readFileSync("/proc/self/limits", "utf8")) ?? []

@@ -13,9 +13,9 @@ const costHeader = "x-upstream-cost"
 const maxOperationNameLength = 100
 
 /**
- * Everything that the gateway knows about one HTTP request while it lasts: identity, request id, log, cost, cancellation,
- * operation and admission ticket. It is made once for each request, on every transport, and handed down as an argument, as
- * Yoga's server context and as `context.state`. Calls to Code Ocean take their token and the rest from it.
+ * The state of one HTTP request: identity, request id, log, cost, cancellation, operation and admission ticket. It is made once
+ * for each request, on every transport, and handed down as an argument, as Yoga's server context and as `context.state`. Calls to
+ * Code Ocean take their token and the rest from it.
  *
  * A class, since V8 takes as long to create an object literal with a getter as to do everything else for a small request.
  */
@@ -39,7 +39,7 @@ export class RequestState implements RequestInfo {
   parts: number | undefined
   /** How many errors of each code the client got. */
   errorCodes: Record<string, number> | undefined
-  /** Whether the client has closed the connection before it had the response. */
+  /** Whether the client closed the connection before the response was complete. */
   cancelled = false
   /** Called once when the request is cancelled. */
   onCancelled: (() => void) | undefined

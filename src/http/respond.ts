@@ -145,8 +145,8 @@ export function renderResult(
 }
 
 /**
- * Replaces a result that is too large to be rendered. For those of graphql-js, which does not count while it executes: a text of
- * more than 512 MiB cannot even be written.
+ * Replaces a result that is too large to be rendered. For results of graphql-js, which does not count their size. V8 cannot make
+ * a string of more than 512 MiB.
  */
 export function limitSize(state: RequestState, result: ExecutionResult, maxBytes: number): ExecutionResult {
   return result.data != null && roughSize(result.data, maxBytes) > maxBytes ? oversized(state, maxBytes) : result
@@ -246,7 +246,7 @@ export function sendText(
     "cache-control": "no-store",
     "x-request-id": requestIdOf(request.headers["x-request-id"]),
     ...(text.allow !== undefined && { allow: text.allow }),
-    // Who asks for a WebSocket may send its frames next, which are no HTTP.
+    // After asking for a WebSocket a client may send frames, which are not HTTP.
     ...(text.status === 400 && { connection: "close" }),
   })
 }

@@ -3,8 +3,8 @@ import { loopback } from "../config/config.ts"
 import { isNavigation } from "./accept.ts"
 
 /**
- * Where a request goes: `operation` is a GraphQL operation, `page` a browser that is told what this server is, and `other`
- * everything else that Yoga answers.
+ * Where a request goes: `operation` is a GraphQL operation, `page` the landing page for a browser, and `other` everything else
+ * that Yoga answers.
  */
 export type Route = "operation" | "page" | "other" | { status: 400 | 404 | 405 | 421; message: string; allow?: string }
 

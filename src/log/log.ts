@@ -70,7 +70,7 @@ export async function loadPrettify(): Promise<((line: string) => string) | undef
   }
 }
 
-/** Shows the control characters in the strings of a line, with which texts of others could command the terminal, as escapes. */
+/** Escapes the control characters in the strings of a line, because text from others could control the terminal with them. */
 function withoutControls(line: string): string {
   const shown = line.replace(/\\(u00[01][0-9a-f]|.)/g, (found) => (found.length > 2 ? `\\${found}` : found))
   return shown.replace(/[\u007f-\u009f]/g, "�")

@@ -4,13 +4,13 @@ import { GraphQLError } from "graphql"
 import { LRUCache } from "lru-cache"
 import type { ErrorCode } from "../errors.ts"
 
-/** How many memos are kept, those of all callers together. Without its memo a task has to ask Code Ocean again. */
+/** How many memos are kept, those of all callers together. A task without its memo calls Code Ocean again. */
 const maxMemos = 1000
 
 /** The most unfinished tasks of one caller. Tasks outlive the subscriptions that started them. */
 const maxTasksPerCaller = 1000
 
-/** Work that is finished even if its client leaves. */
+/** Work that is finished even if its client disconnects. */
 export interface Tasks {
   /**
    * Runs the work. Tasks with the same caller and key run one after another. A call that wants the same as the last unfinished

@@ -17,7 +17,7 @@ export function object<T>(body: unknown): T {
   return body as T
 }
 
-/** No id of Code Ocean's comes near it. Ids are kept longer than the request. */
+/** Far longer than any id of Code Ocean. Ids are kept longer than the request. */
 const maxIdLength = 256
 
 /** An object whose `id` is a non-empty string of at most 256 characters. An id that is a number becomes its digits. */
@@ -56,7 +56,7 @@ function isSlug(slug: unknown, id: string): boolean {
   return slug === id || (typeof slug === "number" && String(slug) === id)
 }
 
-/** Lists of whole objects reach the largest size of a response long before. Shorter items could be millions. */
+/** Bounds lists of short items. Lists of whole objects reach the maximum size of a response first. */
 const maxItems = 250_000
 
 /** A server that sends more of them in one list sends no such list. Finding each takes an exception. */

@@ -56,8 +56,8 @@ export interface FilePools {
 /**
  * Creates the pools. Connections are opened when they are needed.
  *
- * A proxy would connect to whatever a name resolves to there. So it is asked for the public address that the name has here, and
- * a name that has none here is rejected. For the allowed origins it gets the name.
+ * A proxy resolves names itself, perhaps to private addresses. So the gateway resolves the name, and requests its public address
+ * from the proxy. A name without a public address is rejected. For the allowed origins the proxy gets the name.
  * @param options.upstream the deployment's own URL: a private address from which files are fetched, but only without a redirect
  * @param options.allowed the origins of private storage from which files are fetched, also by redirects
  */
@@ -243,8 +243,8 @@ function publicOnly(timeout: number): buildConnector.connector {
 }
 
 /**
- * Resolves with the public address for which a proxy is to be asked in place of this host. Rejects if there is none, also if
- * names can't be resolved here, because then nothing is known of what the proxy would connect to.
+ * Resolves with the public address to request from a proxy in place of this host. Rejects if there is none, and if names can't be
+ * resolved here, because then it is unknown where the proxy would connect.
  */
 function publicAddressOf(host: string): Promise<string> {
   const name = host.replace(/^\[(.*)\]$/, "$1")

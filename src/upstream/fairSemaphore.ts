@@ -48,7 +48,7 @@ export class FairSemaphore {
   enqueue(caller: string, call: Link<QueuedCall>): TransportError | undefined {
     const queue = this.#queues.get(caller) ?? new CallerQueue(caller)
     const { size } = queue.calls
-    // A caller's queue may not grow beyond the free room. So one caller gets half of the room at most, and some is always left.
+    // A caller's queue may not become longer than the free capacity. So one caller gets at most half of the capacity.
     if (size >= this.#maxQueued - this.#queued) {
       return new TransportError("queueFull", false, `${this.#queued} calls are waiting, ${size} of them the caller's`)
     }

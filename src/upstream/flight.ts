@@ -79,7 +79,7 @@ export abstract class Flight implements ResponseHandler {
 
   /** Returns true if this was the last waiter and the call that is cancelled may have reached the server. */
   leave(waiter: Waiter): boolean {
-    // It may be about to be settled, and is in another list then.
+    // A waiter that is about to be settled is in another list.
     waiter.flightLink.list?.delete(waiter.flightLink)
     if (!this.isOver) return false
     this.onClosed()

@@ -12,11 +12,11 @@ export interface Proxies {
 }
 
 /**
- * Creates an agent that connects through the proxies, always by CONNECT: so a proxy does not see requests to https, and an
- * answer of the proxy's is never taken for one of upstream. No header of a request reaches the proxy, and no credential of the
- * proxy's appears in an error.
+ * Creates an agent that connects through the proxies, always by CONNECT. So a proxy cannot read requests to https, and a response
+ * of the proxy is never mistaken for one of upstream. No header of a request reaches the proxy, and no credential of the proxy
+ * appears in an error.
  * @param options.settings of the connections, as for `Agent`. `connect` is for connections without a proxy.
- * @param options.resolve returns the host for which the proxy is asked in place of this one. Rejects to refuse it.
+ * @param options.resolve returns the host to request from the proxy in place of this one. Rejects if it is forbidden.
  */
 export function createProxyAgent(options: {
   proxies: Proxies

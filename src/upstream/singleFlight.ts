@@ -1,4 +1,4 @@
-/** A read in flight for longer than this may be one that hangs: a new caller sends it anew. */
+/** A read that has been in flight for longer may hang, so a new caller does not join it. */
 const joinableForMs = 1_000
 
 /** A read that others may join. */

@@ -24,7 +24,9 @@ const certificateProblems: Readonly<Record<string, string>> = {
   HOSTNAME_MISMATCH: "its certificate is for another host name",
 }
 
-/** Why a connection could not be made, for clients: a clause that names no host. Undefined if it is down or does not exist. */
+/**
+ * Why a connection could not be made, for clients: a clause that names no host. Undefined if the host is down or does not exist.
+ */
 export function unreachableReason(error: unknown): string | undefined {
   for (let cause = error, depth = 0; cause instanceof Error && depth < 4; cause = cause.cause, depth++) {
     if (cause instanceof ProxyError) return cause.reason

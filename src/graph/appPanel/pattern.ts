@@ -3,21 +3,21 @@ import { RE2JS } from "re2js"
 import { oncePerRequest } from "../context.ts"
 
 /*
- * Panels come from other users, and so do their patterns. JavaScript's own engine can't run them: it takes exponential time
- * for some, and neither a timeout nor the end of a worker thread stops it in every case. RE2 takes time in proportion to
- * its program's size times the value's length, so both are bounded, and their product for the whole request.
+ * Panels come from other users, and so do their patterns. JavaScript's own engine can't run them: it takes exponential time for
+ * some, and neither a timeout nor the end of a worker thread stops it in every case. RE2 takes time in proportion to its
+ * program's size times the value's length, so both are bounded, and their product for the whole request.
  *
- * Panels' patterns are JavaScript's. They are read as such and written anew in the part of RE2's syntax that means the same,
- * character by character, since a valid value that is rejected is worse than one that is not checked.
+ * Patterns have JavaScript's syntax. They are parsed as such and translated to the part of RE2's syntax with exactly the same
+ * meaning, because a valid value that is rejected is worse than one that is not checked.
  */
 
 /** The longest pattern that is used, in characters. */
 const longestPattern = 1_000
 /** The largest program, in instructions: what a pattern has when its counted repetitions are written out. */
 const largestProgram = 3_000
-/** How many steps the patterns of one request may take: one is an instruction of a program at one character, some 15 ns. */
+/** The maximum number of steps of one request's patterns. A step is one instruction of a program at one character, some 15 ns. */
 const maxSteps = 2_000_000
-/** What reading a character of a pattern, and compiling an instruction, comes to in steps. */
+/** The cost in steps of reading a character of a pattern, and of compiling an instruction. */
 const stepsOfCompiling = 100
 
 interface Program {
@@ -25,17 +25,17 @@ interface Program {
   test(value: string): boolean
 }
 
-/** The patterns of one request. What they may cost together is bounded. */
+/** The patterns of one request. Their total cost is bounded. */
 export class Patterns {
   #stepsLeft = maxSteps
   readonly #programs = new Map<string, Program | undefined>()
 
   /**
-   * Whether the pattern occurs in the value, as JavaScript has it. Undefined where that isn't known: the pattern is no
+   * Whether the pattern matches anywhere in the value, by JavaScript's rules. Undefined if it cannot be checked: it is not a
    * regular expression, needs what RE2 lacks (look-around, back references), is too large, or the request's steps are used up.
    */
   matches(pattern: string, value: string): boolean | undefined {
-    // JavaScript takes half a surrogate pair for a character where RE2 takes the pair.
+    // For JavaScript each half of a surrogate pair is a character, for RE2 the pair is.
     if (/[\ud800-\udfff]/.test(value)) return undefined
     const program = this.#programOf(pattern)
     if (program === undefined || !this.#takes(program.size * (value.length + 1))) return undefined
@@ -80,7 +80,7 @@ interface Translated {
   text: string
 }
 
-/** Throws where the pattern needs what RE2 doesn't have. */
+/** Throws if the pattern needs what RE2 lacks. */
 function translated(node: AST.Node): Translated {
   switch (node.type) {
     case "Pattern":
@@ -133,15 +133,15 @@ function classElement(node: AST.CharacterClassElement): string {
   throw new Error(node.type)
 }
 
-/** What JavaScript's `\s` and `\S` are; RE2's know ASCII alone. */
+/** JavaScript's `\s` and `\S`. RE2's contain only ASCII. */
 const space =
   "\\x{9}-\\x{d}\\x{20}\\x{a0}\\x{1680}\\x{2000}-\\x{200a}\\x{2028}\\x{2029}\\x{202f}\\x{205f}\\x{3000}\\x{feff}"
 const notSpace =
   "\\x{0}-\\x{8}\\x{e}-\\x{1f}\\x{21}-\\x{9f}\\x{a1}-\\x{167f}\\x{1681}-\\x{1fff}\\x{200b}-\\x{2027}\\x{202a}-\\x{202e}\\x{2030}-\\x{205e}\\x{2060}-\\x{2fff}\\x{3001}-\\x{fefe}\\x{ff00}-\\x{10ffff}"
-/** What `.` is: RE2's stops at line feeds alone. */
+/** JavaScript's `.`. RE2's excludes only line feeds. */
 const notLineEnd = "\\x{0}-\\x{9}\\x{b}\\x{c}\\x{e}-\\x{2027}\\x{202a}-\\x{10ffff}"
 
-/** The set as what stands between brackets. */
+/** The set in the syntax for use between brackets. */
 function characterSet(node: AST.CharacterSet): string {
   if (node.kind === "any") return notLineEnd
   if (node.kind === "space") return node.negate ? notSpace : space

@@ -2,7 +2,7 @@ import type { Upstream } from "../../upstream/client.ts"
 import { object } from "../../upstream/decoders.ts"
 import type { Kind } from "../capsule/rest.ts"
 
-/** The form in which people run a capsule or pipeline. */
+/** The form for the parameters of a run. */
 export interface AppPanel {
   general?: { title?: string; instructions?: string; help_text?: string }
   data_assets?: PanelDataAsset[]
@@ -50,7 +50,7 @@ export interface PanelParameter {
 
 /**
  * `GET /{kind}/{id}/app_panel?version=`: the app panel of a release, or the latest.
- * Rejects with UpstreamError: 404 if there is no panel, or nothing to have one.
+ * Rejects with UpstreamError: 404 if there is no panel, or no such capsule or pipeline.
  */
 export function getAppPanel(
   upstream: Upstream,

@@ -1,16 +1,16 @@
 import type { Upstream } from "../../upstream/client.ts"
 import { type DecodeError, listOf, noBody, object } from "../../upstream/decoders.ts"
 
-/** What data assets can be attached to; to computations only while they are cloud workstation sessions. */
+/** The objects that data assets can be attached to. Computations only while they are cloud workstation sessions. */
 export type Attachable = "capsules" | "pipelines" | "computations"
 
-/** A data asset to attach; without `mount` it goes to its default folder. */
+/** A data asset to attach. Without `mount` it is mounted in its default folder. */
 export interface Attachment {
   id: string
   mount?: string
 }
 
-/** What came of attaching one data asset. */
+/** The result of attaching one data asset. */
 export interface AttachResult {
   id: string
   mount?: string
@@ -40,8 +40,8 @@ export function attachDataAssets(
 }
 
 /**
- * `DELETE /{kind}/{id}/data_assets/` with a list of ids: detaches data assets. The response body is not used.
- * The trailing slash is the official client's.
+ * `DELETE /{kind}/{id}/data_assets/` with a list of ids: detaches data assets. The response body is not used. The official client
+ * sends the trailing slash.
  */
 export function detachDataAssets(
   upstream: Upstream,

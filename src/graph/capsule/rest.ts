@@ -102,7 +102,7 @@ export async function findRunnables(upstream: Upstream, kind: Kind, ids: readonl
 }
 
 /**
- * `PATCH /{kind}/{id}/archive?archive=`: archives it, or takes it out of the archive. The response has no body.
+ * `PATCH /{kind}/{id}/archive?archive=`: archives or unarchives it. The response has no body.
  * Rejects with UpstreamError: 403 if the caller may not.
  */
 export function archiveRunnable(upstream: Upstream, kind: Kind, id: string, archive: boolean): Promise<void> {

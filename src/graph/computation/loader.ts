@@ -21,7 +21,7 @@ export interface ListedRun {
   created: number
   /** A run that could not be decoded comes behind all others. */
   computation: rest.Computation | DecodeError
-  /** The run as the loader has it, once a page has shown it. Lists are long, and pages short. */
+  /** The loader's object for the run. Set when a page contains the run, because lists are long and pages short. */
   shown?: rest.Computation
 }
 
@@ -50,7 +50,7 @@ export function clearComputations(context: Context): void {
   computationsByRunnable(context).clearAll()
 }
 
-/** The run as an object of the request: later fields find it without a call, and know what ran. */
+/** Adds the run to the request's loader, with the capsule or pipeline that ran, so that later fields need no call. */
 export function shownRun(context: Context, run: ListedRun, runnable: RunnableKey): rest.Computation | DecodeError {
   if (run.computation instanceof DecodeError) return run.computation
   if (run.shown === undefined) {
@@ -62,7 +62,7 @@ export function shownRun(context: Context, run: ListedRun, runnable: RunnableKey
   return run.shown
 }
 
-/** Which capsule or pipeline ran, as far as the request knows. Upstream's computations do not say it. */
+/** Which capsule or pipeline ran, if the request has found out. Upstream's computations do not name it. */
 const runnables = oncePerRequest(() => new Map<rest.Computation, RunnableKey>())
 
 /** Records for this request that the run belongs to that capsule or pipeline. */
@@ -70,7 +70,7 @@ export function recordRunnable(context: Context, computation: rest.Computation, 
   runnables(context).set(computation, runnable)
 }
 
-/** The capsule or pipeline that ran. Undefined if the request does not know it. */
+/** The capsule or pipeline that ran. Undefined if it is unknown. */
 export function runnableOf(context: Context, computation: rest.Computation): RunnableKey | undefined {
   return runnables(context).get(computation)
 }

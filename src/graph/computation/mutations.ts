@@ -66,7 +66,7 @@ interface RunInput extends GivenParameters {
 const wireNamed = (parameters: GivenParameters["namedParameters"]): rest.NamedParameter[] | undefined =>
   parameters?.map(({ paramName, value }) => ({ param_name: paramName, value }))
 
-/** Throws a Refusal that has the problems, if there are any. */
+/** Throws a Refusal with the problems, if there are any. */
 function rejectProblems(problems: InputProblem[]): void {
   const [first, ...others] = problems
   if (first === undefined) return

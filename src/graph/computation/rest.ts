@@ -3,7 +3,10 @@ import { type DecodeError, listOf, matchingId, noBody, withId, withUsableId } fr
 import type { Attachment } from "../attachment/rest.ts"
 import type { Kind } from "../capsule/rest.ts"
 
-/** One run, or one cloud workstation session. Upstream doesn't say of what: that is known only from where it was listed. */
+/**
+ * One run, or one cloud workstation session. Upstream does not name the capsule or pipeline that ran. It is known only from the
+ * list that contains the run.
+ */
 export interface Computation {
   id: string
   name: string
@@ -53,10 +56,7 @@ export function getComputation(upstream: Upstream, id: string): Promise<Computat
   return upstream.read({ method: "GET", route: "computations/{id}", ids: { id }, decode: matchingId<Computation>(id) })
 }
 
-/**
- * `GET /{kind}/{id}/computations`: every run there ever was of a capsule or pipeline, in no promised order; upstream
- * neither pages nor filters.
- */
+/** `GET /{kind}/{id}/computations`: all runs of a capsule or pipeline, in unspecified order, without pages and filters. */
 export function listComputations(upstream: Upstream, kind: Kind, id: string): Promise<(Computation | DecodeError)[]> {
   return upstream.read({
     method: "GET",
@@ -66,7 +66,7 @@ export function listComputations(upstream: Upstream, kind: Kind, id: string): Pr
   })
 }
 
-/** What to run, and with what. Exactly one of the two ids. All values are text of at most 4,096 characters. */
+/** A run to start. Exactly one of the two ids is given. All values are text of at most 4,096 characters. */
 export interface RunParams {
   capsule_id?: string
   pipeline_id?: string
@@ -87,8 +87,8 @@ export interface NamedParameter {
 }
 
 /**
- * `POST /computations`: starts a run, and answers it as it begins.
- * Rejects with UpstreamError: 400 for parameters or data assets that don't fit, 404 for an unknown capsule or pipeline.
+ * `POST /computations`: starts a run and returns it.
+ * Rejects with UpstreamError: 400 for invalid parameters or data assets, 404 for an unknown capsule or pipeline.
  */
 export function runComputation(upstream: Upstream, params: RunParams): Promise<Computation> {
   return upstream.write({ method: "POST", route: "computations", body: params, decode: withUsableId<Computation> })

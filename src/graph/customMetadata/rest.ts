@@ -12,7 +12,7 @@ export interface CustomMetadataField {
   type: string
   /** For a date, epoch seconds. */
   range?: { min?: number; max?: number }
-  /** Texts or numbers. */
+  /** Strings or numbers. */
   allowed_values?: unknown[]
   multiple?: boolean
   units?: string

@@ -30,7 +30,7 @@ export interface DataAsset {
   contained_data_assets?: ContainedDataAsset[]
 }
 
-/** Where a result came from; capsule, computation and data_assets are ids. */
+/** How a result was produced. `capsule`, `computation` and `data_assets` are ids. */
 export interface Provenance {
   commit?: string
   run_script?: string
@@ -61,12 +61,12 @@ export function getDataAsset(upstream: Upstream, id: string): Promise<DataAsset>
   return upstream.read({ method: "GET", route: "data_assets/{id}", ids: { id }, decode: matchingId<DataAsset>(id) })
 }
 
-/** `POST /data_assets/search`: one page of a search; `body` is the search on the wire, paging included. */
+/** `POST /data_assets/search`: one page of a search. `body` is the search in the form of the REST API, with paging. */
 export function searchDataAssets(upstream: Upstream, body: object): Promise<SearchPage<DataAsset>> {
   return upstream.read({ method: "POST", route: "data_assets/search", body, decode: searchPage<DataAsset> })
 }
 
-/** What to make a data asset of. Exactly one of source and data_asset_ids; results_info goes with external results. */
+/** The data asset to create. Exactly one of `source` and `data_asset_ids` is given. `results_info` is for external results. */
 export interface DataAssetParams {
   name: string
   tags: readonly string[]
@@ -97,7 +97,7 @@ export interface DataAssetTarget {
   aws: { bucket: string; prefix?: string; endpoint_name?: string }
 }
 
-/** Of results that were made elsewhere: what made them. */
+/** How external results were produced. */
 export interface ResultsInfo {
   capsule_id?: string
   pipeline_id?: string
@@ -117,14 +117,14 @@ export interface ResultsInfo {
 }
 
 /**
- * `POST /data_assets`: begins to create a data asset, and answers it as a draft; it is usable once its state is `ready`.
- * Rejects with UpstreamError: 400 for parameters that don't fit.
+ * `POST /data_assets`: starts creating a data asset and returns it as a draft. It is usable once its state is `ready`.
+ * Rejects with UpstreamError: 400 for invalid parameters.
  */
 export function createDataAsset(upstream: Upstream, params: DataAssetParams): Promise<DataAsset> {
   return upstream.write({ method: "POST", route: "data_assets", body: params, decode: withUsableId<DataAsset> })
 }
 
-/** What can be changed of a data asset. */
+/** The fields of a data asset that can be changed. */
 export interface DataAssetUpdate {
   name?: string
   description?: string
@@ -134,9 +134,9 @@ export interface DataAssetUpdate {
 }
 
 /**
- * `PUT /data_assets/{id}`: replaces what can be changed of a data asset. What the body leaves out may be emptied, so send
- * all of it.
- * Rejects with UpstreamError: 400 for metadata that doesn't fit the deployment's schema, 403, 404.
+ * `PUT /data_assets/{id}`: replaces the changeable fields of a data asset. Fields that the body omits may be emptied, so send all
+ * of them.
+ * Rejects with UpstreamError: 400 for metadata that the deployment's schema does not allow, 403, 404.
  */
 export function updateDataAsset(upstream: Upstream, id: string, update: DataAssetUpdate): Promise<DataAsset> {
   return upstream.write({
@@ -148,7 +148,7 @@ export function updateDataAsset(upstream: Upstream, id: string, update: DataAsse
   })
 }
 
-/** `PATCH /data_assets/{id}/archive?archive=`: puts it into the archive, or takes it out. The response has no body. */
+/** `PATCH /data_assets/{id}/archive?archive=`: archives or unarchives it. The response has no body. */
 export function archiveDataAsset(upstream: Upstream, id: string, archive: boolean): Promise<void> {
   return upstream.write({
     method: "PATCH",
@@ -165,9 +165,9 @@ export function deleteDataAsset(upstream: Upstream, id: string): Promise<void> {
 }
 
 /**
- * `POST /data_assets/{id}/transfer`: begins to move its files to another bucket; admins only. The answer's body is of no
- * use: `last_transferred` and `transfer_error` tell how it ended.
- * @param force moves it although it is in use
+ * `POST /data_assets/{id}/transfer`: starts moving its files to another bucket. Admins only. The response body is not used.
+ * `last_transferred` and `transfer_error` show the result.
+ * @param force moves the files even if they are in use
  */
 export function transferDataAsset(
   upstream: Upstream,

@@ -11,7 +11,7 @@ import { type NodeObject, nodeLoaders } from "../node/loaders.ts"
 import { subgraphSdl } from "./sdl.ts"
 
 /*
- * What the routers of a federated graph ask for. The names are the specification's:
+ * The fields that the routers of a federated graph query. The specification defines their names:
  * https://www.apollographql.com/docs/graphos/schema-design/federated-schemas/reference/subgraph-spec
  */
 
@@ -78,7 +78,7 @@ builder.queryField("_service", (t) =>
     nullable: false,
     description: "For registries and routers that read the schema from the subgraph itself. Costs no REST call.",
     resolve: (_root, _args, _context, { schema }) => {
-      // Printed when it is first asked for: most gateways are never asked.
+      // Printed with the first query for it, because most gateways never get one.
       sdl ??= subgraphSdl(schema)
       return { sdl }
     },

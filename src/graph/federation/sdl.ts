@@ -18,18 +18,18 @@ import { argumentWeightsOf, weightsOf } from "./weights.ts"
 
 const specification = "https://specs.apollo.dev/federation/v2.9"
 
-/** Apollo's composition doesn't know this one of GraphQL's own, and takes it only where the subgraph itself defines it. */
+/** A directive of GraphQL itself. Apollo's composition accepts it only if the subgraph defines it. */
 const oneOf = "directive @oneOf on INPUT_OBJECT"
 
-/** What other subgraphs may define too, since it means the same everywhere. Scalars, enums and inputs may be in any case. */
+/** Types that other subgraphs may define too, because they mean the same everywhere. Scalars, enums and inputs always may. */
 const shareable: ReadonlySet<string> = new Set(["PageInfo"])
 
-/** The graph as its clients see it, without what only routers ask for. */
+/** The SDL for clients, without the parts for routers. */
 export function apiSdl(schema: GraphQLSchema): string {
   return laidOut(apiDocument(schema))
 }
 
-/** The graph as a registry or router takes it: a subgraph of Federation 2. */
+/** The SDL for registries and routers: a subgraph of Federation 2. */
 export function subgraphSdl(schema: GraphQLSchema): string {
   const entity = schema.getType("_Entity")
   const entities = new Set(isUnionType(entity) ? entity.getTypes().map(({ name }) => name) : [])
@@ -48,7 +48,7 @@ export function subgraphSdl(schema: GraphQLSchema): string {
     })
   }
   const document = visit(apiDocument(schema), {
-    // Those that a setting adds, @defer and @stream, are between a client and whoever answers it, and no part of the graph.
+    // @defer and @stream, which a setting adds, concern only how a response is sent, and are not part of the graph.
     DirectiveDefinition: () => null,
     InterfaceTypeDefinition: (node) => ({ ...node, fields: withWeights(node) }),
     ObjectTypeDefinition: (node) =>
@@ -61,7 +61,7 @@ export function subgraphSdl(schema: GraphQLSchema): string {
   return `extend schema @link(url: "${specification}", import: ${imports})\n\n${oneOf}\n\n${laidOut(document)}`
 }
 
-/** By the specification's convention, what only routers ask for begins with an underscore. */
+/** By the specification's convention, names that only routers use begin with an underscore. */
 function apiDocument(schema: GraphQLSchema): DocumentNode {
   const leaveOut = ({ name }: { name: { value: string } }) => (name.value.startsWith("_") ? null : undefined)
   return visit(parse(printSchema(lexicographicSortSchema(schema))), {
@@ -76,7 +76,7 @@ function directivesOf(text: string): readonly ConstDirectiveNode[] {
   return (parse(`type T ${text}`).definitions[0] as ObjectTypeDefinitionNode).directives ?? []
 }
 
-/** The printed document with an empty line before each description but the first of a block, as `printSchema` has it. */
+/** Prints the document with an empty line before each description except the first of a block, as `printSchema` does. */
 function laidOut(document: DocumentNode): string {
   const lines: string[] = []
   let isDescription = false

@@ -15,24 +15,24 @@ import {
 import { type Cost, costOf } from "../cost.ts"
 
 /*
- * What routers reckon with, `@cost` and `@listSize`, made from what the fields declare of their calls. A router adds up the
- * weights of all that a query selects, each times the sizes of the lists that it is in. Without a directive an object weighs 1,
- * any other value nothing, and a mutation 10 more. A call to Code Ocean weighs 10 here, beside the 1 of an object:
+ * Makes the directives `@cost` and `@listSize`, which routers use, from the costs that fields declare. A router adds up the
+ * weights of everything that a query selects, each multiplied by the sizes of the lists around it. Without a directive an object
+ * weighs 1, any other value 0, and a mutation 10 more. Here a call to Code Ocean weighs 10, in addition to the 1 of an object:
  *
- * - a call for each id in an argument is weighed at the argument, whose entries routers count;
- * - a call for a whole list is spread over its items, since routers multiply the list's weight by their number;
- * - a call that is made once for a request is weighed at a root field alone: further down, lists would multiply it;
- * - every other call is weighed at its field, though fields of one object may share it and an id alone doesn't need it.
+ * - a call for each id in an argument is weighed at the argument, whose entries routers count
+ * - a call for a whole list is divided among its items, because routers multiply the list's weight by their number
+ * - a call that is made once for a request is weighed only at root fields, because lists further down would multiply it
+ * - every other call is weighed at its field, although fields of one object may share it and an id alone does not need it
  *
- * Where routers can't see how often a call is made, it is as often as the field assumes. The fields of interfaces have no
- * weights, which composition forbids; those of their objects do.
+ * If routers can't see how often a call is made, the number that the field assumes counts. Fields of interfaces have no weights,
+ * because composition forbids them. The fields of their objects do.
  */
 
 type Field = GraphQLField<unknown, unknown>
 
 const callWeight = 10
 
-/** The directives for a field of this type that can make calls or answers a list worth counting, as text. */
+/** The directives for a field of this type that can make calls or returns a list that counts, as text. */
 export function weightsOf(owner: GraphQLObjectType | GraphQLInterfaceType, field: Field): string[] {
   const cost = costOf(field)
   if (cost === undefined) return []
@@ -71,7 +71,7 @@ function listSizeOf(field: Field, { items }: Cost): string[] {
   ]
 }
 
-/** The names of an object's lists of objects that don't say their size themselves. */
+/** The names of an object's lists of objects that declare no size themselves. */
 function listsOf(type: GraphQLOutputType): string[] {
   const object = getNamedType(type)
   if (!isObjectType(object) && !isInterfaceType(object)) return []

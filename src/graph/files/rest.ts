@@ -1,23 +1,23 @@
 import type { Upstream } from "../../upstream/client.ts"
 import { DecodeError, listOf, object, type WireObject } from "../../upstream/decoders.ts"
 
-/** Whose files: the results of a computation, or the files of an internal data asset. */
+/** The owner of files: a computation with its results, or an internal data asset. */
 export interface FileOwner {
   kind: "computations" | "data_assets"
   id: string
 }
 
-/** What a folder holds. Paths count from the owner's root, without a leading slash. At least one of name and path is there. */
+/** An entry of a folder. Paths count from the owner's root, without a leading slash. At least one of name and path is there. */
 export interface FolderItem {
   name?: string
   path?: string
   /** `file` or `folder`. */
   type?: string
-  /** Bytes, of a file. */
+  /** The size of a file in bytes. */
   size?: number | string
 }
 
-/** Signed addresses of one file, which work without a token, for minutes. */
+/** Signed URLs of one file, valid for minutes without a token. */
 export interface FileUrls {
   download_url: string
   view_url?: string
@@ -26,8 +26,8 @@ export interface FileUrls {
 const routes = { computations: "computations/{id}/results", data_assets: "data_assets/{id}/files" } as const
 
 /**
- * `POST /computations/{id}/results` or `POST /data_assets/{id}/files` with `{path}`: what a folder holds, without what its
- * folders hold. An empty path is the root.
+ * `POST /computations/{id}/results` or `POST /data_assets/{id}/files` with `{path}`: the entries of a folder, without those of
+ * its subfolders. An empty path is the root.
  * Rejects with UpstreamError: 404 if there is no such owner or folder, 400 for an external data asset.
  */
 export async function listFolder(
@@ -46,7 +46,7 @@ export async function listFolder(
 }
 
 /**
- * `GET /computations/{id}/results/urls?path=` or `GET /data_assets/{id}/files/urls?path=`: signed addresses of one file.
+ * `GET /computations/{id}/results/urls?path=` or `GET /data_assets/{id}/files/urls?path=`: signed URLs of one file.
  * Rejects with UpstreamError: 404 if there is no such owner or file, 400 for an external data asset.
  */
 export function getFileUrls(upstream: Upstream, { kind, id }: FileOwner, path: string): Promise<FileUrls> {

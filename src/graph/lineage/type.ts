@@ -94,7 +94,7 @@ export const Lineage = builder.objectRef<walk.Lineage>("Lineage").implement({
 /** The lineages of a request, by data asset. An asset that is read again after a change is another object. */
 const lineages = oncePerRequest(() => new Map<DataAsset, Map<string, Promise<walk.Lineage>>>())
 
-/** The lineage of a data asset, walked once for each depth and direction. Throws BAD_USER_INPUT for a depth that can't be. */
+/** The lineage of a data asset, walked once for each depth and direction. Throws BAD_USER_INPUT for an invalid depth. */
 export function lineageOf(context: Context, asset: DataAsset, depth: number, direction: string): Promise<walk.Lineage> {
   if (depth < 1 || depth > maxDepth) throw badUserInput(`\`depth\` must be from 1 to ${maxDepth}.`)
   const ofAsset = lineages(context).get(asset) ?? new Map<string, Promise<walk.Lineage>>()

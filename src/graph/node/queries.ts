@@ -24,7 +24,7 @@ async function probe(context: Context, id: string): Promise<NodeObject | null> {
     dataAssetById(context).load(id),
   ])
   for (const answer of [pipeline, computation, dataAsset]) if (answer.status === "fulfilled") return answer.value
-  // A pipeline is found on the route of capsules too, so a capsule is what the route of pipelines does not have.
+  // The route of capsules also returns pipelines, so only an object that the route of pipelines rejects is a capsule.
   if (capsule.status === "fulfilled" && pipeline.status === "rejected" && isRejected(pipeline.reason)) {
     context.typeById.set(context.state.key, capsule.value.id, "Capsule")
     return capsule.value

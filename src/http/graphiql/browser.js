@@ -1,8 +1,8 @@
-// Runs in the visitor's browser, after React, ReactDOM and GraphiQL; what it knows comes from the page's #settings.
+// Runs in the visitor's browser, after React, ReactDOM and GraphiQL. Its settings come from the page's #settings.
 
 const settings = JSON.parse(document.getElementById("settings").textContent)
 
-// GraphiQL's dialogs add a <style> of their own; it passes the page's Content-Security-Policy when they find the nonce here.
+// GraphiQL's dialogs add a <style> element. With this nonce the page's Content-Security-Policy allows it.
 globalThis.__webpack_nonce__ = document.currentScript.nonce
 
 /** GraphiQL's fetcher: one result, or an async iterable of results when the server answers with a stream of events. */
@@ -22,7 +22,7 @@ async function execute(operation, { headers } = {}) {
   const type = response.headers.get("content-type") ?? ""
   if (type.startsWith("text/event-stream")) {
     const results = resultsOf(response.body, abort.signal)
-    // Aborting, not results.return(): a generator that waits for the next chunk would return only when that chunk has come.
+    // Aborts instead of calling results.return(): a generator that waits for a chunk would return only when it arrives.
     return { [Symbol.asyncIterator]: () => ({ next: () => results.next(), return: async () => abort.abort() }) }
   }
   if (type.includes("json")) return response.json()
@@ -51,8 +51,8 @@ async function* resultsOf(body, aborted) {
 }
 
 /**
- * localStorage under a prefix, so that neither another GraphiQL on this origin nor other examples are found in it. GraphiQL's history
- * would keep the headers, and with them the token, of every operation: it is stored without, and read with the preset ones.
+ * localStorage under a prefix, separate from other GraphiQL pages on this origin and from other examples. GraphiQL's history
+ * contains the headers of every operation, and with them the token. It is stored without headers, and read with the preset ones.
  */
 function storageUnder(prefix) {
   const keys = () => Object.keys(localStorage).filter((key) => key.startsWith(prefix))
@@ -90,7 +90,7 @@ ReactDOM.createRoot(document.getElementById("graphiql")).render(
     fetcher: execute,
     storage,
     defaultTabs: tabs,
-    // GraphiQL takes only the query of the tab it opens first; on later visits it keeps the variables itself.
+    // GraphiQL takes only the query of its first tab. On later visits it restores the variables itself.
     variables: isFirstVisit ? tabs[0]?.variables : undefined,
     defaultHeaders: presetHeaders,
     defaultEditorToolsVisibility: "headers",
