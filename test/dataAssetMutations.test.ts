@@ -295,7 +295,7 @@ describe("many data assets are edited at once", () => {
     [{ ids, search: {}, addTags: ["a"] }, /either `ids` or `search`/],
     [{ search: {}, addTags: ["a"] }, /no condition/],
     [{ ids: [], addTags: ["a"] }, /empty/],
-    [{ ids }, /Nothing is to change/],
+    [{ ids }, /There is nothing to change/],
     [{ ids, addTags: ["a"], removeTags: ["a"] }, /"a" is in `addTags` and in `removeTags`/],
     [{ ids, addTags: [" "] }, /`addTags\[0\]` is empty/],
   ])("an edit with %j is refused before anything is sent", async (input, sentence) => {

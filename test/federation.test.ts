@@ -127,8 +127,8 @@ describe("references from other subgraphs", () => {
     ["without a type", { id: seed.cellCounter }, "one of Capsule, Computation, DataAsset, Pipeline"],
     ["of a type that is no entity", reference("AppPanel", "a"), "one of Capsule, Computation, DataAsset, Pipeline"],
     ["of a type that is only JavaScript's", reference("constructor", "a"), "one of Capsule"],
-    ["without an id", { __typename: "Capsule" }, "a reference to a Capsule must have its `id`, as text."],
-    ["with a number as its id", { __typename: "Capsule", id: 7 }, "a reference to a Capsule must have its `id`"],
+    ["without an id", { __typename: "Capsule" }, "a reference to a Capsule needs an `id`, as a string."],
+    ["with a number as its id", { __typename: "Capsule", id: 7 }, "a reference to a Capsule needs an `id`"],
     ["with an id that climbs", reference("Capsule", ".."), ""],
   ])("one that is %s is refused at its place, and the others are unharmed", async (_what, odd, sentence) => {
     const { ask, sandbox } = await startGateway()

@@ -269,13 +269,13 @@ describe("files", () => {
     const { ask } = startGatewayOn(storage.url)
     const result = await ask(resultFile("text json"))
     expect(codes(result)).toEqual(["BAD_USER_INPUT", "BAD_USER_INPUT"])
-    for (const { message } of result.errors ?? []) expect(message).toContain('"notes.txt" is no UTF-8 text')
+    for (const { message } of result.errors ?? []) expect(message).toContain('"notes.txt" is not UTF-8 text')
   })
 
   test.each([
-    ["empty", "", "", "holds no JSON"],
-    ["a table", "a,b\n1,2\n", "a,b\n1,2\n", "holds no JSON"],
-    ["Python's NaN", '{"a": NaN}', '{"a": NaN}', "holds no JSON"],
+    ["empty", "", "", "is not JSON"],
+    ["a table", "a,b\n1,2\n", "a,b\n1,2\n", "is not JSON"],
+    ["Python's NaN", '{"a": NaN}', '{"a": NaN}', "is not JSON"],
     ["nested beyond use", "[".repeat(100_000) + "]".repeat(100_000), undefined, "nested more than 500 levels"],
   ])(
     "a file that holds no usable JSON (%s) is refused as JSON, but not as text",
@@ -654,7 +654,7 @@ describe("a storage", () => {
     const { ask } = startGatewayOn(storage.url)
     const before = process.memoryUsage().rss
     const result = await ask(resultFile("text(maxBytes: 1048576)"))
-    expect(result.errors?.[0]?.message).toContain("is no UTF-8 text")
+    expect(result.errors?.[0]?.message).toContain("is not UTF-8 text")
     expect(process.memoryUsage().rss - before).toBeLessThan(64 * 1024 * 1024)
   })
 

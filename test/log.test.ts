@@ -101,7 +101,7 @@ test("a log with a slow reader takes a bounded amount of memory, and a line says
     const { msg, dropped } = JSON.parse(line)
     if (msg === "a line") read += 1
     else {
-      expect(msg).toContain("lines are missing")
+      expect(msg).toContain("lines were dropped")
       expect(dropped).toBeGreaterThan(1_000)
       expect(read + dropped).toBe(written)
       return

@@ -88,7 +88,7 @@ describe("the outcome of a run", () => {
     expect(outcomeOf({ ...loose, exit_code: "137" } as never).outcome).toBe("FAILED")
     expect(outcomeOf({ ...loose, exit_code: "oops" } as never)).toEqual({
       outcome: "SUSPECT",
-      reasons: ['Its exit code, "oops", is none.'],
+      reasons: ['Its exit code, "oops", is not a number.'],
     })
   })
 
@@ -109,15 +109,15 @@ describe("the outcome of a run", () => {
         state: "COMPLETED",
         endStatus: "SUCCEEDED",
         outcome: "SUSPECT",
-        outcomeReasons: ["It ended as succeeded, yet its exit code is 1."],
+        outcomeReasons: ["Its end status is succeeded, but its exit code is 1."],
       },
       counted: { outcome: "SUCCEEDED", outcomeReasons: [] },
       stopped: { outcome: "STOPPED", outcomeReasons: ["It was stopped."] },
-      failed: { outcome: "FAILED", outcomeReasons: ["Code Ocean says that it failed.", "Its exit code is 137."] },
+      failed: { outcome: "FAILED", outcomeReasons: ["Code Ocean reports that it failed.", "Its exit code is 137."] },
       workstation: { outcome: "SUCCEEDED", outcomeReasons: [] },
       preempted: {
         outcome: "SUSPECT",
-        outcomeReasons: ['The way it ended, "preempted", is not known here.', "Its exit code is 143."],
+        outcomeReasons: ['Its end status, "preempted", is unknown.', "Its exit code is 143."],
       },
       running: { outcome: "IN_PROGRESS", outcomeReasons: [] },
     })

@@ -219,7 +219,7 @@ describe("a change of permissions", () => {
   })
 
   test.each([
-    ["nothing to change", {}, "Nothing is to change"],
+    ["nothing to change", {}, "There is nothing to change"],
     ["an empty email address", { users: [{ email: " ", role: "VIEWER" }] }, "`users[0].email` is empty"],
     ["an empty group", { groups: [{ group: "", role: "VIEWER" }] }, "`groups[0].group` is empty"],
     [

@@ -114,6 +114,6 @@ function createEnumWarnings(log: Log): Context["warnUnknownEnum"] {
     seen.add(key)
     const read = sent.slice(0, maxRedacted)
     const value = ("value" in token ? createRedaction(token.value)(read) : read).slice(0, maxLogged)
-    log.warn({ enum: enumName, value }, "Code Ocean sent an enum value that the gateway doesn't know")
+    log.warn({ enum: enumName, value }, "Code Ocean sent an unknown enum value")
   }
 }

@@ -35,7 +35,8 @@ export function createLog(level: string, destination: LogOutput | DestinationStr
       noticeAt = performance.now()
       stderr.write(`The log can't be written: ${cause}. The gateway goes on without it, and tries again.\n`)
     }
-    destination.onDropped = (dropped) => log.warn({ dropped }, "lines are missing: they could not be written in time")
+    destination.onDropped = (dropped) =>
+      log.warn({ dropped }, "lines were dropped because they could not be written in time")
   }
   return log
 }
@@ -137,7 +138,7 @@ const rateWindowMs = 10_000
 const maxWarningsAndErrors = 1_000
 /** Lines of one log for uncaught errors in one window. */
 const maxUncaughtErrors = 5
-const leftOutMessage = "more came than were logged"
+const leftOutMessage = "further lines were left out"
 
 /** Returns whether a line may be written. At the end of a window `onLeftOut` gets the number of lines beyond the limit. */
 function createRateLimit(maxLines: number, onLeftOut: (lines: number) => void): () => boolean {

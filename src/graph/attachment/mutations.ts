@@ -47,7 +47,7 @@ async function attachmentsIn(context: Context, { dataAssets, search }: AttachInp
   if (search == null || dataAssets != null) throw badUserInput("Give either `dataAssets` or `search`, and not both.")
   const { ids, unreadable } = await findDataAssets(context, search)
   if (ids.length === 0) {
-    throw unreadable[0] ?? badUserInput("`search` finds no data asset: there is nothing to attach.")
+    throw unreadable[0] ?? badUserInput("`search` finds no data asset, so there is nothing to attach.")
   }
   return { dataAssets: ids.map((id) => ({ id })), unreadable }
 }

@@ -195,7 +195,7 @@ defineMutation({
   }),
   payload: payloadOf<{ id: string }>("renameComputation", "The run was renamed."),
   run: async ({ id, name }, context) => {
-    if (name.trim() === "") throw badUserInput("`name` is empty: give the run a name.")
+    if (name.trim() === "") throw badUserInput("`name` is empty. Give the run a name.")
     await change(context, id, () => rest.renameComputation(context.upstream, id, name))
     return { id }
   },

@@ -29,29 +29,30 @@ export function outcomeOf(signs: Signs): Verdict {
   const itsExit = `Its exit code is ${exitCode}.`
 
   const doubts: string[] = []
-  if (state === null) doubts.push("It doesn't say in which state it is.")
-  else if (state !== "completed" && state !== "failed")
-    doubts.push(`Its state, ${JSON.stringify(state)}, is not known here.`)
+  if (state === null) doubts.push("Its state is missing.")
+  else if (state !== "completed" && state !== "failed") doubts.push(`Its state, ${JSON.stringify(state)}, is unknown.`)
   if (endStatus !== null && !endings.includes(endStatus)) {
-    doubts.push(`The way it ended, ${JSON.stringify(endStatus)}, is not known here.`)
+    doubts.push(`Its end status, ${JSON.stringify(endStatus)}, is unknown.`)
   }
   if (exitCode !== null && Number.isNaN(Number(exitCode)))
-    doubts.push(`Its exit code, ${JSON.stringify(exitCode)}, is none.`)
+    doubts.push(`Its exit code, ${JSON.stringify(exitCode)}, is not a number.`)
   else if (doubts.length > 0 && isBadExit) doubts.push(itsExit)
-  if (state === "failed" && endStatus === "succeeded") doubts.push("Its state is failed, yet it ended as succeeded.")
+  if (state === "failed" && endStatus === "succeeded")
+    doubts.push("Its state is failed, but its end status is succeeded.")
   if (doubts.length > 0) return { outcome: "SUSPECT", reasons: doubts }
 
   if (endStatus === "stopped") return { outcome: "STOPPED", reasons: ["It was stopped."] }
   if (state === "failed" || endStatus === "failed") {
-    return { outcome: "FAILED", reasons: ["Code Ocean says that it failed.", ...(isBadExit ? [itsExit] : [])] }
+    return { outcome: "FAILED", reasons: ["Code Ocean reports that it failed.", ...(isBadExit ? [itsExit] : [])] }
   }
   if (endStatus === null && isBadExit) return { outcome: "FAILED", reasons: [itsExit] }
 
-  if (endStatus === null && exitCode === null) doubts.push("It is completed, but doesn't say how it ended.")
-  if (isBadExit) doubts.push(`It ended as succeeded, yet its exit code is ${exitCode}.`)
+  if (endStatus === null && exitCode === null)
+    doubts.push("It is completed, but its end status and exit code are missing.")
+  if (isBadExit) doubts.push(`Its end status is succeeded, but its exit code is ${exitCode}.`)
   const hasResults = hasResultsOf(signs)
   if (!isTrue(hasResults) && !isTrue(cloudWorkstationOf(signs))) {
-    doubts.push(hasResults === null ? "It doesn't say that it left results." : "It left no results.")
+    doubts.push(hasResults === null ? "Code Ocean does not say whether it has results." : "It has no results.")
   }
   return doubts.length > 0 ? { outcome: "SUSPECT", reasons: doubts } : { outcome: "SUCCEEDED", reasons: [] }
 }

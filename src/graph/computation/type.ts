@@ -123,7 +123,7 @@ function noteExamined(context: Context, characters: number): void {
   sum.characters += characters
   if (sum.characters > maxExaminedCharacters) {
     throw new GraphQLError(
-      "The filters and pages of this request go through too many runs. Ask for fewer of them at once, in several requests.",
+      "The filters and pages of this request go through too many runs. Split them into several requests.",
       { extensions: { code: "OPERATION_TOO_COSTLY" satisfies ErrorCode } },
     )
   }
@@ -131,10 +131,10 @@ function noteExamined(context: Context, characters: number): void {
 
 function matcherOf({ state, endStatus, name, created, dataAssetId }: Filter, context: Context) {
   if (created != null && created.from == null && created.to == null) {
-    throw badUserInput("`filter.created` has no ends: give `from`, `to` or both.")
+    throw badUserInput("`filter.created` has no ends. Give `from`, `to` or both.")
   }
   if (created?.from != null && created.to != null && created.from >= created.to) {
-    throw badUserInput("`filter.created` is empty: `from` must be before `to`.")
+    throw badUserInput("`filter.created` is empty. `from` must be before `to`.")
   }
   const wanted = name?.toLowerCase()
   const states = state && new Set(state)

@@ -216,9 +216,9 @@ defineMutation({
     if (both !== undefined)
       throw badUserInput(`The tag ${JSON.stringify(both)} is in \`addTags\` and in \`removeTags\`.`)
     const empty = edit.addTags.findIndex((tag) => tag.trim() === "")
-    if (empty >= 0) throw badUserInput(`\`addTags[${empty}]\` is empty: give a tag, or leave it out.`)
+    if (empty >= 0) throw badUserInput(`\`addTags[${empty}]\` is empty. Give a tag, or omit it.`)
     if (!editsTags(edit) && !editsMetadata(edit)) {
-      throw badUserInput("Nothing is to change: give `addTags`, `removeTags` or `setCustomMetadata`.")
+      throw badUserInput("There is nothing to change. Give `addTags`, `removeTags` or `setCustomMetadata`.")
     }
     const found = search == null ? { ids: ids ?? [], unreadable: [] } : await findDataAssets(context, search)
     const items = await mapLimit(found.ids, concurrency, (id) => editOne(context, id, edit, dryRun))

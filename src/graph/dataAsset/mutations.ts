@@ -38,7 +38,7 @@ export function wireMetadata(
   const metadata = new Map<string, unknown>()
   for (const [index, { key, value }] of entries.entries()) {
     const place = `\`${field}[${index}].key\``
-    if (key.trim() === "") throw badUserInput(`${place} is empty: name the custom metadata field.`)
+    if (key.trim() === "") throw badUserInput(`${place} is empty. Name the custom metadata field.`)
     if (metadata.has(key)) throw badUserInput(`${place}: ${JSON.stringify(key)} is given twice. Give it once.`)
     metadata.set(key, value)
   }
@@ -242,7 +242,7 @@ const wireParameters = (parameters: readonly { paramName: string; value: string 
 
 function wireResultsInfo(info: typeof ResultsInfoInput.$inferInput): rest.ResultsInfo {
   if (info.capsuleId != null && info.pipelineId != null) {
-    throw badUserInput("`resultsInfo` names a capsule and a pipeline: results come from one of them.")
+    throw badUserInput("`resultsInfo` names a capsule and a pipeline. Results come from only one of them.")
   }
   return {
     capsule_id: given(info.capsuleId),
@@ -266,7 +266,7 @@ function wireResultsInfo(info: typeof ResultsInfoInput.$inferInput): rest.Result
 /** Throws BAD_USER_INPUT if a required string is blank. */
 export function checkNotBlank(fields: Record<string, string | null | undefined>): void {
   for (const [field, value] of Object.entries(fields)) {
-    if (value != null && value.trim() === "") throw badUserInput(`\`${field}\` is empty: give it a value.`)
+    if (value != null && value.trim() === "") throw badUserInput(`\`${field}\` is empty. Give it a value.`)
   }
 }
 
@@ -322,7 +322,7 @@ defineMutation({
   run: async (input, context) => {
     checkNotBlank({ name: input.name, mount: input.mount })
     if (input.resultsInfo != null && input.source.aws == null && input.source.gcp == null) {
-      throw badUserInput("`resultsInfo` goes with results in a bucket: the source must be `aws` or `gcp`.")
+      throw badUserInput("`resultsInfo` is only for results in a bucket. The source must be `aws` or `gcp`.")
     }
     const created = await rest.createDataAsset(context.upstream, {
       name: input.name,
@@ -369,7 +369,7 @@ defineMutation({
   run: async ({ id, ...input }, context) => {
     checkNotBlank({ name: input.name, mount: input.mount })
     for (const field of ["name", "mount"] as const) {
-      if (input[field] === null) throw badUserInput(`\`${field}\` can't be removed: give it a value, or leave it out.`)
+      if (input[field] === null) throw badUserInput(`\`${field}\` can't be removed. Give it a value, or omit it.`)
     }
     const change: rest.DataAssetUpdate = {}
     if (input.name != null) change.name = input.name
@@ -379,7 +379,7 @@ defineMutation({
     if (input.customMetadata !== undefined)
       change.custom_metadata = wireMetadata("customMetadata", input.customMetadata) ?? {}
     if (Object.keys(change).length === 0)
-      throw badUserInput("Nothing is to change: give at least one field beside `id`.")
+      throw badUserInput("There is nothing to change. Give at least one field beside `id`.")
     await sendUpdate(context, await readAgain(context, id), change)
     return { id }
   },

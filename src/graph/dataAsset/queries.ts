@@ -129,11 +129,11 @@ export async function findDataAssets(
 ): Promise<{ ids: string[]; unreadable: DecodeError[] }> {
   const criteria = wireCriteria(search)
   if (Object.values(criteria).every((value) => value === undefined)) {
-    throw badUserInput("`search` has no condition, and would find every data asset there is: give at least one.")
+    throw badUserInput("`search` has no condition and would find every data asset. Give at least one condition.")
   }
   const answer = await rest.searchDataAssets(context.upstream, { ...criteria, limit: maxFound })
   if (answer.has_more === true) {
-    throw badUserInput(`\`search\` finds more than ${maxFound} data assets: narrow it down. Nothing has changed.`)
+    throw badUserInput(`\`search\` finds more than ${maxFound} data assets. Narrow it down. Nothing was changed.`)
   }
   const found = dataAssetById.primeItems(context, answer.results)
   return {

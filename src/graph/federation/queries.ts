@@ -56,7 +56,7 @@ async function entityOf(
     )
   }
   if (typeof id !== "string")
-    throw badUserInput(`\`representations[${index}]\`: a reference to a ${typename} must have its \`id\`, as text.`)
+    throw badUserInput(`\`representations[${index}]\`: a reference to a ${typename} needs an \`id\`, as a string.`)
   return nullIfMissing(loader.link(context, id, info))
 }
 

@@ -60,7 +60,7 @@ export function folderAt(owner: rest.FileOwner, path: string): FolderPlace {
 export function fileAt(owner: rest.FileOwner, path: string): FilePlace {
   const file = trim(path, "/")
   if (file === "")
-    throw badUserInput("`path` is empty: name a file, such as `processing.json` or `figures/overview.csv`.")
+    throw badUserInput("`path` is empty. Name a file, such as `processing.json` or `figures/overview.csv`.")
   return { __typename: "File", owner, path: file }
 }
 
@@ -142,7 +142,7 @@ async function textOf(context: Context, file: FilePlace, maxBytes: number): Prom
     throw tooLarge(file, content.size, maxBytes)
   }
   if (content.text === undefined) {
-    throw badUserInput(`${quotedPath(file.path)} is no UTF-8 text: fetch it from its \`downloadUrl\`.`)
+    throw badUserInput(`${quotedPath(file.path)} is not UTF-8 text. Fetch it from its \`downloadUrl\`.`)
   }
   return content.text
 }
@@ -155,7 +155,7 @@ const jsonByFile = loaderByKey(async (context, key): Promise<unknown> => {
   const content = await textOf(context, file, mostBytes)
   if (content === null) return null
   const value = parsed(content)
-  if (value === undefined) throw badUserInput(`${quotedPath(file.path)} holds no JSON: ask for its \`text\`.`)
+  if (value === undefined) throw badUserInput(`${quotedPath(file.path)} is not JSON. Request its \`text\`.`)
   // Serializing deeper values would overflow the stack.
   if (isDeeper(value, deepestJson)) {
     throw badUserInput(
@@ -220,19 +220,20 @@ export async function logOf(
     const log = await logByFile(context).load(keyOf(file, { maxBytes: mostBytes }))
     if (log !== null && "size" in log) {
       throw badUserInput(
-        `The log has ${log.size ?? `more than ${mostBytes}`} bytes, and at most ${mostBytes} are read here: ask for its last lines with \`tail\`, or fetch \`resultFile(path: ${quotedPath(path)})\` from its \`downloadUrl\`.`,
+        `The log has ${log.size ?? `more than ${mostBytes}`} bytes, and at most ${mostBytes} are read. Request its last lines with \`tail\`, or fetch \`resultFile(path: ${quotedPath(path)})\` from its \`downloadUrl\`.`,
       )
     }
     return log === null ? null : log.text
   }
-  if (tail < 1) throw badUserInput("`tail` must be at least 1: it says how many of the last lines to read.")
+  if (tail < 1)
+    throw badUserInput("`tail` must be at least 1. It is the number of lines to read, counted from the end.")
   let end: string | null = null
   for (const maxBytes of tailBytes) {
     const log = await logByFile(context).load(keyOf(file, { maxBytes, fromEnd: true }))
     if (log === null) return null
     if ("size" in log) {
       throw badUserInput(
-        `The log has ${log.size ?? `more than ${maxBytes}`} bytes, and its storage gives it only whole: fetch \`resultFile(path: ${quotedPath(path)})\` from its \`downloadUrl\`.`,
+        `The log has ${log.size ?? `more than ${maxBytes}`} bytes, and its storage returns it only as a whole. Fetch \`resultFile(path: ${quotedPath(path)})\` from its \`downloadUrl\`.`,
       )
     }
     const { text, lineStarts, isWhole } = log

@@ -155,7 +155,7 @@ function chargeInputs(context: Context, count: number): void {
   const read = inputsRead(context)
   if (read.count > maxInputsPerRequest) {
     throw new GraphQLError(
-      `The lineages of one request read at most ${maxInputsPerRequest} inputs of data assets. Ask for fewer of them at once, in several requests.`,
+      `The lineages of one request read at most ${maxInputsPerRequest} inputs of data assets. Split them into several requests.`,
       { extensions: { code: "OPERATION_TOO_COSTLY" satisfies ErrorCode } },
     )
   }

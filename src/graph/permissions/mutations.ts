@@ -175,7 +175,7 @@ function definePermissionsMutation<T extends { id: string }>(names: {
       const id = String((input as Record<string, unknown>)[`${one}Id`])
       const change = wirePermissions(input as PermissionsInput)
       if (Object.keys(change).length === 0) {
-        throw badUserInput("Nothing is to change: give `users`, `groups`, `everyone` or `shareAssets`.")
+        throw badUserInput("There is nothing to change. Give `users`, `groups`, `everyone` or `shareAssets`.")
       }
       await names.change(context, id, () => sendPermissions(context, kind, id, change))
       return { id, asked: change }
