@@ -2,7 +2,7 @@ import { downloadUrl, fileUrls, listFolder, resultsOf } from "./files.ts"
 import { type Call, noContent, ok, type Route, refuse } from "./route.ts"
 import { type ComputationRecord, computationNow, hasRole, roleOf } from "./world.ts"
 
-/** The endpoints of single computations. Who may see the capsule or pipeline may see its runs. */
+/** The endpoints of single computations. Everyone who may see a capsule or pipeline may see its runs. */
 export const computationRoutes: Route[] = [
   {
     method: "GET",

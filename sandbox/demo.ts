@@ -55,7 +55,7 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
   })
 }
 
-/** Runs a step of the start; what a person can mend is said without a stack. */
+/** Runs a step of the start. Errors that a user can mend are printed without a stack. */
 async function orExit<T>(step: () => T | Promise<T>): Promise<T> {
   try {
     return await step()
@@ -68,7 +68,7 @@ async function orExit<T>(step: () => T | Promise<T>): Promise<T> {
   }
 }
 
-/** Shows the page to whoever sits at the terminal; where there is no browser, the printed address has to do. */
+/** Opens the page in a browser. Without a browser, the printed address is enough. */
 function openInBrowser(address: string): void {
   const opener = { darwin: "open", win32: "explorer" }[process.platform as string] ?? "xdg-open"
   spawn(opener, [address], { stdio: "ignore", detached: true })

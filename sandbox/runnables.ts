@@ -55,8 +55,8 @@ export function runnableRoutes(kind: Kind): Route[] {
 }
 
 /**
- * The capsule or pipeline that the call names. Who has no role on it is told 404, who may only discover it 403.
- * A pipeline answers under `/capsules` too, a capsule never under `/pipelines`.
+ * The capsule or pipeline that the call names. Responds 404 to callers without a role on it, and 403 to those who may only
+ * discover it. A pipeline answers under `/capsules` too, a capsule never under `/pipelines`.
  */
 export function findRunnable({ world, caller, params }: Call, kind: Kind): RunnableRecord {
   const record = world.runnables.get(params.id!)

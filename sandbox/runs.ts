@@ -24,7 +24,7 @@ export const runRoutes: Route[] = [
   { method: "DELETE", path: "/computations/:id/data_assets", scope: "capsules:write", handle: detach },
 ]
 
-/** Who may view a capsule or pipeline may run it. */
+/** Everyone who may view a capsule or pipeline may run it. */
 function run(call: Call): Answer {
   const { world, caller } = call
   const body = readObject(call.body)
@@ -43,7 +43,7 @@ function run(call: Call): Answer {
   const ofPipeline = parent.kind === "pipelines"
   const ordered = readValues(body.parameters)
   const named = readNamed(body.named_parameters)
-  // A pipeline takes no notice of ordered parameters, and says nothing about it.
+  // A pipeline ignores ordered parameters silently.
   const parameters = landed(parent.panel?.parameters, ofPipeline ? [] : ordered, named)
   const processes = ofPipeline ? processesOf(parent, readProcesses(body.processes)) : []
   const inputs = inputsOf(call, parent, body.data_assets)

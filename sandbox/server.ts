@@ -76,9 +76,9 @@ export type Failure = FailingAnswer | "reset" | "hang" | "truncate" | "drip" | "
 export interface Hold {
   /** The requests that wait, once there are `count` of them. Rejects after five seconds, naming those that are there. */
   waitFor(count: number): Promise<RecordedRequest[]>
-  /** Lets those go that wait now. */
+  /** Releases the requests that wait now. */
   release(): void
-  /** Lets all go, and holds no more. */
+  /** Releases all requests and holds no more. */
   end(): void
 }
 
@@ -109,8 +109,8 @@ export class SandboxOptionsError extends Error {
 }
 
 /**
- * Reads SANDBOX_PORT (4100 if unset), SANDBOX_HOST, SANDBOX_DATA, SANDBOX_GENERATE, SANDBOX_LATENCY_MS,
- * SANDBOX_FAULT_RATE and SANDBOX_SLOW_RATE from an environment record; an empty value counts as unset. Whoever starts a sandbox by these gets
+ * Reads SANDBOX_PORT (4100 if unset), SANDBOX_HOST, SANDBOX_DATA, SANDBOX_GENERATE, SANDBOX_LATENCY_MS, SANDBOX_FAULT_RATE and
+ * SANDBOX_SLOW_RATE from an environment record; an empty value counts as unset. A sandbox that is started with these has
  * documented values only. Throws SandboxOptionsError.
  */
 export function sandboxOptions(env: Record<string, string | undefined>): SandboxOptions {
@@ -254,7 +254,7 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
     const waitMs = latencyMs + (slowRate > 0 && chance() < slowRate ? slowMs : 0)
     if (waitMs > 0) await sleep(waitMs, undefined, { signal: gone.signal }).catch(() => {})
     for (const hold of [...holds]) await hold.wait(request, gone.signal)
-    // Whoever hung up while waiting gets nothing done: their write has not happened.
+    // A client that disconnected while waiting has changed nothing.
     if (gone.signal.aborted) return
     const origin = `http://${req.headers.host ?? new URL(url).host}`
     const answer = () => carryOut(request, parsed, origin)
@@ -324,7 +324,7 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
       send(res, { status: 404, body: htmlPage(404, "Not Found") })
     }
   })
-  // A client that keeps its connections open would otherwise meet a socket just closed by us.
+  // Otherwise a client could reuse a connection that the sandbox is just closing.
   server.keepAliveTimeout = 60_000
 
   await new Promise<void>((resolve, reject) => {
@@ -523,7 +523,7 @@ function fail(req: IncomingMessage, res: ServerResponse, failure: Failure, answe
   else if (failure !== "hang") sendHalf(req, res, answer(), failure === "truncate")
 }
 
-/** White space is legal before any JSON, so a reader can never know that it waits in vain. */
+/** White space is legal before any JSON, so a reader cannot detect that no JSON follows. */
 function drip(res: ServerResponse): void {
   res.writeHead(200, { "content-type": "application/json" })
   res.flushHeaders()

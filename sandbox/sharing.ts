@@ -30,7 +30,7 @@ export function sharingRoutes(): Route[] {
 }
 
 /**
- * Who may view an object may read its permissions; its owner replaces them, all of them. Groups without a member are unknown:
+ * Everyone who may view an object may read its permissions. Its owner replaces all of them. Groups without a member are unknown:
  * they are dropped, and the answer is 200 all the same.
  */
 function permissionRoutes<Record extends Shared>(
@@ -69,7 +69,7 @@ function relatedToDataAsset(world: World, { wire }: DataAssetRecord): Shared[] {
   return contained.filter((asset) => asset !== undefined)
 }
 
-/** Lets the users and groups view an object, if it is the caller's to share; whoever has a role there keeps it. */
+/** Lets the users and groups view an object if the caller may share it. Existing roles stay. */
 function letView(object: Shared, { users = [], groups = [] }: Permissions, caller: User): void {
   if (!hasRole(caller, object, "owner")) return
   const held = object.permissions
