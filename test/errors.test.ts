@@ -236,10 +236,6 @@ describe("an answer that is not what the API promises", () => {
     ...noObjects.filter(([what]) => what !== "null"),
     ["an object", { id: "c1" }],
     ["an empty object", {}],
-    ["a list with null in it", [null]],
-    ["a list with a number in it", [{ id: "c1" }, 42]],
-    ["a list with a list in it", [[]]],
-    ["a list with an object without id", [{ id: "c1" }, { name: "Anonymous" }]],
   ]
   const noPages: [string, unknown][] = [
     ...noObjects,
@@ -249,9 +245,6 @@ describe("an answer that is not what the API promises", () => {
     ["an error's object with a 200", { message: "internal error" }],
     ["results that are an object", { has_more: false, results: { id: "c1" } }],
     ["results that are a text", { has_more: false, results: "none" }],
-    ["results with null in it", { has_more: false, results: [null] }],
-    ["results with a number in it", { has_more: false, results: [{ id: "c1" }, 42] }],
-    ["results with an object without id", { has_more: false, results: [{ name: "Anonymous" }] }],
   ]
 
   async function expectInvalid(place: (typeof places)[keyof typeof places], sent: unknown) {

@@ -382,21 +382,6 @@ describe("one object in place of a list of objects is read as a list of one", ()
       `{ customMetadata { it: fields { name } } }`,
       { "/custom_metadata": { fields: { name: "a" } } },
     ],
-    [
-      "folder entries",
-      `{ dataAsset(id: "d1") { files { it: entries { name } } } }`,
-      { "/data_assets/d1": asset, "/data_assets/d1/files": { items: { name: "a" } } },
-    ],
-    [
-      "search results",
-      `{ searchDataAssets { it: nodes { id } } }`,
-      { "/data_assets/search": { results: { id: "a" } } },
-    ],
-    [
-      "runs",
-      `{ capsule(id: "c1") { computations { it: nodes { id } } } }`,
-      { "/capsules/c1": capsule, "/capsules/c1/computations": { ...run, id: "a" } },
-    ],
   ])("as %s", async (_list, query, bodies) => {
     const upstream = await startAnswering(bodies)
     const { data, errors } = await startGatewayOn(upstream.url).ask(query)

@@ -45,6 +45,7 @@ export function transportFailure(
   const message = withReason({ ...notSentMessages, ...words }[failure], error.reason)
   return new UpstreamError(failure, endpoint, message, {
     cause: error,
+    exceeded: error.exceeded,
     outcomeUnknown: isWrite && error.sent,
     retryAfterSeconds: failure === "circuitOpen" || failure === "queueFull" ? 1 : undefined,
   })
@@ -70,10 +71,14 @@ export function decodeResponse<T>(
   } catch (error) {
     if (!(error instanceof DecodeError)) throw error
     // A write with a 2xx has taken effect, whatever its body is. The message must not make a client repeat it.
-    const message = isWrite ? "The change succeeded, but Code Ocean's response could not be read." : messages.invalid
+    const { exceeded } = error
+    const message = isWrite
+      ? "The change succeeded, but Code Ocean's response could not be read."
+      : withReason(messages.invalid, exceeded === undefined ? undefined : `it has more than ${exceeded}`)
     const type = createRedaction(token)(headerOf(response, "content-type") ?? "no content type")
     throw new UpstreamError("invalid", endpoint, message, {
       status: response.status,
+      exceeded,
       cause: new Error(`${error.message} (${type.slice(0, maxContentTypeLength)}, ${response.body.length} bytes)`),
     })
   }

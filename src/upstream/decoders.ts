@@ -7,7 +7,15 @@ import { isUsableId } from "./route.ts"
 export type Decoder<T> = (body: unknown) => T
 
 /** The body does not have the documented shape. `message` says what was found; it quotes no value of the body. */
-export class DecodeError extends Error {}
+export class DecodeError extends Error {
+  /** For a body that is larger than the gateway reads: the limit, such as `250000 items`. */
+  readonly exceeded: string | undefined
+
+  constructor(message: string, exceeded?: string) {
+    super(message)
+    this.exceeded = exceeded
+  }
+}
 
 export type WireObject = Record<string, unknown>
 
@@ -64,14 +72,13 @@ const maxUnreadable = 1_000
 
 /**
  * A list, each item decoded by `item`. One that cannot be decoded is its DecodeError, so that it does not fail the others.
- * `null` is an empty list, because some servers write an empty list as null, and one object is a list of one.
+ * `null` is an empty list, because some servers write an empty list as null.
  */
 export function listOf<T>(item: Decoder<T>): Decoder<(T | DecodeError)[]> {
   return (body) => {
     if (body === null) return []
-    if (isObject(body)) return [item(body)]
     if (!Array.isArray(body)) throw new DecodeError(`${typeName(body)} in place of a list`)
-    if (body.length > maxItems) throw new DecodeError(`a list of more than ${maxItems} items`)
+    if (body.length > maxItems) throw new DecodeError(`a list of more than ${maxItems} items`, `${maxItems} items`)
     const items = new Array<T | DecodeError>(body.length)
     let unreadable = 0
     for (let index = 0; index < items.length; index++) {

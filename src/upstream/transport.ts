@@ -45,16 +45,19 @@ export class TransportError extends Error {
   readonly sent: boolean
   /** Why, for clients: a clause that names no host. */
   readonly reason: string | undefined
+  /** For a response that is too large: the limit. */
+  readonly exceeded: string | undefined
   constructor(
     kind: TransportError["kind"],
     sent: boolean,
     message: string,
-    { cause, reason }: { cause?: unknown; reason?: string | undefined } = {},
+    { cause, reason, exceeded }: { cause?: unknown; reason?: string | undefined; exceeded?: string } = {},
   ) {
     super(message, { cause })
     this.kind = kind
     this.sent = sent
-    this.reason = reason
+    this.reason = exceeded === undefined ? reason : `it has more than ${exceeded}`
+    this.exceeded = exceeded
   }
 }
 
@@ -167,7 +170,8 @@ class ResponseCollector implements Dispatcher.DispatchHandler, InFlight {
 
   #tooLarge(): void {
     if (this.#cutAt === undefined) {
-      this.#fail(new TransportError("invalid", true, `a response of more than ${maxResponseBytes} bytes`))
+      const exceeded = `${maxResponseBytes} bytes`
+      this.#fail(new TransportError("invalid", true, `a response of more than ${exceeded}`, { exceeded }))
       return
     }
     this.#finish(Buffer.alloc(0), true)

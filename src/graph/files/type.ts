@@ -6,8 +6,10 @@ import { builder } from "../builder.ts"
 import type { Context } from "../context.ts"
 import { cost } from "../cost.ts"
 import { invalidField, readableFloat, readableString, string } from "../fields.ts"
+import { limitLength, maxLength } from "../inputLimits.ts"
 import { loaderByKey } from "../loader.ts"
 import { ownCall } from "../ownCall.ts"
+import { maxFirst, pageSize } from "../pagination/page.ts"
 import * as rest from "./rest.ts"
 
 /** A path among the files of an owner. It may not exist. */
@@ -34,10 +36,37 @@ const placeOf = (key: string) => {
   return { owner: { kind, id }, path, range }
 }
 
-const itemsByFolder = loaderByKey((context, key) => {
+/** What a folder holds. An entry that can't be read is an error. */
+interface Listing {
+  entries: (FolderPlace | FilePlace | DecodeError)[]
+  /** Where each path stands, once a page has asked for it. */
+  indexByPath?: Map<string, number>
+}
+
+/** Null if the folder does not exist. Read once per request, however many pages show it. */
+const listingByFolder = loaderByKey(async (context, key): Promise<Listing | null> => {
   const { owner, path } = placeOf(key)
-  return nullIfMissing(rest.listFolder(context.upstream, owner, path))
+  const items = await nullIfMissing(rest.listFolder(context.upstream, owner, path))
+  return items && { entries: items.map((item) => entryOf(owner, path, item)) }
 })
+
+const pathAt = readableString("path")
+const nameAt = readableString("name")
+
+/** An entry without a path lies in the folder, and its name is the last part of its path. Without both it can't be read. */
+function entryOf(
+  owner: rest.FileOwner,
+  folder: string,
+  item: rest.FolderItem | DecodeError,
+): Listing["entries"][number] {
+  if (item instanceof DecodeError) return item
+  const name = nameAt(item)
+  const path = trim(pathAt(item) ?? (name === null ? "" : `${folder}/${name}`), "/")
+  if (path === "") return invalidField("items", "a list with an item that has no name and no path")
+  return item.type === "folder"
+    ? { __typename: "Folder", owner, path }
+    : { __typename: "File", owner, path, size: item.size }
+}
 
 const urlsByFile = loaderByKey((context, key) => {
   const { owner, path } = placeOf(key)
@@ -68,23 +97,27 @@ function nameOf({ path }: Place): string {
   return path.slice(path.lastIndexOf("/") + 1)
 }
 
-const pathAt = readableString("path")
-const nameAt = readableString("name")
+interface EntryArguments {
+  first?: number | null | undefined
+  after?: string | null | undefined
+}
 
-/** An entry without a path lies in the folder, and its name is the last part of its path. Without both it is an error. */
-async function entriesOf(context: Context, { owner, path: folder }: FolderPlace) {
-  const items = await itemsByFolder(context).load(keyOf({ owner, path: folder }))
-  return (
-    items?.map((item) => {
-      if (item instanceof DecodeError) return item
-      const name = nameAt(item)
-      const path = trim(pathAt(item) ?? (name === null ? "" : `${folder}/${name}`), "/")
-      if (path === "") return invalidField("items", "a list with an item that has no name and no path")
-      return item.type === "folder"
-        ? ({ __typename: "Folder", owner, path } as const)
-        : ({ __typename: "File", owner, path, size: item.size } as const)
-    }) ?? null
+/** All entries of a folder, or `first` of those behind the entry with the path `after`. */
+async function entriesOf(context: Context, folder: FolderPlace, { first, after }: EntryArguments) {
+  const size = first == null ? Infinity : pageSize({ first })
+  const listing = await listingByFolder(context).load(keyOf(folder))
+  if (listing === null) return null
+  if (after == null) return listing.entries.slice(0, size)
+  listing.indexByPath ??= new Map(
+    listing.entries.map((entry, index) => [entry instanceof DecodeError ? "" : entry.path, index]),
   )
+  const index = listing.indexByPath.get(trim(after, "/") || "/")
+  if (index === undefined) {
+    throw badUserInput(
+      "`after` is not the path of an entry of this folder, or no longer: send the `path` of an entry, or leave `after` out to start from the beginning.",
+    )
+  }
+  return listing.entries.slice(index + 1, index + 1 + size)
 }
 
 /** The maximum size of a file that the gateway reads: 1 MiB. */
@@ -282,9 +315,19 @@ Folder.implement({
     entries: t.field({
       type: [FolderEntry],
       description:
-        "The files and folders in it, in Code Ocean's order. Null if the folder does not exist. The files of an external data asset can't be listed. Costs one REST call.",
-      extensions: { ...cost({ oncePerObject: "entries", items: { assumed: 20 } }), ...ownCall("call") },
-      resolve: (folder, _args, context) => entriesOf(context, folder) as never,
+        "The files and folders in it, in Code Ocean's order. Null if the folder does not exist. Pages of it are read from the same listing. The files of an external data asset can't be listed. Costs one REST call.",
+      extensions: {
+        ...cost({ oncePerObject: "entries", items: { argument: "first", assumed: 20, max: maxFirst } }),
+        ...ownCall("call"),
+      },
+      args: {
+        first: t.arg.int({ description: `The number of entries, from 1 to ${maxFirst}. Defaults to all.` }),
+        after: t.arg.string({
+          description: "The path of an entry. Only entries behind it are returned.",
+          extensions: limitLength(maxLength.path),
+        }),
+      },
+      resolve: (folder, args, context) => entriesOf(context, folder, args) as never,
     }),
   }),
 })
