@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http"
+import { createDecoder, isEncoding } from "../collections/contentEncoding.ts"
 import { Link, LinkedList } from "../collections/linkedList.ts"
 import type { Address, BodyProblem, Connection, Connections, IncompleteBody } from "./connections.ts"
-import { createDecoder, isEncoding } from "./contentEncoding.ts"
 import type { Rejection } from "./rejection.ts"
 
 export interface BodyTimeouts {

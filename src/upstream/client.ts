@@ -6,13 +6,16 @@ import { decodeResponse, messages, type ReceivedResponse } from "./decode.ts"
 import {
   type Download,
   DownloadFlight,
+  decodeFile,
   type FilePools,
   type FileRange,
   fileEndpoint,
   fileMessages,
+  maxCompressedForEnd,
   maxDownloadBytes,
   maxParallelDownloads,
   readDownload,
+  storedEncoding,
 } from "./download.ts"
 import { UpstreamError } from "./error.ts"
 import { ApiFlight, type ApiRoute, type Flight } from "./flight.ts"
@@ -115,23 +118,38 @@ export class RequestUpstream implements Upstream, PendingCallOwner {
 
   download(url: string, range: FileRange): Promise<Download> {
     const { files, fileBudget, route } = this.#resources
+    const fetchPart = (part: FileRange) => {
+      this.#count(fileEndpoint)
+      return this.#start<{ download: Download; encoding: string | undefined }>(
+        new DownloadFlight(fileBudget, files, url, part, route.timeoutMs),
+        {
+          endpoint: fileEndpoint,
+          messages: fileMessages,
+          isWrite: false,
+          isDownload: true,
+          decode: ({ response }) => {
+            this.#downloadedBytes += response.body.length
+            return { download: readDownload(response, part), encoding: storedEncoding(response) }
+          },
+        },
+      )
+    }
     this.#downloads ??= new Semaphore(maxParallelDownloads)
     return this.#downloads.run(async () => {
       if (this.#downloadedBytes >= maxDownloadBytes) {
         const message = `This request has read ${maxDownloadBytes} bytes of files, the maximum for one request. Request the other files separately, or fetch them from their \`downloadUrl\`.`
         throw new UpstreamError("limitExceeded", fileEndpoint, message)
       }
-      this.#count(fileEndpoint)
-      return this.#start<Download>(new DownloadFlight(fileBudget, files, url, range, route.timeoutMs), {
-        endpoint: fileEndpoint,
-        messages: fileMessages,
-        isWrite: false,
-        isDownload: true,
-        decode: ({ response }) => {
-          this.#downloadedBytes += response.body.length
-          return readDownload(response, range)
-        },
-      })
+      let { download, encoding } = await fetchPart(range)
+      if (encoding === undefined) return download
+      // Compressed bytes can be decoded only from their beginning.
+      if (range.fromEnd && (download.bytes === undefined || !download.isWhole)) {
+        ;({ download, encoding = "" } = await fetchPart({ maxBytes: maxCompressedForEnd }))
+      }
+      if (download.bytes === undefined) return download
+      const decoded = await decodeFile(download.bytes, encoding, range)
+      this.#downloadedBytes += decoded.bytes?.length ?? range.maxBytes
+      return decoded
     })
   }
 

@@ -1,6 +1,7 @@
 import { lookup } from "node:dns"
 import { BlockList, isIP, isIPv6, type LookupFunction } from "node:net"
 import { Agent, buildConnector, type Dispatcher } from "undici"
+import { decodeBytes, isDecodable } from "../collections/contentEncoding.ts"
 import { UpstreamError } from "./error.ts"
 import { Flight } from "./flight.ts"
 import { createProxyAgent, type Proxies } from "./proxy.ts"
@@ -24,7 +25,7 @@ export interface FileRange {
   fromEnd?: boolean
 }
 
-/** The bytes that were read. If the file is larger than `maxBytes` only its size, which is undefined if the storage does not send it. */
+/** The bytes that were read, decoded if the file is stored compressed. If the file is larger than `maxBytes` only its size, which is undefined if the storage does not send it. */
 export type Download = { bytes: Buffer; isWhole: boolean } | { bytes: undefined; size: number | undefined }
 
 /**
@@ -41,7 +42,7 @@ const connectionsPerHost = 64
 
 const headers = {
   accept: "*/*",
-  // Nothing is decompressed here: a file that is stored compressed is returned as it is.
+  // Storage compresses nothing by itself then. A file that is stored compressed comes so all the same, and is decoded.
   "accept-encoding": "identity",
 }
 
@@ -170,7 +171,11 @@ export async function fetchFile(
  */
 export function readDownload(response: HttpResponse, range: FileRange): Download {
   const { status, body, isCut } = response
-  if (status === 200 && isCut) return { bytes: undefined, size: wholeNumber(response.headers["content-length"]) }
+  if (status === 200 && isCut) {
+    // The length of a compressed file is not the size of its content.
+    const size = storedEncoding(response) === undefined ? wholeNumber(response.headers["content-length"]) : undefined
+    return { bytes: undefined, size }
+  }
   if (status === 200 || status === 204) return { bytes: body, isWhole: true }
   if (range.fromEnd && status === 206 && !isCut) {
     return { bytes: body, isWhole: /^bytes 0-/.test(String(response.headers["content-range"])) }
@@ -190,11 +195,41 @@ export function readDownload(response: HttpResponse, range: FileRange): Download
   })
 }
 
+/** The encoding that a file is stored in, if it can be decoded here. Others, such as the `aws-chunked` of some uploads, are left. */
+export function storedEncoding({ headers }: HttpResponse): string | undefined {
+  const header = String(headers["content-encoding"] ?? "")
+  return isDecodable(header) ? header : undefined
+}
+
+/** For the end of a compressed file, all of it is read and decoded: the largest sizes before and after, in bytes. */
+export const maxCompressedForEnd = 1024 * 1024
+const maxDecodedForEnd = 8 * 1024 * 1024
+
+/**
+ * Decodes a whole file that is stored compressed. No limit is exceeded on the way: a few bytes can stand for gigabytes.
+ * Throws UpstreamError if it is not what its storage says.
+ */
+export async function decodeFile(bytes: Buffer, encoding: string, { maxBytes, fromEnd }: FileRange): Promise<Download> {
+  if (bytes.length === 0) return { bytes, isWhole: true }
+  const decoded = await decodeBytes(bytes, encoding, fromEnd ? maxDecodedForEnd : maxBytes)
+  if (decoded === "malformed") {
+    throw new UpstreamError("invalid", fileEndpoint, fileMessages.malformed, {
+      cause: new Error(`the content is not encoded as ${encoding.slice(0, 20)}`),
+    })
+  }
+  if (decoded === "tooLarge") return { bytes: undefined, size: undefined }
+  if (decoded.length <= maxBytes) return { bytes: decoded, isWhole: true }
+  // A copy, so that the rest is freed.
+  return { bytes: Buffer.from(decoded.subarray(-maxBytes)), isWhole: false }
+}
+
 export const fileMessages = {
   timeout: "The file's storage did not answer in time.",
   unreachable: "The file's storage can't be reached.",
   connectionLost: "The connection to the file's storage was lost before it answered.",
   invalid: "The file can't be read from the address that Code Ocean gave for it.",
+  malformed:
+    "The file can't be decoded: its storage says that it is compressed, and it is not, or is damaged. Fetch it from its `downloadUrl`.",
 }
 
 /** An address from which no file is fetched. The message is for the log, and contains nothing of the URL but its host. */

@@ -326,7 +326,7 @@ Computation.implement({
     }),
     log: t.string({
       description:
-        "The console output, which is the result file `output`. Null if there is none yet. At most 1 MiB. A larger log can be read with `tail`, which reads at most the last 1 MiB. Costs two REST calls, three if the last lines are very long, and none if the run has no results.",
+        "The console output, which is the result file `output`. Null if there is none yet. At most 1 MiB. A larger log can be read with `tail`, which reads at most the last 1 MiB. Costs two REST calls, three if the last lines are very long, up to two more if the log is stored compressed, and none if the run has no results.",
       extensions: { ...cost({ calls: 3, bytes: 8_192 }), ...ownCall("call") },
       args: { tail: t.arg.int({ description: "How many of the last lines to return. Defaults to the whole log." }) },
       resolve: (computation, { tail }, context) =>

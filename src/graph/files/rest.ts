@@ -27,8 +27,8 @@ export interface FileUrls {
 const routes = { computations: "computations/{id}/results", data_assets: "data_assets/{id}/files" } as const
 
 /**
- * `POST /computations/{id}/results` or `POST /data_assets/{id}/files` with `{path}`: what a folder holds, without what its
- * folders hold. An empty path is the root.
+ * `POST /computations/{id}/results` or `POST /data_assets/{id}/files` with `{path}`: the entries of a folder, without those of
+ * its subfolders. An empty path is the root.
  * Rejects with UpstreamError: 404 if there is no such owner or folder, 400 for an external data asset, `invalid` with a message of its
  * own if the listing is too large.
  */

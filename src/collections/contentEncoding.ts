@@ -9,6 +9,7 @@ import {
   type ZstdOptions,
   zstdDecompress,
 } from "node:zlib"
+import { Semaphore } from "./semaphore.ts"
 
 type Done = (error: Error | null, decoded: Buffer) => void
 type Decoder = (body: Buffer, options: { maxOutputLength: number }, done: Done) => void
@@ -34,10 +35,14 @@ const nameOf = (header: string) => {
 
 const isIdentity = (name: string) => name === "" || name === "identity"
 
+/** Whether a Content-Encoding header names an encoding that can be decoded here. */
+export function isDecodable(header: string): boolean {
+  return Object.hasOwn(decoders, nameOf(header))
+}
+
 /** Whether a Content-Encoding header names one supported encoding, or none. */
 export function isEncoding(header: string): boolean {
-  const name = nameOf(header)
-  return isIdentity(name) || Object.hasOwn(decoders, name)
+  return isIdentity(nameOf(header)) || isDecodable(header)
 }
 
 export type Decoded = Buffer | "tooLarge" | "malformed"
@@ -82,6 +87,22 @@ export function createDecoder(maxBodyBytes: number): (body: Buffer, header: stri
     queue.push({ body, decoder, job })
     runNext()
   }
+}
+
+const decodings = new Semaphore(maxConcurrent)
+
+/** Decodes off the event loop, a few at a time. Stops where the result exceeds the maximum size. */
+export async function decodeBytes(bytes: Buffer, header: string, maxOutputLength: number): Promise<Decoded> {
+  const decoder = decoders[nameOf(header)]
+  if (decoder === undefined) return bytes
+  return decodings.run(
+    () =>
+      new Promise((resolve) => {
+        decoder(bytes, { maxOutputLength }, (error, decoded) => {
+          resolve(error === null ? decoded : isTooLarge(error) ? "tooLarge" : "malformed")
+        })
+      }),
+  )
 }
 
 function isTooLarge(error: NodeJS.ErrnoException): boolean {
