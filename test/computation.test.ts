@@ -285,11 +285,11 @@ test("a pipeline's run leads to the capsules of its processes and to its inputs"
 test("an input that the caller may not open is null with FORBIDDEN, its entry and its neighbours stay", async () => {
   const { ask } = await startGateway()
   const { data, errors } = await ask(
-    `{ computation(id: "${seed.correctedDrift}") { dataAssets { id mount dataAsset { name } } } }`,
+    `{ computation(id: "${seed.correctedDrift}") { dataAssets { dataAssetId mount dataAsset { name } } } }`,
   )
   expect(data.computation.dataAssets).toEqual([
-    { id: seed.mouseRecording, mount: "recording", dataAsset: { name: "ecephys_730945_2024-06-13" } },
-    { id: seed.graceLocked, mount: "reference", dataAsset: null },
+    { dataAssetId: seed.mouseRecording, mount: "recording", dataAsset: { name: "ecephys_730945_2024-06-13" } },
+    { dataAssetId: seed.graceLocked, mount: "reference", dataAsset: null },
   ])
   expect(errors?.map(({ path, extensions }) => [path, extensions.code])).toEqual([
     [["computation", "dataAssets", 1, "dataAsset"], "FORBIDDEN"],

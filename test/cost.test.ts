@@ -230,7 +230,7 @@ describe("an operation's estimate", () => {
     ],
     [
       "25 calls for each generation of a lineage",
-      '{ dataAsset(id: "1") { lineage(depth: 2) { nodes { id } } } }',
+      '{ dataAsset(id: "1") { lineage(depth: 2) { nodes { nodeId } } } }',
       {},
       51,
     ],

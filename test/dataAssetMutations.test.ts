@@ -194,7 +194,7 @@ describe("many data assets are edited at once", () => {
     updateDataAssets(input: $input) {
       ... on UpdateDataAssetsPayload {
         changed failed
-        items { id status before { tags customMetadata { key value } } after { tags } failure { code message outcomeUnknown } dataAsset { tags } }
+        items { dataAssetId status before { tags customMetadata { key value } } after { tags } failure { code message outcomeUnknown } dataAsset { tags } }
       } ${refused}
     }
   }`
@@ -279,7 +279,9 @@ describe("many data assets are edited at once", () => {
     const search = { filters: [{ key: "subject id", value: "730945" }], type: "RESULT" }
     const { data, errors } = await ask(bulk, { input: { search, addTags: ["checked"] } })
     expect(errors).toBeUndefined()
-    expect(data.updateDataAssets.items.map(({ id }: { id: string }) => id)).toEqual([seed.sortedSpikes])
+    expect(data.updateDataAssets.items.map(({ dataAssetId }: { dataAssetId: string }) => dataAssetId)).toEqual([
+      seed.sortedSpikes,
+    ])
     expect(sandbox.requestsTo("POST /data_assets/search")[0]?.body).toEqual({ ...search, type: "result", limit: 1000 })
   })
 
@@ -404,7 +406,7 @@ test("what a search finds is attached in one mutation", async () => {
   const { ask, sandbox } = await startGateway()
   const { data, errors } = await ask(`mutation {
     attachDataAssets(input: {capsuleId: "${seed.ecephysQuality}", search: {query: "name:sorted", type: RESULT}}) {
-      ... on AttachDataAssetsPayload { results { id } } ${refused}
+      ... on AttachDataAssetsPayload { results { dataAssetId } } ${refused}
     }
   }`)
   expect(errors).toBeUndefined()

@@ -47,10 +47,10 @@ describe.each(kinds)("$kind", (names) => {
     `${names.delete}(input: {id: "${id}"}) { __typename ... on ${payload(names.delete)} { deleted${one === "capsule" ? "Capsule" : "Pipeline"}Id } ${refusal} }`
   const attach = (
     assets: string,
-    selection = `${one} { appPanel { dataAssets { id mount } } } results { id mount dataAsset { name } }`,
+    selection = `${one} { appPanel { dataAssets { dataAssetId mount } } } results { dataAssetId mount dataAsset { name } }`,
   ) =>
     `${names.attach}(input: {${one}Id: "${target}", dataAssets: ${assets}}) { __typename ... on ${payload(names.attach)} { ${selection} } ${refusal} }`
-  const detach = (ids: string, selection = `${one} { appPanel { dataAssets { id } } }`) =>
+  const detach = (ids: string, selection = `${one} { appPanel { dataAssets { dataAssetId } } }`) =>
     `${names.detach}(input: {${one}Id: "${target}", dataAssetIds: ${ids}}) { __typename ... on ${payload(names.detach)} { ${selection} } ${refusal} }`
 
   test("objects can be archived and taken out of the archive", async () => {
@@ -103,27 +103,29 @@ describe.each(kinds)("$kind", (names) => {
       second: ${detach(`["${seed.sortedSpikes}"]`)}
     }`)
     expect(errors).toBeUndefined()
-    const attachedIds = data.first[one].appPanel.dataAssets.map(({ id }: { id: string }) => id)
+    const attachedIds = data.first[one].appPanel.dataAssets.map(
+      ({ dataAssetId }: { dataAssetId: string }) => dataAssetId,
+    )
     expect(attachedIds).toEqual(expect.arrayContaining([seed.sortedSpikes, seed.oldAsset]))
     expect(data.first.results[0]).toMatchObject({
-      id: seed.sortedSpikes,
+      dataAssetId: seed.sortedSpikes,
       mount: "spikes",
       dataAsset: { name: expect.any(String) },
     })
-    const leftIds = data.second[one].appPanel.dataAssets.map(({ id }: { id: string }) => id)
+    const leftIds = data.second[one].appPanel.dataAssets.map(({ dataAssetId }: { dataAssetId: string }) => dataAssetId)
     expect(leftIds).toEqual(attachedIds.filter((id: string) => id !== seed.sortedSpikes))
   })
 
   test("an attachment whose payload shows only ids makes no further call", async () => {
     const { ask, sandbox } = await startGateway()
-    const ids = `${one} { id } results { id mount ready dataAsset { id } }`
+    const ids = `${one} { id } results { dataAssetId mount ready dataAsset { id } }`
     const { data, errors } = await ask(`mutation {
       ${attach(`[{id: "${seed.oldAsset}", mount: "x"}]`, ids)}
       ${detach(`["${seed.oldAsset}"]`, `${one} { __typename id }`)}
     }`)
     expect(errors).toBeUndefined()
     expect(data[names.attach].results).toEqual([
-      { id: seed.oldAsset, mount: "x", ready: true, dataAsset: { id: seed.oldAsset } },
+      { dataAssetId: seed.oldAsset, mount: "x", ready: true, dataAsset: { id: seed.oldAsset } },
     ])
     expect(sandbox.requests.map(({ method, rawPath, body }) => [method, rawPath, body])).toEqual([
       ["POST", `/api/v1/${names.kind}/${target}/data_assets`, [{ id: seed.oldAsset, mount: "x" }]],
@@ -236,13 +238,13 @@ test("a draft that is attached isn't ready, and says by which job it is mounted"
   const { ask } = await startGateway()
   const { data, errors } = await ask(`mutation {
     attachDataAssets(input: {capsuleId: "${seed.cellCounter}", dataAssets: [{id: "${seed.draftRecording}"}]}) {
-      ... on AttachDataAssetsPayload { results { id mount mountState jobId external ready dataAsset { name state } } }
+      ... on AttachDataAssetsPayload { results { dataAssetId mount mountState jobId external ready dataAsset { name state } } }
     }
   }`)
   expect(errors).toBeUndefined()
   expect(data.attachDataAssets.results).toEqual([
     {
-      id: seed.draftRecording,
+      dataAssetId: seed.draftRecording,
       mount: "ecephys_730946",
       mountState: "pending",
       jobId: expect.any(String),

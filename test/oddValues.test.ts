@@ -66,7 +66,7 @@ const operations: Record<string, { query: string; variables?: Record<string, unk
   asset: {
     query: `{ dataAsset(id: "${ids.asset}") { ${everyField("DataAsset")} customMetadata { type units } files { ${folder} }
       ${file.replace("FILE", "file")} ${permissions} attachedTo { nodes { id } } attachedToPipelines { nodes { id } }
-      lineage { nodes { id kind distance restricted node { id } } edges { from to relation } truncated }
+      lineage { nodes { nodeId kind distance restricted node { id } } edges { from to relation } truncated }
       provenance { computation { runnable { id } } capsule { name } dataAssets { name } }
       containedDataAssets { dataAsset { name } } } }`,
   },
@@ -101,7 +101,7 @@ const operations: Record<string, { query: string; variables?: Record<string, unk
     variables: { input: { search: { query: "x" }, addTags: ["new"], setCustomMetadata: [{ key: "a", value: "b" }] } },
   },
   attach: {
-    query: `${input("AttachDataAssets")} { ... on AttachDataAssetsPayload { results { id mount mountState jobId external ready dataAsset { name } } } } }`,
+    query: `${input("AttachDataAssets")} { ... on AttachDataAssetsPayload { results { dataAssetId mount mountState jobId external ready dataAsset { name } } } } }`,
     variables: { input: { capsuleId: ids.capsule, search: { query: "x" } } },
   },
   share: {
@@ -416,7 +416,7 @@ test("a data asset that can't be read fails alone in an edit of many", async () 
   const { ask } = startGatewayOn(upstream.url)
   const { data, errors } = await ask(`mutation {
     updateDataAssets(input: { ids: ["d1", "d2"], addTags: ["new"], dryRun: true }) {
-      ... on UpdateDataAssetsPayload { items { id status failure { code } } }
+      ... on UpdateDataAssetsPayload { items { dataAssetId status failure { code } } }
     }
   }`)
   expect(errors).toBeUndefined()

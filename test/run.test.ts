@@ -5,7 +5,7 @@ import { startGateway } from "./support/gateway.ts"
 const runCapsule = `mutation ($input: RunCapsuleInput!) {
   runCapsule(input: $input) {
     __typename
-    ... on RunCapsulePayload { computation { id name state runnable { id name } parameters { paramName value } dataAssets { id mount } } }
+    ... on RunCapsulePayload { computation { id name state runnable { id name } parameters { paramName value } dataAssets { dataAssetId mount } } }
     ... on MutationRefused { code message details problems { parameter process message } }
   }
 }`

@@ -90,6 +90,7 @@ test.each([
   ["a list that one unreadable item empties", '"X." created: String!', '"X." tags: [String!]', "Thing.tags"],
   ["a bare id of an entity", "friend: Thing", "thingId: ID", "Thing.thingId"],
   ["an entity that is no node", "Thing implements Node", "Thing", "Thing"],
+  ["an id of what is no node", "hasNextPage: Boolean!", "id: ID", "PageInfo.id"],
   ["a list of connections", "ThingConnection\n", "[ThingConnection]\n", "Query.search"],
   ["a connection without a size", '"X." first: Int', "", "Query.search"],
   ["edges that may be null", "[ThingEdge!]!", "[ThingEdge]", "ThingConnection.edges"],

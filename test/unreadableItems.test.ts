@@ -290,13 +290,13 @@ describe("a data asset that a search returns unreadable", () => {
     const upstream = await startAnswering(bodies)
     const answer = await startGatewayOn(upstream.url).ask(`mutation {
       updateDataAssets(input: { search: { query: "x" }, addTags: ["new"] }) {
-        ... on UpdateDataAssetsPayload { changed failed items { id status } }
+        ... on UpdateDataAssetsPayload { changed failed items { dataAssetId status } }
       }
     }`)
     expect(answer.data.updateDataAssets).toEqual({
       changed: 2,
       failed: 2,
-      items: [{ id: "d1", status: "CHANGED" }, { id: "2", status: "CHANGED" }, null, null],
+      items: [{ dataAssetId: "d1", status: "CHANGED" }, { dataAssetId: "2", status: "CHANGED" }, null, null],
     })
     expect(pathsOf(answer)).toEqual(["updateDataAssets.items.2", "updateDataAssets.items.3"])
   })

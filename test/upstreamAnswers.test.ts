@@ -229,7 +229,7 @@ describe("a list that is longer than any of Code Ocean's", () => {
     }))
     const { ask } = startGatewayOn(upstream.url)
     const { data, errors } = await ask(
-      `{ dataAsset(id: "d1") { lineage(direction: UP, depth: 1) { truncated nodes { id } edges { from } } } }`,
+      `{ dataAsset(id: "d1") { lineage(direction: UP, depth: 1) { truncated nodes { nodeId } edges { from } } } }`,
     )
     expect(errors).toBeUndefined()
     expect(data.dataAsset.lineage.truncated).toBe(true)
@@ -288,7 +288,9 @@ test("a result whose inputs can't be read leaves the others in a lineage, which 
       ? { results: body.includes("result") ? [result("odd", 5), result("made", ["d1"])] : [] }
       : { id: "d1", name: "d1", state: "ready", type: "dataset" },
   })).then(({ url }) => startGatewayOn(url))
-  const { data, errors } = await ask(`{ dataAsset(id: "d1") { lineage(direction: DOWN) { truncated nodes { id } } } }`)
+  const { data, errors } = await ask(
+    `{ dataAsset(id: "d1") { lineage(direction: DOWN) { truncated nodes { nodeId } } } }`,
+  )
   expect(errors).toBeUndefined()
-  expect(data.dataAsset.lineage).toEqual({ truncated: true, nodes: [{ id: "d1" }, { id: "made" }] })
+  expect(data.dataAsset.lineage).toEqual({ truncated: true, nodes: [{ nodeId: "d1" }, { nodeId: "made" }] })
 })

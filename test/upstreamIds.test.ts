@@ -153,7 +153,7 @@ test("an empty or unreadable id in a provenance leaves the ids beside it", async
 
 describe("a lineage", () => {
   const lineage = (direction: string) =>
-    `{ dataAsset(id: "d1") { lineage(direction: ${direction}) { nodes { id kind restricted } edges { from to relation } truncated } } }`
+    `{ dataAsset(id: "d1") { lineage(direction: ${direction}) { nodes { nodeId kind restricted } edges { from to relation } truncated } } }`
 
   test.each([
     ["ids that are none", { data_assets: ["d2", "", null, "../x", {}] }],
@@ -168,8 +168,8 @@ describe("a lineage", () => {
     const { nodes, edges, truncated } = answer.data.dataAsset.lineage
     const kind = "DATA_ASSET"
     expect(nodes.slice(0, 2)).toEqual([
-      { id: "d1", kind, restricted: false },
-      { id: "d2", kind, restricted: false },
+      { nodeId: "d1", kind, restricted: false },
+      { nodeId: "d2", kind, restricted: false },
     ])
     expect(nodes.slice(2).length).toBeGreaterThan(0)
     expect(edges).toEqual([{ from: "d2", to: "d1", relation: "INPUT" }])
@@ -185,7 +185,7 @@ describe("a lineage", () => {
       "/computations/r1": { ...run, data_assets: [null, { id: {} }, { id: "" }, { id: "d2" }] },
     })
     const answer = await startGatewayOn(upstream.url).ask(lineage("UP"))
-    const ids = answer.data.dataAsset.lineage.nodes.map((node: { id: string } | null) => node?.id ?? null)
+    const ids = answer.data.dataAsset.lineage.nodes.map((node: { nodeId: string } | null) => node?.nodeId ?? null)
     expect(ids).toEqual(["d1", "r1", "d2", null])
     expectBlamed(answer, ["dataAsset.lineage.nodes.3"])
   })
@@ -198,10 +198,9 @@ describe("a lineage", () => {
     })
     const { data } = await startGatewayOn(upstream.url).ask(lineage("DOWN"))
     const { nodes, truncated } = data.dataAsset.lineage
-    expect(nodes.filter((node: object | null) => node !== null).map(({ id }: { id: string }) => id)).toEqual([
-      "d1",
-      "d2",
-    ])
+    expect(
+      nodes.filter((node: object | null) => node !== null).map(({ nodeId }: { nodeId: string }) => nodeId),
+    ).toEqual(["d1", "d2"])
     expect(truncated).toBe(true)
   })
 })

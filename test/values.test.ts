@@ -70,7 +70,7 @@ describe("nothing", () => {
     const { it, errors } = await fieldsOf(
       "capsule",
       wire,
-      `ownerEmail lastAccessed description field tags clonedFromUrl originalCapsule { id } releaseCapsule { name }
+      `ownerEmail lastAccessed description field tags clonedFromUrl originalCapsule { capsuleId } releaseCapsule { name }
        submission { commit } versions { doi } article { name }`,
     )
     expect(errors).toBeUndefined()
@@ -91,7 +91,7 @@ describe("nothing", () => {
       wire,
       `mount owner ownerEmail created lastUsed fileCount size description tags nextflowProfile failureReason transferError
        lastTransferred provenance { commit } sourceBucket { origin } customMetadata { key } appParameters { name }
-       containedDataAssets { id }`,
+       containedDataAssets { dataAssetId }`,
     )
     expect(errors).toBeUndefined()
     expect(new Set(Object.values(it))).toEqual(new Set([null]))
@@ -134,7 +134,7 @@ describe("nothing", () => {
       processes: null,
     }
     const fields =
-      "general { title } dataAssets { id } categories { id } parameters { name } results { fileName } processes { name }"
+      "general { title } dataAssets { dataAssetId } categories { categoryId } parameters { name } results { fileName } processes { name }"
     const { it, errors } = await fieldsOf("appPanel", nothing, fields)
     expect(errors).toBeUndefined()
     expect(new Set(Object.values(it))).toEqual(new Set([null]))
@@ -567,18 +567,18 @@ describe("a value of the wrong type", () => {
     ["capsule", "versions", "1.0", "versions { doi }"],
     ["capsule", "article", [], "article { name }"],
     ["capsule", "article", "Nature", "article { name }"],
-    ["capsule", "original_capsule", 1, "originalCapsule { id }"],
+    ["capsule", "original_capsule", 1, "originalCapsule { capsuleId }"],
     ["capsule", "submission", true, "submission { commit }"],
     ["capsule", "description", { text: "x" }, "description"],
     ["capsule", "owner_email", ["a@example.org"], "ownerEmail"],
     ["capsule", "release_capsule", { id: "c2" }, "releaseCapsule { name }"],
-    ["computation", "data_assets", "d1", "dataAssets { id }"],
+    ["computation", "data_assets", "d1", "dataAssets { dataAssetId }"],
     ["computation", "end_status", {}, "endStatus"],
     ["computation", "exit_code", "killed", "exitCode"],
     ["dataAsset", "provenance", "c1", "provenance { commit }"],
     ["dataAsset", "source_bucket", [], "sourceBucket { bucket }"],
     ["dataAsset", "files", "many", "fileCount"],
-    ["dataAsset", "contained_data_assets", "d2", "containedDataAssets { id }"],
+    ["dataAsset", "contained_data_assets", "d2", "containedDataAssets { dataAssetId }"],
   ]
   test.each(rows)(
     "a value of the wrong type in a %s (%s: %j) fails its field alone",

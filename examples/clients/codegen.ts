@@ -31,8 +31,6 @@ const config: CodegenConfig = {
     "src/generated/possibleTypes.ts": { plugins: ["fragment-matcher"] },
     // The same for urql, whose cache wants to know of all types.
     "src/generated/introspection.ts": { plugins: ["./codegen/introspection.ts"] },
-    // Which objects a cache must not key by their id, since only a Node is the same wherever its id stands.
-    "src/generated/embeddedTypes.ts": { plugins: ["./codegen/embeddedTypes.ts"] },
   },
 }
 

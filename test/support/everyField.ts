@@ -109,14 +109,22 @@ export function asGraph(typeName: string, wire: Wire): Wire {
   return graph
 }
 
+/** The names of the wire's `id` in objects that are no Nodes. */
+const embeddedIds: ReadonlySet<string> = new Set(["articleId", "capsuleId", "categoryId", "dataAssetId"])
+
+function hasOtherId(typeName: string): boolean {
+  return Object.keys(typeOf(typeName).getFields()).some((name) => embeddedIds.has(name))
+}
+
 /** An edge stands for a bare id: one of its own, one that ends in `_id`, or that of the entry it is in. */
 function keyOf(typeName: string, field: string, type: GraphQLOutputType, wire: Wire): string {
   const renamed = renamedKeys.get(`${typeName}.${field}`)
   if (renamed !== undefined) return renamed
   const key = field.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
+  if (embeddedIds.has(field) && !(key in wire)) return "id"
   if (!isNode(getNamedType(type)) || key in wire) return key
   if (`${key}_id` in wire) return `${key}_id`
-  return within.has(typeName) && "id" in typeOf(typeName).getFields() ? "id" : key
+  return within.has(typeName) && hasOtherId(typeName) ? "id" : key
 }
 
 function shown(type: GraphQLOutputType, key: string, value: unknown): unknown {
@@ -124,7 +132,7 @@ function shown(type: GraphQLOutputType, key: string, value: unknown): unknown {
   const nullable = getNullableType(type)
   if (isListType(nullable)) {
     if (key === "custom_metadata") return Object.entries(value).map(([key, value]) => ({ key, value }))
-    return (value as unknown[]).map((item) => shown(nullable.ofType, key, item))
+    return (value as unknown[]).map((item) => (item === "" ? item : shown(nullable.ofType, key, item)))
   }
   const named = getNamedType(type)
   const absent =

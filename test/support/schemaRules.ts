@@ -113,16 +113,20 @@ function* typeDepartures(type: GraphQLNamedType, schema: GraphQLSchema): Iterabl
   if (isUnionType(type) && !name.endsWith("Result"))
     yield `${name}: unions are what came of a mutation, and end in Result`
   if (!isObjectType(type) && !isInterfaceType(type)) return
-  for (const field of Object.values(type.getFields())) yield* fieldDepartures(name, field, schema)
+  const fields = type.getFields()
+  for (const field of Object.values(fields)) yield* fieldDepartures(name, field, fields, schema)
   if (isObjectType(type) && name.endsWith("Connection")) yield* connectionDepartures(type)
   if (isObjectType(type) && "id" in type.getFields() && isEntity(name, schema)) {
     if (!type.getInterfaces().some((one) => one.name === "Node")) yield `${name}: what can be looked up is a Node`
+  } else if (isObjectType(type) && "id" in type.getFields()) {
+    yield `${name}.id: only Nodes have a field \`id\`, because caches take an object with one for the same wherever it is`
   }
 }
 
 function* fieldDepartures(
   owner: string,
   field: GraphQLField<unknown, unknown>,
+  siblings: object,
   schema: GraphQLSchema,
 ): Iterable<string> {
   const place = `${owner}.${field.name}`
@@ -145,7 +149,9 @@ function* fieldDepartures(
   }
   const [, bare = ""] = /^(\w+?)Ids?$/.exec(field.name) ?? []
   const capitalized = bare.charAt(0).toUpperCase() + bare.slice(1)
-  if (isEntity(capitalized, schema)) yield `${place}: an id that can be followed is an edge: \`${bare}\``
+  if (isEntity(capitalized, schema) && !(bare in siblings)) {
+    yield `${place}: an id that can be followed is an edge: \`${bare}\``
+  }
 }
 
 /** Whether a failure below the field leaves everything beside it in place. */

@@ -2,7 +2,6 @@ import { ApolloClient, ApolloLink, HttpLink, InMemoryCache } from "@apollo/clien
 import { Defer20220824Handler } from "@apollo/client/incremental"
 import { relayStylePagination } from "@apollo/client/utilities"
 import { headers, url } from "./gateway.ts"
-import { embeddedTypes } from "./generated/embeddedTypes.ts"
 import generated from "./generated/possibleTypes.ts"
 
 /** Pages of one search go together; of another search, they don't. */
@@ -27,7 +26,6 @@ export function createApolloClient({
     cache: new InMemoryCache({
       possibleTypes: generated.possibleTypes,
       typePolicies: {
-        ...Object.fromEntries(embeddedTypes.map((name) => [name, { keyFields: false }])),
         Query: { fields: { searchCapsules: pages(), searchPipelines: pages(), searchDataAssets: pages() } },
         // What both runnables have in common.
         Runnable: { fields: { computations: pages() } },

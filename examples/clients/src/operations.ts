@@ -4,7 +4,7 @@ import { graphql } from "./generated/gql.ts"
 export const CapsulePage = graphql(`
   query CapsulePage($first: Int!, $after: String, $query: String) {
     searchCapsules(first: $first, after: $after, query: $query, orderBy: { field: NAME }) {
-      edges { cursor node { id name tags computations(first: 5) { nodes { id name dataAssets { id mount } } } } }
+      edges { cursor node { id name tags computations(first: 5) { nodes { id name dataAssets { dataAssetId mount } } } } }
       pageInfo { hasNextPage endCursor }
     }
   }

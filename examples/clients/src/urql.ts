@@ -2,7 +2,6 @@ import { Client, type Exchange, fetchExchange } from "@urql/core"
 import { cacheExchange } from "@urql/exchange-graphcache"
 import { relayPagination } from "@urql/exchange-graphcache/extras"
 import { headers, url } from "./gateway.ts"
-import { embeddedTypes } from "./generated/embeddedTypes.ts"
 import schema from "./generated/introspection.ts"
 
 /**
@@ -27,7 +26,6 @@ export function createUrqlClient({
     exchanges: [
       cacheExchange({
         schema,
-        keys: Object.fromEntries(embeddedTypes.map((name) => [name, () => null])),
         resolvers: {
           Query: { searchCapsules: pages, searchPipelines: pages, searchDataAssets: pages },
           Capsule: { computations: pages },

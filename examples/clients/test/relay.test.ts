@@ -76,11 +76,11 @@ test("one node is fetched again by its id, with what has changed meanwhile", asy
   assert.equal(run()?.name, name)
 })
 
-test("a data asset that runs mount in different folders keeps all of them", async () => {
+test("a data asset that runs mount in different folders keeps all of them, by the default keys", async () => {
   const { rows, answers } = await openPage(50)
   const mounts = (capsules: readonly CapsuleRow_capsule$data[]) =>
     capsules.map(({ computations }) =>
-      computations?.nodes.map((run) => run?.dataAssets?.map(({ id, mount }) => `${id} ${mount}`)),
+      computations?.nodes.map((run) => run?.dataAssets?.map((asset) => `${asset?.dataAssetId} ${asset?.mount}`)),
     )
   const sent = answers[0].data.searchCapsules.edges.map(({ node }: { node: CapsuleRow_capsule$data }) => node)
   assert.deepEqual(mounts(rows()), mounts(sent))

@@ -26,7 +26,7 @@ test("pages of different searches stay apart", async () => {
   assert.notDeepEqual(cells.data, spikes.data)
 })
 
-test("a data asset that runs mount in different folders keeps all of them", async () => {
+test("a data asset that runs mount in different folders keeps all of them, by the default keys", async () => {
   const { fetch, answers } = countedFetch()
   const { data } = await createUrqlClient({ fetch }).query(CapsulePage, { first: 50 })
   assert.deepEqual(data, answers[0].data)

@@ -31,7 +31,7 @@ const General = builder.objectRef<object>("AppPanelGeneral").implement({
 const PanelDataAsset = builder.objectRef<rest.PanelDataAsset>("AppPanelDataAsset").implement({
   description: "A data asset attached to a capsule or pipeline, as the panel shows it.",
   fields: (t) => ({
-    id: t.id({ description: "The data asset's id.", resolve: string("id") }),
+    dataAssetId: t.id({ description: "The data asset's id.", resolve: string("id") }),
     mount: t.string({ description: "The folder it is mounted in.", resolve: string("mount") }),
     name: t.string({ description: "The panel's label for it.", resolve: string("name") }),
     description: t.string({ description: "What it is for.", resolve: string("description") }),
@@ -54,7 +54,7 @@ const PanelDataAsset = builder.objectRef<rest.PanelDataAsset>("AppPanelDataAsset
 const Category = builder.objectRef<object>("AppPanelCategory").implement({
   description: "A heading that groups parameters.",
   fields: (t) => ({
-    id: t.id({ description: "The id. A parameter's `category` refers to it.", resolve: string("id") }),
+    categoryId: t.id({ description: "The id. A parameter's `category` refers to it.", resolve: string("id") }),
     name: t.string({ description: "The heading.", resolve: string("name") }),
     description: t.string({ description: "What it is about.", resolve: string("description") }),
     helpText: t.string({ description: "Further help.", resolve: string("help_text") }),

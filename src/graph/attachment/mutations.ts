@@ -55,7 +55,7 @@ async function attachmentsIn(context: Context, { dataAssets, search }: AttachInp
 const AttachedDataAsset = builder.objectRef<rest.AttachResult>("AttachedDataAsset").implement({
   description: "The result of attaching one data asset.",
   fields: (t) => ({
-    id: t.id({ description: "The data asset's id.", resolve: string("id") }),
+    dataAssetId: t.id({ description: "The data asset's id.", resolve: string("id") }),
     mount: t.string({ description: "The folder it is mounted in.", resolve: string("mount") }),
     mountState: t.string({
       description: "The state of the mount, in a cloud workstation.",

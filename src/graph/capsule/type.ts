@@ -60,7 +60,7 @@ const ArticleState = wireEnum("ArticleState", "The publication state of an artic
 const OriginalCapsule = builder.objectRef<rest.OriginalCapsule>("OriginalCapsule").implement({
   description: "The capsule or pipeline from which another one was copied.",
   fields: (t) => ({
-    id: t.id({ description: "The id of the original.", resolve: string("id") }),
+    capsuleId: t.id({ description: "The id of the original.", resolve: string("id") }),
     majorVersion: t.int({
       description: "The major version of the release that was copied.",
       resolve: int("major_version"),
@@ -130,7 +130,7 @@ const Version = builder.objectRef<rest.Version>("Version").implement({
 const Article = builder.objectRef<rest.Article>("Article").implement({
   description: "The publication that a capsule or pipeline belongs to.",
   fields: (t) => ({
-    id: t.id({ description: "The id of the article.", resolve: string("id") }),
+    articleId: t.id({ description: "The id of the article.", resolve: string("id") }),
     url: t.string({ description: "The URL of the article.", resolve: string("url") }),
     doi: t.string({ description: "The DOI of the article.", resolve: string("doi") }),
     citation: t.string({ description: "The citation text.", resolve: string("citation") }),

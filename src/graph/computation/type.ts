@@ -183,7 +183,7 @@ const ComputationParameter = builder.objectRef<object>("ComputationParameter").i
 const InputDataAsset = builder.objectRef<rest.InputDataAsset>("ComputationDataAsset").implement({
   description: "A data asset as a run's input.",
   fields: (t) => ({
-    id: t.id({ description: "The data asset's id.", resolve: string("id") }),
+    dataAssetId: t.id({ description: "The data asset's id.", resolve: string("id") }),
     mount: t.string({ description: "The folder it was mounted in.", resolve: string("mount") }),
     dataAsset: t.field({
       type: DataAsset,
@@ -327,7 +327,7 @@ Computation.implement({
     log: t.string({
       description:
         "The console output, which is the result file `output`. Null if there is none yet. At most 1 MiB. A larger log can be read with `tail`, which reads at most the last 1 MiB. Costs two REST calls, three if the last lines are very long, up to two more if the log is stored compressed, and none if the run has no results.",
-      extensions: { ...cost({ calls: 3, bytes: 8_192 }), ...ownCall("call") },
+      extensions: cost({ calls: 3, bytes: 8_192 }),
       args: { tail: t.arg.int({ description: "How many of the last lines to return. Defaults to the whole log." }) },
       resolve: (computation, { tail }, context) =>
         boolean("has_results")(computation) === false

@@ -120,7 +120,7 @@ const EditableType = builder.objectRef<Editable>("DataAssetEditable").implement(
 const ItemType = builder.objectRef<Item>("DataAssetUpdate").implement({
   description: "The result for one data asset in a bulk edit.",
   fields: (t) => ({
-    id: t.exposeID("id", { nullable: false, description: "The data asset's id." }),
+    dataAssetId: t.exposeID("id", { nullable: false, description: "The data asset's id." }),
     status: t.field({
       type: UpdateStatus,
       nullable: false,

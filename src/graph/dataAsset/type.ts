@@ -132,7 +132,7 @@ const AppParameter = builder.objectRef<object>("AppParameter").implement({
 const ContainedDataAsset = builder.objectRef<rest.ContainedDataAsset>("ContainedDataAsset").implement({
   description: "A data asset within a combined one.",
   fields: (t) => ({
-    id: t.id({ description: "The data asset's id.", resolve: string("id") }),
+    dataAssetId: t.id({ description: "The data asset's id.", resolve: string("id") }),
     mount: t.string({ description: "Its folder within the combined asset.", resolve: string("mount") }),
     size: t.field({ type: "ByteCount", description: "Bytes.", resolve: string("size") }),
     dataAsset: t.field({

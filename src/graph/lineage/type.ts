@@ -35,7 +35,7 @@ const LineageRelation = builder.enumType("LineageRelation", {
 const LineageNode = builder.objectRef<walk.LineageNode>("LineageNode").implement({
   description: "A data asset, run or capsule in a lineage.",
   fields: (t) => ({
-    id: t.exposeID("id", { nullable: false, description: "Its id." }),
+    nodeId: t.exposeID("id", { nullable: false, description: "Its id." }),
     kind: t.field({ type: LineageKind, nullable: false, description: "What it is.", resolve: ({ kind }) => kind }),
     distance: t.exposeInt("distance", {
       nullable: false,

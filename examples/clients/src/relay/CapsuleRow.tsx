@@ -12,7 +12,7 @@ export const capsuleRow = graphql`
         id
         name
         dataAssets {
-          id
+          dataAssetId
           mount
         }
       }

@@ -1,8 +1,5 @@
 import { Environment, Network, RecordSource, Store } from "relay-runtime"
 import { headers, url } from "../gateway.ts"
-import { embeddedTypes } from "../generated/embeddedTypes.ts"
-
-const embedded = new Set(embeddedTypes)
 
 /** @param fetch what sends requests, if not the platform's own */
 export function createRelayEnvironment(fetch = globalThis.fetch) {
@@ -16,7 +13,5 @@ export function createRelayEnvironment(fetch = globalThis.fetch) {
       return response.json()
     }),
     store: new Store(new RecordSource()),
-    // Only a Node is the same wherever its id stands: others are keyed by the place they stand in.
-    getDataID: ({ id }, typeName) => (embedded.has(typeName) ? undefined : id),
   })
 }
