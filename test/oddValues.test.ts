@@ -495,7 +495,7 @@ test("a data asset that can't be read fails alone in an edit of many", async () 
   }`)
   expect(errors).toBeUndefined()
   expect(data.updateDataAssets.items).toEqual([
-    { id: "d1", status: "FAILED", failure: { code: "UPSTREAM_INVALID_RESPONSE" } },
-    { id: "d2", status: "WOULD_CHANGE", failure: null },
+    { dataAssetId: "d1", status: "FAILED", failure: { code: "UPSTREAM_INVALID_RESPONSE" } },
+    { dataAssetId: "d2", status: "WOULD_CHANGE", failure: null },
   ])
 })

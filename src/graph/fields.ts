@@ -1,4 +1,5 @@
 import { DecodeError, isObject, type WireObject } from "../upstream/decoders.ts"
+import { isExact, isRawNumber } from "../upstream/rawNumber.ts"
 import { isUsableId } from "../upstream/route.ts"
 
 /*
@@ -29,7 +30,7 @@ function listAt(parent: object, keys: readonly string[]): unknown[] | null {
   const value = present(parent, keys)
   if (value === null) return null
   if (!Array.isArray(value)) {
-    if (typeof value !== "object") throw invalidField(keys[0] as string, "not a list")
+    if (typeof value !== "object" || isRawNumber(value)) throw invalidField(keys[0] as string, "not a list")
     return Object.keys(value).length === 0 ? [] : [value]
   }
   if (value.length > maxItems) throw invalidField(keys[0] as string, `a list of more than ${maxItems} items`)
@@ -75,6 +76,7 @@ export function id(...keys: [string, ...string[]]): Resolver<string | null> {
     const value = present(parent, keys)
     if (value === null || typeof value === "string") return value
     if (Number.isSafeInteger(value)) return String(value)
+    if (isRawNumber(value)) return value.rawJSON
     throw invalidField(keys[0], "not an id")
   }
 }
@@ -130,8 +132,7 @@ export function objects<T extends object>(...keys: [string, ...string[]]): Resol
 export function object<T extends object>(...keys: [string, ...string[]]): Resolver<T | null> {
   return (parent) => {
     const value = present(parent, keys)
-    if (value !== null && (typeof value !== "object" || Array.isArray(value)))
-      throw invalidField(keys[0], "not an object")
+    if (value !== null && !isObject(value)) throw invalidField(keys[0], "not an object")
     return value as T | null
   }
 }
@@ -166,8 +167,7 @@ export function int(...keys: [string, ...string[]]): Resolver<number | null> {
 export function readableString(key: string): Resolver<string | null> {
   return (parent) => {
     const value = (parent as WireObject)[key]
-    if (typeof value === "string") return value === "" ? null : value
-    return typeof value === "number" || typeof value === "boolean" ? String(value) : null
+    return value === "" ? null : (textOf(value) ?? null)
   }
 }
 
@@ -225,18 +225,23 @@ export function required<T>(key: string, read: (key: string) => Resolver<T | nul
 
 function asString(value: unknown, key: string): string | null {
   if (value === null || typeof value === "string") return value
-  if (typeof value === "number" || typeof value === "boolean") return String(value)
-  throw invalidField(key, "not a string")
+  const text = textOf(value)
+  if (text === undefined) throw invalidField(key, "not a string")
+  return text
 }
+
+/** The most digits of a number that a message quotes. */
+const maxQuoted = 50
 
 const isString = (value: unknown): value is string => typeof value === "string"
 
 function idOf(value: unknown): string | undefined {
-  const id = Number.isSafeInteger(value) ? String(value) : value
+  const id = Number.isSafeInteger(value) || isRawNumber(value) ? textOf(value) : value
   return typeof id === "string" && isUsableId(id) ? id : undefined
 }
 
 function textOf(value: unknown): string | undefined {
+  if (isRawNumber(value)) return value.rawJSON
   return typeof value === "string" || typeof value === "number" || typeof value === "boolean"
     ? String(value)
     : undefined
@@ -245,11 +250,18 @@ function textOf(value: unknown): string | undefined {
 function asNumber(value: unknown, key: string): number | null {
   if (value === null) return null
   const number = toNumber(value)
-  if (number === undefined) throw invalidField(key, "not a number")
-  return number
+  if (number !== undefined) return number
+  const digits = textOf(value)?.slice(0, maxQuoted)
+  throw invalidField(key, isRawNumber(value) ? `the number ${digits}, which cannot be shown exactly` : "not a number")
 }
 
+const decimal = /^[-+]?\d+$/
+
+/** A fraction with more digits than a double has is rounded to the nearest double; an integer beyond 2^53 is undefined. */
 function toNumber(value: unknown): number | undefined {
-  const number = typeof value === "string" ? Number(value.trim() || Number.NaN) : value
-  return typeof number === "number" && Number.isFinite(number) ? number : undefined
+  const text = isRawNumber(value) ? value.rawJSON : typeof value === "string" ? value.trim() : undefined
+  const number = text === undefined ? value : Number(text || Number.NaN)
+  if (typeof number !== "number" || !Number.isFinite(number)) return undefined
+  const isRounded = text !== undefined && decimal.test(text) && Number.isInteger(number) && !isExact(number, text)
+  return isRounded ? undefined : number
 }

@@ -1,5 +1,6 @@
-import { GraphQLError, type ValueNode, valueFromASTUntyped, visit } from "graphql"
+import { GraphQLError, Kind, type ValueNode, valueFromASTUntyped, visit } from "graphql"
 import { badUserInput } from "../errors.ts"
+import { exactNumber, withDigitsAsText } from "../upstream/rawNumber.ts"
 import { builder } from "./builder.ts"
 import { epochSecondsOf } from "./dateTime.ts"
 import { invalidField } from "./fields.ts"
@@ -63,7 +64,7 @@ builder.scalarType("ByteCount", {
   serialize: (bytes) => {
     const count = typeof bytes === "string" && bytes.trim() !== "" ? Number(bytes) : bytes
     if (typeof count !== "number" || !Number.isSafeInteger(count) || count < 0) {
-      throw invalidField("size", "not an integer from 0 to 2^53")
+      throw invalidField("size", `not an integer from 0 to 2^53: ${String(bytes).slice(0, 50)}`)
     }
     return count
   },
@@ -72,9 +73,13 @@ builder.scalarType("ByteCount", {
 })
 
 builder.scalarType("JSON", {
-  description: "Any JSON value, unchanged.",
-  serialize: (value) => value,
-  parseValue: (value) => value,
+  description:
+    "Any JSON value. A number that a double cannot hold, such as an integer beyond 2^53, is returned as a string of its digits. As input, write such a number into the document as a literal: it is passed on with its own digits. In variables it is an error, because most clients round it.",
+  serialize: withDigitsAsText,
+  parseValue: (value) => {
+    checkNumbers(value)
+    return value
+  },
   parseLiteral: (node: ValueNode, variables) => {
     // Otherwise graphql-js reads a word without quotes as a string.
     visit(node, {
@@ -84,6 +89,28 @@ builder.scalarType("JSON", {
         })
       },
     })
-    return valueFromASTUntyped(node, variables)
+    return jsonOf(node, variables)
   },
 })
+
+/** Throws BAD_USER_INPUT for a number that was rounded when the variables were parsed, or that is too large for a double. */
+function checkNumbers(value: unknown): void {
+  if (
+    typeof value === "number" &&
+    !Number.isSafeInteger(value) &&
+    (Number.isInteger(value) || !Number.isFinite(value))
+  ) {
+    throw badUserInput(
+      "A number beyond 2^53 in a variable is not exact. Write it into the document as a literal, or send a string.",
+    )
+  }
+  if (typeof value === "object" && value !== null) for (const inner of Object.values(value)) checkNumbers(inner)
+}
+
+/** The JSON value of a literal. Numbers keep their digits. */
+function jsonOf(node: ValueNode, variables: Readonly<Record<string, unknown>> | null | undefined): unknown {
+  if (node.kind === Kind.INT || node.kind === Kind.FLOAT) return exactNumber(node.value)
+  if (node.kind === Kind.LIST) return node.values.map((item) => jsonOf(item, variables))
+  if (node.kind !== Kind.OBJECT) return valueFromASTUntyped(node, variables)
+  return Object.fromEntries(node.fields.map(({ name, value }) => [name.value, jsonOf(value, variables)]))
+}

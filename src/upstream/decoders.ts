@@ -1,3 +1,4 @@
+import { isRawNumber } from "./rawNumber.ts"
 import { isUsableId } from "./route.ts"
 
 /**
@@ -33,6 +34,7 @@ export function withId<T extends { id: string }>(body: unknown): T {
   let found = object<WireObject>(body)
   // A copy, because requests may share a response, which is never modified.
   if (Number.isSafeInteger(found.id)) found = { ...found, id: String(found.id) }
+  if (isRawNumber(found.id)) found = { ...found, id: found.id.rawJSON }
   if (typeof found.id !== "string" || found.id === "") throw new DecodeError("an object without an id")
   if (found.id.length > maxIdLength)
     throw new DecodeError(`an object with an id of more than ${maxIdLength} characters`)
@@ -61,7 +63,7 @@ export function matchingId<T extends { id: string }>(id: string): Decoder<T> {
 }
 
 function isSlug(slug: unknown, id: string): boolean {
-  return slug === id || (typeof slug === "number" && String(slug) === id)
+  return slug === id || (typeof slug === "number" && String(slug) === id) || (isRawNumber(slug) && slug.rawJSON === id)
 }
 
 /** Bounds lists of short items. Lists of whole objects reach the maximum size of a response first. */
@@ -119,12 +121,13 @@ export function searchPage<T extends { id: string }>(body: unknown): SearchPage<
 export function noBody(): void {}
 
 export function isObject(value: unknown): value is WireObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value)
+  return typeof value === "object" && value !== null && !Array.isArray(value) && !isRawNumber(value)
 }
 
 function typeName(value: unknown): string {
   if (value === undefined) return "nothing"
   if (value === null) return "null"
   if (Array.isArray(value)) return "a list"
+  if (isRawNumber(value)) return "a number"
   return typeof value === "object" ? "an object" : `a ${typeof value}`
 }

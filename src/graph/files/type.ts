@@ -2,6 +2,7 @@ import { trim } from "../../collections/text.ts"
 import { badUserInput, nullIfMissing } from "../../errors.ts"
 import { DecodeError } from "../../upstream/decoders.ts"
 import type { FileRange } from "../../upstream/download.ts"
+import { parseExactly } from "../../upstream/rawNumber.ts"
 import { builder } from "../builder.ts"
 import type { Context } from "../context.ts"
 import { cost } from "../cost.ts"
@@ -195,7 +196,7 @@ const jsonByFile = loaderByKey(async (context, key): Promise<unknown> => {
       `${quotedPath(file.path)} is JSON nested more than ${deepestJson} levels deep: ask for its \`text\`.`,
     )
   }
-  return value
+  return parseExactly(content)
 })
 
 function parsed(content: string): unknown {

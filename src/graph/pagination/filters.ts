@@ -1,4 +1,5 @@
 import { badUserInput } from "../../errors.ts"
+import { isRawNumber, type RawNumber } from "../../upstream/rawNumber.ts"
 import { builder } from "../builder.ts"
 import { enumValues } from "../enums.ts"
 import { limitLength, maxLength } from "../inputLimits.ts"
@@ -46,8 +47,8 @@ export const SearchFilterInput = builder.inputType("SearchFilterInput", {
 /** A filter in the form of the REST API. */
 export interface WireFilter {
   key: string
-  value?: string | number
-  values?: (string | number)[]
+  value?: string | number | RawNumber
+  values?: (string | number | RawNumber)[]
   range?: { min?: number; max?: number }
   exclude?: boolean
 }
@@ -81,7 +82,7 @@ function wireFilter({ key, value, values, range, exclude }: FilterInput, index: 
   if (given !== 1)
     refuse(`needs exactly one of \`value\`, \`values\` and \`range\`; it has ${given === 0 ? "none" : given}`)
   const plain = (item: unknown) =>
-    typeof item === "string" || typeof item === "number"
+    typeof item === "string" || typeof item === "number" || isRawNumber(item)
       ? item
       : refuse("takes texts and numbers as values, nothing else")
   const filter: WireFilter = { key }
