@@ -285,6 +285,8 @@ describe("the check of a run's values", () => {
   })
 
   test.each<[string, object]>([
+    ["a null parameter", { parameters: [null] }],
+    ["a null before a parameter", { parameters: [null, { param_name: "q" }] }],
     ["a parameter that is a string", { parameters: ["p"] }],
     ["a parameter whose name is an object", { parameters: [{ param_name: {} }] }],
     ["an object for the list of parameters", { parameters: { name: "P", param_name: "p" } }],

@@ -1,7 +1,7 @@
 import type { InputProblem } from "../../errors.ts"
 import { DecodeError } from "../../upstream/decoders.ts"
 import type { Kind } from "../capsule/rest.ts"
-import { boolean, float, objects, string, stringOrEmpty, strings } from "../fields.ts"
+import { boolean, float, objectItems, string, stringOrEmpty, strings } from "../fields.ts"
 import type { Patterns } from "./pattern.ts"
 import type { AppPanel, PanelParameter } from "./rest.ts"
 
@@ -9,8 +9,8 @@ import type { AppPanel, PanelParameter } from "./rest.ts"
  * A panel is read by the field readers, as everywhere. What they cannot read is not checked: the run is sent, and Code Ocean
  * decides.
  */
-const parametersOf = readable(objects<PanelParameter>("parameters"))
-const processesOf = readable(objects("processes"))
+const parametersOf = readable(objectItems<PanelParameter>("parameters"))
+const processesOf = readable(objectItems("processes"))
 const nameOf = readable(string("name"))
 const paramNameOf = readable(string("param_name"))
 const isRequired = readable(boolean("required"))
@@ -21,9 +21,10 @@ const maximumOf = readable(float("maximum"))
 const patternOf = readable(string("pattern"))
 const optionsOf = readable(strings("value_options"))
 
-/** The reader's result, or undefined where it throws a DecodeError. */
+/** The reader's result, or undefined where it throws a DecodeError or the object is an unreadable item of a list, which is one. */
 function readable<T>(read: (parent: object) => T): (parent: object) => T | undefined {
   return (parent) => {
+    if (parent instanceof DecodeError) return undefined
     try {
       return read(parent)
     } catch (error) {
