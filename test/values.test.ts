@@ -378,7 +378,13 @@ describe("enums", () => {
     ["RELEASE", "RELEASE"],
     ["Non_Release", "NON_RELEASE"],
     ["non-published", "NON_RELEASE"],
+    ["non_published", "NON_RELEASE"],
+    ["Non-Published", "NON_RELEASE"],
+    ["non-release", "NON_RELEASE"],
+    ["submitted", "NON_RELEASE"],
+    ["publishing", "NON_RELEASE"],
     ["published", "RELEASE"],
+    ["VERIFIED", "RELEASE"],
     ["constructor", "UNRECOGNIZED"],
     ["__proto__", "UNRECOGNIZED"],
     ["UNRECOGNIZED", "UNRECOGNIZED"],
@@ -547,6 +553,24 @@ describe("older platforms' names", () => {
       size: 3_000_000_000,
       tags: ["old"],
     })
+  })
+
+  test.each([
+    ["state", "data_asset_state_failed", "FAILED"],
+    ["state", "DATA_ASSET_STATE_DRAFT", "DRAFT"],
+    ["type", "Data_Asset_Type_Combined", "COMBINED"],
+    ["type", "DATA_ASSET_TYPE_MODEL", "MODEL"],
+  ])("the older %s %j of a data asset is read, whatever its case", async (field, value, expected) => {
+    const { it, errors } = await fieldsOf("dataAsset", { [field]: value }, field)
+    expect(errors).toBeUndefined()
+    expect(it).toEqual({ [field]: expected })
+  })
+
+  test("older names are read in the parts of a combined data asset", async () => {
+    const wire = { contained_data_assets: [{ id: "d2", sizeInBytes: "3000000000" }] }
+    const { it, errors } = await fieldsOf("dataAsset", wire, "containedDataAssets { size }")
+    expect(errors).toBeUndefined()
+    expect(it).toEqual({ containedDataAssets: [{ size: 3_000_000_000 }] })
   })
 
   test("present names win over older platforms' ones, unless their values are empty", async () => {

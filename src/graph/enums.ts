@@ -9,7 +9,7 @@ const unrecognized = "UNRECOGNIZED"
  * Defines an enum of the REST API: SCREAMING_CASE in GraphQL, the API's string internally, and UNRECOGNIZED for values that the API
  * adds later.
  * @param values the API's strings, with a description each
- * @param older strings of older platforms, with the value that replaced each
+ * @param older strings of older platforms, in lower case with `_` for `-`, with the value that replaced each
  */
 export function wireEnum<Value extends string>(
   name: string,
@@ -25,8 +25,10 @@ export function wireEnum<Value extends string>(
   const longestKnown = Math.max(...[...known, ...Object.keys(older)].map((value) => value.length))
   const read = (raw: unknown, context: Context): string => {
     if (typeof raw !== "string") return typeof raw === "number" ? read(String(raw), context) : unrecognized
+    if (known.has(raw)) return raw
     if (raw.length <= longestKnown) {
-      const value = older[raw] ?? raw.toLowerCase()
+      const plain = raw.toLowerCase().replaceAll("-", "_")
+      const value = older[plain] ?? plain
       if (known.has(value)) return value
     }
     context.warnUnknownEnum(context.state, name, raw)

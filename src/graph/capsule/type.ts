@@ -49,7 +49,13 @@ export const CapsuleStatus = wireEnum(
   "CapsuleStatus",
   "The release status of a capsule or pipeline.",
   { non_release: "Work in progress.", release: "A release, which no longer changes." },
-  { "non-published": "non_release", published: "release" },
+  {
+    non_published: "non_release",
+    submitted: "non_release",
+    publishing: "non_release",
+    published: "release",
+    verified: "release",
+  },
 )
 
 const ArticleState = wireEnum("ArticleState", "The publication state of an article.", {

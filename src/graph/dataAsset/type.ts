@@ -37,7 +37,7 @@ export const DataAssetState = wireEnum(
   "DataAssetState",
   "The state of a data asset.",
   { draft: "Being created.", ready: "Ready to use.", failed: "Its creation failed: see `failureReason`." },
-  { DATA_ASSET_STATE_DRAFT: "draft", DATA_ASSET_STATE_READY: "ready", DATA_ASSET_STATE_FAILED: "failed" },
+  { data_asset_state_draft: "draft", data_asset_state_ready: "ready", data_asset_state_failed: "failed" },
 )
 
 export const DataAssetType = wireEnum(
@@ -50,10 +50,10 @@ export const DataAssetType = wireEnum(
     model: "A trained model.",
   },
   {
-    DATA_ASSET_TYPE_DATASET: "dataset",
-    DATA_ASSET_TYPE_RESULT: "result",
-    DATA_ASSET_TYPE_COMBINED: "combined",
-    DATA_ASSET_TYPE_MODEL: "model",
+    data_asset_type_dataset: "dataset",
+    data_asset_type_result: "result",
+    data_asset_type_combined: "combined",
+    data_asset_type_model: "model",
   },
 )
 
@@ -134,7 +134,7 @@ const ContainedDataAsset = builder.objectRef<rest.ContainedDataAsset>("Contained
   fields: (t) => ({
     dataAssetId: t.id({ description: "The data asset's id.", resolve: string("id") }),
     mount: t.string({ description: "Its folder within the combined asset.", resolve: string("mount") }),
-    size: t.field({ type: "ByteCount", description: "Bytes.", resolve: string("size") }),
+    size: t.field({ type: "ByteCount", description: "Bytes.", resolve: string("size", "sizeInBytes") }),
     dataAsset: t.field({
       type: DataAsset,
       description: "The data asset. Costs one REST call, or none if only its id is selected.",
