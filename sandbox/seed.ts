@@ -875,6 +875,7 @@ function addDataAssets(world: World): void {
       size: 8_817_442,
       tags: ["ecephys", "derived", "730945"],
       description: "Units of mouse 730945.",
+      field: "Neuroscience",
       provenance: {
         commit: "0a1b2c3d4e5f60718293a4b5c6d7e8f901234567",
         run_script: "code/run",
@@ -883,7 +884,7 @@ function addDataAssets(world: World): void {
         computation: seed.sortedRun,
         data_assets: [seed.mouseRecording, seed.probeGeometry],
       },
-      app_parameters: [{ name: "sorter", value: "kilosort" }, { value: "--verbose" }],
+      app_parameters: [{ name: "Sorter", param_name: "sorter", value: "kilosort" }, { value: "--verbose" }],
       custom_metadata: { "subject id": "730945", "data level": "derived" },
     },
     {

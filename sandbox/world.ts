@@ -125,6 +125,7 @@ export interface DataAsset {
   files?: number
   size?: number | string
   description?: string
+  field?: string
   owner_email?: string
   nextflow_profile?: string
   failure_reason?: string
@@ -141,7 +142,7 @@ export interface DataAsset {
   }
   source_bucket?: { origin: string; bucket?: string; prefix?: string; external?: boolean }
   custom_metadata?: Record<string, string | number | (string | number)[]>
-  app_parameters?: { name?: string; value?: string }[]
+  app_parameters?: Param[]
   contained_data_assets?: { id?: string; mount?: string; size?: number }[]
 }
 

@@ -87,6 +87,34 @@ describe("a data asset is created", () => {
     })
   })
 
+  test("parameters of results that were made elsewhere are sent with the names that they have", async () => {
+    const { ask, sandbox } = await startGateway()
+    const parameters = [
+      { name: "Stain", value: "DAPI" },
+      { name: "Threshold", paramName: "threshold", value: "" },
+      { name: null, paramName: "trace", value: "x" },
+    ]
+    const resultsInfo = { parameters, processes: [{ name: "p", parameters }] }
+    const source = { aws: { bucket: "b" } }
+    const { data, errors } = await ask(create.replace("state", "state appParameters { name paramName value }"), {
+      input: { ...base, source, resultsInfo },
+    })
+    expect(errors).toBeUndefined()
+    const sent = [
+      { name: "Stain", value: "DAPI" },
+      { name: "Threshold", param_name: "threshold", value: "" },
+      { param_name: "trace", value: "x" },
+    ]
+    expect(sandbox.requestsTo("POST /data_assets")[0]?.body).toMatchObject({
+      results_info: { parameters: sent, processes: [{ name: "p", parameters: sent }] },
+    })
+    expect(data.createDataAsset.dataAsset.appParameters).toEqual([
+      { name: "Stain", paramName: null, value: "DAPI" },
+      { name: "Threshold", paramName: null, value: "" },
+      { name: "trace", paramName: null, value: "x" },
+    ])
+  })
+
   test.each([
     ["two sources", { source: { aws: { bucket: "b" }, gcp: { bucket: "b" } } }, /exactly one/i],
     ["no source", { source: {} }, /exactly one/i],
@@ -102,6 +130,21 @@ describe("a data asset is created", () => {
       "results of a run that were made elsewhere",
       { source: { computation: { id: "x" } }, resultsInfo: {} },
       /must be `aws` or `gcp`/,
+    ],
+    [
+      "a parameter of its run that has no name",
+      { source: { aws: { bucket: "b" } }, resultsInfo: { parameters: [{ name: "a", value: "1" }, { value: "2" }] } },
+      /`resultsInfo\.parameters\[1\]` has no name/,
+    ],
+    [
+      "a parameter of a process that has no name",
+      {
+        source: { gcp: { bucket: "b" } },
+        resultsInfo: {
+          processes: [{ name: "p" }, { name: "q", parameters: [{ name: " ", paramName: null, value: "1" }] }],
+        },
+      },
+      /`resultsInfo\.processes\[1\]\.parameters\[0\]` has no name/,
     ],
   ])("a data asset is not created with %s", async (_name, input, sentence) => {
     const { ask, sandbox } = await startGateway()

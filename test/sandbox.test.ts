@@ -740,6 +740,7 @@ describe("data assets", () => {
       "custom_metadata",
       "description",
       "failure_reason",
+      "field",
       "files",
       "id",
       "last_transferred",

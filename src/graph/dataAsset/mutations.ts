@@ -162,9 +162,10 @@ const DataAssetTargetInput = builder.inputType("DataAssetTargetInput", {
 })
 
 const ResultParameterInput = builder.inputType("ResultParameterInput", {
-  description: "A parameter value of a run.",
+  description: "A parameter value of a run. At least one of `name` and `paramName` must be given.",
   fields: (t) => ({
-    paramName: t.string({ required: true, description: "The parameter's name." }),
+    name: t.string({ description: "The parameter's label in the app panel." }),
+    paramName: t.string({ description: "The parameter's `paramName` in the app panel." }),
     value: t.string({ required: true, description: "Its value.", extensions: limitLength(maxLength.parameterValue) }),
   }),
 })
@@ -237,8 +238,15 @@ function wireTarget({ aws }: TargetInput): rest.DataAssetTarget {
   return { aws: { bucket: aws.bucket, prefix: given(aws.prefix), endpoint_name: given(aws.endpointName) } }
 }
 
-const wireParameters = (parameters: readonly { paramName: string; value: string }[] | null | undefined) =>
-  parameters?.map(({ paramName, value }) => ({ param_name: paramName, value }))
+type ParameterInput = typeof ResultParameterInput.$inferInput
+
+const wireParameters = (parameters: readonly ParameterInput[] | null | undefined, place: string) =>
+  parameters?.map(({ name, paramName, value }, index) => {
+    if (!name?.trim() && !paramName?.trim()) {
+      throw badUserInput(`\`${place}[${index}]\` has no name. Give \`name\`, \`paramName\` or both.`)
+    }
+    return { name: given(name), param_name: given(paramName), value }
+  })
 
 function wireResultsInfo(info: typeof ResultsInfoInput.$inferInput): rest.ResultsInfo {
   if (info.capsuleId != null && info.pipelineId != null) {
@@ -251,14 +259,14 @@ function wireResultsInfo(info: typeof ResultsInfoInput.$inferInput): rest.Result
     commit: given(info.commit),
     run_script: given(info.runScript),
     data_assets: given(info.dataAssetIds),
-    parameters: wireParameters(info.parameters),
+    parameters: wireParameters(info.parameters, "resultsInfo.parameters"),
     nextflow_profile: given(info.nextflowProfile),
-    processes: info.processes?.map(({ name, capsuleId, version, public: open, parameters }) => ({
+    processes: info.processes?.map(({ name, capsuleId, version, public: open, parameters }, index) => ({
       name,
       capsule_id: given(capsuleId),
       version: given(version),
       public: given(open),
-      parameters: wireParameters(parameters),
+      parameters: wireParameters(parameters, `resultsInfo.processes[${index}].parameters`),
     })),
   }
 }

@@ -17,6 +17,8 @@ export interface DataAsset {
   files?: number
   size?: number | string
   description?: string
+  /** The field of research. */
+  field?: string
   tags?: string[]
   nextflow_profile?: string
   failure_reason?: string
@@ -26,7 +28,7 @@ export interface DataAsset {
   source_bucket?: SourceBucket
   /** The keys are the deployment's own. Dates are epoch seconds. */
   custom_metadata?: Record<string, unknown>
-  app_parameters?: { name?: string; value?: string }[]
+  app_parameters?: Parameter[]
   contained_data_assets?: ContainedDataAsset[]
 }
 
@@ -97,6 +99,13 @@ export interface DataAssetTarget {
   aws: { bucket: string; prefix?: string; endpoint_name?: string }
 }
 
+/** A parameter value of a run. Code Ocean names it by its label, by its `param_name`, or by both. */
+export interface Parameter {
+  name?: string
+  param_name?: string
+  value?: string
+}
+
 /** How external results were produced. */
 export interface ResultsInfo {
   capsule_id?: string
@@ -105,14 +114,14 @@ export interface ResultsInfo {
   commit?: string
   run_script?: string
   data_assets?: readonly string[]
-  parameters?: readonly { param_name: string; value: string }[]
+  parameters?: readonly Parameter[]
   nextflow_profile?: string
   processes?: readonly {
     name: string
     capsule_id?: string
     version?: number
     public?: boolean
-    parameters?: readonly { param_name: string; value: string }[]
+    parameters?: readonly Parameter[]
   }[]
 }
 

@@ -124,7 +124,14 @@ const SourceBucket = builder.objectRef<rest.SourceBucket>("SourceBucket").implem
 const AppParameter = builder.objectRef<object>("AppParameter").implement({
   description: "A parameter of the run that made a result.",
   fields: (t) => ({
-    name: t.string({ description: "The parameter's name.", resolve: string("name") }),
+    name: t.string({
+      description: "The parameter's name, usually its label in the app panel.",
+      resolve: string("name"),
+    }),
+    paramName: t.string({
+      description: "The parameter's `paramName` in the app panel. Null if Code Ocean does not say it.",
+      resolve: string("param_name"),
+    }),
     value: t.string({ description: "Its value.", resolve: stringOrEmpty("value") }),
   }),
 })
@@ -194,6 +201,7 @@ DataAsset.implement({
       extensions: longText,
       resolve: string("description"),
     }),
+    field: t.string({ description: "The field of research.", resolve: string("field") }),
     tags: t.stringList({ description: "Keywords.", resolve: stringItems("tags", "keywords") }),
     nextflowProfile: t.string({
       description: "The Nextflow profile of the run that made it.",
