@@ -1,12 +1,12 @@
 import { readFile } from "node:fs/promises"
-import { isInterfaceType, isObjectType } from "graphql"
+import { isInputObjectType, isInterfaceType, isObjectType } from "graphql"
 import { expect, test } from "vitest"
 import { seed, tokens } from "../sandbox/seed.ts"
 import { schema } from "../src/graph/schema.ts"
 import { startGateway } from "./support/gateway.ts"
 
 const document = await readFile(new URL("../docs/clients.md", import.meta.url), "utf8")
-const rows = [...document.matchAll(/^\| `([\w.]+)` \| `(\w+)\.(\w+)` \|$/gm)].map(([, method, type, field]) => ({
+const rows = [...document.matchAll(/^\| `([a-z]\w*\.\w+)` \| `(\w+)\.(\w+)` \|$/gm)].map(([, method, type, field]) => ({
   method: method as string,
   type: type as string,
   field: field as string,
@@ -106,4 +106,20 @@ test.each(rows)("$method: $field of $type", async ({ method, type, field }) => {
   const { data, errors } = JSON.parse(isSubscription ? (/^data: (\{.*)$/m.exec(text)?.[1] ?? "") : text)
   expect(errors).toBeUndefined()
   expect(JSON.stringify(data)).not.toMatch(/null|\{\}/)
+})
+
+const renames = document.slice(document.indexOf("## Names that differ")).match(/^\| `.*$/gm) as string[]
+
+test.each(renames)("the graph has the new name of a client's field or argument, and not the old one: %s", (row) => {
+  const [, old, typeName, name, argument] =
+    /^\| `[\w.]+(?:\.|\["|\()(\w+)(?:"\]|\))?` \| `(\w+)\.(\w+)(?:\((\w+):\))?` \|$/.exec(row) ?? expect.fail(row)
+  const camelCase = (old as string).replace(/_(\w)/g, (_, letter) => letter.toUpperCase())
+  const type = schema.getType(typeName as string)
+  const isOwner = isObjectType(type) || isInterfaceType(type) || isInputObjectType(type)
+  const fields: object = isOwner ? type.getFields() : expect.fail(typeName)
+  const args = (fields as Record<string, { args?: readonly { name: string }[] }>)[name as string]?.args
+  const names = argument === undefined ? ["__typename", ...Object.keys(fields)] : args?.map(({ name }) => name)
+  expect(names).toContain(argument ?? name)
+  // `files` is a field of its own in the graph: the folder.
+  if (`${typeName}.${name}` !== "DataAsset.fileCount") expect(names).not.toContain(camelCase)
 })
