@@ -223,7 +223,12 @@ describe("what routers are told of costs", () => {
       "computations",
       `ComputationConnection ${page}`,
     ],
-    ["a call for a whole list", "Folder", "entries", "[FolderEntry] @cost(weight: 2) @listSize(assumedSize: 20)"],
+    [
+      "a call for a whole list",
+      "Folder",
+      "entries",
+      '[FolderEntry] @cost(weight: 2) @listSize(assumedSize: 20, slicingArguments: ["first"], requireOneSlicingArgument: false)',
+    ],
     ["a call for each item", "Provenance", "dataAssets", "[DataAsset] @cost(weight: 11) @listSize(assumedSize: 5)"],
     ["a call for each id", "Query", "capsules", "[Capsule]!"],
     ["a list that is there already", "Computation", "dataAssets", "[ComputationDataAsset] @listSize(assumedSize: 5)"],

@@ -684,6 +684,7 @@ describe("variables of any shape", () => {
     Pipeline: (field) => `query (DECLARED) { pipeline(id: "${seed.ecephysPipeline}") { ${field} } }`,
     Computation: (field) => `query (DECLARED) { computation(id: "${seed.countedCells}") { ${field} } }`,
     DataAsset: (field) => `query (DECLARED) { dataAsset(id: "${seed.sortedSpikes}") { ${field} } }`,
+    Folder: (field) => `query (DECLARED) { computation(id: "${seed.countedCells}") { results { ${field} } } }`,
     File: (field) => `query (DECLARED) { dataAsset(id: "${seed.sortedSpikes}") { file(path: "output") { ${field} } } }`,
   }
 
