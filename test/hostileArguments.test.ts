@@ -15,6 +15,7 @@ const ways: Record<string, (fields: string) => string> = {
   Capsule: (fields) => `query (DECLARED) { capsule(id: "${seed.cellCounter}") { ${fields} } }`,
   Pipeline: (fields) => `query (DECLARED) { pipeline(id: "${seed.ecephysPipeline}") { ${fields} } }`,
   Computation: (fields) => `query (DECLARED) { computation(id: "${seed.countedCells}") { ${fields} } }`,
+  Folder: (fields) => `query (DECLARED) { dataAsset(id: "${seed.sortedSpikes}") { files { ${fields} } } }`,
   DataAsset: (fields) => `query (DECLARED) { dataAsset(id: "${seed.sortedSpikes}") { ${fields} } }`,
   Subscription: (fields) => `subscription (DECLARED) { ${fields} }`,
 }

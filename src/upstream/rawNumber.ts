@@ -27,7 +27,8 @@ export function isExact(number: number, text: string): boolean {
 
 /** The digits without sign, point, exponent, and zeros at both ends. They are equal for two texts of the same double, or of none. */
 function digitsOf(text: string): string {
-  const digits = text.replace(/[eE].*$/, "").replace(/[-+.]/g, "")
+  const exponent = text.search(/[eE]/)
+  const digits = (exponent < 0 ? text : text.slice(0, exponent)).replace(/[-+.]/g, "")
   let start = 0
   let end = digits.length
   while (digits[start] === "0") start++
@@ -35,12 +36,16 @@ function digitsOf(text: string): string {
   return digits.slice(start, end)
 }
 
+/** The most characters of a fraction that is taken for exact: a point and 15 digits, which every double holds. */
+const maxExactLength = 16
+
 /**
- * Whether a parsed number may differ from its text: integers beyond 2^53, fractions, and what is too large for a double.
- * A fraction that is closer to an integer than doubles can tell is not among them.
+ * Whether a parsed number may differ from its text: integers beyond 2^53, fractions of many digits, and what is too large for a
+ * double. A decimal that is so close to a shorter one that doubles cannot tell them apart is not among them.
  */
 export function mayBeInexact(number: number): boolean {
-  return !Number.isSafeInteger(number)
+  if (Number.isSafeInteger(number)) return false
+  return Number.isInteger(number) || !Number.isFinite(number) || String(number).length > maxExactLength
 }
 
 /** Parses JSON, with a RawNumber for each number that a double cannot hold. Takes twice as long as `JSON.parse`. */
