@@ -13,7 +13,8 @@ async function startFolder(items: unknown) {
   return {
     upstream,
     ask,
-    entries: (args: string) => ask(`{ computation(id: "r1") { results(path: "top") { entries${args} { path } } } }`),
+    entries: (args: string, fields = "path") =>
+      ask(`{ computation(id: "r1") { results(path: "top") { entries${args} { ${fields} } } } }`),
   }
 }
 
@@ -57,6 +58,22 @@ describe("pages of a folder", () => {
       { path: "top/c" },
     ])
     expect((await entries('(after: "top/c")')).data.computation.results.entries).toEqual([])
+  })
+
+  test("tell folders from files whatever the case of their type", async () => {
+    const types = ["folder", "Folder", "FOLDER", "file", "File", { toString: 1 }, null]
+    const { entries } = await startFolder(types.map((type, index) => ({ name: `${index}`, type })))
+    const { data, errors } = await entries("", "__typename")
+    expect(errors).toBeUndefined()
+    expect(data.computation.results.entries.map((entry: { __typename: string }) => entry.__typename)).toEqual([
+      "Folder",
+      "Folder",
+      "Folder",
+      "File",
+      "File",
+      "File",
+      "File",
+    ])
   })
 
   test.each([

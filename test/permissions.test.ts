@@ -153,6 +153,13 @@ describe("a change of permissions", () => {
     ],
     ["the role of everyone is ignored", { everyone: "VIEWER" }, { everyone: "none" }, { everyone: "VIEWER" }],
     ["the role of everyone is not said", { everyone: "DISCOVERABLE" }, {}, { everyone: "DISCOVERABLE" }],
+    ["the role of everyone comes back in other case", { everyone: "VIEWER" }, { everyone: "Viewer" }, null],
+    [
+      "roles come back in other case",
+      { users: [graceEdits], groups: [{ group: "neuro", role: "OWNER" }] },
+      { users: [{ email: users.grace.email, role: "EDITOR" }], groups: [{ group: "neuro", role: "Owner" }] },
+      null,
+    ],
     ["nobody's role is not said", { everyone: "NONE" }, {}, null],
     [
       "an address comes back in other case",

@@ -53,6 +53,7 @@ const listingByFolder = loaderByKey(async (context, key): Promise<Listing | null
 
 const pathAt = readableString("path")
 const nameAt = readableString("name")
+const typeAt = readableString("type")
 
 /** An entry without a path lies in the folder, and its name is the last part of its path. Without both it can't be read. */
 function entryOf(
@@ -64,7 +65,7 @@ function entryOf(
   const name = nameAt(item)
   const path = trim(pathAt(item) ?? (name === null ? "" : `${folder}/${name}`), "/")
   if (path === "") return invalidField("items", "a list with an item that has no name and no path")
-  return item.type === "folder"
+  return item.type !== "file" && typeAt(item)?.toLowerCase() === "folder"
     ? { __typename: "Folder", owner, path }
     : { __typename: "File", owner, path, size: item.size }
 }

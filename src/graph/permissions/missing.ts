@@ -6,8 +6,8 @@ type Entry = rest.UserPermission | rest.GroupPermission
 
 const usersOf = objects<rest.UserPermission>("users")
 const groupsOf = objects<rest.GroupPermission>("groups")
-const everyoneOf = readableString("everyone")
-const roleOf = readableString("role")
+const everyoneAt = readableString("everyone")
+const roleAt = readableString("role")
 const emailOf = readableString("email")
 const groupOf = readableString("group")
 
@@ -29,7 +29,7 @@ export function missingPermissions(asked: rest.Permissions, actual: rest.Permiss
   )
   if (users.length > 0) missing.users = users
   if (groups.length > 0) missing.groups = groups
-  if (asked.everyone !== undefined && asked.everyone !== (everyoneOf(actual) ?? "none"))
+  if (asked.everyone !== undefined && asked.everyone !== (everyoneAt(actual)?.toLowerCase() ?? "none"))
     missing.everyone = asked.everyone
   return Object.keys(missing).length > 0 ? missing : null
 }
@@ -41,7 +41,7 @@ function absent<T extends Entry>(
   nameOf: (entry: T) => string | undefined,
 ): T[] {
   if (asked.length === 0) return []
-  const keyOf = (entry: T) => JSON.stringify([nameOf(entry), roleOf(entry)])
+  const keyOf = (entry: T) => JSON.stringify([nameOf(entry), roleAt(entry)?.toLowerCase()])
   const present = new Set(actual.map(keyOf))
   return asked.filter((entry) => !present.has(keyOf(entry)))
 }
