@@ -15,14 +15,17 @@ describe("what a lookup by id costs", () => {
     ["node", node],
     ["capsule", `{ capsule(id: "${seed.cellCounter}") { computations { nodes { id } } } }`],
     ["searchCapsules", "{ searchCapsules(first: 100) { nodes { id name } } }"],
-  ])("doesn't tell whether another caller has met the id by %s", async (_what, query) => {
-    const { ask } = await startGateway()
-    await ask(query)
-    expect(await costOf(ask, node, as(tokens.grace))).toBe(4)
-    expect(await costOf(ask, node, as(tokens.grace))).toBe(1)
-  })
+  ])(
+    "the cost of a lookup by id does not reveal whether another caller has used the id by %s",
+    async (_what, query) => {
+      const { ask } = await startGateway()
+      await ask(query)
+      expect(await costOf(ask, node, as(tokens.grace))).toBe(4)
+      expect(await costOf(ask, node, as(tokens.grace))).toBe(1)
+    },
+  )
 
-  test("does not reveal to one agent whether another agent of the same caller has used the id", async () => {
+  test("the cost of a lookup by id does not reveal to one agent whether another agent of the same caller has used the id", async () => {
     const { ask } = await startGateway()
     expect(await costOf(ask, node, agent("first"))).toBe(4)
     expect(await costOf(ask, node, agent("second"))).toBe(4)

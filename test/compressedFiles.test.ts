@@ -50,7 +50,7 @@ describe("a file that is stored compressed", () => {
     expect(data.computation.it).toEqual({ text: '{"é": 1}', json: { é: 1 } })
   })
 
-  test("is measured by its content, whatever its size in the storage", async () => {
+  test("a file that is stored compressed is measured by its content, whatever its size in the storage", async () => {
     const storage = await startStorage(serve("gzip", gzipSync("x".repeat(100_000))))
     const { ask } = startGatewayOn(storage.url)
     const { data, errors } = await ask(file("text"))
@@ -93,14 +93,17 @@ describe("a file that is stored compressed", () => {
     ["aws-chunked", "text"],
     ["", "text"],
     ["gzip", ""],
-  ])("with the encoding %j and the content %j is as it is", async (encoding, content) => {
-    const storage = await startStorage(serve(encoding, Buffer.from(content)))
-    const { data, errors } = await startGatewayOn(storage.url).ask(file("text"))
-    expect(errors).toBeUndefined()
-    expect(data.computation.it.text).toBe(content)
-  })
+  ])(
+    "a file that is stored compressed with the encoding %j and the content %j is as it is",
+    async (encoding, content) => {
+      const storage = await startStorage(serve(encoding, Buffer.from(content)))
+      const { data, errors } = await startGatewayOn(storage.url).ask(file("text"))
+      expect(errors).toBeUndefined()
+      expect(data.computation.it.text).toBe(content)
+    },
+  )
 
-  test("counts with its content towards what one request may read", async () => {
+  test("a file that is stored compressed counts by its content towards what one request may read", async () => {
     const storage = await startStorage(serve("gzip", gzipSync("x".repeat(mebibyte - 1))))
     const files = Array.from({ length: 40 }, (_, index) => `f${index}: resultFile(path: "f${index}") { json }`)
     const { errors } = await startGatewayOn(storage.url).ask(`{ computation(id: "c1") { ${files.join(" ")} } }`)
@@ -116,25 +119,28 @@ describe("the log of a run that is stored compressed", () => {
   test.each([
     ["by ranges", true],
     ["only whole", false],
-  ])("has its last lines where the storage gives it %s", async (_how, ranges) => {
-    for (const [encoding, compress] of encodings) {
-      const storage = await startStorage(serve(encoding, compress(lines.join("")), { ranges }))
-      const { ask } = startGatewayOn(storage.url)
-      const { data, errors } = await ask(log("(tail: 3)"))
-      expect(errors).toBeUndefined()
-      expect(data.computation.it).toBe(last(3))
-      expect((await ask(log(""))).data.computation.it).toBe(lines.join(""))
-    }
-  })
+  ])(
+    "the log of a run that is stored compressed has its last lines where the storage gives it %s",
+    async (_how, ranges) => {
+      for (const [encoding, compress] of encodings) {
+        const storage = await startStorage(serve(encoding, compress(lines.join("")), { ranges }))
+        const { ask } = startGatewayOn(storage.url)
+        const { data, errors } = await ask(log("(tail: 3)"))
+        expect(errors).toBeUndefined()
+        expect(data.computation.it).toBe(last(3))
+        expect((await ask(log(""))).data.computation.it).toBe(lines.join(""))
+      }
+    },
+  )
 
-  test("has more last lines than a first part holds, and all of them", async () => {
+  test("the log of a run that is stored compressed has more last lines than a first part holds, and all of them", async () => {
     const storage = await startStorage(serve("gzip", gzipSync(lines.join(""))))
     const { ask } = startGatewayOn(storage.url)
     expect((await ask(log("(tail: 20000)"))).data.computation.it).toBe(last(20_000))
     expect((await ask(log("(tail: 40000)"))).data.computation.it).toBe(lines.join(""))
   })
 
-  test("has its last lines if it compresses to more than the first part", async () => {
+  test("the log of a run that is stored compressed has its last lines if it compresses to more than the first part", async () => {
     const text = Array.from({ length: 2_000 }, (_, index) => `${index} ${noise(100)}`)
     const compressed = gzipSync(noise(300_000) + text.join("\n"))
     expect(compressed.length).toBeGreaterThan(65_536)
@@ -145,7 +151,7 @@ describe("the log of a run that is stored compressed", () => {
     expect(storage.reads()).toHaveLength(2)
   })
 
-  test("is fetched by its URL if it compresses to more than a mebibyte", async () => {
+  test("the log of a run that is stored compressed is fetched by its URL if it compresses to more than a mebibyte", async () => {
     const storage = await startStorage(serve("gzip", gzipSync(Buffer.from(noise(1_500_000)))))
     const { errors } = await startGatewayOn(storage.url).ask(log("(tail: 2)"))
     expect(errors?.[0]?.message).toContain("`downloadUrl`")

@@ -249,7 +249,7 @@ test("there are at most 40 settings, each with a name of its own", () => {
 describe("a variable that is no longer a setting", () => {
   const warnings = (env: Record<string, string>) => warningsOf(readConfig({ CODEOCEAN_URL, ...env }), env)
 
-  test("is ignored, and one warning names all of them with what holds instead", () => {
+  test("a variable that is no longer a setting is ignored, and one warning names all of them with what holds instead", () => {
     expect(warnings({ PLAIN_PATH: "false", SUGGESTIONS: "true", OPERATION_ALIASES: "many", PORT: "1" })).toEqual([
       "These variables are no longer settings and are ignored; in brackets is what holds: PLAIN_PATH (always on), SUGGESTIONS (as INTROSPECTION), OPERATION_ALIASES (500). Remove them.",
     ])

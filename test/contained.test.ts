@@ -118,7 +118,7 @@ describe("an exception in one call", () => {
     })
   }
 
-  test("does not keep others that share the call from its response", async () => {
+  test("an exception in one call does not keep others that share the call from its response", async () => {
     watchProcess()
     const { pool, callerWith } = await startPool(() => ({ status: 404, body: { message: "none" } }))
     const waiting = [unwritable, silent, unwritable, silent].map((log) =>
@@ -129,7 +129,7 @@ describe("an exception in one call", () => {
     }
   })
 
-  test("does not block the queued calls behind it", async () => {
+  test("an exception in one call does not block the queued calls behind it", async () => {
     watchProcess()
     const { pool, callerWith } = await startPool(() => ({ body: { id: "c1" } }))
     const answers = [undefined, uncountable(1), uncountable(1), undefined].map((cost, index) =>
@@ -139,7 +139,7 @@ describe("an exception in one call", () => {
     expect(outcomes.map(({ status }) => status)).toEqual(["fulfilled", "rejected", "rejected", "fulfilled"])
   })
 
-  test("in the circuit breaker does not keep the circuit open forever", async () => {
+  test("an exception in one call in the circuit breaker does not keep the circuit open forever", async () => {
     watchProcess()
     const { pool, callerWith } = await startPool((count) => (count <= 4 ? { status: 503 } : { body: { id: "c1" } }), {
       breakerCalls: 2,
@@ -157,7 +157,7 @@ describe("an exception in one call", () => {
     expect(await pool.forCaller(callerWith()).read(capsule("c9"))).toEqual({ id: "c1" })
   })
 
-  test("fails only the download whose URL or count is odd", async () => {
+  test("an exception in one call fails only the download whose URL or count is odd", async () => {
     watchProcess()
     const { pool, callerWith, upstream } = await startPool(() => ({ body: "text" }))
     const wanted = { maxBytes: 10 }
@@ -213,7 +213,7 @@ describe("an exception while an object is polled", () => {
     expect(pollers.counts).toMatchObject({ pollers: 0, listeners: 0 })
   })
 
-  test("does not affect the polling of other objects", async () => {
+  test("an exception while an object is polled does not affect the polling of other objects", async () => {
     watchProcess()
     const pollers = createPollers(pushedTime())
     onTestFinished(() => pollers.close())
@@ -273,7 +273,7 @@ test("objects without listeners do not fill the memory, however many clients sub
 describe("a call with very many waiters", () => {
   const many = 50_000
 
-  test("can be left by all of them within two seconds", async () => {
+  test("a call with very many waiters can be left by all of them within two seconds", async () => {
     watchProcess()
     const { pool, callerWith, upstream } = await startPool(() => undefined)
     const request = pool.forCaller(callerWith())
@@ -292,7 +292,7 @@ describe("a call with very many waiters", () => {
     expect(upstream.requests.length).toBeLessThanOrEqual(1)
   })
 
-  test("is retried for all of them, and settles them all", async () => {
+  test("a call with very many waiters is retried for all of them, and settles them all", async () => {
     watchProcess()
     let sent = 0
     class FailingOnce extends Flight {
@@ -359,7 +359,7 @@ describe("a Retry-After beyond what a timer can wait", () => {
     expect(ms === undefined || (ms >= 0 && ms <= 86_400_000)).toBe(true)
   })
 
-  test("does not cause an immediate retry, however long the deadline is", async () => {
+  test("a Retry-After beyond what a timer can wait does not cause an immediate retry, however long the deadline is", async () => {
     const upstream = await startFaultyUpstream(() => ({ status: 429, headers: { "retry-after": "99999999999" } }))
     const { ask } = startGatewayOn(upstream.url, { config: { requestDeadlineMs: 3_600_000 } })
     const { errors } = await ask(`{ capsule(id: "c1") { name } }`)

@@ -91,7 +91,7 @@ describe("an exception is the failure of its own request, and of no other", () =
     expect(await (await fetch(`${url}/fine`)).text()).toBe("fine")
   })
 
-  test("when the answer has begun: the connection is closed", async () => {
+  test("an exception after the response has begun closes the connection of its own request alone", async () => {
     const { url, lines } = await listening((_request, response) => {
       response.write("some")
       boom()
@@ -101,7 +101,7 @@ describe("an exception is the failure of its own request, and of no other", () =
     expect(await (await fetch(`${url}/fine`)).text()).toBe("fine")
   })
 
-  test("in the rejection of a body that is too slow, from a timer", async () => {
+  test("an exception in the rejection of a slow body, from a timer, fails its own request alone", async () => {
     const { url, lines } = await listening(boom, boom)
     const socket = createConnection(Number(new URL(url).port), "127.0.0.1")
     onTestFinished(() => void socket.destroy())
@@ -113,7 +113,7 @@ describe("an exception is the failure of its own request, and of no other", () =
 })
 
 describe("an exception in a timer doesn't end the process", () => {
-  test("in that which measures the event loop, which goes on", async () => {
+  test("an exception in the timer that measures the event loop does not end the process, and the timer goes on", async () => {
     const lines: unknown[] = []
     let times = 0
     const lag = measureLag(createLog("debug", { write: (line) => void lines.push(line) }), () => {
@@ -125,7 +125,7 @@ describe("an exception in a timer doesn't end the process", () => {
     expect(lines.length).toBeGreaterThan(0)
   })
 
-  test("in that which logs rejections", () => {
+  test("an exception in the timer that logs rejections does not end the process", () => {
     vi.useFakeTimers()
     onTestFinished(() => void vi.useRealTimers())
     const rejections = createRejectionLog({ warn: boom, error: boom } as unknown as Log)

@@ -30,7 +30,7 @@ async function startQueued(upstreamQueue = 1000) {
 }
 
 describe("calls that are queued for a connection", () => {
-  test("are served round-robin by caller, so that one call does not wait for another caller's many", async () => {
+  test("calls that are queued for a connection are served round-robin by caller, so that one call does not wait for another caller's many", async () => {
     const { ask, order } = await startQueued()
     const answers = [
       ask(names, ids("heavy", 6)),
@@ -42,7 +42,7 @@ describe("calls that are queued for a connection", () => {
     )
   })
 
-  test("of one caller are sent in order", async () => {
+  test("calls that are queued for a connection of one caller are sent in order", async () => {
     const { ask, order } = await startQueued()
     expect(await order(Promise.all([ask(names, ids("first", 2)), ask(names, ids("second", 2))]))).toEqual([
       "first",
@@ -52,7 +52,7 @@ describe("calls that are queued for a connection", () => {
     ])
   })
 
-  test("are sent after calls that failed in any way", async () => {
+  test("calls that are queued for a connection are sent after calls that failed in any way", async () => {
     const { ask, sandbox } = await startGateway({ config: { upstreamConnections: 1, upstreamTimeoutMs: 100 } })
     for (const failure of ["reset", "truncate", "hang", "stall", "drip", { status: 500 }, { status: 429 }] as const) {
       for (const id of ids("failing", 2).ids) sandbox.failNext(`GET /capsules/${id}`, failure, 4)
@@ -75,7 +75,7 @@ describe("a full queue", () => {
     await Promise.all(answers)
   }
 
-  test("rejects the calls that do not fit, and no others", async () => {
+  test("a full queue rejects the calls that do not fit, and no others", async () => {
     const { sandbox, hold, heavy } = await startFull()
     hold.end()
     const { data, errors } = await heavy
@@ -88,7 +88,7 @@ describe("a full queue", () => {
     expect(sandbox.requestsTo("GET /capsules/*")).toHaveLength(3)
   })
 
-  test("of one caller has room for another caller", async () => {
+  test("a full queue of one caller has room for another caller", async () => {
     const { ask, hold, heavy, queued } = await startFull()
     const light = ask(names, ids("light", 1), as(tokens.grace))
     await queued()
@@ -96,7 +96,7 @@ describe("a full queue", () => {
     expect((await light).errors).toBeUndefined()
   })
 
-  test("rejects a write as one that had no effect", async () => {
+  test("a full queue rejects a write as one that had no effect", async () => {
     const { ask, sandbox, hold, heavy } = await startFull()
     const { errors } = await ask(archive)
     expect(errors).toMatchObject([{ extensions: { code: "OVERLOADED" } }])
@@ -105,7 +105,7 @@ describe("a full queue", () => {
     expect(sandbox.requestsTo("PATCH /capsules/*/archive")).toHaveLength(0)
   })
 
-  test("has room again when calls have left it", async () => {
+  test("a full queue has room again when calls have left it", async () => {
     const { ask, hold, heavy } = await startFull()
     await finish(hold, [heavy])
     expect((await ask(names, ids("later", 2))).errors).toBeUndefined()

@@ -33,7 +33,7 @@ const tenCapsules = [
 ]
 
 describe("references from other subgraphs", () => {
-  test("come back as the objects they mean, in their order, of every type", async () => {
+  test("references from other subgraphs come back as the objects they mean, in their order, of every type", async () => {
     const { ask } = await startGateway()
     const { data, errors } = await ask(entities, {
       representations: [
@@ -139,7 +139,7 @@ describe("references from other subgraphs", () => {
     expect(sandbox.requests).toHaveLength(1)
   })
 
-  test("can stand in the query itself", async () => {
+  test("references from other subgraphs can stand in the query itself", async () => {
     const { ask } = await startGateway()
     const { data } = await ask(
       `query ($id: ID!) { _entities(representations: [{ __typename: "Capsule", id: $id }]) { ... on Capsule { name } } }`,
@@ -157,7 +157,7 @@ describe("references from other subgraphs", () => {
     expect(sandbox.requests).toHaveLength(0)
   })
 
-  test("are read with the caller's own token, and with none are UNAUTHENTICATED", async () => {
+  test("references from other subgraphs are read with the caller's own token, and with none are UNAUTHENTICATED", async () => {
     const { ask, sandbox } = await startGateway()
     const representations = [reference("Capsule", seed.graceNotebook)]
     const grace = await ask(entities, { representations }, { authorization: `Bearer ${tokens.grace}` })
@@ -250,7 +250,7 @@ describe("what routers are told of costs", () => {
     expect(sdl).toContain("ids: [ID!]! @cost(weight: 10)")
   })
 
-  test("leaves the graph's own directives in place", () => {
+  test("what routers are told of costs leaves the graph's own directives in place", () => {
     const old = buildSchema('type Query { old: Int @deprecated(reason: "Ask for `new`.") }')
     expect(subgraphSdl(old)).toContain('old: Int @deprecated(reason: "Ask for `new`.")')
   })

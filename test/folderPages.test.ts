@@ -49,7 +49,7 @@ describe("pages of a folder", () => {
     expect(sandbox.requests.filter(({ path }) => path.endsWith("/files"))).toHaveLength(1)
   })
 
-  test("keep the place of an entry that can't be read, and go on behind it", async () => {
+  test("pages of a folder keep the place of an entry that can't be read, and go on behind it", async () => {
     const { entries } = await startFolder([{ name: "a" }, null, { name: "b", type: "folder" }, { path: "top/c" }])
     const first = await entries("(first: 2)")
     expect(first.data.computation.results.entries).toEqual([{ path: "top/a" }, null])
@@ -81,7 +81,7 @@ describe("pages of a folder", () => {
     ["(first: 1001)", /`first` must be from 1 to 1000/],
     ['(after: "top/gone")', /not the path of an entry/],
     ['(after: "")', /not the path of an entry/],
-  ])("with the arguments %s are the caller's to mend", async (args, sentence) => {
+  ])("pages of a folder with the arguments %s are the caller's to mend", async (args, sentence) => {
     const { entries } = await startFolder([{ name: "a" }, {}])
     const { data, errors } = await entries(args)
     expect(data.computation.results.entries).toBeNull()
@@ -94,7 +94,7 @@ describe("a folder listing that is too large says so, and how to ask for less", 
   test.each([
     ["bytes", [{ name: "x".repeat(maxResponseBytes) }], `${maxResponseBytes} bytes`],
     ["entries", Array(250_001).fill(0), "250000 items"],
-  ])("by its number of %s", async (_what, items, limit) => {
+  ])("a folder listing with too many or too large %s says so, and how to ask for less", async (_what, items, limit) => {
     const { entries } = await startFolder(items)
     const { data, errors } = await entries("(first: 1)")
     expect(data.computation.results.entries).toBeNull()
@@ -106,7 +106,7 @@ describe("a folder listing that is too large says so, and how to ask for less", 
     })
   })
 
-  test("as any other answer of Code Ocean that is too large names the limit", async () => {
+  test("any other response of Code Ocean that is too large names the limit", async () => {
     const upstream = await startFaultyUpstream(({ path }) => ({
       body: path === "/capsules/c1" ? { id: "c1", name: "One" } : "x".repeat(maxResponseBytes + 1),
     }))

@@ -279,7 +279,7 @@ describe("an error of the gateway's own checks", () => {
       '{ _entities(representations: [{__typename: "Nothing"}]) { __typename } }',
       "`representations[0]` must be an object",
     ],
-  ])("names the argument and the item in it: %s", async (query, start) => {
+  ])("an error of the gateway's own checks names the argument and the item in it: %s", async (query, start) => {
     const { ask } = await startGateway()
     const { errors } = await ask(query)
     expect(errors![0]!.message.slice(0, start.length)).toBe(start)
@@ -340,7 +340,7 @@ describe("a DateTime of the input", () => {
     ["a short fraction", "2026-08-20T09:30:00.0Z"],
     ["a long fraction", "2026-08-20T09:30:00.000000000000000000Z"],
     ["no seconds", "2026-08-20T09:30+0000"],
-  ])("is read with %s", async (_name, from) => {
+  ])("a DateTime of the input is read with %s", async (_name, from) => {
     const { schema } = await import("../src/graph/schema.ts")
     const { parseValue } = schema.getType("DateTime") as import("graphql").GraphQLScalarType
     expect(parseValue(from)).toBe(Date.parse("2026-08-20T09:30:00Z") / 1000)

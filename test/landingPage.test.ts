@@ -57,7 +57,7 @@ describe("a client of the API", () => {
     "application/json, text/html;q=0.9",
     "text/html;q=0",
     "text/event-stream",
-  ])("with Accept: %s gets what it got without the page", async (accept) => {
+  ])("a client of the API with Accept: %s gets what it got without the page", async (accept) => {
     const { url } = await start(false)
     const headers: Record<string, string> = accept === undefined ? {} : { accept }
     const { response, body } = await get(`${url}/`, headers)

@@ -129,7 +129,7 @@ describe("lineage over a thousand data assets with diamonds and a cycle", () => 
     expect(new Set(assetsIn(answer).keys())).toEqual(wanted)
   })
 
-  test("is bounded at two thousand nodes, and says so", async () => {
+  test("lineage over a thousand data assets with diamonds and a cycle is bounded at two thousand nodes, and says so", async () => {
     const world = await startGateway({ sandbox: { lineage: 8000 } })
     const answer = await lineage(world, first.id, 10, "DOWN")
     expect(answer.nodes).toHaveLength(2000)

@@ -10,7 +10,7 @@ const steps = fc.array(fc.record({ what: fc.constantFrom("add", "delete", "shift
 })
 
 describe("a linked list", () => {
-  test("holds what was added and not removed, in the order in which it was added", () => {
+  test("a linked list holds what was added and not removed, in the order in which it was added", () => {
     fc.assert(
       fc.property(steps, (taken) => {
         const links = Array.from({ length: 301 }, (_, index) => new Link(index))
@@ -49,7 +49,7 @@ describe("a linked list", () => {
     expect(links[1]).toMatchObject({ list: undefined, previous: undefined, next: undefined })
   })
 
-  test("can be emptied during an iteration, which still sees all items", () => {
+  test("a linked list can be emptied during an iteration, which still sees all items", () => {
     const list = new LinkedList<number>()
     const links = [0, 1, 2].map((item) => new Link(item))
     for (const link of links) list.add(link)

@@ -31,7 +31,7 @@ function dataAssetIds(data: {
 }
 
 describe("the headline request over 50 capsules", () => {
-  test("costs one search, a panel and a list of runs for each capsule, and each distinct data asset once", async () => {
+  test("the headline request over 50 capsules costs one search, a panel and a list of runs for each capsule, and each distinct data asset once", async () => {
     const { ask, sandbox } = await startGateway({ sandbox: { generate: 60 } })
     const { data, errors } = await ask(headline)
     expect(errors).toBeUndefined()
@@ -49,7 +49,7 @@ describe("the headline request over 50 capsules", () => {
     for (const id of assets) expect(sandbox.requestsTo(`GET /data_assets/${id}`)).toHaveLength(1)
   })
 
-  test("takes three waves, each of them sent as a whole before anything of it is answered", async () => {
+  test("the headline request over 50 capsules takes three waves, each of them sent as a whole before anything of it is answered", async () => {
     const { ask, sandbox } = await startGateway({ sandbox: { generate: 60 }, config: { upstreamConnections: 500 } })
     const hold = sandbox.hold()
     const answer = ask(headline)
@@ -71,7 +71,7 @@ describe("the headline request over 50 capsules", () => {
     expect(third.length).toBeGreaterThanOrEqual(dataAssetIds(data).size)
   })
 
-  test("waits for no more than its turn when connections are few", async () => {
+  test("the headline request over 50 capsules waits for no more than its turn when connections are few", async () => {
     const { ask, sandbox } = await startGateway({ sandbox: { generate: 60 }, config: { upstreamConnections: 10 } })
     const hold = sandbox.hold()
     const answer = ask(headline)
@@ -358,7 +358,7 @@ describe("capsules and pipelines that are needed at once", () => {
     for (const id of some) expect(sandbox.requestsTo(`GET /capsules/${id}`)).toHaveLength(1)
   })
 
-  test("fail each at its own path, without more calls, if Code Ocean answers the search with 429", async () => {
+  test("capsules and pipelines that are needed at once fail each at its own path, without more calls, if Code Ocean answers the search with 429", async () => {
     const { ask, sandbox } = await startGateway()
     sandbox.failNext("POST /capsules/search", { status: 429 }, 100)
     const { data, errors } = await ask(capsules, { ids: some })

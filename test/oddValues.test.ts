@@ -265,7 +265,7 @@ describe("odd values that a caller sends where any JSON is taken", () => {
     ["a reference", (value: unknown) => value],
     ["a reference's type", (value: unknown) => ({ __typename: value, id: "x" })],
     ["a reference's id", (value: unknown) => ({ __typename: "Capsule", id: value })],
-  ])("are refused as %s", async (_place, reference) => {
+  ])("odd values that a caller sends where any JSON is taken are refused as %s", async (_place, reference) => {
     const world = await startGateway()
     const answers = []
     for (const value of oddValues.map(reference).filter((value) => value !== null)) {
@@ -279,7 +279,7 @@ describe("odd values that a caller sends where any JSON is taken", () => {
     expectHandled(world, answers)
   })
 
-  test("are compared with what data assets have, and sent, as custom metadata", async () => {
+  test("odd values that a caller sends where any JSON is taken are compared with what data assets have, and sent, as custom metadata", async () => {
     const world = await startGateway()
     const answers = []
     for (const value of oddValues.filter((value) => value !== null)) {
@@ -312,7 +312,7 @@ describe("odd values that a caller sends where any JSON is taken", () => {
     expectHandled(world, answers)
   })
 
-  test("are searched for or refused as a filter's value", async () => {
+  test("odd values that a caller sends where any JSON is taken are searched for or refused as a filter's value", async () => {
     const world = await startGateway()
     const answers = []
     for (const value of oddValues) {
@@ -347,7 +347,7 @@ const tried = new Set<string>()
 
 describe("odd values at every key of every answer of upstream's", () => {
   test.each(Object.entries(operations))(
-    "are what upstream is blamed for, if anybody: %s",
+    "odd values at every key of every response are never blamed on the caller: %s",
     async (_name, { query, variables }) => {
       const world = await startFuzzing()
       const ask = () => world.ask(query, variables)
@@ -395,7 +395,7 @@ describe("odd values at every key of every answer of upstream's", () => {
     60_000,
   )
 
-  test("are tried at every call that the gateway makes", async () => {
+  test("odd values at every key of every answer of upstream's are tried at every call that the gateway makes", async () => {
     const { sound } = await startFuzzing()
     expect([...sound.keys()].filter((call) => !tried.has(call))).toEqual([])
   })

@@ -29,26 +29,26 @@ describe("a response with another object than the requested one", () => {
       `{ _entities(representations: [{ __typename: "Capsule", id: "c1" }]) { ... on Capsule { name } } }`,
       "/capsules/c1",
     ],
-  ])("fails %s", async (query, path) => {
+  ])("a response with another object than the requested one fails %s", async (query, path) => {
     const { ask } = startGatewayOn((await startAnswering({ [path]: other })).url)
     expect((await ask(query)).errors).toMatchObject(invalid)
   })
 
-  test("fails a write, with a message that the change succeeded", async () => {
+  test("a response with another object than the requested one fails a write, with a message that the change succeeded", async () => {
     let answered = 0
     const { ask } = await startAnsweringAll(() => ({ body: { ...other, id: answered++ === 0 ? "d1" : "other" } }))
     const { errors } = await ask(`mutation { updateDataAsset(input: { id: "d1", name: "New" }) { __typename } }`)
     expect(errors?.[0]?.message).toBe("The change succeeded, but Code Ocean's response could not be read.")
   })
 
-  test("is never an event of a subscription", async () => {
+  test("a response with another object than the requested one is never an event of a subscription", async () => {
     const upstream = await startAnswering({ "/computations/c1": other })
     const url = await startGatewayOn(upstream.url, { clock: hastyTime }).gateway.listen()
     const [event] = await (await follow(url, `subscription { computation(id: "c1") { name } }`)).rest()
     expect(event?.errors).toMatchObject(invalid)
   })
 
-  test("is accepted if only the case of the id differs, or the requested id is the object's slug", async () => {
+  test("a response with another object than the requested one is accepted if only the case of the id differs, or the requested id is the object's slug", async () => {
     const upstream = await startAnswering({
       "/capsules/C1": { ...other, id: "c1" },
       "/capsules/1234567": { ...other, id: "c1", slug: "1234567" },
@@ -59,7 +59,7 @@ describe("a response with another object than the requested one", () => {
     expect(await ask(query)).toEqual({ data: { upper: found, slug: found } })
   })
 
-  test("in a search for several ids is ignored", async () => {
+  test("a response with another object than the requested one in a search for several ids is ignored", async () => {
     const [first, second] = ["00000000-0000-4000-8000-000000000001", "00000000-0000-4000-8000-000000000002"]
     const upstream = await startAnswering({
       "/capsules/search": { has_more: false, results: [other, { ...other, id: second, name: "Second" }] },

@@ -79,7 +79,7 @@ describe("a panel's pattern", () => {
     expect(answers).toEqual(new Set([false, undefined]))
   })
 
-  test("knows JavaScript's spaces, digits, word characters and line ends, each of them", () => {
+  test("a panel's pattern has JavaScript's spaces, digits, word characters and line ends, each of them", () => {
     const sets = [/^\s$/, /^\S$/, /^[\s]$/, /^[^\s]$/, /^[\Sa]$/, /^\d$/, /^\D$/, /^\w$/, /^\W$/, /^.$/, /^[^\d\s]$/]
     for (const set of sets) {
       for (let code = 0; code <= 0xffff; code += 0x100) {
@@ -107,7 +107,7 @@ describe("a panel's pattern", () => {
     maxLength: 8,
   })
 
-  test("never refuses what JavaScript takes, nor takes what it refuses, whatever characters it is of", () => {
+  test("a panel's pattern never refuses what JavaScript takes, nor takes what it refuses, whatever characters it is of", () => {
     const unit = fc.constantFrom(..."ab1-]^$.*+?()[]{}|\\,dDwWsSbBnu:=!<>\u00a0é")
     let checked = 0
     fc.assert(
@@ -122,7 +122,7 @@ describe("a panel's pattern", () => {
     expect(checked).toBeGreaterThan(1_000)
   })
 
-  test("never refuses what JavaScript takes, nor takes what it refuses, however it nests", () => {
+  test("a panel's pattern never refuses what JavaScript takes, nor takes what it refuses, however it nests", () => {
     const { pattern: nested } = fc.letrec<{ pattern: string; atom: string }>((tie) => ({
       atom: fc.oneof(
         { maxDepth: 3 },
@@ -151,13 +151,13 @@ describe("a panel's pattern", () => {
     expect(checked).toBeGreaterThan(1_000)
   })
 
-  test("takes no time to speak of, whatever it is", () => {
+  test("a panel's pattern is matched in a bounded time, whatever it is", () => {
     const started = cpuMs()
     for (const [pattern, value] of evil) matches(pattern, value)
     expect(cpuMs() - started).toBeLessThan(2_000)
   })
 
-  test("is not checked any more once a request's patterns have taken the steps that they may take together", () => {
+  test("a panel's pattern is not checked any more once a request's patterns have taken the steps that they may take together", () => {
     const patterns = new Patterns()
     const answers = Array.from({ length: 1_000 }, (_, index) => patterns.matches(`(a+)+${index}$`, longValue))
     expect(answers[0]).toBe(false)
@@ -175,7 +175,7 @@ describe("a panel full of evil patterns", () => {
     value: evil[index % evil.length]?.[1],
   }))
 
-  test("doesn't keep others from their answers, however many runs and processes a request has", async () => {
+  test("a panel full of slow patterns does not delay others, however many runs and processes a request has", async () => {
     const { ask, gateway, sandbox } = await startGateway()
     const url = await gateway.listen()
     const body = { parameters, processes: ["one", "two"].map((name) => ({ name, parameters })) }

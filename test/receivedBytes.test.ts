@@ -17,7 +17,7 @@ describe("the bytes of all responses to one request", () => {
     return { upstream, ...startGatewayOn(upstream.url, { config: { upstreamConnections: 4 } }) }
   }
 
-  test("are limited to 128 MiB: later reads are OPERATION_TOO_COSTLY, and earlier results stay", async () => {
+  test("the bytes of all responses to one request are limited to 128 MiB: later reads are OPERATION_TOO_COSTLY, and earlier results stay", async () => {
     const { ask, upstream } = await startLarge()
     const { data, errors } = await ask(capsules, idsOf(20))
     const there = data.capsules.filter((capsule: object | null) => capsule !== null)
@@ -32,7 +32,7 @@ describe("the bytes of all responses to one request", () => {
     expect((await ask(capsules, idsOf(2))).errors).toBeUndefined()
   })
 
-  test("are counted for each request, even if requests share a call", async () => {
+  test("the bytes of all responses to one request are counted for each request, even if requests share a call", async () => {
     const { ask } = await startLarge()
     const [many, few] = await Promise.all([ask(capsules, idsOf(12)), ask(capsules, idsOf(2))])
     expect(many.errors!.length).toBeGreaterThan(0)

@@ -43,7 +43,7 @@ async function page({ ask }: World, type: string, field: string, first: number, 
 }
 
 describe("Relay's cursor connections", () => {
-  test("are what every field with pages has", () => {
+  test("every field with pages has Relay's cursor connections", () => {
     expect(connectionFields.length).toBeGreaterThan(6)
   })
 

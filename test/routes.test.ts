@@ -158,7 +158,7 @@ describe("with a token of its own, on this machine's own address, the gateway le
   const named = (host: string, headers: string[] = []) =>
     wire("POST /graphql HTTP/1.1", headers, capsule).replace("Host: gateway", `Host: ${host}`)
 
-  test("to whoever asks by this machine's name", async () => {
+  test("the gateway's own token is used for requests to this machine's own name", async () => {
     const { gateway } = await startGateway({ config: { codeoceanToken: tokens.ada } })
     const url = await gateway.listen()
     for (const host of ["localhost:4000", "LOCALHOST", "127.0.0.1", "[::1]:4000"]) {
@@ -166,7 +166,7 @@ describe("with a token of its own, on this machine's own address, the gateway le
     }
   })
 
-  test("but to no page whose own name leads here", async () => {
+  test("the gateway's own token is not used for a page whose own domain name resolves to this machine", async () => {
     const { gateway, sandbox } = await startGateway({ config: { codeoceanToken: tokens.ada } })
     const url = await gateway.listen()
     for (const host of ["evil.example:4000", "localhost.evil.example", "127.0.0.1.evil.example", "10.0.0.1"]) {
@@ -179,7 +179,7 @@ describe("with a token of its own, on this machine's own address, the gateway le
     expect(contentOf(own)).toContain("Cell Counter")
   })
 
-  test("and behind another address to whoever reaches it", async () => {
+  test("the gateway's own token is used for every request that reaches another address than this machine's own", async () => {
     const { gateway } = await startGateway({ config: { codeoceanToken: tokens.ada, host: "0.0.0.0" } })
     const url = (await gateway.listen()).replace("0.0.0.0", "127.0.0.1")
     expect(contentOf(await exchangeRaw(url, named("gateway.example.org")))).toContain("Cell Counter")
@@ -218,7 +218,7 @@ describe("an Authorization that is no token is refused, and never becomes the ga
     expect(JSON.stringify([lines, errors])).not.toMatch(/cop_|secret/)
   })
 
-  test("while none at all is answered with it", async () => {
+  test("a request without an Authorization header is answered with the gateway's own token", async () => {
     const { gateway } = await startGateway({ config: { codeoceanToken: tokens.ada } })
     const request = wire("POST /graphql HTTP/1.1", [], capsule).replace("Host: gateway", "Host: localhost")
     const answer = await exchangeRaw(await gateway.listen(), request)

@@ -156,7 +156,7 @@ describe("creating data assets", () => {
     expect((await rest(`POST /data_assets/${json.id}/files`, { body: { path: "" } })).json.items).toHaveLength(2)
   })
 
-  test("from results, it holds copies of the files and tells where they came from", async () => {
+  test("a data asset from results holds copies of the files and names where they came from", async () => {
     const { sandbox, rest } = await startRest()
     const { json } = await create(rest, { source: { computation: { id: seed.countedCells } } })
     expect(json).toMatchObject({
@@ -182,7 +182,7 @@ describe("creating data assets", () => {
     expect(await (await fetch(urls.download_url)).text()).toBe("section,cells\n1,812\n2,790\n")
   })
 
-  test("from one folder of the results, it holds just that", async () => {
+  test("a data asset from one folder of the results holds only that folder", async () => {
     const { sandbox, rest } = await startRest()
     const { json } = await create(rest, { source: { computation: { id: seed.countedCells, path: "figures/raw/" } } })
     sandbox.clock.advance(11)
@@ -191,7 +191,7 @@ describe("creating data assets", () => {
     expect(await later(rest, json.id)).toMatchObject({ files: 2, size: 21 })
   })
 
-  test("from a pipeline's run, it keeps the profile and the values of the processes", async () => {
+  test("a data asset from a pipeline's run keeps the profile and the values of the processes", async () => {
     const { rest } = await startRest()
     const { json } = await create(rest, { source: { computation: { id: seed.pipelineRun } } })
     expect(json).toMatchObject({
@@ -212,7 +212,7 @@ describe("creating data assets", () => {
     expect((await rest(`POST /data_assets/${json.id}/files`, { body: { path: "" } })).status).toBe(400)
   })
 
-  test("from a cloud workstation, a named script makes it a result of the capsule", async () => {
+  test("a data asset from a cloud workstation with a named script is a result of the capsule", async () => {
     const { rest } = await startRest()
     const of = (run_script?: string) =>
       create(rest, { source: { cloud_workstation: { id: seed.workstation, path: "scratch", run_script } } })
@@ -223,7 +223,7 @@ describe("creating data assets", () => {
     })
   })
 
-  test("from Google, and external from Amazon", async () => {
+  test("a data asset can come from Google, and external from Amazon", async () => {
     const { rest } = await startRest()
     expect((await create(rest, { source: { gcp: { bucket: "g" } } })).json.source_bucket).toEqual({
       origin: "gcp",
@@ -453,7 +453,7 @@ describe("changing data assets", () => {
 describe("a provenance graph of a thousand data assets", () => {
   const graph = lineageGraph(1000)
 
-  test("is as deep, as branched and as closed as it is described", () => {
+  test("a provenance graph of a thousand data assets is as deep, as branched and as closed as it is described", () => {
     const byId = new Map(graph.map((asset) => [asset.id, asset]))
     const depths = new Map<string, number>()
     const walking = new Set<string>()
@@ -480,7 +480,7 @@ describe("a provenance graph of a thousand data assets", () => {
     expect([...uses.values()].filter((times) => times.length > 1).length).toBeGreaterThan(100)
   })
 
-  test("is what the API answers, 403 and 404 included", async () => {
+  test("a provenance graph of a thousand data assets is what the API answers, 403 and 404 included", async () => {
     const { rest } = await startRest({ lineage: 1000 })
     const statuses = new Set<number>()
     for (const { id, restricted } of graph.filter((asset) => asset.restricted)) {

@@ -27,7 +27,7 @@ describe("a change that breaks clients of the last release", () => {
     expect(await breakingChanges(buildSchema(before), buildSchema(after, { assumeValid: true }))).toEqual([sentence])
   })
 
-  test("but none that only adds", async () => {
+  test("a change that only adds breaks no client of the last release", async () => {
     const after = before.replace("gone: Int", "gone: Int new(id: ID): Kind").replace("NEW OLD", "NEW OLD NEWER")
     expect(await breakingChanges(buildSchema(before), buildSchema(after))).toEqual([])
   })

@@ -161,7 +161,7 @@ describe("clients who hang up, a hundred at once, leave nothing open", () => {
     expect(outcomes).toEqual(Array(crowd).fill("cancelled"))
   })
 
-  test("in the middle of a request", async () => {
+  test("a hundred clients that hang up in the middle of a request leave nothing open", async () => {
     const world = await startGateway()
     const url = await world.gateway.listen()
     const sockets = await connectAll(url)
@@ -175,7 +175,7 @@ describe("clients who hang up, a hundred at once, leave nothing open", () => {
     expect(world.lines.filter(({ level }) => level === "error")).toEqual([])
   })
 
-  test("with ten requests sent in a row, none of them answered", async () => {
+  test("a hundred clients that hang up after ten requests in a row leave nothing open", async () => {
     const world = await startGateway({ config: { callerConcurrentRequests: 0, callerRequestsPerSecond: 0 } })
     const url = await world.gateway.listen()
     const hold = world.sandbox.hold()
@@ -187,7 +187,7 @@ describe("clients who hang up, a hundred at once, leave nothing open", () => {
     hold.end()
   })
 
-  test("and their subscriptions end", async () => {
+  test("the subscriptions of a hundred clients that hang up end", async () => {
     const world = await startGateway()
     const url = await world.gateway.listen()
     const sockets = await connectAll(url)

@@ -286,7 +286,7 @@ describe("a data asset that a search returns unreadable", () => {
   const found = { results: [asset, null, { name: "no id" }, { ...asset, id: 2 }] }
   const bodies = { "/data_assets/search": found, "/data_assets/d1": asset, "/data_assets/2": { ...asset, id: 2 } }
 
-  test("is a null behind the items of a bulk edit, and counts as failed", async () => {
+  test("a data asset that a search returns unreadable is a null behind the items of a bulk edit, and counts as failed", async () => {
     const upstream = await startAnswering(bodies)
     const answer = await startGatewayOn(upstream.url).ask(`mutation {
       updateDataAssets(input: { search: { query: "x" }, addTags: ["new"] }) {
@@ -301,7 +301,7 @@ describe("a data asset that a search returns unreadable", () => {
     expect(pathsOf(answer)).toEqual(["updateDataAssets.items.2", "updateDataAssets.items.3"])
   })
 
-  test("is a null behind the results of attaching the others", async () => {
+  test("a data asset that a search returns unreadable is a null behind the results of attaching the others", async () => {
     const upstream = await startAnswering({ ...bodies, "/capsules/c1/data_assets": [{ id: "d1" }, { id: 2 }] })
     const answer = await startGatewayOn(upstream.url).ask(`mutation {
       attachDataAssets(input: { capsuleId: "c1", search: { query: "x" } }) {
@@ -313,7 +313,7 @@ describe("a data asset that a search returns unreadable", () => {
     expect(JSON.parse(upstream.requests[1]!.body)).toEqual([{ id: "d1" }, { id: "2" }])
   })
 
-  test("is what is to blame if the search returns nothing else", async () => {
+  test("a data asset that a search returns unreadable is what is to blame if the search returns nothing else", async () => {
     const upstream = await startAnswering({ "/data_assets/search": { results: [null] } })
     const answer = await startGatewayOn(upstream.url).ask(
       `mutation { attachDataAssets(input: { capsuleId: "c1", search: { query: "x" } }) { __typename } }`,
@@ -382,14 +382,14 @@ describe("one object in place of a list of objects is read as a list of one", ()
       `{ customMetadata { it: fields { name } } }`,
       { "/custom_metadata": { fields: { name: "a" } } },
     ],
-  ])("as %s", async (_list, query, bodies) => {
+  ])("one object in place of a list of objects is read as a list of one: %s", async (_list, query, bodies) => {
     const upstream = await startAnswering(bodies)
     const { data, errors } = await startGatewayOn(upstream.url).ask(query)
     expect(errors).toBeUndefined()
     expect(JSON.stringify(data)).toMatch(/"it":\[\{"\w+":"a"\}\]/)
   })
 
-  test("but an empty object holds none", async () => {
+  test("an empty object in place of a list of objects is read as an empty list", async () => {
     const upstream = await startAnswering({ "/capsules/c1": { ...capsule, versions: {} } })
     const { data } = await startGatewayOn(upstream.url).ask(`{ capsule(id: "c1") { versions { doi } } }`)
     expect(data.capsule.versions).toEqual([])

@@ -87,7 +87,7 @@ describe("Retry-After", () => {
     return upstream
   }
 
-  test("is waited for when it is a number of seconds", async () => {
+  test("Retry-After is waited for when it is a number of seconds", async () => {
     const upstream = await startBusy(() => "1")
     const { ask } = startGatewayOn(upstream.url)
     expect((await ask(nameOf("c1"))).data.capsule.name).toBe("Quiet again")
@@ -95,7 +95,7 @@ describe("Retry-After", () => {
     expect(second!.at - first!.at).toBeGreaterThan(990)
   })
 
-  test("is waited for when it is an HTTP date", async () => {
+  test("Retry-After is waited for when it is an HTTP date", async () => {
     let until = 0
     const upstream = await startBusy(() => {
       until = Math.floor(Date.now() / 1000) * 1000 + 2000
@@ -106,12 +106,12 @@ describe("Retry-After", () => {
     expect(performance.timeOrigin + upstream.requests[1]!.at).toBeGreaterThan(until - 50)
   })
 
-  test("in the past means now", () => {
+  test("Retry-After in the past means now", () => {
     expect(parseRetryAfterMs("Wed, 21 Oct 2015 07:28:00 GMT")).toBe(0)
     expect(parseRetryAfterMs("0")).toBe(0)
   })
 
-  test("is the shortest wait, while the waits double up to two seconds", () => {
+  test("Retry-After is the shortest wait, while the waits double up to two seconds", () => {
     const waits = [1, 2, 3].map((attempt) => retryDelayMs(attempt, 60_000, undefined, 1))
     expect(waits).toEqual([100, 200, 400])
     expect(retryDelayMs(1, 60_000, 5_000, 1)).toBe(5_000)
@@ -318,7 +318,7 @@ describe.each([
     expect(sandbox.requests).toHaveLength(3)
   })
 
-  test("does not affect another client's calls in the same queue", async () => {
+  test("a client that hangs up does not affect another client's calls in the same queue", async () => {
     const { sandbox, ask, asked, leave } = await overSocket({ config: { upstreamConnections: 1 } })
     const hold = sandbox.hold()
     const left = asked(manyNames, { ids: many })
@@ -344,7 +344,7 @@ describe.each([
     expect(sandbox.requestsTo(capsuleRoute)).toHaveLength(1)
   })
 
-  test("prevents the calls that would have followed", async () => {
+  test("a client that hangs up prevents the calls that would have followed", async () => {
     const { sandbox, asked, leave, cancelled } = await overSocket()
     const hold = sandbox.hold()
     const left = asked(
@@ -358,7 +358,7 @@ describe.each([
     expect(sandbox.requests).toHaveLength(1)
   })
 
-  test("is one line in the log, and no error", async () => {
+  test("a client that hangs up is one line in the log, and no error", async () => {
     const { sandbox, asked, leave, cancelled, lines } = await overSocket()
     const hold = sandbox.hold()
     const left = asked(nameOf())
@@ -372,7 +372,7 @@ describe.each([
 })
 
 describe("the pool", () => {
-  test("never has more calls in flight than UPSTREAM_CONNECTIONS, whoever makes them", async () => {
+  test("the pool never has more calls in flight than UPSTREAM_CONNECTIONS, whoever makes them", async () => {
     const { ask, sandbox } = await startGateway({ config: { upstreamConnections: 2 } })
     const hold = sandbox.hold()
     const ids = (from: number) => [0, 1, 2].map((index) => `id-${from + index}`)
@@ -398,7 +398,7 @@ describe("the pool", () => {
     expect((await ask(nameOf())).data.capsule.name).toBe("Cell Counter")
   })
 
-  test("reports that Code Ocean can't be reached", async () => {
+  test("the pool reports that Code Ocean can't be reached", async () => {
     const { ask, lines } = startGatewayOn(await unusedAddress())
     const { data, errors } = await ask(nameOf())
     expect(data).toEqual({ capsule: null })
@@ -670,7 +670,7 @@ describe("an upstream that echoes the token", () => {
     expect(texts.filter((text) => text.includes(token) || text.includes(basic) || text.includes("quoted"))).toEqual([])
   })
 
-  test("with a token that is part of ordinary words leaves the rest of an error readable", async () => {
+  test("a token that is part of ordinary words leaves the rest of an error readable", async () => {
     const { ask, sandbox } = await startGateway({ config: { codeoceanToken: "e" } })
     sandbox.failNext(capsuleRoute, { status: 400, body: { message: "nothing to see", status: true } })
     const { errors } = await ask(nameOf(), {}, {})

@@ -33,7 +33,7 @@ describe("deeply nested JSON", () => {
     ["objects", objects],
     ["lists behind many wide ones", (levels: number) => `[${`${lists(3)},`.repeat(500)}${lists(levels - 1)}]`],
     ["objects before a long text of brackets", (levels: number) => `[${objects(levels - 1)},"${"[{".repeat(1000)}"]`],
-  ])("is passed on up to 200 levels, and fails its call beyond them: %s", async (_what, json) => {
+  ])("deeply nested JSON is passed on up to 200 levels, and fails its call beyond them: %s", async (_what, json) => {
     watchProcess()
     let levels = 198
     const { ask } = await startAnsweringAll(() => ({ body: assetWith(json(levels)) }))
@@ -45,12 +45,12 @@ describe("deeply nested JSON", () => {
     }
   })
 
-  test("is not found in brackets within strings", async () => {
+  test("deeply nested JSON is not found in brackets within strings", async () => {
     const { ask } = await startAnsweringAll(() => ({ body: assetWith(JSON.stringify('[{\\"['.repeat(1000))) }))
     expect((await ask(metadata)).errors).toBeUndefined()
   })
 
-  test("ends a subscription to the object with an error, and no other request", async () => {
+  test("deeply nested JSON ends a subscription to the object with an error, and no other request", async () => {
     watchProcess()
     const upstream = await startFaultyUpstream(() => ({ body: assetWith(lists(3_000)) }))
     const { gateway } = startGatewayOn(upstream.url, { clock: hastyTime })
@@ -61,7 +61,7 @@ describe("deeply nested JSON", () => {
     expect(gateway.stats).toMatchObject({ pollers: 0, listeners: 0 })
   })
 
-  test("in a search fails the search, and in an error's body does not change the error", async () => {
+  test("deeply nested JSON in a search fails the search, and in an error's body does not change the error", async () => {
     watchProcess()
     const { ask } = await startAnsweringAll(() => ({ status: 400, body: `{"message":"no","more":${lists(3_000)}}` }))
     const { errors } = await ask("{ searchCapsules { nodes { id } } }")
@@ -74,7 +74,7 @@ describe("deeply nested JSON", () => {
     ])
   })
 
-  test("in the response to a write gives an error that says that the change succeeded", async () => {
+  test("deeply nested JSON in the response to a write gives an error that says that the change succeeded", async () => {
     const { ask } = await startAnsweringAll(() => ({ body: assetWith(lists(3_000)) }))
     const { errors } = await ask(
       `mutation { createDataAsset(input: { name: "n", tags: [], mount: "m", source: { aws: { bucket: "b" } } }) { __typename } }`,
@@ -90,14 +90,14 @@ describe("the data of an error beside its message", () => {
     return (await ask(archive)).data.archiveCapsule
   }
 
-  test("is passed on up to 16,384 characters of JSON", async () => {
+  test("the data of an error beside its message is passed on up to 16,384 characters of JSON", async () => {
     const small = { datasets: ["x".repeat(16_384 - '{"datasets":[""]}'.length)] }
     expect(await refusal({ message: "In use.", ...small })).toEqual({ message: "In use.", details: small })
     const large = { datasets: ["x".repeat(16_385 - '{"datasets":[""]}'.length)] }
     expect(await refusal({ message: "In use.", ...large })).toEqual({ message: "In use.", details: null })
   })
 
-  test("is left out, as the message is, if the body is larger than a mebibyte", async () => {
+  test("the data of an error beside its message is left out, as the message is, if the body is larger than a mebibyte", async () => {
     expect(await refusal({ message: "x".repeat(1024 * 1024) })).toEqual({
       message: "Code Ocean answered 409.",
       details: null,
@@ -135,7 +135,7 @@ describe("a token in a response", () => {
   })
 
   test.each(["cop_0123456789abcdef", "cop_0123456789abcdefg", "cop_0123456789abcdefgh", "ab", "a"])(
-    "is redacted whatever its length: %s",
+    "a token in a response is redacted whatever its length: %s",
     (short) => {
       const redact = createRedaction(short)
       for (const form of [short, base64(short), base64(`${short}:`), Buffer.from(`${short}:`).toString("base64url")]) {
@@ -144,7 +144,7 @@ describe("a token in a response", () => {
     },
   )
 
-  test("is not found in a text without it, which stays unchanged", () => {
+  test("a token in a response is not found in a text without it, which stays unchanged", () => {
     const text = `100 % of "\\u0041\\/%2F" \\ %zz`
     expect(createRedaction(token)(text)).toBe(text)
   })
@@ -169,7 +169,7 @@ describe("a token in a response", () => {
     for (const form of all) expect(text).not.toContain(JSON.stringify(form).slice(1, -1))
   })
 
-  test("is found in linear time", () => {
+  test("a token in a response is found in linear time", () => {
     const redact = createRedaction(`${"a".repeat(1_000)}%`)
     const begun = cpuMs()
     for (const text of ["a".repeat(1024 * 1024), "%61".repeat(300_000), "YWFh".repeat(262_144)]) redact(text)
@@ -194,18 +194,21 @@ describe("a list that is longer than any of Code Ocean's", () => {
       "customMetadata { key }",
       (count: number) => ({ custom_metadata: Object.fromEntries(strings(count).map((key) => [key, 1])) }),
     ],
-  ])("fails its field alone beyond 10,000 items: %s", async (field, more) => {
-    let count = 10_000
-    const { ask } = await startAnsweringAll(() => ({ body: asset(more(count)) }))
-    const query = `{ dataAsset(id: "d1") { name ${field} } }`
-    expect((await ask(query)).errors).toBeUndefined()
-    count = 10_001
-    const { data, errors } = await ask(query)
-    expect(data.dataAsset.name).toBe("Odd")
-    expect(errors).toMatchObject([invalid])
-  })
+  ])(
+    "a list that is longer than any of Code Ocean's fails its field alone beyond 10,000 items: %s",
+    async (field, more) => {
+      let count = 10_000
+      const { ask } = await startAnsweringAll(() => ({ body: asset(more(count)) }))
+      const query = `{ dataAsset(id: "d1") { name ${field} } }`
+      expect((await ask(query)).errors).toBeUndefined()
+      count = 10_001
+      const { data, errors } = await ask(query)
+      expect(data.dataAsset.name).toBe("Odd")
+      expect(errors).toMatchObject([invalid])
+    },
+  )
 
-  test("fails its call beyond 250,000 objects", async () => {
+  test("a list that is longer than any of Code Ocean's fails its call beyond 250,000 objects", async () => {
     let count = 250_000
     const { ask } = await startFaultyUpstream(({ path }) => ({
       body: path.endsWith("computations")

@@ -159,7 +159,7 @@ describe("a lineage", () => {
     ["ids that are none", { data_assets: ["d2", "", null, "../x", {}] }],
     ["a run's id that is none", { computation: "a/b", data_assets: ["d2"] }],
     ["a capsule's id that is none", { capsule: {}, data_assets: ["d2"] }],
-  ])("has the readable sources beside %s", async (_what, provenance) => {
+  ])("a lineage has the readable sources beside %s", async (_what, provenance) => {
     const upstream = await startAnswering({
       "/data_assets/d1": { ...asset, provenance },
       "/data_assets/d2": { ...asset, id: "d2" },
@@ -178,7 +178,7 @@ describe("a lineage", () => {
     expectBlamed(answer, unreadable)
   })
 
-  test("has the readable inputs that a run lists beside unreadable ones", async () => {
+  test("a lineage has the readable inputs that a run lists beside unreadable ones", async () => {
     const upstream = await startAnswering({
       "/data_assets/d1": { ...asset, provenance: { computation: "r1" } },
       "/data_assets/d2": { ...asset, id: "d2" },
@@ -190,7 +190,7 @@ describe("a lineage", () => {
     expectBlamed(answer, ["dataAsset.lineage.nodes.3"])
   })
 
-  test("has every product whose other inputs are unreadable, and says that it may lack more", async () => {
+  test("a lineage has every product whose other inputs are unreadable, and says that it may lack more", async () => {
     const product = { ...asset, id: "d2", provenance: { data_assets: ["", "d1", {}] } }
     const upstream = await startAnswering({
       "/data_assets/d1": asset,
