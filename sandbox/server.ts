@@ -42,6 +42,8 @@ export interface SandboxOptions {
   lineage?: number
   /** Serves this folder's objects instead of the named ones. */
   dataFolder?: string
+  /** The platform's version, which clients' Min-Server-Version is compared with. Default: 4.8.0 */
+  version?: string
   /** Leaves out the named ones with values that the documentation doesn't know, on which the official client fails. */
   documentedOnly?: boolean
 }
@@ -139,7 +141,6 @@ export function sandboxOptions(env: Record<string, string | undefined>): Sandbox
 }
 
 const base = "/api/v1"
-const platformVersion = [4, 6, 0]
 const maximumBodyBytes = 8 * 1024 * 1024
 /** Beyond this many recorded requests the older half is forgotten, so that a long benchmark does not fill the memory. */
 const maximumRecorded = 40_000
@@ -161,7 +162,7 @@ const randomFailures: readonly Failure[] = [
 /** Starts Code Ocean in memory. Rejects with SandboxOptionsError when it cannot listen or the data folder is broken. */
 export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbox> {
   const { port = 0, host = "127.0.0.1", latencyMs = 0, faultRate = 0, slowRate = 0 } = options
-  const { generate = 0, lineage = 0, dataFolder, documentedOnly = false } = options
+  const { generate = 0, lineage = 0, dataFolder, documentedOnly = false, version = "4.8.0" } = options
   const clock = createClock()
   const world = createWorld(clock, accounts())
   if (dataFolder === undefined) addSeed(world, documentedOnly)
@@ -208,7 +209,7 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
 
   function respond(request: RecordedRequest, parsed: Parsed, origin: string): Answer {
     const needed = request.headers["min-server-version"]
-    if (needed !== undefined) checkVersion(needed)
+    if (needed !== undefined) checkVersion(needed, version)
     const caller = world.access.get(tokenOf(request.headers.authorization) ?? "")
     if (!caller) return refuse(401, "a valid access token is required")
     const { route, params, allowed } = find(request.method, parsed.segments)
@@ -483,12 +484,10 @@ function tokenOf(authorization: string | undefined): string | undefined {
 }
 
 /** 412 to a client that needs a newer platform than this. */
-function checkVersion(needed: string): void {
+function checkVersion(needed: string, version: string): void {
   if (!/^\d+(\.\d+){0,2}$/.test(needed)) refuse(400, "Min-Server-Version must be a version like 4.6.0")
-  const parts = needed.split(".").map(Number)
-  const at = platformVersion.findIndex((part, place) => part !== (parts[place] ?? 0))
-  if (at >= 0 && (parts[at] ?? 0) > platformVersion[at]!)
-    refuse(412, `this server's version is ${platformVersion.join(".")}, the client needs ${needed} or newer`)
+  if (version.localeCompare(needed, "en", { numeric: true }) < 0)
+    refuse(412, `this server's version is ${version}, the client needs ${needed} or newer`)
 }
 
 function encode({ status, body, headers }: Answer): { status: number; body: Buffer; headers: Record<string, string> } {

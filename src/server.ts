@@ -284,6 +284,7 @@ export function createGateway(config: Config, log: Log, options: GatewayOptions 
 function openUpstream(config: Config, limits: Limits, options: GatewayOptions, log: Log): UpstreamPool {
   return createUpstreamPool({
     url: config.codeoceanUrl,
+    minServerVersion: config.minServerVersion,
     timeoutMs: config.upstreamTimeoutMs,
     deadlineMs: config.requestDeadlineMs,
     connections: config.upstreamConnections,

@@ -29,6 +29,25 @@ test("CODEOCEAN_URL is the only required setting", () => {
   })
 })
 
+test("MIN_SERVER_VERSION has three numbers", () => {
+  expect(readConfig({ CODEOCEAN_URL }).minServerVersion).toBe("4.6.0")
+  expect(readConfig({ CODEOCEAN_URL, MIN_SERVER_VERSION: "4.10.12" }).minServerVersion).toBe("4.10.12")
+  for (const MIN_SERVER_VERSION of [
+    "4",
+    "4.6",
+    "v4.6.0",
+    "4.6.0.1",
+    "4.06.0",
+    "4.6.0-rc1",
+    "4.6.0\r\nX: y",
+    "newest",
+    " 4.6.0",
+  ])
+    expect(problemsOf({ CODEOCEAN_URL, MIN_SERVER_VERSION })).toEqual([
+      "MIN_SERVER_VERSION must be a version of three numbers, such as 4.6.0",
+    ])
+})
+
 test("the documented defaults are those in force", () => {
   const shown = Object.fromEntries(settings.map((setting) => [setting.name, setting.default]))
   expect(readConfig({ ...shown, CODEOCEAN_URL })).toEqual(readConfig({ CODEOCEAN_URL }))

@@ -171,6 +171,7 @@ test(
     // One connection, so that responses come in the order of the requests.
     const upstreamPool = createUpstreamPool({
       url: new URL(`${upstream.url}/`),
+      minServerVersion: "4.6.0",
       connections: 1,
       timeoutMs: 10_000,
       deadlineMs: 60_000,

@@ -185,8 +185,8 @@ describe("tokens", () => {
     const { rest } = await startRest()
     const ask = (version: string) =>
       rest(`GET /capsules/${seed.cellCounter}`, { headers: { "min-server-version": version } })
-    for (const version of ["4.6.0", "4.5.12", "3.9", "4"]) expect((await ask(version)).status).toBe(200)
-    for (const version of ["4.6.1", "4.10.0", "5"]) expect((await ask(version)).status).toBe(412)
+    for (const version of ["4.8.0", "4.5.12", "3.9", "4"]) expect((await ask(version)).status).toBe(200)
+    for (const version of ["4.8.1", "4.10.0", "5"]) expect((await ask(version)).status).toBe(412)
     expect((await ask("newest")).status).toBe(400)
   })
 

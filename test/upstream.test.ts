@@ -429,6 +429,29 @@ describe("what is sent", () => {
       expect(headers).not.toHaveProperty(name)
   })
 
+  test("MIN_SERVER_VERSION is sent with every call", async () => {
+    const { ask, sandbox } = await startGateway({ config: { minServerVersion: "4.5.12" } })
+    const { errors } = await ask(`mutation { renameComputation(input: {id: "${seed.countedCells}", name: "x"}) {
+      ... on RenameComputationPayload { computation { name results { entries { name } } } }
+    } }`)
+    expect(errors).toBeUndefined()
+    const sent = sandbox.requests.map(({ method, headers }) => `${method} ${headers["min-server-version"]}`)
+    expect(sent).toEqual(["PATCH 4.5.12", "GET 4.5.12", "POST 4.5.12"])
+  })
+
+  test("a deployment that is older than MIN_SERVER_VERSION is an error that names the setting", async () => {
+    const sandbox = { version: "4.5.12" }
+    const { ask } = await startGateway({ sandbox })
+    expect((await ask(nameOf())).errors![0]).toMatchObject({
+      message: expect.stringMatching(
+        /4\.5\.12.* MIN_SERVER_VERSION is the oldest version that the gateway accepts\.\)$/,
+      ),
+      extensions: { code: "UPSTREAM_INVALID_RESPONSE", upstream: { status: 412 } },
+    })
+    const older = await startGateway({ sandbox, config: { minServerVersion: "4.5.0" } })
+    expect((await older.ask(nameOf())).errors).toBeUndefined()
+  })
+
   test("a body has the content type JSON", async () => {
     const { ask, sandbox } = await startGateway()
     await ask("{ searchPipelines { nodes { id } } }")

@@ -54,6 +54,10 @@ export const token = z
   .string()
   .refine(isPlausibleToken, "must be a token: up to 1,024 printable characters, without spaces and colons")
 
+export const platformVersion = z
+  .string()
+  .regex(/^(0|[1-9]\d{0,4})(\.(0|[1-9]\d{0,4})){2}$/, "must be a version of three numbers, such as 4.6.0")
+
 export const origins = z.string().transform((value, context) => {
   const list = value
     .split(",")

@@ -1,5 +1,16 @@
 import { z } from "zod"
-import { boolean, integer, logLevel, logLevels, nodeEnvs, origins, proxyUrl, token, upstreamUrl } from "./kinds.ts"
+import {
+  boolean,
+  integer,
+  logLevel,
+  logLevels,
+  nodeEnvs,
+  origins,
+  platformVersion,
+  proxyUrl,
+  token,
+  upstreamUrl,
+} from "./kinds.ts"
 
 /*
  * The table of settings. `Config`, the checks of the environment, the defaults, `.env.example` and `docs/settings.md` are made
@@ -256,6 +267,13 @@ export const operations = {
 } satisfies Rows
 
 export const upstream = {
+  minServerVersion: {
+    name: "MIN_SERVER_VERSION",
+    kind: platformVersion,
+    default: "4.6.0",
+    meaning:
+      "The oldest version of Code Ocean that the gateway accepts. It is sent with each call as `Min-Server-Version`, and an older deployment refuses the call. Lower it for an older deployment: fields that it lacks are null.",
+  },
   upstreamTimeoutMs: {
     name: "UPSTREAM_TIMEOUT_MS",
     kind: integer(1, 3_600_000),

@@ -13,10 +13,7 @@ import { RetryBudget } from "./retry.ts"
 import { SharedReads } from "./singleFlight.ts"
 import { type HttpResponse, send, TransportError } from "./transport.ts"
 
-/** The oldest platform version whose API this gateway speaks. Older platforms reject the header themselves. */
-const minServerVersion = "4.6.0"
 const userAgent = `${packageJson.name}/${packageJson.version}`
-const commonHeaders = { accept: "application/json", "min-server-version": minServerVersion, "user-agent": userAgent }
 const maxConnectMs = 5_000
 const maxProbeMs = 2_000
 const noResponse = "Code Ocean does not respond."
@@ -39,6 +36,8 @@ export interface UpstreamPool {
 export interface UpstreamOptions {
   /** The deployment's URL. The API is expected under `api/v1/` below it. */
   url: URL
+  /** The oldest version of Code Ocean that may answer. An older one refuses the calls itself. */
+  minServerVersion: string
   /** The timeout of one attempt. */
   timeoutMs: number
   /** The time limit for all calls of one request together. */
@@ -64,9 +63,10 @@ export interface UpstreamOptions {
 
 /** Creates the pool. Connections are opened when they are needed. */
 export function createUpstreamPool(options: UpstreamOptions): UpstreamPool {
-  const { timeoutMs, proxies, fileOrigins = [] } = options
+  const { timeoutMs, proxies, fileOrigins = [], minServerVersion } = options
   const { origin, pathname } = options.url
   const basePath = `${pathname}api/v1/`
+  const commonHeaders = { accept: "application/json", "min-server-version": minServerVersion, "user-agent": userAgent }
   const connectTimeoutMs = Math.min(maxConnectMs, timeoutMs)
   const settings = {
     // transport.ts limits the whole call. These two start anew with each chunk, so a slow drip would pass them.
