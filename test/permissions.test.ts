@@ -46,6 +46,59 @@ describe.each(kinds)("the permissions of a $one", ({ route, one, id }) => {
     expect(errors?.[0]?.extensions.code).toBe("FORBIDDEN")
   })
 
+  test("people and groups are added and removed, and the others keep their roles", async () => {
+    const world = await startGateway()
+    const set = (input: object) => update(world, one, { [`${one}Id`]: id, ...input })
+    await set({
+      users: [
+        { email: users.grace.email, role: "VIEWER" },
+        { email: "stays@example.org", role: "EDITOR" },
+        { email: "goes@example.org", role: "VIEWER" },
+      ],
+      groups: [{ group: "imaging", role: "VIEWER" }],
+      everyone: "VIEWER",
+    })
+    const { data, errors } = await set({
+      addUsers: [{ email: users.grace.email.toUpperCase(), role: "EDITOR" }],
+      removeUsers: [" Goes@example.org", "never@example.org"],
+      removeGroups: ["imaging"],
+    })
+    expect(errors).toBeUndefined()
+    expect(data.result.missing).toBeNull()
+    expect(data.result.permissions).toMatchObject({ groups: [], everyone: "VIEWER" })
+    const roles = data.result.permissions.users.map(({ email, role }: { email: string; role: string }) => [
+      email.toLowerCase(),
+      role,
+    ])
+    expect(roles.sort()).toEqual([
+      [users.grace.email, "EDITOR"],
+      ["stays@example.org", "EDITOR"],
+    ])
+  })
+
+  test("an unknown group that is added is missing in the payload", async () => {
+    const world = await startGateway()
+    const { data } = await update(world, one, {
+      [`${one}Id`]: id,
+      addGroups: [{ group: "nobody knows it", role: "VIEWER" }],
+    })
+    expect(data.result.missing.groups).toEqual([{ group: "nobody knows it", role: "VIEWER" }])
+  })
+
+  test.each([
+    [{ users: [], addUsers: [] }, /`users` replaces the whole list, and `addUsers` changes it/],
+    [{ groups: [], removeGroups: ["x"] }, /`groups` replaces the whole list, and `removeGroups`/],
+    [{ addUsers: [{ email: "A@b.c", role: "VIEWER" }], removeUsers: ["a@B.c "] }, /in `addUsers` and in `removeUsers`/],
+    [{ removeUsers: ["a", " A"] }, /`removeUsers\[1\]`.*twice/],
+    [{ removeGroups: [" "] }, /`removeGroups\[0\]` is empty/],
+    [{ addUsers: [], removeGroups: [] }, /nothing to change/],
+  ])("a change of permissions by %j is an error before anything is sent", async (input, sentence) => {
+    const world = await startGateway()
+    const { errors } = await update(world, one, { [`${one}Id`]: id, ...input })
+    expect(errors).toMatchObject([{ message: expect.stringMatching(sentence), extensions: { code: "BAD_USER_INPUT" } }])
+    expect(world.sandbox.requests).toEqual([])
+  })
+
   test("permissions can be replaced, and the payload has them as they are afterwards", async () => {
     const world = await startGateway()
     const given = {
@@ -232,7 +285,7 @@ describe("a change of permissions", () => {
     [
       "a person twice",
       { users: [graceEdits, { email: users.grace.email.toUpperCase(), role: "VIEWER" }] },
-      '`users` names "grace@example.org" more than once',
+      '`users[1].email`: "grace@example.org" is given twice',
     ],
     [
       "a group twice",
@@ -242,7 +295,7 @@ describe("a change of permissions", () => {
           { group: "neuro", role: "OWNER" },
         ],
       },
-      '`groups` names "neuro" more than once',
+      '`groups[1].group`: "neuro" is given twice',
     ],
     ["a role nobody knows", { users: [{ email: "a@b.org", role: "UNRECOGNIZED" }] }, "cannot be sent as UserRole"],
     [

@@ -262,7 +262,7 @@ describe("the check of a run's values", () => {
 
   test.each([
     [{ value_type: "integer" }, "2.5", "must be an integer"],
-    [{ value_type: "integer" }, "high", "must be an integer"],
+    [{ value_type: "Integer" }, "high", "must be an integer"],
     [{ value_type: "number" }, "high", "must be a number"],
     [{ minimum: "2" }, "1", "must be at least 2"],
     [{ value_options: [1, 2.5, true] }, "3", `can't be "3". Its values: "1", "2.5", "true".`],

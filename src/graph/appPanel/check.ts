@@ -140,7 +140,8 @@ function missingValue(parameter: PanelParameter): string | undefined {
 /** What is wrong with the value. The panel's own default value is always right. */
 function invalidValue(parameter: PanelParameter, value: string, patterns: Patterns): string | undefined {
   if (value === defaultOf(parameter)) return undefined
-  const [minimum, maximum, valueType] = [minimumOf(parameter), maximumOf(parameter), valueTypeOf(parameter)]
+  const [minimum, maximum] = [minimumOf(parameter), maximumOf(parameter)]
+  const valueType = valueTypeOf(parameter)?.toLowerCase()
   const [pattern, options] = [patternOf(parameter), optionsOf(parameter)]
   const number = value.trim() === "" ? Number.NaN : Number(value)
   if (valueType === "integer" && !Number.isInteger(number)) return `must be an integer, not ${quoted(value)}.`

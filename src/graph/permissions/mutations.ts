@@ -8,6 +8,7 @@ import { link, oneCall } from "../cost.ts"
 import { dataAssetById } from "../dataAsset/loader.ts"
 import { DataAsset } from "../dataAsset/type.ts"
 import { capitalized, defineMutation } from "../defineMutation.ts"
+import { readableString } from "../fields.ts"
 import type { loaderById } from "../loader.ts"
 import { clearPermissions, permissionsOf } from "./loader.ts"
 import { missingPermissions } from "./missing.ts"
@@ -44,6 +45,31 @@ export const permissionFields = (t: InputFields) => ({
   shareAssets: t.boolean({ description: "If true, attached data assets are shared too." }),
 })
 
+/** The fields that change some entries and keep the others. */
+const entryFields = (t: InputFields) => ({
+  addUsers: t.field({
+    type: [UserPermissionInput],
+    description: "People to share it with beside the present ones. Who has it already gets the new role.",
+  }),
+  removeUsers: t.stringList({
+    description: "Email addresses of people who lose their access. One without access is no error.",
+  }),
+  addGroups: t.field({
+    type: [GroupPermissionInput],
+    description: "Groups to share it with beside the present ones. One that has it already gets the new role.",
+  }),
+  removeGroups: t.stringList({
+    description: "Names of groups that lose their access. One without access is no error.",
+  }),
+})
+
+interface EntriesInput {
+  addUsers?: PermissionsInput["users"]
+  removeUsers?: readonly string[] | null | undefined
+  addGroups?: PermissionsInput["groups"]
+  removeGroups?: readonly string[] | null | undefined
+}
+
 interface PermissionsInput {
   users?: readonly (typeof UserPermissionInput.$inferInput)[] | null | undefined
   groups?: readonly (typeof GroupPermissionInput.$inferInput)[] | null | undefined
@@ -56,43 +82,114 @@ interface PermissionsInput {
  * for an empty or repeated name and for a role that can't be sent.
  */
 export function wirePermissions({ users, groups, everyone, shareAssets }: PermissionsInput): rest.Permissions {
-  checkNames(
-    "users",
-    "email",
-    // Addresses that differ only in case are the same mailbox.
-    users?.map(({ email }) => email.trim().toLowerCase()),
-  )
-  checkNames(
-    "groups",
-    "group",
-    groups?.map(({ group }) => group.trim()),
-  )
   return {
-    ...(users && {
-      users: users.map(({ email, role }, index) => ({
-        email,
-        role: UserRole.toWire(role, `users[${index}].role`) as string,
-      })),
-    }),
-    ...(groups && {
-      groups: groups.map(({ group, role }, index) => ({
-        group,
-        role: GroupRole.toWire(role, `groups[${index}].role`) as string,
-      })),
-    }),
+    ...(users && { users: wireUsers("users", users) }),
+    ...(groups && { groups: wireGroups("groups", groups) }),
     ...(everyone != null && { everyone: EveryoneRole.toWire(everyone, "everyone") as string }),
     ...(shareAssets != null && { share_assets: shareAssets }),
   }
 }
 
-function checkNames(field: string, key: string, names: readonly string[] = []): void {
-  const empty = names.indexOf("")
-  if (empty >= 0) throw badUserInput(`\`${field}[${empty}].${key}\` is empty: say whom you mean.`)
-  const seen = new Set<string>()
-  for (const name of names) {
-    if (seen.has(name)) {
-      throw badUserInput(`\`${field}\` names ${JSON.stringify(name.slice(0, 100))} more than once: name each once.`)
+/** Addresses that differ only in case are the same mailbox. */
+const sameUser = (email: string) => email.trim().toLowerCase()
+const sameGroup = (group: string) => group.trim()
+
+function wireUsers(field: string, users: NonNullable<PermissionsInput["users"]>): rest.UserPermission[] {
+  checkNames(
+    (index) => `${field}[${index}].email`,
+    users.map(({ email }) => sameUser(email)),
+  )
+  return users.map(({ email, role }, index) => ({
+    email,
+    role: UserRole.toWire(role, `${field}[${index}].role`) as string,
+  }))
+}
+
+function wireGroups(field: string, groups: NonNullable<PermissionsInput["groups"]>): rest.GroupPermission[] {
+  checkNames(
+    (index) => `${field}[${index}].group`,
+    groups.map(({ group }) => sameGroup(group)),
+  )
+  return groups.map(({ group, role }, index) => ({
+    group,
+    role: GroupRole.toWire(role, `${field}[${index}].role`) as string,
+  }))
+}
+
+/** Changes to the entries of one list: those to add, and the names to remove. */
+interface EntryChange<Entry> {
+  add: Entry[]
+  removed: ReadonlySet<string>
+}
+
+/** Throws BAD_USER_INPUT for an empty or repeated name, and for one that is to be added and removed. */
+function entryChange<Entry>(
+  [adding, removing]: [string, string],
+  add: Entry[],
+  nameOf: (entry: Entry) => string,
+  remove: readonly string[],
+): EntryChange<Entry> | undefined {
+  checkNames((index) => `${removing}[${index}]`, remove)
+  const removed = new Set(remove)
+  const both = add.map(nameOf).find((name) => removed.has(name))
+  if (both !== undefined) {
+    throw badUserInput(`${quoted(both)} is in \`${adding}\` and in \`${removing}\`. Name it in one of them.`)
+  }
+  return add.length + removed.size === 0 ? undefined : { add, removed }
+}
+
+/** The list after the change. Entries that cannot be read go back as they came. */
+function changed<Entry extends object>(
+  present: readonly Entry[] | undefined,
+  { add, removed }: EntryChange<Entry>,
+  nameOf: (entry: Entry) => string | undefined,
+): Entry[] {
+  const replaced = new Set([...removed, ...add.map(nameOf)])
+  // One entry may come without a list around it.
+  return [...[present ?? []].flat().filter((entry) => !replaced.has(nameOf(entry))), ...add]
+}
+
+const emailOf = readableString("email")
+const groupOf = readableString("group")
+const nameOfUser = (entry: rest.UserPermission) => sameUser((entry && emailOf(entry)) ?? "")
+const nameOfGroup = (entry: rest.GroupPermission) => sameGroup((entry && groupOf(entry)) ?? "")
+
+/** The changes to single entries. Throws BAD_USER_INPUT if the whole list is given too. */
+function entryChanges(input: PermissionsInput & EntriesInput) {
+  for (const [whole, ...parts] of [
+    ["users", "addUsers", "removeUsers"],
+    ["groups", "addGroups", "removeGroups"],
+  ] as const) {
+    const part = parts.find((name) => input[name] != null)
+    if (input[whole] != null && part !== undefined) {
+      throw badUserInput(`\`${whole}\` replaces the whole list, and \`${part}\` changes it. Give one of them.`)
     }
+  }
+  return {
+    users: entryChange(
+      ["addUsers", "removeUsers"],
+      wireUsers("addUsers", input.addUsers ?? []),
+      nameOfUser,
+      (input.removeUsers ?? []).map(sameUser),
+    ),
+    groups: entryChange(
+      ["addGroups", "removeGroups"],
+      wireGroups("addGroups", input.addGroups ?? []),
+      nameOfGroup,
+      (input.removeGroups ?? []).map(sameGroup),
+    ),
+  }
+}
+
+function quoted(name: string): string {
+  return JSON.stringify(name.slice(0, 100))
+}
+
+function checkNames(placeOf: (index: number) => string, names: readonly string[]): void {
+  const seen = new Set<string>()
+  for (const [index, name] of names.entries()) {
+    if (name === "") throw badUserInput(`\`${placeOf(index)}\` is empty. Name a person or a group.`)
+    if (seen.has(name)) throw badUserInput(`\`${placeOf(index)}\`: ${quoted(name)} is given twice. Give it once.`)
     seen.add(name)
   }
 }
@@ -107,10 +204,16 @@ export async function sendPermissions(
   kind: rest.Shareable,
   id: string,
   change: rest.Permissions,
+  { users, groups }: Partial<ReturnType<typeof entryChanges>> = {},
 ): Promise<void> {
   const current = await rest.getPermissions(context.upstream, kind, id)
   const known = Object.fromEntries(Object.entries(current).filter(([_key, value]) => value !== null))
-  await rest.setPermissions(context.upstream, kind, id, { ...known, ...change })
+  await rest.setPermissions(context.upstream, kind, id, {
+    ...known,
+    ...change,
+    ...(users && { users: changed(current.users, users, nameOfUser) }),
+    ...(groups && { groups: changed(current.groups, groups, nameOfGroup) }),
+  })
   clearPermissions(context)
   // Panels say which data assets the caller may read.
   clearAppPanels(context)
@@ -161,24 +264,30 @@ function definePermissionsMutation<T extends { id: string }>(names: {
 
   defineMutation({
     name,
-    description: `Changes who may do what with a ${what}. Fields that are omitted or null are left unchanged. A given list replaces the current one. Costs two REST calls: the current permissions are read first, because Code Ocean replaces them as a whole. A change that somebody else makes between the two calls is lost.`,
+    description: `Changes who may do what with a ${what}. Fields that are omitted or null are left unchanged. A given list replaces the current one; \`addUsers\`, \`removeUsers\`, \`addGroups\` and \`removeGroups\` change single entries. Costs two REST calls: the current permissions are read first, because Code Ocean replaces them as a whole. A change that somebody else makes between the two calls is lost.`,
     cost: { calls: 2 },
     input: builder.inputType(`${capitalized(name)}Input`, {
       description: `Which ${what}, and which of its permissions are to change: at least one field.`,
       fields: (t) => ({
         [`${one}Id`]: t.id({ required: true, description: `The ${what}'s id.` }),
         ...permissionFields(t),
+        ...entryFields(t),
       }),
     }),
     payload: Payload,
     run: async (input, context) => {
       const id = String((input as Record<string, unknown>)[`${one}Id`])
       const change = wirePermissions(input as PermissionsInput)
-      if (Object.keys(change).length === 0) {
+      const entries = entryChanges(input as PermissionsInput & EntriesInput)
+      if (Object.keys(change).length === 0 && entries.users === undefined && entries.groups === undefined) {
         throw badUserInput("There is nothing to change. Give `users`, `groups`, `everyone` or `shareAssets`.")
       }
-      await names.change(context, id, () => sendPermissions(context, kind, id, change))
-      return { id, asked: change }
+      await names.change(context, id, () => sendPermissions(context, kind, id, change, entries))
+      const added = {
+        ...(entries.users && { users: entries.users.add }),
+        ...(entries.groups && { groups: entries.groups.add }),
+      }
+      return { id, asked: { ...change, ...added } }
     },
   })
 }
