@@ -186,7 +186,7 @@ describe("nothing is captured", () => {
 
   test.each([
     [{ name: " " }, "", /`name`/],
-    [{ permissions: { users: [forGrace.users[0], forGrace.users[0]] } }, "", /more than once/],
+    [{ permissions: { users: [forGrace.users[0], forGrace.users[0]] } }, "", /given twice/],
     [{}, ", accept: []", /`accept`/],
     [{}, ", accept: [SUCCEEDED, IN_PROGRESS]", /`accept`/],
   ])("nothing is captured of invalid input: %j%s", async (more, accept, message) => {
