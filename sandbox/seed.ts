@@ -566,7 +566,12 @@ function addCapsules(world: World): void {
         { id: seed.mouseRecording, mount: "recording" },
         { id: seed.graceLocked, mount: "reference" },
       ],
-      panel: { general: { title: "Drift correction" }, results: [{ file_name: "drift.csv" }] },
+      panel: {
+        general: { title: "Drift correction" },
+        // The pipeline's process has a category with this id too.
+        categories: [{ id: "cat-drift", name: "Alignment" }],
+        results: [{ file_name: "drift.csv" }],
+      },
     },
   )
   addRun(world, drift, {

@@ -91,6 +91,7 @@ test.each([
   ["a bare id of an entity", "friend: Thing", "thingId: ID", "Thing.thingId"],
   ["an entity that is no node", "Thing implements Node", "Thing", "Thing"],
   ["an id of what is no node", "hasNextPage: Boolean!", "id: ID", "PageInfo.id"],
+  ["an id in an interface that is no node", '"X." enum', '"X." interface Named { "X." id: ID } "X." enum', "Named.id"],
   ["a list of connections", "ThingConnection\n", "[ThingConnection]\n", "Query.search"],
   ["a connection without a size", '"X." first: Int', "", "Query.search"],
   ["edges that may be null", "[ThingEdge!]!", "[ThingEdge]", "ThingConnection.edges"],

@@ -31,6 +31,8 @@ const config: CodegenConfig = {
     "src/generated/possibleTypes.ts": { plugins: ["fragment-matcher"] },
     // The same for urql, whose cache wants to know of all types.
     "src/generated/introspection.ts": { plugins: ["./codegen/introspection.ts"] },
+    // The types without an id, which both caches keep inside their parents.
+    "src/generated/embeddedTypes.ts": { plugins: ["./codegen/embeddedTypes.ts"] },
   },
 }
 

@@ -116,9 +116,9 @@ function* typeDepartures(type: GraphQLNamedType, schema: GraphQLSchema): Iterabl
   const fields = type.getFields()
   for (const field of Object.values(fields)) yield* fieldDepartures(name, field, fields, schema)
   if (isObjectType(type) && name.endsWith("Connection")) yield* connectionDepartures(type)
-  if (isObjectType(type) && "id" in type.getFields() && isEntity(name, schema)) {
-    if (!type.getInterfaces().some((one) => one.name === "Node")) yield `${name}: what can be looked up is a Node`
-  } else if (isObjectType(type) && "id" in type.getFields()) {
+  if (name === "Node" || type.getInterfaces().some((one) => one.name === "Node")) return
+  if (isEntity(name, schema)) yield `${name}: what can be looked up is a Node`
+  else if ("id" in fields) {
     yield `${name}.id: only Nodes have a field \`id\`, because caches take an object with one for the same wherever it is`
   }
 }

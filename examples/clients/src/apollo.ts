@@ -2,6 +2,7 @@ import { ApolloClient, ApolloLink, HttpLink, InMemoryCache } from "@apollo/clien
 import { Defer20220824Handler } from "@apollo/client/incremental"
 import { relayStylePagination } from "@apollo/client/utilities"
 import { headers, url } from "./gateway.ts"
+import { embeddedTypes } from "./generated/embeddedTypes.ts"
 import generated from "./generated/possibleTypes.ts"
 
 /** Pages of one search go together; of another search, they don't. */
@@ -26,6 +27,8 @@ export function createApolloClient({
     cache: new InMemoryCache({
       possibleTypes: generated.possibleTypes,
       typePolicies: {
+        // Two queries may select different fields of one panel: keep both, where the later would replace the earlier.
+        ...Object.fromEntries(embeddedTypes.map((name) => [name, { merge: true }])),
         Query: { fields: { searchCapsules: pages(), searchPipelines: pages(), searchDataAssets: pages() } },
         // What both runnables have in common.
         Runnable: { fields: { computations: pages() } },

@@ -2,6 +2,7 @@ import { Client, type Exchange, fetchExchange } from "@urql/core"
 import { cacheExchange } from "@urql/exchange-graphcache"
 import { relayPagination } from "@urql/exchange-graphcache/extras"
 import { headers, url } from "./gateway.ts"
+import { embeddedTypes } from "./generated/embeddedTypes.ts"
 import schema from "./generated/introspection.ts"
 
 /**
@@ -26,6 +27,8 @@ export function createUrqlClient({
     exchanges: [
       cacheExchange({
         schema,
+        // What the cache does anyway with objects that have no id. Said here, it prints no warning in development.
+        keys: Object.fromEntries(embeddedTypes.map((name) => [name, () => null])),
         resolvers: {
           Query: { searchCapsules: pages, searchPipelines: pages, searchDataAssets: pages },
           Capsule: { computations: pages },

@@ -14,3 +14,44 @@ export const renameRun = graphql`
     }
   }
 `
+
+/** Objects that are shown in several places, each time with other values beside their ids. */
+export const runsAndPanels = graphql`
+  query operationsRunsAndPanelsQuery {
+    searchCapsules(first: 100) {
+      edges {
+        node {
+          id
+          article { articleId name }
+          originalCapsule { capsuleId name }
+          appPanel { categories { categoryId name } dataAssets { dataAssetId mount } parameters { name category } }
+          computations(first: 100) { edges { node { id dataAssets { dataAssetId mount } parameters { name value } } } }
+        }
+      }
+    }
+    searchPipelines(first: 100) {
+      edges {
+        node {
+          id
+          appPanel { categories { categoryId name } processes { name categories { categoryId name } } }
+          computations(first: 100) { edges { node { id dataAssets { dataAssetId mount } processes { name } } } }
+        }
+      }
+    }
+    searchDataAssets(first: 100) {
+      edges { node { id containedDataAssets { dataAssetId mount size } customMetadata { key value } } }
+    }
+  }
+`
+
+/** Other fields of the same objects. */
+export const panelTitles = graphql`
+  query operationsPanelTitlesQuery {
+    searchCapsules(first: 100) {
+      edges { node { id originalCapsule { public } appPanel { general { title } } } }
+    }
+    searchPipelines(first: 100) {
+      edges { node { id appPanel { general { title } } } }
+    }
+  }
+`
