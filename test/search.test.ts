@@ -153,14 +153,14 @@ describe("a walk", () => {
     }
   })
 
-  test("a walk goes as deep as upstream goes, with cursors of bounded length", async () => {
+  test("a walk goes as deep as upstream goes, with cursors of at most 400 characters", async () => {
     const { ask } = await startGateway({ sandbox: { generate: 2500 } })
     const pages: string[][] = []
     for (let after: string | null = null; ; ) {
       const { data } = await ask(search, { first: 400, after })
       pages.push(data.searchCapsules.nodes.map(({ id }: { id: string }) => id))
       after = data.searchCapsules.pageInfo.endCursor as string
-      expect(after.length).toBeLessThan(12_000)
+      expect(after.length).toBeLessThanOrEqual(400)
       if (!data.searchCapsules.pageInfo.hasNextPage) break
     }
     expect(pages.map(({ length }) => length)).toEqual([400, 400, 400, 400, 400, 400, 100])
@@ -229,9 +229,9 @@ describe("a cursor", () => {
     ["empty", () => ""],
     ["longer", (cursor: string) => `${cursor}.x`],
     ["garbage", () => "Zm9vOmJhcg=="],
-    ["of a later gateway", (cursor: string) => cursor.replace(/^1/, "2")],
-    ["of a list of runs", () => "1.abcdefghijklmnop.WzEsImEiXQ"],
-    ["enormous", (cursor: string) => cursor + "x".repeat(5_000)],
+    ["of a later gateway", (cursor: string) => cursor.replace(/^2/, "3")],
+    ["of an earlier gateway", () => "1.abcdefghijklmnop.WzEsImEiXQ"],
+    ["enormous", (cursor: string) => cursor + "x".repeat(4_000)],
   ])("a cursor that is %s is refused, and nothing is sent", async (_name, change) => {
     const world = await startGateway(generated)
     const cursor = change(await cursorOf(world))
@@ -278,16 +278,16 @@ describe("an upstream with habits", () => {
     expect(shown).toEqual([["a", "b"], ["c", "d"], ["e"]])
   })
 
-  test("a page that holds nothing new still has a next page", async () => {
+  test("a page of one repeated item still has a next page", async () => {
     const { shown } = await walkThrough(
       [
-        page(["a", "b"], { has_more: true, next_token: "t1" }),
-        page(["a", "b"], { has_more: true, next_token: "t2" }),
-        page(["c"], { has_more: false }),
+        page(["a"], { has_more: true, next_token: "t1" }),
+        page(["a"], { has_more: true, next_token: "t2" }),
+        page(["b"], { has_more: false }),
       ],
-      2,
+      1,
     )
-    expect(shown).toEqual([["a", "b"], [], ["c"]])
+    expect(shown).toEqual([["a"], [], ["b"]])
   })
 
   test("an upstream token that is a number is sent back as a number, and text as text", async () => {
@@ -349,22 +349,8 @@ describe("an upstream with habits", () => {
     expect(bodies[1]).not.toHaveProperty("next_token")
   })
 
-  test("an upstream token that leads back to its own page ends the walk once the page is known", async () => {
-    const circle = page(["b", "c"], { has_more: true, next_token: "t1" })
-    const { shown } = await walkThrough([page(["a"], { has_more: true, next_token: "t1" }), circle, circle], 2)
-    expect(shown).toEqual([["a"], ["b", "c"], []])
-  })
-
   test("an empty first page can still have a next page", async () => {
     const { shown } = await walkThrough([page([], { has_more: true, next_token: "t1" }), page(["a"], {})], 2)
     expect(shown).toEqual([[], ["a"]])
-  })
-
-  test("an upstream that always has more, and sends nothing, ends the walk", async () => {
-    const { shown } = await walkThrough(
-      [page(["a"], { has_more: true, next_token: "t1" }), page([], { has_more: true, next_token: "t1" })],
-      1,
-    )
-    expect(shown).toEqual([["a"], []])
   })
 })

@@ -66,7 +66,7 @@ describe.each([
     ["an id", "query ($text: ID!) { capsule(id: $text) { id } }", 256, "`id`"],
     ["an id among many", 'query ($text: ID!) { nodes(ids: ["1", $text]) { id } }', 256, "`ids[1]`"],
     ["a search", "query ($text: String) { searchDataAssets(query: $text) { nodes { id } } }", 10_000, "`query`"],
-    ["a cursor", "query ($text: String) { searchPipelines(after: $text) { nodes { id } } }", 16_384, "`after`"],
+    ["a cursor", "query ($text: String) { searchPipelines(after: $text) { nodes { id } } }", 5_000, "`after`"],
     [
       "a value within JSON",
       'query ($text: JSON!) { searchCapsules(filters: [{key: "a", value: 1}, {key: "b", values: [1, $text]}]) { nodes { id } } }',

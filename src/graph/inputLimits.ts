@@ -35,8 +35,8 @@ export const maxLength = {
   /** A parameter of a run. Code Ocean has the same limit. */
   parameterValue: 4_096,
   query: 10_000,
-  /** The largest cursor contains a thousand digests, about 10,800 characters. */
-  cursor: 16_384,
+  /** The largest cursor contains a token of Code Ocean's of 4,096 characters. */
+  cursor: 5_000,
   freeText: 65_536,
   dateTime: 64,
 } as const

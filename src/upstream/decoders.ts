@@ -1,4 +1,4 @@
-import { isRawNumber } from "./rawNumber.ts"
+import { isRawNumber, type RawNumber } from "./rawNumber.ts"
 import { isUsableId } from "./route.ts"
 
 /**
@@ -102,11 +102,13 @@ export function isReadable<T>(item: T | DecodeError): item is T {
   return !(item instanceof DecodeError)
 }
 
+/** Requests the next page of a search. Documented both as a number and as a string, so it is sent back unchanged. */
+export type SearchToken = string | number | RawNumber
+
 /** One page of a search. */
 export interface SearchPage<T> {
   has_more?: boolean
-  /** Documented both as a number and as a string, so it is sent back unchanged. */
-  next_token?: string | number
+  next_token?: SearchToken
   /** A result that is no object with an id is a DecodeError. */
   results: (T | DecodeError)[]
 }

@@ -1,6 +1,6 @@
 import { type Failure, nullIfMissing, Refusal, toFailure } from "../../errors.ts"
 import type { TaskMemo } from "../../polling/tasks.ts"
-import { isObject, isReadable } from "../../upstream/decoders.ts"
+import { isObject, isReadable, type SearchToken } from "../../upstream/decoders.ts"
 import type { Context } from "../context.ts"
 import * as rest from "../dataAsset/rest.ts"
 import { readableString } from "../fields.ts"
@@ -88,7 +88,7 @@ async function earlierCapture(
   { computationId, params: { name } }: CaptureRequest,
 ): Promise<rest.DataAsset | undefined> {
   const filters = [{ key: "name", value: name }]
-  let next_token: string | number | undefined
+  let next_token: SearchToken | undefined
   for (let page = 0; page < mostPages; page++) {
     const body = { type: "result", ownership: "created", filters, limit: pageSize, next_token }
     const answer = await rest.searchDataAssets(upstream, body)

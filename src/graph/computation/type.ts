@@ -16,6 +16,7 @@ import { linkAt } from "../loader.ts"
 import { Node } from "../node/type.ts"
 import { ownCall } from "../ownCall.ts"
 import { connectionOf } from "../pagination/connection.ts"
+import { decodeText, encodeText } from "../pagination/cursor.ts"
 import { type Page, type PageArguments, pageOfList } from "../pagination/page.ts"
 import { computationsOf, type ListedRun, type RunnableKey, runnableOf, shownRun } from "./loader.ts"
 import { outcomeOf } from "./outcome.ts"
@@ -95,7 +96,7 @@ export async function computationPage(
       return computations.filter(matches)
     },
     args,
-    (run): RunKey => [run.created, run.id],
+    (run) => `${run.created}~${encodeText(run.id)}`,
     runKeyIn,
     (run, [created, id]) => run.created < created || (run.created === created && run.id > id),
   )
@@ -105,10 +106,12 @@ export async function computationPage(
 /** The sort key of a run: when it was started, and its id. */
 type RunKey = readonly [created: number, id: string]
 
-function runKeyIn(value: unknown): RunKey | undefined {
-  if (!Array.isArray(value) || value.length !== 2) return undefined
-  const [created, id] = value
-  return Number.isFinite(created) && typeof id === "string" ? [created, id] : undefined
+function runKeyIn(text: string): RunKey | undefined {
+  const [created = "", encodedId = "", ...more] = text.split("~", 3)
+  const id = decodeText(encodedId)
+  return /^-?\d/.test(created) && Number.isFinite(Number(created)) && id !== undefined && more.length === 0
+    ? [Number(created), id]
+    : undefined
 }
 
 /** The budget of one request for filtering and paging lists of runs: 50 for a run, 1 per character of its name, 5 per input. */

@@ -132,7 +132,12 @@ export async function findDataAssets(
     throw badUserInput("`search` has no condition and would find every data asset. Give at least one condition.")
   }
   const answer = await rest.searchDataAssets(context.upstream, { ...criteria, limit: maxFound })
-  if (answer.has_more === true) {
+  if (answer.has_more === true && answer.results.length < maxFound) {
+    throw new DecodeError(
+      `Code Ocean sent an invalid response: it has more results than the ${answer.results.length} that it sent, although ${maxFound} were requested. Nothing was changed.`,
+    )
+  }
+  if (answer.has_more === true || answer.results.length > maxFound) {
     throw badUserInput(`\`search\` finds more than ${maxFound} data assets. Narrow it down. Nothing was changed.`)
   }
   const found = dataAssetById.primeItems(context, answer.results)

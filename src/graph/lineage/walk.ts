@@ -1,6 +1,6 @@
 import { GraphQLError } from "graphql"
 import { type ErrorCode, nullIfInaccessible } from "../../errors.ts"
-import { DecodeError, isObject, type WireObject } from "../../upstream/decoders.ts"
+import { DecodeError, isObject, type SearchToken, type WireObject } from "../../upstream/decoders.ts"
 import { isUsableId } from "../../upstream/route.ts"
 import { capsuleById } from "../capsule/loader.ts"
 import { computationById, recordRunnable } from "../computation/loader.ts"
@@ -10,6 +10,7 @@ import type { DataAsset } from "../dataAsset/rest.ts"
 import { searchDataAssets } from "../dataAsset/rest.ts"
 import { invalidField, items, readableId, readableString } from "../fields.ts"
 import { loaderByKey } from "../loader.ts"
+import { tokenMark, usableToken } from "../pagination/position.ts"
 
 export type LineageKind = "data_asset" | "computation" | "capsule"
 export type LineageRelation = "input" | "produced" | "ran" | "contained"
@@ -255,12 +256,9 @@ const allProducts = loaderByKey(async (context): Promise<Products> => {
   let truncated = false
   let inputs = 0
   const walks = ["result", "combined"].map(async (type) => {
-    let next_token: string | number | undefined
-    for (let page = 0; ; page++) {
-      if (page === maxPages) {
-        truncated = true
-        return
-      }
+    let next_token: SearchToken | undefined
+    const tokens = new Set<string>()
+    for (let page = 0; page < maxPages; page++) {
       const body = { type, limit: pageSize, ...(next_token !== undefined && { next_token }) }
       const response = await searchDataAssets(context.upstream, body)
       for (const asset of dataAssetById.primeItems(context, response.results)) {
@@ -283,9 +281,13 @@ const allProducts = loaderByKey(async (context): Promise<Products> => {
           else products.push(asset)
         }
       }
-      if (response.has_more !== true || response.next_token == null) return
-      next_token = response.next_token
+      if (response.has_more !== true) return
+      next_token = usableToken(response.next_token)
+      // Code Ocean has more, but no way to it: a token that came before leads to a page that was read.
+      if (next_token === undefined || tokens.has(tokenMark(next_token))) break
+      tokens.add(tokenMark(next_token))
     }
+    truncated = true
   })
   await Promise.all(walks)
   return { byInput, truncated }

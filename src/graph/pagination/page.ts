@@ -1,6 +1,20 @@
 import { badUserInput } from "../../errors.ts"
-import { DecodeError, type SearchPage } from "../../upstream/decoders.ts"
-import { Cursors, hash } from "./cursor.ts"
+import { DecodeError, isReadable, type SearchPage } from "../../upstream/decoders.ts"
+import { Cursors } from "./cursor.ts"
+import {
+  commonPart,
+  endPart,
+  firstPosition,
+  markOf,
+  maxMarks,
+  type Position,
+  readPosition,
+  tokenLength,
+  tokenMark,
+  trailAfter,
+  usableToken,
+  withToken,
+} from "./position.ts"
 
 export const defaultFirst = 20
 export const maxFirst = 1000
@@ -32,45 +46,9 @@ export function pageSize({ first }: PageArguments): number {
 }
 
 /**
- * Where a page starts: after `skip` items of the page that `token` requests, or of the whole search if there is no token. `seen` has
- * the digests of the last items before it.
- */
-interface Position {
-  token?: string | number
-  skip: number
-  seen?: string
-}
-
-/** Cursors contain ids as digests of 48 bits. Two of a thousand are equal once in five hundred million pages. */
-const digestLength = 8
-/** The largest page, since Code Ocean repeats items of the previous page. */
-const maxDigests = maxFirst
-
-/** Bounds for what a forged cursor may contain. No page starts later, and no token of Code Ocean's is longer. */
-const maxSkip = 1_000_000_000
-const maxTokenLength = 4_096
-
-function isToken(token: unknown): token is string | number {
-  return typeof token === "string" ? token.length <= maxTokenLength : Number.isSafeInteger(token)
-}
-
-/** Validates the content of a cursor. Returns undefined if no page can have made it. */
-function positionIn(value: unknown): Position | undefined {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined
-  const { token, skip, seen, ...more } = value as Record<string, unknown>
-  const isSkip = Number.isSafeInteger(skip) && (skip as number) >= 0 && (skip as number) <= maxSkip
-  const isSeen =
-    seen === undefined ||
-    (typeof seen === "string" && seen.length % digestLength === 0 && seen.length <= maxDigests * digestLength)
-  return (token === undefined || isToken(token)) && isSkip && isSeen && Object.keys(more).length === 0
-    ? (value as Position)
-    : undefined
-}
-
-/**
  * One page of a search. Makes one call. The next page is requested with Code Ocean's `next_token`. A cursor from the middle of a page
  * requests that page again, with a larger limit. Code Ocean sometimes repeats an item, which is then left out. An item that could not
- * be decoded is its DecodeError.
+ * be decoded is its DecodeError. A walk that would not advance ends with a page whose `endCursor` throws a DecodeError.
  * @param name the name of the search. Cursors are bound to it and to `params`
  * @param params the body of the search in the form of the REST API, without paging
  * @param search sends the search with this body
@@ -83,24 +61,25 @@ export async function pageOfSearch<T extends { id: string }>(
 ): Promise<Page<T | DecodeError>> {
   const size = pageSize(page)
   const cursors = new Cursors(`${name} ${JSON.stringify(params)}`)
-  const start: Position = page.after == null ? { skip: 0 } : cursors.decode(page.after, positionIn)
+  const start: Position = page.after == null ? firstPosition : cursors.decode(page.after, readPosition)
   const inPage = start.token === undefined ? 0 : start.skip
   const response = await search({
     ...params,
     ...(start.token === undefined ? (start.skip > 0 ? { offset: start.skip } : {}) : { next_token: start.token }),
     limit: Math.min(maxFirst, inPage + size),
   })
+  const { results } = response
 
-  const seen = new Set<string>(digestsIn(start.seen ?? ""))
+  const seen = new Set<string>(start.items)
   const known = new Set<string>()
   const nodes: (T | DecodeError)[] = []
   const indexes: number[] = []
   let read = 0
-  for (const node of response.results) {
+  for (const node of results) {
     // Items beyond the requested number belong to the next page.
     if (nodes.length === size) break
     const id = node instanceof DecodeError ? undefined : node.id
-    const repeated = id !== undefined && (known.has(id) || (seen.size > 0 && seen.has(digestOf(id))))
+    const repeated = id !== undefined && (known.has(id) || (seen.size > 0 && seen.has(markOf(id))))
     if (id !== undefined) known.add(id)
     if (read >= inPage && !repeated) {
       nodes.push(node)
@@ -109,24 +88,38 @@ export async function pageOfSearch<T extends { id: string }>(
     read += 1
   }
 
-  const positionAfter = (index: number): Position =>
-    start.token === undefined
-      ? { skip: start.skip + index + 1 }
-      : { token: start.token, skip: Math.max(start.skip, index + 1) }
-  const isWhole = read === response.results.length
-  // An empty token means none. If the token does not fit into a cursor, the next page is requested by offset.
-  const token = response.next_token !== "" && isToken(response.next_token) ? response.next_token : null
-  const next = isWhole && response.has_more === true && token !== null ? { token, skip: 0 } : positionAfter(read - 1)
-  // Without this a page with no new items that leads to itself would be requested forever.
-  const isStuck = nodes.length === 0 && next.token === start.token && next.skip === start.skip
-  const hasNextPage = !isWhole || (response.has_more === true && !isStuck)
+  // A page that is requested again, for its remaining items, is no step of the walk.
+  const trail = inPage > 0 ? start.trail : trailAfter(start, results)
+  const isBarren = !nodes.some(isReadable)
+  const end = endOfPage(start, response, read, { isEmpty: nodes.length === 0, isBarren, isNewStep: inPage === 0 })
+  const problem = end.problem ?? (trail === "repeated" && end.next !== null ? repeatedPage(start) : undefined)
+  const hasNextPage = end.next !== null && problem === undefined
+  const shownTrail = trail === "repeated" ? start.trail : trail
+  let encodeItem: ((own: string) => string) | undefined
+  const itemCursor = (index: number) => {
+    encodeItem ??= cursors.startingWith(commonPart(start.token, shownTrail))
+    const after = (indexes[index] as number) + 1
+    const skip = start.token === undefined ? start.skip + after : Math.max(start.skip, after)
+    return encodeItem(skip.toString(36))
+  }
   let encodedEnd: string | undefined
   const endCursor = () => {
+    if (problem !== undefined) {
+      throw new DecodeError(
+        `Code Ocean sent an invalid response: ${problem}. The list ends here, and may be incomplete.`,
+      )
+    }
     if (encodedEnd !== undefined) return encodedEnd
     if (nodes.length === 0 && !hasNextPage) return null
-    const digests =
-      (start.seen ?? "") + nodes.map((node) => (node instanceof DecodeError ? "" : digestOf(node.id))).join("")
-    encodedEnd = cursors.encode({ ...next, seen: digests.slice(-maxDigests * digestLength) } satisfies Position)
+    const { token, skip } = end.next ?? end.last
+    const tokens = token === undefined || token === start.token ? start.tokens : withToken(start.tokens, token)
+    const barren = isBarren ? start.barren + 1 : 0
+    const items = nodes
+      .filter(isReadable)
+      .slice(-maxMarks)
+      .map(({ id }) => markOf(id))
+    const own = endPart(skip, barren, tokens, [...start.items, ...items], tokenLength(token))
+    encodedEnd = cursors.startingWith(commonPart(token, shownTrail))(own)
     return encodedEnd
   }
   return {
@@ -134,19 +127,56 @@ export async function pageOfSearch<T extends { id: string }>(
     hasNextPage,
     hasPreviousPage: page.after != null,
     cursorAt: (index) =>
-      index === nodes.length - 1 ? (endCursor() as string) : cursors.encode(positionAfter(indexes[index] as number)),
+      index === nodes.length - 1 && problem === undefined ? (endCursor() as string) : itemCursor(index),
     endCursor,
   }
 }
 
-function digestOf(id: string): string {
-  return hash(id, digestLength)
+/** Pages without a new item in a row that are followed: Code Ocean repeats single items, which can be all of a small page. */
+const maxBarrenPages = 3
+
+interface PageEnd {
+  /** Where the next page starts. Null if there is none. */
+  next: Pick<Position, "token" | "skip"> | null
+  /** After the last item that was read. */
+  last: Pick<Position, "token" | "skip">
+  /** Why the walk ends here although Code Ocean has more. */
+  problem?: string
 }
 
-function digestsIn(seen: string): string[] {
-  return Array.from({ length: seen.length / digestLength }, (_, index) =>
-    seen.slice(index * digestLength, (index + 1) * digestLength),
-  )
+function repeatedPage({ token, skip }: Position): string {
+  return token === undefined
+    ? `it ignored the offset ${skip}, and sent an earlier page again`
+    : "it sent an earlier page again in place of the next one"
+}
+
+/** Finds where the next page starts, and whether the walk has advanced. */
+function endOfPage(
+  start: Position,
+  { results, has_more, next_token }: SearchPage<unknown>,
+  read: number,
+  { isEmpty, isBarren, isNewStep }: { isEmpty: boolean; isBarren: boolean; isNewStep: boolean },
+): PageEnd {
+  const skip = start.token === undefined ? start.skip + read : Math.max(start.skip, read)
+  const last = { token: start.token, skip }
+  if (read < results.length) return { next: last, last }
+  if (has_more !== true) return { next: null, last }
+  const token = usableToken(next_token)
+  if (isEmpty && isNewStep && results.length > 1)
+    return { next: null, last, problem: "it has more results, but sent nothing new" }
+  if (isBarren && start.barren >= maxBarrenPages) {
+    return { next: null, last, problem: `it has more results, but sent nothing new on ${maxBarrenPages + 1} pages` }
+  }
+  if (token !== undefined) {
+    const mark = tokenMark(token)
+    if ((start.token !== undefined && tokenMark(start.token) === mark) || start.tokens.includes(mark)) {
+      return { next: null, last, problem: "its token for the next page is one that came before" }
+    }
+    return { next: { token, skip: 0 }, last }
+  }
+  if (skip === start.skip)
+    return { next: null, last, problem: "it has more results, but sent nothing new, and no token for the next page" }
+  return { next: last, last }
 }
 
 /**
@@ -154,16 +184,16 @@ function digestsIn(seen: string): string[] {
  * the start of the list do not shift the pages.
  * @param name what the cursors are bound to
  * @param list returns the items in order. Not called if the arguments of the page are invalid
- * @param keyOf the key of an item in a cursor
- * @param readKey validates the content of a cursor, which may be any value. Returns undefined if it is not a key
+ * @param keyOf the text in a cursor that identifies an item
+ * @param readKey reads this text, which may be any. Returns undefined if it is not a key
  * @param follows whether the item comes after the one with the key
  */
 export async function pageOfList<T, Key>(
   name: string,
   list: () => Promise<readonly T[]>,
   page: PageArguments,
-  keyOf: (item: T) => Key,
-  readKey: (value: unknown) => Key | undefined,
+  keyOf: (item: T) => string,
+  readKey: (text: string) => Key | undefined,
   follows: (item: T, key: Key) => boolean,
 ): Promise<Page<T>> {
   const size = pageSize(page)
@@ -172,7 +202,11 @@ export async function pageOfList<T, Key>(
   const items = await list()
   const rest = key === undefined ? items : items.filter((item) => follows(item, key))
   const nodes = rest.slice(0, size)
-  const cursorAt = (index: number) => cursors.encode(keyOf(nodes[index] as T))
+  let encode: ((own: string) => string) | undefined
+  const cursorAt = (index: number) => {
+    encode ??= cursors.startingWith("")
+    return encode(keyOf(nodes[index] as T))
+  }
   return {
     nodes,
     hasNextPage: rest.length > nodes.length,
