@@ -330,9 +330,16 @@ describe("many data assets are edited at once", () => {
 
   test("a search that finds more than a thousand changes nothing", async () => {
     const { ask, sandbox } = await startGateway()
-    sandbox.failNext("POST /data_assets/search", { status: 200, body: { has_more: true, results: [] } })
-    const { errors } = await ask(bulk, { input: { search: { query: "x" }, addTags: ["checked"] } })
-    expect(errors?.[0]?.message).toContain("more than 1000")
+    const search = (results: object[]) =>
+      sandbox.failNext("POST /data_assets/search", { status: 200, body: { has_more: true, results } })
+    const edit = () => ask(bulk, { input: { search: { query: "x" }, addTags: ["checked"] } })
+    search(Array.from({ length: 1000 }, (_, index) => ({ id: `d${index}` })))
+    expect((await edit()).errors).toMatchObject([
+      { message: expect.stringContaining("more than 1000"), extensions: { code: "BAD_USER_INPUT" } },
+    ])
+    search([])
+    expect((await edit()).errors).toMatchObject([{ extensions: { code: "UPSTREAM_INVALID_RESPONSE" } }])
+    expect(sandbox.requests.every(({ path }) => path.endsWith("/search"))).toBe(true)
   })
 
   test.each([
