@@ -67,10 +67,12 @@ withRealCapsules.each([
       const { dataAssets: shownAssets, ...shownRest } = asGraph("AppPanel", { ...wirePanel, data_assets: named })
       expect(rest, runnable.name).toEqual(shownRest)
       // A panel that names no data assets shows those that are attached.
-      const attached = dataAssets?.map(({ id, mount }: Wire) => ({ id, mount })) ?? null
+      const attached = dataAssets?.map(({ dataAssetId: id, mount }: Wire) => ({ id, mount })) ?? null
       if (named === undefined) expect(attached, runnable.name).toEqual(attachments[runnable.id] ?? null)
       else expect(dataAssets, runnable.name).toEqual(shownAssets)
-      const shownAsset = ({ id }: Wire) => ({ dataAsset: asGraph("DataAsset", wireAssets.get(id) as Wire) })
+      const shownAsset = ({ dataAssetId: id }: Wire) => ({
+        dataAsset: asGraph("DataAsset", wireAssets.get(id) as Wire),
+      })
       expect(walked, runnable.name).toEqual(dataAssets?.map(shownAsset) ?? null)
       values += filledPlaces("AppPanel", appPanel).length
     }
