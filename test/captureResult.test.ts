@@ -201,6 +201,25 @@ describe("nothing is captured", () => {
     expect(sandbox.requests).toEqual([])
   })
 
+  test.each([
+    ["sends no token for them", [{ has_more: true, results: [] }]],
+    ["sends an empty token for them", [{ has_more: true, results: [], next_token: "" }]],
+    [
+      "sends a token that came before",
+      ["A", "B", "A"].map((next_token) => ({ has_more: true, results: [], next_token })),
+    ],
+  ])("nothing is captured if the search for an earlier capture has more results and %s", async (_how, pages) => {
+    const { ask, sandbox, created } = await start()
+    for (const body of pages) sandbox.failNext("POST /data_assets/search", { status: 200, body })
+    const { data, errors } = await ask(`mutation { captureResult(input: {
+      computationId: "${seed.countedCells}", name: "Counts", mount: "counts", tags: []
+    }) { __typename } }`)
+    expect(data).toEqual({ captureResult: null })
+    expect(errors).toMatchObject([{ extensions: { code: "UPSTREAM_INVALID_RESPONSE" } }])
+    expect(sandbox.requestsTo("POST /data_assets/search")).toHaveLength(pages.length)
+    expect(created()).toEqual([])
+  })
+
   test("nothing is captured with a token that may not create data assets", async () => {
     const { capture } = await start()
     const readOnly = { authorization: `Bearer ${tokens.readOnly}` }

@@ -256,8 +256,11 @@ describe("the check of a run's values", () => {
   })
 
   test("a hundred problems are reported and no more", async () => {
-    const input = { namedParameters: Array.from({ length: 300 }, (_, n) => ({ paramName: `p${n}`, value: "x" })) }
-    expect(await problemsOf({ parameters: [] }, input)).toHaveLength(100)
+    const unknown = Array.from({ length: 300 }, (_, n) => ({ paramName: `p${n}`, value: "x" }))
+    expect(await problemsOf({ parameters: [] }, { namedParameters: unknown })).toHaveLength(100)
+    // Each given twice, and unknown too.
+    const twice = [...unknown.slice(0, 70), ...unknown.slice(0, 70)]
+    expect(await problemsOf({ parameters: [] }, { namedParameters: twice })).toHaveLength(100)
   })
 
   test.each([

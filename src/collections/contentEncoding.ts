@@ -57,26 +57,9 @@ interface DecodeJob {
   done(decoded: Decoded): void
 }
 
-/** Decodes bodies off the event loop, and stops where a body exceeds the maximum size. */
+/** Decodes bodies off the event loop, a few at a time. Stops where a body exceeds the maximum size. */
 export function createDecoder(maxBodyBytes: number): (body: Buffer, header: string, job: DecodeJob) => void {
-  const queue: { body: Buffer; decoder: Decoder; job: DecodeJob }[] = []
-  let running = 0
-
-  function runNext() {
-    while (running < maxConcurrent) {
-      const next = queue.shift()
-      if (next === undefined) return
-      const { body, decoder, job } = next
-      if (!job.isNeeded()) continue
-      running += 1
-      decoder(body, { maxOutputLength: maxBodyBytes }, (error, decoded) => {
-        running -= 1
-        if (job.isNeeded()) job.done(error === null ? decoded : isTooLarge(error) ? "tooLarge" : "malformed")
-        runNext()
-      })
-    }
-  }
-
+  const permits = new Semaphore(maxConcurrent)
   /** @param header a supported Content-Encoding header */
   return (body, header, job) => {
     const decoder = decoders[nameOf(header)]
@@ -84,25 +67,28 @@ export function createDecoder(maxBodyBytes: number): (body: Buffer, header: stri
       job.done(body)
       return
     }
-    queue.push({ body, decoder, job })
-    runNext()
+    void permits.run(async () => {
+      if (!job.isNeeded()) return
+      const decoded = await decode(decoder, body, maxBodyBytes)
+      if (job.isNeeded()) job.done(decoded)
+    })
   }
 }
 
-const decodings = new Semaphore(maxConcurrent)
+const permits = new Semaphore(maxConcurrent)
 
 /** Decodes off the event loop, a few at a time. Stops where the result exceeds the maximum size. */
 export async function decodeBytes(bytes: Buffer, header: string, maxOutputLength: number): Promise<Decoded> {
   const decoder = decoders[nameOf(header)]
-  if (decoder === undefined) return bytes
-  return decodings.run(
-    () =>
-      new Promise((resolve) => {
-        decoder(bytes, { maxOutputLength }, (error, decoded) => {
-          resolve(error === null ? decoded : isTooLarge(error) ? "tooLarge" : "malformed")
-        })
-      }),
-  )
+  return decoder === undefined ? bytes : permits.run(() => decode(decoder, bytes, maxOutputLength))
+}
+
+function decode(decoder: Decoder, bytes: Buffer, maxOutputLength: number): Promise<Decoded> {
+  return new Promise((resolve) => {
+    decoder(bytes, { maxOutputLength }, (error, decoded) => {
+      resolve(error === null ? decoded : isTooLarge(error) ? "tooLarge" : "malformed")
+    })
+  })
 }
 
 function isTooLarge(error: NodeJS.ErrnoException): boolean {

@@ -19,7 +19,7 @@ export function defineIdQueries<T extends { id: string }>(query: {
   builder.queryField(query.one, (t) =>
     t.field({
       type: query.type,
-      description: `Looks up a ${query.noun} by id. Null if not found. Costs one REST call, or none if only fields are selected that make calls of their own.`,
+      description: `Looks up a ${query.noun} by id. Null if not found. Costs one REST call. Costs none if only fields are selected that need nothing but the id, such as the permissions, and one of them finds something.`,
       extensions: cost({ calls: 1, byId: "id" }),
       args: { id: t.arg.id({ required: true, description: "Code Ocean's own id." }) },
       resolve: byIdArgument(query.loader) as never,

@@ -74,7 +74,7 @@ builder.scalarType("ByteCount", {
 
 builder.scalarType("JSON", {
   description:
-    "Any JSON value. A number that a double cannot hold, such as an integer beyond 2^53, is returned as a string of its digits. As input, write such a number into the document as a literal: it is passed on with its own digits. In variables it is an error, because most clients round it.",
+    "Any JSON value. A number that a double cannot hold, such as an integer beyond 2^53, is returned as a string of its digits. As input, write such a number into the document as a literal: it is passed on with its own digits. In variables an integer beyond 2^53 is an error, because most clients round it.",
   serialize: withDigitsAsText,
   parseValue: (value) => {
     checkNumbers(value)

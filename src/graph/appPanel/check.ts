@@ -45,90 +45,101 @@ export interface GivenProcess extends GivenParameters {
   name: string
 }
 
-/** One check reports at most this many problems. */
+/** A run reports at most this many problems. */
 const maxProblems = 100
 
-/** What is wrong with the values themselves, whatever the panel is. */
-export function problemsOfValues(
+/**
+ * What is wrong with the values of a run: first in themselves, whatever the panel is, then those that the app panel's form would
+ * not take. At most 100 problems.
+ * @param panel null if the values are not checked against it
+ */
+export function problemsOfRun(
+  kind: Kind,
+  panel: AppPanel | null,
+  given: GivenParameters,
+  processes: readonly GivenProcess[],
+  patterns: Patterns,
+): InputProblem[] {
+  const problems: InputProblem[] = []
+  for (const problem of problemsOfValues(kind, given, processes))
+    if (problems.push(problem) === maxProblems) return problems
+  if (panel === null) return problems
+  for (const problem of problemsWithPanel(panel, given, processes, patterns))
+    if (problems.push(problem) === maxProblems) return problems
+  return problems
+}
+
+function* problemsOfValues(
   kind: Kind,
   given: GivenParameters,
   processes: readonly GivenProcess[],
-): InputProblem[] {
-  const problems: InputProblem[] = []
+): Iterable<InputProblem> {
   if (kind === "pipelines" && given.parameters?.length) {
     const message = `\`parameters\` (${given.parameters.slice(0, 3).map(quoted).join(", ")}): Code Ocean ignores a pipeline's ordered parameters. Give them by name in \`namedParameters\`, or for each process in \`processes\`.`
-    problems.push({ message })
+    yield { message }
   }
   for (const name of duplicates(processes.map((process) => process.name))) {
-    problems.push({ process: name, message: `The process ${quoted(name)} is given twice. Give each once.` })
+    yield { process: name, message: `The process ${quoted(name)} is given twice. Give each once.` }
   }
   for (const { process, values } of [{ process: undefined, values: given }, ...processes.map(byProcess)]) {
     for (const name of duplicates((values.namedParameters ?? []).map(({ paramName }) => paramName))) {
-      problems.push(problemOf(name, process, "is given twice. Give each once."))
+      yield problemOf(name, process, "is given twice. Give each once.")
     }
   }
-  return problems.slice(0, maxProblems)
 }
 
-/**
- * The values that the app panel's form would not take: unknown names, missing required ones, values of another type or outside
- * the minimum, maximum, pattern or options.
- */
-export function problemsWithPanel(
+function* problemsWithPanel(
   panel: AppPanel,
   given: GivenParameters,
   processes: readonly GivenProcess[],
   patterns: Patterns,
-): InputProblem[] {
-  const problems = problemsOf(parametersOf(panel), given, undefined, patterns)
+): Iterable<InputProblem> {
+  yield* problemsOfParameters(parametersOf(panel), given, undefined, patterns)
   const panelProcesses = processesOf(panel)
   // A list that cannot be read may name any process.
-  if (panelProcesses === undefined) return problems
+  if (panelProcesses === undefined) return
   const byName = new Map((panelProcesses ?? []).map((process) => [nameOf(process) ?? undefined, process]))
   const givenByName = new Map(processes.map((process) => [process.name, process]))
   const unknown = byName.has(undefined) ? [] : processes.filter(({ name }) => !byName.has(name))
-  for (const { name } of unknown.slice(0, maxProblems)) {
+  for (const { name } of unknown) {
     const message = `There is no process ${quoted(name)} in the app panel. ${listed("Its processes", [...byName.keys()] as string[])}`
-    problems.push({ process: name, message })
+    yield { process: name, message }
   }
   // A process that the input does not name may have required parameters too.
   for (const [name, process] of byName) {
     if (!name) continue
-    problems.push(...problemsOf(parametersOf(process), givenByName.get(name) ?? {}, name, patterns))
+    yield* problemsOfParameters(parametersOf(process), givenByName.get(name) ?? {}, name, patterns)
   }
-  return problems.slice(0, maxProblems)
 }
 
-function problemsOf(
+function* problemsOfParameters(
   parameters: readonly PanelParameter[] | null | undefined,
   given: GivenParameters,
   process: string | undefined,
   patterns: Patterns,
-): InputProblem[] {
-  if (parameters === undefined) return []
+): Iterable<InputProblem> {
+  if (parameters === undefined) return
   const known = parameters ?? []
-  const problems: InputProblem[] = []
   const ordered = given.parameters ?? []
   if (ordered.length > known.length) {
     const where = process === undefined ? "" : ` of process ${quoted(process)}`
     const message = `There are ${ordered.length} ordered parameters${where}, but the app panel has ${known.length}. ${listed("They are", known.map(labelOf))}`
-    problems.push({ process, message })
+    yield { process, message }
   }
   const named = new Map((given.namedParameters ?? []).map(({ paramName, value }) => [paramName, value]))
   const names = new Set(known.map(paramNameOf).filter((name) => name !== null))
   // A parameter whose name cannot be read may have any name.
   const unknown = names.has(undefined) ? [] : [...named.keys()].filter((name) => !names.has(name))
-  for (const name of unknown.slice(0, maxProblems)) {
+  for (const name of unknown) {
     const present = listed("Its named parameters", [...names] as string[])
-    problems.push(problemOf(name, process, `is not in the app panel. ${present}`))
+    yield problemOf(name, process, `is not in the app panel. ${present}`)
   }
   for (const [index, parameter] of known.entries()) {
     const name = paramNameOf(parameter)
     const value = (name && named.get(name)) || ordered[index] || ""
     const problem = value === "" ? missingValue(parameter) : invalidValue(parameter, value, patterns)
-    if (problem !== undefined) problems.push(problemOf(labelOf(parameter), process, problem))
+    if (problem !== undefined) yield problemOf(labelOf(parameter), process, problem)
   }
-  return problems
 }
 
 function missingValue(parameter: PanelParameter): string | undefined {

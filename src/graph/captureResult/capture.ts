@@ -1,9 +1,10 @@
 import { type Failure, nullIfMissing, Refusal, toFailure } from "../../errors.ts"
 import type { TaskMemo } from "../../polling/tasks.ts"
-import { isObject, isReadable, type SearchToken } from "../../upstream/decoders.ts"
+import { DecodeError, isObject, isReadable, type SearchToken } from "../../upstream/decoders.ts"
 import type { Context } from "../context.ts"
 import * as rest from "../dataAsset/rest.ts"
 import { readableString } from "../fields.ts"
+import { tokenMark, usableToken } from "../pagination/position.ts"
 import { describeMissing, missingPermissions } from "../permissions/missing.ts"
 import { sendPermissions } from "../permissions/mutations.ts"
 import { getPermissions, type Permissions } from "../permissions/rest.ts"
@@ -79,7 +80,7 @@ function runOf({ provenance }: rest.DataAsset): string | null {
   return isObject(provenance) ? computationOf(provenance) : null
 }
 
-const mostPages = 10
+const maxPages = 10
 const pageSize = 1000
 
 /** The caller's data asset of this run with this name. One call for each 1,000 results with a similar name. */
@@ -88,20 +89,28 @@ async function earlierCapture(
   { computationId, params: { name } }: CaptureRequest,
 ): Promise<rest.DataAsset | undefined> {
   const filters = [{ key: "name", value: name }]
+  const tokens = new Set<string>()
   let next_token: SearchToken | undefined
-  for (let page = 0; page < mostPages; page++) {
+  for (let page = 0; page < maxPages; page++) {
     const body = { type: "result", ownership: "created", filters, limit: pageSize, next_token }
     const answer = await rest.searchDataAssets(upstream, body)
     const found = answer.results
       .filter(isReadable)
       .find((asset) => runOf(asset) === computationId && nameOf(asset)?.trim() === name.trim())
     if (found !== undefined) return found
-    next_token = answer.next_token || undefined
-    if (answer.has_more !== true || next_token === undefined) return undefined
+    if (answer.has_more !== true) return undefined
+    next_token = usableToken(answer.next_token)
+    // Code Ocean has more, but no way to it. Without seeing the rest, a second data asset might be created.
+    if (next_token === undefined || tokens.has(tokenMark(next_token))) {
+      throw new DecodeError(
+        "Code Ocean sent an invalid response: its search has more results, but no new token for them. So it is unknown whether the result was captured before, and nothing was created.",
+      )
+    }
+    tokens.add(tokenMark(next_token))
   }
   throw new Refusal(
     "CONFLICT",
-    `More than ${mostPages * pageSize} of your results have names like this one, too many to see whether it was captured before: give it another name.`,
+    `More than ${maxPages * pageSize} of your results have names like this one, too many to see whether it was captured before. Use another name.`,
     null,
   )
 }

@@ -1,5 +1,5 @@
 import { badUserInput, type InputProblem, nullIfMissing, Refusal } from "../../errors.ts"
-import { type GivenParameters, type GivenProcess, problemsOfValues, problemsWithPanel } from "../appPanel/check.ts"
+import { type GivenParameters, type GivenProcess, problemsOfRun } from "../appPanel/check.ts"
 import { appPanelOf } from "../appPanel/loader.ts"
 import { patternsOf } from "../appPanel/pattern.ts"
 import { DataAssetAttachmentInput, defineAttachmentMutations, wireAttachments } from "../attachment/mutations.ts"
@@ -78,10 +78,7 @@ function rejectProblems(problems: InputProblem[]): void {
 async function run(context: Context, kind: Kind, id: string, input: RunInput, processes: readonly GivenProcess[]) {
   const dataAssets = input.dataAssets?.length ? wireAttachments("dataAssets", input.dataAssets) : undefined
   const panel = input.checkParameters ? await appPanelOf(context, kind, id, input.version ?? undefined) : null
-  rejectProblems([
-    ...problemsOfValues(kind, input, processes),
-    ...(panel === null ? [] : problemsWithPanel(panel, input, processes, patternsOf(context))),
-  ])
+  rejectProblems(problemsOfRun(kind, panel, input, processes, patternsOf(context)))
   const started = await rest.runComputation(context.upstream, {
     ...(kind === "capsules" ? { capsule_id: id } : { pipeline_id: id }),
     version: input.version ?? undefined,

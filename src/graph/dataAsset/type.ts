@@ -155,9 +155,9 @@ export const DataAsset = builder.objectRef<rest.DataAsset>("DataAsset")
 /** The arguments of the searches for what a data asset is attached to. */
 const attachedArguments = {
   ...pageArguments,
-  archived: builder.args((t) => ({
+  ...builder.args((t) => ({
     archived: t.boolean({ description: "True for archived ones only. Defaults to those that are not archived." }),
-  })).archived,
+  })),
 }
 
 DataAsset.implement({

@@ -24,8 +24,10 @@ export const OrderDirection = builder.enumType("OrderDirection", {
 const SearchRangeInput = builder.inputType("SearchRangeInput", {
   description: "A range of numbers with at least one end. Both ends are included. Dates are epoch seconds.",
   fields: (t) => ({
-    min: t.float({ description: "The smallest value." }),
-    max: t.float({ description: "The largest value." }),
+    min: t.float({
+      description: "The smallest value. A double: an integer beyond 2^53 is rounded to the nearest one.",
+    }),
+    max: t.float({ description: "The largest value. A double, as the smallest is." }),
   }),
 })
 

@@ -11,6 +11,24 @@ const roleAt = readableString("role")
 const emailOf = readableString("email")
 const groupOf = readableString("group")
 
+/** The address without surrounding spaces and case: addresses that differ only in these are the same mailbox. */
+export function sameUser(email: string): string {
+  return email.trim().toLowerCase()
+}
+
+export function sameGroup(group: string): string {
+  return group.trim()
+}
+
+/** The name of an entry, by which it is compared with others. Empty if it cannot be read. */
+export function nameOfUser(entry: rest.UserPermission): string {
+  return sameUser((entry && emailOf(entry)) ?? "")
+}
+
+export function nameOfGroup(entry: rest.GroupPermission): string {
+  return sameGroup((entry && groupOf(entry)) ?? "")
+}
+
 /**
  * What was asked for and is not there, or is there with another role. Null if nothing is missing. `share_assets` is not
  * compared, because Code Ocean does not keep it.
@@ -19,14 +37,8 @@ const groupOf = readableString("group")
  */
 export function missingPermissions(asked: rest.Permissions, actual: rest.Permissions): rest.Permissions | null {
   const missing: rest.Permissions = {}
-  const users = absent(asked.users, (usersOf(actual) ?? []).filter(isReadable), (user) =>
-    emailOf(user as never)
-      ?.trim()
-      .toLowerCase(),
-  )
-  const groups = absent(asked.groups, (groupsOf(actual) ?? []).filter(isReadable), (group) =>
-    groupOf(group as never)?.trim(),
-  )
+  const users = absent(asked.users, (usersOf(actual) ?? []).filter(isReadable), nameOfUser)
+  const groups = absent(asked.groups, (groupsOf(actual) ?? []).filter(isReadable), nameOfGroup)
   if (users.length > 0) missing.users = users
   if (groups.length > 0) missing.groups = groups
   if (asked.everyone !== undefined && asked.everyone !== (everyoneAt(actual)?.toLowerCase() ?? "none"))
@@ -35,11 +47,7 @@ export function missingPermissions(asked: rest.Permissions, actual: rest.Permiss
 }
 
 /** The entries without one of the same name and role among the actual ones. */
-function absent<T extends Entry>(
-  asked: readonly T[] = [],
-  actual: readonly T[],
-  nameOf: (entry: T) => string | undefined,
-): T[] {
+function absent<T extends Entry>(asked: readonly T[] = [], actual: readonly T[], nameOf: (entry: T) => string): T[] {
   if (asked.length === 0) return []
   const keyOf = (entry: T) => JSON.stringify([nameOf(entry), roleAt(entry)?.toLowerCase()])
   const present = new Set(actual.map(keyOf))

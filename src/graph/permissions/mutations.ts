@@ -8,10 +8,9 @@ import { link, oneCall } from "../cost.ts"
 import { dataAssetById } from "../dataAsset/loader.ts"
 import { DataAsset } from "../dataAsset/type.ts"
 import { capitalized, defineMutation } from "../defineMutation.ts"
-import { readableString } from "../fields.ts"
 import type { loaderById } from "../loader.ts"
 import { clearPermissions, permissionsOf } from "./loader.ts"
-import { missingPermissions } from "./missing.ts"
+import { missingPermissions, nameOfGroup, nameOfUser, sameGroup, sameUser } from "./missing.ts"
 import * as rest from "./rest.ts"
 import { EveryoneRole, GroupRole, Permissions, UserRole } from "./type.ts"
 
@@ -90,10 +89,6 @@ export function wirePermissions({ users, groups, everyone, shareAssets }: Permis
   }
 }
 
-/** Addresses that differ only in case are the same mailbox. */
-const sameUser = (email: string) => email.trim().toLowerCase()
-const sameGroup = (group: string) => group.trim()
-
 function wireUsers(field: string, users: NonNullable<PermissionsInput["users"]>): rest.UserPermission[] {
   checkNames(
     (index) => `${field}[${index}].email`,
@@ -142,17 +137,12 @@ function entryChange<Entry>(
 function changed<Entry extends object>(
   present: readonly Entry[] | undefined,
   { add, removed }: EntryChange<Entry>,
-  nameOf: (entry: Entry) => string | undefined,
+  nameOf: (entry: Entry) => string,
 ): Entry[] {
   const replaced = new Set([...removed, ...add.map(nameOf)])
   // One entry may come without a list around it.
   return [...[present ?? []].flat().filter((entry) => !replaced.has(nameOf(entry))), ...add]
 }
-
-const emailOf = readableString("email")
-const groupOf = readableString("group")
-const nameOfUser = (entry: rest.UserPermission) => sameUser((entry && emailOf(entry)) ?? "")
-const nameOfGroup = (entry: rest.GroupPermission) => sameGroup((entry && groupOf(entry)) ?? "")
 
 /** The changes to single entries. Throws BAD_USER_INPUT if the whole list is given too. */
 function entryChanges(input: PermissionsInput & EntriesInput) {
@@ -280,7 +270,9 @@ function definePermissionsMutation<T extends { id: string }>(names: {
       const change = wirePermissions(input as PermissionsInput)
       const entries = entryChanges(input as PermissionsInput & EntriesInput)
       if (Object.keys(change).length === 0 && entries.users === undefined && entries.groups === undefined) {
-        throw badUserInput("There is nothing to change. Give `users`, `groups`, `everyone` or `shareAssets`.")
+        throw badUserInput(
+          "There is nothing to change. Give `users`, `groups`, `everyone`, `shareAssets`, or people and groups to add or remove.",
+        )
       }
       await names.change(context, id, () => sendPermissions(context, kind, id, change, entries))
       const added = {
