@@ -76,21 +76,6 @@ const uncountable = (from: number) => {
   }
 }
 
-test.each([
-  ["4.8.0", "4.6.0", "4.8.0"],
-  ["4.8.0", "4.10.0", "4.10.0"],
-  ["4.10.0", "4.8.0", "4.10.0"],
-  [undefined, "4.5.0", "4.5.0"],
-])("a call that needs version %s sends with MIN_SERVER_VERSION=%s the version %s", async (needed, usual, sent) => {
-  const answer = { status: 412, body: { message: "too old" } }
-  const { pool, callerWith, upstream } = await startPool(() => answer, { minServerVersion: usual })
-  const sentence = needed === undefined ? "MIN_SERVER_VERSION" : `(Requires Code Ocean ${needed} or later.)`
-  const call = { ...capsule(), ...(needed && { minServerVersion: needed }) }
-  await expect(pool.forCaller(callerWith()).read(call)).rejects.toThrow(sentence)
-  await expect(pool.forCaller(callerWith()).write({ ...call, method: "POST", body: {} })).rejects.toThrow(sentence)
-  expect(upstream.requests.map(({ headers }) => headers["min-server-version"])).toEqual([sent, sent])
-})
-
 const unwritable = { child: failing, info: failing, warn: failing, error: failing } as never
 
 describe("an exception in one call", () => {

@@ -9,8 +9,6 @@ export interface Call<T> {
   ids?: Readonly<Record<string, string>>
   /** Undefined values are left out. */
   query?: Readonly<Record<string, string | number | boolean | undefined>>
-  /** The version of Code Ocean that brought the route, such as 4.8.0, if it is later than the default of MIN_SERVER_VERSION. */
-  minServerVersion?: string
   /** Sent as JSON. */
   body?: unknown
   /** Reads the body of a 2xx response. */

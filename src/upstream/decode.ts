@@ -64,7 +64,7 @@ export function decodeResponse<T>(
   token: string,
 ): T {
   if (response.status < 200 || response.status >= 300)
-    throw statusFailure(response, call, endpoint, isWrite, token, retryAfterMs)
+    throw statusFailure(response, call.route, endpoint, isWrite, token, retryAfterMs)
   try {
     response.json ??= response.body.length === 0 ? undefined : parseJson(response.body.toString())
     return call.decode(response.json)
@@ -92,7 +92,7 @@ const maxDataLength = 16 * 1024
 
 function statusFailure(
   response: HttpResponse,
-  { route, minServerVersion }: Call<unknown>,
+  route: string,
   endpoint: string,
   isWrite: boolean,
   token: string,
@@ -107,7 +107,10 @@ function statusFailure(
   }
   response.errorBody ??= parseErrorBody(response, token)
   const { message: upstreamMessage, data } = response.errorBody
-  const message = withVersion(upstreamMessage ?? `Code Ocean answered ${status}.`, status, minServerVersion)
+  // A deployment that is older than Min-Server-Version answers 412.
+  const about412 =
+    status === 412 ? " (The setting MIN_SERVER_VERSION is the oldest version that the gateway accepts.)" : ""
+  const message = (upstreamMessage ?? `Code Ocean answered ${status}.`) + about412
   const scope = missingScope(status, upstreamMessage, route, isWrite)
   return new UpstreamError("status", endpoint, scope ? `${message} ${scope.sentence}` : message, {
     ...scope,
@@ -118,14 +121,6 @@ function statusFailure(
     // The server may have failed after making the change, and a proxy knows only that it lost the response.
     outcomeUnknown: isWrite && status >= 500,
   })
-}
-
-/** Says of a 412 which version of Code Ocean is needed: a deployment that is older than Min-Server-Version answers so. */
-function withVersion(message: string, status: number, minServerVersion: string | undefined): string {
-  if (status !== 412) return message
-  return minServerVersion === undefined
-    ? `${message} (The setting MIN_SERVER_VERSION is the oldest version that the gateway accepts.)`
-    : `${message} (Requires Code Ocean ${minServerVersion} or later.)`
 }
 
 /**
