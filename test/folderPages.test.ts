@@ -99,7 +99,7 @@ describe("a folder listing that is too large says so, and how to ask for less", 
     const { data, errors } = await entries("(first: 1)")
     expect(data.computation.results.entries).toBeNull()
     expect(errors![0]!.message).toContain(`more than ${limit}`)
-    expect(errors![0]!.message).toContain("Ask for a folder below it")
+    expect(errors![0]!.message).toContain("Request a folder below it")
     expect(errors![0]!.extensions).toMatchObject({
       code: "UPSTREAM_INVALID_RESPONSE",
       upstream: { endpoint: "POST /computations/{id}/results" },

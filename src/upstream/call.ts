@@ -11,6 +11,8 @@ export interface Call<T> {
   query?: Readonly<Record<string, string | number | boolean | undefined>>
   /** Sent as JSON. */
   body?: unknown
+  /** What the client can do instead if the response is larger than the gateway reads. A sentence for the error's message. */
+  tooLargeAdvice?: string
   /** Reads the body of a 2xx response. */
   decode: Decoder<T>
 }

@@ -267,7 +267,8 @@ class PreparedCall<T> implements CallSpec<T> {
   }
 
   get messages() {
-    return messages
+    const { tooLargeAdvice } = this.#call
+    return tooLargeAdvice === undefined ? messages : { ...messages, tooLargeAdvice }
   }
 
   get isDownload() {

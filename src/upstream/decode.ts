@@ -13,7 +13,9 @@ const maxContentTypeLength = 100
 export type ReceivedResponse = CallOutcome & { response: HttpResponse }
 
 /** What clients are told of a request without a usable response. */
-export type Messages = Readonly<Record<"timeout" | "unreachable" | "connectionLost" | "invalid", string>>
+export type Messages = Readonly<Record<"timeout" | "unreachable" | "connectionLost" | "invalid", string>> & {
+  readonly tooLargeAdvice?: string
+}
 
 /** What clients are told of a call that was not sent. */
 const notSentMessages = {
@@ -34,6 +36,11 @@ export function withReason(message: string, reason: string | undefined): string 
   return reason === undefined ? message : message.replace(".", `: ${reason}.`)
 }
 
+function tooLarge(message: string, limit: string, advice: string | undefined): string {
+  const sentence = withReason(message, `it has more than ${limit}`)
+  return advice === undefined ? sentence : `${sentence} ${advice}`
+}
+
 /** The error of a call without a complete response. Its outcome is unknown if it is a write that was sent. */
 export function transportFailure(
   error: TransportError,
@@ -42,10 +49,13 @@ export function transportFailure(
   isWrite: boolean,
 ): UpstreamError {
   const failure = error.kind === "truncated" ? "invalid" : error.kind
-  const message = withReason({ ...notSentMessages, ...words }[failure], error.reason)
+  const sentence = { ...notSentMessages, ...words }[failure]
+  const message =
+    error.exceeded === undefined
+      ? withReason(sentence, error.reason)
+      : tooLarge(sentence, error.exceeded, words.tooLargeAdvice)
   return new UpstreamError(failure, endpoint, message, {
     cause: error,
-    exceeded: error.exceeded,
     outcomeUnknown: isWrite && error.sent,
     retryAfterSeconds: failure === "circuitOpen" || failure === "queueFull" ? 1 : undefined,
   })
@@ -74,11 +84,12 @@ export function decodeResponse<T>(
     const { exceeded } = error
     const message = isWrite
       ? "The change succeeded, but Code Ocean's response could not be read."
-      : withReason(messages.invalid, exceeded === undefined ? undefined : `it has more than ${exceeded}`)
+      : exceeded === undefined
+        ? messages.invalid
+        : tooLarge(messages.invalid, exceeded, call.tooLargeAdvice)
     const type = createRedaction(token)(headerOf(response, "content-type") ?? "no content type")
     throw new UpstreamError("invalid", endpoint, message, {
       status: response.status,
-      exceeded,
       cause: new Error(`${error.message} (${type.slice(0, maxContentTypeLength)}, ${response.body.length} bytes)`),
     })
   }

@@ -33,7 +33,6 @@ interface Details {
   requiredScope?: string | undefined
   lacksScope?: boolean
   outcomeUnknown?: boolean
-  exceeded?: string | undefined
   cause?: unknown
 }
 
@@ -51,8 +50,6 @@ export class UpstreamError extends Error {
   /** The scope that the call needs, for a 401 or 403. The token certainly lacks it if `lacksScope` is true. */
   readonly requiredScope: string | undefined
   readonly lacksScope: boolean
-  /** For a response that is larger than the gateway reads: the limit, such as `33554432 bytes`. */
-  readonly exceeded: string | undefined
   /** True for a write that was sent and got no response or a 5xx: it may have taken effect. */
   readonly outcomeUnknown: boolean
 
@@ -67,7 +64,6 @@ export class UpstreamError extends Error {
     this.retryAfterSeconds = details.retryAfterSeconds
     this.requiredScope = details.requiredScope
     this.lacksScope = details.lacksScope ?? false
-    this.exceeded = details.exceeded
     this.outcomeUnknown = details.outcomeUnknown ?? false
   }
 }

@@ -56,7 +56,7 @@ export class TransportError extends Error {
     super(message, { cause })
     this.kind = kind
     this.sent = sent
-    this.reason = exceeded === undefined ? reason : `it has more than ${exceeded}`
+    this.reason = reason
     this.exceeded = exceeded
   }
 }

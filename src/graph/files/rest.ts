@@ -1,6 +1,5 @@
 import type { Upstream } from "../../upstream/client.ts"
 import { DecodeError, listOf, object, type WireObject } from "../../upstream/decoders.ts"
-import { UpstreamError } from "../../upstream/error.ts"
 
 /** The owner of files: a computation with its results, or an internal data asset. */
 export interface FileOwner {
@@ -29,27 +28,23 @@ const routes = { computations: "computations/{id}/results", data_assets: "data_a
 /**
  * `POST /computations/{id}/results` or `POST /data_assets/{id}/files` with `{path}`: the entries of a folder, without those of
  * its subfolders. An empty path is the root.
- * Rejects with UpstreamError: 404 if there is no such owner or folder, 400 for an external data asset, `invalid` with a message of its
- * own if the listing is too large.
+ * Rejects with UpstreamError: 404 if there is no such owner or folder, 400 for an external data asset, `invalid` if
+ * the listing is too large.
  */
-export async function listFolder(
+export function listFolder(
   upstream: Upstream,
   { kind, id }: FileOwner,
   path: string,
 ): Promise<(FolderItem | DecodeError)[]> {
-  try {
-    return await upstream.read({
-      method: "POST",
-      route: routes[kind],
-      ids: { id },
-      body: { path },
-      decode: (body) => listOf(object<FolderItem>)(object<WireObject>(body).items ?? null),
-    })
-  } catch (error) {
-    if (!(error instanceof UpstreamError) || error.exceeded === undefined) throw error
-    const message = `Code Ocean's listing of this folder has more than ${error.exceeded}, and it lists a folder only as a whole. Ask for a folder below it, or for a file by its path.`
-    throw new UpstreamError("invalid", error.endpoint, message, { status: error.status, cause: error })
-  }
+  return upstream.read({
+    method: "POST",
+    route: routes[kind],
+    ids: { id },
+    body: { path },
+    tooLargeAdvice:
+      "Code Ocean lists a folder only as a whole, and this one is too large. Request a folder below it, or a file by its path.",
+    decode: (body) => listOf(object<FolderItem>)(object<WireObject>(body).items ?? null),
+  })
 }
 
 /**
