@@ -12,7 +12,7 @@ import type { Rejection } from "./rejection.ts"
 import { RequestState } from "./requestState.ts"
 import { sendRejection, sendText, setCorsHeaders } from "./respond.ts"
 import type { Route } from "./router.ts"
-import { createTurnBudget } from "./turnBudget.ts"
+import { createEventLoopBudget } from "./eventLoopBudget.ts"
 
 /** The maximum number of pipelined requests of one connection. One that sends more is closed. */
 const maxPipelined = 100
@@ -47,7 +47,7 @@ export function createRequestHandler(options: {
 }): RequestHandler {
   const { log, admission, connections, responses, clientAddress, answerOperation } = options
   const rejectionLog = createRejectionLog(log)
-  const turnBudget = createTurnBudget((start) => guarded(log, start)())
+  const eventLoopBudget = createEventLoopBudget((start) => guarded(log, start)())
   const bodies = createBodies({
     maxBodyBytes: options.maxBodyBytes,
     timeouts: options.bodyTimeouts,
@@ -141,14 +141,14 @@ export function createRequestHandler(options: {
         if ("status" in decoded) reject(request, response, decoded)
         else if (!response.destroyed) answerOperation(request, response, state, decoded)
       })
-    } else if (turnBudget.isSpent()) {
-      turnBudget.defer(identity.key, () => {
+    } else if (eventLoopBudget.isSpent()) {
+      eventLoopBudget.defer(identity.key, () => {
         if (!response.destroyed) answerOperation(request, response, state, body)
       })
     } else if (!response.destroyed) {
       const startedAt = performance.now()
       answerOperation(request, response, state, body)
-      turnBudget.spend(performance.now() - startedAt)
+      eventLoopBudget.spend(performance.now() - startedAt)
     }
   }
 

@@ -1,27 +1,30 @@
-/** The time that operations may take in one turn of the event loop, in milliseconds. */
+/** The time that operations may take in one iteration of the event loop, in milliseconds. */
 const budgetMs = 50
-/** Below this time a turn's end is not detected, and the times of several turns add up: detection costs as much as a small operation. */
+/**
+ * Below this time the end of an iteration is not detected, and the times of several iterations add up: detection costs as much as
+ * a small operation.
+ */
 const minTrackedMs = 5
 
-export interface TurnBudget {
-  /** Whether an operation must be deferred because the budget of this turn is spent or others are deferred already. */
+export interface EventLoopBudget {
+  /** Whether an operation must be deferred because the budget of this iteration is spent or others are deferred already. */
   isSpent(): boolean
-  /** Adds the time that an operation has taken in this turn. */
+  /** Adds the time that an operation has taken in this iteration. */
   spend(ms: number): void
-  /** Starts an operation in a later turn. The operations of one caller keep their order, and callers take turns. */
+  /** Starts an operation in a later iteration. The operations of one caller keep their order. Callers are served round-robin. */
   defer(caller: string, start: () => void): void
 }
 
 /**
- * Limits the time for which operations block the event loop. In one turn Node reads from all readable sockets, and an operation
+ * Limits the time for which operations block the event loop. In one iteration Node reads from all readable sockets, and an operation
  * without calls is answered as soon as it is read: two hundred large ones would block the event loop for seconds. Operations
- * beyond the budget are deferred to later turns. Other requests, such as `/health`, are handled in between.
+ * beyond the budget are deferred to later iterations. Other requests, such as `/health`, are handled in between.
  * @param run calls a function and catches what it throws
  */
-export function createTurnBudget(run: (start: () => void) => void): TurnBudget {
+export function createEventLoopBudget(run: (start: () => void) => void): EventLoopBudget {
   let spentMs = 0
   let willReset = false
-  /** The deferred operations by caller. Callers take turns, so that many operations of one caller do not delay another's. */
+  /** The deferred operations by caller, served round-robin, so that many operations of one caller do not delay another's. */
   const deferred = new Map<string, (() => void)[]>()
 
   function spend(ms: number) {
