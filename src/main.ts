@@ -34,7 +34,7 @@ for (const event of ["uncaughtException", "unhandledRejection"] as const) {
 // Node writes warnings to standard error synchronously, which blocks if nothing reads it.
 process.removeAllListeners("warning")
 const logWarning = createErrorLog(log)
-process.on("warning", (warning) => logWarning("warn", warning, "a warning of Node's"))
+process.on("warning", (warning) => logWarning("warn", warning, "Node.js warning"))
 
 log.info({ version: packageJson.version, node: process.version }, "starting")
 for (const warning of warningsOf(config, process.env)) log.warn(warning)
@@ -56,7 +56,7 @@ try {
   await exit(1)
 }
 
-/** The first signal lets the requests under way finish. A second one exits at once. */
+/** The first signal lets the requests in flight finish. A second one exits at once. */
 async function stop(signal: string): Promise<void> {
   if (stoppingSince === undefined) {
     stoppingSince = performance.now()
@@ -65,7 +65,7 @@ async function stop(signal: string): Promise<void> {
     log.info({ finished }, finished ? "stopped" : "stopped with requests unfinished")
     await exit(0)
   }
-  // On Ctrl+C the terminal signals npm too, which passes the signal on. That is no second one.
+  // On Ctrl+C the terminal signals npm too, which passes the signal on. That is not a second signal.
   if (performance.now() - stoppingSince < 1_000) return
   log.warn({ signal }, "stopped at once")
   await exit(1)
@@ -85,7 +85,7 @@ async function closeGateway(): Promise<boolean> {
 /** Ends the process once its log is written, or cannot be. */
 async function exit(code: number): Promise<never> {
   await output.flush(flushTimeoutMs)
-  // process.exit waits for a write under way, also for one that hangs.
+  // process.exit waits for a pending write, even for one that hangs.
   if (output.isWriting) process.kill(process.pid, "SIGKILL")
   process.exit(code)
 }

@@ -143,7 +143,7 @@ test.each([
   for (const name of ["FILE_ORIGINS", "CORS_ORIGINS"]) {
     const list = `https://good.example.org:9000, ${origin}`
     expect(problemsOf({ CODEOCEAN_URL, [name]: list })).toEqual([
-      expect.stringMatching(new RegExp(`^${name} holds "[^"]+", which is no web origin`)),
+      expect.stringMatching(new RegExp(`^${name} contains "[^"]+", which is not a web origin`)),
     ])
   }
 })
@@ -190,7 +190,7 @@ describe("a variable that is no setting", () => {
     ["CODEOCEAN_LOG_LEVEL", "LOG_LEVEL"],
     ["GATEWAY_GRAPHIQL", "GRAPHIQL"],
   ])("%s is reported as what may be meant for %s, without its value", (name, setting) => {
-    const expected = setting && `The variable ${name} is no setting and is ignored. Is ${setting} meant?`
+    const expected = setting && `The variable ${name} is not a setting and is ignored. Did you mean ${setting}?`
     expect(warnings(name)).toEqual(expected ? [expected] : [])
   })
 
@@ -270,7 +270,7 @@ describe("a variable that is no longer a setting", () => {
 
   test("a variable that is no longer a setting is ignored, and one warning names all of them with what holds instead", () => {
     expect(warnings({ PLAIN_PATH: "false", SUGGESTIONS: "true", OPERATION_ALIASES: "many", PORT: "1" })).toEqual([
-      "These variables are no longer settings and are ignored; in brackets is what holds: PLAIN_PATH (always on), SUGGESTIONS (as INTROSPECTION), OPERATION_ALIASES (500). Remove them.",
+      "These variables are no longer settings and are ignored (the values that are used are in parentheses): PLAIN_PATH (always on), SUGGESTIONS (as INTROSPECTION), OPERATION_ALIASES (500). Remove them.",
     ])
   })
 

@@ -59,7 +59,7 @@ describe("pages of other origins", () => {
 
   test("a token of the gateway's own lets in no more origins", async () => {
     expect(() => readConfig({ CODEOCEAN_URL: "https://codeocean.example.org", CORS_ORIGINS: "*" })).toThrow(
-      "no web origin",
+      "not a web origin",
     )
     const corsOrigins = ["https://portal.example.org"]
     const { gateway } = await startGateway({ config: { codeoceanToken: tokens.ada, corsOrigins } })

@@ -159,7 +159,7 @@ describe("a manifest that cannot be used", () => {
     ["no JSON", "{", "is not JSON"],
     ["a list", "[]", "must contain one JSON object"],
     ["no operation", "{}", "contains no operation"],
-    ["an operation that is no string", '{"a": {"body": "{ b }"}}', 'has a value that is no string at "a"'],
+    ["an operation that is no string", '{"a": {"body": "{ b }"}}', 'has a value that is not a string at "a"'],
     ["an operation that is no GraphQL", '{"a": "select 1"}', 'has an invalid document at "a": Syntax Error'],
   ])(
     "a manifest with %s stops the start, and the problem names the file and the mistake",
@@ -179,7 +179,7 @@ describe("a manifest that cannot be used", () => {
 
   test("PERSISTED_OPERATIONS_ONLY without a manifest stops the start", () => {
     expect(problemsOf({ PERSISTED_OPERATIONS_ONLY: "true" })).toEqual([
-      expect.stringMatching(/^PERSISTED_OPERATIONS_ONLY rejects everything/),
+      expect.stringMatching(/^PERSISTED_OPERATIONS_ONLY would reject every operation/),
     ])
   })
 

@@ -149,7 +149,7 @@ test("errors that nothing catches end no gateway, and take a few bounded lines o
       err: expect.objectContaining({ type: "TypeError", message: "rejected" }),
     }),
   )
-  expect(lines.filter(({ msg }) => msg === "a warning of Node's")).toHaveLength(1)
+  expect(lines.filter(({ msg }) => msg === "Node.js warning")).toHaveLength(1)
   for (const line of uncaught) expect(JSON.stringify(line).length).toBeLessThan(8 * 1024)
 })
 
@@ -169,7 +169,9 @@ test("the start warns of a token for everyone who can reach the gateway, and of 
   const { said, output } = gateway(env)
   await said(/listening/)
   expect(output().match(/"level":"warn"/g)).toHaveLength(2)
-  expect(output()).toContain("no longer settings and are ignored; in brackets is what holds: PLAIN_PATH (always on).")
+  expect(output()).toContain(
+    "no longer settings and are ignored (the values that are used are in parentheses): PLAIN_PATH (always on).",
+  )
   expect(output()).toMatch(/CODEOCEAN_TOKEN is set and HOST is 0\.0\.0\.0/)
   expect(output()).not.toContain("cop_everyones")
 })

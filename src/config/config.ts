@@ -45,19 +45,20 @@ export function warningsOf(config: Config, environment: Environment): string[] {
   const warnings: string[] = []
   if (config.codeoceanToken !== undefined && !listensLocally(config)) {
     warnings.push(
-      `CODEOCEAN_TOKEN is set and HOST is ${config.host}: everyone who reaches port ${config.port} acts as that token. Unless that is meant, remove CODEOCEAN_TOKEN or set HOST=127.0.0.1.`,
+      `CODEOCEAN_TOKEN is set and HOST is ${config.host}: everyone who reaches port ${config.port} acts as that token. If this is not intended, remove CODEOCEAN_TOKEN or set HOST=127.0.0.1.`,
     )
   }
   const set = withoutEmpty(environment)
   const ignored = Object.keys(removed).filter((name) => set[name] !== undefined)
   if (ignored.length > 0) {
     warnings.push(
-      `These variables are no longer settings and are ignored; in brackets is what holds: ${ignored.map((name) => `${name} (${removed[name]})`).join(", ")}. Remove them.`,
+      `These variables are no longer settings and are ignored (the values that are used are in parentheses): ${ignored.map((name) => `${name} (${removed[name]})`).join(", ")}. Remove them.`,
     )
   }
   for (const name of Object.keys(set)) {
     const meant = settingMeantBy(name)
-    if (meant !== undefined) warnings.push(`The variable ${name} is no setting and is ignored. Is ${meant} meant?`)
+    if (meant !== undefined)
+      warnings.push(`The variable ${name} is not a setting and is ignored. Did you mean ${meant}?`)
   }
   return warnings
 }
@@ -68,7 +69,7 @@ const otherPrograms: ReadonlySet<string> = new Set(["HOSTS", "POST", "PORTS", "C
 /** Prefixes with which a setting may be written by mistake. Kubernetes itself sets such variables that end with HOST and PORT. */
 const mistakenPrefix = /^(CODE_?OCEAN|GATEWAY|CODE_?OCEAN_GATEWAY)_(?!(HOST|PORT)$)/
 
-/** The setting whose name this variable's name is one letter, its case or a prefix away from. */
+/** The setting whose name differs from this variable's name only by one letter, by case, or by a prefix. */
 function settingMeantBy(name: string): string | undefined {
   if (isKnown(name) || Object.hasOwn(removed, name) || otherPrograms.has(name)) return undefined
   const capitals = name.toUpperCase()
@@ -88,16 +89,16 @@ function isKnown(name: string): boolean {
 function problemsBetween(env: Environment): string[] {
   const problems: string[] = []
   if (env.PERSISTED_OPERATIONS_ONLY === "true" && env.PERSISTED_OPERATIONS === undefined) {
-    problems.push("PERSISTED_OPERATIONS_ONLY rejects everything as long as PERSISTED_OPERATIONS names no file")
+    problems.push("PERSISTED_OPERATIONS_ONLY would reject every operation: set PERSISTED_OPERATIONS to a file")
   }
   if (env.NODE_ENV !== "production") return problems
   const url = URL.parse(env.CODEOCEAN_URL ?? "")
   if (url?.protocol === "http:" && !loopback.test(url.hostname)) {
-    problems.push("CODEOCEAN_URL must be https in production: tokens would travel in the clear")
+    problems.push("CODEOCEAN_URL must be https in production, otherwise tokens would be sent unencrypted")
   }
   if (env.CODEOCEAN_TOKEN !== undefined && env.CODEOCEAN_TOKEN_IN_PRODUCTION !== "true") {
     problems.push(
-      "CODEOCEAN_TOKEN lets everyone who reaches the gateway act as that token: remove it, or set CODEOCEAN_TOKEN_IN_PRODUCTION=true if that is meant",
+      "CODEOCEAN_TOKEN lets everyone who reaches the gateway act as that token: remove it, or set CODEOCEAN_TOKEN_IN_PRODUCTION=true if this is intended",
     )
   }
   return problems

@@ -30,9 +30,9 @@ export const upstreamUrl = z
       url === null || !/^https?:$/.test(url.protocol)
         ? "must be a web address, such as https://codeocean.example.org"
         : url.username || url.password
-          ? "must not hold a user name or password: tokens come from callers, or from CODEOCEAN_TOKEN"
+          ? "must not contain a user name or password: tokens come from callers, or from CODEOCEAN_TOKEN"
           : url.search || url.hash
-            ? "must not hold a query or a fragment"
+            ? "must not contain a query or a fragment"
             : undefined
     if (url === null || problem !== undefined) {
       context.addIssue({ code: "custom", message: problem ?? "" })
@@ -68,7 +68,7 @@ export const origins = z.string().transform((value, context) => {
     if (url?.origin !== origin || !/^https?:$/.test(url.protocol) || url.hostname.includes("*")) {
       context.addIssue({
         code: "custom",
-        message: `holds ${shown(origin)}, which is no web origin: write scheme, host and port without a path, such as https://portal.example.org or http://10.1.2.3:9000`,
+        message: `contains ${shown(origin)}, which is not a web origin: write scheme, host and port without a path, such as https://portal.example.org or http://10.1.2.3:9000`,
       })
     }
   }

@@ -13,8 +13,8 @@ import {
 } from "./kinds.ts"
 
 /*
- * The table of settings. `Config`, the checks of the environment, the defaults, `.env.example` and `docs/settings.md` are made
- * from it. A new setting is one row here.
+ * The table of settings. `Config`, the checks of the environment, the defaults, `.env.example` and `docs/settings.md` are
+ * generated from it. A new setting is one row here.
  */
 
 /** The default of switches that are on, except in production. */
@@ -56,7 +56,7 @@ export const essential = {
     name: "LOG_LEVEL",
     kind: logLevel,
     default: "info",
-    meaning: `The least severe lines to log: ${logLevels.join(", ")}.`,
+    meaning: `The minimum level of the lines to log: ${logLevels.join(", ")}.`,
   },
   corsOrigins: {
     name: "CORS_ORIGINS",
@@ -70,7 +70,7 @@ export const essential = {
     kind: integer(0, 10),
     default: 0,
     meaning:
-      "The number of proxies in front of the gateway, each of which appends the address of its client to `X-Forwarded-For`. Callers without a token are told apart by the address that the first of these proxies appended. 0 trusts no proxy.",
+      "The number of proxies in front of the gateway, each of which appends the address of its client to `X-Forwarded-For`. Callers without a token are told apart by the address that the first of these proxies appended. With 0 no proxy is trusted.",
   },
 } satisfies Rows
 
@@ -78,13 +78,14 @@ export const features = {
   nodeEnv: {
     name: "NODE_ENV",
     kind: z.enum(nodeEnvs, `must be ${nodeEnvs.slice(0, -1).join(", ")} or ${nodeEnvs.at(-1)}, or unset`).optional(),
-    meaning: "`production` turns on the checks and defaults for production. `development` and `test` are as unset.",
+    meaning:
+      "`production` turns on the checks and defaults for production. `development` and `test` have the same effect as no value.",
   },
   codeoceanToken: {
     name: "CODEOCEAN_TOKEN",
     kind: token.optional(),
     meaning:
-      "An access token for callers who send none. Leave it empty unless everyone who can reach the gateway may act as this token. If `HOST` can be reached from other machines, the start logs a warning. If not, the token is used only for requests to `localhost` and the like, so that no web page can use it through a name of its own.",
+      "An access token for callers who send none. Leave it empty unless everyone who can reach the gateway may act as this token. If `HOST` can be reached from other machines, the start logs a warning. If it cannot, the token is used only for requests to `localhost`, `127.x.x.x` or `[::1]`, so that a web page whose domain name resolves to this machine cannot use it.",
   },
   codeoceanTokenInProduction: {
     name: "CODEOCEAN_TOKEN_IN_PRODUCTION",
@@ -98,40 +99,39 @@ export const features = {
     kind: boolean,
     default: outsideProduction,
     meaning:
-      "`true` or `false`: whether browsers get the GraphiQL page at `/graphql`. If unset, it is on, and off in production.",
+      "`true` or `false`: whether browsers get the GraphiQL page at `/graphql`. The default is `true`, in production `false`.",
   },
   introspection: {
     name: "INTROSPECTION",
     kind: boolean,
     default: outsideProduction,
     meaning:
-      "`true` or `false`: whether the schema can be queried by clients, by GraphiQL, and by routers with `_service`, and whether errors suggest names for misspelt ones. If unset, it is on, and off in production.",
+      "`true` or `false`: whether the schema can be queried by clients, by GraphiQL, and by routers with `_service`, and whether errors suggest names for misspelt ones. The default is `true`, in production `false`.",
   },
   logPretty: {
     name: "LOG_PRETTY",
     kind: boolean.optional(),
     meaning:
-      "`true` or `false`: whether the log has readable lines in place of JSON. Needs the development dependencies. If unset, it is on at a terminal, and off in production.",
+      "`true` or `false`: whether log lines are formatted for reading instead of JSON. Needs the development dependencies. The default is `true` on a terminal outside production, otherwise `false`.",
   },
   persistedOperationsFile: {
     name: "PERSISTED_OPERATIONS",
     kind: z.string().optional(),
     meaning:
-      "A file of operations that clients send by hash or id: a JSON object of documents by their ids, such as GraphQL Code Generator's `persisted-documents.json`. It is read at the start.",
+      "The path of a file with operations that clients send by hash or id. It is a JSON object with the documents by their ids, such as GraphQL Code Generator's `persisted-documents.json`. It is read at the start.",
   },
   persistedOperationsOnly: {
     name: "PERSISTED_OPERATIONS_ONLY",
     kind: boolean,
     default: false,
     meaning:
-      "`true` rejects every operation that is not in that file, those of GraphiQL and of federation routers included.",
+      "`true` rejects every operation that is not in that file, including the operations of GraphiQL and of federation routers.",
   },
   incrementalDelivery: {
     name: "INCREMENTAL_DELIVERY",
     kind: boolean,
     default: false,
-    meaning:
-      "`true` allows `@defer` and `@stream`, as an experiment: the format of their responses is going to change.",
+    meaning: "`true` allows `@defer` and `@stream`. This is an experiment: the format of their responses will change.",
   },
 } satisfies Rows
 
@@ -141,7 +141,7 @@ export const network = {
     alias: "https_proxy",
     kind: proxyUrl.optional(),
     meaning:
-      "The proxy through which https addresses are reached, Code Ocean's and those of files, such as `http://proxy.example.org:3128`. Credentials may stand before the host. The lower-case spelling works too.",
+      "The proxy for https addresses of Code Ocean and of files, such as `http://proxy.example.org:3128`. May contain credentials before the host. The name may be in lower case.",
   },
   httpProxy: {
     name: "HTTP_PROXY",
@@ -155,7 +155,7 @@ export const network = {
     kind: z.string(),
     default: "",
     meaning:
-      "Hosts that are reached without a proxy, separated by commas: `example.org` with its subdomains, `10.1.2.3`, `storage.example.org:9000`, or `*` for all.",
+      "Hosts that are called without a proxy, separated by commas: `example.org` with its subdomains, `10.1.2.3`, `storage.example.org:9000`, or `*` for all.",
   },
   fileOrigins: {
     name: "FILE_ORIGINS",
@@ -172,61 +172,61 @@ export const clients = {
     kind: integer(1, 3_600_000),
     default: 30_000,
     meaning:
-      "The longest that one GraphQL request may take with all its calls, retries included, in milliseconds. A stopping gateway waits as long for the requests in flight.",
+      "The maximum time for one GraphQL request with all its calls and retries, in milliseconds. A stopping gateway waits for this time for the requests in flight.",
   },
   callerRequestsPerSecond: {
     name: "CALLER_REQUESTS_PER_SECOND",
     kind: integer(0, 1_000_000),
     default: 1_000,
     meaning:
-      "The rate limit of one caller, in requests a second; ten times as many at once after a pause. 0 means no limit. A caller is a token; callers without a token are told apart by their addresses.",
+      "The maximum rate of one caller, in requests per second. After a pause ten times as many may be sent at once. 0 means no limit. A caller is a token; callers without a token are told apart by their addresses.",
   },
   callerConcurrentRequests: {
     name: "CALLER_CONCURRENT_REQUESTS",
     kind: integer(0, 1_000_000),
     default: 1_000,
-    meaning: "The most requests of one caller under way at once, subscriptions not counted. 0 means no limit.",
+    meaning: "The maximum number of requests of one caller in flight, not counting subscriptions. 0 means no limit.",
   },
   callerSubscriptions: {
     name: "CALLER_SUBSCRIPTIONS",
     kind: integer(0, 1_000_000),
     default: 250,
-    meaning: "The most subscriptions of one caller. 0 means no limit.",
+    meaning: "The maximum number of subscriptions of one caller. 0 means no limit.",
   },
   concurrentRequests: {
     name: "CONCURRENT_REQUESTS",
     kind: integer(0, 1_000_000),
     default: 2_000,
     meaning:
-      "The most requests of all callers under way at once, subscriptions not counted. Others are rejected. 0 means no limit.",
+      "The maximum number of requests of all callers in flight, not counting subscriptions. Others are rejected. 0 means no limit.",
   },
   eventLoopLagMs: {
     name: "EVENT_LOOP_LAG_MS",
     kind: integer(0, 3_600_000),
     default: 2_000,
     meaning:
-      "The longest acceptable event-loop delay, in milliseconds. Beyond it the number of requests under way is halved, and then grows again; others are rejected. 0 means no limit.",
+      "The maximum event-loop delay, in milliseconds. Above it the number of requests in flight is limited to half, and then grows again. Others are rejected. 0 means no limit.",
   },
   connections: {
     name: "CONNECTIONS",
     kind: integer(0, 1_000_000),
     default: 10_000,
     meaning:
-      "The most connections of clients. Beyond it a new connection replaces the one that has been idle longest, or is closed at once if none is idle. 0 means no limit.",
+      "The maximum number of client connections. Above it a new connection replaces the one that has been idle longest, or is closed if none is idle. 0 means no limit.",
   },
   addressConnections: {
     name: "ADDRESS_CONNECTIONS",
     kind: integer(0, 1_000_000),
     default: 1_000,
     meaning:
-      "The most connections from one address (in IPv6 from one network of 64 bits), by the same rule. Not counted with `TRUSTED_PROXIES`. A load balancer without that setting is one address: set it, or 0 here for no limit.",
+      "The maximum number of connections from one address (in IPv6 from one /64 network), by the same rule. Not counted with `TRUSTED_PROXIES`. Without that setting all connections of a load balancer come from one address: set it, or set 0 here for no limit.",
   },
   keepAliveMs: {
     name: "KEEP_ALIVE_MS",
     kind: integer(1, 3_600_000),
     default: 75_000,
     meaning:
-      "How long a connection may be idle between two requests, in milliseconds. Must be longer than the load balancer's own idle time, if there is one.",
+      "The maximum time for which a connection may be idle between two requests, in milliseconds. Must be longer than the load balancer's own idle timeout, if there is one.",
   },
 } satisfies Rows
 
@@ -235,34 +235,35 @@ export const operations = {
     name: "REQUEST_BODY_BYTES",
     kind: integer(1, 1_000_000_000),
     default: 1024 * 1024,
-    meaning: "The largest request body in bytes, ten times a mutation over a thousand ids.",
+    meaning:
+      "The maximum size of a request body in bytes. The default is ten times the size of a mutation with a thousand ids.",
   },
   depth: {
     name: "OPERATION_DEPTH",
     kind: integer(1, 1_000_000_000),
     default: 25,
-    meaning: "The deepest nesting of fields in a document, through all its fragments.",
+    meaning: "The maximum depth of nested fields in a document, fragments included.",
   },
   estimatedCalls: {
     name: "OPERATION_ESTIMATED_CALLS",
     kind: integer(1, 1_000_000_000),
     default: 50_000,
     meaning:
-      "The most calls to Code Ocean by the estimate. An operation whose estimate is higher is rejected before its first call.",
+      "The maximum number of estimated calls to Code Ocean. An operation with a higher estimate is rejected before its first call.",
   },
   calls: {
     name: "OPERATION_CALLS",
     kind: integer(1, 1_000_000_000),
     default: 5_000,
     meaning:
-      "The most calls to Code Ocean that an operation may make, retries not counted. Fields that need more fail.",
+      "The maximum number of calls to Code Ocean that an operation may make, not counting retries. Fields that need more fail.",
   },
   responseBytes: {
     name: "RESPONSE_BYTES",
     kind: integer(1, 1_000_000_000),
     default: 32 * 1024 * 1024,
     meaning:
-      "The largest response in bytes. An operation whose estimate is larger is rejected before its first call. A response that turns out larger is replaced by an error. While a response is made, a value counts 16 bytes at the least, and a field that can make calls 512.",
+      "The maximum size of a response in bytes. An operation with a larger estimate is rejected before its first call. A response that turns out larger is replaced by an error. While a response is built, a value counts at least 16 bytes, and a field that can make calls at least 512.",
   },
 } satisfies Rows
 
@@ -272,33 +273,33 @@ export const upstream = {
     kind: platformVersion,
     default: "4.6.0",
     meaning:
-      "The oldest version of Code Ocean that the gateway accepts. It is sent with each call as `Min-Server-Version`, and an older deployment refuses the call. Lower it for an older deployment: fields that it lacks are null.",
+      "The oldest version of Code Ocean that the gateway accepts. It is sent with each call as `Min-Server-Version`, and an older deployment rejects the call. Lower it for an older deployment. Fields that the deployment does not have are then null.",
   },
   upstreamTimeoutMs: {
     name: "UPSTREAM_TIMEOUT_MS",
     kind: integer(1, 3_600_000),
     default: 15_000,
-    meaning: "The longest that one call to Code Ocean may take, from being sent to its last byte, in milliseconds.",
+    meaning: "The maximum time for one call to Code Ocean, from sending to the last byte, in milliseconds.",
   },
   upstreamConnections: {
     name: "UPSTREAM_CONNECTIONS",
     kind: integer(1, 10_000),
     default: 128,
-    meaning: "The most calls to Code Ocean under way at once. More of them are queued.",
+    meaning: "The maximum number of calls to Code Ocean in flight. Further calls are queued.",
   },
   upstreamRetryPercent: {
     name: "UPSTREAM_RETRY_PERCENT",
     kind: integer(0, 100),
     default: 20,
     meaning:
-      "How many retries of failed reads are allowed for 100 calls, in addition to one a second and 50 saved up. 0 means no retries.",
+      "The number of retries of failed reads for each 100 calls, in addition to one per second. Up to 50 unused retries are saved. 0 means no retries.",
   },
   upstreamBreakerCalls: {
     name: "UPSTREAM_BREAKER_CALLS",
     kind: integer(0, 1_000_000),
     default: 20,
     meaning:
-      "The circuit breaker: if at least so many calls were made within ten seconds and more than half found Code Ocean down, nothing is sent until a probe succeeds. 0 turns it off.",
+      "The minimum number of calls within ten seconds for the circuit breaker to open. It opens if more than half of them failed because Code Ocean is down, and a probe fails too. No call is sent until a probe succeeds. 0 turns it off.",
   },
 } satisfies Rows
 
@@ -333,7 +334,7 @@ export const settingGroups: readonly { title: string; settings: readonly Setting
 
 export const settings: readonly Setting[] = settingGroups.flatMap((group) => group.settings)
 
-/** Variables that were settings once, and what holds now. */
+/** Variables that are no longer settings, and the value that is used now. */
 export const removed: Readonly<Record<string, string>> = {
   COMPILED_EXECUTOR: "always on",
   PLAIN_PATH: "always on",

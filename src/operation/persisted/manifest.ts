@@ -19,7 +19,7 @@ export function readManifest(path: string): Manifest {
   if (entries.length === 0) throw problem(path, "contains no operation")
   const manifest = new Map<string, string>()
   for (const [id, document] of entries) {
-    if (typeof document !== "string") throw problem(path, `has a value that is no string at ${JSON.stringify(id)}`)
+    if (typeof document !== "string") throw problem(path, `has a value that is not a string at ${JSON.stringify(id)}`)
     try {
       parse(document, { noLocation: true })
     } catch (error) {
