@@ -226,7 +226,7 @@ describe("files", () => {
     } }`)
     expect(codes(listed)).toEqual(["BAD_USER_INPUT"])
     expect(listed.errors?.[0]?.message).toBe(
-      '"volume.dat" has 3221225472 bytes, and at most 65536 are read here: fetch it from its `downloadUrl`.',
+      '"volume.dat" has 3221225472 bytes, but at most 65536 can be read. Fetch the file from its `downloadUrl`.',
     )
     expect(sandbox.requestsTo(`GET ${run}/results/urls`)).toHaveLength(3)
 

@@ -253,13 +253,16 @@ describe("an error of the gateway's own checks", () => {
     ],
     [filters('{key: "b"}'), '`filters[0]`, the filter on "b", needs exactly one'],
     [filters('[{key: "a", value: 1}, {key: " ", value: 1}]'), "`filters[1].key` must name a field"],
-    [filters('[{key: "a", value: 1}, {key: "b", value: true}]'), '`filters[1]`, the filter on "b", takes texts'],
+    [
+      filters('[{key: "a", value: 1}, {key: "b", value: true}]'),
+      '`filters[1]`, the filter on "b", accepts only strings',
+    ],
     ["{ searchCapsules(first: 0) { nodes { id } } }", "`first` must be from 1 to 1000"],
     [capsule("computations(first: 1001) { nodes { id } }"), "`first` must be from 1 to 1000"],
     ['{ searchDataAssets(after: "x") { nodes { id } } }', "`after` is not a cursor"],
     ["{ searchCapsules(status: UNRECOGNIZED) { nodes { id } } }", "`status` is UNRECOGNIZED"],
     ["{ searchDataAssets(type: UNRECOGNIZED) { nodes { id } } }", "`type` is UNRECOGNIZED"],
-    [capsule("computations(filter: {created: {}}) { nodes { id } }"), "`filter.created` has no ends"],
+    [capsule("computations(filter: {created: {}}) { nodes { id } }"), "`filter.created` is an empty range"],
     [`{ capsules(ids: ["a", "${"b".repeat(300)}"]) { id } }`, "`ids[1]` has at most 256 characters"],
     [
       mutation('attachDataAssets(input: {capsuleId: "c", dataAssets: [{id: "a"}, {id: ""}]})'),

@@ -67,10 +67,10 @@ describe("what Code Ocean would refuse or silently ignore is refused with a sent
     ['filters: [{key: "name", value: "a", values: ["b"]}]', /exactly one of.*has 2/],
     ['filters: [{key: "name", value: "a", values: ["b"], range: {min: 1}}]', /exactly one of.*has 3/],
     ['filters: [{key: "n", range: {}}]', /`min`, `max` or both/],
-    ['filters: [{key: "n", range: {min: 2, max: 1}}]', /`min` is above its `max`/],
+    ['filters: [{key: "n", range: {min: 2, max: 1}}]', /`min` is greater than its `max`/],
     ['filters: [{key: "n", values: []}]', /empty list/],
-    ['filters: [{key: "n", value: {a: 1}}]', /texts and numbers/],
-    ['filters: [{key: "n", values: [true]}]', /texts and numbers/],
+    ['filters: [{key: "n", value: {a: 1}}]', /strings and numbers/],
+    ['filters: [{key: "n", values: [true]}]', /strings and numbers/],
     ['filters: [{key: " ", value: "a"}]', /`filters\[0\]\.key` must name a field/],
   ])("%s", async (args, sentence) => {
     const { ask, sandbox } = await startGateway()

@@ -290,7 +290,7 @@ describe("times", () => {
   })
 
   test.each([1_700_000_000_000, "1700000000000", 253_402_300_800])(
-    "a time of %j, which is no time in seconds, fails its own field",
+    "a time of %j, which is not in seconds, fails its own field",
     async (last_accessed) => {
       await expectAlone("capsule", { last_accessed }, "lastAccessed", "last_accessed")
     },

@@ -124,11 +124,13 @@ export function firstDuplicate(texts: readonly string[]): string | undefined {
  * @param key the key of the ids, if the field has objects
  */
 export function checkIds(field: string, ids: readonly string[], key = ""): void {
-  if (ids.length === 0) throw badUserInput(`\`${field}\` is empty. Name at least one.`)
+  if (ids.length === 0) throw badUserInput(`\`${field}\` is empty. Give at least one.`)
   const empty = ids.indexOf("")
   if (empty >= 0) throw badUserInput(`\`${field}[${empty}]${key}\` is empty. Give the id of an object.`)
   const repeated = firstDuplicate(ids)
   if (repeated !== undefined) {
-    throw badUserInput(`\`${field}\` names ${JSON.stringify(repeated.slice(0, 100))} more than once: name each once.`)
+    throw badUserInput(
+      `\`${field}\` names ${JSON.stringify(repeated.slice(0, 100))} more than once. Give each one once.`,
+    )
   }
 }

@@ -70,7 +70,7 @@ export function stringItems(...keys: [string, ...string[]]): Resolver<string[] |
   }
 }
 
-/** The id of another object, or null. Fails for a number that is not exact, but not for a text that is no id. */
+/** The id of another object, or null. Fails for a number that is not exact, but not for a text that is not an id. */
 export function id(...keys: [string, ...string[]]): Resolver<string | null> {
   return (parent) => {
     const value = present(parent, keys)
@@ -208,7 +208,7 @@ export function epochSeconds(...keys: [string, ...string[]]): Resolver<number | 
   return (parent) => {
     const seconds = asNumber(present(parent, keys), keys[0])
     if (!seconds || seconds === zeroTimeOfGo) return null
-    if (seconds >= tenThousandYears) throw invalidField(keys[0], "no time in seconds, but after the year 9999")
+    if (seconds >= tenThousandYears) throw invalidField(keys[0], "a time after the year 9999, so it is not in seconds")
     return seconds
   }
 }

@@ -75,7 +75,7 @@ function* problemsOfValues(
   processes: readonly GivenProcess[],
 ): Iterable<InputProblem> {
   if (kind === "pipelines" && given.parameters?.length) {
-    const message = `\`parameters\` (${given.parameters.slice(0, 3).map(quoted).join(", ")}): Code Ocean ignores a pipeline's ordered parameters. Give them by name in \`namedParameters\`, or for each process in \`processes\`.`
+    const message = `\`parameters\` (${given.parameters.slice(0, 3).map(quoted).join(", ")}): Code Ocean ignores the ordered parameters of a pipeline. Give them by name in \`namedParameters\`, or for each process in \`processes\`.`
     yield { message }
   }
   for (const name of duplicates(processes.map((process) => process.name))) {

@@ -56,7 +56,7 @@ const Category = builder.objectRef<object>("AppPanelCategory").implement({
   fields: (t) => ({
     categoryId: t.id({ description: "The id. A parameter's `category` refers to it.", resolve: string("id") }),
     name: t.string({ description: "The heading.", resolve: string("name") }),
-    description: t.string({ description: "What it is about.", resolve: string("description") }),
+    description: t.string({ description: "The description.", resolve: string("description") }),
     helpText: t.string({ description: "Further help.", resolve: string("help_text") }),
   }),
 })

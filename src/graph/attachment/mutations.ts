@@ -96,7 +96,7 @@ export function defineAttachmentMutations(names: {
       type: [AttachedDataAsset],
       nullable: false,
       description:
-        "The result for each data asset, as far as Code Ocean tells. Null, with an error, if it is unreadable: it is attached all the same, unless the search returned it so.",
+        "The result for each data asset that Code Ocean reports. An item is null, with an error, if it is unreadable. The data asset is attached anyway, unless the search returned it in that form.",
       resolve: ({ results }) => results as rest.AttachResult[],
     }),
   )

@@ -163,7 +163,7 @@ Runnable.implement({
   fields: (t) => ({
     created: t.field({
       type: "DateTime",
-      description: "The time of creation. Null if Code Ocean does not say it.",
+      description: "The time of creation. Null if it is unknown.",
       resolve: epochSeconds("created"),
     }),
     name: t.string({ nullable: false, description: "The display name.", resolve: required("name", stringOrEmpty) }),

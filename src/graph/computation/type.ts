@@ -72,7 +72,7 @@ export const ComputationFilterInput = builder.inputType("ComputationFilterInput"
     name: t.string({ description: "A part of the name. Case is ignored.", extensions: limitLength(maxNamePartLength) }),
     created: t.field({
       type: CreatedRangeInput,
-      description: "When it was started. A run that does not say it does not match.",
+      description: "When it was started. A run without a start time does not match.",
     }),
     dataAssetId: t.id({ description: "Only runs that had this data asset as an input." }),
   }),
@@ -134,10 +134,10 @@ function noteExamined(context: Context, characters: number): void {
 
 function matcherOf({ state, endStatus, name, created, dataAssetId }: Filter, context: Context) {
   if (created != null && created.from == null && created.to == null) {
-    throw badUserInput("`filter.created` has no ends. Give `from`, `to` or both.")
+    throw badUserInput("`filter.created` is an empty range. Give `from`, `to` or both.")
   }
   if (created?.from != null && created.to != null && created.from >= created.to) {
-    throw badUserInput("`filter.created` is empty. `from` must be before `to`.")
+    throw badUserInput("`filter.created` matches no time. `from` must be before `to`.")
   }
   const wanted = name?.toLowerCase()
   const states = state && new Set(state)
@@ -233,7 +233,7 @@ Computation.implement({
     }),
     created: t.field({
       type: "DateTime",
-      description: "When it was started. Null if Code Ocean does not say it.",
+      description: "When it was started. Null if it is unknown.",
       resolve: epochSeconds("created"),
     }),
     runTime: t.int({ description: "How long it ran, in seconds.", resolve: int("run_time") }),
@@ -249,7 +249,8 @@ Computation.implement({
       resolve: ComputationEndStatus.at("end_status"),
     }),
     exitCode: t.int({
-      description: "The exit code of the script. Any error of a pipeline gives 1. Null until the run has completed.",
+      description:
+        "The exit code of the script. Any error of a pipeline results in 1. Null until the run has completed.",
       resolve: int("exit_code"),
     }),
     hasResults: t.boolean({ description: "Whether it has results.", resolve: boolean("has_results") }),

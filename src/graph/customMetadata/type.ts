@@ -85,10 +85,13 @@ const CustomMetadataField = builder.objectRef<rest.CustomMetadataField>("CustomM
       description: "The allowed values, strings or numbers. Null if any value is allowed.",
       resolve: items("allowed_values"),
     }),
-    multiple: t.boolean({ description: "Whether it takes several values at once.", resolve: boolean("multiple") }),
+    multiple: t.boolean({
+      description: "Whether an object can have several values of it.",
+      resolve: boolean("multiple"),
+    }),
     units: t.string({ description: "The unit of its values.", resolve: string("units") }),
     category: t.string({ description: "The category it belongs to.", resolve: string("category") }),
-    required: t.boolean({ description: "Whether every object must have it.", resolve: boolean("required") }),
+    required: t.boolean({ description: "Whether every object must have a value of it.", resolve: boolean("required") }),
   }),
 })
 

@@ -165,7 +165,7 @@ defineMutation({
         extensions: limitLength(maxLength.key),
       }),
       removeTags: t.stringList({
-        description: "Tags to remove where they are.",
+        description: "Tags to remove where they are present.",
         extensions: limitLength(maxLength.key),
       }),
       setCustomMetadata: t.field({
@@ -186,7 +186,7 @@ defineMutation({
         type: [ItemType],
         nullable: false,
         description:
-          "One item per data asset, in the order of `ids` or of the search. At the end a null, with an error, for each data asset that the search returned unreadable.",
+          "One item per data asset, in the order of `ids` or of the search. At the end is a null, with an error, for each data asset that the search returned in an unreadable form.",
         resolve: ({ items, unreadable }) => [...items, ...(unreadable as never[])],
       }),
       changed: t.int({

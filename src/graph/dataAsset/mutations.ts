@@ -38,7 +38,7 @@ export function wireMetadata(
   const metadata = new Map<string, unknown>()
   for (const [index, { key, value }] of entries.entries()) {
     const place = `\`${field}[${index}].key\``
-    if (key.trim() === "") throw badUserInput(`${place} is empty. Name the custom metadata field.`)
+    if (key.trim() === "") throw badUserInput(`${place} is empty. Give the name of the custom metadata field.`)
     if (metadata.has(key)) throw badUserInput(`${place}: ${JSON.stringify(key)} is given twice. Give it once.`)
     metadata.set(key, value)
   }
@@ -387,7 +387,7 @@ defineMutation({
     if (input.customMetadata !== undefined)
       change.custom_metadata = wireMetadata("customMetadata", input.customMetadata) ?? {}
     if (Object.keys(change).length === 0)
-      throw badUserInput("There is nothing to change. Give at least one field beside `id`.")
+      throw badUserInput("There is nothing to change. Give at least one field in addition to `id`.")
     await sendUpdate(context, await readAgain(context, id), change)
     return { id }
   },

@@ -129,7 +129,7 @@ const AppParameter = builder.objectRef<object>("AppParameter").implement({
       resolve: string("name"),
     }),
     paramName: t.string({
-      description: "The parameter's `paramName` in the app panel. Null if Code Ocean does not say it.",
+      description: "The parameter's `paramName` in the app panel. Null if it is unknown.",
       resolve: string("param_name"),
     }),
     value: t.string({ description: "Its value.", resolve: stringOrEmpty("value") }),

@@ -65,7 +65,7 @@ const Service = builder.objectRef<{ sdl: string }>("_Service").implement({
   fields: (t) => ({
     sdl: t.exposeString("sdl", {
       extensions: cost({ bytes: 90_000 }),
-      description: "This schema in the form that the registries and routers of Federation 2 take.",
+      description: "This schema in the form that registries and routers of Federation 2 read.",
     }),
   }),
 })

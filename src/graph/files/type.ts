@@ -91,7 +91,7 @@ export function folderAt(owner: rest.FileOwner, path: string): FolderPlace {
 export function fileAt(owner: rest.FileOwner, path: string): FilePlace {
   const file = trim(path, "/")
   if (file === "")
-    throw badUserInput("`path` is empty. Name a file, such as `processing.json` or `figures/overview.csv`.")
+    throw badUserInput("`path` is empty. Give the path of a file, such as `processing.json` or `figures/overview.csv`.")
   return { __typename: "File", owner, path: file }
 }
 
@@ -116,7 +116,7 @@ async function entriesOf(context: Context, folder: FolderPlace, { first, after }
   const index = listing.indexByPath.get(trim(after, "/") || "/")
   if (index === undefined) {
     throw badUserInput(
-      "`after` is not the path of an entry of this folder, or no longer: send the `path` of an entry, or leave `after` out to start from the beginning.",
+      "`after` is not the path of an entry of this folder. Send the `path` of an entry, or omit `after` to start from the beginning.",
     )
   }
   return listing.entries.slice(index + 1, index + 1 + size)
@@ -162,8 +162,9 @@ function checkListedSize(file: FilePlace, maxBytes: number): void {
 function tooLarge({ path }: FilePlace, size: number | undefined, maxBytes: number) {
   const actual = size === undefined ? `more than ${maxBytes}` : String(size)
   const more = (size ?? 0) <= mostBytes && maxBytes < mostBytes
+  const advice = more ? `Request \`text\` with a larger \`maxBytes\` (at most ${mostBytes}), or fetch` : "Fetch"
   return badUserInput(
-    `${quotedPath(path)} has ${actual} bytes, and at most ${maxBytes} are read here: ${more ? `ask for its text with a higher \`maxBytes\` (at most ${mostBytes}), or ` : ""}fetch it from its \`downloadUrl\`.`,
+    `${quotedPath(path)} has ${actual} bytes, but at most ${maxBytes} can be read. ${advice} the file from its \`downloadUrl\`.`,
   )
 }
 
@@ -194,7 +195,7 @@ const jsonByFile = loaderByKey(async (context, key): Promise<unknown> => {
   // Serializing deeper values would overflow the stack.
   if (isDeeper(value, deepestJson)) {
     throw badUserInput(
-      `${quotedPath(file.path)} is JSON nested more than ${deepestJson} levels deep: ask for its \`text\`.`,
+      `${quotedPath(file.path)} is JSON nested more than ${deepestJson} levels deep. Request its \`text\`.`,
     )
   }
   return parseExactly(content)
@@ -317,7 +318,7 @@ Folder.implement({
     entries: t.field({
       type: [FolderEntry],
       description:
-        "The files and folders in it, in Code Ocean's order. Null if the folder does not exist. Pages of it are read from the same listing. The files of an external data asset can't be listed. Costs one REST call.",
+        "The files and folders in it, in Code Ocean's order. Null if the folder does not exist. All pages of a request are read from the same listing. The files of an external data asset can't be listed. Costs one REST call.",
       extensions: {
         ...cost({ oncePerObject: "entries", items: { argument: "first", assumed: 20, max: maxFirst } }),
         ...ownCall("call"),
@@ -325,7 +326,7 @@ Folder.implement({
       args: {
         first: t.arg.int({ description: `The number of entries, from 1 to ${maxFirst}. Defaults to all.` }),
         after: t.arg.string({
-          description: "The path of an entry. Only entries behind it are returned.",
+          description: "The path of an entry. Only entries after it are returned.",
           extensions: limitLength(maxLength.path),
         }),
       },
@@ -377,7 +378,7 @@ File.implement({
       resolve: (file, { maxBytes }, context) => {
         if (maxBytes < 1 || maxBytes > mostBytes) {
           throw badUserInput(
-            `\`maxBytes\` must be from 1 to ${mostBytes}: fetch larger files from their \`downloadUrl\`.`,
+            `\`maxBytes\` must be from 1 to ${mostBytes}. Fetch larger files from their \`downloadUrl\`.`,
           )
         }
         return textOf(context, file, maxBytes)

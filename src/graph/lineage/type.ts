@@ -9,7 +9,7 @@ import * as walk from "./walk.ts"
 export const maxDepth = 10
 
 export const LineageDirection = builder.enumType("LineageDirection", {
-  description: "Which way to walk from a data asset.",
+  description: "The direction to walk from a data asset.",
   values: enumValues({
     up: "To what it was made from.",
     down: "To what was made from it.",
@@ -75,7 +75,7 @@ export const Lineage = builder.objectRef<walk.Lineage>("Lineage").implement({
       type: [LineageNode],
       nullable: false,
       description:
-        "The nodes. The starting data asset is the first. At the end a null, with an error, for each value that can't be read where the id of a source should be.",
+        "The nodes. The starting data asset is the first. At the end is a null, with an error, for each unreadable id of a source.",
       resolve: ({ nodes }) => nodes as walk.LineageNode[],
     }),
     edges: t.field({

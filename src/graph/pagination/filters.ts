@@ -27,7 +27,7 @@ const SearchRangeInput = builder.inputType("SearchRangeInput", {
     min: t.float({
       description: "The smallest value. A double: an integer beyond 2^53 is rounded to the nearest one.",
     }),
-    max: t.float({ description: "The largest value. A double, as the smallest is." }),
+    max: t.float({ description: "The largest value. A double: an integer beyond 2^53 is rounded to the nearest one." }),
   }),
 })
 
@@ -86,17 +86,17 @@ function wireFilter({ key, value, values, range, exclude }: FilterInput, index: 
   const plain = (item: unknown) =>
     typeof item === "string" || typeof item === "number" || isRawNumber(item)
       ? item
-      : refuse("takes texts and numbers as values, nothing else")
+      : refuse("accepts only strings and numbers as values")
   const filter: WireFilter = { key }
   if (value != null) filter.value = plain(value)
   if (values != null) {
-    if (values.length === 0) refuse("has an empty list of `values`: name at least one")
+    if (values.length === 0) refuse("has an empty list of `values`; give at least one")
     filter.values = values.map(plain)
   }
   if (range != null) {
     const { min, max } = range
-    if (min == null && max == null) refuse("has a `range` without ends: give `min`, `max` or both")
-    if (min != null && max != null && min > max) refuse("has a `range` whose `min` is above its `max`")
+    if (min == null && max == null) refuse("has an empty `range`; give `min`, `max` or both")
+    if (min != null && max != null && min > max) refuse("has a `range` whose `min` is greater than its `max`")
     filter.range = { ...(min != null && { min }), ...(max != null && { max }) }
   }
   if (exclude != null) filter.exclude = exclude

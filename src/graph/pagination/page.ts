@@ -88,7 +88,7 @@ export async function pageOfSearch<T extends { id: string }>(
     read += 1
   }
 
-  // A page that is requested again, for its remaining items, is no step of the walk.
+  // A page that is requested again, for its remaining items, is not a step of the walk.
   const trail = inPage > 0 ? start.trail : trailAfter(start, results)
   const isBarren = !nodes.some(isReadable)
   const end = endOfPage(start, response, read, { isEmpty: nodes.length === 0, isBarren, isNewStep: inPage === 0 })

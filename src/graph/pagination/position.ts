@@ -92,7 +92,7 @@ function encodeToken(token: SearchToken | undefined): string {
   return typeof token === "string" ? encodeText(token) : `n${typeof token === "number" ? token : token.rawJSON}`
 }
 
-/** Code Ocean documents whole numbers. */
+/** Code Ocean documents tokens as whole numbers. */
 const wholeNumber = /^-?(0|[1-9]\d*)$/
 
 function decodeToken(encoded: string): SearchToken | undefined {

@@ -63,5 +63,5 @@ export function describeMissing({ users = [], groups = [], everyone }: rest.Perm
   ]
   const shown = names.slice(0, 10).map((name) => (name.length > 200 ? `${name.slice(0, 200)}…` : name))
   const more = names.length > shown.length ? `, and ${names.length - shown.length} more` : ""
-  return `Code Ocean accepted the permissions, but these are not set: ${shown.join(", ")}${more}. Check that the names are spelt as Code Ocean knows them.`
+  return `Code Ocean accepted the permissions, but these are not set: ${shown.join(", ")}${more}. Check the spelling of the names in Code Ocean.`
 }

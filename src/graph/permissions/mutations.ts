@@ -48,17 +48,17 @@ export const permissionFields = (t: InputFields) => ({
 const entryFields = (t: InputFields) => ({
   addUsers: t.field({
     type: [UserPermissionInput],
-    description: "People to share it with beside the present ones. Who has it already gets the new role.",
+    description: "People to add. A person who already has access gets the new role.",
   }),
   removeUsers: t.stringList({
-    description: "Email addresses of people who lose their access. One without access is no error.",
+    description: "Email addresses of people who lose their access. A person without access is ignored.",
   }),
   addGroups: t.field({
     type: [GroupPermissionInput],
-    description: "Groups to share it with beside the present ones. One that has it already gets the new role.",
+    description: "Groups to add. A group that already has access gets the new role.",
   }),
   removeGroups: t.stringList({
-    description: "Names of groups that lose their access. One without access is no error.",
+    description: "Names of groups that lose their access. A group without access is ignored.",
   }),
 })
 
@@ -128,7 +128,7 @@ function entryChange<Entry>(
   const removed = new Set(remove)
   const both = add.map(nameOf).find((name) => removed.has(name))
   if (both !== undefined) {
-    throw badUserInput(`${quoted(both)} is in \`${adding}\` and in \`${removing}\`. Name it in one of them.`)
+    throw badUserInput(`${quoted(both)} is in \`${adding}\` and in \`${removing}\`. Give it in only one of them.`)
   }
   return add.length + removed.size === 0 ? undefined : { add, removed }
 }
@@ -152,7 +152,7 @@ function entryChanges(input: PermissionsInput & EntriesInput) {
   ] as const) {
     const part = parts.find((name) => input[name] != null)
     if (input[whole] != null && part !== undefined) {
-      throw badUserInput(`\`${whole}\` replaces the whole list, and \`${part}\` changes it. Give one of them.`)
+      throw badUserInput(`\`${whole}\` replaces the whole list, and \`${part}\` changes it. Give only one of them.`)
     }
   }
   return {
@@ -178,7 +178,7 @@ function quoted(name: string): string {
 function checkNames(placeOf: (index: number) => string, names: readonly string[]): void {
   const seen = new Set<string>()
   for (const [index, name] of names.entries()) {
-    if (name === "") throw badUserInput(`\`${placeOf(index)}\` is empty. Name a person or a group.`)
+    if (name === "") throw badUserInput(`\`${placeOf(index)}\` is empty. Give a person or a group.`)
     if (seen.has(name)) throw badUserInput(`\`${placeOf(index)}\`: ${quoted(name)} is given twice. Give it once.`)
     seen.add(name)
   }
@@ -225,7 +225,7 @@ function definePermissionsMutation<T extends { id: string }>(names: {
   const name = `update${capitalized(one)}Permissions`
 
   const Payload = builder.objectRef<{ id: string; asked: rest.Permissions }>(`${capitalized(name)}Payload`).implement({
-    description: "Code Ocean accepted the change. `missing` says what of it is not in effect.",
+    description: "Code Ocean accepted the change. `missing` has the part that is not in effect.",
     fields: (t) => ({
       permissions: t.field({
         type: Permissions,
@@ -236,7 +236,7 @@ function definePermissionsMutation<T extends { id: string }>(names: {
       missing: t.field({
         type: Permissions,
         description:
-          "What was asked for and is not in effect, or has another role: Code Ocean drops groups that it does not know, and reports success. Null if nothing is missing. `shareAssets` is not checked. Costs one REST call, or none beside `permissions`.",
+          "The requested permissions that are not in effect, or have another role. Code Ocean drops groups that it does not know, and reports success. Null if nothing is missing. `shareAssets` is not checked. Costs one REST call, or none if `permissions` is selected too.",
         extensions: oneCall,
         resolve: async ({ id, asked }, _args, context) =>
           missingPermissions(asked, await permissionsOf(context, kind, id)),
@@ -254,10 +254,10 @@ function definePermissionsMutation<T extends { id: string }>(names: {
 
   defineMutation({
     name,
-    description: `Changes who may do what with a ${what}. Fields that are omitted or null are left unchanged. A given list replaces the current one; \`addUsers\`, \`removeUsers\`, \`addGroups\` and \`removeGroups\` change single entries. Costs two REST calls: the current permissions are read first, because Code Ocean replaces them as a whole. A change that somebody else makes between the two calls is lost.`,
+    description: `Changes who may do what with a ${what}. Fields that are omitted or null are left unchanged. A given list replaces the current one; \`addUsers\`, \`removeUsers\`, \`addGroups\` and \`removeGroups\` change single entries. Costs two REST calls: the current permissions are read first, because Code Ocean replaces them as a whole. A change that someone else makes between the two calls is lost.`,
     cost: { calls: 2 },
     input: builder.inputType(`${capitalized(name)}Input`, {
-      description: `Which ${what}, and which of its permissions are to change: at least one field.`,
+      description: `Which ${what}, and the permissions to change. At least one field must be given.`,
       fields: (t) => ({
         [`${one}Id`]: t.id({ required: true, description: `The ${what}'s id.` }),
         ...permissionFields(t),

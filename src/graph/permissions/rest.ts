@@ -38,7 +38,7 @@ export function getPermissions(upstream: Upstream, kind: Shareable, id: string):
 
 /**
  * `POST /{kind}/{id}/permissions`: replaces all permissions. Permissions that the body omits are removed, so send all of them.
- * The response body is not used. A 2xx is no proof: groups that Code Ocean does not know are dropped, so read back what was set.
+ * The response body is not used. A 2xx does not prove it: groups that Code Ocean does not know are dropped, so read back what was set.
  * Rejects with UpstreamError: 403 if the caller may not share it, 404.
  */
 export function setPermissions(

@@ -4,21 +4,21 @@ import { boolean, objectItems, string } from "../fields.ts"
 import type * as rest from "./rest.ts"
 
 export const UserRole = wireEnum("UserRole", "What a person may do with an object.", {
-  owner: "Everything, sharing and deleting included.",
+  owner: "Everything, including sharing and deleting.",
   editor: "See, run and change it.",
   viewer: "See and run it.",
 })
 
 export const GroupRole = wireEnum("GroupRole", "What the members of a group may do with an object.", {
-  owner: "Everything, sharing and deleting included.",
+  owner: "Everything, including sharing and deleting.",
   editor: "See, run and change it.",
   viewer: "See and run it.",
-  discoverable: "Find it, but see only that it exists.",
+  discoverable: "Find it in a search, but not open it.",
 })
 
 export const EveryoneRole = wireEnum("EveryoneRole", "What everyone on the deployment may do with an object.", {
   viewer: "See and run it.",
-  discoverable: "Find it, but see only that it exists.",
+  discoverable: "Find it in a search, but not open it.",
   none: "Nothing, not even finding it.",
 })
 
@@ -53,11 +53,11 @@ export const Permissions = builder.objectRef<rest.Permissions>("Permissions").im
     }),
     everyone: t.field({
       type: EveryoneRole.ref,
-      description: "What everyone may do. Null if Code Ocean does not say.",
+      description: "What everyone may do. Null if it is unknown.",
       resolve: EveryoneRole.at("everyone"),
     }),
     shareAssets: t.boolean({
-      description: "Whether attached data assets are shared too. Null if Code Ocean does not say.",
+      description: "Whether attached data assets are shared too. Null if it is unknown.",
       resolve: boolean("share_assets"),
     }),
   }),
