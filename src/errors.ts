@@ -163,7 +163,7 @@ export interface Failure {
   outcomeUnknown: boolean
 }
 
-/** Converts the error of a call. Undefined if it is no failed call. */
+/** Converts the error of a call. Undefined if it is not a failed call. */
 export function toFailure(error: unknown): Failure | undefined {
   if (error instanceof DecodeError) {
     return { code: "UPSTREAM_INVALID_RESPONSE", message: error.message, outcomeUnknown: false }
@@ -189,7 +189,7 @@ export function presentError(error: unknown, requestId: string, log: LineLog): G
       extensions: { code: codeOf(cause), requestId, ...upstreamExtensions(cause) },
     })
   }
-  // DecodeError is no GraphQLError, because the executor replaces errors that a scalar throws by plain ones without a code.
+  // DecodeError is not a GraphQLError, because the executor replaces errors that a scalar throws by plain ones without a code.
   if (cause instanceof DecodeError) {
     return new GraphQLError(cause.message, {
       ...location,
@@ -203,7 +203,7 @@ export function presentError(error: unknown, requestId: string, log: LineLog): G
       extensions: { ...extensions, code: documentedCode(extensions.code), requestId },
     })
   }
-  // An aborted request is no bug: the client closed its connection.
+  // An aborted request is not a bug: the client closed its connection.
   log[isAbort(cause) ? "debug" : "error"]({ err: cause, path: location.path?.join(".") }, "unexpected error")
   return new GraphQLError(`Unexpected error. Its details are in the gateway's log under request id ${requestId}.`, {
     ...location,
@@ -243,7 +243,7 @@ function rootCause(error: unknown): unknown {
 }
 
 /**
- * Replaces a code that `docs/errors.md` does not list by BAD_USER_INPUT. Errors by Yoga (the body is no JSON, there is no such
+ * Replaces a code that `docs/errors.md` does not list by BAD_USER_INPUT. Errors by Yoga (the body is not JSON, there is no such
  * operation) and by graphql-js (invalid variables) have other codes or none, and all of them are about the input.
  */
 function documentedCode(code: unknown): string {

@@ -50,7 +50,7 @@ describe("one caller's share", () => {
     expect(sent).toBeGreaterThanOrEqual(10)
     expect(codeOf(refused)).toBe("RATE_LIMITED")
     expect(refused.body.errors[0].message).toBe(
-      "You have sent 10 requests faster than the 1 a second that one caller may. Try again in 1 s.",
+      "You have sent 10 requests at a higher rate than 1 a second, the limit for one caller. Try again in 1 s.",
     )
     expect(refused.headers.get("retry-after")).toBe(String(refused.body.errors[0].extensions.retryAfterSeconds))
     expect(refused.headers.get("x-request-id")).toBe(refused.body.errors[0].extensions.requestId)
@@ -257,7 +257,7 @@ test("however many callers there are, the memory of them is bounded, and who has
   expect(callers).toBeLessThanOrEqual(10_000)
   expect(inFlight).toEqual({ requests: 1, subscriptions: 0 })
   expect(admission.admit("busy").rejection?.message).toContain("in flight")
-  expect(admission.admit("hasty").rejection?.message).toContain("faster")
+  expect(admission.admit("hasty").rejection?.message).toContain("higher rate")
 })
 
 describe("tokens that somebody makes up by the thousand", () => {
@@ -418,9 +418,7 @@ describe("when it is too much for the gateway as a whole", () => {
     expect(refused.status).toBe(503)
     expect(codeOf(refused)).toBe("OVERLOADED")
     expect(refused.headers.get("retry-after")).toBe("1")
-    expect(refused.body.errors[0].message).toBe(
-      "The gateway is processing 3 requests, which is its limit. Try again in 1 s.",
-    )
+    expect(refused.body.errors[0].message).toBe("The gateway is processing 3 requests, its limit. Try again in 1 s.")
     expect(sandbox.requests).toHaveLength(3)
     expect((await fetch(`${url}/health`)).status).toBe(200)
     const ready = await fetch(`${url}/ready`)

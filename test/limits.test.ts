@@ -52,14 +52,14 @@ describe("limits of an operation", () => {
       2,
       `{ ${one} { id ... { ...A } } } fragment A on Capsule { slug }`,
       `{ ${one} { ...A } } fragment A on Capsule { releaseCapsule { id } }`,
-      "3 fields in one another",
+      "fields 3 levels deep",
     ],
     [
       "depth",
       2,
       `{ ${one} { id } }`,
       `{ ${one} { id } } fragment A on Capsule { releaseCapsule { releaseCapsule { id } } }`,
-      "3 fields in one another",
+      "fields 3 levels deep",
     ],
     [
       "selections",

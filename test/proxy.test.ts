@@ -81,7 +81,7 @@ describe("through a proxy", () => {
     [
       "requires a password",
       { user: "ada:word" },
-      "requires a user name and password, or does not accept those that it got (407)",
+      "requires a user name and password, or does not accept the given ones (407)",
     ],
     ["forbids the connection", { answer: 403 }, "does not allow the connection (403)"],
     ["can't reach Code Ocean", { answer: 502 }, "can't reach it (502)"],
@@ -261,7 +261,7 @@ describe("FILE_ORIGINS", () => {
       expect(lines).toContainEqual(
         expect.objectContaining({
           cause: expect.stringContaining(
-            `127.0.0.1 is not a public address; if files lie there, add ${minio.url} to FILE_ORIGINS`,
+            `127.0.0.1 is not a public address; if it is your storage, add ${minio.url} to FILE_ORIGINS`,
           ),
         }),
       )

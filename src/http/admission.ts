@@ -100,7 +100,7 @@ export function createAdmission(limits: AdmissionLimits, now: () => number = () 
     if (memoryShortage !== undefined) return memoryShortage
     if (total.requests < concurrencyLimit) return undefined
     return concurrencyLimit === maxConcurrencyLimit
-      ? `The gateway is processing ${total.requests} requests, which is its limit.`
+      ? `The gateway is processing ${total.requests} requests, its limit.`
       : `The gateway's event loop was ${Math.round(lastLagMs)} ms late, more than ${limits.eventLoopLagMs} ms. Until it has caught up, at most ${Math.floor(concurrencyLimit)} requests are processed at once.`
   }
 
@@ -127,7 +127,7 @@ export function createAdmission(limits: AdmissionLimits, now: () => number = () 
     if (msPerRequest > 0 && waitMs > 0) {
       const rate = limits.callerRequestsPerSecond
       return rateLimited(
-        `You have sent ${rate * burstSeconds} requests faster than the ${rate} a second that one caller may.`,
+        `You have sent ${rate * burstSeconds} requests at a higher rate than ${rate} a second, the limit for one caller.`,
         Math.ceil(waitMs / 1000),
       )
     }

@@ -330,7 +330,7 @@ function rejectionsOf(maxBodyBytes: number, bodyMs: number, bodyGraceMs: number)
     ),
     evicted: badBody(
       408,
-      "The request's body was incomplete when the gateway needed its memory for other requests: too many are half sent. Send it again.",
+      "The request's body was incomplete when the gateway needed its memory for other requests, because too many requests are incomplete. Send it again.",
     ),
     tooLarge: badBody(413, `The request's body is larger than ${maxBodyBytes} bytes.`),
     tooFragmented: badBody(

@@ -91,7 +91,7 @@ export function parseToken(authorization: string): Token {
   if (token === undefined) return { missing: `The Authorization header can't be read. ${howToAuthenticate}` }
   if (!isPlausibleToken(token)) {
     return {
-      missing: `The Authorization header holds no Code Ocean token: those are up to 1,024 printable characters, without spaces and colons. ${howToAuthenticate}`,
+      missing: `The Authorization header does not contain a Code Ocean token, which is up to 1,024 printable characters, without spaces and colons. ${howToAuthenticate}`,
     }
   }
   return { value: token }

@@ -34,7 +34,7 @@ export interface Listener {
 
 /** How long a stopping gateway still accepts connections while requests are in flight, so that new clients get a response. */
 const acceptWhileStoppingMs = 5_000
-/** How long a stopping gateway waits for requests that are already under way on open connections. */
+/** How long a stopping gateway waits for requests that are already in flight on open connections. */
 const requestsInTransitMs = 500
 
 /**

@@ -19,7 +19,7 @@ export function logUnexpected(log: Log, error: unknown): void {
   try {
     log.error({ err: error }, "unexpected error")
   } catch {
-    // The log itself has failed, so there is no place to report to.
+    // The log itself has failed, so there is nowhere to report it.
   }
 }
 

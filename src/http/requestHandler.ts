@@ -4,6 +4,7 @@ import type { Admission, AdmissionTicket } from "./admission.ts"
 import { type BodyTimeouts, createBodies, hasBody } from "./body.ts"
 import type { ClientAddress, IdentifyClient } from "./clientIdentity.ts"
 import type { Connection, Connections } from "./connections.ts"
+import { createEventLoopBudget } from "./eventLoopBudget.ts"
 import type { OperationHandler } from "./fastPath.ts"
 import type { SendLandingPage } from "./landingPage.ts"
 import { createRejectionLog, guarded, logUnexpected } from "./logging.ts"
@@ -12,7 +13,6 @@ import type { Rejection } from "./rejection.ts"
 import { RequestState } from "./requestState.ts"
 import { sendRejection, sendText, setCorsHeaders } from "./respond.ts"
 import type { Route } from "./router.ts"
-import { createEventLoopBudget } from "./eventLoopBudget.ts"
 
 /** The maximum number of pipelined requests of one connection. One that sends more is closed. */
 const maxPipelined = 100

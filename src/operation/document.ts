@@ -26,7 +26,7 @@ export function checkSource(source: string, { nesting }: Limits): void {
           throw requestError(
             "GRAPHQL_PARSE_FAILED",
             400,
-            `The document nests deeper than ${nesting} levels, the limit.`,
+            `The document nests deeper than ${nesting} levels, which is the limit.`,
           )
         }
         break
@@ -101,7 +101,7 @@ export function checkDocument(document: DocumentNode, limits: Limits): void {
   const depth = extents.reduce((deepest, extent) => Math.max(deepest, extent.fields), 0)
   if (depth > limits.depth) {
     throw limitExceeded(
-      `The document nests ${depth} fields in one another, fragments included`,
+      `The document nests fields ${depth} levels deep, including fragments`,
       limits.depth,
       "Request the inner fields by a second request.",
     )
@@ -109,7 +109,7 @@ export function checkDocument(document: DocumentNode, limits: Limits): void {
   const selections = extents.reduce((sum, extent) => sum + extent.selections, 0)
   if (selections > limits.selections) {
     throw limitExceeded(
-      `The document has ${selections < 1e9 ? selections : "more than a billion"} selections, those of a fragment counted each time it is spread`,
+      `The document has ${selections < 1e9 ? selections : "more than a billion"} selections, counting a fragment each time it is spread`,
       limits.selections,
       "Spread fragments less often, or send several requests.",
     )
@@ -123,7 +123,7 @@ export function checkDocument(document: DocumentNode, limits: Limits): void {
   const comparisons = roots.reduce((sum, root) => sum + measure.comparisonsIn([root]), 0)
   if (comparisons > limits.comparisons) {
     throw limitExceeded(
-      `The document repeats fields in the same selection, which makes ${comparisons} pairs to compare`,
+      `The document has fields with the same name in the same selection: ${comparisons} pairs to compare`,
       limits.comparisons,
       "Select each field once.",
     )
@@ -176,10 +176,10 @@ function checkCounts(document: DocumentNode, limits: Limits): void {
   const check = (count: number, limit: number, what: string, advice: string) => {
     if (count > limit) throw limitExceeded(`The document has ${count} ${what}`, limit, advice)
   }
-  check(aliases, limits.aliases, "aliases", "Request many objects by a list of ids, or send several requests.")
+  check(aliases, limits.aliases, "aliases", "Request many objects with a list of ids, or send several requests.")
   check(fragments, limits.fragments, "fragments", severalRequests)
   check(directives, limits.directives, "directives", severalRequests)
-  check(directivesInOnePlace, limits.directivesInOnePlace, "directives in one place", "Write each of them once.")
+  check(directivesInOnePlace, limits.directivesInOnePlace, "directives in one place", "Use each directive once.")
   if (listEntries > limits.listEntries) {
     throw limitExceeded(`The document has a list of ${listEntries} entries`, limits.listEntries, severalRequests)
   }
@@ -252,7 +252,7 @@ class SelectionMeasure {
   #checkDepth(level: number): void {
     if (level <= this.#limits.nesting) return
     throw invalidRequest(
-      `The selections nest deeper than ${this.#limits.nesting} levels, the limit, fragments included. Request the inner fields by a second request.`,
+      `The selections, including fragments, nest deeper than ${this.#limits.nesting} levels, which is the limit. Request the inner fields by a second request.`,
     )
   }
 

@@ -32,21 +32,21 @@ function isValue({ kind }: ASTNode): boolean {
   return kind === Kind.OBJECT_FIELD || (kind.endsWith("Value") && kind !== Kind.VARIABLE)
 }
 
-/** @param way the nodes and lists of nodes from the document to the value */
-function placeOf(way: readonly (ASTNode | readonly ASTNode[])[]): string {
+/** @param ancestry the nodes and lists of nodes from the document to the value */
+function placeOf(ancestry: readonly (ASTNode | readonly ASTNode[])[]): string {
   let path = ""
-  for (let index = way.length - 1; index >= 0; index--) {
-    const at = way[index] as ASTNode | readonly ASTNode[]
+  for (let index = ancestry.length - 1; index >= 0; index--) {
+    const at = ancestry[index] as ASTNode | readonly ASTNode[]
     if ("length" in at) continue
     if (at.kind === Kind.OBJECT_FIELD) path = `.${at.name.value}${path}`
-    else if (at.kind === Kind.LIST && index < way.length - 1) {
-      path = `[${at.values.indexOf(way[index + 2] as ValueNode)}]${path}`
+    else if (at.kind === Kind.LIST && index < ancestry.length - 1) {
+      path = `[${at.values.indexOf(ancestry[index + 2] as ValueNode)}]${path}`
     } else if (at.kind === Kind.VARIABLE_DEFINITION) {
       const name = at.variable.name.value
       return `Variable "$${name}" has an invalid default value${atPath(name, path)}; `
     } else if (at.kind === Kind.ARGUMENT) {
       // Between an argument and its field or directive is the list of arguments.
-      const owner = way[index - 2] as FieldNode | DirectiveNode
+      const owner = ancestry[index - 2] as FieldNode | DirectiveNode
       const ownerName = `${owner.kind === Kind.DIRECTIVE ? "@" : ""}${owner.name.value}`
       return `Argument "${at.name.value}" of "${ownerName}" got an invalid value${atPath(at.name.value, path)}; `
     }

@@ -2,15 +2,15 @@ import type { OperationLimits } from "../config/config.ts"
 import { maxListEntries } from "../graph/inputLimits.ts"
 
 /**
- * The most that one operation may have of each. They protect the parser, the validation and the executor from documents and
- * variables made to be slow, far above what clients send, so they are no settings. `docs/limits.md` lists them.
+ * The maximum for one operation. They protect the parser, the validation and the executor from documents and
+ * variables made to be slow, far above what clients send, so they are not settings. `docs/limits.md` lists them.
  */
 export const fixedLimits = {
   /** Tokens in a document. A query of a large page has some 200. */
   tokens: 10_000,
   /** Levels of braces, brackets and parentheses in a document, of selections through all fragments, and of values in variables. */
   nesting: 100,
-  /** Selections in a document, those of a fragment counted as often as it is spread. */
+  /** Selections in a document, counting a fragment each time it is spread. */
   selections: 10_000,
   /**
    * Pairs of fields with the same name in the same selection, through all fragments: validation compares each with each.

@@ -10,14 +10,14 @@ export function checkVariables(variables: Readonly<Record<string, unknown>>, lim
   const check = (variable: string, value: unknown, level: number): void => {
     values += 1
     if (values > limits.variableValues) {
-      throw invalidRequest(
-        `The variables contain more than ${limits.variableValues} values, the limit. Send several requests.`,
-      )
+      throw invalidRequest(`The variables contain more than ${limits.variableValues} values. Send several requests.`)
     }
     if (typeof value === "string") checkText(variable, value)
     if (typeof value !== "object" || value === null) return
     if (level > limits.nesting) {
-      throw invalidRequest(`The variable ${label(variable)} nests deeper than ${limits.nesting} levels, the limit.`)
+      throw invalidRequest(
+        `The variable ${label(variable)} nests deeper than ${limits.nesting} levels, which is the limit.`,
+      )
     }
     if (Array.isArray(value)) {
       if (value.length > limits.listEntries) {

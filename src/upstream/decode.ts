@@ -12,12 +12,12 @@ const maxContentTypeLength = 100
 /** A call that got a response, of any status. */
 export type ReceivedResponse = CallOutcome & { response: HttpResponse }
 
-/** What clients are told of a request without a usable response. */
+/** The messages for clients if a request has no usable response. */
 export type Messages = Readonly<Record<"timeout" | "unreachable" | "connectionLost" | "invalid", string>> & {
   readonly tooLargeAdvice?: string
 }
 
-/** What clients are told of a call that was not sent. */
+/** The messages for clients if a call was not sent. */
 const notSentMessages = {
   circuitOpen: "Code Ocean is down. The gateway checks every second whether it is back.",
   queueFull: "Too many calls to Code Ocean are already waiting. Request less at once, or try again in a second.",

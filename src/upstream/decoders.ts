@@ -109,7 +109,7 @@ export type SearchToken = string | number | RawNumber
 export interface SearchPage<T> {
   has_more?: boolean
   next_token?: SearchToken
-  /** A result that is no object with an id is a DecodeError. */
+  /** A result that is not an object with an id is a DecodeError. */
   results: (T | DecodeError)[]
 }
 

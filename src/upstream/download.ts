@@ -229,7 +229,7 @@ export const fileMessages = {
   connectionLost: "The connection to the file's storage was lost before it answered.",
   invalid: "The file can't be read from the address that Code Ocean gave for it.",
   malformed:
-    "The file can't be decoded: its storage says that it is compressed, and it is not, or is damaged. Fetch it from its `downloadUrl`.",
+    "The file can't be decoded: its storage says that it is compressed, but it is not, or it is damaged. Fetch it from its `downloadUrl`.",
 }
 
 /** An address from which no file is fetched. The message is for the log, and contains nothing of the URL but its host. */
@@ -253,7 +253,7 @@ async function withForbiddenAsInvalid({ origin }: URL, response: Promise<HttpRes
   } catch (error) {
     const { cause } = error as Error
     if (!(cause instanceof ForbiddenAddressError)) throw error
-    const message = `${cause.message}; if files lie there, add ${origin} to FILE_ORIGINS`
+    const message = `${cause.message}; if it is your storage, add ${origin} to FILE_ORIGINS`
     throw new TransportError("invalid", false, message, { reason: notPublic })
   }
 }
@@ -287,7 +287,7 @@ function publicAddressOf(host: string): Promise<string> {
     publicLookup(name, {}, (error, address) => {
       if (error === null) resolve(isIPv6(String(address)) ? `[${address}]` : String(address))
       else if (error instanceof ForbiddenAddressError) reject(error)
-      else reject(new ForbiddenAddressError(`the name can't be resolved here (${error.code}), and not be checked`))
+      else reject(new ForbiddenAddressError(`the name can't be resolved here (${error.code}), so it can't be checked`))
     })
   })
 }

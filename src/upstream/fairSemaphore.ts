@@ -50,7 +50,11 @@ export class FairSemaphore {
     const { size } = queue.calls
     // A caller's queue may not become longer than the free capacity. So one caller gets at most half of the capacity.
     if (size >= this.#maxQueued - this.#queued) {
-      return new TransportError("queueFull", false, `${this.#queued} calls are waiting, ${size} of them the caller's`)
+      return new TransportError(
+        "queueFull",
+        false,
+        `${this.#queued} calls are waiting, ${size} of them from the same caller`,
+      )
     }
     if (size === 0) {
       this.#queues.set(caller, queue)

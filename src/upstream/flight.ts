@@ -65,7 +65,7 @@ export abstract class Flight implements ResponseHandler {
     return this.#attempts
   }
 
-  /** Whether there is no waiter any more. */
+  /** Whether all waiters have left. */
   get isOver(): boolean {
     return this.#waiters.size === 0
   }

@@ -67,10 +67,10 @@ function createTunnels(
 
 const refusals: Readonly<Record<number, string>> = {
   403: "does not allow the connection",
-  407: "requires a user name and password, or does not accept those that it got",
+  407: "requires a user name and password, or does not accept the given ones",
   502: "can't reach it",
   503: "can't reach it",
-  504: "got no answer from it",
+  504: "got no response from it",
 }
 
 function problemOf(error: unknown): string {

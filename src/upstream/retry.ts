@@ -1,6 +1,6 @@
 import { UpstreamError } from "./error.ts"
 
-/** How often one read is sent at most. */
+/** The maximum number of attempts of one read. */
 export const maxAttempts = 4
 
 const firstDelayMs = 100
@@ -22,7 +22,7 @@ const temporaryFailures: ReadonlySet<UpstreamError["failure"]> = new Set([
 
 /**
  * How long a caller that polls should wait after this error, in milliseconds: what Code Ocean requested, or 0. Undefined if
- * the failure is permanent, or the error is no failed call.
+ * the failure is permanent, or the error is not a failed call.
  */
 export function pollAgainAfterMs(error: unknown): number | undefined {
   if (!(error instanceof UpstreamError)) return undefined

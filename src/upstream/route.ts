@@ -15,7 +15,7 @@ export function fillRoute(template: string, ids: Readonly<Record<string, string>
   return partsOf(template).map(encoded).join("")
 }
 
-/** The parsed templates: text and names in turn. There are a few dozen, all written in the gateway's source. */
+/** The parsed templates: texts and names alternate. There are a few dozen, all written in the gateway's source. */
 const templates = new Map<string, readonly string[]>()
 
 function partsOf(template: string): readonly string[] {

@@ -17,7 +17,7 @@ export class SharedReads<F extends JoinableRead> {
   /** By key. An object and not a Map, for the reason given in collections/linkedList.ts. */
   readonly #flights: Record<string, F> = Object.create(null)
   /**
-   * When each caller last changed something. Kept in two maps that are replaced in turn: changes older than `joinableForMs` do
+   * When each caller last changed something. Kept in two maps that are replaced alternately: changes older than `joinableForMs` do
    * not matter, and recording a change takes the same time however many callers and reads there are.
    */
   #changes = new Map<string, number>()

@@ -96,7 +96,7 @@ export class Calculation {
     return bytes + times * Math.max(0, ...children.map((child) => this.#bytesOf(child, itemsBelow)))
   }
 
-  /** How many items the lists below a field have that declare no number of items: as many as the field, if it is no list. */
+  /** How many items the lists below a field have that declare no number of items: as many as the field, if it is not a list. */
   itemsBelow(field: CostedField): number {
     return field.isList ? 1 : this.#items(field, 1)
   }

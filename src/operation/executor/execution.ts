@@ -69,7 +69,7 @@ export type Complete = (
 export interface Cancellation {
   /** If true, no further resolver is called. It is only read: nothing is called when it changes. */
   readonly cancelled: boolean
-  /** Ends the calls under way. Called when the execution stops, so that its pending values settle at once. */
+  /** Ends the calls in flight. Called when the execution stops, so that its pending values settle at once. */
   endCalls(): void
 }
 
