@@ -81,6 +81,11 @@ export function findDataAsset({ world, caller, params }: Call): DataAssetRecord 
   return record
 }
 
+/** Refuses what cannot be done while a data asset is still being created. */
+export function refuseDraft(world: World, record: DataAssetRecord): void {
+  if (dataAssetNow(world, record).state === "draft") refuse(400, "data asset is not ready")
+}
+
 function findOwnDataAsset(call: Call, verb: string): DataAssetRecord {
   const record = findDataAsset(call)
   if (!hasRole(call.caller.user, record, "owner"))

@@ -1,4 +1,4 @@
-import { findDataAsset } from "./dataAssets.ts"
+import { findDataAsset, refuseDraft } from "./dataAssets.ts"
 import { type Answer, type Call, ok, type Route, readObject, refuse } from "./route.ts"
 import { findRunnable } from "./runnables.ts"
 import {
@@ -22,9 +22,19 @@ type Groups = NonNullable<Permissions["groups"]>
 /** Who may see and change what, and Git sync. */
 export function sharingRoutes(): Route[] {
   return [
-    ...permissionRoutes("capsules", (call) => findRunnable(call, "capsules"), relatedToRunnable),
-    ...permissionRoutes("pipelines", (call) => findRunnable(call, "pipelines"), relatedToRunnable),
-    ...permissionRoutes("data_assets", findDataAsset, relatedToDataAsset),
+    ...permissionRoutes(
+      "capsules",
+      (call) => findRunnable(call, "capsules"),
+      relatedToRunnable,
+      () => undefined,
+    ),
+    ...permissionRoutes(
+      "pipelines",
+      (call) => findRunnable(call, "pipelines"),
+      relatedToRunnable,
+      () => undefined,
+    ),
+    ...permissionRoutes("data_assets", findDataAsset, relatedToDataAsset, refuseDraft),
     ...syncRoutes(),
   ]
 }
@@ -37,6 +47,7 @@ function permissionRoutes<Record extends Shared>(
   kind: Kind | "data_assets",
   find: (call: Call) => Record,
   related: (world: World, record: Record) => Shared[],
+  refuseUnready: (world: World, record: Record) => void,
 ): Route[] {
   const path = `/${kind}/:id/permissions`
   const scope = kind === "data_assets" ? "datasets" : "capsules"
@@ -44,6 +55,7 @@ function permissionRoutes<Record extends Shared>(
     const record = find(call)
     const { user } = call.caller
     if (!hasRole(user, record, "owner")) return refuse(403, "only the owner or an admin may change permissions")
+    refuseUnready(call.world, record)
     const { permissions, shareAssets } = readPermissions(call.body)
     const known = new Set([...call.world.access.values()].flatMap(({ user: { groups } }) => groups))
     if (permissions.groups) permissions.groups = permissions.groups.filter(({ group }) => known.has(group))

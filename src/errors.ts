@@ -16,6 +16,7 @@ const errorCodes = [
   "UPSTREAM_UNAVAILABLE",
   "UPSTREAM_INVALID_RESPONSE",
   "OPERATION_TOO_COSTLY",
+  "TIME_LIMIT_REACHED",
   "PERSISTED_QUERY_NOT_FOUND",
   "PERSISTED_QUERY_REQUIRED",
   "INTERNAL_SERVER_ERROR",
@@ -163,8 +164,13 @@ export interface Failure {
   outcomeUnknown: boolean
 }
 
-/** Converts the error of a call. Undefined if it is not a failed call. */
+/** Converts the error of a call or of a check. Undefined if it is neither. */
 export function toFailure(error: unknown): Failure | undefined {
+  if (error instanceof Refusal) return { code: error.code, message: error.message, outcomeUnknown: false }
+  if (error instanceof GraphQLError) {
+    const code = documentedCode(error.extensions.code) as ErrorCode
+    return { code, message: shortMessage(error), outcomeUnknown: false }
+  }
   if (error instanceof DecodeError) {
     return { code: "UPSTREAM_INVALID_RESPONSE", message: error.message, outcomeUnknown: false }
   }

@@ -36,7 +36,8 @@ import { prepareExecution } from "./operation/executor/operation.ts"
 import { fixedLimits, type Limits } from "./operation/limits.ts"
 import { invalidDocuments, type Manifest } from "./operation/persisted/manifest.ts"
 import { createPersistedOperations } from "./operation/persisted/operations.ts"
-import { type Clock, createPollers, type PollerCounts } from "./polling/pollers.ts"
+import type { Clock } from "./polling/clock.ts"
+import { createPollers, type PollerCounts } from "./polling/pollers.ts"
 import { createTasks } from "./polling/tasks.ts"
 import { createUpstreamPool, type UpstreamPool } from "./upstream/pool.ts"
 
@@ -131,7 +132,7 @@ export function createGateway(config: Config, log: Log, options: GatewayOptions 
 
   // What outlives a request: polled objects, and changes that are finished even if the client disconnects.
   const pollers = createPollers(options.clock)
-  const tasks = createTasks()
+  const tasks = createTasks(options.clock)
 
   // Documents, and the checks before execution.
   const { persistedOperations: manifest, persistedOperationsOnly: only } = config

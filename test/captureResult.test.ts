@@ -62,7 +62,7 @@ async function until(capture: Following, fits: (event: Record<string, any>) => u
 
 describe("a result is captured when its run has ended", () => {
   test("a result is captured when its run has ended, is shared, and is followed until it is ready", async () => {
-    const { capture, pass, created, ask } = await start()
+    const { capture, pass, created, shared, ask } = await start()
     const following = await capture({ permissions: forGrace })
     expect(await eventOf(following)).toEqual({
       computation: { state: "RUNNING", outcome: "IN_PROGRESS" },
@@ -78,10 +78,7 @@ describe("a result is captured when its run has ended", () => {
       dataAsset: null,
       steps: [],
     })
-    const steps = [
-      { step: "CREATE", status: "DONE", failure: null },
-      { step: "SET_PERMISSIONS", status: "DONE", failure: null },
-    ]
+    const create = { step: "CREATE", status: "DONE", failure: null }
     expect(await eventOf(following)).toMatchObject({
       dataAsset: {
         name: "Aligned",
@@ -89,14 +86,16 @@ describe("a result is captured when its run has ended", () => {
         tags: ["aligned"],
         provenance: { computation: { id: input.computationId } },
       },
-      steps,
+      steps: [create, { step: "SET_PERMISSIONS", status: "PENDING", failure: null }],
       complete: false,
     })
     await pass(11, 2)
+    const steps = [create, { step: "SET_PERMISSIONS", status: "DONE", failure: null }]
     expect(await following.rest()).toMatchObject([
       { data: { captureResult: { dataAsset: { state: "READY" }, steps, complete: true, refusal: null } } },
     ])
     expect(created()).toHaveLength(1)
+    expect(shared()).toHaveLength(1)
     const grace = { authorization: `Bearer ${tokens.grace}` }
     const { data } = await ask('{ searchDataAssets(query: "name:Aligned") { nodes { name } } }', {}, grace)
     expect(data.searchDataAssets.nodes).toEqual([{ name: "Aligned" }])
@@ -122,7 +121,7 @@ describe("a result is captured when its run has ended", () => {
     })
     const following = await capture({ computationId: seed.countedCells, permissions: forGrace })
     const event = await until(following, ({ steps }) => steps.length > 0)
-    expect(event.steps.map(({ status }: { status: string }) => status)).toEqual(["DONE", "DONE"])
+    expect(event.steps.map(({ status }: { status: string }) => status)).toEqual(["DONE", "PENDING"])
     await pass(11, 2)
     expect((await until(following, ({ complete }) => complete)).complete).toBe(true)
     expect(created()).toHaveLength(1)
@@ -287,17 +286,20 @@ test.each([
   "a capture whose permissions' read back %s keeps its data asset, and the outcome of the step is unknown",
   async (_what, answer, code) => {
     const { ask, sandbox } = await startGateway()
+    const mutate = (more: object) =>
+      ask(
+        `mutation { captureResult(input: ${literal({ ...input, computationId: seed.countedCells, ...more })}) { ... on CaptureResultPayload { complete dataAsset { id } steps { status failure { code outcomeUnknown } } } } }`,
+      )
+    await mutate({})
+    sandbox.clock.advance(11)
     sandbox.failNext("GET /data_assets/*/permissions", { status: 200, body: {} })
     sandbox.failNext("GET /data_assets/*/permissions", answer)
-    const given = literal({ ...input, computationId: seed.countedCells, permissions: forGrace })
-    const { data, errors } = await ask(
-      `mutation { captureResult(input: ${given}) { ... on CaptureResultPayload { complete dataAsset { id } steps { status failure { code outcomeUnknown } } } } }`,
-    )
+    const { data, errors } = await mutate({ permissions: forGrace })
     expect(errors).toBeUndefined()
     expect(data.captureResult).toMatchObject({
       complete: false,
       dataAsset: { id: expect.any(String) },
-      steps: [{ status: "DONE" }, { status: "FAILED", failure: { code, outcomeUnknown: true } }],
+      steps: [{ status: "ALREADY_DONE" }, { status: "FAILED", failure: { code, outcomeUnknown: true } }],
     })
   },
 )
@@ -336,12 +338,12 @@ describe("a client that leaves", () => {
       gone.leave()
       await untilLive(world.gateway, { listeners: 0, tasks: 1 })
       hold.end()
+      await world.pass(11, 2)
       await untilLive(world.gateway, { pollers: 0, listeners: 0, tasks: 0 })
       expect(world.created()).toMatchObject([{ aborted: false }])
       expect(world.shared()).toHaveLength(1)
 
       const again = { computationId: seed.countedCells, permissions: forGrace }
-      world.sandbox.clock.advance(11)
       const back = other ? await another(world.sandbox.url, again) : await world.capture(again)
       expect((await back.rest()).at(-1)?.data.captureResult).toMatchObject({
         dataAsset: { name: "Aligned" },
@@ -357,7 +359,7 @@ describe("a client that leaves", () => {
   )
 
   test("a client that leaves the mutation during the creation loses neither the data asset nor its permissions", async () => {
-    const { sandbox, gateway, created, shared } = await start()
+    const { sandbox, gateway, created, shared, pass } = await start()
     const hold = sandbox.hold()
     const leaving = new AbortController()
     const given = literal({ ...input, computationId: seed.countedCells, permissions: forGrace })
@@ -373,6 +375,7 @@ describe("a client that leaves", () => {
     leaving.abort()
     expect(await answer).toBe("AbortError")
     hold.end()
+    await pass(11)
     await untilLive(gateway, { tasks: 0 })
     expect(created()).toMatchObject([{ aborted: false }])
     expect(shared()).toHaveLength(1)
@@ -404,21 +407,28 @@ describe("two at once", () => {
     await pass(700)
     for (const one of both) {
       const { steps } = await until(one, ({ dataAsset }) => dataAsset)
-      expect(steps.map(({ status }: { status: string }) => status)).toEqual(["DONE", "DONE"])
+      expect(steps.map(({ status }: { status: string }) => status)).toEqual(["DONE", "PENDING"])
     }
+    await pass(11, 2)
+    for (const one of both) expect(await until(one, ({ complete }) => complete)).toBeDefined()
     expect(created()).toHaveLength(1)
     expect(shared()).toHaveLength(1)
     expect(sandbox.requestsTo("GET /computations/*")).toHaveLength(2)
   })
 
-  test("two captures with different permissions run one after the other", async () => {
-    const { capture, created, shared } = await start()
+  test("two captures with different permissions make one data asset, and set both", async () => {
+    const { capture, created, shared, pass } = await start()
     const everyone = { permissions: { everyone: "VIEWER" }, computationId: seed.countedCells }
     const both = [await capture({ permissions: forGrace, computationId: seed.countedCells }), await capture(everyone)]
     const steps = await Promise.all(both.map((one) => until(one, ({ dataAsset }) => dataAsset)))
-    expect(steps.map((event) => event.steps[0].status).sort()).toEqual(["ALREADY_DONE", "DONE"])
+    expect(steps.map((event) => event.steps[0].status)).toEqual(["DONE", "DONE"])
     expect(created()).toHaveLength(1)
-    expect(shared()).toHaveLength(2)
+    await pass(11, 2)
+    for (const one of both) expect(await until(one, ({ complete }) => complete)).toBeDefined()
+    expect(shared().map(({ body }) => body)).toMatchObject([
+      { everyone: "none", users: [{ role: "viewer" }] },
+      { everyone: "viewer", users: [{ role: "viewer" }] },
+    ])
   })
 
   test("a mutation beside a subscription, and names that differ in spaces, capture one data asset", async () => {
@@ -459,6 +469,222 @@ describe("two at once", () => {
     for (const one of [hers, his])
       expect((await until(one, ({ dataAsset }) => dataAsset)).steps).toMatchObject([{ status: "DONE" }])
     expect(created()).toHaveLength(2)
+  })
+})
+
+describe("two tokens of one user", () => {
+  // Both are Ada's.
+  const other = { authorization: `Bearer ${tokens.noCapsules}` }
+  const mutation = (name: string) =>
+    `mutation { captureResult(input: ${literal({ ...input, computationId: seed.countedCells, name })}) { ... on CaptureResultPayload { dataAsset { id } steps { status } } } }`
+
+  test("two tokens of one user make one data asset at the same moment, and the second finds the first's", async () => {
+    const { ask, sandbox, created } = await start()
+    const hold = sandbox.hold()
+    const both = [ask(mutation("Aligned")), ask(mutation(" Aligned "), {}, other)]
+    for (const path of ["/data_assets/search", "/data_assets", "/data_assets/search"]) {
+      expect((await hold.waitFor(1)).map((request) => request.path)).toEqual([path])
+      hold.release()
+    }
+    hold.end()
+    const [first, second] = (await Promise.all(both)).map(({ data }) => data.captureResult)
+    expect(first?.steps).toEqual([{ status: "DONE" }])
+    expect(second).toEqual({ dataAsset: first?.dataAsset, steps: [{ status: "ALREADY_DONE" }] })
+    expect(created()).toHaveLength(1)
+  })
+
+  test("a caller does not get the data asset of another user, whose capture of the same run and name came first", async () => {
+    const { ask, created } = await start()
+    const his = await ask(mutation("Aligned"))
+    const hers = await ask(mutation("Aligned"), {}, { authorization: `Bearer ${tokens.admin}` })
+    expect(hers.data.captureResult.steps).toEqual([{ status: "DONE" }])
+    expect(hers.data.captureResult.dataAsset).not.toEqual(his.data.captureResult.dataAsset)
+    expect(created()).toHaveLength(2)
+  })
+})
+
+describe("permissions of a draft", () => {
+  const selection =
+    "{ ... on CaptureResultPayload { complete dataAsset { id } steps { step status failure { code message } } } }"
+  const mutation = (more: object) =>
+    `mutation { captureResult(input: ${literal({ ...input, computationId: seed.countedCells, permissions: forGrace, ...more })}) ${selection} }`
+
+  test("the permissions of a draft are set after the mutation, once the data asset is READY", async () => {
+    const { ask, pass, gateway, shared, lines } = await start()
+    const { data } = await ask(mutation({}))
+    expect(data.captureResult).toMatchObject({
+      complete: false,
+      steps: [
+        { step: "CREATE", status: "DONE" },
+        { step: "SET_PERMISSIONS", status: "PENDING", failure: null },
+      ],
+    })
+    await pass(5)
+    expect(shared()).toEqual([])
+    await pass(8)
+    await untilLive(gateway, { tasks: 0, pollers: 0 })
+    expect(shared()).toHaveLength(1)
+    expect(lines.filter(({ level }) => level === "warn" || level === "error")).toEqual([])
+    const { data: after } = await ask(
+      `{ dataAsset(id: "${data.captureResult.dataAsset.id}") { permissions { users { email role } } } }`,
+    )
+    expect(after.dataAsset.permissions.users).toEqual(forGrace.users)
+  })
+
+  test("the mutation sets permissions itself if the data asset is READY when it is first read", async () => {
+    const { ask, sandbox, shared } = await start()
+    const hold = sandbox.hold()
+    const answer = ask(mutation({}))
+    for (const _call of ["search", "creation"]) {
+      await hold.waitFor(1)
+      hold.release()
+    }
+    expect((await hold.waitFor(1))[0]).toMatchObject({ method: "GET" })
+    sandbox.clock.advance(11)
+    hold.end()
+    expect((await answer).data.captureResult).toMatchObject({
+      complete: true,
+      steps: [{ status: "DONE" }, { status: "DONE" }],
+    })
+    expect(shared()).toHaveLength(1)
+    expect(sandbox.requestsTo("GET /data_assets/*").filter(({ path }) => !path.endsWith("permissions"))).toHaveLength(1)
+  })
+
+  test("a log line names what is missing of the permissions that are set after the mutation", async () => {
+    const { ask, pass, gateway, lines } = await start()
+    const permissions = { groups: [{ group: "nuero", role: "VIEWER" }] }
+    const { data } = await ask(mutation({ permissions }))
+    await pass(11)
+    await untilLive(gateway, { tasks: 0 })
+    expect(lines.filter(({ level }) => level === "warn")).toMatchObject([
+      {
+        dataAssetId: data.captureResult.dataAsset.id,
+        code: "CONFLICT",
+        message: expect.stringContaining("the group nuero as viewer"),
+        requestId: expect.any(String),
+      },
+    ])
+    // Capturing again says it too.
+    expect((await ask(mutation({ permissions }))).data.captureResult).toMatchObject({
+      complete: false,
+      steps: [{ status: "ALREADY_DONE" }, { status: "FAILED", failure: { code: "CONFLICT" } }],
+    })
+  })
+
+  test("a data asset whose creation fails gets no permissions, and the step says so", async () => {
+    const { capture, pass, shared } = await start()
+    const target = { aws: { bucket: "missing-bucket" } }
+    const following = await capture({ computationId: seed.countedCells, permissions: forGrace, target })
+    await until(following, ({ dataAsset }) => dataAsset)
+    await pass(11, 2)
+    expect((await following.rest()).at(-1)?.data.captureResult).toMatchObject({
+      dataAsset: { state: "FAILED" },
+      complete: false,
+      steps: [
+        { status: "DONE" },
+        { status: "FAILED", failure: { code: "CONFLICT", message: expect.stringContaining("creation failed") } },
+      ],
+    })
+    expect(shared()).toEqual([])
+  })
+
+  test("a gateway that stops does not wait for drafts, and logs whose permissions are not set", async () => {
+    const { ask, gateway, shared, lines, time } = await start()
+    const { data } = await ask(mutation({}))
+    await time.waits(1)
+    expect(gateway.stats).toMatchObject({ tasks: 1 })
+    expect(await gateway.close()).toBe(true)
+    expect(lines.filter(({ level }) => level === "warn")).toMatchObject([
+      { dataAssetId: data.captureResult.dataAsset.id, message: expect.stringContaining("The gateway stopped") },
+    ])
+    expect(shared()).toEqual([])
+  })
+
+  test("a draft that never becomes READY ends the wait at the time limit", async () => {
+    const { ask, gateway, pass, shared, lines, sandbox } = await start()
+    const { data } = await ask(mutation({ timeLimitSeconds: 8 }))
+    const draft = { id: data.captureResult.dataAsset.id, state: "draft" }
+    sandbox.failNext("GET /data_assets/*", { status: 200, body: draft }, 3)
+    await pass(5)
+    await pass(3)
+    await untilLive(gateway, { tasks: 0 })
+    expect(lines.filter(({ level }) => level === "warn")).toMatchObject([{ code: "TIME_LIMIT_REACHED" }])
+    expect(shared()).toEqual([])
+  })
+
+  test("a draft that refuses a change says that it is a draft, and what to do", async () => {
+    const { ask } = await start()
+    const { data } = await ask(
+      `mutation { updateDataAssetPermissions(input: {dataAssetId: "${seed.draftRecording}", everyone: VIEWER}) { __typename ... on MutationRefused { code message } } }`,
+    )
+    expect(data.updateDataAssetPermissions).toMatchObject({ code: "BAD_USER_INPUT" })
+    expect(data.updateDataAssetPermissions.message).toMatch(/^data asset is not ready\. .*still a draft.*READY/)
+  })
+
+  test.each([
+    ["updateDataAsset", "PUT /data_assets/*", 'id: "ID", name: "New"'],
+    ["archiveDataAsset", "PATCH /data_assets/*/archive", 'id: "ID", archived: true'],
+    ["transferDataAsset", "POST /data_assets/*/transfer", 'id: "ID", target: {aws: {bucket: "b"}}'],
+  ])("%s that is refused for a draft says so, and says nothing of it for others", async (name, route, fields) => {
+    const { ask, sandbox } = await start()
+    const messages: string[] = []
+    for (const id of [seed.draftRecording, seed.mouseRecording]) {
+      sandbox.failNext(route, { status: 409, body: { message: "not now." } })
+      const { data } = await ask(
+        `mutation { ${name}(input: {${fields.replace("ID", id)}}) { ... on MutationRefused { code message } } }`,
+      )
+      expect(data[name].code).toBe("CONFLICT")
+      messages.push(data[name].message)
+    }
+    expect(messages).toEqual([expect.stringMatching(/^not now\. The data asset is still a draft/), "not now."])
+  })
+})
+
+describe("polling interval and time limit", () => {
+  test("a capture whose run does not end within the time limit ends with an error, and captures nothing", async () => {
+    const { capture, pass, created } = await start()
+    const following = await capture({ timeLimitSeconds: 12 })
+    await pass(5)
+    await pass(7)
+    const last = (await following.rest()).at(-1)
+    expect(last?.errors).toMatchObject([
+      { message: expect.stringContaining("12 seconds"), extensions: { code: "TIME_LIMIT_REACHED" } },
+    ])
+    expect(created()).toEqual([])
+  })
+
+  test("a capture reads no more often than it asked for", async () => {
+    const { capture, time, sandbox } = await start()
+    const following = await capture({ pollingIntervalSeconds: 60 })
+    await eventOf(following)
+    expect(await time.waits(1)).toEqual([60])
+    time.push(59)
+    expect(await time.waits(1)).toEqual([60])
+    expect(sandbox.requestsTo("GET /computations/*")).toHaveLength(1)
+  })
+
+  test.each([
+    "pollingIntervalSeconds: 4",
+    "pollingIntervalSeconds: 3601",
+    "timeLimitSeconds: 0",
+    "timeLimitSeconds: 604801",
+    "timeLimitSeconds: -1",
+  ])("%s is out of bounds, in captures and in other subscriptions", async (option) => {
+    const { ask, gateway, sandbox } = await start()
+    const fields = literal({ ...input }).slice(1, -1)
+    const { errors } = await ask(`mutation { captureResult(input: {${fields}, ${option}}) { __typename } }`)
+    const stream = await follow(
+      await gateway.listen(),
+      `subscription { computation(id: "${seed.runningAlignment}", ${option}) { id } }`,
+    )
+    const [name] = option.split(":")
+    for (const error of [errors?.[0], (await stream.rest())[0]?.errors?.[0]]) {
+      expect(error).toMatchObject({
+        message: expect.stringContaining(`\`${name}\``),
+        extensions: { code: "BAD_USER_INPUT" },
+      })
+    }
+    expect(sandbox.requests).toEqual([])
   })
 })
 

@@ -1,7 +1,8 @@
 import { describe, expect, onTestFinished, test } from "vitest"
 import { Link } from "../src/collections/linkedList.ts"
 import { createLog } from "../src/log/log.ts"
-import { type Clock, createPollers, type Snapshot, type Source } from "../src/polling/pollers.ts"
+import type { Clock } from "../src/polling/clock.ts"
+import { createPollers, type Snapshot, type Source } from "../src/polling/pollers.ts"
 import { createTasks } from "../src/polling/tasks.ts"
 import type { Call, Caller } from "../src/upstream/call.ts"
 import { UpstreamError } from "../src/upstream/error.ts"
@@ -232,6 +233,37 @@ test("a task that throws fails for those who share it, and the next task starts"
   for (const outcome of odd) await expect(outcome).rejects.toBe(bug)
   expect(await tasks.run("ada", "key", "that", async () => "done")).toBe("done")
   expect(tasks.count).toBe(0)
+})
+
+test("a task waits for the tasks of other callers with the same key, and no longer than 30 seconds", async () => {
+  const time = pushedTime()
+  const tasks = createTasks(time)
+  const begun: string[] = []
+  let finish = () => {}
+  const run = (name: string) =>
+    tasks.run(
+      name,
+      "key",
+      "this",
+      () =>
+        new Promise<void>((resolve) => {
+          begun.push(name)
+          finish = resolve
+        }),
+    )
+  const first = run("ada")
+  void run("grace")
+  expect(await time.waits()).toEqual([30])
+  await expect.poll(() => begun).toEqual(["ada"])
+  time.push(10)
+  finish()
+  await first
+  await expect.poll(() => begun).toEqual(["ada", "grace"])
+  // Her work hangs.
+  void run("joan")
+  expect(await time.waits()).toEqual([30])
+  time.push(30)
+  await expect.poll(() => begun).toEqual(["ada", "grace", "joan"])
 })
 
 test("the number of unfinished tasks is limited for each caller separately", async () => {

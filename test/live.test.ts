@@ -172,6 +172,54 @@ describe("calls", () => {
     expect(sandbox.requests).toHaveLength(2)
   })
 
+  test("the shortest polling interval of several listeners counts, as long as that listener stays", async () => {
+    const { follow, time, sandbox, gateway } = await startLive()
+    const every = (seconds: number) =>
+      follow(
+        `subscription { computation(id: "${seed.runningAlignment}", pollingIntervalSeconds: ${seconds}) { state } }`,
+      )
+    const slow = await every(600)
+    await slow.next()
+    expect(await time.waits()).toEqual([600])
+    time.push(100)
+    const fast = await every(120)
+    await fast.next()
+    expect(await time.waits()).toEqual([20])
+    time.push(20)
+    expect(await time.waits()).toEqual([120])
+    expect(sandbox.requests).toHaveLength(2)
+    fast.leave()
+    await untilLive(gateway, { listeners: 1 })
+    time.push(120)
+    expect(await time.waits()).toEqual([480])
+    expect(sandbox.requests).toHaveLength(2)
+    time.push(480)
+    expect(await time.waits()).toEqual([600])
+    expect(sandbox.requests).toHaveLength(3)
+  })
+
+  test("a time limit ends its own subscription, and not others to the same object", async () => {
+    const { follow, time, sandbox, gateway } = await startLive()
+    const stays = await follow(stateOf(seed.runningAlignment))
+    await stays.next()
+    const limited = await follow(
+      `subscription { computation(id: "${seed.runningAlignment}", timeLimitSeconds: 3) { state } }`,
+    )
+    expect((await limited.next())?.data.computation.state).toBe("RUNNING")
+    expect(await time.waits()).toEqual([3])
+    time.push(3)
+    expect(await limited.rest()).toMatchObject([
+      {
+        errors: [
+          { message: expect.stringContaining("time limit of 3 seconds"), extensions: { code: "TIME_LIMIT_REACHED" } },
+        ],
+      },
+    ])
+    await untilLive(gateway, { listeners: 1, pollers: 1 })
+    expect(await time.waits()).toEqual([2])
+    expect(sandbox.requests).toHaveLength(1)
+  })
+
   test("polls are never shared between callers, kinds or objects", async () => {
     const { follow, sandbox, gateway } = await startLive()
     const followed: Following[] = [

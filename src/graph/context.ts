@@ -1,5 +1,6 @@
 import type { YogaInitialContext } from "graphql-yoga"
 import type { TwoGenerationCache } from "../collections/twoGenerationCache.ts"
+import type { LineLog } from "../log/log.ts"
 import type { Snapshot, Update } from "../polling/pollers.ts"
 import type { TaskMemo } from "../polling/tasks.ts"
 import type { CallCounts, Caller } from "../upstream/call.ts"
@@ -23,7 +24,7 @@ export interface Context extends YogaInitialContext {
    */
   typeById: TwoGenerationCache
   /** Yields an object each time it changes, until it is final. Equal subscriptions of one caller share their reads. */
-  watch<T>(subject: Subject<T>): AsyncIterableIterator<Update<T>>
+  watch<T>(subject: Subject<T>, polling: Polling): AsyncIterableIterator<Update<T>>
   /**
    * Starts the next event of a subscription, which is handled like a request of its own: the values of the previous one are
    * dropped, and calls have the whole deadline again.
@@ -32,7 +33,7 @@ export interface Context extends YogaInitialContext {
   /**
    * Runs work that goes on after the client has disconnected, since writes should not be cut off. It has its own context, whose
    * `reset` gives each step the whole deadline.
-   * @param key what the caller must not work on twice at once
+   * @param key what must not be worked on twice at once, by any caller
    * @param wanted requests of one caller for the same share one run and its outcome
    */
   runToCompletion<T>(
@@ -60,6 +61,9 @@ export function oncePerRequest<T>(create: (context: Context) => T): (context: Co
 
 /** The part of a request's state that the graph reads. `http/requestState.ts` makes it, once for each request. */
 export interface RequestInfo extends Caller {
+  readonly requestId: string
+  /** For lines about this request, beside the one that each request gets. */
+  readonly log: LineLog
   readonly cost: RequestCost
 }
 
@@ -76,4 +80,12 @@ export interface Subject<T> {
   read(upstream: Upstream): Promise<Snapshot<T>>
   /** The maximum interval between two reads, in milliseconds. */
   slowestMs: number
+}
+
+/** How a client wants an object to be watched. */
+export interface Polling {
+  /** The shortest wait between two reads, in milliseconds. Undefined for the default. */
+  fastestMs: number | undefined
+  /** How long it is watched, in milliseconds. Undefined without a limit. */
+  timeLimitMs: number | undefined
 }

@@ -44,11 +44,12 @@ export function createContextBuilder(options: {
       recentChanges,
       warnUnknownEnum,
       typeById,
-      watch: ({ kind, id, read, slowestMs }) =>
+      watch: ({ kind, id, read, slowestMs }, polling) =>
         pollers.watch(JSON.stringify([state.key, kind, id]), {
           read: (signal) => readOnce(pool.forCaller(state, { retryReads: false }), read, signal),
           retryAfterMs: pollAgainAfterMs,
           slowestMs,
+          ...polling,
         }),
       reset() {
         state.upstream?.end()
@@ -56,7 +57,7 @@ export function createContextBuilder(options: {
         Object.assign(context, { upstream: state.upstream, perRequest: undefined })
       },
       runToCompletion: (key, wanted, work) =>
-        // Under one token the same work never runs twice at once, whichever agents act. Agents do not share an outcome.
+        // The same work does not run twice at once, whichever tokens and agents act. Agents do not share an outcome.
         tasks.run(state.tokenDigest, JSON.stringify(key), JSON.stringify([state.key, wanted]), async (memo) => {
           const fresh = () => ({ upstream: pool.forCaller(state), perRequest: undefined })
           const own: Context = {

@@ -1,8 +1,10 @@
 import { hash } from "node:crypto"
-import { setTimeout as wait } from "node:timers/promises"
+import { GraphQLError } from "graphql"
+import type { ErrorCode } from "../errors.ts"
+import { type Clock, systemClock } from "./clock.ts"
 
 /** The shortest wait between two reads of an object, and the first one, in milliseconds. */
-const minWaitMs = 5_000
+export const minWaitMs = 5_000
 /** The factor by which the wait grows with each read that finds the object in the same stage. */
 const waitGrowth = 1.5
 /** How long an object whose reads fail is still polled, in milliseconds. */
@@ -10,19 +12,6 @@ const maxFailingMs = 5 * 60_000
 
 /** When this many objects are held, those without a listener are dropped. */
 const maxPollers = 10_000
-
-/** The time source of the pollers. Tests replace it. */
-export interface Clock {
-  /** Milliseconds that never go backwards. */
-  now(): number
-  /** Resolves after this many milliseconds, or when the signal aborts. */
-  sleep(ms: number, signal: AbortSignal): Promise<void>
-}
-
-const systemClock: Clock = {
-  now: () => performance.now(),
-  sleep: (ms, signal) => wait(ms, undefined, { signal }).catch(() => undefined),
-}
 
 /** The result of one read of an object. */
 export interface Snapshot<T> {
@@ -39,8 +28,12 @@ export interface Source<T> {
   read(signal: AbortSignal): Promise<Snapshot<T>>
   /** The shortest wait after this error, in milliseconds. Undefined if the error is permanent. */
   retryAfterMs(error: unknown): number | undefined
-  /** The longest wait between two reads, in milliseconds. */
+  /** The longest wait between two reads, in milliseconds, unless the shortest is longer. */
   slowestMs: number
+  /** The shortest wait between two reads that this listener wants, in milliseconds. Of several listeners the shortest counts. */
+  fastestMs?: number | undefined
+  /** How long this listener follows the object, in milliseconds. Checked between two reads. Undefined without a limit. */
+  timeLimitMs?: number | undefined
 }
 
 /** What a listener receives: the object as it is now, or the error that ended the polling. */
@@ -71,7 +64,11 @@ export interface PollerCounts {
 
 interface Listener<T> {
   source: Source<T>
+  /** When its time limit is reached. */
+  endsAt: number
   wake(): void
+  /** Ends it at its time limit. */
+  expire(): void
 }
 
 export function createPollers(clock: Clock = systemClock): Pollers {
@@ -112,8 +109,18 @@ export function createPollers(clock: Clock = systemClock): Pollers {
       let poller: Poller<T> | undefined
       let seen = 0
       let left = false
+      let timeLimitError: GraphQLError | undefined
       let wake = () => {}
-      const listener = { source, wake: () => wake() }
+      const { timeLimitMs } = source
+      const listener = {
+        source,
+        endsAt: Number.POSITIVE_INFINITY,
+        wake: () => wake(),
+        expire() {
+          timeLimitError = timeLimitReached(timeLimitMs as number)
+          leave()
+        },
+      }
       const leave = () => {
         if (!left && poller !== undefined) {
           listeners -= 1
@@ -126,7 +133,10 @@ export function createPollers(clock: Clock = systemClock): Pollers {
         async next() {
           if (closed) leave()
           while (!left) {
-            poller ??= join(key, listener)
+            if (poller === undefined) {
+              if (timeLimitMs !== undefined) listener.endsAt = clock.now() + timeLimitMs
+              poller = join(key, listener)
+            }
             if (poller.latest !== undefined && poller.version > seen) {
               seen = poller.version
               return { done: false, value: poller.latest }
@@ -138,9 +148,13 @@ export function createPollers(clock: Clock = systemClock): Pollers {
               })
             }
           }
-          return { done: true, value: undefined }
+          if (timeLimitError === undefined) return { done: true, value: undefined }
+          const error = timeLimitError
+          timeLimitError = undefined
+          return { done: false, value: { error } }
         },
         async return() {
+          timeLimitError = undefined
           leave()
           return { done: true, value: undefined }
         },
@@ -187,9 +201,13 @@ function createPoller<T>(clock: Clock, drop: () => void): Poller<T> {
   let version = 0
   let finished = false
   let polling = false
+  /** Whether it is waiting for the next read. */
+  let sleeping = false
 
-  /** When the next read is due, and the earliest time at which a new listener may cause one. */
+  /** When the next read is due at the earliest, and when the last one ended. */
   let nextAt = Number.NEGATIVE_INFINITY
+  let readAt = Number.NEGATIVE_INFINITY
+  /** The earliest time at which a new listener may cause a read. */
   let earliestAt = Number.NEGATIVE_INFINITY
   let waitMs = minWaitMs
   let stage: string | undefined
@@ -229,26 +247,56 @@ function createPoller<T>(clock: Clock, drop: () => void): Poller<T> {
     wakeAll()
   }
 
-  async function sleepUntil(timeMs: number, signal: AbortSignal) {
-    // Timers may fire a fraction of a millisecond early.
-    while (clock.now() < timeMs && !signal.aborted) await clock.sleep(Math.ceil(timeMs - clock.now()), signal)
+  async function sleepUntil(timeMs: () => number, signal: AbortSignal) {
+    // Timers may fire a fraction of a millisecond early, and listeners may leave.
+    while (clock.now() < timeMs() && !signal.aborted) await clock.sleep(Math.ceil(timeMs() - clock.now()), signal)
+  }
+
+  /** The shortest wait that a listener wants. */
+  function fastestMs(): number {
+    let fastest = Number.POSITIVE_INFINITY
+    for (const { source } of listeners) fastest = Math.min(fastest, source.fastestMs ?? minWaitMs)
+    return listeners.size === 0 ? minWaitMs : fastest
+  }
+
+  /** When the next read is due. */
+  function dueAt(): number {
+    return Math.max(nextAt, readAt + fastestMs())
+  }
+
+  /** When the first of the time limits is reached. */
+  function firstEndsAt(): number {
+    let first = Number.POSITIVE_INFINITY
+    for (const { endsAt } of listeners) first = Math.min(first, endsAt)
+    return first
+  }
+
+  function expireListeners() {
+    for (const listener of listeners) if (listener.endsAt <= clock.now()) listener.expire()
   }
 
   async function coolDown(signal: AbortSignal) {
-    await sleepUntil(earliestAt, signal)
+    await sleepUntil(() => earliestAt, signal)
     if (!signal.aborted) drop()
   }
 
   async function poll(signal: AbortSignal) {
     while (!finished) {
-      await sleepUntil(nextAt, signal)
+      sleeping = true
+      await sleepUntil(() => Math.min(dueAt(), firstEndsAt()), signal)
+      // Another run of this function may have started, which is sleeping now.
+      if (signal.aborted) return
+      sleeping = false
+      expireListeners()
       const [listener] = listeners
-      if (signal.aborted || listener === undefined) return
+      if (listener === undefined) return
+      if (clock.now() < dueAt()) continue
       const startedAt = clock.now()
       earliestAt = nextAt = startedAt + minWaitMs
       const read = await settled(listener.source.read(signal))
       if (signal.aborted) return
-      earliestAt = clock.now() + minWaitMs
+      readAt = clock.now()
+      earliestAt = readAt + minWaitMs
       if ("error" in read) onError(read.error, listener.source, startedAt)
       else onSnapshot(read.value, listener.source)
     }
@@ -280,8 +328,10 @@ function createPoller<T>(clock: Clock, drop: () => void): Poller<T> {
 
   return {
     join(listener) {
+      // The present wait may be too long for the new listener.
+      const isSooner = (listener.source.fastestMs ?? minWaitMs) < fastestMs() || listener.endsAt < firstEndsAt()
       listeners.add(listener)
-      if (!finished && !polling) start(poll)
+      if (!finished && (!polling || (sleeping && isSooner))) start(poll)
     },
     leave(listener) {
       listeners.delete(listener)
@@ -313,4 +363,9 @@ async function settled<V>(promise: Promise<V>): Promise<{ value: V } | { error: 
   } catch (error) {
     return { error }
   }
+}
+
+function timeLimitReached(timeLimitMs: number): GraphQLError {
+  const message = `The time limit of ${timeLimitMs / 1000} seconds was reached before the final state. Nothing was stopped in Code Ocean. Subscribe again to go on.`
+  return new GraphQLError(message, { extensions: { code: "TIME_LIMIT_REACHED" satisfies ErrorCode } })
 }

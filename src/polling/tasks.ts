@@ -3,6 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises"
 import { GraphQLError } from "graphql"
 import { LRUCache } from "lru-cache"
 import type { ErrorCode } from "../errors.ts"
+import { type Clock, settledWithin } from "./clock.ts"
 
 /** How many memos are kept, those of all callers together. A task without its memo calls Code Ocean again. */
 const maxMemos = 1000
@@ -10,13 +11,19 @@ const maxMemos = 1000
 /** The most unfinished tasks of one caller. Tasks outlive the subscriptions that started them. */
 const maxTasksPerCaller = 1000
 
+/**
+ * The longest that a task waits for another caller's task, in milliseconds. Then both run at once: a caller whose calls hang must
+ * not hold up others.
+ */
+const maxWaitForOthersMs = 30_000
+
 /** Work that is finished even if its client disconnects. */
 export interface Tasks {
   /**
-   * Runs the work. Tasks with the same caller and key run one after another. A call that wants the same as the last unfinished
-   * task shares its result.
+   * Runs the work. Tasks with the same key run one after another: two callers may be two tokens of one user. A call that wants the
+   * same as the caller's last unfinished task shares its result.
    * Rejects with a GraphQLError if the caller has too many unfinished tasks.
-   * @param caller whose task it is. Callers never share a task or wait for another caller's
+   * @param caller whose task it is. Callers never share a task or a memo, and wait at most 30 seconds for one another
    * @param key what must not run twice at the same time
    * @param wanted what is to be done. Calls with an equal value share one task
    */
@@ -33,8 +40,10 @@ export interface TaskMemo {
   write(text: string): void
 }
 
-export function createTasks(): Tasks {
+export function createTasks(clock?: Clock): Tasks {
   const latest = new Map<string, { wanted: string; result: Promise<unknown> }>()
+  /** The last unfinished task of each key, whoever its caller is. Never rejects. */
+  const lastOfKey = new Map<string, Promise<void>>()
   const counts = new Map<string, number>()
   const memos = new LRUCache<string, string>({ max: maxMemos })
 
@@ -49,16 +58,21 @@ export function createTasks(): Tasks {
       // Keys can be long, and memos are kept for longer than tasks.
       const memoKey = hash("sha256", callerKey, "base64url")
       const memo: TaskMemo = { read: () => memos.get(memoKey), write: (text) => memos.set(memoKey, text) }
-      const result = Promise.resolve(previous?.result)
-        .catch(() => undefined)
+      const result = Promise.all([
+        ended(previous?.result),
+        settledWithin(maxWaitForOthersMs, lastOfKey.get(key), clock),
+      ])
         .then(() => work(memo))
         .finally(() => {
           const left = (counts.get(caller) as number) - 1
           if (left > 0) counts.set(caller, left)
           else counts.delete(caller)
           if (latest.get(callerKey)?.result === result) latest.delete(callerKey)
+          if (lastOfKey.get(key) === end) lastOfKey.delete(key)
         })
+      const end = ended(result)
       latest.set(callerKey, { wanted, result })
+      lastOfKey.set(key, end)
       return result
     },
     async drain(withinMs) {
@@ -70,6 +84,11 @@ export function createTasks(): Tasks {
       return latest.size
     },
   }
+}
+
+/** Resolves when the task has ended, even if it failed. */
+async function ended(task: Promise<unknown> | undefined): Promise<void> {
+  await task?.catch(() => undefined)
 }
 
 function tooManyTasks(): GraphQLError {

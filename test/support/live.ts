@@ -1,6 +1,6 @@
 import { onTestFinished } from "vitest"
 import { tokens } from "../../sandbox/seed.ts"
-import type { Clock } from "../../src/polling/pollers.ts"
+import type { Clock } from "../../src/polling/clock.ts"
 import type { Gateway } from "../../src/server.ts"
 import type { Result } from "./gateway.ts"
 

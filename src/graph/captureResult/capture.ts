@@ -1,8 +1,11 @@
-import { type Failure, nullIfMissing, Refusal, toFailure } from "../../errors.ts"
+import { type Failure, nullIfMissing, presentError, Refusal, toFailure } from "../../errors.ts"
+import { settledWithin } from "../../polling/clock.ts"
 import type { TaskMemo } from "../../polling/tasks.ts"
 import { DecodeError, isObject, isReadable, type SearchToken } from "../../upstream/decoders.ts"
-import type { Context } from "../context.ts"
+import type { Context, Polling, RequestInfo } from "../context.ts"
+import { watchDataAsset } from "../dataAsset/queries.ts"
 import * as rest from "../dataAsset/rest.ts"
+import { DataAssetState } from "../dataAsset/type.ts"
 import { readableString } from "../fields.ts"
 import { tokenMark, usableToken } from "../pagination/position.ts"
 import { describeMissing, missingPermissions } from "../permissions/missing.ts"
@@ -14,11 +17,12 @@ export interface CaptureRequest {
   computationId: string
   params: rest.DataAssetParams
   permissions: Permissions
+  polling: Polling
 }
 
 export interface Step {
   step: "create" | "set_permissions"
-  status: "done" | "already_done" | "failed"
+  status: "done" | "already_done" | "pending" | "failed"
   failure?: Failure
 }
 
@@ -26,30 +30,63 @@ export interface Step {
 interface Captured {
   dataAsset: rest.DataAsset
   steps: Step[]
+  /** All steps, when none is pending any more. Never rejects. */
+  finished: Promise<Step[]>
 }
 
 /**
- * Captures a result once, even if the client leaves. The captures of one caller with the same run and name, surrounding spaces
- * aside, run one after another, whether a mutation or a subscription began them, and the later ones find the data asset of the
- * first. Rejects if no data asset was created.
+ * Captures a result once, even if the client leaves. The captures with the same run and name, surrounding spaces aside, run one
+ * after another, whether a mutation or a subscription began them, and the later ones find the data asset of the first. Permissions
+ * are set once the data asset is READY; the step is pending until then. Rejects if no data asset was created.
  */
-export function captureOnce(context: Context, request: CaptureRequest): Promise<Captured> {
-  const key = ["captureResult", request.computationId, request.params.name.trim()]
-  return context.runToCompletion(key, request, (own, memo) => captureNow(own, request, memo))
+export async function captureOnce(context: Context, request: CaptureRequest): Promise<Captured> {
+  const { computationId, params } = request
+  const key = ["captureResult", computationId, params.name.trim()]
+  const [dataAsset, create] = await context.runToCompletion(key, params, (own, memo) => createOnce(own, request, memo))
+  if (Object.keys(request.permissions).length === 0) {
+    return { dataAsset, steps: [create], finished: Promise.resolve([create]) }
+  }
+  const shared = shareOnce(context, dataAsset, request)
+  const finished = shared.then((share) => [create, share])
+  return { dataAsset, steps: [create, pending], finished }
 }
 
-/**
- * Creates the data asset unless this run already has one under this name, and sets its permissions. Each step has the full
- * deadline. Rejects if no data asset was created.
- */
-async function captureNow(context: Context, request: CaptureRequest, memo: TaskMemo): Promise<Captured> {
+const pending: Step = { step: "set_permissions", status: "pending" }
+
+/** How long a mutation waits for the first read of a draft, in milliseconds. */
+const maxFirstReadMs = 5_000
+/** How long a mutation waits for the permissions of a data asset that is READY, in milliseconds. Three calls take less as a rule. */
+const maxSharingMs = 20_000
+
+/** The steps of a capture for a client that does not follow the data asset: a draft's permissions are pending. */
+export async function stepsOfMutation(context: Context, captured: Captured, polling: Polling): Promise<Step[]> {
+  const { dataAsset, steps, finished } = captured
+  if (steps.every(({ status }) => status !== "pending")) return steps
+  if (!isReady(dataAsset, context) && (await isDraftAtFirstRead(context, dataAsset.id, polling))) return steps
+  return (await settledWithin(maxSharingMs, finished)) ?? steps
+}
+
+/** Whether the data asset is still a draft. Makes no call of its own: this is the first read of the task that sets the permissions. */
+async function isDraftAtFirstRead(context: Context, id: string, polling: Polling): Promise<boolean> {
+  const updates = watchDataAsset(id, context, polling)
+  const read = await settledWithin(maxFirstReadMs, updates.next())
+  await updates.return?.()
+  if (read === undefined) return true
+  const { done, value } = read
+  return done !== true && "value" in value && !value.isFinal
+}
+
+/** Creates the data asset unless this run already has one under this name. Each call has the full deadline. */
+async function createOnce(
+  context: Context,
+  request: CaptureRequest,
+  memo: TaskMemo,
+): Promise<[dataAsset: rest.DataAsset, step: Step]> {
   const earlier = (await recalled(context, memo)) ?? (await earlierCapture(context, request))
   context.reset()
   const dataAsset = earlier ?? (await created(context, request))
   memo.write(dataAsset.id)
-  context.reset()
-  const steps: Step[] = [{ step: "create", status: earlier === undefined ? "done" : "already_done" }]
-  return { dataAsset, steps: [...steps, ...(await permissionSteps(context, dataAsset.id, request.permissions))] }
+  return [dataAsset, { step: "create", status: earlier === undefined ? "done" : "already_done" }]
 }
 
 /** What this process captured before, if it still exists. A search may not find a data asset that was just created. */
@@ -86,8 +123,10 @@ const pageSize = 1000
 /** The caller's data asset of this run with this name. One call for each 1,000 results with a similar name. */
 async function earlierCapture(
   { upstream }: Context,
-  { computationId, params: { name } }: CaptureRequest,
+  { computationId, params }: CaptureRequest,
 ): Promise<rest.DataAsset | undefined> {
+  // Code Ocean keeps the name without surrounding spaces.
+  const name = params.name.trim()
   const filters = [{ key: "name", value: name }]
   const tokens = new Set<string>()
   let next_token: SearchToken | undefined
@@ -96,7 +135,7 @@ async function earlierCapture(
     const answer = await rest.searchDataAssets(upstream, body)
     const found = answer.results
       .filter(isReadable)
-      .find((asset) => runOf(asset) === computationId && nameOf(asset)?.trim() === name.trim())
+      .find((asset) => runOf(asset) === computationId && nameOf(asset)?.trim() === name)
     if (found !== undefined) return found
     if (answer.has_more !== true) return undefined
     next_token = usableToken(answer.next_token)
@@ -116,37 +155,86 @@ async function earlierCapture(
 }
 
 /**
- * Sets the permissions, reads them back, and returns the step with its result. Returns no step if none are given. Three calls.
+ * Sets the permissions once the data asset is READY, and reads them back, since a 2xx does not prove that all of them were set.
+ * Goes on if the client leaves. A failure is logged, because the client may be gone. Never rejects.
  */
-export async function permissionSteps(context: Context, id: string, permissions: Permissions): Promise<Step[]> {
-  if (Object.keys(permissions).length === 0) return []
-  try {
-    await sendPermissions(context, "data_assets", id, permissions)
-    return [await readBack(context, id, permissions)]
-  } catch (error) {
-    const failure = toFailure(error)
-    if (failure === undefined) throw error
-    return [{ step: "set_permissions", status: "failed", failure }]
+function shareOnce(context: Context, dataAsset: rest.DataAsset, request: CaptureRequest): Promise<Step> {
+  const { permissions, polling } = request
+  const { id } = dataAsset
+  const share = async (own: Context): Promise<Failure | undefined> => {
+    await untilReady(own, dataAsset, polling)
+    own.reset()
+    await sendPermissions(own, "data_assets", id, permissions)
+    own.reset()
+    return checkPermissions(own, id, permissions)
   }
+  const key = ["captureResult permissions", id]
+  return (
+    context
+      .runToCompletion(key, permissions, async (own): Promise<Step> => {
+        const failure = await share(own).catch((error: unknown) => failureOf(error, own.state))
+        if (failure === undefined) return { step: "set_permissions", status: "done" }
+        own.state.log.warn({ dataAssetId: id, ...failure }, "the permissions of a captured result were not set")
+        return { step: "set_permissions", status: "failed", failure }
+      })
+      // The caller has too many tasks.
+      .catch(
+        (error: unknown): Step => ({
+          step: "set_permissions",
+          status: "failed",
+          failure: failureOf(error, context.state),
+        }),
+      )
+  )
 }
 
-/** The step, after the permissions were sent: a 2xx does not prove that all of them were set. */
-async function readBack(context: Context, id: string, permissions: Permissions): Promise<Step> {
-  context.reset()
+/** The error as data. One that is a bug is logged and masked. */
+function failureOf(error: unknown, { requestId, log }: RequestInfo): Failure {
+  return toFailure(error) ?? (toFailure(presentError(error, requestId, log)) as Failure)
+}
+
+/** How long a task waits for a data asset without a time limit of the client's, in milliseconds. */
+const defaultReadyLimitMs = 24 * 3_600_000
+
+/** Waits until the data asset is READY. Throws if its creation fails, if it cannot be read, or at the time limit. */
+async function untilReady(context: Context, dataAsset: rest.DataAsset, polling: Polling): Promise<void> {
+  if (isReady(dataAsset, context)) return
+  const timeLimitMs = polling.timeLimitMs ?? defaultReadyLimitMs
+  let latest: rest.DataAsset | undefined
+  for await (const update of watchDataAsset(dataAsset.id, context, { ...polling, timeLimitMs })) {
+    if ("error" in update) throw update.error
+    if (update.isFinal) latest = update.value
+  }
+  if (latest === undefined) {
+    const message =
+      "The gateway stopped before the data asset was READY, so its permissions are not set. Capture the result again: no second data asset is created, and the permissions are set."
+    throw new Refusal("CONFLICT", message, null)
+  }
+  if (isReady(latest, context)) return
+  throw new Refusal("CONFLICT", "The data asset's creation failed, so its permissions are not set.", null)
+}
+
+function isReady(dataAsset: rest.DataAsset, context: Context): boolean {
+  return DataAssetState.read(dataAsset.state, context) === "ready"
+}
+
+/** Compares the permissions with what was asked for. Returns what is wrong. */
+async function checkPermissions(
+  { upstream, state }: Context,
+  id: string,
+  permissions: Permissions,
+): Promise<Failure | undefined> {
   try {
-    const missing = missingPermissions(permissions, await getPermissions(context.upstream, "data_assets", id))
-    if (missing === null) return { step: "set_permissions", status: "done" }
-    const failure: Failure = { code: "CONFLICT", message: describeMissing(missing), outcomeUnknown: false }
-    return { step: "set_permissions", status: "failed", failure }
+    const missing = missingPermissions(permissions, await getPermissions(upstream, "data_assets", id))
+    return missing === null ? undefined : { code: "CONFLICT", message: describeMissing(missing), outcomeUnknown: false }
   } catch (error) {
-    const failure = toFailure(error)
-    if (failure === undefined) throw error
+    const failure = failureOf(error, state)
     const message = `The permissions were sent, but could not be read back: ${failure.message}`
-    return { step: "set_permissions", status: "failed", failure: { ...failure, message, outcomeUnknown: true } }
+    return { ...failure, message, outcomeUnknown: true }
   }
 }
 
 /** Whether every step is done. */
 export function isDone(steps: readonly Step[]): boolean {
-  return steps.every(({ status }) => status !== "failed")
+  return steps.every(({ status }) => status === "done" || status === "already_done")
 }

@@ -2,13 +2,20 @@ import { nullIfMissing } from "../../errors.ts"
 import { builder } from "../builder.ts"
 import { link } from "../cost.ts"
 import { dataAssetById } from "../dataAsset/loader.ts"
-import { CustomMetadataInput, checkNotBlank, wireMetadata } from "../dataAsset/mutations.ts"
+import {
+  CustomMetadataInput,
+  checkNotBlank,
+  DataAssetTargetInput,
+  wireMetadata,
+  wireTarget,
+} from "../dataAsset/mutations.ts"
 import { DataAsset } from "../dataAsset/type.ts"
 import { defineMutation, FailureType } from "../defineMutation.ts"
 import { enumValues } from "../enums.ts"
 import { limitLength, maxLength } from "../inputLimits.ts"
 import { permissionFields, wirePermissions } from "../permissions/mutations.ts"
-import { type CaptureRequest, captureOnce, isDone, type Step } from "./capture.ts"
+import { pollingFrom, pollingOptions } from "../polling.ts"
+import { type CaptureRequest, captureOnce, isDone, type Step, stepsOfMutation } from "./capture.ts"
 
 const CaptureStep = builder.enumType("CaptureStep", {
   description: "The steps of capturing a result, in order.",
@@ -23,6 +30,7 @@ const CaptureStepStatus = builder.enumType("CaptureStepStatus", {
   values: enumValues({
     done: "It is done.",
     already_done: "It was done before and not repeated.",
+    pending: "It waits until the data asset is READY, and is done then, even if the client leaves.",
     failed: "It was refused or failed: see `failure`.",
   }),
 })
@@ -45,6 +53,11 @@ const CapturePermissionsInput = builder.inputType("CapturePermissionsInput", {
   description: "Who may do what with the captured result, beside its owner.",
   fields: permissionFields,
 })
+
+const polling = pollingOptions(
+  "How long to wait for the run to end, and then for the data asset to be READY, in seconds each",
+  "The subscription then ends with the error TIME_LIMIT_REACHED, and permissions that are pending are not set. By default, permissions are pending for at most a day, and the subscription has no limit.",
+)
 
 export const CaptureResultInput = builder.inputType("CaptureResultInput", {
   description: "Which results to capture, and the data asset to create.",
@@ -72,8 +85,11 @@ export const CaptureResultInput = builder.inputType("CaptureResultInput", {
     customMetadata: t.field({ type: [CustomMetadataInput], description: "Values of custom metadata fields." }),
     permissions: t.field({
       type: CapturePermissionsInput,
-      description: "Who may do what with it. By default only its owner has access.",
+      description: "Who may do what with it, set once it is READY. By default only its owner has access.",
     }),
+    target: t.field({ type: DataAssetTargetInput, description: "Where to store its files. Defaults to Code Ocean." }),
+    pollingIntervalSeconds: t.int(polling.pollingIntervalSeconds),
+    timeLimitSeconds: t.int(polling.timeLimitSeconds),
   }),
 })
 
@@ -92,7 +108,9 @@ export function requestFrom(input: typeof CaptureResultInput.$inferInput): Captu
       description: input.description ?? undefined,
       custom_metadata: wireMetadata("customMetadata", input.customMetadata),
       source: { computation: { id: input.computationId, path: input.path ?? undefined } },
+      target: input.target == null ? undefined : wireTarget(input.target),
     },
+    polling: pollingFrom(input),
     permissions: input.permissions == null ? {} : wirePermissions(input.permissions),
   }
 }
@@ -100,7 +118,7 @@ export function requestFrom(input: typeof CaptureResultInput.$inferInput): Captu
 defineMutation({
   name: "captureResult",
   description:
-    "Creates a data asset from a run's results, with metadata and permissions. Returns MutationRefused if nothing was created, else the result of every step. The run must have ended. The subscription of the same name waits for that, and for the data asset, which is a draft at first. What has begun is finished even if the client leaves. If the caller has already created a data asset from this run under this name, and it is not archived, no second one is created, whatever else the input says, but the permissions are set. Costs two REST calls, a search and the creation, and three more if it sets permissions, which are read before and after.",
+    "Creates a data asset from a run's results, with metadata and permissions. Returns MutationRefused if nothing was created, else the result of every step. The run must have ended. The subscription of the same name waits for that, and for the data asset, which is a draft at first. What has begun is finished even if the client leaves. If the caller has already created a data asset from this run under this name, and it is not archived, no second one is created, whatever else the input says, but the permissions are set. For a draft the step is PENDING: the gateway reads the data asset every 5 seconds at first, and sets them once it is READY. Two tokens of one user get one data asset, unless the first capture takes more than 30 seconds or a search does not find it yet. Costs two REST calls, a search and the creation, and three more if it sets permissions, which are read before and after.",
   cost: { calls: 5 },
   input: CaptureResultInput,
   payload: builder.objectRef<{ id: string; steps: Step[] }>("CaptureResultPayload").implement({
@@ -126,8 +144,11 @@ defineMutation({
     }),
   }),
   run: async (input, context) => {
-    const { dataAsset, steps } = await captureOnce(context, requestFrom(input))
-    dataAssetById.prime(context, [dataAsset])
-    return { id: dataAsset.id, steps }
+    const request = requestFrom(input)
+    const captured = await captureOnce(context, request)
+    const steps = await stepsOfMutation(context, captured, request.polling)
+    // If the gateway has waited for it, it has changed, and is read again.
+    if (captured.steps === steps) dataAssetById.prime(context, [captured.dataAsset])
+    return { id: captured.dataAsset.id, steps }
   },
 })

@@ -62,7 +62,7 @@ builder.subscriptionField("captureResult", (t) =>
   t.field({
     type: CaptureProgress,
     description:
-      "Follows a run until it has ended, creates a data asset from its results, sets permissions, and follows the data asset until it is READY or FAILED. The first event is sent at once, then one for each change. The stream completes after the last one. If the client disconnects before the run has ended, nothing is captured. Work that has started by then is finished. Subscribing again resumes: if the caller has already created a data asset from this run under this name, and it is not archived, no second one is created, whatever else the input says, but the permissions are set. Costs what the subscriptions `computation(id)` and `dataAsset(id)` cost, two REST calls in between, and three more if it sets permissions, which are read before and after.",
+      "Follows a run until it has ended, creates a data asset from its results, follows the data asset until it is READY or FAILED, and sets permissions once it is READY. The first event is sent at once, then one for each change. The stream completes after the last one. If the client disconnects before the run has ended, nothing is captured. Work that has started by then is finished. Subscribing again resumes: if the caller has already created a data asset from this run under this name, and it is not archived, no second one is created, whatever else the input says, but the permissions are set. Costs what the subscriptions `computation(id)` and `dataAsset(id)` cost, two REST calls in between, and three more if it sets permissions, which are read before and after.",
     extensions: cost({ calls: 7 }),
     args: {
       input: t.arg({
@@ -106,7 +106,7 @@ function capture(request: CaptureRequest, accept: readonly string[], context: Co
   async function* events(): AsyncGenerator<Progress | { error: unknown }> {
     let progress = nothingYet
     let hasEnded = false
-    const run = watchComputation(request.computationId, context)
+    const run = watchComputation(request.computationId, context, request.polling)
     followed = run
     for await (const update of run) {
       if ("error" in update) {
@@ -120,24 +120,27 @@ function capture(request: CaptureRequest, accept: readonly string[], context: Co
     // The client left, or the gateway is stopping.
     if (!hasEnded) return
 
+    let captured: Awaited<ReturnType<typeof captureOnce>>
     try {
       checkOutcome(progress.computation as computationRest.Computation, accept)
-      progress = { ...progress, ...(await captureOnce(context, request)) }
+      captured = await captureOnce(context, request)
     } catch (error) {
       yield refusedOr(progress, error)
       return
     }
+    const { dataAsset, steps, finished } = captured
+    progress = { ...progress, dataAsset, steps }
     yield progress
 
-    const asset = watchDataAsset((progress.dataAsset as rest.DataAsset).id, context)
+    const asset = watchDataAsset(dataAsset.id, context, request.polling)
     followed = asset
     for await (const update of asset) {
       if ("error" in update) {
         const isGone = toRefusal(update.error)?.code === "NOT_FOUND"
-        yield isGone ? { ...progress, dataAsset: null } : update
+        yield isGone ? { ...progress, dataAsset: null, steps: await finished } : update
         return
       }
-      progress = { ...progress, dataAsset: update.value }
+      progress = { ...progress, dataAsset: update.value, steps: update.isFinal ? await finished : steps }
       yield progress
     }
   }

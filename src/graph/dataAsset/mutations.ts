@@ -5,6 +5,7 @@ import { link } from "../cost.ts"
 import { capitalized, checkIds, defineMutation } from "../defineMutation.ts"
 import { object, string, strings } from "../fields.ts"
 import { limitLength, maxLength } from "../inputLimits.ts"
+import { changeDataAsset } from "./draft.ts"
 import { dataAssetById } from "./loader.ts"
 import * as rest from "./rest.ts"
 import { DataAsset } from "./type.ts"
@@ -60,14 +61,15 @@ export async function sendUpdate(
   change: rest.DataAssetUpdate,
 ): Promise<void> {
   const { id } = current
-  await rest.updateDataAsset(context.upstream, id, {
+  const body: rest.DataAssetUpdate = {
     name: string("name")(current) ?? undefined,
     description: string("description")(current) ?? undefined,
     tags: strings("tags", "keywords")(current) ?? undefined,
     mount: string("mount")(current) ?? undefined,
     custom_metadata: object<Record<string, unknown>>("custom_metadata")(current) ?? undefined,
     ...change,
-  })
+  }
+  await changeDataAsset(context, id, () => rest.updateDataAsset(context.upstream, id, body), current)
   dataAssetById(context).clear(id)
 }
 
@@ -156,7 +158,7 @@ const AwsTargetInput = builder.inputType("AwsTargetInput", {
   }),
 })
 
-const DataAssetTargetInput = builder.inputType("DataAssetTargetInput", {
+export const DataAssetTargetInput = builder.inputType("DataAssetTargetInput", {
   description: "Where to store a data asset's files.",
   fields: (t) => ({ aws: t.field({ type: AwsTargetInput, required: true, description: "An S3 bucket." }) }),
 })
@@ -234,7 +236,7 @@ function wireSource({ aws, gcp, computation, cloudWorkstation, combined }: Sourc
   return { source }
 }
 
-function wireTarget({ aws }: TargetInput): rest.DataAssetTarget {
+export function wireTarget({ aws }: TargetInput): rest.DataAssetTarget {
   return { aws: { bucket: aws.bucket, prefix: given(aws.prefix), endpoint_name: given(aws.endpointName) } }
 }
 
@@ -406,7 +408,7 @@ defineMutation({
   }),
   payload: payloadOf("archiveDataAsset", "The data asset was archived or unarchived."),
   run: async ({ id, archived }, context) => {
-    await rest.archiveDataAsset(context.upstream, id, archived)
+    await changeDataAsset(context, id, () => rest.archiveDataAsset(context.upstream, id, archived))
     dataAssetById(context).clear(id)
     return { id }
   },
@@ -448,7 +450,9 @@ defineMutation({
   }),
   payload: payloadOf("transferDataAsset", "The files are being moved."),
   run: async ({ id, target, force }, context) => {
-    await rest.transferDataAsset(context.upstream, id, wireTarget(target), given(force))
+    await changeDataAsset(context, id, () =>
+      rest.transferDataAsset(context.upstream, id, wireTarget(target), given(force)),
+    )
     dataAssetById(context).clear(id)
     return { id }
   },

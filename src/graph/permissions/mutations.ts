@@ -5,6 +5,7 @@ import { capsuleById, changeRunnable, pipelineById } from "../capsule/loader.ts"
 import { Capsule, Pipeline } from "../capsule/type.ts"
 import type { Context } from "../context.ts"
 import { link, oneCall } from "../cost.ts"
+import { changeDataAsset } from "../dataAsset/draft.ts"
 import { dataAssetById } from "../dataAsset/loader.ts"
 import { DataAsset } from "../dataAsset/type.ts"
 import { capitalized, defineMutation } from "../defineMutation.ts"
@@ -307,7 +308,7 @@ definePermissionsMutation({
   type: DataAsset,
   loader: dataAssetById,
   async change(context, id, write) {
-    await write()
+    await changeDataAsset(context, id, write)
     dataAssetById(context).clear(id)
   },
 })
