@@ -4,8 +4,9 @@ import { createLog } from "../src/log/log.ts"
 import { LogOutput } from "../src/log/logOutput.ts"
 import { readManifest } from "../src/operation/persisted/manifest.ts"
 import { createGateway } from "../src/server.ts"
+import { SandboxOptionsError, sandboxOptions } from "./options.ts"
 import { tokens } from "./seed.ts"
-import { SandboxOptionsError, sandboxOptions, startSandbox } from "./server.ts"
+import { startSandbox } from "./server.ts"
 
 // The sandbox takes a free port unless one is asked for: a sandbox started on its own may be running beside the demo.
 const sandbox = await orExit(() =>

@@ -1,5 +1,6 @@
+import { SandboxOptionsError, sandboxOptions } from "./options.ts"
 import { tokens } from "./seed.ts"
-import { SandboxOptionsError, sandboxOptions, startSandbox } from "./server.ts"
+import { startSandbox } from "./server.ts"
 
 const sandbox = await startOrExit()
 

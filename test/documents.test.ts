@@ -109,7 +109,7 @@ describe.each(table)("%s", (path, text) => {
       "NODE_OPTIONS",
       "NODE_EXTRA_CA_CERTS",
       "CHROMIUM_PATH",
-      ...(await read("sandbox/server.ts")).matchAll(/SANDBOX_\w+/g).map(([name]) => name),
+      ...(await read("sandbox/options.ts")).matchAll(/SANDBOX_\w+/g).map(([name]) => name),
       ...(await read("test/sandbox.test.ts")).matchAll(/CODEOCEAN_CONTRACT_\w+/g).map(([name]) => name),
       ...(await read("test/support/gateway.ts")).matchAll(/process\.env\.(\w+)/g).map(([, name]) => name),
     ])

@@ -1,7 +1,7 @@
 import { gzipSync } from "node:zlib"
 import { describe, expect, test, vi } from "vitest"
+import type { Failure } from "../sandbox/failures.ts"
 import { seed, tokens } from "../sandbox/seed.ts"
-import type { Failure } from "../sandbox/server.ts"
 import { maxResponseBytes } from "../src/upstream/transport.ts"
 import { sendMuch, startFaultyUpstream } from "./support/faultyUpstream.ts"
 import { type Result, startGateway, startGatewayOn } from "./support/gateway.ts"

@@ -1,7 +1,7 @@
 import { setImmediate } from "node:timers/promises"
 import { describe, expect, test } from "vitest"
+import type { Hold } from "../sandbox/hold.ts"
 import { seed, tokens } from "../sandbox/seed.ts"
-import type { Hold } from "../sandbox/server.ts"
 import { startGateway } from "./support/gateway.ts"
 
 const names = "query ($ids: [ID!]!) { capsules(ids: $ids) { name } }"

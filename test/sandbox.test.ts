@@ -4,8 +4,9 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest"
+import type { Failure } from "../sandbox/failures.ts"
 import { seed, tokens, users } from "../sandbox/seed.ts"
-import { type Failure, type Sandbox, startSandbox } from "../sandbox/server.ts"
+import { type Sandbox, startSandbox } from "../sandbox/server.ts"
 import { type Rest, restAt, startRest } from "./support/rest.ts"
 
 const names = (answer: { json: { results: { name: string }[] } }) => answer.json.results.map(({ name }) => name)

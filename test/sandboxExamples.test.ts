@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest"
+import { sandboxOptions } from "../sandbox/options.ts"
 import { seed, tokens } from "../sandbox/seed.ts"
-import { sandboxOptions } from "../sandbox/server.ts"
 import { type Rest, restAt, startRest } from "./support/rest.ts"
 
 /** The official Python client writes every unset field of what it sends as null, and polls until a state is final. */

@@ -1,6 +1,6 @@
 import { describe, expect, onTestFinished, test, vi } from "vitest"
+import type { Failure } from "../sandbox/failures.ts"
 import { seed, tokens } from "../sandbox/seed.ts"
-import type { Failure } from "../sandbox/server.ts"
 import { readConfig } from "../src/config/config.ts"
 import { maxAttempts, parseRetryAfterMs, retryDelayMs } from "../src/upstream/retry.ts"
 import { startFaultyUpstream, unusedAddress } from "./support/faultyUpstream.ts"

@@ -1,6 +1,7 @@
 import { onTestFinished } from "vitest"
+import type { SandboxOptions } from "../../sandbox/options.ts"
 import { tokens } from "../../sandbox/seed.ts"
-import { type Sandbox, type SandboxOptions, startSandbox } from "../../sandbox/server.ts"
+import { type Sandbox, startSandbox } from "../../sandbox/server.ts"
 
 export interface RestAnswer {
   status: number
