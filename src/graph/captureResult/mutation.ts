@@ -2,13 +2,8 @@ import { nullIfMissing } from "../../errors.ts"
 import { builder } from "../builder.ts"
 import { link } from "../cost.ts"
 import { dataAssetById } from "../dataAsset/loader.ts"
-import {
-  CustomMetadataInput,
-  checkNotBlank,
-  DataAssetTargetInput,
-  wireMetadata,
-  wireTarget,
-} from "../dataAsset/mutations.ts"
+import { CustomMetadataInput, checkNotBlank, wireMetadata } from "../dataAsset/mutations.ts"
+import { DataAssetTargetInput, wireTarget } from "../dataAsset/sourceInputs.ts"
 import { DataAsset } from "../dataAsset/type.ts"
 import { defineMutation, FailureType } from "../defineMutation.ts"
 import { enumValues } from "../enums.ts"
