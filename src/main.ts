@@ -37,8 +37,8 @@ const logWarning = createErrorLog(log)
 process.on("warning", (warning) => logWarning("warn", warning, "Node.js warning"))
 
 log.info({ version: packageJson.version, node: process.version }, "starting")
-for (const warning of warningsOf(config, process.env)) log.warn(warning)
-if (config.logPretty && !prettify) log.warn("LOG_PRETTY needs the package pino-pretty, a development dependency")
+for (const warning of warningsOf(config, process.env)) log.warn({}, warning)
+if (config.logPretty && !prettify) log.warn({}, "LOG_PRETTY needs the package pino-pretty, a development dependency")
 
 // Caches the compiled code of everything that is loaded from here on. If the folder is not writable, Node does without.
 enableCompileCache(new URL("../node_modules/.cache/compiled", import.meta.url).pathname)

@@ -49,7 +49,7 @@ test("at the level debug the download of a file has a line without the file's ad
 test("at the level info there are no lines of calls", () => {
   const lines: string[] = []
   const log = createLog("info", { write: (line) => void lines.push(line) })
-  log.debug("upstream call")
+  log.debug({}, "upstream call")
   expect(lines).toEqual([])
 })
 

@@ -1,5 +1,9 @@
 import { spawn } from "node:child_process"
+import { once } from "node:events"
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs"
 import type { Socket } from "node:net"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import { createInterface } from "node:readline"
 import { expect, onTestFinished, test } from "vitest"
 import { createLog } from "../src/log/log.ts"
@@ -85,6 +89,61 @@ test("an error comes with its message and its stack", () => {
   expect(written({ err: new TypeError("no such thing") })).toMatchObject({
     err: { type: "TypeError", message: "no such thing", stack: expect.stringContaining("log.test.ts") },
   })
+})
+
+test("a line has its level, its time, its fields and its message, in this order", () => {
+  const lines: string[] = []
+  const log = createLog("debug", { write: (line) => void lines.push(line) })
+  log.debug({}, "without fields")
+  log.info({ left: undefined, status: 200, shared: true, path: 'with "quotes"' }, 'and "a message"\n')
+  log.fatal({ code: null }, "the end")
+  const time = /"time":"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"/
+  expect(lines.map((line) => line.replace(time, '"time":"now"'))).toEqual([
+    '{"level":"debug","time":"now","msg":"without fields"}\n',
+    '{"level":"info","time":"now","status":200,"shared":true,"path":"with \\"quotes\\"","msg":"and \\"a message\\"\\n"}\n',
+    '{"level":"fatal","time":"now","code":null,"msg":"the end"}\n',
+  ])
+})
+
+test("only lines of the log's level and of more severe ones are written, and none at the level silent", () => {
+  const levels = ["debug", "info", "warn", "error", "fatal"] as const
+  const written = (level: Parameters<typeof createLog>[0]) => {
+    const lines: string[] = []
+    const log = createLog(level, { write: (line) => void lines.push(JSON.parse(line).level) })
+    for (const each of levels) log[each]({}, "something")
+    expect(levels.filter((each) => log.isLevelEnabled(each))).toEqual(lines)
+    return lines
+  }
+  expect(written("trace")).toEqual(levels)
+  for (const [at, level] of levels.entries()) expect(written(level)).toEqual(levels.slice(at))
+  expect(written("silent")).toEqual([])
+})
+
+test.each([
+  ["flushes its log and exits", 5_000, "await output.flush(5_000); process.exit()"],
+  ["exits", 100, "process.exit()"],
+  ["crashes", 100, "throw new Error()"],
+  ["ends", 100, ""],
+])("a process that %s has written all of its lines, in order", async (_how, lines, end) => {
+  const script = `
+    import { createLog } from "./src/log/log.ts"
+    import { LogOutput } from "./src/log/logOutput.ts"
+    const output = new LogOutput(1)
+    const log = createLog("info", output)
+    for (let number = 0; number < ${lines}; number++) log.info({ number }, "a line")
+    ${end}`
+  const folder = mkdtempSync(join(tmpdir(), "log-"))
+  onTestFinished(() => rmSync(folder, { recursive: true }))
+  const path = join(folder, "log")
+  const fd = openSync(path, "w")
+  const child = spawn(process.execPath, ["--input-type=module", "--eval", script], { stdio: ["ignore", fd, "ignore"] })
+  await once(child, "exit")
+  closeSync(fd)
+  const numbers = readFileSync(path, "utf8")
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line).number)
+  expect(numbers).toEqual(Array.from({ length: lines }, (_, at) => at))
 })
 
 test("a log with a slow reader takes a bounded amount of memory, and a line says how many are missing", async () => {

@@ -2,10 +2,8 @@ import { constants, fstatSync, openSync, write, writeSync } from "node:fs"
 import { setTimeout as sleep } from "node:timers/promises"
 
 /** Lines are written in batches: after so many characters, or so many milliseconds. */
-const batchLength = 4096
+const batchLength = 64 * 1024
 const batchMs = 100
-/** Lines that wait for the descriptor are kept in chunks of so many characters. */
-const chunkLength = 16 * 1024
 /** Bytes that wait for the descriptor. Further lines are dropped. */
 const maxWaitingBytes = 16 * 1024 * 1024
 
@@ -67,7 +65,7 @@ export class LogOutput {
     this.#text += line
     if (this.#text.length < batchLength) return
     if (this.#isIdle) this.#writeNext()
-    else if (this.#text.length >= chunkLength) this.#endChunk()
+    else this.#endChunk()
   }
 
   /** Resolves once everything is written, writing fails, or the time is over. */

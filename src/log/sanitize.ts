@@ -22,23 +22,23 @@ function isSecret(key: string): boolean {
   return secret
 }
 
-/** Redacts credentials and cuts what is too long. */
-export function sanitize(line: Record<string, unknown>): Record<string, unknown> {
+/** The line as JSON, without credentials, and without what is too long. */
+export function toJson(line: object): string {
   try {
-    return isClean(line) ? line : cleanObject(line, { bytesLeft: maxLineBytes }, 0)
+    return JSON.stringify(isClean(line) ? line : cleanObject(line, { bytesLeft: maxLineBytes }, 0))
   } catch {
     // A getter or a Proxy threw.
-    return { unreadable: true }
+    return '{"unreadable":true}'
   }
 }
 
 /** Whether the line holds no secret key, no object and no long string. That is so for nearly all lines. */
-function isClean(line: Record<string, unknown>): boolean {
+function isClean(line: object): boolean {
   for (const key in line) {
-    const value = line[key]
+    const value = (line as Record<string, unknown>)[key]
     if (typeof value === "string") {
       if (value.length > maxStringBytes / bytesPerEscape) return false
-    } else if (typeof value === "object" && value !== null) return false
+    } else if ((typeof value === "object" && value !== null) || typeof value === "bigint") return false
     if (isSecret(key)) return false
   }
   return true

@@ -53,7 +53,7 @@ export function createBreaker(options: { calls: number; probe: () => Promise<Htt
         isOpen = true
         await sleep(probeIntervalMs, undefined, { signal: closing.signal, ref: false }).catch(() => undefined)
       }
-      if (isOpen && !closing.signal.aborted) log.info("Code Ocean answers again")
+      if (isOpen && !closing.signal.aborted) log.info({}, "Code Ocean answers again")
     } finally {
       // The counts from before the outage are obsolete.
       sample.success(CircuitState.HalfOpen)
