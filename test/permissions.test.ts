@@ -15,7 +15,7 @@ function update({ ask }: World, one: string, input: Record<string, unknown>, hea
   const name = `update${one.charAt(0).toUpperCase()}${one.slice(1)}Permissions`
   const query = `mutation ($input: ${name.replace("update", "Update")}Input!) {
     result: ${name}(input: $input) {
-      ... on ${name.replace("update", "Update")}Payload { permissions { ${all} } missing { ${all} } ${one} { id } }
+      ... on ${name.replace("update", "Update")}Payload { permissions { ${all} } missing { ${all} } remaining { users { email role } groups { group role } } ${one} { id } }
       ... on MutationRefused { code message }
     }
   }`
@@ -74,6 +74,29 @@ describe.each(kinds)("the permissions of a $one", ({ route, one, id }) => {
       [users.grace.email, "EDITOR"],
       ["stays@example.org", "EDITOR"],
     ])
+  })
+
+  test.each([
+    [{ removeUsers: ["Goes@example.org"] }, { users: [{ email: "goes@example.org", role: "VIEWER" }], groups: [] }],
+    [{ removeGroups: ["imaging"] }, { users: [], groups: [{ group: "imaging", role: "VIEWER" }] }],
+    [{ users: [] }, { users: [{ email: "goes@example.org", role: "VIEWER" }], groups: [] }],
+    [{ users: [{ email: "goes@example.org", role: "VIEWER" }], groups: [{ group: "imaging", role: "VIEWER" }] }, null],
+    [{ removeUsers: ["never@example.org"] }, null],
+    [{ removeUsers: ["ada@example.org"] }, { users: [{ email: "ada@example.org", role: "OWNER" }], groups: [] }],
+  ])("a change by %j that Code Ocean does not make is in `remaining`", async (input, remaining) => {
+    const world = await startGateway()
+    const body = {
+      users: [
+        { email: "ada@example.org", role: "owner" },
+        { email: "goes@example.org", role: "viewer" },
+      ],
+      groups: [{ group: "imaging", role: "viewer" }],
+    }
+    world.sandbox.failNext(`GET ${path}`, { status: 200, body }, 2)
+    world.sandbox.failNext(`POST ${path}`, { status: 200, body: {} })
+    const { data, errors } = await update(world, one, { [`${one}Id`]: id, ...input })
+    expect(errors).toBeUndefined()
+    expect(data.result.remaining).toEqual(remaining)
   })
 
   test("an unknown group that is added is missing in the payload", async () => {
@@ -242,7 +265,7 @@ describe("a change of permissions", () => {
     world.sandbox.failNext(`GET ${path}`, { status: 200, body: {} })
     world.sandbox.failNext(`GET ${path}`, { status: 403, body: { message: "no longer yours" } })
     const { data, errors } = await update(world, "capsule", { capsuleId, everyone: "NONE" })
-    expect(data.result).toEqual({ permissions: null, missing: null, capsule: { id: capsuleId } })
+    expect(data.result).toEqual({ permissions: null, missing: null, remaining: null, capsule: { id: capsuleId } })
     expect(errors?.map(({ path }) => path)).toContainEqual(["result", "missing"])
   })
 

@@ -54,6 +54,44 @@ function absent<T extends Entry>(asked: readonly T[] = [], actual: readonly T[],
   return asked.filter((entry) => !present.has(keyOf(entry)))
 }
 
+/** The names that were to lose their access, as `nameOfUser` and `nameOfGroup` make them. */
+export interface RemovedNames {
+  users?: ReadonlySet<string> | undefined
+  groups?: ReadonlySet<string> | undefined
+}
+
+/**
+ * Who was to lose access and still has it. Null if nobody. A list that replaces the present one removes all others except owners,
+ * because Code Ocean may list the owner with the others.
+ * @param replaced the lists that were sent as a whole
+ * @param removed the names that were removed from a list
+ * @param actual the permissions, read after the change
+ */
+export function remainingPermissions(
+  replaced: rest.Permissions,
+  removed: RemovedNames,
+  actual: rest.Permissions,
+): rest.Permissions | null {
+  const users = remaining(replaced.users, removed.users, (usersOf(actual) ?? []).filter(isReadable), nameOfUser)
+  const groups = remaining(replaced.groups, removed.groups, (groupsOf(actual) ?? []).filter(isReadable), nameOfGroup)
+  if (users.length + groups.length === 0) return null
+  return { ...(users.length > 0 && { users }), ...(groups.length > 0 && { groups }) }
+}
+
+function remaining<T extends Entry>(
+  replaced: readonly T[] | undefined,
+  removed: ReadonlySet<string> | undefined,
+  actual: readonly T[],
+  nameOf: (entry: T) => string,
+): T[] {
+  const kept = replaced && new Set(replaced.map(nameOf))
+  return actual.filter((entry) => {
+    const name = nameOf(entry)
+    if (removed?.has(name)) return true
+    return kept !== undefined && !kept.has(name) && roleAt(entry)?.toLowerCase() !== "owner"
+  })
+}
+
 /** A sentence that names what is missing, for people. */
 export function describeMissing({ users = [], groups = [], everyone }: rest.Permissions): string {
   const names = [

@@ -11,7 +11,15 @@ import { DataAsset } from "../dataAsset/type.ts"
 import { capitalized, defineMutation } from "../defineMutation.ts"
 import type { loaderById } from "../loader.ts"
 import { clearPermissions, permissionsOf } from "./loader.ts"
-import { missingPermissions, nameOfGroup, nameOfUser, sameGroup, sameUser } from "./missing.ts"
+import {
+  missingPermissions,
+  nameOfGroup,
+  nameOfUser,
+  type RemovedNames,
+  remainingPermissions,
+  sameGroup,
+  sameUser,
+} from "./missing.ts"
 import * as rest from "./rest.ts"
 import { EveryoneRole, GroupRole, Permissions, UserRole } from "./type.ts"
 
@@ -225,8 +233,15 @@ function definePermissionsMutation<T extends { id: string }>(names: {
   const { kind, one, what, type, loader } = names
   const name = `update${capitalized(one)}Permissions`
 
-  const Payload = builder.objectRef<{ id: string; asked: rest.Permissions }>(`${capitalized(name)}Payload`).implement({
-    description: "Code Ocean accepted the change. `missing` has the part that is not in effect.",
+  interface Sent {
+    id: string
+    /** What was to be added, and the lists that replaced the present ones. */
+    asked: rest.Permissions
+    replaced: rest.Permissions
+    removed: RemovedNames
+  }
+  const Payload = builder.objectRef<Sent>(`${capitalized(name)}Payload`).implement({
+    description: "Code Ocean accepted the change. `missing` and `remaining` have the parts that are not in effect.",
     fields: (t) => ({
       permissions: t.field({
         type: Permissions,
@@ -241,6 +256,14 @@ function definePermissionsMutation<T extends { id: string }>(names: {
         extensions: oneCall,
         resolve: async ({ id, asked }, _args, context) =>
           missingPermissions(asked, await permissionsOf(context, kind, id)),
+      }),
+      remaining: t.field({
+        type: Permissions,
+        description:
+          "The people and groups that were to lose their access and still have it. Null if there are none. An owner counts only if `removeUsers` or `removeGroups` has the name. Costs one REST call, or none if `permissions` is selected too.",
+        extensions: oneCall,
+        resolve: async ({ id, replaced, removed }, _args, context) =>
+          remainingPermissions(replaced, removed, await permissionsOf(context, kind, id)),
       }),
     }),
   })
@@ -280,7 +303,8 @@ function definePermissionsMutation<T extends { id: string }>(names: {
         ...(entries.users && { users: entries.users.add }),
         ...(entries.groups && { groups: entries.groups.add }),
       }
-      return { id, asked: { ...change, ...added } }
+      const removed = { users: entries.users?.removed, groups: entries.groups?.removed }
+      return { id, asked: { ...change, ...added }, replaced: change, removed }
     },
   })
 }
