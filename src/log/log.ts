@@ -1,111 +1,79 @@
 import { isatty } from "node:tty"
+import { type DestinationStream, type Logger, pino } from "pino"
 import { LogOutput } from "./logOutput.ts"
-import { toJson } from "./sanitize.ts"
+import { cleanJson, sanitize } from "./sanitize.ts"
 
-/** The levels, the least severe first. `silent` is above all lines. */
-const severities = { trace: 0, debug: 1, info: 2, warn: 3, error: 4, fatal: 5, silent: 6 } as const
-
-type Level = keyof typeof severities
-type LineLevel = Exclude<Level, "trace" | "silent">
-type Write = (line: object, message: string) => void
-
-/** The log of the work on one request. */
-export interface LineLog {
-  debug: Write
-  warn: Write
-  error: Write
-}
-
-/** Receives complete lines. */
-interface LineOutput {
-  write(line: string): void
-}
-
-/**
- * The gateway's log: one JSON object a line, at most 8 KiB. Headers and bodies are never logged. As a second guard, a value whose
- * key names a credential is redacted. Logging never throws. Why it is not a library's: docs/decisions/log-output.md.
- */
-export class Log implements LineLog {
-  readonly #minSeverity: number
-  readonly #output: LineOutput
-  readonly #isAllowed: () => boolean
-  #timestamp = ""
-  #timestampMs = 0
-
-  constructor(level: Level, output: LineOutput) {
-    this.#minSeverity = severities[level]
-    this.#output = output
-    this.#isAllowed = createRateLimit(maxWarningsAndErrors, (linesLeftOut) =>
-      this.#write("warn", { linesLeftOut }, leftOutMessage),
-    )
-  }
-
-  isLevelEnabled(level: LineLevel): boolean {
-    return severities[level] >= this.#minSeverity
-  }
-
-  debug(line: object, message: string): void {
-    this.#write("debug", line, message)
-  }
-
-  info(line: object, message: string): void {
-    this.#write("info", line, message)
-  }
-
-  warn(line: object, message: string): void {
-    if (this.#isAllowed()) this.#write("warn", line, message)
-  }
-
-  error(line: object, message: string): void {
-    if (this.#isAllowed()) this.#write("error", line, message)
-  }
-
-  fatal(line: object, message: string): void {
-    this.#write("fatal", line, message)
-  }
-
-  #write(level: LineLevel, line: object, message: string): void {
-    if (!this.isLevelEnabled(level)) return
-    const fields = toJson(line)
-    const separator = fields === "{}" ? "" : ","
-    this.#output.write(
-      `{"level":"${level}","time":"${this.#time()}"${separator}${fields.slice(1, -1)},"msg":${JSON.stringify(message)}}\n`,
-    )
-  }
-
-  /** Formatted once for each millisecond, because formatting takes longer than the rest of a line. */
-  #time(): string {
-    const now = Date.now()
-    if (now !== this.#timestampMs) {
-      this.#timestampMs = now
-      this.#timestamp = new Date(now).toISOString()
-    }
-    return this.#timestamp
-  }
-}
+export type Log = Logger
 
 /** The minimum time between two notices on standard error that the log cannot be written. */
 const noticeIntervalMs = 60_000
 
 /**
- * Creates the gateway's log.
+ * Creates the gateway's log: one JSON object a line, at most 8 KiB. Headers and bodies are never logged. As a second guard, a
+ * value whose key names a credential is redacted. Logging never throws.
  * @param level the least severe level that is written
- * @param output standard output by default
+ * @param destination standard output by default
  */
-export function createLog(level: Level, output: LogOutput | LineOutput = new LogOutput(1)): Log {
-  const log = new Log(level, output)
-  if (output instanceof LogOutput) {
+export function createLog(level: string, destination: LogOutput | DestinationStream = new LogOutput(1)): Log {
+  const timestamp = createTimestamp()
+  const log = pino(
+    {
+      level,
+      base: undefined,
+      timestamp,
+      // Pino's own redaction takes as long as the rest of a line: docs/decisions/log-output.md.
+      formatters: { level: (label: string) => ({ level: label }), log: sanitize },
+      serializers: { err: (value: unknown) => value },
+    },
+    destination,
+  )
+  formatUsualLines(log, destination, timestamp)
+  limitWarningsAndErrors(log)
+  if (destination instanceof LogOutput) {
     const stderr = new LogOutput(2)
     let noticeAt = Number.NEGATIVE_INFINITY
-    output.onFailure = (cause) => {
+    destination.onFailure = (cause) => {
       if (performance.now() - noticeAt < noticeIntervalMs) return
       noticeAt = performance.now()
       stderr.write(`The log can't be written: ${cause}. The gateway goes on without it, and tries again.\n`)
     }
-    output.onDropped = (dropped) =>
+    destination.onDropped = (dropped) =>
       log.warn({ dropped }, "lines were dropped because they could not be written in time")
   }
   return log
+}
+
+/**
+ * Formats lines like the one that each request gets, which are most of the log, without Pino, in the same form:
+ * docs/decisions/log-output.md.
+ */
+function formatUsualLines(log: Log, destination: DestinationStream, timestamp: () => string): void {
+  const info: (...line: Parameters<Write>) => void = log.info.bind(log)
+  log.info = (...line: unknown[]) => {
+    const [fields, message] = line as Parameters<Write>
+    const json = typeof fields === "object" && typeof message === "string" ? cleanJson(fields) : undefined
+    if (json === undefined) info(fields, message)
+    else if (log.isLevelEnabled("info")) {
+      const separator = json === "{}" ? "" : ","
+      destination.write(
+        `{"level":"info"${timestamp()}${separator}${json.slice(1, -1)},"msg":${JSON.stringify(message)}}\n`,
+      )
+    }
+  }
+}
+
+/** Formats the time once for each millisecond, because formatting takes longer than half of the rest of a line. */
+function createTimestamp(): () => string {
+  let formattedAt = Number.NaN
+  let formatted = ""
+  return () => {
+    const now = Date.now()
+    if (now !== formattedAt) {
+      formattedAt = now
+      formatted = `,"time":"${new Date(now).toISOString()}"`
+    }
+    return formatted
+  }
 }
 
 /** Loads what turns a line of JSON into one that is read easily. Undefined if the development dependencies are missing. */
@@ -128,6 +96,15 @@ export async function loadPrettify(): Promise<((line: string) => string) | undef
 function withoutControls(line: string): string {
   const shown = line.replace(/\\(u00[01][0-9a-f]|.)/g, (found) => (found.length > 2 ? `\\${found}` : found))
   return shown.replace(/[\u007f-\u009f]/g, "�")
+}
+
+type Write = (line: object, message: string) => void
+
+/** The log of the work on one request. */
+export interface LineLog {
+  debug: Write
+  warn: Write
+  error: Write
 }
 
 const maxRequestLines = 20
@@ -196,6 +173,19 @@ function createRateLimit(maxLines: number, onLeftOut: (lines: number) => void): 
     if (lines === 0) setTimeout(endWindow, rateWindowMs).unref()
     lines += 1
     return lines <= maxLines
+  }
+}
+
+function limitWarningsAndErrors(log: Log): void {
+  const { warn } = log
+  const isAllowed = createRateLimit(maxWarningsAndErrors, (linesLeftOut) => {
+    warn.call(log, { linesLeftOut }, leftOutMessage)
+  })
+  for (const level of ["warn", "error"] as const) {
+    const write: (...line: Parameters<Write>) => void = log[level].bind(log)
+    log[level] = (...line: unknown[]) => {
+      if (isAllowed()) write(...(line as Parameters<Write>))
+    }
   }
 }
 

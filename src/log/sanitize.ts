@@ -22,23 +22,34 @@ function isSecret(key: string): boolean {
   return secret
 }
 
-/** The line as JSON, without credentials, and without what is too long. */
-export function toJson(line: object): string {
+/** Redacts credentials and cuts what is too long. */
+export function sanitize(line: Record<string, unknown>): Record<string, unknown> {
   try {
-    return JSON.stringify(isClean(line) ? line : cleanObject(line, { bytesLeft: maxLineBytes }, 0))
+    return isClean(line) ? line : cleanObject(line, { bytesLeft: maxLineBytes }, 0)
   } catch {
     // A getter or a Proxy threw.
-    return '{"unreadable":true}'
+    return { unreadable: true }
   }
 }
 
-/** Whether the line holds no secret key, no object and no long string. That is so for nearly all lines. */
+const plainTypes: ReadonlySet<string> = new Set(["number", "boolean", "undefined"])
+
+/** The line as JSON if there is nothing in it to redact or to cut, else undefined. */
+export function cleanJson(line: object): string | undefined {
+  try {
+    return isClean(line) ? JSON.stringify(line) : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** Whether the line holds only plain values, no secret key and no long string. That is so for nearly all lines. */
 function isClean(line: object): boolean {
   for (const key in line) {
     const value = (line as Record<string, unknown>)[key]
     if (typeof value === "string") {
       if (value.length > maxStringBytes / bytesPerEscape) return false
-    } else if ((typeof value === "object" && value !== null) || typeof value === "bigint") return false
+    } else if (value !== null && !plainTypes.has(typeof value)) return false
     if (isSecret(key)) return false
   }
   return true
