@@ -1,7 +1,5 @@
 import { mkdtemp, readFile, rm } from "node:fs/promises"
-import { createServer } from "node:http"
 import { createRequire } from "node:module"
-import type { AddressInfo } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { parse } from "graphql"
@@ -11,6 +9,7 @@ import { startSandbox } from "../sandbox/server.ts"
 import { readConfig } from "../src/config/config.ts"
 import { createLog } from "../src/log/log.ts"
 import { createGateway } from "../src/server.ts"
+import { freePort } from "./support/freePort.ts"
 import { callsOf, type Result } from "./support/gateway.ts"
 import { run } from "./support/process.ts"
 
@@ -48,19 +47,11 @@ async function startApollo(): Promise<string> {
 
 async function startHive(): Promise<string> {
   const hive = ["node_modules/@graphql-hive/gateway/dist/bin.js", "supergraph", "-c", "hive.js"]
-  const url = await start(hive, { PORT: await freePort(), SUPERGRAPH, MAX_COST: "20000" }).said(
+  // Hive Gateway does not tell which port it took.
+  const url = await start(hive, { PORT: String(await freePort()), SUPERGRAPH, MAX_COST: "20000" }).said(
     /Listening on (http:[\w.:/]+)/,
   )
   return `${url}/graphql`
-}
-
-/** Hive Gateway doesn't tell which port it took, so it needs to be given one. */
-async function freePort(): Promise<string> {
-  const server = createServer().listen(0, "127.0.0.1")
-  await new Promise((resolve) => server.once("listening", resolve))
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return String(port)
 }
 
 test("the composition is the same from the gateway's file, for a gateway that doesn't tell its schema", async () => {
