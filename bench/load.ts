@@ -1,18 +1,18 @@
 import { Pool } from "undici"
 
-/** What to send, and for how long. */
+/** The requests to send, and for how long. */
 export interface Load {
   url: string
   body: string
-  /** One caller each; requests take them in turn. */
+  /** The callers' tokens, used round-robin. */
   tokens: string[]
   atOnce: number
-  /** Waits for all answers before it sends the next `atOnce` requests. */
+  /** Whether to wait for all responses before the next `atOnce` requests are sent. */
   inWaves: boolean
   seconds: number
-  /** Goes on until this many are answered, however long it takes. */
+  /** The minimum number of requests, however long they take. */
   least: number
-  /** An answer of another size is a wrong one; a larger one, if it may be compressed. */
+  /** The size of the correct response. A response of another size is wrong; if it may be compressed, only a larger one. */
   bytes: number
   acceptEncoding: string | undefined
 }

@@ -1,7 +1,7 @@
 import { parseArgs } from "node:util"
 import { growth, type Query, queries } from "./queries.ts"
 
-/** A mistake on the command line: its message is all that the user needs to see. */
+/** A mistake on the command line. Only its message is printed. */
 export class OptionError extends Error {}
 
 export const serverNames = ["limit", "gateway", "mercurius", "apollo", "yoga", "hive"] as const
@@ -15,7 +15,7 @@ export interface Options {
   seconds: number
   /** Minutes. */
   soak?: number
-  /** The header with which clients ask for compressed answers. */
+  /** The `Accept-Encoding` header of the requests. */
   acceptEncoding?: string
 }
 

@@ -1,6 +1,6 @@
 /**
- * Loaded before each server (`node --import`): answers its parent's messages with what the operating system counts for the
- * whole process, all threads of it, in user and kernel mode.
+ * Loaded before each server (`node --import`). It answers each message of its parent with the CPU time of the whole process: all
+ * threads, in user and kernel mode.
  */
 process.on("message", () => {
   const { user, system } = process.cpuUsage()

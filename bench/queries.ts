@@ -1,17 +1,17 @@
-/** One thing that is measured: the request, and how many REST calls it needs at the least. */
+/** A request to measure, and the minimum number of REST calls that it needs. */
 export interface Query {
   name: string
   what: string
   query: string
   variables?: Record<string, unknown>
   calls: number
-  /** About how many the gateway answers in a second: a comparison counts requests, since seconds differ by the machine's load. */
+  /** About how many the gateway handles per second: a comparison counts requests, because time depends on the machine's load. */
   perSecond: number
-  /** All 32 requests come from one caller at the same moment, and the next 32 when all are answered. */
+  /** Whether one caller sends all 32 requests at the same time, and the next 32 after all responses. */
   equal?: true
 }
 
-/** The id of the n-th object of a kind in the fake upstream. */
+/** The id of the n-th object of a kind in the simulated upstream. */
 export function idOf(kind: "capsule" | "computation" | "asset", n: number): string {
   const group = { capsule: "cccc", computation: "dddd", asset: "eeee" }[kind]
   return `00000000-0000-4000-${group}-${String(n).padStart(12, "0")}`
@@ -75,7 +75,7 @@ export const queries: readonly Query[] = [
   },
 ]
 
-/** The same fields on pages of three sizes: what a node costs should not depend on the page. */
+/** The same fields on pages of three sizes: the cost per node should not depend on the size. */
 export const growth: readonly Query[] = [100, 300, 1000].map((first) => ({
   name: `N${first}`,
   what: `${first} capsules, ten fields`,

@@ -2,7 +2,7 @@ import { cpus } from "node:os"
 import type { Query } from "./queries.ts"
 import { estimate, isSlower, median, tolerance } from "./statistics.ts"
 
-/** One server under one query in one round. */
+/** The result of one server for one query in one round. */
 export interface Cell {
   server: string
   query: string
@@ -10,12 +10,12 @@ export interface Cell {
   seconds: number
   p50: number
   p99: number
-  /** CPU milliseconds an operation. */
+  /** CPU milliseconds per operation. */
   cpuMs: number
   rssMb: number
-  /** REST calls an operation. */
+  /** REST calls per operation. */
   calls: number
-  /** Which share of the time the upstream was busy. */
+  /** The share of the time for which the upstream was busy, from 0 to 1. */
   busy: number
 }
 
@@ -32,18 +32,18 @@ const header = () => {
 const only = (cells: readonly Cell[], server: string, query: string) =>
   cells.filter((cell) => cell.server === server && cell.query === query)
 
-/** CPU milliseconds an operation over all measurements of one round; undefined if there are none. */
+/** CPU milliseconds per operation over all measurements of one round. Undefined if there are none. */
 function cpuMsOf(cells: readonly Cell[], server: string, query: string): number | undefined {
   const own = only(cells, server, query)
   const operations = own.reduce((sum, cell) => sum + cell.operations, 0)
   return operations === 0 ? undefined : own.reduce((sum, cell) => sum + cell.cpuMs * cell.operations, 0) / operations
 }
 
-/** Within each round, so that what slowed the machine down in one slowed both down. */
+/** Within each round, so that a slow phase of the machine affects both servers. */
 const ratiosOf = (rounds: readonly (readonly Cell[])[], server: string, base: string, query: string) =>
   rounds.map((cells) => (cpuMsOf(cells, server, query) ?? 0) / (cpuMsOf(cells, base, query) ?? Number.NaN))
 
-/** The first server against the second, as Markdown, and the names of the queries on which it is slower. */
+/** Compares the first server with the second: a table in Markdown, and the names of the queries on which the first is slower. */
 export function comparison(
   rounds: readonly (readonly Cell[])[],
   [server = "", base = ""]: readonly string[],
@@ -85,7 +85,7 @@ export function report(
   const lines = [
     header(),
     "",
-    row([`CPU an operation, as a ratio to \`${base}\``, ...asked.map(({ name }) => name)]),
+    row([`CPU per operation, as a ratio to \`${base}\``, ...asked.map(({ name }) => name)]),
     row(["---", ...asked.map(() => "---:")]),
   ]
   for (const name of names) {
@@ -138,7 +138,7 @@ export function report(
   }
   lines.push(
     "",
-    `Started to first answer: ${servers.map(({ name, startMs }) => `${name} ${startMs.toFixed(0)} ms`).join(", ")}.`,
+    `Time from start to first response: ${servers.map(({ name, startMs }) => `${name} ${startMs.toFixed(0)} ms`).join(", ")}.`,
   )
   return lines.join("\n")
 }

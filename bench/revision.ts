@@ -4,7 +4,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { OptionError } from "./options.ts"
 
-/** A checkout of the gateway, and how its `npm start` runs it. */
+/** A checkout of the gateway, and the command of its `npm start`. */
 export interface Checkout {
   folder: string
   /** The path of the module that starts it. */
@@ -13,19 +13,19 @@ export interface Checkout {
   flags: string[]
 }
 
-/** Reads the start script, but no .env file: that holds the settings of another place. */
+/** Reads the start script, but not the file `.env`, which has the settings of another environment. */
 export function checkoutAt(folder: string): Checkout {
   const { scripts } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"))
   const script: string = scripts?.start ?? ""
   const words = / node (.*)$/.exec(` ${script}`)?.[1]?.trim().split(/\s+/) ?? []
   const main = words.find((word) => !word.startsWith("-"))
   if (main === undefined || !existsSync(join(folder, main)))
-    throw new Error(`its start script doesn't run a module of its own with node: "${script}"`)
+    throw new Error(`its start script does not run a module of the checkout with node: "${script}"`)
   const flags = words.filter((word) => word.startsWith("-") && !word.startsWith("--env-file"))
   return { folder, main: join(folder, main), flags }
 }
 
-/** Checks the revision out into a folder of its own, which is removed when this process exits. */
+/** Checks the revision out into a temporary folder, which is removed when this process exits. */
 export function checkOut(revision: string, repository: string): Checkout & { commit: string } {
   const git = (...args: string[]) =>
     execFileSync("git", args, { cwd: repository, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] }).trim()
@@ -57,7 +57,7 @@ export function checkOut(revision: string, repository: string): Checkout & { com
     try {
       execFileSync("npm", ["ci", ...options], { cwd: folder, stdio: ["ignore", 2, 2] })
     } catch {
-      throw new OptionError(`--compare: npm ci failed for revision "${revision}". What it printed is above.`)
+      throw new OptionError(`--compare: npm ci failed for revision "${revision}". Its output is above.`)
     }
   }
   try {

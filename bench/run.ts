@@ -12,10 +12,10 @@ import { type Cell, comparison, report } from "./report.ts"
 import { type Checkout, checkOut, checkoutAt } from "./revision.ts"
 import { hiveQueries } from "./servers/hive.queries.ts"
 
-/** The gateway as `npm start` runs it in production, its limits on, but those on one caller's haste too high to be met. */
+/** The gateway as `npm start` runs it in production, with its limits. Two of them are too high to be reached. */
 const gateway = { CALLER_REQUESTS_PER_SECOND: "1000000", EVENT_LOOP_LAG_MS: "60000" }
 
-/** The query as this server takes it; undefined where its graph can't answer such a one. */
+/** The query in the form for this server. Undefined if its schema does not support it. */
 function wordedFor(server: string, query: Query): (Query & { asOurs?: (answer: unknown) => unknown }) | undefined {
   if (server !== "hive") return query
   const own = hiveQueries[query.name]
@@ -26,31 +26,32 @@ const here = (path: string) => fileURLToPath(new URL(path, import.meta.url))
 const tokens = Array.from({ length: 64 }, (_, n) => `cop_bench_${n}`)
 const atOnce = 32
 
-/** In a comparison: how often the two take their turns there and back, and how much of a measurement goes before it unmeasured. */
-const turns = 2
+/** In a comparison: how often the load alternates there and back (A B B A). */
+const alternations = 2
+/** In a comparison: the number of requests for warming up, as a multiple of the measured ones. */
 const warmUp = 2
 
-/** A server under measurement. */
+/** A server to measure. */
 interface Server {
   name: string
   url: string
   process: ChildProcess
-  /** From being started to its first answer, in milliseconds. */
+  /** The time from its start to its first response, in milliseconds. */
   startMs: number
 }
 
 interface Bench {
   options: Options
-  /** Where the gateways are that are measured, by server. */
+  /** The checkouts of the gateways to measure, by server. */
   gateways: ReadonlyMap<string, Checkout>
   upstream: ChildProcess
   upstreamUrl: string
   client: ChildProcess
-  /** How long the right answer is, in bytes, by server and query. */
+  /** The size of the correct response in bytes, by server and query. */
   sizes: Map<string, number>
 }
 
-/** The peers are in a package of their own, so that nothing of theirs is in the gateway's. */
+/** The other servers have their own package, so that they are not dependencies of the gateway. */
 function installPeers(): void {
   const modifiedMs = (path: string) => statSync(here(path), { throwIfNoEntry: false })?.mtimeMs ?? 0
   if (modifiedMs("node_modules/.package-lock.json") >= modifiedMs("package-lock.json")) return
@@ -79,7 +80,7 @@ function start(path: string, env: Record<string, string>, execArgv: string[] = [
 async function stop(child: ChildProcess): Promise<void> {
   children.delete(child)
   child.kill()
-  // After much load Hive Gateway doesn't end by that.
+  // After much load Hive Gateway does not end on this signal.
   const deadline = setTimeout(() => child.kill("SIGKILL"), 2_000)
   await once(child, "exit")
   clearTimeout(deadline)
@@ -117,7 +118,7 @@ async function startServer(name: string, { gateways, upstreamUrl, options }: Ben
     PORT: port,
     UPSTREAM_URL: upstreamUrl,
     ...(checkout && { CODEOCEAN_URL: upstreamUrl, ...gateway }),
-    // The one revision would otherwise find its code compiled, the other not; and both use the same folder for that.
+    // Otherwise one revision could find its code compiled and the other not: both use the same folder for compiled code.
     ...(options.compare !== undefined && { NODE_DISABLE_COMPILE_CACHE: "1" }),
   }
   const probe = ["--import", pathToFileURL(here("probe.ts")).href]
@@ -127,25 +128,26 @@ async function startServer(name: string, { gateways, upstreamUrl, options }: Ben
   for (;;) {
     const response = await post(url, typename).catch(() => undefined)
     if (response?.ok) break
-    if (performance.now() - begun > 30_000) throw new Error(`${name} didn't answer ${typename.what} within 30 seconds`)
+    if (performance.now() - begun > 30_000)
+      throw new Error(`${name} did not respond to ${typename.what} within 30 seconds`)
     await sleep(5)
   }
   return { name, url, process: child, startMs: performance.now() - begun }
 }
 
-/** The answer, with what each server may word its own way left out: a cursor needs only to be there. */
+/** The response without the values that may differ between servers: a cursor only has to be present. */
 function comparable(answer: unknown): unknown {
   return JSON.parse(JSON.stringify(answer), (key, value) => (key === "endCursor" ? typeof value : value))
 }
 
-/** Asks every server every query, and throws unless all give the same data for the fewest calls. */
+/** Sends every query to every server. Throws unless all return the same data with the minimum number of calls. */
 async function check(servers: readonly Server[], asked: readonly Query[], { upstream, sizes }: Bench): Promise<void> {
   for (const query of asked) {
     let expected: unknown
     for (const server of servers) {
       const worded = wordedFor(server.name, query)
       if (worded === undefined) continue
-      // Servers that compile do so after a first answer: it is the second that is looked at.
+      // Some servers compile a query after its first response, so the second response is checked.
       await (await post(server.url, worded)).text()
       await ask(upstream)
       const text = await (await post(server.url, worded)).text()
@@ -155,7 +157,7 @@ async function check(servers: readonly Server[], asked: readonly Query[], { upst
       expected ??= answer
       if (!isDeepStrictEqual(answer, expected)) {
         throw new Error(
-          `${server.name} answers ${query.name} otherwise than ${servers[0]?.name}: ${text.slice(0, 500)}`,
+          `${server.name} responds to ${query.name} differently from ${servers[0]?.name}: ${text.slice(0, 500)}`,
         )
       }
       if (calls < query.calls)
@@ -165,7 +167,7 @@ async function check(servers: readonly Server[], asked: readonly Query[], { upst
   }
 }
 
-/** Lets the client ask the server one query for so long, and at least so often. */
+/** Lets the client send one query to the server for this time, and at least this number of times. */
 async function measure(
   server: Server,
   query: Query,
@@ -191,7 +193,7 @@ async function measure(
   const { cpuMs, rssMb } = await ask<{ cpuMs: number; rssMb: number }>(server.process)
   const { calls, busy } = await ask<{ calls: number; busy: number }>(upstream)
   const { operations, wrong } = loaded
-  if (wrong > 0) throw new Error(`${server.name} gave ${wrong} wrong answers of ${operations} to ${query.name}`)
+  if (wrong > 0) throw new Error(`${server.name} sent ${wrong} wrong responses of ${operations} to ${query.name}`)
   return {
     ...loaded,
     server: server.name,
@@ -205,14 +207,14 @@ async function measure(
 
 const rotated = <T>(list: readonly T[], by: number): T[] => list.map((_, n) => list[(n + by) % list.length] as T)
 
-/** Rounds of every query and server, so that what slows the machine down for a while slows all of them down. */
+/** Measures every query on every server in rounds, so that a slow phase of the machine affects all of them. */
 async function measureRounds(names: readonly string[], bench: Bench): Promise<void> {
   const { rounds: count, seconds, queries: asked } = bench.options
   const servers: Server[] = []
   for (const name of names) servers.push(await startServer(name, bench))
   await check(servers, asked, bench)
   const rounds: Cell[][] = []
-  // The first round warms everything up, and counts for nothing.
+  // The first round is for warming up, and is not counted.
   for (let round = 0; round <= count; round++) {
     const cells: Cell[] = []
     for (const query of asked) {
@@ -222,15 +224,16 @@ async function measureRounds(names: readonly string[], bench: Bench): Promise<vo
       }
     }
     if (round > 0) rounds.push(cells)
-    console.error(round === 0 ? "All give the same answers, and are warm." : `Round ${round} of ${count}.`)
+    console.error(round === 0 ? "All servers return the same data, and are warmed up." : `Round ${round} of ${count}.`)
   }
   if (rounds.length > 0) console.log(report(rounds, servers, asked))
 }
 
 /**
- * Rounds of every query and server as well, but with new processes each time: two that run the same code can differ for as long
- * as they live, the more so if they answer several queries. They take short turns, and answer equally many requests before and
- * while they are measured: how fast code is depends on how often it ran. The bench's README has what that is worth.
+ * Measures every query on every server in rounds, with new processes each time. Two processes with the same code can differ in speed
+ * for their whole lifetime, more so if they run several queries. The load alternates between them in short slices. Both get equally
+ * many requests before and during the measurement, because the speed of code depends on how often it has run. The bench's README has
+ * the figures.
  */
 async function compare(names: readonly string[], bench: Bench): Promise<boolean> {
   const { rounds: count, seconds, queries: asked } = bench.options
@@ -248,9 +251,9 @@ async function compare(names: readonly string[], bench: Bench): Promise<boolean>
       })
       for (const server of servers) await measure(server, query, operations(warmUp), bench)
       const thereAndBack = [...servers, ...servers.toReversed()]
-      for (let n = 0; n < turns; n++) {
+      for (let n = 0; n < alternations; n++) {
         for (const server of thereAndBack) {
-          const cell = await measure(server, query, operations(1 / turns / 2), bench)
+          const cell = await measure(server, query, operations(1 / alternations / 2), bench)
           if (cell !== undefined) cells.push(cell)
         }
       }
@@ -265,7 +268,7 @@ async function compare(names: readonly string[], bench: Bench): Promise<boolean>
   return compared.slower.length > 0
 }
 
-/** Every query in turn, for so many minutes; the memory is noted each minute. */
+/** Sends all queries, one after the other, for this number of minutes. Prints the memory each minute. */
 async function soak(minutes: number, bench: Bench): Promise<void> {
   const { queries: asked, seconds } = bench.options
   const server = await startServer("gateway", bench)
@@ -305,7 +308,7 @@ async function main(): Promise<void> {
   else await measureRounds(names, bench)
 }
 
-// What is to be tidied up is tidied up on exit, and a signal would otherwise end the process without one.
+// Cleaning up happens on exit. Without these listeners a signal would end the process without it.
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
   process.once(signal, () => {
     children.clear()

@@ -1,10 +1,10 @@
-/** What Student's t exceeds in 2.5 % of the cases, for 1 to 30 degrees of freedom. */
+/** The 97.5 % quantiles of Student's t, for 1 to 30 degrees of freedom. */
 const quantiles = [
   12.7062, 4.3027, 3.1824, 2.7764, 2.5706, 2.4469, 2.3646, 2.306, 2.2622, 2.2281, 2.201, 2.1788, 2.1604, 2.1448, 2.1314,
   2.1199, 2.1098, 2.1009, 2.093, 2.086, 2.0796, 2.0739, 2.0687, 2.0639, 2.0595, 2.0555, 2.0518, 2.0484, 2.0452, 2.0423,
 ]
 
-/** The factor of a 95 % confidence interval. Above 30 degrees of freedom by the Cornish-Fisher expansion, right to 0.0001. */
+/** The factor of a 95 % confidence interval. Above 30 degrees of freedom by the Cornish-Fisher expansion, exact to 0.0001. */
 export function tQuantile(degreesOfFreedom: number): number {
   const exact = quantiles[degreesOfFreedom - 1]
   if (exact !== undefined) return exact
@@ -29,7 +29,7 @@ export interface Estimate {
   most: number
 }
 
-/** What independent ratios have in common. Computed on their logarithms, so that 0.5 and 2 are equally far from 1. */
+/** Estimates the mean of independent ratios. Computed on their logarithms, so that 0.5 and 2 are equally far from 1. */
 export function estimate(ratios: readonly number[]): Estimate {
   if (ratios.length < 2) throw new Error(`a confidence interval needs at least 2 ratios, not ${ratios.length}`)
   const logs = ratios.map(Math.log)
@@ -45,8 +45,8 @@ export function estimate(ratios: readonly number[]): Estimate {
   }
 }
 
-/** A difference up to this is not worth an alarm. */
+/** A ratio up to this is tolerated. */
 export const tolerance = 1.03
 
-/** Whether it is beyond doubt that the difference is greater than the tolerance. */
+/** Whether the whole confidence interval is above the tolerance. */
 export const isSlower = ({ low }: Pick<Estimate, "low">) => low > tolerance

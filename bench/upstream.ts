@@ -3,9 +3,9 @@ import { performance } from "node:perf_hooks"
 import { idOf } from "./queries.ts"
 
 /**
- * A fake Code Ocean that costs next to nothing: every answer is made before the first request, and HTTP is read by hand, as
- * far as these clients write it (one request at a time on a connection, bodies with a length). It refuses calls without
- * credentials, so that no server can be fast by leaving them out. It answers its parent's messages with what it has done.
+ * A simulated Code Ocean that takes very little CPU. Every response is prepared before the first request. The HTTP parser supports only
+ * what these clients send: one request at a time on a connection, and bodies with a length. Calls without credentials are rejected, so
+ * that no server can gain time by omitting them. It answers each message of its parent with its counts.
  */
 const capsules = Array.from({ length: 1000 }, (_, n) => ({
   id: idOf("capsule", n),
@@ -149,7 +149,7 @@ function serve(socket: Socket): void {
   })
 }
 
-/** How many calls came since the last message, and which share of the time since then this process was busy. */
+/** Sends the number of calls since the last message, and the share of the time since then for which this process was busy. */
 process.on("message", () => {
   process.send?.({ calls, busy: performance.eventLoopUtilization(idleAt).utilization })
   calls = 0

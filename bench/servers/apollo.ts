@@ -3,7 +3,7 @@ import { ApolloServer } from "@apollo/server"
 import { startStandaloneServer } from "@apollo/server/standalone"
 import { type Rest, resolvers, typeDefs } from "./graph.ts"
 
-/** Apollo Server, with its own REST data source as its documentation shows it: each GET once in a request. */
+/** Apollo Server with its REST data source, as in its documentation: each GET is sent once per request. */
 class CodeOcean extends RESTDataSource implements Rest {
   override baseURL = `${process.env.UPSTREAM_URL}/api/v1/`
   readonly #authorization: string

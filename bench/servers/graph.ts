@@ -1,6 +1,6 @@
 import { GraphQLScalarType } from "graphql"
 
-/** The part of the graph that the queries need, as SDL with resolvers: what Apollo Server and Mercurius run. */
+/** The part of the schema that the queries need, as SDL with resolvers, for Apollo Server and Mercurius. */
 export const typeDefs = `
   scalar DateTime
   scalar ByteCount
@@ -40,10 +40,10 @@ export const typeDefs = `
   type Mutation { archiveCapsule(input: ArchiveCapsuleInput!): ArchiveCapsuleResult }
 `
 
-// biome-ignore lint/suspicious/noExplicitAny: the wire's objects, picked apart below.
+// biome-ignore lint/suspicious/noExplicitAny: the wire's objects have no types here.
 type Json = any
 
-/** How a server reads the REST API, with the caller's credentials; paths are below `/api/v1/`. */
+/** How a server calls the REST API, with the caller's credentials. Paths are relative to `/api/v1/`. */
 export interface Rest {
   read(path: string): Promise<Json>
   search(body: object): Promise<Json>

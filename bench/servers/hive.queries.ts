@@ -1,6 +1,6 @@
 import type { Query } from "../queries.ts"
 
-// biome-ignore lint/suspicious/noExplicitAny: answers as Hive Gateway words them.
+// biome-ignore lint/suspicious/noExplicitAny: responses in Hive Gateway's schema.
 type Json = any
 
 const time = (seconds: number) => new Date(seconds * 1000).toISOString()
@@ -51,8 +51,8 @@ const nested = `{
 }`
 
 /**
- * The same questions to a graph of the REST API's own shapes, and its answers in the gateway's words. Q6 is missing: that
- * graph's mutation can't answer the object it changed.
+ * The same queries for a schema with the shapes of the REST API, and the conversion of its responses to the gateway's shapes. Q6 is
+ * missing, because the mutation of that schema cannot return the changed object.
  */
 export const hiveQueries: Record<string, Pick<Query, "query" | "variables"> & { asOurs(answer: Json): unknown }> = {
   Q1: {

@@ -5,8 +5,8 @@ import { DefaultLogger } from "@graphql-mesh/utils"
 import { loadOpenAPISubgraph } from "@omnigraph/openapi"
 
 /**
- * Hive Gateway in front of an OpenAPI description, composed by Mesh; no resolver of one's own. The graph is the REST API's
- * shapes with the linked objects added as edges.
+ * Hive Gateway with a schema that Mesh generates from an OpenAPI description, without custom resolvers. The schema has the shapes of
+ * the REST API, with the linked objects added as edges.
  */
 const composeConfig = defineConfig({
   subgraphs: [

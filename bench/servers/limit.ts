@@ -3,15 +3,15 @@ import { Pool } from "undici"
 import { growth, queries } from "../queries.ts"
 
 /**
- * The least that has to be done: `node:http`, one pool, exactly the calls that are needed, `JSON.parse`, the wanted values
- * picked by hand, `JSON.stringify`. No GraphQL, no checks, no limits: not a server to run, but what others are measured by.
+ * The minimum of work: `node:http`, one pool, exactly the calls that are needed, `JSON.parse`, a hand-written selection of values, and
+ * `JSON.stringify`. It has no GraphQL, no checks and no limits. It is the baseline for the other servers, not for real use.
  */
 const pool = new Pool(process.env.UPSTREAM_URL!, { connections: 128, allowH2: false })
 
-// biome-ignore lint/suspicious/noExplicitAny: a hand-written server of no types.
+// biome-ignore lint/suspicious/noExplicitAny: a hand-written server without types.
 type Json = any
 
-/** One request's calls, each path once. */
+/** The calls of one request, each path once. */
 function caller(authorization: string) {
   const read = new Map<string, Promise<Json>>()
   const send = (method: "GET" | "POST" | "PATCH", path: string, body?: string) =>

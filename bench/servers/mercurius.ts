@@ -9,7 +9,7 @@ declare module "mercurius" {
   }
 }
 
-/** Mercurius, with its compiled executor from the first request on, and an undici pool; each GET once in a request. */
+/** Mercurius with its compiled executor from the first request on, and an undici pool. Each GET is sent once per request. */
 const pool = new Pool(process.env.UPSTREAM_URL!, { connections: 128, allowH2: false })
 
 function restFor(authorization: string): Rest {

@@ -5,12 +5,12 @@ import { createYoga, type YogaInitialContext } from "graphql-yoga"
 import { fetch } from "undici"
 
 /**
- * The gateway's own parts as one writes them first: Yoga as it comes, a Pothos schema, a loader for each resource, and
- * undici's fetch.
+ * The gateway's libraries in their usual form: Yoga with default settings, a Pothos schema, a loader for each resource, and undici's
+ * `fetch`.
  */
 const base = `${process.env.UPSTREAM_URL}/api/v1`
 
-// biome-ignore lint/suspicious/noExplicitAny: the wire's objects, picked apart below.
+// biome-ignore lint/suspicious/noExplicitAny: the wire's objects have no types here.
 type Json = any
 
 interface Context extends YogaInitialContext {
