@@ -1,7 +1,7 @@
 /**
  * The cost of a field in calls to Code Ocean, and the number of items it returns. Declared beside the field and nowhere else: the
- * estimate and the cost directives of the schema are made from it. If a number depends on the data in Code Ocean, it is that of a
- * large deployment, not the maximum.
+ * estimate and the cost directives of the schema are made from it. If a number depends on the data in Code Ocean, the number in a
+ * large deployment is used, not the maximum.
  */
 export interface Cost {
   /** The number of calls for each time the field is resolved. */

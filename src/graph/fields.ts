@@ -62,7 +62,7 @@ export function stringOrEmpty(key: string): Resolver<string | null> {
   return (parent) => asString((parent as WireObject)[key] ?? null, key)
 }
 
-/** For fields: a list of strings, or null. Numbers and booleans are converted, and an item that is no string is null with an error. */
+/** For fields: a list of strings, or null. Numbers and booleans are converted, and an item that is not a string is null with an error. */
 export function stringItems(...keys: [string, ...string[]]): Resolver<string[] | null> {
   return (parent) => {
     const list = listAt(parent, keys)
@@ -86,12 +86,12 @@ export function readableId(...keys: [string, ...string[]]): Resolver<string | nu
   return (parent) => idOf(present(parent, keys)) ?? null
 }
 
-/** The ids of other objects, or null. In the place of one that is no id there is an error. */
+/** The ids of other objects, or null. In the place of one that is not an id there is an error. */
 export function ids(...keys: [string, ...string[]]): Resolver<(string | DecodeError)[] | null> {
   return (parent) => itemsFor<string | DecodeError>(listAt(parent, keys), keys[0], "not an id", idOf)
 }
 
-/** For fields: a list of objects, or null. An item that is no object is null with an error. */
+/** For fields: a list of objects, or null. An item that is not an object is null with an error. */
 export function objectItems<T extends object>(...keys: [string, ...string[]]): Resolver<T[] | null> {
   return (parent) => {
     const list = listAt(parent, keys)
@@ -106,7 +106,7 @@ export function items(...keys: [string, ...string[]]): Resolver<unknown[] | null
   return (parent) => itemsFor(listAt(parent, keys), keys[0], "null", (item) => item ?? undefined)
 }
 
-/** For what the gateway itself needs: a list of strings, or null. Null items are left out. Throws for one that is no string. */
+/** For what the gateway itself needs: a list of strings, or null. Null items are left out. Throws for one that is not a string. */
 export function strings(...keys: [string, ...string[]]): Resolver<string[] | null> {
   return (parent) =>
     listAt(parent, keys)
@@ -119,7 +119,7 @@ export function readableObjects<T extends object>(...keys: [string, ...string[]]
   return (parent) => (listAt(parent, keys)?.filter(isObject) as T[] | undefined) ?? null
 }
 
-/** For what the gateway itself needs: a list of objects, or null. Null items are left out. Throws for one that is no object. */
+/** For what the gateway itself needs: a list of objects, or null. Null items are left out. Throws for one that is not an object. */
 export function objects<T extends object>(...keys: [string, ...string[]]): Resolver<T[] | null> {
   return (parent) =>
     ((listAt(parent, keys) as (T | null)[] | null)?.filter((item) => {

@@ -42,7 +42,7 @@ export function createRequestHandler(options: {
   corsOrigins: readonly string[]
   sendLandingPage: SendLandingPage
   answerOperation: OperationHandler
-  /** Answers requests that are no operations, such as `/health`. */
+  /** Answers requests that are not operations, such as `/health`. */
   answerOther(request: IncomingMessage, response: ServerResponse, state: RequestState): void
 }): RequestHandler {
   const { log, admission, connections, responses, clientAddress, answerOperation } = options

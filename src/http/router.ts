@@ -8,7 +8,7 @@ import { isNavigation } from "./accept.ts"
  */
 export type Route = "operation" | "page" | "other" | { status: 400 | 404 | 405 | 421; message: string; allow?: string }
 
-/** A client that asks for a WebSocket gets an answer and no upgrade. Other upgrades, such as to h2c, are ignored. */
+/** A client that asks for a WebSocket gets a response and no upgrade. Other upgrades, such as to h2c, are ignored. */
 function wantsWebSocket({ method, headers: { upgrade } }: IncomingMessage): boolean {
   return method === "GET" && upgrade !== undefined && /(^|[\s,])websocket/i.test(upgrade)
 }
