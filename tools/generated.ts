@@ -39,8 +39,8 @@ function requestDiagram(spine: readonly string[]): string {
   const folders = [...byFolder].map(([folder, files]) =>
     [`  subgraph ${folder}_["src/${folder}"]`, ...files.map(node), "  end"].join("\n"),
   )
-  const way = ["client([client])", ...spine.keys().map((index) => `f${index + 1}`), "codeocean([Code Ocean])"]
-  return ["```mermaid", "flowchart TD", ...folders, `  ${way.join(" --> ")}`, "```"].join("\n")
+  const path = ["client([client])", ...spine.keys().map((index) => `f${index + 1}`), "codeocean([Code Ocean])"]
+  return ["```mermaid", "flowchart TD", ...folders, `  ${path.join(" --> ")}`, "```"].join("\n")
 }
 
 function envExample(): string {

@@ -117,7 +117,7 @@ function ownPath(url: string): string | undefined {
 if (import.meta.main) {
   const { spine, files } = await measureRequestPath()
   const sum = (of: (file: RequestPath["files"][number]) => number) => files.reduce((total, file) => total + of(file), 0)
-  console.log(`The way of a request, { capsule(id) { name } }: ${spine.length} files\n`)
+  console.log(`The path of a request, { capsule(id) { name } }: ${spine.length} files\n`)
   for (const [index, file] of spine.entries()) console.log(`${String(index + 1).padStart(4)}  ${file}`)
   console.log(`\nAll files in which functions ran: ${files.length}`)
   console.log(`${sum(({ functions }) => functions)} functions, ${sum(({ calls }) => calls)} calls\n`)
