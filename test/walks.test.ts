@@ -199,17 +199,75 @@ describe("a walk ends with an error where Code Ocean's pages lead nowhere", () =
     expect([shown(steps), steps.flatMap(({ errors }) => errors)]).toEqual([["a", "b"], []])
   })
 
-  test("the items of the last page have cursors, and the answer has them even if the end is not asked for", async () => {
-    const { ask } = await startSearching(() => ({ results: ["a", "b"], has_more: true, next_token: "t" }))
-    const [first, last] = await walk(ask, 2)
-    expect([first?.ids, last?.ids]).toEqual([["a", "b"], []])
-    const { data, errors } = await ask(
-      "query ($after: String) { searchCapsules(after: $after) { pageInfo { hasNextPage } } }",
-      {
-        after: first?.endCursor,
-      },
-    )
-    expect([data, errors]).toEqual([{ searchCapsules: { pageInfo: { hasNextPage: false } } }, undefined])
+  describe.each([
+    ["a last page with an item", ["a", "b", "c"]],
+    ["a last page without items", ["a", "b"]],
+  ])("%s, where Code Ocean has more", (_what, all) => {
+    const hasItems = all.length > 2
+    const selections: [selection: string, isShown: boolean][] = [
+      ["nodes { id }", hasItems],
+      ["edges { cursor }", hasItems],
+      ["... on CapsuleConnection { edges { node { id } } }", hasItems],
+      ["nodes { id } pageInfo { hasPreviousPage }", hasItems],
+      ["pageInfo { hasNextPage }", false],
+      ["nodes { id } ... { pageInfo { ... on PageInfo { hasNextPage } } }", false],
+      ["pageInfo { hasNextPage endCursor @skip(if: true) }", false],
+      ["nodes { id } pageInfo { more: hasNextPage } other: pageInfo { startCursor }", false],
+    ]
+
+    test.each(selections)("is an error if the selection { %s } would hide that", async (selection, isShown) => {
+      const { url } = await startFaultyUpstream(({ body }) => {
+        const results = body.includes("next_token") ? all.slice(2) : all.slice(0, 2)
+        return { body: { results: results.map(item), has_more: true, next_token: "t" } }
+      })
+      for (const compiledExecutor of [true, false]) {
+        const { ask } = startGatewayOn(url, { compiledExecutor })
+        const { endCursor } = await pageAfter(ask, 2, null)
+        const { data, errors = [] } = await ask(
+          `query ($after: String) { searchCapsules(first: 2, after: $after) { ${selection} } }`,
+          { after: endCursor },
+        )
+        expect(data.searchCapsules === null).toBe(!isShown)
+        expect(errors.map(({ path, extensions }) => [path, extensions.code])).toEqual(
+          isShown ? [] : [[["searchCapsules"], "UPSTREAM_INVALID_RESPONSE"]],
+        )
+      }
+    })
+  })
+
+  test("every search of the graph fails where its selection would hide that Code Ocean has more", async () => {
+    const { url } = await startFaultyUpstream(({ path }) => ({
+      body: path.endsWith("/search") ? { results: [], has_more: true } : { id: "d1", name: "D" },
+    }))
+    const { ask } = startGatewayOn(url)
+    const page = "{ nodes { id } pageInfo { hasNextPage } }"
+    const { data, errors } = await ask(`{ searchCapsules ${page} searchPipelines ${page} searchDataAssets ${page}
+      dataAsset(id: "d1") { name attachedTo ${page} attachedToPipelines ${page} } }`)
+    expect(data).toEqual({
+      searchCapsules: null,
+      searchPipelines: null,
+      searchDataAssets: null,
+      dataAsset: { name: "D", attachedTo: null, attachedToPipelines: null },
+    })
+    expect(errors?.map(({ extensions }) => extensions.code)).toEqual(Array(5).fill("UPSTREAM_INVALID_RESPONSE"))
+  })
+
+  test.each([
+    ["true", true],
+    ["True", true],
+    [1, true],
+    [{}, true],
+    ["perhaps", true],
+    ["false", false],
+    ["FALSE", false],
+    ["0", false],
+    [0, false],
+    ["", false],
+    [null, false],
+    [undefined, false],
+  ])("has_more: %j means %s, and no list ends early", async (has_more, hasNextPage) => {
+    const { ask } = await startSearching((_body, call) => ({ results: [`c${call}`], has_more, next_token: `t${call}` }))
+    expect(await pageAfter(ask, 1, null)).toMatchObject({ hasNextPage, errors: [] })
   })
 })
 

@@ -107,7 +107,7 @@ export type SearchToken = string | number | RawNumber
 
 /** One page of a search. */
 export interface SearchPage<T> {
-  has_more?: boolean
+  has_more: boolean
   next_token?: SearchToken
   /** A result that is not an object with an id is a DecodeError. */
   results: (T | DecodeError)[]
@@ -116,7 +116,14 @@ export interface SearchPage<T> {
 /** One page of a search: `{has_more, next_token?, results}`. Each result has an id. */
 export function searchPage<T extends { id: string }>(body: unknown): SearchPage<T> {
   const page = object<SearchPage<T>>(body)
-  return { ...page, results: listOf(withUsableId<T>)(page.results) }
+  return { ...page, has_more: hasMore(page.has_more), results: listOf(withUsableId<T>)(page.results) }
+}
+
+const noMore: ReadonlySet<string> = new Set(["", "0", "false"])
+
+/** Anything that is there and does not say false may mean that there are more: no list ends early without an error. */
+function hasMore(value: unknown): boolean {
+  return value != null && (typeof value === "object" || !noMore.has(String(value).toLowerCase()))
 }
 
 /** Ignores the body: the endpoint responds with 204, or with a body that has no use. */

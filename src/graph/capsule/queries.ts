@@ -3,7 +3,7 @@ import { cost } from "../cost.ts"
 import { enumValues } from "../enums.ts"
 import { defineIdQueries } from "../idQueries.ts"
 import { limitLength, maxLength } from "../inputLimits.ts"
-import { pageArguments, pageItems } from "../pagination/connection.ts"
+import { pageArguments, pageItems, shownPage } from "../pagination/connection.ts"
 import { OrderDirection, Ownership, SearchFilterInput, wireFilters } from "../pagination/filters.ts"
 import type { PageArguments } from "../pagination/page.ts"
 import { capsuleById, pipelineById, runnablePage } from "./loader.ts"
@@ -84,7 +84,8 @@ builder.queryField("searchCapsules", (t) =>
       "Searches the capsules that the caller may see. Null, with an error, if the search fails. Costs one REST call per page.",
     extensions: cost({ calls: 1, items: pageItems }),
     args: { ...pageArguments, ...searchArguments },
-    resolve: (_root, args, context) => runnablePage(context, "capsules", wireParams(args), args),
+    resolve: async (_root, args, context, info) =>
+      shownPage(await runnablePage(context, "capsules", wireParams(args), args), info),
   }),
 )
 
@@ -95,6 +96,7 @@ builder.queryField("searchPipelines", (t) =>
       "Searches the pipelines that the caller may see. Null, with an error, if the search fails. Costs one REST call per page.",
     extensions: cost({ calls: 1, items: pageItems }),
     args: { ...pageArguments, ...searchArguments },
-    resolve: (_root, args, context) => runnablePage(context, "pipelines", wireParams(args), args),
+    resolve: async (_root, args, context, info) =>
+      shownPage(await runnablePage(context, "pipelines", wireParams(args), args), info),
   }),
 )

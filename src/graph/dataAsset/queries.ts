@@ -7,7 +7,7 @@ import { defineSubscription, watchDescription } from "../defineSubscription.ts"
 import { enumValues } from "../enums.ts"
 import { defineIdQueries } from "../idQueries.ts"
 import { limitLength, maxLength } from "../inputLimits.ts"
-import { connectionOf, pageArguments, pageItems } from "../pagination/connection.ts"
+import { connectionOf, pageArguments, pageItems, shownPage } from "../pagination/connection.ts"
 import { OrderDirection, Ownership, SearchFilterInput, wireFilters } from "../pagination/filters.ts"
 import { pageOfSearch } from "../pagination/page.ts"
 import { dataAssetById } from "./loader.ts"
@@ -75,7 +75,7 @@ builder.queryField("searchDataAssets", (t) =>
       archived: t.arg.boolean({ description: "True finds archived ones." }),
       orderBy: t.arg({ type: DataAssetOrderInput, description: "The default is by time of creation." }),
     },
-    resolve: async (_root, args, context) => {
+    resolve: async (_root, args, context, info) => {
       const params = {
         ...wireCriteria(args),
         sort_field: args.orderBy?.field,
@@ -84,7 +84,7 @@ builder.queryField("searchDataAssets", (t) =>
       const page = await pageOfSearch("data_assets", params, args, (body) =>
         rest.searchDataAssets(context.upstream, body),
       )
-      return { ...page, nodes: dataAssetById.primeItems(context, page.nodes) }
+      return shownPage({ ...page, nodes: dataAssetById.primeItems(context, page.nodes) }, info)
     },
   }),
 )
@@ -132,12 +132,12 @@ export async function findDataAssets(
     throw badUserInput("`search` has no condition and would find every data asset. Give at least one condition.")
   }
   const answer = await rest.searchDataAssets(context.upstream, { ...criteria, limit: maxFound })
-  if (answer.has_more === true && answer.results.length < maxFound) {
+  if (answer.has_more && answer.results.length < maxFound) {
     throw new DecodeError(
       `Code Ocean sent an invalid response: it has more results than the ${answer.results.length} that it sent, although ${maxFound} were requested. Nothing was changed.`,
     )
   }
-  if (answer.has_more === true || answer.results.length > maxFound) {
+  if (answer.has_more || answer.results.length > maxFound) {
     throw badUserInput(`\`search\` finds more than ${maxFound} data assets. Narrow it down. Nothing was changed.`)
   }
   const found = dataAssetById.primeItems(context, answer.results)

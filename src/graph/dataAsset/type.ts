@@ -27,7 +27,7 @@ import { Lineage, LineageDirection, lineageOf, maxDepth } from "../lineage/type.
 import { linkAt } from "../loader.ts"
 import { Node } from "../node/type.ts"
 import { ownCall } from "../ownCall.ts"
-import { pageArguments, pageItems } from "../pagination/connection.ts"
+import { pageArguments, pageItems, shownPage } from "../pagination/connection.ts"
 import { permissionsOf } from "../permissions/loader.ts"
 import { Permissions } from "../permissions/type.ts"
 import { dataAssetById } from "./loader.ts"
@@ -292,14 +292,16 @@ DataAsset.implement({
       description: "The capsules it is attached to. Costs one REST call per page.",
       extensions: { ...cost({ calls: 1, items: pageItems }), ...ownCall("search") },
       args: attachedArguments,
-      resolve: (asset, args, context) => attachedPage(context, "capsules", asset.id, args),
+      resolve: async (asset, args, context, info) =>
+        shownPage(await attachedPage(context, "capsules", asset.id, args), info),
     }),
     attachedToPipelines: t.field({
       type: PipelineConnection,
       description: "The pipelines it is attached to. Costs one REST call per page.",
       extensions: { ...cost({ calls: 1, items: pageItems }), ...ownCall("search") },
       args: attachedArguments,
-      resolve: (asset, args, context) => attachedPage(context, "pipelines", asset.id, args),
+      resolve: async (asset, args, context, info) =>
+        shownPage(await attachedPage(context, "pipelines", asset.id, args), info),
     }),
     permissions: t.field({
       type: Permissions,

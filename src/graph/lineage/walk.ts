@@ -281,7 +281,7 @@ const allProducts = loaderByKey(async (context): Promise<Products> => {
           else products.push(asset)
         }
       }
-      if (response.has_more !== true) return
+      if (!response.has_more) return
       next_token = usableToken(response.next_token)
       // Code Ocean has more, but no way to it: a token that came before leads to a page that was read.
       if (next_token === undefined || tokens.has(tokenMark(next_token))) break

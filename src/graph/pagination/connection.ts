@@ -1,7 +1,9 @@
+import { type GraphQLObjectType, type GraphQLResolveInfo, getNamedType } from "graphql"
 import type { DecodeError } from "../../upstream/decoders.ts"
 import { builder, type ObjectType } from "../builder.ts"
 import { type Count, cost } from "../cost.ts"
 import { limitLength, maxLength } from "../inputLimits.ts"
+import { everyField, selectionSetsOf } from "../selection.ts"
 import { defaultFirst, maxFirst, type Page } from "./page.ts"
 
 const PageInfo = builder.objectRef<Page<unknown>>("PageInfo").implement({
@@ -9,7 +11,8 @@ const PageInfo = builder.objectRef<Page<unknown>>("PageInfo").implement({
   fields: (t) => ({
     hasNextPage: t.exposeBoolean("hasNextPage", {
       nullable: false,
-      description: "Whether there are more items after this page.",
+      description:
+        "Whether there are more items after this page. False if Code Ocean has more but does not send them. Then `endCursor` is an error; without `endCursor` in the selection, the whole page is.",
     }),
     hasPreviousPage: t.exposeBoolean("hasPreviousPage", {
       nullable: false,
@@ -85,3 +88,22 @@ export const pageArguments = builder.args((t) => ({
     extensions: limitLength(maxLength.cursor),
   }),
 }))
+
+/**
+ * The page of a search for its field. Throws its failure if the selection does not show it: `endCursor` would, and without it a client
+ * would take `hasNextPage: false`, or a page without items, for the end of the list.
+ */
+export function shownPage<P extends Page<unknown>>(page: P, info: GraphQLResolveInfo): P {
+  if (page.failure === undefined || selectsPageInfo(info, "endCursor")) return page
+  if (page.nodes.length === 0 || selectsPageInfo(info, "hasNextPage")) throw page.failure
+  return page
+}
+
+function selectsPageInfo(info: GraphQLResolveInfo, field: "endCursor" | "hasNextPage"): boolean {
+  const connection = getNamedType(info.returnType) as GraphQLObjectType
+  const pageInfo = info.schema.getType("PageInfo") as GraphQLObjectType
+  return !everyField(info, connection, selectionSetsOf(info.fieldNodes), (node) => {
+    if (node.name.value !== "pageInfo") return true
+    return everyField(info, pageInfo, selectionSetsOf([node]), ({ name }) => name.value !== field)
+  })
+}

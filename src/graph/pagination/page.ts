@@ -26,8 +26,10 @@ export interface Page<T> {
   hasPreviousPage: boolean
   /** The cursor of the node with this index. */
   cursorAt(index: number): string
-  /** The cursor after which the next page starts. Null if there is neither a node nor a next page. */
+  /** The cursor after which the next page starts. Null if there is neither a node nor a next page. Throws `failure`. */
   endCursor(): string | null
+  /** Why the list ends here although Code Ocean has more. */
+  failure?: DecodeError | undefined
 }
 
 /** The arguments of every connection. */
@@ -93,7 +95,11 @@ export async function pageOfSearch<T extends { id: string }>(
   const isBarren = !nodes.some(isReadable)
   const end = endOfPage(start, response, read, { isEmpty: nodes.length === 0, isBarren, isNewStep: inPage === 0 })
   const problem = end.problem ?? (trail === "repeated" && end.next !== null ? repeatedPage(start) : undefined)
-  const hasNextPage = end.next !== null && problem === undefined
+  const failure =
+    problem === undefined
+      ? undefined
+      : new DecodeError(`Code Ocean sent an invalid response: ${problem}. The list ends here, and may be incomplete.`)
+  const hasNextPage = end.next !== null && failure === undefined
   const shownTrail = trail === "repeated" ? start.trail : trail
   let encodeItem: ((own: string) => string) | undefined
   const itemCursor = (index: number) => {
@@ -104,11 +110,7 @@ export async function pageOfSearch<T extends { id: string }>(
   }
   let encodedEnd: string | undefined
   const endCursor = () => {
-    if (problem !== undefined) {
-      throw new DecodeError(
-        `Code Ocean sent an invalid response: ${problem}. The list ends here, and may be incomplete.`,
-      )
-    }
+    if (failure !== undefined) throw failure
     if (encodedEnd !== undefined) return encodedEnd
     if (nodes.length === 0 && !hasNextPage) return null
     const { token, skip } = end.next ?? end.last
@@ -127,8 +129,9 @@ export async function pageOfSearch<T extends { id: string }>(
     hasNextPage,
     hasPreviousPage: page.after != null,
     cursorAt: (index) =>
-      index === nodes.length - 1 && problem === undefined ? (endCursor() as string) : itemCursor(index),
+      index === nodes.length - 1 && failure === undefined ? (endCursor() as string) : itemCursor(index),
     endCursor,
+    failure,
   }
 }
 
@@ -160,7 +163,7 @@ function endOfPage(
   const skip = start.token === undefined ? start.skip + read : Math.max(start.skip, read)
   const last = { token: start.token, skip }
   if (read < results.length) return { next: last, last }
-  if (has_more !== true) return { next: null, last }
+  if (!has_more) return { next: null, last }
   const token = usableToken(next_token)
   if (isEmpty && isNewStep && results.length > 1)
     return { next: null, last, problem: "it has more results, but sent nothing new" }
