@@ -60,6 +60,22 @@ describe("pages of a folder", () => {
     expect((await entries('(after: "top/c")')).data.computation.results.entries).toEqual([])
   })
 
+  test("pages of a folder do not start after a path of several entries, which would leave some out", async () => {
+    const { entries } = await startFolder([{ name: "a" }, { name: "b" }, { name: "a", type: "folder" }, { name: "c" }])
+    const all = await entries("(first: 4)", "__typename path")
+    expect(all.errors).toBeUndefined()
+    expect(all.data.computation.results.entries).toHaveLength(4)
+    const { data, errors } = await entries('(first: 1, after: "top/a")')
+    expect(data.computation.results.entries).toBeNull()
+    expect(errors).toMatchObject([
+      {
+        message: expect.stringContaining('several entries with the path "top/a"'),
+        extensions: { code: "UPSTREAM_INVALID_RESPONSE" },
+      },
+    ])
+    expect((await entries('(after: "top/b")')).data.computation.results.entries).toHaveLength(2)
+  })
+
   test("tell folders from files whatever the case of their type", async () => {
     const types = ["folder", "Folder", "FOLDER", "file", "File", { toString: 1 }, null]
     const { entries } = await startFolder(types.map((type, index) => ({ name: `${index}`, type })))

@@ -40,8 +40,8 @@ const placeOf = (key: string) => {
 /** What a folder holds. An entry that can't be read is an error. */
 interface Listing {
   entries: (FolderPlace | FilePlace | DecodeError)[]
-  /** Where each path stands, once a page has asked for it. */
-  indexByPath?: Map<string, number>
+  /** Where each path stands, once a page has asked for it. "ambiguous" for a path of several entries. */
+  indexByPath?: Map<string, number | "ambiguous">
 }
 
 /** Null if the folder does not exist. Read once per request, however many pages show it. */
@@ -110,16 +110,28 @@ async function entriesOf(context: Context, folder: FolderPlace, { first, after }
   const listing = await listingByFolder(context).load(keyOf(folder))
   if (listing === null) return null
   if (after == null) return listing.entries.slice(0, size)
-  listing.indexByPath ??= new Map(
-    listing.entries.map((entry, index) => [entry instanceof DecodeError ? "" : entry.path, index]),
-  )
+  listing.indexByPath ??= indexByPath(listing.entries)
   const index = listing.indexByPath.get(trim(after, "/") || "/")
   if (index === undefined) {
     throw badUserInput(
       "`after` is not the path of an entry of this folder. Send the `path` of an entry, or omit `after` to start from the beginning.",
     )
   }
+  // A file and a folder of an object storage can have one path.
+  if (index === "ambiguous") {
+    throw new DecodeError(
+      `Code Ocean listed several entries with the path ${quotedPath(after)}, after which no page can start. Request the entries without \`after\`.`,
+    )
+  }
   return listing.entries.slice(index + 1, index + 1 + size)
+}
+
+function indexByPath(entries: Listing["entries"]): NonNullable<Listing["indexByPath"]> {
+  const indexes: NonNullable<Listing["indexByPath"]> = new Map()
+  for (const [index, entry] of entries.entries()) {
+    if (!(entry instanceof DecodeError)) indexes.set(entry.path, indexes.has(entry.path) ? "ambiguous" : index)
+  }
+  return indexes
 }
 
 /** The maximum size of a file that the gateway reads: 1 MiB. */
