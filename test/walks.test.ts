@@ -328,6 +328,41 @@ describe("the length of a cursor", () => {
     },
   )
 
+  test("a cursor of a run has at most 400 characters whatever its id is, and every run is shown once", async () => {
+    const all = [
+      "語".repeat(256),
+      "\u0001".repeat(256),
+      "é".repeat(36),
+      "x".repeat(256),
+      "plain",
+      "~",
+      "語".repeat(255),
+    ]
+    const { url } = await startFaultyUpstream(({ path }) => ({
+      body: path.endsWith("/computations") ? all.map((id) => ({ ...item(id), created: 1 })) : item("c1"),
+    }))
+    const { ask } = startGatewayOn(url)
+    const page = async (after: string | null, first = 1) => {
+      const { data } = await ask(
+        `query ($after: String, $first: Int) { capsule(id: "c1") { computations(first: $first, after: $after) {
+          edges { cursor node { id } } pageInfo { hasNextPage endCursor }
+        } } }`,
+        { after, first },
+      )
+      return data.capsule.computations
+    }
+    const seen = []
+    for (let after: string | null = null, hasNextPage = true; hasNextPage; ) {
+      const { edges, pageInfo } = await page(after)
+      expect(edges).toHaveLength(1)
+      seen.push(edges[0])
+      expect(pageInfo.endCursor.length).toBeLessThanOrEqual(400)
+      ;({ endCursor: after, hasNextPage } = pageInfo)
+    }
+    expect(seen).toEqual((await page(null, 20)).edges)
+    expect(seen).toHaveLength(all.length)
+  })
+
   test("a token that is longer still leaves room for marks", async () => {
     let page = 0
     const { ask } = await startSearching(() => {

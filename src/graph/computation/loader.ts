@@ -4,6 +4,7 @@ import type { Kind } from "../capsule/rest.ts"
 import { type Context, oncePerRequest } from "../context.ts"
 import { invalidField, readableFloat } from "../fields.ts"
 import { loaderById, loaderByKey } from "../loader.ts"
+import { markOf } from "../pagination/position.ts"
 import * as rest from "./rest.ts"
 
 export const computationById = loaderById("Computation", (context, id) => rest.getComputation(context.upstream, id))
@@ -16,7 +17,8 @@ export interface RunnableKey {
 
 /** A run in the list of its capsule or pipeline. */
 export interface ListedRun {
-  id: string
+  /** Its id, or a digest of an id that is too long for a cursor. Runs that started at the same time are in the order of their keys. */
+  key: string
   /** Epoch seconds. 0 if it is absent or can't be read: the run comes last. */
   created: number
   /** A run that could not be decoded comes behind all others. */
@@ -34,11 +36,25 @@ const computationsByRunnable = loaderByKey(async (context, key) => {
   const unreadable: ListedRun[] = []
   for (const computation of listed) {
     if (computation instanceof DecodeError) {
-      unreadable.push({ id: String(unreadable.length).padStart(4, "0"), created: Number.MIN_SAFE_INTEGER, computation })
-    } else distinct.set(computation.id, { id: computation.id, created: createdOf(computation) ?? 0, computation })
+      unreadable.push({
+        key: String(unreadable.length).padStart(4, "0"),
+        created: Number.MIN_SAFE_INTEGER,
+        computation,
+      })
+    } else {
+      const key = shortKey(computation.id)
+      distinct.set(computation.id, { key, created: createdOf(computation) ?? 0, computation })
+    }
   }
-  return [...[...distinct.values()].sort((a, b) => b.created - a.created || (a.id < b.id ? -1 : 1)), ...unreadable]
+  return [...[...distinct.values()].sort((a, b) => b.created - a.created || (a.key < b.key ? -1 : 1)), ...unreadable]
 })
+
+/** A cursor takes an id of Code Ocean's own form as it is, and up to eight characters for each of another id's. */
+function shortKey(id: string): string {
+  return id.length <= maxKeyLength || /^[\w-]+$/.test(id) ? id : markOf(id)
+}
+
+const maxKeyLength = 36
 
 /** All runs of a capsule or pipeline, newest first. One call, shared by all pages and filters of a request. */
 export function computationsOf(context: Context, runnable: RunnableKey): Promise<ListedRun[]> {
@@ -54,7 +70,7 @@ export function clearComputations(context: Context): void {
 export function shownRun(context: Context, run: ListedRun, runnable: RunnableKey): rest.Computation | DecodeError {
   if (run.computation instanceof DecodeError) return run.computation
   if (run.shown === undefined) {
-    if (!isUsableId(run.id)) return invalidField("id", "not an id")
+    if (!isUsableId(run.computation.id)) return invalidField("id", "not an id")
     const [computation = run.computation] = computationById.prime(context, [run.computation])
     recordRunnable(context, computation, runnable)
     run.shown = computation

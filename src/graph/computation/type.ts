@@ -96,21 +96,21 @@ export async function computationPage(
       return computations.filter(matches)
     },
     args,
-    (run) => `${run.created}~${encodeText(run.id)}`,
+    (run) => `${run.created}~${encodeText(run.key)}`,
     runKeyIn,
-    (run, [created, id]) => run.created < created || (run.created === created && run.id > id),
+    (run, [created, key]) => run.created < created || (run.created === created && run.key > key),
   )
   return { ...page, nodes: page.nodes.map((run) => shownRun(context, run, runnable)) }
 }
 
-/** The sort key of a run: when it was started, and its id. */
-type RunKey = readonly [created: number, id: string]
+/** The sort key of a run: when it was started, and its own key. */
+type RunKey = readonly [created: number, key: string]
 
 function runKeyIn(text: string): RunKey | undefined {
-  const [created = "", encodedId = "", ...more] = text.split("~", 3)
-  const id = decodeText(encodedId)
-  return /^-?\d/.test(created) && Number.isFinite(Number(created)) && id !== undefined && more.length === 0
-    ? [Number(created), id]
+  const [created = "", encodedKey = "", ...more] = text.split("~", 3)
+  const key = decodeText(encodedKey)
+  return /^-?\d/.test(created) && Number.isFinite(Number(created)) && key !== undefined && more.length === 0
+    ? [Number(created), key]
     : undefined
 }
 
