@@ -163,6 +163,79 @@ describe("numbers of clients that a double cannot hold", () => {
     },
   )
 
+  /** Sends these variables as they are written, of which the gateway sends nothing to Code Ocean. */
+  async function refused(query: string, variables: string, code: string) {
+    const upstream = await startFaultyUpstream(() => ({ body: `{${asset}}` }))
+    const url = await startGatewayOn(upstream.url).gateway.listen()
+    const response = await fetch(`${url}/graphql`, {
+      method: "POST",
+      headers: { "content-type": "application/json", authorization: "Bearer cop_a" },
+      body: `{"query": ${JSON.stringify(query)}, "variables": ${variables}}`,
+    })
+    const { errors } = (await response.json()) as {
+      errors: { message: string; locations: unknown; extensions: object }[]
+    }
+    expect(upstream.requests).toEqual([])
+    expect(errors).toMatchObject([{ locations: [{ line: 1 }], extensions: { code } }])
+    return errors[0]?.message
+  }
+
+  test.each([
+    ["query ($v: ID!) { capsule(id: $v) { name } }", `{"v": ${digits}}`, "v"],
+    ["query ($v: [ID!]!) { capsules(ids: $v) { name } }", `{"v": ["a", ${digits}]}`, "v[1]"],
+    [
+      "mutation ($v: DeleteDataAssetInput!) { deleteDataAsset(input: $v) { __typename } }",
+      `{"v": {"id": ${digits}}}`,
+      "v.id",
+    ],
+    [
+      "query ($a: Int, $v: [SearchFilterInput!]) { searchCapsules(first: $a, filters: $v) { nodes { id } } }",
+      `{"v": [{"key": "k", "range": {"max": ${digits}}}]}`,
+      "v[0].range.max",
+    ],
+    [
+      "query ($v: [_Any!]!) { _entities(representations: $v) { __typename } }",
+      `{"v": [{"__typename": "Capsule", "id": ${digits}}]}`,
+      "v[0].id",
+    ],
+  ])("a variable's number that was rounded is named with its place: %s", async (query, variables, place) => {
+    expect(await refused(query, variables, "BAD_USER_INPUT")).toBe(
+      `Variable "$v" got invalid value ${Number(digits)}${place === "v" ? "" : ` at "${place}"`}; A number beyond 2^53 in a variable is not exact. Write it into the document as a literal, or send a string.`,
+    )
+  })
+
+  test.each([
+    ["9007199254740993", "exactly. The nearest number is 9007199254740992."],
+    ["-1700000000123456789", "exactly. The nearest number is -1700000000123456768."],
+    ["1e400", "exactly."],
+  ])("the literal %s of a range, which a double cannot hold, is an error", async (number, end) => {
+    const query = `{ searchCapsules(filters: [{ key: "k", range: { min: ${number} } }]) { nodes { id } } }`
+    expect(await refused(query, "{}", "GRAPHQL_VALIDATION_FAILED")).toBe(
+      `Argument "filters" of "searchCapsules" got an invalid value at "filters[0].range.min"; Float cannot represent ${number} ${end}`,
+    )
+    const withDefault = `query ($x: Float = ${number}) { searchCapsules(filters: [{ key: "k", range: { min: $x } }]) { nodes { id } } }`
+    expect(await refused(withDefault, "{}", "GRAPHQL_VALIDATION_FAILED")).toContain(`Float cannot represent ${number}`)
+  })
+
+  test.each(["9007199254740992", "1e300", "1700000000000000000", "0.1", "-0.0", "1.0"])(
+    "the literal %s of a range goes to Code Ocean",
+    async (number) => {
+      const { ask, upstream } = await answering({ "/capsules/search": `{"results": []}` })
+      const { errors } = await ask(
+        `{ searchCapsules(filters: [{ key: "k", range: { max: ${number} } }]) { nodes { id } } }`,
+      )
+      expect(errors).toBeUndefined()
+      expect(JSON.parse(upstream.requests[0]?.body ?? "").filters).toEqual([
+        { key: "k", range: { max: Number(number) + 0 } },
+      ])
+    },
+  )
+
+  test("a number that an operation has no variable for does not matter", async () => {
+    const { ask } = await answering({ "/capsules/search": `{"results": []}` })
+    expect((await ask("{ searchCapsules { nodes { id } } }", { unused: 2 ** 60 })).errors).toBeUndefined()
+  })
+
   test("a filter's literal goes to Code Ocean with its own digits", async () => {
     const { ask, upstream } = await answering({ "/data_assets/search": `{"results": []}` })
     const { errors } = await ask(

@@ -74,12 +74,9 @@ builder.scalarType("ByteCount", {
 
 builder.scalarType("JSON", {
   description:
-    "Any JSON value. A number that a double cannot hold, such as an integer beyond 2^53, is returned as a string of its digits. As input, write such a number into the document as a literal: it is passed on with its own digits. In variables an integer beyond 2^53 is an error, because most clients round it.",
+    "Any JSON value. A number that a double cannot hold, such as an integer beyond 2^53, is returned as a string of its digits. As input, write such a number into the document as a literal: it is passed on with its own digits. In variables an integer beyond 2^53 is an error, because most clients round it, and a fraction is rounded to the nearest double.",
   serialize: withDigitsAsText,
-  parseValue: (value) => {
-    checkNumbers(value)
-    return value
-  },
+  parseValue: (value) => value,
   parseLiteral: (node: ValueNode, variables) => {
     // Otherwise graphql-js reads a word without quotes as a string.
     visit(node, {
@@ -92,20 +89,6 @@ builder.scalarType("JSON", {
     return jsonOf(node, variables)
   },
 })
-
-/** Throws BAD_USER_INPUT for a number that was rounded when the variables were parsed, or that is too large for a double. */
-function checkNumbers(value: unknown): void {
-  if (
-    typeof value === "number" &&
-    !Number.isSafeInteger(value) &&
-    (Number.isInteger(value) || !Number.isFinite(value))
-  ) {
-    throw badUserInput(
-      "A number beyond 2^53 in a variable is not exact. Write it into the document as a literal, or send a string.",
-    )
-  }
-  if (typeof value === "object" && value !== null) for (const inner of Object.values(value)) checkNumbers(inner)
-}
 
 /** The JSON value of a literal. Numbers keep their digits. */
 function jsonOf(node: ValueNode, variables: Readonly<Record<string, unknown>> | null | undefined): unknown {

@@ -15,7 +15,7 @@ export function createOperationCheck(schema: GraphQLSchema, limits: Limits): Che
   return ({ document, operationName, variableValues, contextValue }) => {
     const variables = variableValues ?? {}
     try {
-      checkVariables(variables, limits)
+      checkVariables(variables, limits, document, operationName)
     } catch (error) {
       if (error instanceof GraphQLError) return error
       throw error

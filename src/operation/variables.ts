@@ -1,18 +1,29 @@
+import { type DocumentNode, getOperationAST } from "graphql"
 import type { Limits } from "./limits.ts"
-import { invalidRequest } from "./requestError.ts"
+import { invalidRequest, requestError } from "./requestError.ts"
 
 /**
- * Rejects variables that hold too much, or text that neither GraphQL nor Code Ocean can represent. Their types are checked by
- * the executor. Throws BAD_USER_INPUT.
+ * Rejects variables that hold too much, text that neither GraphQL nor Code Ocean can represent, or a number that was rounded when
+ * they were parsed. Their types are checked by the executor. Throws BAD_USER_INPUT.
  */
-export function checkVariables(variables: Readonly<Record<string, unknown>>, limits: Limits): void {
+export function checkVariables(
+  variables: Readonly<Record<string, unknown>>,
+  limits: Limits,
+  document: DocumentNode,
+  operationName: string | null | undefined,
+): void {
   let values = 0
+  let rounded: Set<string> | undefined
   const check = (variable: string, value: unknown, level: number): void => {
     values += 1
     if (values > limits.variableValues) {
       throw invalidRequest(`The variables contain more than ${limits.variableValues} values. Send several requests.`)
     }
     if (typeof value === "string") checkText(variable, value)
+    if (isRounded(value)) {
+      rounded ??= new Set()
+      rounded.add(variable)
+    }
     if (typeof value !== "object" || value === null) return
     if (level > limits.nesting) {
       throw invalidRequest(
@@ -43,7 +54,48 @@ export function checkVariables(variables: Readonly<Record<string, unknown>>, lim
     checkKey(name, name)
     check(name, variables[name], 1)
   }
+  if (rounded !== undefined) rejectRounded(variables, rounded, document, operationName)
 }
+
+/** Whether a parsed number may differ from its text. Fractions are rounded to a double, as in every JSON parser. */
+function isRounded(value: unknown): value is number {
+  return (
+    typeof value === "number" && !Number.isSafeInteger(value) && (Number.isInteger(value) || !Number.isFinite(value))
+  )
+}
+
+/** Throws the error for the first of these variables that the operation has, in the words of graphql-js. */
+function rejectRounded(
+  variables: Readonly<Record<string, unknown>>,
+  rounded: ReadonlySet<string>,
+  document: DocumentNode,
+  operationName: string | null | undefined,
+): void {
+  const definitions = getOperationAST(document, operationName)?.variableDefinitions
+  const node = definitions?.find(({ variable }) => rounded.has(variable.name.value))
+  if (node === undefined) return
+  const name = node.variable.name.value
+  const { number, path } = findRounded(variables[name], name) ?? {}
+  const place = path === name ? "" : ` at "${path?.slice(0, maxPathLength)}"`
+  throw requestError(
+    "BAD_USER_INPUT",
+    400,
+    `Variable "$${name}" got invalid value ${number}${place}; A number beyond 2^53 in a variable is not exact. Write it into the document as a literal, or send a string.`,
+    { node },
+  )
+}
+
+function findRounded(value: unknown, path: string): { number: number; path: string } | undefined {
+  if (isRounded(value)) return { number: value, path }
+  if (typeof value !== "object" || value === null) return undefined
+  for (const [key, inner] of Object.entries(value)) {
+    const found = findRounded(inner, Array.isArray(value) ? `${path}[${key}]` : `${path}.${key}`)
+    if (found !== undefined) return found
+  }
+  return undefined
+}
+
+const maxPathLength = 500
 
 const maxQuoted = 100
 

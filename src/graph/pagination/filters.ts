@@ -25,9 +25,11 @@ const SearchRangeInput = builder.inputType("SearchRangeInput", {
   description: "A range of numbers with at least one end. Both ends are included. Dates are epoch seconds.",
   fields: (t) => ({
     min: t.float({
-      description: "The smallest value. A double: an integer beyond 2^53 is rounded to the nearest one.",
+      description:
+        "The smallest value. An integer beyond 2^53 must be a literal in the document and one that a double can hold.",
     }),
-    max: t.float({ description: "The largest value. A double: an integer beyond 2^53 is rounded to the nearest one." }),
+    max: t.float({ description:
+        "The largest value. An integer beyond 2^53 must be a literal in the document and one that a double can hold.", }),
   }),
 })
 

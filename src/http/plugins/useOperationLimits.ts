@@ -10,6 +10,7 @@ import type { Plugin } from "graphql-yoga"
 import type { Context } from "../../graph/context.ts"
 import type { CheckOperation } from "../../operation/check.ts"
 import { checkDocument, checkSource, isLocatable } from "../../operation/document.ts"
+import { exactFloats } from "../../operation/exactFloats.ts"
 import { withPlaces } from "../../operation/invalidLiterals.ts"
 import type { Limits } from "../../operation/limits.ts"
 import { withoutSuggestions } from "../../operation/suggestions.ts"
@@ -51,6 +52,7 @@ export function useOperationLimits(options: {
       })
     },
     onValidate({ addValidationRule, validateFn, setValidationFn }) {
+      addValidationRule(exactFloats)
       if (!introspection) {
         addValidationRule(NoSchemaIntrospectionCustomRule)
         addValidationRule(noSubgraphSdl)
