@@ -234,6 +234,36 @@ describe.each(ways)("by $way", ({ options }) => {
     expect(sandbox.requests).toEqual([])
   })
 
+  test.each([
+    [
+      'query ($a: ID = "x") { capsule(id: $a) { id } }',
+      'Argument "id" of non-null type "ID!" must not be null. The variable "$a" is null.',
+    ],
+    [
+      'query ($a: ID = "x") { capsules(ids: ["b", $a]) { id } }',
+      'Argument "ids" has invalid value ["b", $a]. The variable "$a" is null.',
+    ],
+    [
+      'mutation ($a: ID = "x") { attachDataAssets(input: {capsuleId: "c", dataAssets: [{id: $a}]}) { __typename } }',
+      'Argument "input" has invalid value {capsuleId: "c", dataAssets: [{id: $a}]}. The variable "$a" is null.',
+    ],
+    [
+      'mutation ($a: ID = "x", $b: ID = "y") { detachDataAssets(input: {capsuleId: $a, dataAssetIds: [$b]}) { __typename } }',
+      'Argument "input" has invalid value {capsuleId: $a, dataAssetIds: [$b]}. One of "$a", "$b" is null, and must not be.',
+    ],
+    [
+      "query ($a: Boolean = true) { __typename @skip(if: $a) }",
+      'Argument "if" of non-null type "Boolean!" must not be null. The variable "$a" is null.',
+    ],
+  ])(
+    "the error for a variable that is null in a value names the argument and the variable: %s",
+    async (query, message) => {
+      const { ask } = await startGateway(options)
+      const { errors } = await ask(query, { a: null })
+      expect(errors).toMatchObject([{ message, locations: [{ line: 1 }], extensions: { code: "BAD_USER_INPUT" } }])
+    },
+  )
+
   test("the error for a default value names the variable and its place", async () => {
     const { ask } = await startGateway(options)
     const { errors } = await ask('query ($i: [ID!]! = ["a", 2.5]) { capsules(ids: $i) { id } }')

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http"
 import { type ExecutionResult, GraphQLError } from "graphql"
 import type { CORSOptions } from "graphql-yoga"
 import { presentError } from "../errors.ts"
+import { withVariables } from "../operation/invalidLiterals.ts"
 import { fullProgress, isLargerThan, maxErrors, omittedErrors, roughSize, tooLarge } from "../operation/responseSize.ts"
 import { requestIdOf } from "./clientIdentity.ts"
 import type { Rejection } from "./rejection.ts"
@@ -192,7 +193,7 @@ function presentErrors<R extends ResultPart>(state: RequestState, result: R): R 
   // The list may have one error more than the limit: the one with which the executor summarizes those that it has dropped.
   const shown = excess > 1 ? [...result.errors.slice(0, maxErrors), omittedErrors(excess)] : result.errors
   const errors = shown.map((error) => {
-    const presented = presentError(error, state.requestId, state.log)
+    const presented = presentError(withVariables(error), state.requestId, state.log)
     const { code, http } = presented.extensions
     state.countError(String(code))
     // Yoga and its executor mark only some of the invalid operations, and a missing query. Malformed requests are BAD_REQUEST.

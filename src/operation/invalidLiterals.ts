@@ -28,6 +28,31 @@ export function withPlaces(errors: readonly GraphQLError[], document: DocumentNo
   })
 }
 
+/**
+ * Names in an error of execution about an argument the variables of its value. Only a variable that is null can make a value invalid
+ * that has passed validation: one with a default value may stand where null may not.
+ */
+export function withVariables(error: GraphQLError): GraphQLError {
+  const { nodes, source, positions, path, originalError, extensions, message } = error
+  const [value] = nodes ?? []
+  if (value === undefined || !aboutArgument.test(message)) return error
+  const names = new Set<string>()
+  visit(value, { Variable: ({ name }) => void names.add(`"$${name.value}"`) })
+  if (names.size === 0) return error
+  const listed = [...names].join(", ")
+  const cause = names.size === 1 ? `The variable ${listed} is null.` : `One of ${listed} is null, and must not be.`
+  return new GraphQLError(`${message} ${cause}`, {
+    nodes,
+    source,
+    positions,
+    path,
+    originalError,
+    extensions,
+  })
+}
+
+const aboutArgument = /^Argument "\w+" (has invalid value |of non-null type \S+ must not be null\.$)/
+
 function isValue({ kind }: ASTNode): boolean {
   return kind === Kind.OBJECT_FIELD || (kind.endsWith("Value") && kind !== Kind.VARIABLE)
 }
