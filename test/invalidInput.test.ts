@@ -296,9 +296,12 @@ describe("an error of the gateway's own checks", () => {
     [`{ capsules(ids: ["a", "${"b".repeat(300)}"]) { id } }`, "`ids[1]` has at most 256 characters"],
     [
       mutation('attachDataAssets(input: {capsuleId: "c", dataAssets: [{id: "a"}, {id: ""}]})'),
-      "`dataAssets[1].id` is empty",
+      "`input.dataAssets[1].id` is empty",
     ],
-    [mutation('detachDataAssets(input: {capsuleId: "c", dataAssetIds: ["a", ""]})'), "`dataAssetIds[1]` is empty"],
+    [
+      mutation('detachDataAssets(input: {capsuleId: "c", dataAssetIds: ["a", ""]})'),
+      "`input.dataAssetIds[1]` is empty",
+    ],
     [mutation('updateDataAssets(input: {ids: ["a"], addTags: ["x", " "]})'), "`addTags[1]` is empty"],
     [
       mutation('updateDataAssets(input: {ids: ["a"], setCustomMetadata: [{key: "x", value: 1}, {key: "", value: 1}]})'),
@@ -321,6 +324,89 @@ describe("an error of the gateway's own checks", () => {
       path: expect.any(Array),
       extensions: { code: "BAD_USER_INPUT" },
     })
+  })
+})
+
+describe("a text that can't be an id", () => {
+  const id = seed.cellImages
+  const operations: [operation: string, argument: string, path: (string | number)[]][] = [
+    ["query ($v: ID!) { capsule(id: $v) { name } }", "id", ["capsule"]],
+    ["query ($v: ID!) { pipeline(id: $v) { permissions { everyone } } }", "id", ["pipeline"]],
+    ["query ($v: ID!) { dataAsset(id: $v) { files { entries { path } } } }", "id", ["dataAsset"]],
+    ["query ($v: ID!) { node(id: $v) { id } }", "id", ["node"]],
+    [`query ($v: ID!) { nodes(ids: ["${id}", $v]) { id } }`, "ids[1]", ["nodes", 1]],
+    ...["capsules", "pipelines", "computations", "dataAssets"].map((field): (typeof operations)[number] => [
+      `query ($v: ID!) { ${field}(ids: [$v, "${id}", $v]) { name } }`,
+      "ids[0]",
+      [field, 0],
+    ]),
+    [
+      `query ($v: ID!) { capsule(id: "${seed.cellCounter}") { computations(filter: {dataAssetId: $v}) { nodes { id } } } }`,
+      "filter.dataAssetId",
+      ["capsule", "computations"],
+    ],
+    [
+      'mutation ($v: ID!) { renameComputation(input: {id: $v, name: "n"}) { __typename } }',
+      "input.id",
+      ["renameComputation"],
+    ],
+    ["mutation ($v: ID!) { runCapsule(input: {capsuleId: $v}) { __typename } }", "input.capsuleId", ["runCapsule"]],
+    [
+      `mutation ($v: ID!) { runPipeline(input: {pipelineId: "p", resumeRunId: $v}) { __typename } }`,
+      "input.resumeRunId",
+      ["runPipeline"],
+    ],
+    [
+      `mutation ($v: ID!) { updateDataAssets(input: {ids: ["${id}", $v], addTags: ["x"]}) { __typename } }`,
+      "input.ids[1]",
+      ["updateDataAssets"],
+    ],
+    [
+      `mutation ($v: ID!) { updateDataAssetPermissions(input: {dataAssetId: $v, everyone: VIEWER}) { __typename } }`,
+      "input.dataAssetId",
+      ["updateDataAssetPermissions"],
+    ],
+  ]
+
+  test.each(operations)("is named with its argument and its place in the error: %s", async (query, argument, path) => {
+    const { ask } = await startGateway()
+    for (const [value, problem] of [
+      ["", "is empty. Give the id of an object."],
+      ["../x", 'is "../x", which is not an id. Ids are Code Ocean\'s own, such as '],
+      ["a\n", 'is "a\\n", which is not an id.'],
+    ] as const) {
+      const { errors } = await ask(query, { v: value })
+      expect(errors?.[0]).toMatchObject({
+        message: expect.stringMatching(new RegExp(`^${RegExp.escape(`\`${argument}\` ${problem}`)}`)),
+        path,
+        extensions: { code: "BAD_USER_INPUT" },
+      })
+    }
+  })
+
+  test("of several ids, one that can't be an id fails alone", async () => {
+    const { ask } = await startGateway()
+    const { data, errors } = await ask(
+      "query ($ids: [ID!]!) { dataAssets(ids: $ids) { id } nodes(ids: $ids) { id } }",
+      {
+        ids: [id, "..", id],
+      },
+    )
+    expect(data).toEqual({ dataAssets: [{ id }, null, { id }], nodes: [{ id }, null, { id }] })
+    expect(errors?.map(({ path }) => path)).toEqual([
+      ["dataAssets", 1],
+      ["nodes", 1],
+    ])
+  })
+
+  test("in a reference of a router it is named with its place", async () => {
+    const { ask } = await startGateway()
+    const { data, errors } = await ask(
+      "query ($v: [_Any!]!) { _entities(representations: $v) { ... on DataAsset { id } } }",
+      { v: ["a/b", id].map((key) => ({ __typename: "DataAsset", id: key })) },
+    )
+    expect(data._entities).toEqual([null, { id }])
+    expect(errors?.[0]?.message).toMatch(/^`representations\[0\]\.id` is "a\/b", which is not an id/)
   })
 })
 

@@ -119,14 +119,11 @@ export function firstDuplicate(texts: readonly string[]): string | undefined {
 }
 
 /**
- * Throws BAD_USER_INPUT if there are no ids, one is empty, or one occurs twice.
+ * Throws BAD_USER_INPUT if there are no ids, or one occurs twice.
  * @param field the name of the input field
- * @param key the key of the ids, if the field has objects
  */
-export function checkIds(field: string, ids: readonly string[], key = ""): void {
+export function checkIds(field: string, ids: readonly string[]): void {
   if (ids.length === 0) throw badUserInput(`\`${field}\` is empty. Give at least one.`)
-  const empty = ids.indexOf("")
-  if (empty >= 0) throw badUserInput(`\`${field}[${empty}]${key}\` is empty. Give the id of an object.`)
   const repeated = firstDuplicate(ids)
   if (repeated !== undefined) {
     throw badUserInput(

@@ -1,6 +1,6 @@
 import { builder, type ObjectType } from "./builder.ts"
 import { cost } from "./cost.ts"
-import { maxListEntries } from "./inputLimits.ts"
+import { checksItems, maxListEntries } from "./inputLimits.ts"
 import { byIdArgument, byIdsArgument, type loaderById } from "./loader.ts"
 
 /** Defines the two id queries of a resource: one object by its id, and several objects by their ids. */
@@ -31,7 +31,7 @@ export function defineIdQueries<T extends { id: string }>(query: {
       nullable: { list: false, items: true },
       description: `Looks up ${query.noun}s by their ids, in the same order. One that is not found is null. At most ${maxListEntries} ids. ${costs}`,
       extensions: cost({ calls: 1, byId: "ids", items: { argument: "ids", assumed: 0 } }),
-      args: { ids: t.arg.idList({ required: true, description: "Code Ocean's own ids." }) },
+      args: { ids: t.arg.idList({ required: true, description: "Code Ocean's own ids.", extensions: checksItems }) },
       resolve: byIdsArgument(query.loader),
     }),
   )

@@ -15,10 +15,11 @@ import {
   isObjectType,
 } from "graphql"
 import { badUserInput } from "../errors.ts"
+import { problemOfId } from "../upstream/route.ts"
 
 /*
  * Every string that a client sends has a maximum length, which its description states. Otherwise resolvers and Code Ocean would have
- * to be safe with strings as large as the body of a request.
+ * to be safe with strings as large as the body of a request. An id must also be one that can be part of a path.
  */
 
 /** The maximum number of entries of a list, such as `ids`. */
@@ -43,35 +44,40 @@ export const maxLength = {
 
 interface LengthExtensions {
   maxLength: number
+  checksItems: boolean
 }
 
 /** For the `extensions` of an argument or input field: the maximum length of its string, or of each string in it. */
-export function limitLength(characters: number): LengthExtensions & Record<string, unknown> {
+export function limitLength(characters: number): Partial<LengthExtensions> & Record<string, unknown> {
   return { maxLength: characters }
 }
+
+/** For the `extensions` of a list of ids whose field checks each by itself: one that is no id, but not too long, fails alone. */
+export const checksItems: Partial<LengthExtensions> & Record<string, unknown> = { checksItems: true }
 
 /** The scalars whose values are or contain strings. Every such scalar must be listed here. */
 const scalars: ReadonlyMap<string, { maxLength: number; check?: (max: number) => Check; isJson?: true }> = new Map([
   ["String", { maxLength: maxLength.name, check: stringCheck }],
-  ["ID", { maxLength: maxLength.id, check: stringCheck }],
+  ["ID", { maxLength: maxLength.id, check: () => idCheck }],
   ["JSON", { maxLength: maxLength.parameterValue, check: jsonCheck, isJson: true }],
   ["_Any", { maxLength: maxLength.parameterValue, check: jsonCheck, isJson: true }],
   // Checked by the scalar, before it parses the string.
   ["DateTime", { maxLength: maxLength.dateTime }],
 ])
 
-/** A string that is too long, and its path in the checked value. */
+/** A string that is too long or no id, and its path in the checked value. */
 interface Violation {
   path: string
-  isKey: boolean
-  length: number
-  max: number
+  /** Whether it is a key at this path. */
+  isKey?: true
+  /** A clause that follows the path. */
+  problem: string
 }
 
 type Check = (value: unknown) => Violation | undefined
 
 /**
- * Makes every field reject arguments with a string longer than the argument declares, and adds the maximum to the description of the
+ * Makes every field reject arguments with a string longer than the argument declares, or with an id that is none, and adds the maximum to the description of the
  * argument. Fields without such arguments keep their resolvers.
  */
 export function limitStrings(schema: GraphQLSchema): GraphQLSchema {
@@ -110,6 +116,8 @@ type Inputs = Map<GraphQLInputObjectType, Check | undefined>
 
 function checksOf(values: readonly (GraphQLArgument | GraphQLInputField)[], inputs: Inputs): [string, Check][] {
   return values.flatMap((value) => {
+    if ((value.extensions as Partial<LengthExtensions>).checksItems)
+      return [[value.name, listCheck(stringCheck(maxLength.id))]]
     const check = checkOf(value.type, (defaultMax) => maxLengthOf(value, defaultMax), inputs)
     return check === undefined ? [] : [[value.name, check]]
   })
@@ -135,9 +143,17 @@ function checkOf(type: GraphQLInputType, max: (defaultMax: number) => number, in
 
 function stringCheck(max: number): Check {
   return (value) =>
-    typeof value === "string" && value.length > max
-      ? { path: "", isKey: false, length: value.length, max: max }
-      : undefined
+    typeof value === "string" && value.length > max ? { path: "", problem: tooLong(value, max) } : undefined
+}
+
+function tooLong({ length }: string, max: number): string {
+  return `has at most ${max} characters. This one has ${length}.`
+}
+
+/** An id becomes part of a path, or is compared with one that does. */
+function idCheck(value: unknown): Violation | undefined {
+  const problem = typeof value === "string" ? problemOfId(value) : undefined
+  return problem === undefined ? undefined : { path: "", problem }
 }
 
 function listCheck(check: Check): Check {
@@ -169,7 +185,7 @@ function jsonCheck(max: number): Check {
     if (typeof value !== "object" || value === null) return checkString(value)
     if (Array.isArray(value)) return checkList(value)
     for (const key of Object.keys(value)) {
-      if (key.length > max) return { path: "", isKey: true, length: key.length, max: max }
+      if (key.length > max) return { path: "", isKey: true, problem: tooLong(key, max) }
       const found = check((value as Record<string, unknown>)[key])
       if (found !== undefined) return { ...found, path: `.${key.slice(0, 100)}${found.path}` }
     }
@@ -188,9 +204,7 @@ function limited<Source, Context>(
       const found = check(args[name])
       if (found === undefined) continue
       const path = `\`${`${name}${found.path}`.slice(0, 500)}\``
-      throw badUserInput(
-        `${found.isKey ? `A key in ${path}` : path} has at most ${found.max} characters. This one has ${found.length}.`,
-      )
+      throw badUserInput(`${found.isKey ? `A key in ${path}` : path} ${found.problem}`)
     }
     return resolve(source, args, context, info)
   }

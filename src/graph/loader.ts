@@ -1,8 +1,8 @@
 import DataLoader from "dataloader"
-import type { GraphQLObjectType, GraphQLResolveInfo } from "graphql"
-import { nullIfMissing } from "../errors.ts"
+import type { GraphQLError, GraphQLObjectType, GraphQLResolveInfo } from "graphql"
+import { badUserInput, nullIfMissing } from "../errors.ts"
 import { DecodeError } from "../upstream/decoders.ts"
-import { isUsableId } from "../upstream/route.ts"
+import { isUsableId, problemOfId } from "../upstream/route.ts"
 import { type Context, oncePerRequest } from "./context.ts"
 import { id as idOf, invalidField } from "./fields.ts"
 import { ownCallsOf } from "./ownCall.ts"
@@ -275,10 +275,16 @@ async function rejectUnlessProven(call: () => Promise<boolean>): Promise<void> {
 
 /** A resolver for the objects whose ids are the argument `ids`, in the same order. Null for each that does not exist. */
 export function byIdsArgument<T extends { id: string }>(loader: ReturnType<typeof loaderById<T>>) {
-  return (_root: unknown, { ids }: { ids: readonly string[] }, context: Context): Promise<T | null>[] => {
+  return (_root: unknown, { ids }: { ids: readonly string[] }, context: Context) => {
     const objects = loader(context)
-    return ids.map((id) => objects.loadOrNull(id))
+    return ids.map((id, index) => idError(id, index) ?? objects.loadOrNull(id)) as Promise<T | null>[]
   }
+}
+
+/** The error to return in the place of an item of the argument `ids` that is not an id. Undefined if it is one. */
+export function idError(id: string, index: number): GraphQLError | undefined {
+  const problem = problemOfId(id)
+  return problem === undefined ? undefined : badUserInput(`\`ids[${index}]\` ${problem}`)
 }
 
 function checkId(id: string, key: string): void {

@@ -39,16 +39,18 @@ function isUnsafe(id: string): boolean {
   return id === "." || id === ".." || /[/\\\u0000-\u001f\u007f]/.test(id) || !id.isWellFormed()
 }
 
+/** Why a client's text cannot be an id: a clause that follows the name of its argument. Undefined if it can be one. */
+export function problemOfId(id: string): string | undefined {
+  if (plainId.test(id)) return undefined
+  if (id === "") return "is empty. Give the id of an object."
+  if (id.length > maxIdLength) return `has at most ${maxIdLength} characters. This one has ${id.length}.`
+  if (!isUnsafe(id)) return undefined
+  return `is ${JSON.stringify(id)}, which is not an id. Ids are Code Ocean's own, such as 5ce5f88d-980d-4e61-b3a4-ef4a0ce48030.`
+}
+
 function encodeId(id: string): string {
   if (plainId.test(id)) return id
-  if (id === "") throw new InvalidIdError("An id must not be empty.")
-  if (id.length > maxIdLength) {
-    throw new InvalidIdError(`An id has at most ${maxIdLength} characters. This one has ${id.length}.`)
-  }
-  if (isUnsafe(id)) {
-    throw new InvalidIdError(
-      `${JSON.stringify(id)} is not an id. Ids are Code Ocean's own, such as 5ce5f88d-980d-4e61-b3a4-ef4a0ce48030.`,
-    )
-  }
+  const problem = problemOfId(id)
+  if (problem !== undefined) throw new InvalidIdError(`The id ${problem}`)
   return encodeURIComponent(id)
 }

@@ -31,7 +31,6 @@ export function wireAttachments(
   checkIds(
     field,
     attachments.map(({ id }) => id),
-    ".id",
   )
   return attachments.map(({ id, mount }) => ({ id, ...(mount && { mount }) }))
 }

@@ -1,5 +1,6 @@
 import type { GraphQLResolveInfo } from "graphql"
 import { badUserInput, nullIfMissing } from "../../errors.ts"
+import { problemOfId } from "../../upstream/route.ts"
 import { builder } from "../builder.ts"
 import { Capsule, Pipeline } from "../capsule/type.ts"
 import { Computation } from "../computation/type.ts"
@@ -57,6 +58,8 @@ async function entityOf(
   }
   if (typeof id !== "string")
     throw badUserInput(`\`representations[${index}]\`: a reference to a ${typename} needs an \`id\`, as a string.`)
+  const problem = problemOfId(id)
+  if (problem !== undefined) throw badUserInput(`\`representations[${index}].id\` ${problem}`)
   return nullIfMissing(loader.link(context, id, info))
 }
 

@@ -5,7 +5,8 @@ import { computationById } from "../computation/loader.ts"
 import type { Context } from "../context.ts"
 import { cost } from "../cost.ts"
 import { dataAssetById } from "../dataAsset/loader.ts"
-import { maxListEntries } from "../inputLimits.ts"
+import { checksItems, maxListEntries } from "../inputLimits.ts"
+import { idError } from "../loader.ts"
 import { type NodeObject, nodeLoaders } from "./loaders.ts"
 import { Node } from "./type.ts"
 
@@ -64,7 +65,7 @@ builder.queryField("nodes", (t) =>
     nullable: { list: false, items: true },
     description: `Looks up capsules, pipelines, runs and data assets by their ids, in the same order. One that is not found is null. At most ${maxListEntries} ids. Each distinct id costs ${costPerId}.`,
     extensions: cost({ calls: 4, byId: "ids", items: { argument: "ids", assumed: 0 } }),
-    args: { ids: t.arg.idList({ required: true, description: "Code Ocean's own ids." }) },
-    resolve: (_root, { ids }, context) => ids.map((id) => nodeById(context, id)) as never,
+    args: { ids: t.arg.idList({ required: true, description: "Code Ocean's own ids.", extensions: checksItems }) },
+    resolve: (_root, { ids }, context) => ids.map((id, index) => idError(id, index) ?? nodeById(context, id)) as never,
   }),
 )
