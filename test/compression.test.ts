@@ -80,12 +80,15 @@ describe.each([
     }
   })
 
-  test("errors without data are not compressed", async () => {
+  test("errors without data are not compressed, unless the client excludes that", async () => {
     const { url } = await startWith("x", { fastPath })
     const wrong = { query: `{ ${Array.from({ length: 40 }, (_, at) => `wrong${at}`).join(" ")} }` }
     const response = await send(url, { ...asAda, "accept-encoding": "gzip" }, wrong)
     expect(response.body.length).toBeGreaterThan(1_000)
     expect(response.headers).not.toHaveProperty("content-encoding")
+    const compressed = await send(url, { ...asAda, "accept-encoding": "gzip, identity;q=0" }, wrong)
+    expect(compressed.headers["content-encoding"]).toBe("gzip")
+    expect(JSON.parse(decoded(compressed)).errors).toHaveLength(JSON.parse(String(response.body)).errors.length)
   })
 
   test("RESPONSE_BYTES limits the size before compression", async () => {
@@ -152,7 +155,7 @@ describe("responses that are compressed at once", () => {
     hasData: true,
   })
 
-  test("beyond 64 MiB of responses that wait, further ones are sent as they are", async () => {
+  test("beyond 64 MiB of responses that wait, further ones are sent as they are, or compressed at once if the client excludes that", async () => {
     const compress = createCompression()
     const sent: (string | number | undefined)[] = []
     const all = Array.from(
@@ -171,6 +174,17 @@ describe("responses that are compressed at once", () => {
         ),
     )
     expect(sent).toEqual([undefined, undefined, undefined, undefined])
+    let late: Encoded | undefined
+    compress(
+      response(100_000),
+      "zstd, identity;q=0",
+      () => true,
+      (compressed) => {
+        late = compressed
+      },
+    )
+    expect(late?.headers).toEqual({ "content-encoding": "zstd", "content-length": late?.body.length })
+    expect(String(zstdDecompressSync(late?.body as Buffer))).toBe("a".repeat(100_000))
     await Promise.all(all)
     expect(sent.slice(4)).toEqual(["gzip", "gzip", "gzip", "gzip"])
     // Their bytes are free again.

@@ -17,7 +17,7 @@ const minBytes = 1_000
 const maxSyncBytes = 16 * 1024
 /** Responses that are compressed by other threads at once. Node's pool has four, which also resolve names and write the log. */
 const maxConcurrent = 2
-/** The bytes of responses that are being compressed or wait for it. Further ones are sent as they are. */
+/** The bytes of responses that are being compressed or wait for it. Further ones are sent as they are, or are compressed at once if the client excludes that. */
 const maxPendingBytes = 64 * 1024 * 1024
 
 // The lowest levels: docs/decisions/compression.md.
@@ -139,10 +139,10 @@ export function createCompression(): Compress {
     const { body } = response
     const bytes = Number(response.headers["content-length"])
     const { encoding, allowsIdentity } = read(acceptEncoding ?? "")
-    const isSmall = bytes < minBytes && allowsIdentity
-    if (encoding === "identity" || isSmall || !response.hasData || typeof body !== "string") send(response)
-    else if (bytes <= maxSyncBytes) send(encoded(response, encoding, compressors[encoding].now(body)))
-    else if (pendingBytes + bytes > maxPendingBytes) send(response)
+    const mayWait = pendingBytes + bytes <= maxPendingBytes
+    const isWorthwhile = bytes >= minBytes && response.hasData && (bytes <= maxSyncBytes || mayWait)
+    if (encoding === "identity" || typeof body !== "string" || (allowsIdentity && !isWorthwhile)) send(response)
+    else if (bytes <= maxSyncBytes || !mayWait) send(encoded(response, encoding, compressors[encoding].now(body)))
     else {
       pendingBytes += bytes
       queue.push({ response: { ...response, body }, encoding, bytes, isNeeded, send })
