@@ -167,6 +167,35 @@ test.each(["production", "development", "test", ""])("NODE_ENV may be '%s'", (NO
   expect(problemsOf({ CODEOCEAN_URL, NODE_ENV })).toEqual([])
 })
 
+describe("NO_PROXY", () => {
+  const warnings = (NO_PROXY: string) => warningsOf(readConfig({ CODEOCEAN_URL, NO_PROXY }), { NO_PROXY })
+
+  test.each(["10.0.0.0/8", "http://example.org", "internal*", "*internal", "example.org:http", "[::1"])(
+    "an entry that would be ignored, %s, is a warning",
+    (entry) => {
+      expect(warnings(`localhost, ${entry}`)).toEqual([
+        expect.stringContaining(`NO_PROXY holds "${entry}", which is ignored`),
+      ])
+    },
+  )
+
+  test.each([
+    "*",
+    "*:80",
+    "example.org",
+    ".example.org",
+    "*.example.org:443",
+    "10.1.2.3:9000",
+    "::1",
+    "fe80::1",
+    "[::1]",
+    "[::1]:443",
+    "a b,c",
+  ])("the entry %s is no warning", (entry) => {
+    expect(warnings(entry)).toEqual([])
+  })
+})
+
 describe("a variable that is no setting", () => {
   const warnings = (name: string) => warningsOf(readConfig({ CODEOCEAN_URL }), { CODEOCEAN_URL, [name]: "secret" })
 
@@ -207,6 +236,14 @@ describe("a variable that is no setting", () => {
     ...["all_proxy", "http_proxy", "https_proxy", "no_proxy", "NODE_EXTRA_CA_CERTS", "HOSTS", "_", "", "SSL_CERT_FILE"],
   ])("%s, which other programs set, causes no warning", (name) => {
     expect(warnings(name)).toEqual([])
+  })
+
+  test("where a setting is missing or wrong, a variable that may be meant for it is named too", () => {
+    expect(problemsOf({ CODEOCEAN_URl: "https://secret.example.org", prot: "5", PATH: "/" })).toEqual([
+      expect.stringMatching(/^CODEOCEAN_URL is required/),
+      "CODEOCEAN_URl is not a setting and is ignored. Did you mean CODEOCEAN_URL?",
+      "prot is not a setting and is ignored. Did you mean PORT?",
+    ])
   })
 
   test("no setting is taken for another one that is misspelt", () => {

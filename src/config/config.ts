@@ -1,3 +1,4 @@
+import { isIPv6 } from "node:net"
 import { isOneEditAway } from "../collections/text.ts"
 import type { Manifest } from "../operation/persisted/manifest.ts"
 import {
@@ -55,12 +56,31 @@ export function warningsOf(config: Config, environment: Environment): string[] {
       `These variables are no longer settings and are ignored (the values that are used are in parentheses): ${ignored.map((name) => `${name} (${removed[name]})`).join(", ")}. Remove them.`,
     )
   }
-  for (const name of Object.keys(set)) {
-    const meant = settingMeantBy(name)
-    if (meant !== undefined)
-      warnings.push(`The variable ${name} is not a setting and is ignored. Did you mean ${meant}?`)
+  const unreadable = config.noProxy.split(/[,\s]+/).filter((entry) => entry !== "" && !isNoProxyEntry(entry))
+  if (unreadable.length > 0) {
+    warnings.push(
+      `NO_PROXY holds ${unreadable.map((entry) => JSON.stringify(entry)).join(", ")}, which is ignored: ranges of addresses, patterns and URLs are not supported. Write hosts, such as example.org or 10.1.2.3.`,
+    )
+  }
+  for (const [name, meant] of misspelt(set)) {
+    warnings.push(`The variable ${name} is not a setting and is ignored. Did you mean ${meant}?`)
   }
   return warnings
+}
+
+/** Whether NO_PROXY can hold this entry: all hosts, a host, its subdomains alone, or an IPv6 address; each may have a port. */
+function isNoProxyEntry(entry: string): boolean {
+  const [, inBrackets] = /^\[([^\]]*)\](:\d+)?$/.exec(entry) ?? []
+  const host = entry.replace(/^\*?\./, "")
+  return /^\*(:\d+)?$/.test(entry) || /^[^/*:[\]]+(:\d+)?$/.test(host) || isIPv6(inBrackets ?? entry)
+}
+
+/** The variables that are no settings but seem to be meant as one, with the setting's name. */
+function misspelt(set: Environment): [name: string, meant: string][] {
+  return Object.keys(set).flatMap((name) => {
+    const meant = settingMeantBy(name)
+    return meant === undefined ? [] : [[name, meant]]
+  })
 }
 
 /** Settings of other programs that only look like misspelt ones. */
@@ -138,7 +158,11 @@ export function readConfig(
   }
   const persistedOperations = manifestIn(config.persistedOperationsFile, readManifest, problems)
   problems.push(...problemsBetween(env))
-  if (problems.length > 0) throw new ConfigError(problems)
+  if (problems.length > 0) {
+    // The missing setting may be the misspelt one.
+    for (const [name, meant] of misspelt(env)) problems.push(`${name} is not a setting and is ignored. Did you mean ${meant}?`)
+    throw new ConfigError(problems)
+  }
   return { ...config, persistedOperations }
 }
 
