@@ -88,6 +88,7 @@ describe("through a proxy", () => {
     ["answers a status of its own", { answer: 418 }, "refuses the connection (418)"],
     ["never answers", { answer: "hang" }, "does not answer in time"],
     ["cuts the connection", { answer: "cut" }, "can't be reached"],
+    ["sends a page of its own", { answer: "page" }, "sends a response of its own in place of the connection (200)"],
   ])("a proxy that %s is named in the error, in /ready and in the log", async (_what, options, reason) => {
     const { url, requests } = await startTestSandbox()
     const proxy = await startProxy(options)
@@ -107,6 +108,17 @@ describe("through a proxy", () => {
     expect(JSON.stringify([result, readiness])).not.toContain(host)
     expect(JSON.stringify([result, readiness, world.lines])).not.toMatch(/secretword|YWRhOnNlY3JldHdvcmQ/)
     expect(requests).toEqual([])
+  })
+
+  test("a proxy that sends a page of its own is not asked again and again", async () => {
+    for (const target of [(await startTestSandbox()).url, await startSecure("valid")]) {
+      const proxy = await startProxy({ answer: "page" })
+      const { ask } = gatewayWith(target, { HTTP_PROXY: proxy.url })
+      const { errors } = await ask(`mutation { renameComputation(input: {id: "c1", name: "x"}) { __typename } }`)
+      expect(errors?.[0]?.message).toContain("the proxy sends a response of its own")
+      expect(errors?.[0]?.extensions).not.toHaveProperty("outcomeUnknown")
+      expect(proxy.tunnels).toHaveLength(1)
+    }
   })
 
   test("a proxy at which nothing listens is named in the error", async () => {

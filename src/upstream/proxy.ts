@@ -55,7 +55,9 @@ function createTunnels(
     const data = await connect({ ...tunnel, ...withoutServerName, path }).catch((error: unknown) => {
       throw new ProxyError(proxy.host, `the proxy ${problemOf(error)}`, error)
     })
-    if (data.statusCode === 200) return data
+    // With bytes that no request has asked for, undici would connect again and again, hundreds of times a second.
+    const isTunnel = data.statusCode === 200 && data.socket.readableLength === 0
+    if (isTunnel) return data
     data.socket.on("error", () => {}).destroy()
     throw new ProxyError(
       proxy.host,
@@ -66,6 +68,7 @@ function createTunnels(
 }
 
 const refusals: Readonly<Record<number, string>> = {
+  200: "sends a response of its own in place of the connection",
   403: "does not allow the connection",
   407: "requires a user name and password, or does not accept the given ones",
   502: "can't reach it",

@@ -15,11 +15,11 @@ export interface TestProxy {
 /**
  * Starts a proxy that serves CONNECT and nothing else.
  * @param answer the status of a refusal, `hang` for no answer, `cut` for a closed connection, `silent` for a tunnel
- *   that leads nowhere; by default it connects
+ *   that leads nowhere, `page` for a response with a body; by default it connects
  * @param user the user name and password that it requires
  */
 export async function startProxy(
-  options: { answer?: number | "hang" | "cut" | "silent"; user?: string; certificate?: string } = {},
+  options: { answer?: number | "hang" | "cut" | "silent" | "page"; user?: string; certificate?: string } = {},
 ): Promise<TestProxy> {
   const tunnels: string[] = []
   const headers: IncomingMessage["headers"][] = []
@@ -37,6 +37,7 @@ export async function startProxy(
     if (answer === "hang") return
     if (answer === "cut") client.destroy()
     else if (answer === "silent") client.write("HTTP/1.1 200 Connection established\r\n\r\n")
+    else if (answer === "page") client.write("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello")
     else if (answer !== undefined) client.end(`HTTP/1.1 ${answer} No\r\ncontent-length: 0\r\n\r\n`)
     else {
       const { hostname, port } = new URL(`http://${request.url}`)
