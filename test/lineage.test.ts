@@ -237,3 +237,37 @@ test("the inputs that runs list count as well", async () => {
   expect(data.dataAssets).toHaveLength(300)
   expect(errors?.map(({ extensions }) => extensions.code)).toContain("OPERATION_TOO_COSTLY")
 })
+
+test.each<[string, (page: number) => { next_token?: unknown; results: string[] }, calls: number]>([
+  ["tokens that come again", (page) => ({ next_token: page % 2 === 0 ? "A" : "B", results: [`r${page % 2}`] }), 3],
+  ["a token that comes at once again", () => ({ next_token: 7, results: ["r0"] }), 2],
+  ["no token", () => ({ results: ["r0"] }), 1],
+  ["an unusable token", () => ({ next_token: { page: 2 }, results: ["r0"] }), 1],
+  ["ever new tokens", (page) => ({ next_token: `t${page}`, results: [`r${page}`] }), 10],
+  ["ever new tokens and no results", (page) => ({ next_token: `t${page}`, results: [] }), 10],
+])("a lineage whose search for results leads on by %s ends, and is truncated", async (_what, pageOf, calls) => {
+  let page = 0
+  const { url, requests } = await startFaultyUpstream(({ path, body }) => {
+    if (path !== "/data_assets/search") return { body: { id: "d", name: "d", state: "ready", type: "dataset" } }
+    if (!body.includes('"result"')) return { body: { has_more: false, results: [] } }
+    const { results, ...more } = pageOf(page++)
+    const shown = results.map((id) => ({
+      id,
+      name: "r",
+      state: "ready",
+      type: "result",
+      provenance: { data_assets: ["d"] },
+    }))
+    return { body: { has_more: true, results: shown, ...more } }
+  })
+  const { ask } = startGatewayOn(url)
+  const { data, errors } = await ask(
+    '{ dataAsset(id: "d") { lineage(direction: DOWN, depth: 1) { nodes { nodeId } truncated } } }',
+  )
+  expect(errors).toBeUndefined()
+  const { nodes, truncated } = data.dataAsset.lineage
+  expect(truncated).toBe(true)
+  const ids = nodes.map(({ nodeId }: { nodeId: string }) => nodeId)
+  expect(new Set(ids).size).toBe(ids.length)
+  expect(requests.filter(({ body }) => body.includes('"result"'))).toHaveLength(calls)
+})

@@ -41,6 +41,29 @@ test("a gateway whose port is taken says so and exits with 1", async () => {
   )
 })
 
+/** Whether a process without privileges can't listen on this port. */
+const isPrivileged = (port: number) => {
+  try {
+    return port < Number(readFileSync("/proc/sys/net/ipv4/ip_unprivileged_port_start", "utf8"))
+  } catch {
+    return true
+  }
+}
+
+test.skipIf(!isPrivileged(80))("a gateway that may not listen on port 80 says why, and what to set", async () => {
+  const nobody = process.getuid?.() === 0 ? { uid: 65_534 } : {}
+  const { exited, output } = run(
+    process.execPath,
+    ["src/main.ts"],
+    { CODEOCEAN_URL: "http://127.0.0.1:9", PORT: "80" },
+    nobody,
+  )
+  expect(await exited).toBe(1)
+  expect(output()).toContain(
+    "can't listen on 127.0.0.1:80: ports below 1024 need privileges. Set PORT to 1024 or more.",
+  )
+})
+
 test.each([
   ["another machine's address", "192.0.2.1", "HOST is not an address of this machine. Set HOST to"],
   ["another machine's IPv6 address", "2001:db8::1", "HOST is not an address of this machine|no addresses of that kind"],

@@ -13,18 +13,20 @@ export interface Running {
 
 /**
  * Runs a command with these variables and no others of the project's.
+ * @param options.uid the user that runs it; only root can give another one
  * @param options.cleanUp takes what ends it; by default that happens when the test ends
  */
 export function run(
   command: string,
   args: string[],
   env: Record<string, string>,
-  { cwd, cleanUp = onTestFinished }: { cwd?: URL; cleanUp?: (end: () => void) => void } = {},
+  { cwd, uid, cleanUp = onTestFinished }: { cwd?: URL; uid?: number; cleanUp?: (end: () => void) => void } = {},
 ): Running {
   const child = spawn(command, args, {
     env: { PATH: process.env.PATH ?? "", ...env },
     detached: true,
     ...(cwd && { cwd }),
+    ...(uid !== undefined && { uid }),
   })
   cleanUp(() => {
     if (child.exitCode === null && child.pid !== undefined) process.kill(-child.pid, "SIGKILL")
