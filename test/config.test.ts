@@ -148,6 +148,17 @@ test.each([
   }
 })
 
+test.each([
+  ["https://Minio.example.org", "https://minio.example.org"],
+  ["https://minio.example.org/", "https://minio.example.org"],
+  ["http://10.1.2.3:80", "http://10.1.2.3"],
+  ["https://münchen.example.org", "https://xn--mnchen-3ya.example.org"],
+])("%s in FILE_ORIGINS is refused, and the error says how to write it", (origin, written) => {
+  expect(problemsOf({ CODEOCEAN_URL, FILE_ORIGINS: origin })).toEqual([
+    `FILE_ORIGINS contains "${origin}", which is not a web origin: write ${written}`,
+  ])
+})
+
 test("an origin with a password is refused without repeating the password", () => {
   const problems = problemsOf({ CODEOCEAN_URL, FILE_ORIGINS: "https://ada:hunter2@minio.example.org" })
   expect(problems).toHaveLength(1)

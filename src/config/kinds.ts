@@ -68,12 +68,23 @@ export const origins = z.string().transform((value, context) => {
     if (url?.origin !== origin || !/^https?:$/.test(url.protocol) || url.hostname.includes("*")) {
       context.addIssue({
         code: "custom",
-        message: `contains ${shown(origin)}, which is not a web origin: write scheme, host and port without a path, such as https://portal.example.org or http://10.1.2.3:9000`,
+        message: `contains ${shown(origin)}, which is not a web origin: write ${isAlmostOrigin(url) ? url.origin : "scheme, host and port without a path, such as https://portal.example.org or http://10.1.2.3:9000"}`,
       })
     }
   }
   return list
 })
+
+/** Whether the address differs from its origin only in its form, such as capitals, a slash at its end or the usual port. */
+function isAlmostOrigin(url: URL | null): url is URL {
+  return (
+    url !== null &&
+    /^https?:$/.test(url.protocol) &&
+    !url.hostname.includes("*") &&
+    url.username + url.password + url.search + url.hash === "" &&
+    url.pathname === "/"
+  )
+}
 
 /** The text without what may be a password. */
 function shown(address: string): string {
