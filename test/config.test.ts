@@ -185,7 +185,7 @@ describe("NO_PROXY", () => {
     "an entry that would be ignored, %s, is a warning",
     (entry) => {
       expect(warnings(`localhost, ${entry}`)).toEqual([
-        expect.stringContaining(`NO_PROXY holds "${entry}", which is ignored`),
+        expect.stringContaining(`NO_PROXY contains "${entry}", which is ignored`),
       ])
     },
   )

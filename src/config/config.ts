@@ -59,7 +59,7 @@ export function warningsOf(config: Config, environment: Environment): string[] {
   const unreadable = config.noProxy.split(/[,\s]+/).filter((entry) => entry !== "" && !isNoProxyEntry(entry))
   if (unreadable.length > 0) {
     warnings.push(
-      `NO_PROXY holds ${unreadable.map((entry) => JSON.stringify(entry)).join(", ")}, which is ignored: ranges of addresses, patterns and URLs are not supported. Write hosts, such as example.org or 10.1.2.3.`,
+      `NO_PROXY contains ${unreadable.map((entry) => JSON.stringify(entry)).join(", ")}, which is ignored: ranges of addresses, patterns and URLs are not supported. Write hosts, such as example.org or 10.1.2.3.`,
     )
   }
   for (const [name, meant] of misspelt(set)) {
@@ -75,7 +75,7 @@ function isNoProxyEntry(entry: string): boolean {
   return /^\*(:\d+)?$/.test(entry) || /^[^/*:[\]]+(:\d+)?$/.test(host) || isIPv6(inBrackets ?? entry)
 }
 
-/** The variables that are no settings but seem to be meant as one, with the setting's name. */
+/** The variables whose names are nearly that of a setting, with the name of the setting. */
 function misspelt(set: Environment): [name: string, meant: string][] {
   return Object.keys(set).flatMap((name) => {
     const meant = settingMeantBy(name)
@@ -160,7 +160,8 @@ export function readConfig(
   problems.push(...problemsBetween(env))
   if (problems.length > 0) {
     // The missing setting may be the misspelt one.
-    for (const [name, meant] of misspelt(env)) problems.push(`${name} is not a setting and is ignored. Did you mean ${meant}?`)
+    for (const [name, meant] of misspelt(env))
+      problems.push(`${name} is not a setting and is ignored. Did you mean ${meant}?`)
     throw new ConfigError(problems)
   }
   return { ...config, persistedOperations }

@@ -26,10 +26,12 @@ const SearchRangeInput = builder.inputType("SearchRangeInput", {
   fields: (t) => ({
     min: t.float({
       description:
-        "The smallest value. An integer beyond 2^53 must be a literal in the document and one that a double can hold.",
+        "The smallest value. An integer beyond 2^53 must be a literal in the document that a double holds exactly.",
     }),
-    max: t.float({ description:
-        "The largest value. An integer beyond 2^53 must be a literal in the document and one that a double can hold.", }),
+    max: t.float({
+      description:
+        "The largest value. An integer beyond 2^53 must be a literal in the document that a double holds exactly.",
+    }),
   }),
 })
 
