@@ -1,4 +1,5 @@
 import { type FileOwner, sealFile, signedForSeconds } from "./files.ts"
+import { completeReleases } from "./releases.ts"
 import { type Parsed, type RecordedRequest, segmentsOf } from "./request.ts"
 import { type Answer, Refusal, type Route, refuse } from "./route.ts"
 import type { Scope, World } from "./world.ts"
@@ -12,7 +13,7 @@ const scopeNames: Record<Scope, string> = {
 
 /** The API of a world: its routes, behind the checks of version, token and scope. */
 export function createApi(world: World, routes: Route[], { version, secret }: { version: string; secret: Buffer }) {
-  const find = createRouter(routes)
+  const find = createRouter(routes.filter(({ since }) => since === undefined || !isOlder(version, since)))
 
   function respond(request: RecordedRequest, parsed: Parsed, origin: string): Answer {
     const needed = request.headers["min-server-version"]
@@ -27,6 +28,7 @@ export function createApi(world: World, routes: Route[], { version, secret }: { 
     if (!caller.scopes.has(route.scope))
       return refuse(route.search ? 401 : 403, `the access token lacks the scope ${scopeNames[route.scope]}`)
     if (parsed.malformed) return refuse(400, "invalid request body")
+    completeReleases(world)
     const sign = (owner: FileOwner, id: string, path: string, disposition: "attachment" | "inline") =>
       `${origin}/signed/${sealFile(secret, { owner, id, path, disposition, expires: world.clock.now() + signedForSeconds })}`
     if (route.method !== "GET" && !route.reads) world.revision += 1
@@ -74,6 +76,9 @@ function tokenOf(authorization: string | undefined): string | undefined {
 /** 412 to a client that needs a newer platform than this. */
 function checkVersion(needed: string, version: string): void {
   if (!/^\d+(\.\d+){0,2}$/.test(needed)) refuse(400, "Min-Server-Version must be a version like 4.6.0")
-  if (version.localeCompare(needed, "en", { numeric: true }) < 0)
-    refuse(412, `this server's version is ${version}, the client needs ${needed} or newer`)
+  if (isOlder(version, needed)) refuse(412, `this server's version is ${version}, the client needs ${needed} or newer`)
+}
+
+function isOlder(version: string, needed: string): boolean {
+  return version.localeCompare(needed, "en", { numeric: true }) < 0
 }

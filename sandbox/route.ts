@@ -25,6 +25,8 @@ export interface Route {
   /** Path below the API's base; a segment that begins with ":" stands for any one segment. */
   path: string
   scope: Scope
+  /** The version of the platform that brought the route. Default: any */
+  since?: string
   /** Says that a POST changes nothing. A GET never does. */
   reads?: boolean
   /** A search answers 401, not 403, to a token without the scope. */

@@ -30,7 +30,7 @@ const rules: SearchRules = {
   enums: { status: ["non_release", "release"] },
 }
 
-const singular: Record<Kind, string> = { capsules: "capsule", pipelines: "pipeline" }
+export const singular: Record<Kind, string> = { capsules: "capsule", pipelines: "pipeline" }
 
 /** Every endpoint that capsules and pipelines share, for one of the two. */
 export function runnableRoutes(kind: Kind): Route[] {

@@ -59,12 +59,22 @@ export const seed = {
   // Pipelines
   /** Tagged ecephys: a panel of processes, versions, two runs. */
   ecephysPipeline: "a666b059-fe01-425e-80c5-35761d007f25",
-  /** Grace's: no panel, one run. */
+  /** Grace's: no panel, one run, one version. */
   imagingPipeline: "8a3b1e35-f40c-4fec-b173-ca1c84e86fd4",
   /** Ada's and archived. */
   archivedPipeline: "0cdb0788-e098-46b3-a1be-ab2a27eac35b",
   /** Grace's alone: 404 to Ada. */
   gracePipeline: "900a3727-5d72-4da9-a3d1-4a6cde09104b",
+
+  // Release jobs
+  /** Of cellCounter: completed, its second version. */
+  secondRelease: "f3a84b11-7e0d-4c63-8a59-2d6b1f90c7e4",
+  /** Of cellCounter: failed. */
+  failedRelease: "5b0e9d27-41c8-4f3a-b6d2-97e18c04fa36",
+  /** Of cellCounter: canceled. */
+  canceledRelease: "c81f6a90-25d4-4b7e-93af-06b8e2d5714c",
+  /** Of imagingPipeline: completed, its first version. */
+  imagingRelease: "2e7d50c6-9fb3-48a1-ae64-b13c8f0d92e5",
 
   // Computations
   /** Of cellCounter: succeeded, with results in nested folders. */

@@ -12,6 +12,7 @@ import { addGenerated } from "./generate.ts"
 import { createHold, type Hold } from "./hold.ts"
 import { addLineage } from "./lineage.ts"
 import { type SandboxOptions, SandboxOptionsError } from "./options.ts"
+import { releaseRoutes } from "./releases.ts"
 import { base, type Matcher, matcher, parse, type RecordedRequest, readBody, recordOf } from "./request.ts"
 import { htmlPage, send } from "./respond.ts"
 import { prepareRunnableSearch, runnableRoutes } from "./runnables.ts"
@@ -68,6 +69,7 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
     ...dataAssetRoutes(),
     ...customMetadataRoutes,
     ...sharingRoutes(),
+    ...releaseRoutes(),
   ]
   const { find, carryOut } = createApi(world, routes, { version, secret })
   const requests: RecordedRequest[] = []

@@ -1,5 +1,7 @@
 /** The wire's shapes, and the state behind them. Everything here is what a Code Ocean deployment would keep in its database. */
 
+import type { ReleaseRecord, Version } from "./releaseJob.ts"
+
 export type Kind = "capsules" | "pipelines"
 export type Role = "owner" | "editor" | "viewer" | "discoverable"
 export type Scope = "capsules:read" | "capsules:write" | "datasets:read" | "datasets:write"
@@ -33,7 +35,7 @@ export interface Capsule {
     verified?: boolean
     verified_timestamp?: number
   }
-  versions?: { major_version: number; minor_version: number; release_time: number; doi?: string }[]
+  versions?: Version[]
   article?: {
     url?: string
     id?: string
@@ -230,6 +232,8 @@ export interface World {
   runnables: Map<string, RunnableRecord>
   computations: Map<string, ComputationRecord>
   dataAssets: Map<string, DataAssetRecord>
+  /** By job id. */
+  releases: Map<string, ReleaseRecord>
   /** When drafts cease to be drafts, in epoch seconds. */
   creations: number[]
   /** Goes up with every request that may change something, so that what was found can be kept until then. */
@@ -255,6 +259,7 @@ export function createWorld(clock: Clock, access: Map<string, Access>): World {
     runnables: new Map(),
     computations: new Map(),
     dataAssets: new Map(),
+    releases: new Map(),
     creations: [],
     revision: 0,
   }

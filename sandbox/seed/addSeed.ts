@@ -4,6 +4,7 @@ import { addCapsules } from "./capsules.ts"
 import { addCellCounter } from "./cellCounter.ts"
 import { addDataAssets } from "./dataAssets.ts"
 import { addPipelines } from "./pipelines.ts"
+import { addReleases } from "./releases.ts"
 
 /**
  * Adds the named cast to a world; `documentedOnly` leaves out those with values that the documentation doesn't know. What
@@ -14,6 +15,7 @@ export function addSeed(world: World, documentedOnly: boolean): void {
   addCellCounter(world)
   addCapsules(world)
   addPipelines(world)
+  addReleases(world)
   fillPanels(world)
   if (!documentedOnly) return
   world.dataAssets.delete(seed.futureAsset)

@@ -78,7 +78,10 @@ export function addPipelines(world: World): void {
     name: "Imaging Pipeline",
     slug: "2228224",
     owner: users.grace.id,
+    description: "Stitches and registers.",
+    field: "Neuroscience",
     tags: ["imaging"],
+    versions: [{ major_version: 1, minor_version: 0, release_time: 1_746_000_000 }],
   })
   addRun(world, imaging, {
     id: seed.stitchedRun,
