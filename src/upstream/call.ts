@@ -9,6 +9,8 @@ export interface Call<T> {
   ids?: Readonly<Record<string, string>>
   /** Undefined values are left out. */
   query?: Readonly<Record<string, string | number | boolean | undefined>>
+  /** The version of Code Ocean that brought the route, such as 4.8.0, if it is later than the default of MIN_SERVER_VERSION. */
+  minServerVersion?: string
   /** Sent as JSON. */
   body?: unknown
   /** What the client can do instead if the response is larger than the gateway reads. A sentence for the error's message. */

@@ -204,7 +204,8 @@ export class RequestUpstream implements Upstream, PendingCallOwner {
     if (this.#receivedBytes >= maxReceivedBytes) throw new UpstreamError("limitExceeded", endpoint, tooManyBytes)
     const body = call.body === undefined ? undefined : JSON.stringify(call.body)
     this.#headers ??= headersFor(this.caller, this.#resources.commonHeaders)
-    const headers = body === undefined ? this.#headers : { ...this.#headers, "content-type": "application/json" }
+    let headers = body === undefined ? this.#headers : { ...this.#headers, "content-type": "application/json" }
+    if (call.minServerVersion !== undefined) headers = withMinVersion(headers, call.minServerVersion)
     return new PreparedCall(call, endpoint, isWrite, this.#token, { method, path, headers, body })
   }
 
@@ -288,6 +289,13 @@ function headersFor({ requestId, token, agentId }: Caller, common: Readonly<Reco
   if ("value" in token) headers.authorization = `Basic ${btoa(`${token.value}:`)}`
   if (agentId !== undefined) headers["agent-id"] = agentId
   return headers
+}
+
+/** The headers for a call that needs this version of Code Ocean, unless a later one is asked for anyway. */
+function withMinVersion(headers: Record<string, string>, version: string): Record<string, string> {
+  const usual = headers["min-server-version"] ?? ""
+  const isLater = version.localeCompare(usual, "en", { numeric: true }) > 0
+  return isLater ? { ...headers, "min-server-version": version } : headers
 }
 
 function pathOf(call: Call<unknown>, endpoint: string): string {

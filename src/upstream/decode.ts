@@ -74,7 +74,7 @@ export function decodeResponse<T>(
   token: string,
 ): T {
   if (response.status < 200 || response.status >= 300)
-    throw statusFailure(response, call.route, endpoint, isWrite, token, retryAfterMs)
+    throw statusFailure(response, call, endpoint, isWrite, token, retryAfterMs)
   try {
     response.json ??= response.body.length === 0 ? undefined : parseJson(response.body.toString())
     return call.decode(response.json)
@@ -103,7 +103,7 @@ const maxDataLength = 16 * 1024
 
 function statusFailure(
   response: HttpResponse,
-  route: string,
+  { route, minServerVersion }: Call<unknown>,
   endpoint: string,
   isWrite: boolean,
   token: string,
@@ -118,10 +118,7 @@ function statusFailure(
   }
   response.errorBody ??= parseErrorBody(response, token)
   const { message: upstreamMessage, data } = response.errorBody
-  // A deployment that is older than Min-Server-Version answers 412.
-  const about412 =
-    status === 412 ? " (The setting MIN_SERVER_VERSION is the oldest version that the gateway accepts.)" : ""
-  const message = (upstreamMessage ?? `Code Ocean answered ${status}.`) + about412
+  const message = (upstreamMessage ?? `Code Ocean answered ${status}.`) + aboutVersion(status, minServerVersion)
   const scope = missingScope(status, upstreamMessage, route, isWrite)
   return new UpstreamError("status", endpoint, scope ? `${message} ${scope.sentence}` : message, {
     ...scope,
@@ -132,6 +129,14 @@ function statusFailure(
     // The server may have failed after making the change, and a proxy knows only that it lost the response.
     outcomeUnknown: isWrite && status >= 500,
   })
+}
+
+/** What to add to the message of a 412, the answer of a deployment that is older than Min-Server-Version. */
+function aboutVersion(status: number, minServerVersion: string | undefined): string {
+  if (status !== 412) return ""
+  return minServerVersion === undefined
+    ? " (The setting MIN_SERVER_VERSION is the oldest version that the gateway accepts.)"
+    : ` (Requires Code Ocean ${minServerVersion} or later.)`
 }
 
 /**
