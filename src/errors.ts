@@ -135,7 +135,7 @@ export class Refusal {
   }
 }
 
-/** One value of a run that does not fit the app panel: the `InputProblem` of the graph. */
+/** One reason for a refusal, such as a value of a run that does not fit the app panel: the `InputProblem` of the graph. */
 export interface InputProblem {
   /** The parameter's name in the panel. Undefined if the problem is not about one parameter. */
   parameter?: string | undefined
@@ -154,6 +154,27 @@ export function toRefusal(error: unknown): Refusal | undefined {
   if (!refusalStatuses.has(error.status ?? 0)) return undefined
   const { message, data, requiredScope } = error
   return new Refusal(codeOf(error), message, data ?? null, { requiredScope })
+}
+
+/**
+ * For a write that Code Ocean rejects with data about what is missing: a rejection with problems in its data becomes a Refusal that
+ * lists them. Its message is Code Ocean's, or, if there is none, the messages of the problems.
+ */
+export async function refusedWithProblems<T>(
+  write: Promise<T>,
+  problemsIn: (data: unknown) => readonly InputProblem[],
+): Promise<T> {
+  try {
+    return await write
+  } catch (error) {
+    const refusal = toRefusal(error)
+    const problems = problemsIn(refusal?.details)
+    if (refusal === undefined || problems.length === 0) throw error
+    const { code, details, requiredScope } = refusal
+    const { upstreamMessage } = error as UpstreamError
+    const message = upstreamMessage ?? problems.map((problem) => problem.message).join(" ")
+    throw new Refusal(code, message, details, { requiredScope, problems })
+  }
 }
 
 /** A failed call as data, for work on many objects that continues with the others: the `Failure` of the graph. */

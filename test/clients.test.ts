@@ -19,6 +19,8 @@ const runnable = (one: "capsule" | "pipeline", target: string, archived: string)
   const detach = one === "capsule" ? "detachDataAssets" : "detachPipelineDataAssets"
   const read = (selection: string) => `{ ${one}(id: "${target}") { ${selection} } }`
   const asset = seed.sortedSpikes
+  const released = one === "capsule" ? seed.cellCounter : seed.imagingPipeline
+  const job = one === "capsule" ? seed.secondRelease : seed.imagingRelease
   const attachIt = `${attach}(input: {${one}Id: "${target}", dataAssets: [{id: "${asset}"}]}) { ... on ${attach === "attachDataAssets" ? "AttachDataAssetsPayload" : "AttachPipelineDataAssetsPayload"} { results { mountState } } }`
   return {
     [`get_${one}`]: read("name slug"),
@@ -33,6 +35,9 @@ const runnable = (one: "capsule" | "pipeline", target: string, archived: string)
     [`search_${one}s`]: `{ search${One}s(query: "id:${target}") { nodes { name } } }`,
     [`search_${one}s_iterator`]: `{ search${One}s(first: 1) { nodes { name } pageInfo { hasNextPage endCursor } } }`,
     [`search_${one}s_by_data_asset`]: `{ dataAsset(id: "${seed.mouseRecording}") { ${one === "capsule" ? "attachedTo" : "attachedToPipelines"} { nodes { name } } } }`,
+    [`release_${one}`]: `mutation { release${One}(input: {id: "${released}"}) { ... on Release${One}Payload { release { jobId status } } } }`,
+    get_release_job: `{ ${one}(id: "${released}") { release(jobId: "${job}") { status releaseVersion { majorVersion } } } }`,
+    wait_until_release_completed: `subscription { release(${one}Id: "${released}", jobId: "${job}") { status } }`,
     [`sync_${one}`]: `mutation { sync${One}(input: {id: "${one === "capsule" ? seed.cellCounter : target}"}) { ... on Sync${One}Payload { pulled pushed newBranch } ... on MutationRefused { message } } }`,
   }
 }
@@ -81,7 +86,7 @@ const operations = new Map<string, string>([
 ])
 
 test("the table has a row for each operation, and an operation for each row", () => {
-  expect(rows.length).toBe(52)
+  expect(rows.length).toBe(58)
   expect(rows.map(({ method }) => method).sort()).toEqual([...operations.keys()].sort())
 })
 

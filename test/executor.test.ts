@@ -42,6 +42,7 @@ const capsules = idsOf(
 const pipelines = idsOf("ecephysPipeline", "imagingPipeline", "gracePipeline")
 const runs = idsOf("countedCells", "failedCount", "sortedRun", "hollowSuccess", "pipelineRun", "runningAlignment")
 const assets = idsOf("sortedSpikes", "pipelineResult", "combinedRecordings", "cellImages", "oldAsset", "privateAsset")
+const jobs = idsOf("secondRelease", "failedRelease", "imagingRelease")
 const noIds = ["00000000-0000-4000-8000-000000000000", "", ".."]
 const allIds = [...capsules, ...pipelines, ...runs, ...assets, ...noIds]
 
@@ -64,8 +65,8 @@ const values: Record<string, readonly unknown[]> = {
 
 const valuesFor: ValuesFor = (scalar, name) => {
   if (scalar !== "ID") return values[scalar] ?? [null]
-  const fitting = [/asset/i, /pipeline/i, /capsule/i, /computation/i].findIndex((word) => word.test(name))
-  return [...([assets, pipelines, capsules, runs][fitting] ?? allIds), ...noIds.slice(0, 1)]
+  const fitting = [/jobId/, /asset/i, /pipeline/i, /capsule/i, /computation/i].findIndex((word) => word.test(name))
+  return [...([jobs, assets, pipelines, capsules, runs][fitting] ?? allIds), ...noIds.slice(0, 1)]
 }
 
 type Execute = (args: ExecutionArgs) => ReturnType<typeof execute>

@@ -39,6 +39,7 @@ const ids = {
   pipeline: seed.ecephysPipeline,
   run: seed.countedCells,
   asset: seed.sortedSpikes,
+  job: "j",
 }
 
 const folder = "entries { name path ... on File { size downloadUrl viewUrl text json } }"
@@ -49,6 +50,7 @@ const page = (fields: string) =>
   `edges { cursor node { ${fields} } } nodes { ${fields} } pageInfo { hasNextPage startCursor endCursor }`
 const runFields = `${everyField("Computation")} outcome outcomeReasons runnable { id }`
 const runnableFields = (type: string) => `${everyField(type)} ${permissions} appPanel { ${everyField("AppPanel")} }
+  release(jobId: "${ids.job}") { ${everyField("ReleaseJob")} }
   all: computations(first: 1) { ${page(runFields)} }
   some: computations(filter: { name: "a", state: [COMPLETED, FAILED], endStatus: [SUCCEEDED], dataAssetId: "x", created: { from: "2000-01-01" } }) { nodes { id } }`
 const input = (type: string) =>
@@ -112,6 +114,10 @@ const operations: Record<string, { query: string; variables?: Record<string, unk
     query: `${input("SyncCapsule")} { ... on SyncCapsulePayload { pushed pulled newBranch } } }`,
     variables: { input: { id: ids.capsule } },
   },
+  release: {
+    query: `${input("ReleaseCapsule")} { ... on ReleaseCapsulePayload { release { ${everyField("ReleaseJob")} } } } }`,
+    variables: { input: { id: ids.capsule } },
+  },
 }
 
 /** Subscriptions, each of which is followed until it completes. */
@@ -120,6 +126,7 @@ const subscriptions: Record<string, string> = {
   asset: `subscription { dataAsset(id: "${ids.asset}") { name state } }`,
   capture: `subscription { captureResult(input: { computationId: "${ids.run}", name: "n", tags: [], mount: "m", permissions: { everyone: VIEWER } }) {
     computation { outcome } dataAsset { name state } steps { status } complete refusal { message details } } }`,
+  release: `subscription { release(capsuleId: "${ids.capsule}", jobId: "${ids.job}") { ${everyField("ReleaseJob")} } }`,
 }
 
 /** What upstream answers to each call, with every key that it documents. */
@@ -183,6 +190,15 @@ async function soundAnswers(fileUrl: string): Promise<Map<string, unknown>> {
     pattern: "[0-9]",
     value_options: ["1", "2"],
   }
+  const job = {
+    job_id: ids.job,
+    status: "completed",
+    started: 1,
+    duration: 1,
+    release_capsule: ids.capsule,
+    release_version: { major_version: 1, minor_version: 0, release_time: 1, doi: "d" },
+    error: "e",
+  }
   const panel = await of(`GET /capsules/${ids.capsule}/app_panel`)
   return new Map<string, unknown>([
     [`GET /capsules/${ids.capsule}`, capsule],
@@ -195,6 +211,9 @@ async function soundAnswers(fileUrl: string): Promise<Map<string, unknown>> {
       [{ id: "x", mount: "m", mount_state: "s", job_id: "j", external: true, ready: true }],
     ],
     [`POST /capsules/${ids.capsule}/sync`, { pushed: 1, pulled: 1, new_branch: true }],
+    [`POST /capsules/${ids.capsule}/release`, job],
+    [`GET /capsules/${ids.capsule}/release/${ids.job}`, job],
+    [`GET /pipelines/${ids.pipeline}/release/${ids.job}`, job],
     [`GET /pipelines/${ids.pipeline}`, pipeline],
     [`GET /pipelines/${ids.pipeline}/computations`, [run]],
     [

@@ -12,7 +12,7 @@ async function ask(query: string) {
   return {
     object: (Object.values(data) as ReturnType<typeof JSON.parse>[])[0],
     calls: callsOf(
-      sandbox.requests.map(({ method, path }) => ({ method, path: path.replace(/[0-9a-f-]{36}/, "{id}") })),
+      sandbox.requests.map(({ method, path }) => ({ method, path: path.replaceAll(/[0-9a-f-]{36}/g, "{id}") })),
     ),
   }
 }
@@ -37,6 +37,16 @@ test.each<[string, string, object]>([
     "a capsule's permissions",
     `capsule(id: "${seed.cellCounter}") { ... on Runnable { permissions { everyone } } }`,
     { "GET /capsules/{id}/permissions": 1 },
+  ],
+  [
+    "a capsule's release job",
+    `capsule(id: "${seed.cellCounter}") { release(jobId: "${seed.failedRelease}") { status } }`,
+    { "GET /capsules/{id}/release/{id}": 1 },
+  ],
+  [
+    "a pipeline's release job",
+    `pipeline(id: "${seed.imagingPipeline}") { release(jobId: "${seed.imagingRelease}") { status } }`,
+    { "GET /pipelines/{id}/release/{id}": 1 },
   ],
   [
     "a data asset's permissions",
@@ -85,6 +95,7 @@ test.each([
   `capsule(id: "${missing}") { computations { nodes { id } } }`,
   `capsule(id: "${missing}") { appPanel { general { title } } }`,
   `pipeline(id: "${missing}") { permissions { everyone } }`,
+  `pipeline(id: "${missing}") { release(jobId: "${missing}") { status } }`,
   `dataAsset(id: "${missing}") { file(path: "a.txt") { text } }`,
   `computation(id: "${missing}") { log(tail: 3) }`,
   `computation(id: "${missing}") { results { entries { name } } }`,
@@ -96,6 +107,12 @@ test("a capsule without a panel is a capsule with a null panel", async () => {
   const { object, calls } = await ask(`{ capsule(id: "${seed.oldForms}") { appPanel { general { title } } } }`)
   expect(object).toEqual({ appPanel: null })
   expect(calls).toEqual({ "GET /capsules/{id}/app_panel": 1, "GET /capsules/{id}": 1 })
+})
+
+test("a release job that does not exist is null in a capsule that exists", async () => {
+  const { object, calls } = await ask(`{ capsule(id: "${seed.cellCounter}") { release(jobId: "none") { status } } }`)
+  expect(object).toEqual({ release: null })
+  expect(calls).toEqual({ "GET /capsules/{id}/release/none": 1, "GET /capsules/{id}": 1 })
 })
 
 test("a file that does not exist is null in a data asset that exists", async () => {

@@ -61,6 +61,15 @@ describe("what Code Ocean sends in place of a linked object's id loses the link 
         "it.submission.verificationCapsule",
       ],
       [
+        "a release job's release",
+        (id) => ({
+          "/capsules/c1": capsule,
+          "/capsules/c1/release/j1": { job_id: "j1", status: "completed", release_capsule: id },
+        }),
+        (fields) => `{ it: capsule(id: "c1") { name release(jobId: "j1") { releaseCapsule { ${fields} } } } }`,
+        "it.release.releaseCapsule",
+      ],
+      [
         "a panel's data asset",
         (id) => ({ "/capsules/c1": capsule, "/capsules/c1/app_panel": { data_assets: [{ id }] } }),
         (fields) => `{ it: capsule(id: "c1") { name appPanel { dataAssets { dataAsset { ${fields} } } } } }`,

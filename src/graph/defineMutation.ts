@@ -14,7 +14,8 @@ const RefusalCode = builder.enumType("RefusalCode", {
 })
 
 const InputProblemType = builder.objectRef<InputProblem>("InputProblem").implement({
-  description: "One value of a run that does not fit the app panel.",
+  description:
+    "One reason why a change was rejected: a value of a run that does not fit the app panel, or a requirement of a release that is not met.",
   fields: (t) => ({
     parameter: t.exposeString("parameter", {
       description: "The parameter's `paramName`, or its label. Null if the problem is not about one parameter.",
@@ -39,7 +40,8 @@ export const MutationRefused = builder.objectRef<Refusal>("MutationRefused").imp
     problems: t.field({
       type: [InputProblemType],
       nullable: { list: false, items: false },
-      description: "All problems of the values of a run, at most 100. Otherwise empty.",
+      description:
+        "All problems of the values of a run, or all requirements of a release that are not met, at most 100. Otherwise empty.",
       extensions: listOf(2),
       resolve: ({ problems }) => [...problems],
     }),

@@ -7,31 +7,59 @@ import { oneCall } from "./cost.ts"
 import type { loaderById } from "./loader.ts"
 import { pollingFrom, pollingOptions } from "./polling.ts"
 
-const polling = pollingOptions(
+const options = pollingOptions(
   "How long to wait for the final state, in seconds",
   "The stream then ends with the error TIME_LIMIT_REACHED. Without a limit by default.",
 )
 
-/** Defines the subscription to one object by its id. Returns the function that watches such an object. */
-export function defineSubscription<T extends { id: string }>(subscription: {
-  name: string
-  description: string
-  type: ObjectType<T>
-  loader: ReturnType<typeof loaderById<T>>
-  get: (upstream: Upstream, id: string) => Promise<T>
+/** The arguments by which clients say how an object is watched. */
+export const pollingArguments = builder.args((t) => ({
+  pollingIntervalSeconds: t.int(options.pollingIntervalSeconds),
+  timeLimitSeconds: t.int(options.timeLimitSeconds),
+}))
+
+/** The states of objects that are watched. */
+interface States<T> {
   state: (object: T, args: object, context: Context) => string
   finalStates: readonly string[]
+  /** The maximum interval between two reads, in milliseconds. */
   slowestMs: number
-}): (id: string, context: Context, polling: Polling) => AsyncIterableIterator<Update<T>> {
-  const { name, description, type, loader, get, state, finalStates, slowestMs } = subscription
-  const watch = (id: string, context: Context, polling: Polling) => {
-    const read = async (upstream: Upstream) => {
-      const value = await get(upstream, id)
-      const stage = state(value, {}, context)
-      return { value, stage, isFinal: finalStates.includes(stage) }
-    }
-    return context.watch({ kind: name, id, slowestMs, read }, polling)
+}
+
+/** Watches an object until it is in one of its final states. */
+export function watchUntilFinal<T>(
+  context: Context,
+  watched: States<T> & { kind: string; id: string; get: (upstream: Upstream) => Promise<T> },
+  polling: Polling,
+): AsyncIterableIterator<Update<T>> {
+  const { kind, id, get, state, finalStates, slowestMs } = watched
+  const read = async (upstream: Upstream) => {
+    const value = await get(upstream)
+    const stage = state(value, {}, context)
+    return { value, stage, isFinal: finalStates.includes(stage) }
   }
+  return context.watch({ kind, id, slowestMs, read }, polling)
+}
+
+/** Resolves one event of a subscription: the object, or null if it does not exist. Throws the error that ended the polling. */
+export function resolveUpdate<T>(update: Update<T>, _args: object, context: Context): T | Promise<null> {
+  context.reset()
+  return "error" in update ? nullIfMissing(Promise.reject(update.error)) : update.value
+}
+
+/** Defines the subscription to one object by its id. Returns the function that watches such an object. */
+export function defineSubscription<T extends { id: string }>(
+  subscription: States<T> & {
+    name: string
+    description: string
+    type: ObjectType<T>
+    loader: ReturnType<typeof loaderById<T>>
+    get: (upstream: Upstream, id: string) => Promise<T>
+  },
+): (id: string, context: Context, polling: Polling) => AsyncIterableIterator<Update<T>> {
+  const { name, description, type, loader, get, ...states } = subscription
+  const watch = (id: string, context: Context, polling: Polling) =>
+    watchUntilFinal(context, { ...states, kind: name, id, get: (upstream) => get(upstream, id) }, polling)
   builder.subscriptionField(name, (t) =>
     t.field({
       type,
@@ -39,14 +67,12 @@ export function defineSubscription<T extends { id: string }>(subscription: {
       extensions: oneCall,
       args: {
         id: t.arg.id({ required: true, description: "Code Ocean's own id." }),
-        pollingIntervalSeconds: t.arg.int(polling.pollingIntervalSeconds),
-        timeLimitSeconds: t.arg.int(polling.timeLimitSeconds),
+        ...pollingArguments,
       },
       subscribe: (_root, { id, ...input }, context) => watch(id, context, pollingFrom(input)),
-      resolve: ((update: Update<T>, _args: object, context: Context) => {
-        context.reset()
-        if ("error" in update) return nullIfMissing(Promise.reject(update.error))
-        return loader.prime(context, [update.value])[0]
+      resolve: ((update: Update<T>, args: object, context: Context) => {
+        const value = resolveUpdate(update, args, context)
+        return value instanceof Promise ? value : loader.prime(context, [value])[0]
       }) as never,
     }),
   )

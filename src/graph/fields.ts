@@ -193,10 +193,19 @@ export function boolean(...keys: [string, ...string[]]): Resolver<boolean | null
   return (parent) => {
     const value = present(parent, keys)
     if (value === null || typeof value === "boolean") return value
-    const named = typeof value === "object" ? undefined : booleans.get(String(value).toLowerCase())
+    const named = toBoolean(value)
     if (named === undefined) throw invalidField(keys[0], "neither true nor false")
     return named
   }
+}
+
+/** A boolean, or null for anything else. Never fails: for judging. */
+export function readableBoolean(key: string): Resolver<boolean | null> {
+  return (parent) => toBoolean((parent as WireObject)[key]) ?? null
+}
+
+function toBoolean(value: unknown): boolean | undefined {
+  return typeof value === "object" ? undefined : booleans.get(String(value).toLowerCase())
 }
 
 const tenThousandYears = Date.UTC(10_000) / 1000

@@ -4,11 +4,12 @@ import { link } from "../cost.ts"
 import { capitalized, defineMutation } from "../defineMutation.ts"
 import { boolean, int } from "../fields.ts"
 import type { Typed } from "../loader.ts"
+import { defineReleaseMutation } from "../release/mutations.ts"
 import { changeRunnable, linkRunnable } from "./loader.ts"
 import * as rest from "./rest.ts"
 import { Capsule, Pipeline } from "./type.ts"
 
-/** Defines archive, delete, sync, attach and detach for capsules, or for pipelines: they differ only in their names. */
+/** Defines archive, delete, sync, release, attach and detach for capsules, or for pipelines: they differ only in their names. */
 function defineRunnableMutations(names: {
   kind: rest.Kind
   /** The name of the payloads' field. With the suffix `Id`, the name of the inputs' field. */
@@ -17,6 +18,7 @@ function defineRunnableMutations(names: {
   archive: string
   delete: string
   sync: string
+  release: string
   attach: string
   detach: string
 }): void {
@@ -109,6 +111,8 @@ function defineRunnableMutations(names: {
     },
   })
 
+  defineReleaseMutation({ kind, one, release: names.release, payloadOf, change: changeRunnable })
+
   defineAttachmentMutations({
     kind,
     one,
@@ -126,6 +130,7 @@ defineRunnableMutations({
   archive: "archiveCapsule",
   delete: "deleteCapsule",
   sync: "syncCapsule",
+  release: "releaseCapsule",
   attach: "attachDataAssets",
   detach: "detachDataAssets",
 })
@@ -137,6 +142,7 @@ defineRunnableMutations({
   archive: "archivePipeline",
   delete: "deletePipeline",
   sync: "syncPipeline",
+  release: "releasePipeline",
   attach: "attachPipelineDataAssets",
   detach: "detachPipelineDataAssets",
 })

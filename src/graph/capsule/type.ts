@@ -21,6 +21,8 @@ import { ownCall } from "../ownCall.ts"
 import { connectionOf, pageArguments, pageItems } from "../pagination/connection.ts"
 import { permissionsOf } from "../permissions/loader.ts"
 import { Permissions } from "../permissions/type.ts"
+import { releaseOf } from "../release/loader.ts"
+import { ReleaseJob } from "../release/type.ts"
 import { capsuleById } from "./loader.ts"
 import type * as rest from "./rest.ts"
 
@@ -116,7 +118,7 @@ const Submission = builder.objectRef<rest.Submission>("Submission").implement({
   }),
 })
 
-const Version = builder.objectRef<rest.Version>("Version").implement({
+export const Version = builder.objectRef<rest.Version>("Version").implement({
   description: "One release.",
   fields: (t) => ({
     majorVersion: t.int({
@@ -242,6 +244,19 @@ Runnable.implement({
         filter: t.arg({ type: ComputationFilterInput, description: "Which runs to return." }),
       },
       resolve: (runnable, args, context) => computationPage(context, { id: runnable.id, kind: kindOf(runnable) }, args),
+    }),
+    release: t.field({
+      type: ReleaseJob,
+      description:
+        "A job that releases a new version of it. Null if there is no such job. Requires Code Ocean 4.8.0 or later. Costs one REST call.",
+      extensions: { ...oneCall, ...ownCall("call") },
+      args: {
+        jobId: t.arg.id({
+          required: true,
+          description: "The id of the job, from `releaseCapsule` or `releasePipeline`.",
+        }),
+      },
+      resolve: (runnable, { jobId }, context) => releaseOf(context, { kind: kindOf(runnable), id: runnable.id, jobId }),
     }),
     permissions: t.field({
       type: Permissions,
