@@ -1,5 +1,8 @@
+import { isObjectType } from "graphql"
 import { describe, expect, test } from "vitest"
 import { seed } from "../sandbox/seed.ts"
+import { makesCalls } from "../src/graph/cost.ts"
+import { schema } from "../src/graph/schema.ts"
 import { everyField } from "./support/everyField.ts"
 import { startAnswering, startFaultyUpstream } from "./support/faultyUpstream.ts"
 import { type Result, startGateway, startGatewayOn, type World } from "./support/gateway.ts"
@@ -75,6 +78,7 @@ const operations: Record<string, { query: string; variables?: Record<string, unk
   others: {
     query: `{ customMetadata { fields { ${metadataFields} } categories } node(id: "${ids.asset}") { id }
       _entities(representations: [{ __typename: "Computation", id: "${ids.run}" }]) { ... on Computation { name } }
+      capsules(ids: ["${ids.capsule}", "${ids.pipeline}"]) { name } pipelines(ids: ["${ids.pipeline}"]) { name }
       searchCapsules(first: 1) { ${page("name created")} } searchPipelines(first: 1) { ${page("name created")} }
       searchDataAssets(first: 1) { ${page("name created size")} } }`,
   },
@@ -107,7 +111,7 @@ const operations: Record<string, { query: string; variables?: Record<string, unk
     variables: { input: { capsuleId: ids.capsule, search: { query: "x" } } },
   },
   share: {
-    query: `${input("UpdateCapsulePermissions")} { ... on UpdateCapsulePermissionsPayload { ${permissions} } } }`,
+    query: `${input("UpdateCapsulePermissions")} { ... on UpdateCapsulePermissionsPayload { ${permissions} missing { everyone groups { group role } } remaining { everyone users { email role } } } } }`,
     variables: { input: { capsuleId: ids.capsule, everyone: "VIEWER" } },
   },
   sync: {
@@ -128,6 +132,14 @@ const subscriptions: Record<string, string> = {
     computation { outcome } dataAsset { name state } steps { status } complete refusal { message details } } }`,
   release: `subscription { release(capsuleId: "${ids.capsule}", jobId: "${ids.job}") { ${everyField("ReleaseJob")} } }`,
 }
+
+test("every field that makes calls, mutations aside, is asked for with odd values in the responses", () => {
+  const queries = [...Object.values(operations).map(({ query }) => query), ...Object.values(subscriptions)].join(" ")
+  const asked = new Set(queries.match(/\w+/g))
+  const types = Object.values(schema.getTypeMap()).filter((type) => isObjectType(type) && type.name !== "Mutation")
+  const fields = types.flatMap((type) => (isObjectType(type) ? Object.values(type.getFields()) : []))
+  expect(fields.filter((field) => makesCalls(field) && !asked.has(field.name)).map(({ name }) => name)).toEqual([])
+})
 
 /** What upstream answers to each call, with every key that it documents. */
 async function soundAnswers(fileUrl: string): Promise<Map<string, unknown>> {

@@ -37,8 +37,8 @@ export function nameOfGroup(entry: rest.GroupPermission): string {
  */
 export function missingPermissions(asked: rest.Permissions, actual: rest.Permissions): rest.Permissions | null {
   const missing: rest.Permissions = {}
-  const users = absent(asked.users, (usersOf(actual) ?? []).filter(isReadable), nameOfUser)
-  const groups = absent(asked.groups, (groupsOf(actual) ?? []).filter(isReadable), nameOfGroup)
+  const users = absent(asked.users, () => usersOf(actual) ?? [], nameOfUser)
+  const groups = absent(asked.groups, () => groupsOf(actual) ?? [], nameOfGroup)
   if (users.length > 0) missing.users = users
   if (groups.length > 0) missing.groups = groups
   if (asked.everyone !== undefined && asked.everyone !== (everyoneAt(actual)?.toLowerCase() ?? "none"))
@@ -46,11 +46,18 @@ export function missingPermissions(asked: rest.Permissions, actual: rest.Permiss
   return Object.keys(missing).length > 0 ? missing : null
 }
 
-/** The entries without one of the same name and role among the actual ones. */
-function absent<T extends Entry>(asked: readonly T[] = [], actual: readonly T[], nameOf: (entry: T) => string): T[] {
+/**
+ * The entries without one of the same name and role among the actual ones, which are read only if there are any: an unreadable one
+ * says nothing about what was not asked for.
+ */
+function absent<T extends Entry>(
+  asked: readonly T[] = [],
+  readActual: () => readonly T[],
+  nameOf: (entry: T) => string,
+): T[] {
   if (asked.length === 0) return []
   const keyOf = (entry: T) => JSON.stringify([nameOf(entry), roleAt(entry)?.toLowerCase()])
-  const present = new Set(actual.map(keyOf))
+  const present = new Set(readActual().map(keyOf))
   return asked.filter((entry) => !present.has(keyOf(entry)))
 }
 
