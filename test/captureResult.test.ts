@@ -1,5 +1,16 @@
-import { describe, expect, test } from "vitest"
+import { setFlagsFromString } from "node:v8"
+import { runInNewContext } from "node:vm"
+import { describe, expect, onTestFinished, test } from "vitest"
 import { seed, tokens } from "../sandbox/seed.ts"
+import { captureOnce } from "../src/graph/captureResult/capture.ts"
+import type { Context } from "../src/graph/context.ts"
+import { createContextBuilder } from "../src/http/buildContext.ts"
+import { RequestState } from "../src/http/requestState.ts"
+import { createLog } from "../src/log/log.ts"
+import { createPollers } from "../src/polling/pollers.ts"
+import { createTasks } from "../src/polling/tasks.ts"
+import { createUpstreamPool } from "../src/upstream/pool.ts"
+import { startFaultyUpstream } from "./support/faultyUpstream.ts"
 import { startGateway, startGatewayOn } from "./support/gateway.ts"
 import { type Following, follow, pushedTime, untilLive } from "./support/live.ts"
 
@@ -638,6 +649,62 @@ describe("permissions of a draft", () => {
     }
     expect(messages).toEqual([expect.stringMatching(/^not now\. The data asset is still a draft/), "not now."])
   })
+})
+
+test("a capture that waits for a draft keeps nothing of its request", async () => {
+  setFlagsFromString("--expose-gc")
+  const collectGarbage = runInNewContext("gc") as () => void
+  const draft = { id: "d1", state: "draft", name: "Aligned" }
+  const upstream = await startFaultyUpstream(({ path }) => ({
+    body: path.endsWith("search") ? { has_more: false, results: [] } : draft,
+  }))
+  const log = createLog("silent")
+  const pool = createUpstreamPool({
+    url: new URL(`${upstream.url}/`),
+    minServerVersion: "4.6.0",
+    timeoutMs: 5_000,
+    deadlineMs: 20_000,
+    connections: 1,
+    maxCalls: 100,
+    maxQueued: 10,
+    retryPercent: 0,
+    breakerCalls: 0,
+    sharedReads: true,
+    log,
+  })
+  const pollers = createPollers(pushedTime())
+  onTestFinished(() => {
+    pollers.close()
+    pool.close()
+  })
+  const tasks = createTasks()
+  const build = createContextBuilder({ log, pool, pollers, tasks })
+
+  async function begin(): Promise<WeakRef<object>[]> {
+    const state = new RequestState(log, {}, { token: { value: "ada" }, tokenDigest: "ada", key: "ada" })
+    const context = {}
+    build(context, state)
+    const request = {
+      computationId: "c1",
+      params: { name: "Aligned", tags: [], mount: "m" },
+      permissions: { everyone: "viewer" },
+      polling: { fastestMs: undefined, timeLimitMs: undefined },
+    }
+    await captureOnce(context as Context, request)
+    state.endCalls()
+    return [state, context, request, request.params].map((value) => new WeakRef(value))
+  }
+
+  const kept = await begin()
+  await expect.poll(() => pollers.counts.pollers).toBe(1)
+  expect(tasks.count).toBe(1)
+  await expect
+    .poll(() => {
+      collectGarbage()
+      return kept.map((value) => value.deref() !== undefined)
+    })
+    .toEqual([false, false, false, false])
+  expect(tasks.count).toBe(1)
 })
 
 describe("polling interval and time limit", () => {

@@ -6,7 +6,7 @@ import type { Context } from "../graph/context.ts"
 import { RecentChanges } from "../graph/recentChanges.ts"
 import type { Log } from "../log/log.ts"
 import type { Pollers } from "../polling/pollers.ts"
-import type { Tasks } from "../polling/tasks.ts"
+import type { TaskMemo, Tasks } from "../polling/tasks.ts"
 import type { Upstream } from "../upstream/client.ts"
 import type { UpstreamPool } from "../upstream/pool.ts"
 import { createRedaction } from "../upstream/redaction.ts"
@@ -33,7 +33,7 @@ export function createContextBuilder(options: {
   const typeById = new TwoGenerationCache(maxTypes)
   const recentChanges = new RecentChanges()
 
-  return (context, state) => {
+  const build: BuildContext = (context, state) => {
     if (state.isAgentIdInvalid) throw badUserInput("Agent-Id must be 1 to 256 printable ASCII characters.")
     const upstream = pool.forCaller(state)
     state.upstream = upstream
@@ -56,27 +56,31 @@ export function createContextBuilder(options: {
         state.upstream = pool.forCaller(state)
         Object.assign(context, { upstream: state.upstream, perRequest: undefined })
       },
-      runToCompletion: (key, wanted, work) =>
-        // The same work does not run twice at once, whichever tokens and agents act. Agents do not share an outcome.
-        tasks.run(state.tokenDigest, JSON.stringify(key), JSON.stringify([state.key, wanted]), async (memo) => {
-          const fresh = () => ({ upstream: pool.forCaller(state), perRequest: undefined })
-          const own: Context = {
-            ...(context as Context),
-            ...fresh(),
-            reset() {
-              own.upstream.end()
-              Object.assign(own, fresh())
-            },
-          }
-          try {
-            return await work(own, memo)
-          } finally {
-            own.upstream.end()
-          }
-        }),
+      runToCompletion: (key, wanted, work) => runTask(state.forTask(), key, wanted, work),
     }
     Object.assign(context, own)
   }
+
+  /** A function of its own, so that no closure of a task refers to the request that began it: a task can take a day. */
+  function runTask<T>(
+    state: RequestState,
+    key: readonly string[],
+    wanted: unknown,
+    work: (context: Context, memo: TaskMemo) => Promise<T>,
+  ): Promise<T> {
+    // The same work does not run twice at once, whichever tokens and agents act. Agents do not share an outcome.
+    return tasks.run(state.tokenDigest, JSON.stringify(key), JSON.stringify([state.key, wanted]), async (memo) => {
+      const context = {}
+      build(context, state)
+      try {
+        return await work(context as Context, memo)
+      } finally {
+        state.endCalls()
+      }
+    })
+  }
+
+  return build
 }
 
 /** Reads once, with an upstream of its own that ends with the read. */

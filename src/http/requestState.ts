@@ -93,6 +93,12 @@ export class RequestState implements RequestInfo {
     return this.#controller.signal
   }
 
+  /** The state of work that goes on after the request. Has only the request's sender, id and cost, and nothing of its operation. */
+  forTask(): RequestState {
+    const headers = { "x-request-id": this.requestId, "agent-id": this.agentId }
+    return Object.assign(new RequestState(this.#gatewayLog, headers, this.identity), { cost: this.cost })
+  }
+
   /** Cancels the calls in flight, and every later one. */
   endCalls(): void {
     this.upstream?.end()

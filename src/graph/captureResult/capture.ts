@@ -46,9 +46,13 @@ export async function captureOnce(context: Context, request: CaptureRequest): Pr
   if (Object.keys(request.permissions).length === 0) {
     return { dataAsset, steps: [create], finished: Promise.resolve([create]) }
   }
-  const shared = shareOnce(context, dataAsset, request)
-  const finished = shared.then((share) => [create, share])
+  const finished = bothSteps(create, shareOnce(context, dataAsset, request))
   return { dataAsset, steps: [create, pending], finished }
+}
+
+/** Outside of `captureOnce`, whose closures refer to the whole request. */
+async function bothSteps(create: Step, share: Promise<Step>): Promise<Step[]> {
+  return [create, await share]
 }
 
 const pending: Step = { step: "set_permissions", status: "pending" }
@@ -159,33 +163,26 @@ async function earlierCapture(
  * Goes on if the client leaves. A failure is logged, because the client may be gone. Never rejects.
  */
 function shareOnce(context: Context, dataAsset: rest.DataAsset, request: CaptureRequest): Promise<Step> {
+  // What the task refers to is kept for as long as the data asset is a draft, so it is little.
   const { permissions, polling } = request
   const { id } = dataAsset
+  const wasReady = isReady(dataAsset, context)
   const share = async (own: Context): Promise<Failure | undefined> => {
-    await untilReady(own, dataAsset, polling)
+    if (!wasReady) await untilReady(own, id, polling)
     own.reset()
     await sendPermissions(own, "data_assets", id, permissions)
     own.reset()
     return checkPermissions(own, id, permissions)
   }
   const key = ["captureResult permissions", id]
-  return (
-    context
-      .runToCompletion(key, permissions, async (own): Promise<Step> => {
-        const failure = await share(own).catch((error: unknown) => failureOf(error, own.state))
-        if (failure === undefined) return { step: "set_permissions", status: "done" }
-        own.state.log.warn({ dataAssetId: id, ...failure }, "the permissions of a captured result were not set")
-        return { step: "set_permissions", status: "failed", failure }
-      })
-      // The caller has too many tasks.
-      .catch(
-        (error: unknown): Step => ({
-          step: "set_permissions",
-          status: "failed",
-          failure: failureOf(error, context.state),
-        }),
-      )
-  )
+  const step = context.runToCompletion(key, permissions, async (own): Promise<Step> => {
+    const failure = await share(own).catch((error: unknown) => failureOf(error, own.state))
+    if (failure === undefined) return { step: "set_permissions", status: "done" }
+    own.state.log.warn({ dataAssetId: id, ...failure }, "the permissions of a captured result were not set")
+    return { step: "set_permissions", status: "failed", failure }
+  })
+  // Rejects if the caller has too many tasks.
+  return step.catch((error) => ({ step: "set_permissions", status: "failed", failure: toFailure(error) as Failure }))
 }
 
 /** The error as data. One that is a bug is logged and masked. */
@@ -197,11 +194,10 @@ function failureOf(error: unknown, { requestId, log }: RequestInfo): Failure {
 const defaultReadyLimitMs = 24 * 3_600_000
 
 /** Waits until the data asset is READY. Throws if its creation fails, if it cannot be read, or at the time limit. */
-async function untilReady(context: Context, dataAsset: rest.DataAsset, polling: Polling): Promise<void> {
-  if (isReady(dataAsset, context)) return
+async function untilReady(context: Context, id: string, polling: Polling): Promise<void> {
   const timeLimitMs = polling.timeLimitMs ?? defaultReadyLimitMs
   let latest: rest.DataAsset | undefined
-  for await (const update of watchDataAsset(dataAsset.id, context, { ...polling, timeLimitMs })) {
+  for await (const update of watchDataAsset(id, context, { ...polling, timeLimitMs })) {
     if ("error" in update) throw update.error
     if (update.isFinal) latest = update.value
   }
