@@ -1,9 +1,9 @@
 import type { RecordedRequest } from "./request.ts"
 
-const holdTimeoutMs = 5_000
+const holdTimeoutMs = 30_000
 
 export interface Hold {
-  /** The requests that wait, once there are `count` of them. Rejects after five seconds, naming those that are there. */
+  /** The requests that wait, once there are `count` of them. Rejects after 30 seconds, naming those that are there. */
   waitFor(count: number): Promise<RecordedRequest[]>
   /** Releases the requests that wait now. */
   release(): void

@@ -1,7 +1,6 @@
 import { randomBytes } from "node:crypto"
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
 import type { AddressInfo } from "node:net"
-import { setTimeout as sleep } from "node:timers/promises"
 import { createApi } from "./api.ts"
 import { computationRoutes } from "./computations.ts"
 import { customMetadataRoutes } from "./customMetadata.ts"
@@ -26,7 +25,7 @@ import { createClock, createWorld } from "./world.ts"
 export interface Sandbox {
   /** "http://127.0.0.1:PORT"; the API is under /api/v1. */
   url: string
-  /** API requests in order of arrival; very old ones are forgotten. */
+  /** API requests in order of arrival; very old ones are dropped. */
   requests: RecordedRequest[]
   /** Requests to "GET /capsules/ID"; "*" stands for any one path segment. */
   requestsTo(methodAndPath: string): RecordedRequest[]
@@ -110,7 +109,7 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
     const parsed = parse(request, text)
     const failure = plannedFailure(request) ?? randomFailure()
     const waitMs = latencyMs + (slowRate > 0 && chance() < slowRate ? slowMs : 0)
-    if (waitMs > 0) await sleep(waitMs, undefined, { signal: gone.signal }).catch(() => {})
+    if (waitMs > 0) await sleep(waitMs, gone.signal)
     for (const hold of [...holds]) await hold.wait(request, gone.signal)
     // A client that disconnected while waiting has changed nothing.
     if (gone.signal.aborted) return
@@ -198,6 +197,17 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
       })
     },
   }
+}
+
+/** Resolves after this time, or when the signal aborts. Uses the global timer, which tests replace. */
+function sleep(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms)
+    signal.addEventListener("abort", () => {
+      clearTimeout(timer)
+      resolve()
+    })
+  })
 }
 
 function visibleHost(host: string): string {

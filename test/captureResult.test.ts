@@ -39,7 +39,7 @@ async function start(options: Parameters<typeof startGateway>[0] = {}) {
   return {
     ...world,
     time,
-    /** Subscribes, `runningAlignment` being what is captured unless `more` says otherwise. */
+    /** Subscribes to a capture, of `runningAlignment` unless `more` has another run. */
     capture: (more: object = {}, selection = progress, accept = "", headers: Record<string, string> = {}) =>
       follow(
         url,
@@ -47,8 +47,8 @@ async function start(options: Parameters<typeof startGateway>[0] = {}) {
         headers,
       ),
     /**
-     * Lets so much time pass, once so many pollers wait. When a data asset has been read there are two: what the run was
-     * read by rests for five seconds.
+     * Lets so much time pass, once so many pollers wait. After a data asset was read there are two, because the run's poller
+     * cools down for five seconds.
      */
     async pass(seconds: number, waiting = 1) {
       await time.waits(waiting)
@@ -62,7 +62,7 @@ async function start(options: Parameters<typeof startGateway>[0] = {}) {
 
 const eventOf = async (capture: Following) => (await capture.next())?.data.captureResult
 
-/** The first event that fits; undefined if the stream completes before. */
+/** The first event that matches; undefined if the stream completes before. */
 // biome-ignore lint/suspicious/noExplicitAny: events are as loosely typed as answers.
 async function until(capture: Following, fits: (event: Record<string, any>) => unknown) {
   for (;;) {
@@ -127,8 +127,8 @@ describe("a result is captured when its run has ended", () => {
 
   test("each step of a capture has a deadline of its own", async () => {
     const { capture, pass, created } = await start({
-      sandbox: { latencyMs: 120 },
-      config: { requestDeadlineMs: 400 },
+      sandbox: { latencyMs: 200 },
+      config: { requestDeadlineMs: 1_000 },
     })
     const following = await capture({ computationId: seed.countedCells, permissions: forGrace })
     const event = await until(following, ({ steps }) => steps.length > 0)
@@ -238,7 +238,7 @@ describe("nothing is captured", () => {
   })
 })
 
-test("an outcome that is accepted is captured", async () => {
+test("a run with an accepted outcome is captured", async () => {
   const { capture, pass, created } = await start()
   const following = await capture({ computationId: seed.hollowSuccess }, progress, ", accept: [SUCCEEDED, SUSPECT]")
   const event = await until(following, ({ steps, refusal }) => steps.length > 0 || refusal)
@@ -248,7 +248,7 @@ test("an outcome that is accepted is captured", async () => {
   expect(created()).toHaveLength(1)
 })
 
-test("permissions that are refused are a step that failed; the data asset is followed all the same", async () => {
+test("refused permissions fail their step of a capture, and the data asset is still followed", async () => {
   const { capture, pass, sandbox } = await start()
   sandbox.failNext("POST /data_assets/*/permissions", { status: 403, body: { message: "no sharing today" } })
   const following = await capture({ computationId: seed.countedCells, permissions: forGrace })
@@ -263,7 +263,7 @@ test("permissions that are refused are a step that failed; the data asset is fol
     complete: false,
   })
 
-  // Subscribing again does what is left.
+  // Subscribing again does the remaining steps.
   const again = await (await capture({ computationId: seed.countedCells, permissions: forGrace })).rest()
   expect(again.at(-1)?.data.captureResult).toMatchObject({
     steps: [
@@ -410,7 +410,7 @@ describe("a client that leaves", () => {
   })
 })
 
-describe("two at once", () => {
+describe("two captures at once", () => {
   test("two equal captures at once make one data asset", async () => {
     const { capture, pass, sandbox, created, shared } = await start()
     const both = await Promise.all([1, 2].map(() => capture({ permissions: forGrace })))
@@ -755,12 +755,12 @@ describe("polling interval and time limit", () => {
   })
 })
 
-describe("where the answer to the creation is missing", () => {
+describe("a creation whose response is lost", () => {
   test.each([
     ["lost", "reset"],
-    ["a failure", { status: 502 }],
+    ["a 502", { status: 502 }],
     ["unreadable", { status: 200, body: "<html>" }],
-  ] as const)("or %s, a look tells that it happened", async (_name, afterwards) => {
+  ] as const)("a search finds a data asset whose creation's response was %s", async (_name, afterwards) => {
     const { capture, sandbox, created } = await start()
     sandbox.failNext("POST /data_assets", { afterwards })
     const following = await capture({ computationId: seed.countedCells })
@@ -811,7 +811,7 @@ test("a data asset that was deleted is made again, and one that is deleted meanw
   expect(created()).toHaveLength(2)
 })
 
-test("60 captures opened and left, some before and some after their run's end, leave nothing behind", async () => {
+test("60 captures whose clients leave, before or after the end of their run, leave nothing behind", async () => {
   const { capture, gateway, time, sandbox, created } = await start()
   const waiting = await Promise.all(Array.from({ length: 30 }, (_, index) => capture({ name: `Waiting ${index}` })))
   for (const one of waiting) await eventOf(one)
@@ -829,7 +829,7 @@ test("60 captures opened and left, some before and some after their run's end, l
   expect(sandbox.requestsTo("GET /computations/*")).toHaveLength(2)
 })
 
-/** The same capture through a gateway of its own. */
+/** The same capture through another gateway. */
 async function another(url: string, more: object): Promise<Following> {
   const { gateway } = startGatewayOn(url)
   return follow(

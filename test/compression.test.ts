@@ -118,14 +118,12 @@ describe.each([
       )
       setTimeout(() => socket.destroy(), round * 20)
     }
-    await expect
-      .poll(() => gateway.stats, { timeout: 10_000 })
-      .toMatchObject({ requests: 0, openResponses: 0, connections: 0 })
+    await expect.poll(() => gateway.stats).toMatchObject({ requests: 0, openResponses: 0, connections: 0 })
     expect(decoded(await send(url, { ...asAda, "accept-encoding": "gzip" }, query))).toContain("data")
   })
 })
 
-test("events of a subscription and answers of /ready are not compressed", async () => {
+test("events of a subscription and responses of /ready are not compressed", async () => {
   const { gateway } = await startGateway()
   const url = await gateway.listen()
   const headers = { ...asAda, "accept-encoding": "gzip, br, zstd", accept: "text/event-stream" }
@@ -135,7 +133,7 @@ test("events of a subscription and answers of /ready are not compressed", async 
   expect((await send(`${url}/ready`, { "accept-encoding": "gzip" })).headers).not.toHaveProperty("content-encoding")
 })
 
-test("thirty responses of 4 MB at once are all right, and /health is answered meanwhile", async () => {
+test("thirty responses of 4 MB at once are complete, and /health is answered meanwhile", async () => {
   const { url, gateway } = await startWith(text(4_000_000))
   const responses = Array.from({ length: 30 }, async () => {
     const response = await send(url, { ...asAda, "accept-encoding": "br" }, query)
@@ -155,7 +153,7 @@ describe("responses that are compressed at once", () => {
     hasData: true,
   })
 
-  test("beyond 64 MiB of responses that wait, further ones are sent as they are, or compressed at once if the client excludes that", async () => {
+  test("responses beyond 64 MiB that wait for compression are sent uncompressed, or compressed at once if the client excludes that", async () => {
     const compress = createCompression()
     const sent: (string | number | undefined)[] = []
     const all = Array.from(
@@ -187,7 +185,7 @@ describe("responses that are compressed at once", () => {
     expect(String(zstdDecompressSync(late?.body as Buffer))).toBe("a".repeat(100_000))
     await Promise.all(all)
     expect(sent.slice(4)).toEqual(["gzip", "gzip", "gzip", "gzip"])
-    // Their bytes are free again.
+    // Their bytes are released.
     await new Promise<void>((resolve) =>
       compress(
         response(64 * 1024 * 1024),

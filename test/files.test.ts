@@ -328,7 +328,7 @@ describe("files", () => {
     [206, "UPSTREAM_INVALID_RESPONSE"],
     [304, "UPSTREAM_INVALID_RESPONSE"],
     [416, "UPSTREAM_INVALID_RESPONSE"],
-  ])("a file that the storage answers with %i is %s, and asks for no sign-in", async (status, code) => {
+  ])("a file that the storage answers with %i is %s, and is no UNAUTHENTICATED", async (status, code) => {
     const storage = await startStorage((_request, response) => response.writeHead(status).end())
     const { ask, lines } = startGatewayOn(storage.url)
     const result = await ask(resultFile("text"))
@@ -346,7 +346,7 @@ describe("files", () => {
   })
 })
 
-/** A server on this machine that no file may be fetched from. */
+/** A server on this machine, from which no file may be fetched. */
 async function startSecret() {
   let visits = 0
   const server = createTcpServer((socket) => {
@@ -391,7 +391,7 @@ const places = [
   "http://",
 ]
 
-describe("an address", () => {
+describe("the address of a file", () => {
   const expectRefusal = (result: Result, lines: unknown[], place: string) => {
     expect(result.data.computation.resultFile).toEqual({ text: null })
     expect(codes(result)).toEqual(["UPSTREAM_INVALID_RESPONSE"])
@@ -435,7 +435,7 @@ describe("an address", () => {
     const address = `http://files.example:${secret.port}/?${signature}`
     const storage = await startStorage(() => {}, { addressOf: () => address })
     const { ask, lines, gateway } = startGatewayOn(storage.url)
-    // Listening looks a name up too.
+    // Listening resolves a name too.
     await gateway.listen()
     const found = ["93.184.215.14", "127.0.0.1"].map((place) => ({ address: place, family: 4 }))
     const lookup = vi.spyOn(dns, "lookup")
@@ -478,13 +478,13 @@ describe("an address", () => {
     ["a tunnel's", "2002:7f00:1::1", false],
     ["a broadcast", "255.255.255.255", false],
     ["no address", "example.org", false],
-  ])("%s, %s, is recognized as public or not", (_what, address, isPublic) => {
+  ])("the address %s, %s, is recognized as public or not", (_what, address, isPublic) => {
     expect(isPublicAddress(address)).toBe(isPublic)
   })
 })
 
-describe("redirects between public places", () => {
-  /** Fetches from servers on this machine as if they were public ones. */
+describe("redirects between public addresses", () => {
+  /** Fetches from servers on this machine as if their addresses were public. */
   const fetchFrom = async (answer: Answer) => {
     const { url, requests } = await startFaultyUpstream(answer)
     const agent = new Agent()
@@ -508,14 +508,14 @@ describe("redirects between public places", () => {
         : { body: "here" }
     }
 
-  test("redirects between public places are followed three times", async () => {
+  test("redirects between public addresses are followed three times", async () => {
     const { requests, reply } = await fetchFrom(onward(3))
     expect(String((await reply).body)).toBe("here")
     expect(requests.map(({ path }) => path)).toEqual([`/0?${signature}`, "/1", "/2", "/3"])
     for (const { headers } of requests) expect(headers).not.toHaveProperty("referer")
   })
 
-  test("redirects between public places are not followed a fourth time", async () => {
+  test("redirects between public addresses are not followed a fourth time", async () => {
     const { requests, reply } = await fetchFrom(onward(4))
     await expect(reply).rejects.toThrow("more than 3 redirects")
     expect(requests).toHaveLength(4)
@@ -619,7 +619,7 @@ describe("a storage", () => {
           atOnce -= 1
           response.end(path)
         })
-        // The last few would wait in vain for eight of them.
+        // The last ones are fewer than eight.
         if (waiting.length === 8 || storage.reads().length > 24) for (const go of waiting.splice(0)) go()
       },
       { files },
@@ -630,7 +630,7 @@ describe("a storage", () => {
     expect(most).toBe(8)
   })
 
-  test("one request downloads no more than some 24 MiB", async () => {
+  test("one request downloads at most 31 MiB of files of 1 MiB each", async () => {
     const content = "x".repeat(1024 * 1024)
     const files = Array.from({ length: 60 }, (_, index) => ({ name: `${index}.txt` }))
     const storage = await startStorage((_request, response) => response.end(content), { files })
@@ -696,7 +696,7 @@ describe("a file that one request shows hundreds of times", () => {
       const url = await gateway.listen()
       const started = cpuMs()
       const health = async () => {
-        await expect.poll(() => storage.reads().length, { timeout: 10_000 }).toBeGreaterThan(0)
+        await expect.poll(() => storage.reads().length).toBeGreaterThan(0)
         const asked = cpuMs()
         await fetch(`${url}/health`)
         return cpuMs() - asked
@@ -737,7 +737,7 @@ describe("a file that one request shows hundreds of times", () => {
       ])
       expect(JSON.stringify(answer.errors ?? [])).not.toContain("INTERNAL_SERVER_ERROR")
       expect(cpuMs() - started).toBeLessThan(4_000)
-      // Its last 64 KiB, and where those are not all of it, its last MiB.
+      // Its last 64 KiB, and its last MiB if that is not the whole file.
       expect(storage.reads()).toHaveLength(2)
     },
   )

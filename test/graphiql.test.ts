@@ -63,7 +63,7 @@ async function startServer({ token }: { token?: string } = {}) {
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/graphql`, ended: ended.promise }
 }
 
-/** A page in a browser that has never been here, and all it complains of and asks for. */
+/** A page in a new browser profile, with its errors and requests. */
 async function openPage(url: string) {
   const context = await browser.newContext()
   onTestFinished(() => context.close())
@@ -80,7 +80,7 @@ async function openPage(url: string) {
   return { page, complaints, requested, transferred }
 }
 
-/** Bytes on the wire for the page and its assets, headers included; what the browser's cache holds counts nothing. */
+/** Bytes on the wire for the page and its assets, headers included, without what the browser has cached. */
 async function countTransferred(page: Page) {
   let bytes = 0
   const network = await page.context().newCDPSession(page)
@@ -97,8 +97,8 @@ async function countTransferred(page: Page) {
 
 const run = (page: Page) => page.getByRole("button", { name: "Execute query" }).click()
 /**
- * Runs what the editor has come to show until the result has this text: for a moment after a change GraphiQL still sends the
- * name of the operation before, and a machine is quicker than that.
+ * Runs the operation in the editor until the result has this text. For a moment after a change GraphiQL still sends the
+ * name of the operation before.
  */
 const runUntilShown = (page: Page, text: string) =>
   expect
@@ -114,9 +114,9 @@ const runUntilShown = (page: Page, text: string) =>
 const stop = (page: Page) => page.getByRole("button", { name: "Stop query" }).click()
 const openTab = (page: Page, name: string) => page.getByRole("tab", { name }).click()
 const textOf = (page: Page, region: string) => page.getByRole("region", { name: region, exact: true }).innerText()
-const shown = (page: Page, region: string) => expect.poll(() => textOf(page, region), { timeout: 10_000 })
+const shown = (page: Page, region: string) => expect.poll(() => textOf(page, region))
 
-/** A plain GET (or HEAD) whose path is sent as it stands, which fetch would tidy up. */
+/** A plain GET or HEAD whose path is sent unchanged, which fetch would normalize. */
 async function get(address: string, headers: IncomingHttpHeaders = {}, method = "GET") {
   const [, origin, path] = /^(http:\/\/[^/]+)(.*)$/.exec(address)!
   const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>()
@@ -163,7 +163,7 @@ test("a browser at / gets a page whose style is applied and whose link leads to 
   expect(complaints).toEqual([])
 })
 
-test("the examples are three tabs, each ready to run", async () => {
+test("GraphiQL's examples are three tabs, each ready to run", async () => {
   const { url } = await startServer()
   const { page } = await openPage(url)
   await expect.poll(() => page.getByRole("tab").allInnerTexts()).toEqual(["Greeting", "WhoAmI", "Countdown"])
@@ -181,18 +181,18 @@ test("the demo's token is preset in every tab, whatever its characters, again on
   await runUntilShown(page, `Bearer ${TOKEN}`)
   // GraphiQL stores its tabs half a second after a change.
   const stored = () => page.evaluate("JSON.stringify(localStorage)")
-  await expect.poll(stored, { timeout: 5_000 }).toContain("graphiql:tabState")
+  await expect.poll(stored).toContain("graphiql:tabState")
   expect(await stored()).not.toContain("cop_demo")
   await page.goto(url)
   await shown(page, "Headers").toContain(TOKEN)
   await page.getByRole("button", { name: "Show History" }).click()
   await page.getByRole("button", { name: "WhoAmI", exact: true }).click()
   await runUntilShown(page, `Bearer ${TOKEN}`)
-  // A run that came too soon was refused, and the browser notes that.
+  // The browser reports the refusal of an operation that was sent too early.
   expect(complaints.filter((complaint) => !complaint.includes("status of 400"))).toEqual([])
 })
 
-test("without a token the page shows where to put one", async () => {
+test("without a token GraphiQL shows where to put one", async () => {
   const { url } = await startServer()
   expect(String((await get(url, NAVIGATION)).body)).not.toContain("cop_")
   const { page } = await openPage(url)
@@ -236,7 +236,7 @@ test("GraphiQL's own dialogs and documentation pass the content security policy"
   expect(complaints).toEqual([])
 })
 
-test("the first visit transfers less than a megabyte, the next one only the page", async () => {
+test("the first visit of GraphiQL transfers less than a megabyte, the next one only the page", async () => {
   const { url } = await startServer()
   const { page, transferred } = await openPage(url)
   await page.waitForLoadState("networkidle")
@@ -248,7 +248,7 @@ test("the first visit transfers less than a megabyte, the next one only the page
   expect(second).toBeLessThan(5_000)
 })
 
-test("the page runs no script but its own, is kept nowhere and fits in no frame", async () => {
+test("GraphiQL's page runs no script but its own, is not cached and can't be framed", async () => {
   const { url } = await startServer({ token: TOKEN })
   const { status, headers, body } = await get(url, NAVIGATION)
   expect(status).toBe(200)
@@ -266,7 +266,7 @@ test("the page runs no script but its own, is kept nowhere and fits in no frame"
   expect((await get(url, NAVIGATION)).headers["content-security-policy"]).not.toBe(policy)
 })
 
-test("assets never change, travel compressed and are not sent again to who has them", async () => {
+test("GraphiQL's assets are immutable and compressed, and are not sent again to clients that have them", async () => {
   const { url } = await startServer()
   const assets = await assetsOf(url)
   expect(assets).toHaveLength(5)
@@ -290,7 +290,7 @@ test("assets never change, travel compressed and are not sent again to who has t
   }
 })
 
-test("nothing but the known assets is served", async () => {
+test("nothing but GraphiQL's known assets is served", async () => {
   const { url } = await startServer()
   const [asset] = await assetsOf(url)
   const folder = asset!.slice(0, asset!.lastIndexOf("/"))
@@ -307,7 +307,7 @@ test("nothing but the known assets is served", async () => {
   }
 })
 
-test("HEAD answers as GET does, without the body", async () => {
+test("HEAD of GraphiQL's page is answered like GET, without the body", async () => {
   const { url } = await startServer()
   for (const address of [url, ...(await assetsOf(url))]) {
     const whole = await get(address, NAVIGATION)
@@ -317,13 +317,13 @@ test("HEAD answers as GET does, without the body", async () => {
   }
 })
 
-test("a script of another site cannot read the page", async () => {
+test("a script of another site cannot read GraphiQL's page", async () => {
   const { url } = await startServer({ token: TOKEN })
   const { body } = await get(url, { ...NAVIGATION, origin: "https://elsewhere.example" })
   expect(String(body)).not.toContain("cop_demo")
 })
 
-test("only who prefers HTML gets the page; operations go on as ever", async () => {
+test("only clients that prefer HTML get GraphiQL's page, and operations are executed as before", async () => {
   const { url } = await startServer()
   const query = `${url}?query=%7B__typename%7D`
   for (const accept of ["*/*", "application/json", "application/graphql-response+json, text/html;q=0.5"]) {

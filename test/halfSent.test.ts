@@ -32,7 +32,7 @@ async function connectFrom(localAddress: string, url: string): Promise<Socket> {
   return socket
 }
 
-/** What has come over a connection so far. */
+/** The text that a connection has received so far. */
 function reading(socket: Socket): { text: string; closed: boolean } {
   const read = { text: "", closed: false }
   socket.on("data", (chunk) => (read.text += chunk))
@@ -40,11 +40,9 @@ function reading(socket: Socket): { text: string; closed: boolean } {
   return read
 }
 
-const untilRead = (read: { text: string }, expected: RegExp | string) =>
-  expect.poll(() => read.text, { timeout: 5_000 }).toMatch(expected)
+const untilRead = (read: { text: string }, expected: RegExp | string) => expect.poll(() => read.text).toMatch(expected)
 
-const untilStats = (gateway: { stats: object }, stats: object) =>
-  expect.poll(() => gateway.stats, { timeout: 5_000 }).toMatchObject(stats)
+const untilStats = (gateway: { stats: object }, stats: object) => expect.poll(() => gateway.stats).toMatchObject(stats)
 
 async function ask(socket: Socket): Promise<void> {
   const read = reading(socket)
@@ -54,7 +52,7 @@ async function ask(socket: Socket): Promise<void> {
 
 describe("a request that is half sent", () => {
   test.each([true, false])(
-    "a request that is half sent takes no place from others (fast path: %s)",
+    "requests that are half sent do not count towards the limits of requests (fast path: %s)",
     async (fastPath) => {
       const { gateway } = await startGateway({
         fastPath,
@@ -135,7 +133,7 @@ describe("a request that is half sent", () => {
     expect(reads.at(-1)?.text).toBe("")
     other.write("}")
     await untilRead(read, answered)
-  }, 20_000)
+  })
 
   test("a body that arrives too slowly ends its request, even if some of it arrives all the time", async () => {
     const { gateway } = await startGateway({
@@ -268,8 +266,8 @@ describe("connections beyond the limit", () => {
   })
 })
 
-describe("on one connection", () => {
-  test("requests sent in a row are answered in their order", async () => {
+describe("requests on one connection", () => {
+  test("requests on one connection are answered in their order", async () => {
     const { gateway } = await startGateway()
     const socket = await connect(await gateway.listen())
     const read = reading(socket)
@@ -280,7 +278,7 @@ describe("on one connection", () => {
       .toEqual([answered, '{"data":{"second":"Query"}}', answered])
   })
 
-  test("a request that is half sent behind one at work has its time from when that one is answered", async () => {
+  test("the timeout of a half-sent request behind another one begins when that one is answered", async () => {
     const { gateway, sandbox } = await startGateway({
       clientTimeouts: { bodyMs: 200, bodyGraceMs: 200, checkIntervalMs: 50 },
     })
@@ -307,7 +305,7 @@ describe("on one connection", () => {
     const socket = await connect(await gateway.listen())
     const read = reading(socket)
     socket.write(text)
-    // At once, before the body is there.
+    // The response is sent before the body has arrived.
     await untilRead(read, new RegExp(`^HTTP/1.1 ${status} `))
     socket.write(" ".repeat(Number(/Content-Length: (\d+)/.exec(text)?.[1])))
     socket.write(whole)
@@ -340,7 +338,7 @@ describe("on one connection", () => {
     await expect.poll(() => refusal.closed).toBe(true)
   })
 
-  test("an upgrade that nobody offers is ignored, and CONNECT is closed", async () => {
+  test("an upgrade to a protocol that is not offered is ignored, and CONNECT is closed", async () => {
     const { gateway } = await startGateway()
     const url = await gateway.listen()
     const socket = await connect(url)

@@ -8,7 +8,7 @@ import { hostileTexts } from "./support/hostileTexts.ts"
 import { exchangeRaw } from "./support/socket.ts"
 import { statedLimit, type TextPlace, textPlaces } from "./support/textPlaces.ts"
 
-/** How to come to the fields of each type that take texts. */
+/** The operations that select fields of each type with texts as arguments. */
 const ways: Record<string, (fields: string) => string> = {
   Query: (fields) => `query (DECLARED) { ${fields} }`,
   Mutation: (fields) => `mutation (DECLARED) { ${fields} }`,
@@ -22,7 +22,7 @@ const ways: Record<string, (fields: string) => string> = {
 
 const places = textPlaces(schema)
 const kibibyte = 1024
-/** Of a body, for all that isn't the texts themselves; in JSON a character may take six bytes. */
+/** The bytes of texts in a body. In JSON a character may take six bytes. */
 const roomForTexts = 700 * kibibyte
 
 interface Body {
@@ -30,7 +30,7 @@ interface Body {
   variables: Record<string, unknown>
 }
 
-/** Operations that give the place each of these texts, several of them in one as far as a body has room. */
+/** Operations with each of these texts at the place, as many in one operation as fit into a body. */
 function* operationsWith(place: TextPlace, texts: readonly string[]): Iterable<Body> {
   const { type, field } = place
   const selection = isLeafType(getNamedType(field.type)) ? "" : " { __typename }"
@@ -98,14 +98,14 @@ test("every type with fields that take texts is reached", () => {
   expect([...new Set(places.map(({ type }) => type.name))].sort()).toEqual(Object.keys(ways).sort())
 })
 
-describe.each(Object.entries(environments))("in %s, others are answered while somebody sends", (name, config) => {
-  test("hostile texts to every argument, each as long as reaches its resolver", { timeout: 60_000 }, async () => {
+describe.each(Object.entries(environments))("hostile texts in %s", (name, config) => {
+  test("hostile texts as any argument, each as long as the argument's limit, do not block other requests", async () => {
     const world = await startGateway({ config: { ...config, ...unlimited } })
     const url = await world.gateway.listen()
     const all = async () => {
       for (const [index, place] of places.entries()) {
         const texts = Object.values(hostileTexts(statedLimit(place.input.description) - 1))
-        // Where it would take too long, each place gets some of the texts, by turns.
+        // Where it would take too long, each place gets some of the texts, which alternate.
         const some = place.type.name === "Subscription" ? 1 : name === "production" ? texts.length : 6
         const turn = Array.from({ length: some }, (_, at) => texts[(index * some + at) % texts.length] as string)
         for (const body of operationsWith(place, turn)) {
@@ -120,7 +120,7 @@ describe.each(Object.entries(environments))("in %s, others are answered while so
     expect(errorsIn(world)).toEqual([])
   })
 
-  test("hostile texts of 200 KiB as any kind of variable, as a literal and as the document", {
+  test("hostile texts of 200 KiB as variables, as literals and as documents do not block other requests", {
     timeout: 60_000,
   }, async () => {
     const world = await startGateway({ config: { ...config, ...unlimited } })
@@ -153,7 +153,7 @@ describe.each(Object.entries(environments))("in %s, others are answered while so
     expect(errorsIn(world)).toEqual([])
   })
 
-  test("hostile headers of fifteen kibibytes", { timeout: 60_000 }, async () => {
+  test("hostile headers of 15 KiB do not block other requests", async () => {
     const world = await startGateway({ config: { ...config, ...unlimited, trustedProxies: 1 } })
     const url = await world.gateway.listen()
     const body = '{"query":"{ __typename }"}'
@@ -173,7 +173,7 @@ describe.each(Object.entries(environments))("in %s, others are answered while so
     const all = async () => {
       for (const [header, write] of forms) {
         for (const text of Object.values(hostileTexts(15 * kibibyte - 100))) {
-          // Half of a request would wait for its other half.
+          // With a line break in it the gateway would wait for the rest of the request.
           const value = write(text).replaceAll(/[\n\0]/g, " ")
           const headers: Record<string, string> = {
             Host: "127.0.0.1",

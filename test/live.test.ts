@@ -63,7 +63,7 @@ describe("following an object", () => {
     expect(await asset.rest()).toEqual([{ data: { dataAsset: { state: "READY", size: 4_404_019_200 } } }])
   })
 
-  test("an object that is final already gives one event, for one call", async () => {
+  test("a subscription to an object that is final already gives one event, for one call", async () => {
     const { follow, sandbox } = await startLive()
     const run = await follow(stateOf(seed.sortedRun))
     expect(await run.rest()).toEqual([{ data: { computation: { state: "COMPLETED" } } }])
@@ -72,7 +72,7 @@ describe("following an object", () => {
     expect(sandbox.requests).toHaveLength(2)
   })
 
-  test("a read without a change gives no event", async () => {
+  test("a poll without a change gives no event", async () => {
     const { follow, pass, time, sandbox } = await startLive()
     const quiet = await follow(stateOf(seed.runningAlignment))
     const ticking = await follow(stateOf(seed.runningAlignment, "runTime"))
@@ -91,7 +91,7 @@ describe("following an object", () => {
     expect(sandbox.requests).toHaveLength(5)
   })
 
-  test("each event reads its other objects anew, with its own deadline", async () => {
+  test("each event of a subscription reads its linked objects again, with its own deadline", async () => {
     const { follow, pass, time, sandbox } = await startLive({ config: { requestDeadlineMs: 400 } })
     const query = stateOf(seed.queuedSorting, "dataAssets { dataAsset { name } }")
     const nested = `GET /data_assets/${seed.mouseRecording}`
@@ -122,7 +122,7 @@ describe("following an object", () => {
   })
 })
 
-describe("calls", () => {
+describe("the calls of polls", () => {
   test("polls are 5 seconds apart at first, back off while the state stays, and start over when it changes", async () => {
     const { follow, pass, time, sandbox } = await startLive()
     const run = await follow(stateOf(seed.runningAlignment))
@@ -284,9 +284,9 @@ describe("calls", () => {
   })
 })
 
-describe("when Code Ocean fails", () => {
+describe("polls that fail", () => {
   test("polling goes on after temporary failures, with one call for each poll", async () => {
-    const { follow, pass, time, sandbox } = await startLive({ config: { upstreamTimeoutMs: 100 } })
+    const { follow, pass, time, sandbox } = await startLive({ config: { upstreamTimeoutMs: 1_000 } })
     const run = await follow(stateOf(seed.queuedSorting))
     await run.next()
     const route = `GET /computations/${seed.queuedSorting}`
@@ -311,7 +311,7 @@ describe("when Code Ocean fails", () => {
     expect(await run.next()).toEqual({ data: { computation: { state: "RUNNING" } } })
   })
 
-  test("Retry-After is the shortest wait before the next poll", async () => {
+  test("the next poll waits at least for the time of Retry-After", async () => {
     const { follow, time, sandbox } = await startLive()
     const run = await follow(stateOf(seed.runningAlignment))
     await run.next()
@@ -384,7 +384,7 @@ describe("when Code Ocean fails", () => {
     expect(sandbox.requestsTo("GET /computations/*")).toHaveLength(3)
   })
 
-  test("a missing token or an invalid id is an error without a call", async () => {
+  test("a subscription with a missing token or an invalid id is an error without a call", async () => {
     const { follow, sandbox } = await startLive()
     const nobody = await follow(stateOf(seed.runningAlignment), { authorization: "Bearer " })
     const [refused] = await nobody.rest()
@@ -408,7 +408,7 @@ describe("when Code Ocean fails", () => {
   })
 })
 
-describe("the stream", () => {
+describe("the event stream", () => {
   test("an event stream has headers against caching and buffering, and is pinged", async () => {
     const { follow } = await startLive()
     const run = await follow(stateOf(seed.runningAlignment))
@@ -491,14 +491,13 @@ describe("the stream", () => {
   })
 
   test("a subscription completes at once when the gateway stops", async () => {
-    const { follow, gateway, lines } = await startLive()
+    // A subscription that did not complete would hold up the gateway for an hour.
+    const { follow, gateway, lines } = await startLive({ config: { requestDeadlineMs: 3_600_000 } })
     const run = await follow(stateOf(seed.runningAlignment))
     await run.next()
-    const started = performance.now()
     const closed = gateway.close()
     expect(await run.rest()).toEqual([])
     expect(await closed).toBe(true)
-    expect(performance.now() - started).toBeLessThan(5_000)
     expect(gateway.stats).toMatchObject({ pollers: 0, listeners: 0, coolingDown: 0, tasks: 0 })
     expect(subscriptionLines(lines)).toEqual([expect.objectContaining({ outcome: "stopped", events: 1 })])
   })

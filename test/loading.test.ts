@@ -1,4 +1,5 @@
-import { describe, expect, test, vi } from "vitest"
+import type { ServerResponse } from "node:http"
+import { describe, expect, test } from "vitest"
 import { seed, tokens } from "../sandbox/seed.ts"
 import { RecentChanges } from "../src/graph/recentChanges.ts"
 import { examples } from "../src/http/graphiql/examples.ts"
@@ -19,7 +20,7 @@ const headline = `
     }
   }`
 
-/** The ids of all data assets that an answer of the headline request shows. */
+/** The ids of all data assets in a response to the headline request. */
 function dataAssetIds(data: {
   searchCapsules: { nodes: { computations: { nodes: { dataAssets: { dataAsset: { id: string } }[] }[] } }[] }
 }) {
@@ -63,7 +64,7 @@ describe("the headline request over 50 capsules", () => {
     expect(second.filter(({ path }) => path.endsWith("/computations"))).toHaveLength(50)
     hold.release()
 
-    // What the panels and runs name is known only now; the answer tells how many that are.
+    // The data assets of the panels and runs are known only now, and their number only from the response.
     hold.end()
     const { data } = await answer
     const third = sandbox.requests.slice(101)
@@ -71,7 +72,7 @@ describe("the headline request over 50 capsules", () => {
     expect(third.length).toBeGreaterThanOrEqual(dataAssetIds(data).size)
   })
 
-  test("the headline request over 50 capsules waits for no more than its turn when connections are few", async () => {
+  test("the headline request over 50 capsules uses no more than the available connections, and completes", async () => {
     const { ask, sandbox } = await startGateway({ sandbox: { generate: 60 }, config: { upstreamConnections: 10 } })
     const hold = sandbox.hold()
     const answer = ask(headline)
@@ -84,7 +85,7 @@ describe("the headline request over 50 capsules", () => {
   })
 })
 
-test("asking only for ids of linked objects costs no call for them", async () => {
+test("selecting only ids of linked objects costs no call for them", async () => {
   const { ask, sandbox } = await startGateway()
   const { data, errors } = await ask(`
     fragment OnlyId on DataAsset { __typename id }
@@ -131,7 +132,7 @@ test("a run that a list returned is not fetched again", async () => {
   expect(sandbox.requests.slice(before)).toHaveLength(1)
 })
 
-test("the same id asked for many times is fetched once, and answers stay with their ids", async () => {
+test("an id that is selected many times is fetched once, and each object stays with its id", async () => {
   const { ask, sandbox } = await startGateway()
   const ids = [seed.cellCounter, "00000000-0000-4000-8000-000000000000", seed.spikeSorting, seed.cellCounter]
   const { data, errors } = await ask(`query ($ids: [ID!]!) { capsules(ids: $ids) { id name } }`, { ids })
@@ -170,18 +171,22 @@ test("of many ids, one that fails leaves the others as they are", async () => {
   ])
 })
 
-test("one slow read delays no other of the same wave", async () => {
+test("one slow read delays no other read of the same wave", async () => {
   const asset = { id: "quick", name: "Quick", state: "ready", type: "dataset" }
-  const upstream = await startFaultyUpstream(({ path }) => {
-    if (path === "/data_assets/quick") return { body: asset }
-    return path === "/data_assets/quick/permissions" ? { body: { everyone: "viewer" } } : undefined
+  let slow: ServerResponse | undefined
+  const upstream = await startFaultyUpstream(({ path }, response) => {
+    if (path === "/data_assets/slow") {
+      slow = response
+      return undefined
+    }
+    return { body: path.endsWith("/permissions") ? { everyone: "viewer" } : asset }
   })
-  const { ask } = startGatewayOn(upstream.url, { config: { upstreamTimeoutMs: 1_000, requestDeadlineMs: 1_000 } })
+  const { ask } = startGatewayOn(upstream.url)
   const answer = ask(`{ dataAssets(ids: ["slow", "quick"]) { permissions { everyone } } }`)
-  await vi.waitFor(() => expect(upstream.requests.map(({ path }) => path)).toContain("/data_assets/quick/permissions"))
-  const { data, errors } = await answer
-  expect(data.dataAssets).toEqual([null, { permissions: { everyone: "VIEWER" } }])
-  expect(errors?.map(({ path }) => path)).toEqual([["dataAssets", 0]])
+  await expect.poll(() => upstream.requests.map(({ path }) => path)).toContain("/data_assets/quick/permissions")
+  slow?.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify({ ...asset, id: "slow" }))
+  const permissions = { everyone: "VIEWER" }
+  expect(await answer).toEqual({ data: { dataAssets: [{ permissions }, { permissions }] } })
 })
 
 test("more than 1,000 ids are refused before anything is sent", async () => {
@@ -200,7 +205,7 @@ describe("capsules and pipelines that are needed at once", () => {
   const numbered = (kind: number, count: number) =>
     Array.from({ length: count }, (_, index) => `0000000${kind}-0000-4000-8000-${String(index).padStart(12, "0")}`)
 
-  /** An upstream with these capsules and pipelines, and with one result of each capsule. Answers the calls as the API does. */
+  /** An upstream with these capsules and pipelines, and with one result of each capsule. Responds as the API does. */
   async function startWith(objects: { capsules: string[]; pipelines?: string[] }) {
     const runnable = (id: string) => ({
       id,
@@ -310,13 +315,13 @@ describe("capsules and pipelines that are needed at once", () => {
     }
   })
 
-  test("a single one is read by itself", async () => {
+  test("a single capsule is read without a search", async () => {
     const { ask, sandbox } = await startGateway()
     await ask(capsules, { ids: [seed.cellCounter, seed.cellCounter] })
     expect(callsOf(sandbox.requests)).toEqual({ [`GET /capsules/${seed.cellCounter}`]: 1 })
   })
 
-  test("archived ones, pipelines and ids of nothing, which the search does not find, are read one by one", async () => {
+  test("capsules that the search does not find, such as archived ones, are read one by one", async () => {
     const { ask, sandbox } = await startGateway()
     const others = [seed.archivedNotebook, seed.ecephysPipeline, nowhere]
     const { data, errors } = await ask("query ($ids: [ID!]!) { capsules(ids: $ids) { id } }", {
@@ -335,7 +340,7 @@ describe("capsules and pipelines that are needed at once", () => {
     })
   })
 
-  test("capsules of others, which the caller may not find, stay null in a search too", async () => {
+  test("capsules that the caller may not see are null, also if they were searched for", async () => {
     const { ask } = await startGateway()
     const ids = [seed.graceNotebook, seed.cellCounter, seed.spikeSorting]
     const { data } = await ask("query ($ids: [ID!]!) { capsules(ids: $ids) { id } }", { ids })
@@ -349,16 +354,19 @@ describe("capsules and pipelines that are needed at once", () => {
     expect(sandbox.requests).toHaveLength(3)
   })
 
-  test.each([400, 401, 403, 404, 500, 503])("are read one by one if the search fails with %i", async (status) => {
-    const { ask, sandbox } = await startGateway()
-    sandbox.failNext("POST /capsules/search", { status }, 100)
-    const { data, errors } = await ask("query ($ids: [ID!]!) { capsules(ids: $ids) { id } }", { ids: some })
-    expect(errors).toBeUndefined()
-    expect(data.capsules).toEqual(some.map((id) => ({ id })))
-    for (const id of some) expect(sandbox.requestsTo(`GET /capsules/${id}`)).toHaveLength(1)
-  })
+  test.each([400, 401, 403, 404, 500, 503])(
+    "capsules that are needed at once are read one by one if the search fails with %i",
+    async (status) => {
+      const { ask, sandbox } = await startGateway()
+      sandbox.failNext("POST /capsules/search", { status }, 100)
+      const { data, errors } = await ask("query ($ids: [ID!]!) { capsules(ids: $ids) { id } }", { ids: some })
+      expect(errors).toBeUndefined()
+      expect(data.capsules).toEqual(some.map((id) => ({ id })))
+      for (const id of some) expect(sandbox.requestsTo(`GET /capsules/${id}`)).toHaveLength(1)
+    },
+  )
 
-  test("capsules and pipelines that are needed at once fail each at its own path, without more calls, if Code Ocean answers the search with 429", async () => {
+  test("capsules that are needed at once fail each at its own path, without more calls, if the search is answered with 429", async () => {
     const { ask, sandbox } = await startGateway()
     sandbox.failNext("POST /capsules/search", { status: 429 }, 100)
     const { data, errors } = await ask(capsules, { ids: some })
@@ -369,7 +377,7 @@ describe("capsules and pipelines that are needed at once", () => {
     expect(sandbox.requests.every(({ path }) => path === "/capsules/search")).toBe(true)
   })
 
-  test("those that the search found go on while the others are read", async () => {
+  test("fields of capsules that the search found are read while the other capsules are read", async () => {
     const { ask, sandbox } = await startGateway()
     const hold = sandbox.hold()
     const answer = ask("query ($ids: [ID!]!) { capsules(ids: $ids) { appPanel { general { title } } } }", {
@@ -389,7 +397,7 @@ describe("capsules and pipelines that are needed at once", () => {
     expect((await answer).errors).toBeUndefined()
   })
 
-  test("one that the caller has changed is read directly for a minute, and only for this caller", async () => {
+  test("a capsule that the caller has changed is read without a search for a minute, and only for this caller", async () => {
     const { ask, sandbox } = await startGateway()
     const [changed, ...others] = some as [string, ...string[]]
     await ask(`mutation { archiveCapsule(input: { id: "${changed}", archived: false }) { __typename } }`)
@@ -409,7 +417,7 @@ describe("capsules and pipelines that are needed at once", () => {
     expect(sandbox.requests.slice(afterwards)[0]?.body).toMatchObject({ limit: some.length })
   })
 
-  test("a change whose outcome is unknown counts as a change", async () => {
+  test("a capsule with a change of unknown outcome is read without a search", async () => {
     const { ask, sandbox } = await startGateway()
     const [changed] = some as [string]
     sandbox.failNext(`PATCH /capsules/${changed}/archive`, { status: 500 })
@@ -418,13 +426,14 @@ describe("capsules and pipelines that are needed at once", () => {
     expect(sandbox.requestsTo(`GET /capsules/${changed}`)).toHaveLength(1)
   })
 
-  test("equal searches of one caller at the same moment are sent once", async () => {
-    const { ask, sandbox } = await startGateway()
+  test("equal searches for capsules of one caller at the same moment are sent once", async () => {
+    const { ask, sandbox, gateway } = await startGateway()
     const hold = sandbox.hold()
     const query = "query ($ids: [ID!]!) { capsules(ids: $ids) { id } }"
     const answers = [ask(query, { ids: some }), ask(query, { ids: some })]
     await hold.waitFor(1)
-    await new Promise((resolve) => setTimeout(resolve, 50))
+    await expect.poll(() => gateway.stats.requests).toBe(2)
+    await ask("{ __typename }")
     hold.end()
     for (const { data } of await Promise.all(answers)) expect(data.capsules).toEqual(some.map((id) => ({ id })))
     expect(callsOf(sandbox.requests)).toEqual({ "POST /capsules/search": 1 })
@@ -452,7 +461,7 @@ test("two requests never share what they loaded", async () => {
   expect(sandbox.requestsTo(`GET /capsules/${seed.cellCounter}`)).toHaveLength(2)
 })
 
-test("the examples in GraphiQL answer without an error", async () => {
+test("the examples in GraphiQL are answered without an error", async () => {
   const { ask } = await startGateway()
   for (const { query, variables } of examples) expect((await ask(query, variables)).errors, query).toBeUndefined()
 })

@@ -11,14 +11,14 @@ import { freePort } from "./support/freePort.ts"
 interface Running {
   ask(): Promise<unknown>
   ready(): Promise<{ status: number; body: Record<string, unknown> }>
-  /** What it wrote to standard error. */
+  /** Its standard error. */
   errors(): string
   child: ChildProcess
-  /** Tells it to stop, and resolves with its exit code. */
+  /** Stops it, and resolves with its exit code. */
   stop(): Promise<number | null>
 }
 
-/** A gateway process whose standard output and standard error are what the test wants. */
+/** A gateway process with these files as standard output and standard error. */
 async function start(stdout: number | "pipe", stderr: number | "pipe" = "pipe", command?: string): Promise<Running> {
   const sandbox = await startSandbox()
   onTestFinished(() => sandbox.close())
@@ -32,7 +32,7 @@ async function start(stdout: number | "pipe", stderr: number | "pipe" = "pipe", 
   let errors = ""
   child.stderr?.on("data", (chunk) => (errors += chunk))
   const url = `http://127.0.0.1:${port}`
-  await vi.waitFor(() => fetch(`${url}/health`), { timeout: 20_000, interval: 50 })
+  await vi.waitFor(() => fetch(`${url}/health`), { timeout: 50_000, interval: 50 })
   return {
     async ask() {
       const response = await fetch(`${url}/graphql`, {
@@ -86,7 +86,7 @@ function fill(fd: number): void {
   }).toThrow("EAGAIN")
 }
 
-/** What is in the pipe at present. */
+/** The present content of the pipe. */
 function read(fd: number): string {
   const buffer = Buffer.alloc(1024 * 1024)
   try {
@@ -98,7 +98,7 @@ function read(fd: number): string {
 
 const answer = { data: { capsule: { name: "Cell Counter" } } }
 
-/** A disk without any room. */
+/** A full disk. */
 function fullDisk(): number {
   const fd = openSync("/dev/full", "w")
   onTestFinished(() => closeSync(fd))
@@ -171,7 +171,7 @@ test("a gateway whose log's reader went away goes on answering, and writes again
   await vi.waitFor(async () => expect((await ready()).body).toMatchObject({ ready: true, log: "failing: EPIPE" }))
   await vi.waitFor(() => expect(errors()).toContain("EPIPE"))
   const next = pipe.reader()
-  await vi.waitFor(() => expect(read(next.fd)).toContain('"msg":"request"'), { timeout: 5_000 })
+  await vi.waitFor(() => expect(read(next.fd)).toContain('"msg":"request"'))
   expect((await ready()).body).not.toHaveProperty("log")
   expect(await stop()).toBe(0)
   expect(read(next.fd)).toContain('"msg":"stopped"')

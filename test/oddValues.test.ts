@@ -6,19 +6,19 @@ import { schema } from "../src/graph/schema.ts"
 import { everyField } from "./support/everyField.ts"
 import { startAnswering, startFaultyUpstream } from "./support/faultyUpstream.ts"
 import { type Result, startGateway, startGatewayOn, type World } from "./support/gateway.ts"
-import { follow } from "./support/live.ts"
+import { follow, hastyTime } from "./support/live.ts"
 import { startRest } from "./support/rest.ts"
 
-/** JSON values that no text, number or list is expected to be. `{ toString: 1 }` makes every implicit conversion throw. */
+/** JSON values of unexpected types. `{ toString: 1 }` makes every implicit conversion throw. */
 const oddValues: unknown[] = [null, 5, "", [], {}, { toString: 1 }, [null], [{ toString: 1 }]]
 
-/** Fails where the gateway took an odd value for a bug of its own. */
+/** Fails if the gateway reported an odd value as an internal error. */
 function expectHandled({ lines }: Pick<World, "lines">, answers: unknown): void {
   expect(JSON.stringify(answers)).not.toContain("INTERNAL_SERVER_ERROR")
   expect(lines.filter(({ level }) => level === "error" || level === "fatal")).toEqual([])
 }
 
-/** Takes JSON apart: every place in it but those behind the first item of a list, as paths from the root. */
+/** The paths of all places in JSON, of lists only those up to the first item. */
 function placesIn(value: unknown, path: readonly (string | number)[] = []): (string | number)[][] {
   const inner = Array.isArray(value) ? Object.entries(value.slice(0, 1)) : isObject(value) ? Object.entries(value) : []
   return [
@@ -29,7 +29,7 @@ function placesIn(value: unknown, path: readonly (string | number)[] = []): (str
 
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null
 
-/** A copy of the JSON that holds another value at this place. */
+/** A copy of the JSON with another value at this path. */
 function replaced(json: unknown, [key, ...path]: readonly (string | number)[], value: unknown): unknown {
   if (key === undefined) return value
   if (Array.isArray(json)) return json.map((item, index) => (index === key ? replaced(item, path, value) : item))
@@ -59,7 +59,7 @@ const runnableFields = (type: string) => `${everyField(type)} ${permissions} app
 const input = (type: string) =>
   `mutation ($input: ${type}Input!) { it: ${type.charAt(0).toLowerCase()}${type.slice(1)}(input: $input)`
 
-/** Operations that use every upstream answer, and read all that it says. */
+/** Operations that use every response of upstream, with all its fields. */
 const operations: Record<string, { query: string; variables?: Record<string, unknown> }> = {
   capsule: { query: `{ capsule(id: "${ids.capsule}") { ${runnableFields("Capsule")} } }` },
   pipeline: { query: `{ pipeline(id: "${ids.pipeline}") { ${runnableFields("Pipeline")} } }` },
@@ -141,7 +141,7 @@ test("every field that makes calls, mutations aside, is asked for with odd value
   expect(fields.filter((field) => makesCalls(field) && !asked.has(field.name)).map(({ name }) => name)).toEqual([])
 })
 
-/** What upstream answers to each call, with every key that it documents. */
+/** The response of upstream to each call, with every documented key. */
 async function soundAnswers(fileUrl: string): Promise<Map<string, unknown>> {
   const { rest } = await startRest()
   const of = async (call: string, body?: unknown) => (await rest(call, { ...(body !== undefined && { body }) })).json
@@ -251,13 +251,7 @@ async function soundAnswers(fileUrl: string): Promise<Map<string, unknown>> {
   ])
 }
 
-/** A subscription's minutes pass at once. */
-const hastyTime = {
-  now: () => performance.now() * 1e6,
-  sleep: () => new Promise<void>((resolve) => setImmediate(resolve)),
-}
-
-/** A gateway on an upstream whose answers are sound but for the one place that is named. */
+/** A gateway on an upstream whose responses are valid except for one call. */
 async function startFuzzing() {
   const odd: { call?: string; body?: unknown } = {}
   let called = new Set<string>()
@@ -270,11 +264,11 @@ async function startFuzzing() {
     return sound.has(call) ? { body: sound.get(call) } : { status: 404, body: { message: "none" } }
   })
   sound = await soundAnswers(`${upstream.url}/api/v1/file`)
-  const world = startGatewayOn(upstream.url, { clock: hastyTime })
+  const world = startGatewayOn(upstream.url, { clock: hastyTime() })
   return {
     ...world,
     sound,
-    /** The calls to sound endpoints that were made meanwhile. */
+    /** The calls that were made during the work. */
     async callsDuring(work: () => Promise<unknown>): Promise<string[]> {
       called = new Set()
       await work()
@@ -310,7 +304,7 @@ describe("odd values that a caller sends where any JSON is taken", () => {
     expectHandled(world, answers)
   })
 
-  test("odd values that a caller sends where any JSON is taken are compared with what data assets have, and sent, as custom metadata", async () => {
+  test("odd values of custom metadata that a caller sends are compared with those of the data asset, and sent", async () => {
     const world = await startGateway()
     const answers = []
     for (const value of oddValues.filter((value) => value !== null)) {
@@ -359,7 +353,7 @@ describe("odd values that a caller sends where any JSON is taken", () => {
   })
 })
 
-/** Each place gets the values that most conversions fail for, and one of the others by turns. */
+/** Each place gets the values for which most conversions fail, and one of the others, which alternate. */
 function* oddAnswers(sound: unknown): Iterable<[place: string, body: unknown]> {
   let turn = 0
   for (const path of placesIn(sound)) {
@@ -369,14 +363,14 @@ function* oddAnswers(sound: unknown): Iterable<[place: string, body: unknown]> {
   }
 }
 
-/** Where the gateway blames itself, or the caller of a query, for what upstream sent. */
+/** Whether the response blames the gateway, or the caller of a query, for what upstream sent. */
 function isMisjudged(text: string, query: string): boolean {
   return text.includes("INTERNAL_SERVER_ERROR") || (text.includes("BAD_USER_INPUT") && !query.startsWith("mutation"))
 }
 
 const tried = new Set<string>()
 
-describe("odd values at every key of every answer of upstream's", () => {
+describe("odd values at every key of every response", () => {
   test.each(Object.entries(operations))(
     "odd values at every key of every response are never blamed on the caller: %s",
     async (_name, { query, variables }) => {
@@ -398,11 +392,10 @@ describe("odd values at every key of every answer of upstream's", () => {
       expect(misjudged).toEqual([])
       expectHandled(world, [])
     },
-    60_000,
   )
 
   test.each(Object.entries(subscriptions))(
-    "end a subscription with an error, if at all: %s",
+    "odd values at every key of every response end a subscription with an error or not at all: %s",
     async (_name, query) => {
       const world = await startFuzzing()
       const url = await world.gateway.listen()
@@ -423,16 +416,15 @@ describe("odd values at every key of every answer of upstream's", () => {
       expect(misjudged).toEqual([])
       expectHandled(world, [])
     },
-    60_000,
   )
 
-  test("odd values at every key of every answer of upstream's are tried at every call that the gateway makes", async () => {
+  test("odd values are tested at every call that the gateway makes", async () => {
     const { sound } = await startFuzzing()
     expect([...sound.keys()].filter((call) => !tried.has(call))).toEqual([])
   })
 })
 
-/** The lists in JSON that hold something, as paths from the root. */
+/** The paths of the lists in JSON that are not empty. */
 function listsIn(value: unknown): (string | number)[][] {
   return placesIn(value).filter((path) => {
     const found = path.reduce<unknown>((at, key) => (at as Record<string | number, unknown>)[key], value)
@@ -440,10 +432,10 @@ function listsIn(value: unknown): (string | number)[][] {
   })
 }
 
-/** What depends on how many items there are, or says that some are missing. */
+/** Fields that depend on the number of items, or say that some are missing. */
 const dependsOnItems = new Set(["cursor", "startCursor", "endCursor", "hasNextPage", "truncated"])
 
-/** The places of an answer that another answer lost. Lists may have more items than before, between those that they had. */
+/** The paths of a response that are missing in another one. Lists may have additional items. */
 function lostIn(before: unknown, after: unknown, path: string): string[] {
   if (Array.isArray(before) && Array.isArray(after)) {
     let from = 0
@@ -462,48 +454,44 @@ function lostIn(before: unknown, after: unknown, path: string): string[] {
   return before === after ? [] : [path]
 }
 
-describe("odd items in every list of every answer of upstream's", () => {
-  // A write that sends a data asset's tags back does not leave some of them out.
+describe("odd items in every list of every response", () => {
+  // A write that sends the tags of a data asset back never omits some of them.
   const reads = Object.entries(operations).filter(([name]) => !name.startsWith("updateDataAsset"))
 
   test.each([
     ...reads,
     ...Object.entries(subscriptions).map(([name, query]) => [`subscription ${name}`, { query }] as const),
-  ])(
-    "leave the items beside them in place: %s",
-    async (_name, operation) => {
-      const { query, variables }: (typeof operations)[string] = operation
-      const world = await startFuzzing()
-      const url = await world.gateway.listen()
-      const ask = async (): Promise<Result[]> =>
-        query.startsWith("subscription") ? (await follow(url, query)).rest() : [await world.ask(query, variables)]
-      let before: Result[] = []
-      const calls = await world.callsDuring(async () => {
-        // A capture is made once, and found from then on.
-        await ask()
-        before = await ask()
-      })
-      const lost: string[] = []
-      for (const call of calls) {
-        const sound = world.sound.get(call)
-        for (const path of listsIn(sound)) {
-          for (const odd of [null, "", {}, { toString: 1 }, [null]]) {
-            const list = path.reduce<unknown>((at, key) => (at as Record<string | number, unknown>)[key], sound)
-            const body = replaced(sound, path, [...(list as unknown[]), odd])
-            const after = await world.with(call, body, ask)
-            const places = before.flatMap((result, index) => lostIn(result.data, after[index]?.data, ""))
-            const codes = after.flatMap(({ errors }) => errors ?? []).map(({ extensions }) => extensions.code)
-            const others = codes.filter((code) => code !== "UPSTREAM_INVALID_RESPONSE")
-            if (places.length + others.length > 0)
-              lost.push(`${call}: ${path.join(".")} with ${JSON.stringify(odd)}: ${[...places, ...others].join(" ")}`)
-          }
+  ])("odd items in every list of every response leave the items beside them in place: %s", async (_name, operation) => {
+    const { query, variables }: (typeof operations)[string] = operation
+    const world = await startFuzzing()
+    const url = await world.gateway.listen()
+    const ask = async (): Promise<Result[]> =>
+      query.startsWith("subscription") ? (await follow(url, query)).rest() : [await world.ask(query, variables)]
+    let before: Result[] = []
+    const calls = await world.callsDuring(async () => {
+      // The first request creates the capture, and later ones find it.
+      await ask()
+      before = await ask()
+    })
+    const lost: string[] = []
+    for (const call of calls) {
+      const sound = world.sound.get(call)
+      for (const path of listsIn(sound)) {
+        for (const odd of [null, "", {}, { toString: 1 }, [null]]) {
+          const list = path.reduce<unknown>((at, key) => (at as Record<string | number, unknown>)[key], sound)
+          const body = replaced(sound, path, [...(list as unknown[]), odd])
+          const after = await world.with(call, body, ask)
+          const places = before.flatMap((result, index) => lostIn(result.data, after[index]?.data, ""))
+          const codes = after.flatMap(({ errors }) => errors ?? []).map(({ extensions }) => extensions.code)
+          const others = codes.filter((code) => code !== "UPSTREAM_INVALID_RESPONSE")
+          if (places.length + others.length > 0)
+            lost.push(`${call}: ${path.join(".")} with ${JSON.stringify(odd)}: ${[...places, ...others].join(" ")}`)
         }
       }
-      expect(lost).toEqual([])
-      expectHandled(world, [])
-    },
-    60_000,
-  )
+    }
+    expect(lost).toEqual([])
+    expectHandled(world, [])
+  })
 })
 
 test("a data asset that can't be read fails alone in an edit of many", async () => {

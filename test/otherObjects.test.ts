@@ -1,13 +1,7 @@
 import { describe, expect, test } from "vitest"
 import { startAnswering, startFaultyUpstream, type UpstreamAnswer } from "./support/faultyUpstream.ts"
 import { startGatewayOn } from "./support/gateway.ts"
-import { follow } from "./support/live.ts"
-
-/** A clock whose waits end at once: a subscription retries an invalid response for five minutes. */
-const hastyTime = {
-  now: () => performance.now() * 1e6,
-  sleep: () => new Promise<void>((resolve) => setImmediate(resolve)),
-}
+import { follow, hastyTime } from "./support/live.ts"
 
 async function startAnsweringAll(answer: () => UpstreamAnswer) {
   const upstream = await startFaultyUpstream(answer)
@@ -43,7 +37,7 @@ describe("a response with another object than the requested one", () => {
 
   test("a response with another object than the requested one is never an event of a subscription", async () => {
     const upstream = await startAnswering({ "/computations/c1": other })
-    const url = await startGatewayOn(upstream.url, { clock: hastyTime }).gateway.listen()
+    const url = await startGatewayOn(upstream.url, { clock: hastyTime() }).gateway.listen()
     const [event] = await (await follow(url, `subscription { computation(id: "c1") { name } }`)).rest()
     expect(event?.errors).toMatchObject(invalid)
   })

@@ -13,7 +13,7 @@ const codes = ({ errors }: Result) => errors?.map(({ extensions }) => extensions
 
 type Manner = "reset" | "hang" | UpstreamAnswer
 
-/** An upstream that is down in this manner until `up()`, and a gateway whose circuit breaker can open after five calls. */
+/** An upstream that fails like this until `up()`, and a gateway whose circuit breaker can open after five calls. */
 async function startDown(down: Manner, config: Partial<Config> = {}) {
   let manner: Manner | undefined = down
   const upstream = await startFaultyUpstream((_request, response) => {
@@ -39,7 +39,7 @@ async function startDown(down: Manner, config: Partial<Config> = {}) {
       expect((await ready()).circuit).toBe("open")
     })
   }
-  const closed = () => vi.waitFor(async () => expect((await ready()).circuit).toBe("closed"), 10_000)
+  const closed = () => vi.waitFor(async () => expect((await ready()).circuit).toBe("closed"))
   return { ...world, upstream, calls, ready, up, open, closed }
 }
 
@@ -51,29 +51,32 @@ const outages: [string, Manner][] = [
   ["is behind a proxy that answers 504", { status: 504 }],
 ]
 
-describe("while Code Ocean is down", () => {
-  test.each(outages)("(it %s) only probes are sent, and when it is back calls are sent again", async (_how, manner) => {
-    const { ask, calls, up, open, closed } = await startDown(manner)
-    await open()
-    const sent = calls().length
-    const { errors } = await ask(name())
-    expect(errors).toMatchObject([
-      {
-        message: "Code Ocean is down. The gateway checks every second whether it is back.",
-        extensions: {
-          code: "UPSTREAM_UNAVAILABLE",
-          retryAfterSeconds: 1,
-          upstream: { endpoint: "GET /capsules/{id}" },
+describe("an outage of Code Ocean", () => {
+  test.each(outages)(
+    "while Code Ocean %s only probes are sent, and when it is back calls are sent again",
+    async (_how, manner) => {
+      const { ask, calls, up, open, closed } = await startDown(manner)
+      await open()
+      const sent = calls().length
+      const { errors } = await ask(name())
+      expect(errors).toMatchObject([
+        {
+          message: "Code Ocean is down. The gateway checks every second whether it is back.",
+          extensions: {
+            code: "UPSTREAM_UNAVAILABLE",
+            retryAfterSeconds: 1,
+            upstream: { endpoint: "GET /capsules/{id}" },
+          },
         },
-      },
-    ])
-    expect(calls()).toHaveLength(sent)
-    up()
-    await closed()
-    expect(await ask(name())).toEqual({ data: { capsule: { name: "Back" } } })
-  })
+      ])
+      expect(calls()).toHaveLength(sent)
+      up()
+      await closed()
+      expect(await ask(name())).toEqual({ data: { capsule: { name: "Back" } } })
+    },
+  )
 
-  test("(it can't be reached) only probes are sent", async () => {
+  test("while Code Ocean can't be reached only probes are sent", async () => {
     const { gateway, ask } = startGatewayOn("http://127.0.0.1:9", { config: { upstreamBreakerCalls: 5 } })
     await ask(names, ids(5))
     expect((await ask(name())).errors![0]!.message).toContain("is down")
@@ -103,7 +106,7 @@ describe("while Code Ocean is down", () => {
         problem: "Code Ocean does not respond.",
       })
     }
-    // One probe may have come meanwhile.
+    // One probe may have been sent meanwhile.
     expect(upstream.requests.length).toBeLessThan(sent + 3)
   })
 
@@ -143,7 +146,7 @@ describe("while Code Ocean is down", () => {
   })
 })
 
-describe("the circuit stays closed", () => {
+describe("the closed circuit", () => {
   const answers: [string, Manner][] = [
     ...[400, 401, 403, 404, 409, 423, 429, 500].map((status): [string, Manner] => [`a ${status}`, { status }]),
     ["a page", { body: "<html></html>" }],
@@ -199,14 +202,14 @@ describe("the circuit stays closed", () => {
   })
 })
 
-describe("if Code Ocean is down when the gateway starts", () => {
+describe("the start of the gateway during an outage", () => {
   test.each(outages)(
     "a gateway that starts while Code Ocean %s is alive, not ready, and recovers by itself",
     async (_how, manner) => {
       const { gateway, ready, up, ask } = await startDown(manner)
       const url = await gateway.listen()
       expect((await fetch(`${url}/health`)).status).toBe(200)
-      // A probe that hangs times out, otherwise this would never be answered.
+      // A probe that hangs times out; otherwise /ready would never respond.
       expect((await ready()).status).toBe(503)
       up()
       const clock = performance.now.bind(performance)
@@ -287,7 +290,7 @@ describe("an absurd Retry-After", () => {
   )
 
   test.each(["-1", "1.5", "1e3", "1e9", "3600s", "-", "soon", "", "NaN", "0x10", "Wed, 99 Oct 2015"])(
-    "(%j) is none",
+    "a Retry-After of %j counts as none",
     (header) => {
       expect(parseRetryAfterMs(header) ?? 0).toBe(0)
     },

@@ -80,7 +80,7 @@ test("every pattern in src takes time in proportion to its text", async () => {
   const found = await patternsOfSource()
   expect(found.length).toBeGreaterThan(40)
   expect(slow(found)).toEqual([])
-}, 60_000)
+})
 
 test("no pattern in src is built at run time, except those with a reason", async () => {
   const files = (await patternsOfSource()).filter(({ pattern }) => pattern === undefined).map(({ file }) => file)
@@ -95,19 +95,22 @@ test.each([
   ["/\\s+$/", "2nd degree polynomial"],
   ['new RegExp("(a*)*b")', "exponential"],
   ['text.search("\\\\s+$")', "2nd degree polynomial"],
-])("the test finds %s and reports it as slow: %s", (pattern, complexity) => {
+])("the check of patterns finds %s and reports it as slow: %s", (pattern, complexity) => {
   const found = patternsIn("example.ts", `export const found = (text: string): unknown => ${pattern}`)
   expect(slow(found)).toEqual([`example.ts: ${pattern} (${complexity})`])
 })
 
 test.each(["new RegExp(`a` + text)", "RegExp(text)", 'new RegExp("a", text)', "text.match(`a`)"])(
-  "the test finds that %s is built at run time",
+  "the check of patterns finds that %s is built at run time",
   (expression) => {
     const found = patternsIn("example.ts", `export const found = (text: string) => ${expression}`)
     expect(found.map(({ pattern }) => pattern)).toEqual([undefined])
   },
 )
 
-test.each(["/^\\d{1,15}$/", "/[^\\n]*\\n|[^\\n]+$/g", "/^(\\S+) +(\\S+) *$/"])("the test accepts %s", (pattern) => {
-  expect(slow(patternsIn("example.ts", `export const found = ${pattern}`))).toEqual([])
-})
+test.each(["/^\\d{1,15}$/", "/[^\\n]*\\n|[^\\n]+$/g", "/^(\\S+) +(\\S+) *$/"])(
+  "the check of patterns accepts %s",
+  (pattern) => {
+    expect(slow(patternsIn("example.ts", `export const found = ${pattern}`))).toEqual([])
+  },
+)

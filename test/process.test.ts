@@ -18,7 +18,7 @@ const ask = (url: string, query: string) =>
     body: JSON.stringify({ query }),
   }).then((response) => response.json())
 
-/** A port that something else listens on. */
+/** A port on which another server listens. */
 async function takenPort(): Promise<string> {
   const server = createServer().listen(0, "127.0.0.1")
   await once(server, "listening")
@@ -109,7 +109,7 @@ test("a gateway told to stop loses none of 50 slow requests, completes its strea
   )
   expect(await run.next()).toBeDefined()
   const hold = sandbox.hold()
-  // Each has a page size of its own, since equal ones would share a call.
+  // Each has another page size, because equal ones would share a call.
   const answers = Array.from({ length: 50 }, (_, at) =>
     ask(url, `{ searchCapsules(first: ${at + 1}) { nodes { id } pageInfo { hasNextPage } } }`),
   )
@@ -126,7 +126,7 @@ test("a gateway told to stop loses none of 50 slow requests, completes its strea
   expect(output()).not.toContain(tokens.ada)
 })
 
-test("a second signal stops a gateway at once, whatever is under way", async () => {
+test("a second signal stops a gateway at once, whatever is in flight", async () => {
   const sandbox = await startSandbox()
   onTestFinished(() => sandbox.close())
   const { child, said, exited } = gateway({ CODEOCEAN_URL: sandbox.url, REQUEST_DEADLINE_MS: "3600000" })
@@ -136,7 +136,7 @@ test("a second signal stops a gateway at once, whatever is under way", async () 
   await hold.waitFor(1)
   child.kill("SIGTERM")
   await said(/stopping/)
-  // The first of these come too soon: they are what a terminal and npm make of one Ctrl+C.
+  // Signals within the first second are ignored: a terminal and npm send several for one Ctrl+C.
   const again = setInterval(() => child.kill("SIGTERM"), 100)
   onTestFinished(() => clearInterval(again))
   expect(await exited).toBe(1)
@@ -211,7 +211,7 @@ test("npm start hands the signal on, and leaves no process behind", async () => 
   const url = await said(/"url":"([^"]+)"/)
   child.kill("SIGTERM")
   await exited
-  await expect.poll(() => fetch(url).catch(() => "gone"), { timeout: 10_000 }).toBe("gone")
+  await expect.poll(() => fetch(url).catch(() => "gone")).toBe("gone")
 })
 
 test("the image starts the gateway with the flags of npm start", () => {

@@ -15,9 +15,9 @@ const unknownId = "00000000-0000-4000-8000-000000000000"
 
 /**
  * What every deployment does. Runs against the sandbox, or against CODEOCEAN_CONTRACT_URL ("https://host") with the token
- * CODEOCEAN_CONTRACT_TOKEN: it changes nothing, and knows no object but those that a search finds.
+ * CODEOCEAN_CONTRACT_TOKEN: it changes nothing, and reads only objects that a search finds.
  */
-describe("the REST contract, only reading", () => {
+describe("the REST contract for reads", () => {
   const deployment = process.env.CODEOCEAN_CONTRACT_URL?.replace(/\/$/, "")
   let sandbox: Sandbox | undefined
   let rest: Rest
@@ -123,7 +123,7 @@ describe("the REST contract, only reading", () => {
     skip("no capsule with runs among the latest")
   })
 
-  test("an unknown id is refused with 404 or 403, and a body that is JSON", async () => {
+  test("an unknown id is 404 or 403, with a JSON body", async () => {
     for (const path of ["/capsules", "/pipelines", "/computations", "/data_assets"]) {
       const { status, json } = await rest(`GET ${path}/${unknownId}`)
       expect([403, 404]).toContain(status)
@@ -135,7 +135,7 @@ describe("the REST contract, only reading", () => {
     expect((await rest("POST /capsules/search", { body: { limit: 1001 } })).status).toBe(400)
   })
 
-  test("without a token, or with one that nobody has, there is nothing but 401", async () => {
+  test("a request without a token, or with an unknown one, is 401", async () => {
     for (const token of ["", "cop_nobody"])
       expect((await rest("POST /capsules/search", { body: {}, token })).status).toBe(401)
   })
@@ -191,7 +191,7 @@ describe("tokens", () => {
     expect((await ask("newest")).status).toBe(400)
   })
 
-  test("what is one user's alone is 404 to the other, and what may only be discovered is 403", async () => {
+  test("an object of another user is 404, and one that is only discoverable is 403", async () => {
     const { rest } = await startRest()
     const token = tokens.grace
     for (const path of [`/capsules/${seed.privateNotebook}`, `/data_assets/${seed.privateAsset}`]) {
@@ -234,20 +234,20 @@ describe("capsules and pipelines", () => {
     expect(Object.keys(bare).sort()).toEqual(["created", "id", "name", "owner", "slug", "status"])
   })
 
-  test("an object of an older platform says null and empty where others say nothing", async () => {
+  test("an object of an older platform has null and empty values where others omit the keys", async () => {
     const { rest } = await startRest()
     const { json, text } = await rest(`GET /capsules/${seed.oldForms}`)
     expect(json).toMatchObject({ tags: null, release_capsule: "", description: "" })
     expect(text).toContain('"tags":null')
   })
 
-  test("a pipeline answers as a capsule too, a capsule never as a pipeline", async () => {
+  test("a pipeline can be read as a capsule, and a capsule cannot be read as a pipeline", async () => {
     const { rest } = await startRest()
     expect((await rest(`GET /capsules/${seed.ecephysPipeline}`)).json.name).toBe("Ecephys Pipeline")
     expect((await rest(`GET /pipelines/${seed.cellCounter}`)).status).toBe(404)
   })
 
-  test("a panel is the latest, unless a released version is named", async () => {
+  test("a panel is the latest one unless a released version is given", async () => {
     const { rest } = await startRest()
     const panel = (version?: string) =>
       rest(`GET /capsules/${seed.releasedCellCounter}/app_panel`, version === undefined ? {} : { query: { version } })
@@ -258,13 +258,13 @@ describe("capsules and pipelines", () => {
     expect((await panel("latest")).status).toBe(400)
   })
 
-  test("a capsule without a panel answers 404", async () => {
+  test("the panel of a capsule without one is 404", async () => {
     const { rest } = await startRest()
     const { status, json } = await rest(`GET /capsules/${seed.oldForms}/app_panel`)
     expect({ status, json }).toEqual({ status: 404, json: { message: "app panel not found" } })
   })
 
-  test("a panel shows what is attached, and whether the caller may open it", async () => {
+  test("a panel has the attached data assets, and whether the caller may open them", async () => {
     const { rest } = await startRest()
     const shown = async (token: string) =>
       (await rest(`GET /capsules/${seed.driftCorrection}/app_panel`, { token })).json.data_assets
@@ -283,7 +283,7 @@ describe("capsules and pipelines", () => {
     expect(json).not.toHaveProperty("categories")
   })
 
-  test("the runs of a capsule are its whole history in one answer", async () => {
+  test("the runs of a capsule are its whole history in one response", async () => {
     const { rest } = await startRest()
     const { json } = await rest(`GET /capsules/${seed.cellCounter}/computations`)
     expect(json.map(({ id }: { id: string }) => id)).toEqual([
@@ -303,7 +303,7 @@ describe("searches", () => {
     return rest("POST /capsules/search", { body, token })
   }
 
-  test("a tag finds the whole tag, in any case", async () => {
+  test("a search for a tag finds whole tags, in any case", async () => {
     const found = ["Copy of Spike Sorting", "Ecephys Quality Report", "Spike Sorting"]
     expect(names(await find({ query: "tag:ecephys" }))).toEqual(found)
     expect(names(await find({ query: "TAG:ECEPHYS" }))).toEqual(found)
@@ -311,13 +311,13 @@ describe("searches", () => {
     expect(names(await find({ query: 'tag:"spike sorting"' }))).toEqual(["Spike Sorting"])
   })
 
-  test("the same field twice is either of them, different fields are both of them", async () => {
+  test("a query with the same field twice means either value, and with different fields all of them", async () => {
     expect(names(await find({ query: "tag:qc tag:drift" }))).toEqual(["Drift Correction", "Ecephys Quality Report"])
     expect(names(await find({ query: "tag:drift name:drift" }))).toEqual(["Drift Correction"])
     expect(names(await find({ query: "tag:qc name:drift" }))).toEqual([])
   })
 
-  test("a bare name of more than 20 characters finds nothing, the same name in quotes does", async () => {
+  test("a query by a name of more than 20 characters finds it only in quotes", async () => {
     const name = "Sequence Aligner for Single-Cell Reads"
     expect(names(await find({ query: "name:aligner" }))).toEqual([name])
     expect(names(await find({ query: 'name:"sequence aligner for single-cell reads"' }))).toEqual([name])
@@ -325,13 +325,13 @@ describe("searches", () => {
     expect(names(await find({ query: "name:Verification-of-Cell-Counter" }))).toEqual([])
   })
 
-  test("quotes keep words together", async () => {
+  test("quotes in a query keep words together", async () => {
     expect(names(await find({ query: '"spike sorting"' }))).toEqual(["Spike Sorting", "Copy of Spike Sorting"])
     expect(names(await find({ query: '"sorting spike"' }))).toEqual([])
     expect(names(await find({ query: "sorting spike" }))).toEqual(["Spike Sorting", "Copy of Spike Sorting"])
   })
 
-  test("free text looks into names, tags, descriptions and authors, the best fit first", async () => {
+  test("free text searches names, tags, descriptions and authors, the best match first", async () => {
     expect(names(await find({ query: "cell counter" }))[0]).toBe("Cell Counter")
     expect(names(await find({ query: "multi-channel" }))).toEqual(["Spike Sorting"])
     expect(names(await find({ query: "murray" }))).toContain("Drift Correction")
@@ -359,7 +359,7 @@ describe("searches", () => {
     expect(ids(await find({ query }, tokens.grace))).toEqual([seed.cellCounter])
   })
 
-  test("what may only be discovered is found by everybody", async () => {
+  test("objects that are discoverable are found by everyone", async () => {
     expect(names(await find({ query: "tag:atlas" }, tokens.grace))).toEqual(["Discoverable Atlas"])
   })
 
@@ -380,7 +380,7 @@ describe("searches", () => {
     ])
   })
 
-  test("filters look at names, descriptions, tags and custom metadata, and can exclude", async () => {
+  test("filters compare names, descriptions, tags and custom metadata, and can exclude", async () => {
     const filtered = async (...filters: object[]) => names(await find({ filters }))
     expect(await filtered({ key: "name", value: "sort" })).toEqual(["Copy of Spike Sorting", "Spike Sorting"])
     expect(await filtered({ key: "description", value: "over time" })).toEqual(["Drift Correction"])
@@ -414,7 +414,7 @@ describe("searches", () => {
     expect(names(await find({ sort_field: "name", sort_order: "desc" }))).toEqual(plain.toReversed())
   })
 
-  test("a body of nulls, as the official client sends it, is an empty search", async () => {
+  test("a search with a body of nulls, as the official client sends it, is an empty search", async () => {
     const nulls = {
       query: null,
       next_token: null,
@@ -460,14 +460,14 @@ describe("searches", () => {
     expect(last.json).not.toHaveProperty("next_token")
   })
 
-  test("a token goes on with its own search only", async () => {
+  test("a page token continues its own search only", async () => {
     const { rest } = await startRest()
     const { json } = await rest("POST /capsules/search", { body: { limit: 1, query: "tag:ecephys" } })
     const body = { limit: 1, query: "tag:imaging", next_token: json.next_token }
     expect((await rest("POST /capsules/search", { body })).status).toBe(400)
   })
 
-  test("an object that turns up during a walk makes the next page repeat one", async () => {
+  test("an object that is created during a walk makes the next page repeat one", async () => {
     const { rest } = await startRest()
     const first = await rest("POST /capsules/search", { body: { limit: 2 } })
     await rest(`PATCH /capsules/${seed.archivedNotebook}/archive`, { query: { archive: "false" } })
@@ -533,7 +533,7 @@ describe("archiving and deleting", () => {
     expect((await rest(`DELETE /capsules/${seed.archivedNotebook}`, { token: tokens.admin })).status).toBe(204)
   })
 
-  test("pipelines are archived and deleted alike", async () => {
+  test("pipelines are archived and deleted as capsules are", async () => {
     const { rest } = await startRest()
     const archive = (value: string) =>
       rest(`PATCH /pipelines/${seed.archivedPipeline}/archive`, { query: { archive: value } })
@@ -552,28 +552,31 @@ describe("attaching data assets", () => {
   test.each([
     ["without a", path],
     ["with a", `${path}/`],
-  ])("an asset attached, %s slash at the end, shows in the panel and is detached again", async (_slash, at) => {
-    const { rest } = await startRest()
-    const shown = async () => (await rest(`GET /capsules/${seed.ecephysQuality}/app_panel`)).json.data_assets
-    const attached = await rest(`POST ${at}`, {
-      body: [{ id: seed.cellImages }, { id: seed.mouseRecording, mount: "raw" }],
-    })
-    expect(attached.json).toEqual([
-      { id: seed.cellImages, mount: "images", mount_state: "mounted", external: false, ready: true },
-      { id: seed.mouseRecording, mount: "raw", mount_state: "mounted", external: true, ready: true },
-    ])
-    expect(await shown()).toMatchObject([{ id: seed.cellImages }, { id: seed.mouseRecording, mount: "raw" }])
-    expect((await rest(`DELETE ${at}`, { body: [seed.cellImages] })).status).toBe(204)
-    expect(await shown()).toMatchObject([{ id: seed.mouseRecording }])
-  })
+  ])(
+    "a data asset that is attached, %s slash at the end of the path, is in the panel and can be detached",
+    async (_slash, at) => {
+      const { rest } = await startRest()
+      const shown = async () => (await rest(`GET /capsules/${seed.ecephysQuality}/app_panel`)).json.data_assets
+      const attached = await rest(`POST ${at}`, {
+        body: [{ id: seed.cellImages }, { id: seed.mouseRecording, mount: "raw" }],
+      })
+      expect(attached.json).toEqual([
+        { id: seed.cellImages, mount: "images", mount_state: "mounted", external: false, ready: true },
+        { id: seed.mouseRecording, mount: "raw", mount_state: "mounted", external: true, ready: true },
+      ])
+      expect(await shown()).toMatchObject([{ id: seed.cellImages }, { id: seed.mouseRecording, mount: "raw" }])
+      expect((await rest(`DELETE ${at}`, { body: [seed.cellImages] })).status).toBe(204)
+      expect(await shown()).toMatchObject([{ id: seed.mouseRecording }])
+    },
+  )
 
-  test("a draft is attached as pending, with a job", async () => {
+  test("an attached draft is pending, with a job id", async () => {
     const { rest } = await startRest()
     const { json } = await rest(`POST ${path}`, { body: [{ id: seed.draftRecording }] })
     expect(json).toMatchObject([{ mount_state: "pending", job_id: expect.any(String), ready: false }])
   })
 
-  test("an asset that is attached already is refused by name, and nothing else is attached", async () => {
+  test("a data asset that is attached already is refused by name, and nothing else is attached", async () => {
     const { rest } = await startRest()
     const body = [{ id: seed.looseFiles, mount: "loose" }, { id: seed.mouseRecording }]
     const { status, json } = await rest(`POST /capsules/${seed.spikeSorting}/data_assets`, { body })
@@ -601,7 +604,7 @@ describe("attaching data assets", () => {
     expect({ status: answer.status, message: answer.json.message }).toEqual({ status, message })
   })
 
-  test("who may edit a shared capsule may attach to it, who may only view it may not", async () => {
+  test("an editor of a shared capsule may attach data assets to it, and a viewer may not", async () => {
     const { rest } = await startRest()
     const attach = (id: string) =>
       rest(`POST /capsules/${id}/data_assets`, { body: [{ id: seed.probeGeometry }], token: tokens.grace })
@@ -627,7 +630,7 @@ describe("computations", () => {
     expect((await rest(`GET /computations/${seed.runningAlignment}`)).json.run_time).toBe(720)
   })
 
-  test("a run that succeeded with exit code 1 tells the truth in its log", async () => {
+  test("a run that succeeded with exit code 1 has its failure in its log", async () => {
     const { rest } = await startRest()
     const { json } = await rest(`GET /computations/${seed.hollowSuccess}`)
     expect(json).toMatchObject({ end_status: "succeeded", exit_code: 1 })
@@ -635,7 +638,7 @@ describe("computations", () => {
     expect(await (await fetch(urls.json.view_url)).text()).toContain("MemoryError")
   })
 
-  test("results are listed folder by folder", async () => {
+  test("the results of a run are listed folder by folder", async () => {
     const { rest } = await startRest()
     const list = async (path: string) => {
       const { status, json } = await rest(`POST /computations/${seed.countedCells}/results`, { body: { path } })
@@ -655,7 +658,7 @@ describe("computations", () => {
     expect(await list("nowhere")).toBe(404)
   })
 
-  test("a run is renamed and deleted by its owner, by nobody else", async () => {
+  test("a run is renamed and deleted by its owner only", async () => {
     const { rest } = await startRest()
     const run = `/computations/${seed.sortedRun}`
     expect((await rest(`PATCH ${run}`, { query: { name: "Mine" }, token: tokens.grace })).status).toBe(403)
@@ -668,7 +671,7 @@ describe("computations", () => {
 })
 
 describe("files", () => {
-  test("signed addresses need no token, serve ranges, and say how to show the file", async () => {
+  test("signed addresses of files need no token, serve ranges, and have a content disposition", async () => {
     const { sandbox, rest } = await startRest()
     const query = { path: "figures/raw/Übersicht & mehr.txt" }
     const { json } = await rest(`GET /computations/${seed.countedCells}/results/urls`, { query })
@@ -681,7 +684,7 @@ describe("files", () => {
     expect(sandbox.requests).toHaveLength(1)
   })
 
-  test("a signed address works for five minutes, and not once it is changed", async () => {
+  test("a signed address of a file works for five minutes, and not if it is changed", async () => {
     const { sandbox, rest } = await startRest()
     const { json } = await rest(`GET /data_assets/${seed.cellImages}/files/urls`, { query: { path: "README.md" } })
     expect((await fetch(json.view_url)).status).toBe(200)
@@ -703,7 +706,7 @@ describe("files", () => {
     expect((await part.arrayBuffer()).byteLength).toBe(2)
   })
 
-  test("a query without a path is refused by an object without a message", async () => {
+  test("a request for a file without a path is refused with an object without a message", async () => {
     const { rest } = await startRest()
     const { status, json } = await rest(`GET /computations/${seed.countedCells}/results/urls`)
     expect(status).toBe(400)
@@ -722,7 +725,7 @@ describe("files", () => {
 })
 
 describe("data assets", () => {
-  test("the cast shows every documented field, and the odd forms of some", async () => {
+  test("the seeded data assets have every documented field, and unusual forms of some", async () => {
     const { rest } = await startRest()
     const get = async (id: string) => (await rest(`GET /data_assets/${id}`)).json
     const full = [
@@ -787,14 +790,14 @@ describe("data assets", () => {
   })
 })
 
-describe("what lies beside the API", () => {
-  test("an unknown route is an empty 404, a wrong method an empty 405", async () => {
+describe("requests outside the API", () => {
+  test("an unknown route of the API is an empty 404, a wrong method an empty 405", async () => {
     const { rest } = await startRest()
     expect(await rest("GET /capsule")).toMatchObject({ status: 404, text: "" })
     expect(await rest(`PUT /capsules/${seed.cellCounter}`)).toMatchObject({ status: 405, text: "" })
   })
 
-  test("outside the API there is a proxy's HTML page", async () => {
+  test("a path outside the API is 404 with a proxy's HTML page", async () => {
     const { sandbox } = await startRest()
     const response = await fetch(`${sandbox.url}/elsewhere`)
     expect(response.status).toBe(404)
@@ -803,10 +806,10 @@ describe("what lies beside the API", () => {
   })
 })
 
-describe("the sandbox as a test's tool", () => {
+describe("controls for tests", () => {
   const counter = `/capsules/${seed.cellCounter}`
 
-  test("it records what arrived, in order", async () => {
+  test("the sandbox records requests in order", async () => {
     const { sandbox, rest } = await startRest()
     await rest("GET /capsules/a%2Fb/app_panel", { query: { version: "1" } })
     await rest("POST /capsules/search", { body: { limit: 1 }, headers: { "agent-id": "tester" } })
@@ -848,7 +851,7 @@ describe("the sandbox as a test's tool", () => {
     expect((await rest(`GET ${counter}`)).status).toBe(200)
   })
 
-  test("a failure happens as often as it was asked for, and only where", async () => {
+  test("a planned failure happens as often as requested, and only for matching requests", async () => {
     const { sandbox, rest } = await startRest()
     sandbox.failNext(`GET ${counter}`, { status: 503 }, 2)
     const statuses = []
@@ -868,7 +871,7 @@ describe("the sandbox as a test's tool", () => {
   )
 
   test.each(["reset", "truncate", { status: 503 }] as Failure[])(
-    "a write whose answer fails with %j afterwards has happened",
+    "a write whose response fails with %j afterwards has happened",
     async (afterwards) => {
       const { sandbox, rest } = await startRest()
       sandbox.failNext("PATCH /capsules/*/archive", { afterwards })
@@ -877,7 +880,7 @@ describe("the sandbox as a test's tool", () => {
     },
   )
 
-  test("a reset and a truncated answer break the connection, and are not the client's doing", async () => {
+  test("a reset and a truncated response break the connection, and are not recorded as aborted by the client", async () => {
     const { sandbox, rest } = await startRest()
     for (const failure of ["reset", "truncate"] as Failure[]) {
       sandbox.failNext(`GET ${counter}`, failure)
@@ -886,7 +889,7 @@ describe("the sandbox as a test's tool", () => {
     expect(sandbox.requests.map(({ aborted }) => aborted)).toEqual([false, false])
   })
 
-  test("a truncated answer promises more than it sends", async () => {
+  test("a truncated response has a larger Content-Length than its body", async () => {
     const { sandbox, rest } = await startRest()
     const { text } = await rest(`GET ${counter}`)
     sandbox.failNext(`GET ${counter}`, "truncate")
@@ -898,7 +901,7 @@ describe("the sandbox as a test's tool", () => {
   })
 
   test.each(["hang", "stall", "drip"] as Failure[])(
-    "an answer that will %s waits until the client hangs up",
+    "a response that will %s stays open until the client hangs up",
     async (failure) => {
       const { sandbox, rest } = await startRest()
       sandbox.failNext(`GET ${counter}`, failure)
@@ -926,16 +929,16 @@ describe("the sandbox as a test's tool", () => {
     expect((await rest(`GET ${counter}`)).status).toBe(200)
   })
 
-  test("waiting for more requests than come says which came", async () => {
+  test("waiting for more held requests than arrive rejects with those that arrived", async () => {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] })
     onTestFinished(() => void vi.useRealTimers())
     const { sandbox } = await startRest()
     const waiting = sandbox.hold().waitFor(1)
-    vi.advanceTimersByTime(5_000)
+    vi.advanceTimersByTime(30_000)
     await expect(waiting).rejects.toThrow("waited for 1 held requests, there are 0: none")
   })
 
-  test("whoever hangs up while held is marked, and their write does not happen", async () => {
+  test("a held request whose client hangs up is marked as aborted, and its write does not happen", async () => {
     const { sandbox, rest } = await startRest()
     const hold = sandbox.hold()
     const leave = new AbortController()
@@ -967,13 +970,19 @@ describe("the sandbox as a test's tool", () => {
   })
 
   test("a share of requests is slow, the same ones in every run", async () => {
+    const waits: unknown[] = []
+    const { setTimeout } = globalThis
+    const spy = vi.spyOn(globalThis, "setTimeout").mockImplementation(((callback: () => void, ms: number) => {
+      waits.push(ms)
+      return setTimeout(callback, ms === 500 ? 0 : ms)
+    }) as typeof setTimeout)
+    onTestFinished(() => spy.mockRestore())
     const slowOnes = async () => {
       const { rest } = await startRest({ slowRate: 0.5 })
       const slow: boolean[] = []
       for (let turn = 0; turn < 6; turn += 1) {
-        const started = performance.now()
         await rest(`GET ${counter}`)
-        slow.push(performance.now() - started >= 499)
+        slow.push(waits.splice(0).includes(500))
       }
       return slow
     }
@@ -982,7 +991,7 @@ describe("the sandbox as a test's tool", () => {
     expect(await slowOnes()).toEqual(first)
   })
 
-  test("closing ends whatever is open", async () => {
+  test("closing the sandbox ends all open requests", async () => {
     const sandbox = await startSandbox()
     sandbox.failNext(`GET ${counter}`, "hang")
     const hanging = restAt(sandbox.url, tokens.ada)(`GET ${counter}`)
@@ -1030,7 +1039,7 @@ describe("a data folder", () => {
     return path
   }
 
-  test("its objects take the place of the named ones, for every token", async () => {
+  test("the objects of a data folder replace the seeded ones, for every token", async () => {
     const { rest } = await startRest({ dataFolder: await folder() })
     for (const token of [tokens.ada, tokens.grace, tokens.readOnly])
       expect(names(await rest("POST /capsules/search", { body: {}, token }))).toEqual(["One", "Two"])
@@ -1039,7 +1048,7 @@ describe("a data folder", () => {
     expect((await rest("GET /capsules/capsule-1/computations")).json).toEqual([])
   })
 
-  test("a panel's own data assets stay as they are, and attachments fill a panel without", async () => {
+  test("a data folder's panel keeps its own data assets, and a panel without any gets the attached ones", async () => {
     const { rest } = await startRest({ dataFolder: await folder() })
     const panel = async (id: string) => (await rest(`GET /capsules/${id}/app_panel`)).json
     expect(await panel("capsule-1")).toEqual((files["app_panels.json"] as Record<string, unknown>)["capsule-1"])
@@ -1052,14 +1061,14 @@ describe("a data folder", () => {
     ["capsules.json", "{}", "it holds no list"],
     ["data_assets.json", "[{}]", "entry 0 has no id"],
     ["app_panels.json", "[]", "it holds no object of ids"],
-  ])("a broken %s (%s) is named", async (name, content, why) => {
+  ])("a broken %s (%s) in a data folder is named", async (name, content, why) => {
     const dataFolder = await folder({ [name]: content })
     const failure = await startSandbox({ dataFolder }).catch((error: Error) => error.message)
     expect(failure).toContain(join(dataFolder, name))
     expect(failure).toContain(why)
   })
 
-  test("a missing file is named", async () => {
+  test("a missing file of a data folder is named", async () => {
     await expect(startSandbox({ dataFolder: "/nowhere" })).rejects.toThrow(
       "/nowhere/app_panels.json: it does not exist",
     )
@@ -1081,10 +1090,10 @@ describe("the sandbox as a process", () => {
   }
 
   test.each(["SIGTERM", "SIGINT"] as const)(
-    "it prints where it is, serves, and leaves in peace on %s",
+    "the sandbox as a process prints its address, serves, and exits with 0 on %s",
     async (signal) => {
       const { child, printed, exit } = run({ SANDBOX_PORT: "0", SANDBOX_GENERATE: "3" })
-      await vi.waitFor(() => expect(printed.out).toContain(tokens.noDatasets), { timeout: 10_000 })
+      await vi.waitFor(() => expect(printed.out).toContain(tokens.noDatasets))
       const [url] = /http:\/\/127\.0\.0\.1:\d+/.exec(printed.out)!
       const { status, json } = await restAt(url, tokens.grace)(`GET /capsules/${seed.graceNotebook}`)
       expect([status, json.owner]).toEqual([200, users.grace.id])
@@ -1094,7 +1103,7 @@ describe("the sandbox as a process", () => {
     },
   )
 
-  test("every wrong setting is named at once", async () => {
+  test("all wrong settings of the sandbox are named at once", async () => {
     const { printed, exit } = run({
       SANDBOX_PORT: "x",
       SANDBOX_LATENCY_MS: "-1",
@@ -1107,7 +1116,7 @@ describe("the sandbox as a process", () => {
       expect(printed.err).toContain(`SANDBOX_${name}`)
   })
 
-  test("a port in use and a missing folder are said plainly", async () => {
+  test("the sandbox as a process names a port in use and a missing folder", async () => {
     const { sandbox } = await startRest()
     const { port } = new URL(sandbox.url)
     const taken = run({ SANDBOX_PORT: port })

@@ -4,7 +4,7 @@ import { startSandbox } from "../sandbox/server.ts"
 import { expectationsOf, wrongIn } from "./soak/expected.ts"
 import { soak } from "./soak/soak.ts"
 
-test("under load and faults no answer is wrong, nothing is sent twice, and nothing stays open (npm run soak takes longer)", async () => {
+test("under load and faults no response is wrong, nothing is sent twice, and nothing stays open (npm run soak takes longer)", async () => {
   const report = await soak(3)
   expect(report.wrong).toEqual([])
   expect(report.answers).toBeGreaterThan(64)
@@ -16,9 +16,9 @@ test("under load and faults no answer is wrong, nothing is sent twice, and nothi
     linesWithStack: 0,
     stats: { requests: 0, subscriptions: 0, connections: 0, openResponses: 0, pollers: 0, listeners: 0 },
   })
-}, 60_000)
+})
 
-test("the soak would notice an answer that is another caller's, is not whole, or hides a refusal", async () => {
+test("the soak detects a response that is another caller's, is incomplete, or hides a refusal", async () => {
   const sandbox = await startSandbox()
   const [adas] = await expectationsOf(sandbox.url, tokens.ada, seed.countedCells)
   const [graces, refused] = await expectationsOf(sandbox.url, tokens.grace, seed.graceRun)

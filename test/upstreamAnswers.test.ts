@@ -3,7 +3,7 @@ import { createRedaction } from "../src/upstream/redaction.ts"
 import { cpuMs } from "./support/cpuTime.ts"
 import { startFaultyUpstream, type UpstreamAnswer } from "./support/faultyUpstream.ts"
 import { startGatewayOn } from "./support/gateway.ts"
-import { follow } from "./support/live.ts"
+import { follow, hastyTime } from "./support/live.ts"
 import { watchProcess } from "./support/unnoticed.ts"
 
 /** Nested lists with this many levels. */
@@ -15,12 +15,6 @@ const assetWith = (json: string) =>
   `{"id":"d1","name":"Odd","state":"ready","type":"dataset","custom_metadata":{"k":${json}}}`
 const metadata = `{ dataAsset(id: "d1") { name customMetadata { key value } } }`
 const as = (token: string) => ({ authorization: `Bearer ${token}` })
-
-/** A clock whose waits end at once: a subscription retries an invalid response for five minutes. */
-const hastyTime = {
-  now: () => cpuMs() * 1e6,
-  sleep: () => new Promise<void>((resolve) => setImmediate(resolve)),
-}
 
 async function startAnsweringAll(answer: () => UpstreamAnswer) {
   const upstream = await startFaultyUpstream(answer)
@@ -53,7 +47,7 @@ describe("deeply nested JSON", () => {
   test("deeply nested JSON ends a subscription to the object with an error, and no other request", async () => {
     watchProcess()
     const upstream = await startFaultyUpstream(() => ({ body: assetWith(lists(3_000)) }))
-    const { gateway } = startGatewayOn(upstream.url, { clock: hastyTime })
+    const { gateway } = startGatewayOn(upstream.url, { clock: hastyTime() })
     const stream = await follow(await gateway.listen(), `subscription { dataAsset(id: "d1") { name } }`)
     const [event, ...more] = await stream.rest()
     expect(event?.errors).toMatchObject([{ extensions: { code: "UPSTREAM_INVALID_RESPONSE" } }])
@@ -128,7 +122,7 @@ describe("a token in a response", () => {
     ["in percent-encoded Base64", encodeURIComponent(base64(`${token}:`))],
   ]
 
-  test.each(forms)("is redacted %s", (_form, form) => {
+  test.each(forms)("a token in a response is redacted %s", (_form, form) => {
     const redact = createRedaction(token)
     expect(redact(`(${form}) and (${form})`)).toBe("([redacted]) and ([redacted])")
     expect(redact(form)).toBe("[redacted]")
@@ -144,12 +138,12 @@ describe("a token in a response", () => {
     },
   )
 
-  test("a token in a response is not found in a text without it, which stays unchanged", () => {
+  test("a text without the token is not changed by the redaction", () => {
     const text = `100 % of "\\u0041\\/%2F" \\ %zz`
     expect(createRedaction(token)(text)).toBe(text)
   })
 
-  test("reaches neither client nor log through a message, data, keys or the content type", async () => {
+  test("a token in a response's message, data, keys or content type reaches neither client nor log", async () => {
     const all = forms.map(([, form]) => form)
     const answers: UpstreamAnswer[] = [
       { status: 400, body: { message: all.join(" "), [all[0]!]: all, deep: [{ [all[7]!]: all }] } },
@@ -169,7 +163,7 @@ describe("a token in a response", () => {
     for (const form of all) expect(text).not.toContain(JSON.stringify(form).slice(1, -1))
   })
 
-  test("a token in a response is found in linear time", () => {
+  test("a token in a response is redacted with linear work", () => {
     const redact = createRedaction(`${"a".repeat(1_000)}%`)
     const begun = cpuMs()
     for (const text of ["a".repeat(1024 * 1024), "%61".repeat(300_000), "YWFh".repeat(262_144)]) redact(text)
@@ -223,7 +217,7 @@ describe("a list that is longer than any of Code Ocean's", () => {
     expect((await ask(query)).errors).toMatchObject([invalid])
   })
 
-  test("of inputs is walked in a lineage as far as the graph has room", async () => {
+  test("a list of 9,000 inputs is walked in a lineage up to the maximum number of nodes", async () => {
     const upstream = await startFaultyUpstream(({ path }) => ({
       body:
         path === "/data_assets/d1"
@@ -242,7 +236,7 @@ describe("a list that is longer than any of Code Ocean's", () => {
   })
 })
 
-test("an id of more than 256 characters is none of Code Ocean's, and fails its call", async () => {
+test("an id of more than 256 characters in a response fails its call", async () => {
   let id = "x".repeat(256)
   const { ask } = await startAnsweringAll(() => ({ body: { results: [{ id }] } }))
   expect((await ask("{ searchCapsules { nodes { id } } }")).data.searchCapsules.nodes).toEqual([{ id }])
@@ -263,7 +257,7 @@ test("an unknown enum value of a megabyte is logged once and short, without a pa
   expect(logged).toMatchObject([{ value: "[redacted]".repeat(10) }])
 })
 
-test("of custom metadata fields with the same name the first counts", async () => {
+test("the first of several custom metadata fields with the same name is used", async () => {
   const { ask } = await startAnsweringAll(() => ({
     body: {
       ...JSON.parse(assetWith("1")),
@@ -278,7 +272,7 @@ test("of custom metadata fields with the same name the first counts", async () =
   expect(data.dataAsset.customMetadata).toEqual([{ type: "NUMBER", units: "mm" }])
 })
 
-test("a result whose inputs can't be read leaves the others in a lineage, which says that it is not whole", async () => {
+test("a result whose inputs can't be read leaves the others in a lineage, which is marked as truncated", async () => {
   const result = (id: string, data_assets: unknown) => ({
     id,
     name: id,

@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises"
 import { onTestFinished } from "vitest"
 import { tokens } from "../../sandbox/seed.ts"
 import type { Clock } from "../../src/polling/clock.ts"
@@ -7,11 +8,11 @@ import type { Result } from "./gateway.ts"
 export interface PushedTime extends Clock {
   /** Lets so many seconds pass. */
   push(seconds: number): void
-  /** The waits under way, in seconds of their whole length, shortest first, once there are `count`. */
+  /** The lengths of the current waits in seconds, shortest first, once there are `count`. */
   waits(count?: number): Promise<number[]>
 }
 
-/** Time that stands still unless it is pushed. */
+/** A clock that stands still unless it is pushed. */
 export function pushedTime(): PushedTime {
   let now = 1_000_000
   const sleepers = new Set<{ at: number; ms: number; wake(): void }>()
@@ -52,6 +53,18 @@ export function pushedTime(): PushedTime {
   }
 }
 
+/** Time that passes only while somebody sleeps, and at once: minutes of polling take none. */
+export function hastyTime(): Clock {
+  let now = 0
+  return {
+    now: () => now,
+    async sleep(ms) {
+      now += ms
+      await setImmediate()
+    },
+  }
+}
+
 export interface Following {
   response: Response
   /** The next event; undefined once the stream is complete. */
@@ -60,7 +73,7 @@ export interface Following {
   rest(): Promise<Result[]>
   /** Resolves with the next ping. */
   ping(): Promise<void>
-  /** Breaks the connection off. */
+  /** Closes the connection. */
   leave(): void
 }
 
@@ -121,9 +134,9 @@ async function* blocksOf(response: Response): AsyncGenerator<string, undefined> 
   }
 }
 
-/** Resolves when the gateway's subscriptions hold this; what they hold changes with what clients do. */
+/** Resolves when the gateway's stats have these values. */
 export async function untilLive(gateway: Gateway, wanted: Partial<Gateway["stats"]>): Promise<void> {
   const holds = () =>
     Object.entries(wanted).every(([name, count]) => gateway.stats[name as keyof Gateway["stats"]] === count)
-  while (!holds()) await new Promise((resolve) => setImmediate(resolve))
+  while (!holds()) await setImmediate()
 }
