@@ -23,7 +23,7 @@ test.each([
   expect(data[kind].appPanel).toEqual(asGraph("AppPanel", json))
 })
 
-test("every field of a panel comes out with the value that was put in", async () => {
+test("every field of a panel has the value that upstream sent", async () => {
   const { ask, sandbox } = await startGateway()
   const text = (name: string) => ({ name, description: `${name} description`, help_text: `${name} help` })
   const parameter = {
@@ -64,7 +64,7 @@ test("every field of a panel comes out with the value that was put in", async ()
   expect([...panelTypes, "AppPanelResult"].flatMap(everyPlace).filter((place) => !filled.includes(place))).toEqual([])
 })
 
-test("a release's panel is that of its version, the latest without one, and none for a version that isn't there", async () => {
+test("the panel of a release is that of the given version, the latest by default, and null for an unknown version", async () => {
   const { ask, sandbox } = await startGateway()
   const { data, errors } = await ask(`{ capsule(id: "${seed.releasedCellCounter}") {
     latest: appPanel { general { title } }
@@ -83,7 +83,7 @@ test("a release's panel is that of its version, the latest without one, and none
   expect(asked.sort()).toEqual(["1", "2", "9", undefined])
 })
 
-test("an empty panel is a panel, and a capsule or pipeline without one has null", async () => {
+test("an empty panel is an object, and a capsule or pipeline without a panel has null", async () => {
   const { ask } = await startGateway()
   const { data, errors } = await ask(`{
     empty: capsule(id: "${seed.ecephysQuality}") { appPanel { parameters { name } general { title } } }

@@ -5,7 +5,7 @@ import { describe, expect, test } from "vitest"
 
 const root = new URL("../", import.meta.url)
 
-/** An import points to the same folder or to one further right. The common files may be imported anywhere. */
+/** An import points to the same folder or to a later one in this list. The common files may be imported anywhere. */
 const layers = ["main", "server", "http", "operation", "graph", "polling", "upstream", "collections"]
 const common = ["config", "log", "errors"]
 
@@ -39,7 +39,7 @@ const layerOf = (file: string) => (file.split("/")[1] as string).replace(/\.ts$/
 const within = (folder: string) => (file: string) => file.startsWith(`${folder}/`)
 const text = ({ from, to }: { from: string; to: string }) => `${from} -> ${to}`
 
-test("the test finds the imports of all files", () => {
+test("the test of imports reads the imports of all files", () => {
   expect(files.length).toBeGreaterThan(120)
   expect(imports.get("src/main.ts")).toEqual(expect.arrayContaining(["src/config/config.ts", "src/server.ts"]))
   expect(arrows.length).toBeGreaterThan(500)

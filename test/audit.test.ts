@@ -11,11 +11,11 @@ const declined = new Set(["5A70", "D6D5", "6A70"])
 
 const audits: Audit[] = serverAudits({ url: "http://gateway/graphql" })
 
-test("the audit suite of GraphQL over HTTP is whole", () => {
+test("the audit suite of GraphQL over HTTP has the expected number of audits", () => {
   expect(audits.length).toBeGreaterThan(60)
 })
 
-/** Audits name the gateway `http://gateway`, and meet it where this says. */
+/** Audits use the address `http://gateway`, which is replaced by the gateway's own. */
 const paths = [
   {
     path: "over HTTP",

@@ -6,7 +6,7 @@ import { follow, pushedTime, untilLive } from "./support/live.ts"
 const as = (token: string, more: Record<string, string> = {}) => ({ authorization: `Bearer ${token}`, ...more })
 const agent = (name: string) => as(tokens.ada, { "agent-id": name })
 
-describe("what a lookup by id costs", () => {
+describe("the cost of a lookup by id", () => {
   const node = `{ node(id: "${seed.cellCounter}") { __typename id } }`
   const costOf = async (ask: Awaited<ReturnType<typeof startGateway>>["ask"], query: string, headers: object) =>
     (await ask(query, {}, { ...headers, "x-upstream-cost": "1" })).extensions.cost.upstreamCalls
@@ -34,7 +34,7 @@ describe("what a lookup by id costs", () => {
 })
 
 describe("two agents that act with one token", () => {
-  test("share no read", async () => {
+  test("two agents with one token share no read", async () => {
     const { ask, sandbox } = await startGateway()
     const hold = sandbox.hold()
     const query = `{ capsule(id: "${seed.cellCounter}") { name } }`
@@ -46,7 +46,7 @@ describe("two agents that act with one token", () => {
     expect(sandbox.requests.map(({ headers }) => headers["agent-id"]).sort()).toEqual(["first", "second"])
   })
 
-  test("share no poll", async () => {
+  test("two agents with one token share no poll", async () => {
     const { gateway, sandbox } = await startGateway({ clock: pushedTime() })
     const url = await gateway.listen()
     const query = `subscription { computation(id: "${seed.runningAlignment}") { state } }`
@@ -58,7 +58,7 @@ describe("two agents that act with one token", () => {
     await untilLive(gateway, { pollers: 2, listeners: 3 })
   })
 
-  test("share no result of a capture, but create only one data asset", async () => {
+  test("two agents with one token share no result of a capture, but create only one data asset", async () => {
     const { gateway, sandbox } = await startGateway({ clock: pushedTime() })
     const url = await gateway.listen()
     const query = `subscription {

@@ -50,7 +50,7 @@ test("a search shows the same of a capsule as a lookup does", async () => {
   expect(data.searchCapsules.nodes).toEqual(json.results.map((wire: object) => asGraph("Capsule", wire)))
 })
 
-test("leads to its release, to where it was verified, and to its original", async () => {
+test("a capsule leads to its release, to the capsule that verified it, and to its original", async () => {
   const { ask } = await startGateway()
   const { data, errors } = await ask(`{
     counter: capsule(id: "${seed.cellCounter}") {
@@ -71,7 +71,7 @@ test("leads to its release, to where it was verified, and to its original", asyn
   expect(data.copy.originalCapsule.capsule).toEqual({ id: seed.spikeSorting, name: "Spike Sorting" })
 })
 
-test("an original that is gone is null, and what the copy remembers of it stays", async () => {
+test("an original capsule that is gone is null, and what the copy says of it stays", async () => {
   const { ask } = await startGateway()
   const { data, errors } = await ask(
     `{ capsule(id: "${seed.cellCounter}") { originalCapsule { name majorVersion capsule { name } } } }`,
@@ -93,7 +93,7 @@ test("a release that the caller may not see is null with FORBIDDEN, and the caps
   ])
 })
 
-test("one that isn't there, or is someone else's secret, is null without an error", async () => {
+test("a capsule that does not exist, or that the caller may not know of, is null without an error", async () => {
   const { ask } = await startGateway()
   const missing = "00000000-0000-4000-8000-000000000000"
   const { data, errors } = await ask(`{
@@ -105,7 +105,7 @@ test("one that isn't there, or is someone else's secret, is null without an erro
   expect(data).toEqual({ missing: null, secret: null, both: [null, null] })
 })
 
-test("one that may be found but not opened is null with FORBIDDEN", async () => {
+test("a capsule that the caller may find but not open is null with FORBIDDEN", async () => {
   const { ask } = await startGateway()
   const { data, errors } = await ask(`{ capsule(id: "${seed.discoverableAtlas}") { name } }`, {}, asGrace)
   expect(data).toEqual({ capsule: null })

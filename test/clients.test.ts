@@ -12,7 +12,7 @@ const rows = [...document.matchAll(/^\| `([a-z]\w*\.\w+)` \| `(\w+)\.(\w+)` \|$/
   field: field as string,
 }))
 
-/** The operations that runnables have under both names. */
+/** The operations that capsules and pipelines have. */
 const runnable = (one: "capsule" | "pipeline", target: string, archived: string) => {
   const One = one === "capsule" ? "Capsule" : "Pipeline"
   const attach = one === "capsule" ? "attachDataAssets" : "attachPipelineDataAssets"

@@ -11,7 +11,7 @@ import { startGateway } from "./support/gateway.ts"
 const folder = fileURLToPath(new URL("../examples/clients", import.meta.url))
 const manifestPath = `${folder}/src/generated/persisted-documents.json`
 
-/** Runs a script of the example and resolves with what it wrote. Rejects, with all of that, if it fails. */
+/** Runs a script of the example and resolves with its output. Rejects with the output if it fails. */
 function npmRun(script: string, env: Record<string, string> = {}): Promise<string> {
   return new Promise((resolve, reject) => {
     const child = spawn("npm", ["run", "--silent", script], { cwd: folder, env: { ...process.env, ...env } })
@@ -36,7 +36,7 @@ async function runTests(script: string, options: Parameters<typeof startGateway>
   return Number(/\bpass (\d+)/.exec(await npmRun(script, env))?.[1])
 }
 
-// Compilers and clients are processes of their own, on a machine that may be busy.
+// Compilers and clients are processes of their own, and may take minutes on a busy machine.
 const timeout = 300_000
 
 beforeAll(async () => {
@@ -53,7 +53,7 @@ test("graphql-codegen takes the graph and the operations of the twelve jobs", as
   for (const text of documents) expect(validate(schema, parse(text)), text).toEqual([])
 })
 
-test("what graphql-codegen and relay-compiler write is strict TypeScript", { timeout }, async () => {
+test("the code that graphql-codegen and relay-compiler generate is strict TypeScript", { timeout }, async () => {
   expect(await npmRun("check")).toBe("")
 })
 

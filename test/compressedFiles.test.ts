@@ -14,7 +14,7 @@ const encodings: [encoding: string, compress: (content: string | Buffer) => Buff
   ["deflate", (content) => deflateRawSync(content)],
 ]
 
-/** Serves bytes with this encoding, and the end of them to those who ask for it, as S3 does. */
+/** Serves bytes with this encoding, and their end for a range request, as S3 does. */
 function serve(encoding: string, bytes: Buffer, { ranges = true }: { ranges?: boolean } = {}) {
   return ({ headers }: { headers: IncomingMessage["headers"] }, response: ServerResponse) => {
     response.setHeader("content-encoding", encoding)
@@ -43,7 +43,7 @@ function noise(length: number): string {
 }
 
 describe("a file that is stored compressed", () => {
-  test.each(encodings)("in %s is read as what it holds", async (encoding, compress) => {
+  test.each(encodings)("a file that is stored compressed in %s has its decoded content", async (encoding, compress) => {
     const storage = await startStorage(serve(encoding, compress('{"é": 1}')))
     const { data, errors } = await startGatewayOn(storage.url).ask(file("text json"))
     expect(errors).toBeUndefined()
@@ -61,47 +61,50 @@ describe("a file that is stored compressed", () => {
     expect((await ask(file("text(maxBytes: 99999)"))).errors?.[0]?.message).toContain("100000 bytes")
   })
 
-  test.each(encodings)("in %s is decoded to no more than the limit", async (encoding, compress) => {
-    const bomb = compress(Buffer.alloc(200 * mebibyte, " "))
-    expect(bomb.length).toBeLessThan(mebibyte)
-    const storage = await startStorage(serve(encoding, bomb))
-    const { ask } = startGatewayOn(storage.url)
-    const before = process.memoryUsage().arrayBuffers
-    const answers = await Promise.all(
-      [file("json"), file("text(maxBytes: 1048576)"), log(""), log("(tail: 1)")].map((query) => ask(query)),
-    )
-    for (const { errors } of answers) {
-      expect(errors?.[0]?.message).toMatch(/has more than \d+ bytes/)
-      expect(errors?.[0]?.extensions.code).toBe("BAD_USER_INPUT")
-    }
-    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(100 * mebibyte)
-  })
+  test.each(encodings)(
+    "a file that is stored compressed in %s is decoded to no more than the limit",
+    async (encoding, compress) => {
+      const bomb = compress(Buffer.alloc(200 * mebibyte, " "))
+      expect(bomb.length).toBeLessThan(mebibyte)
+      const storage = await startStorage(serve(encoding, bomb))
+      const { ask } = startGatewayOn(storage.url)
+      const before = process.memoryUsage().arrayBuffers
+      const answers = await Promise.all(
+        [file("json"), file("text(maxBytes: 1048576)"), log(""), log("(tail: 1)")].map((query) => ask(query)),
+      )
+      for (const { errors } of answers) {
+        expect(errors?.[0]?.message).toMatch(/has more than \d+ bytes/)
+        expect(errors?.[0]?.extensions.code).toBe("BAD_USER_INPUT")
+      }
+      expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(100 * mebibyte)
+    },
+  )
 
   test.each([
     ["plain text", Buffer.from("no gzip at all")],
     ["half of it", gzipSync(noise(1_000)).subarray(0, 300)],
-  ])("that is %s instead is the storage's fault, and says what to do", async (_what, bytes) => {
-    const storage = await startStorage(serve("gzip", bytes))
-    const { data, errors } = await startGatewayOn(storage.url).ask(file("text"))
-    expect(data.computation).toEqual({ name: "Run", it: { text: null } })
-    expect(errors?.[0]?.extensions.code).toBe("UPSTREAM_INVALID_RESPONSE")
-    expect(errors?.[0]?.message).toMatch(/compressed.*downloadUrl/)
-  })
+  ])(
+    "a file that is said to be compressed and is %s is an error of the storage, which says what to do",
+    async (_what, bytes) => {
+      const storage = await startStorage(serve("gzip", bytes))
+      const { data, errors } = await startGatewayOn(storage.url).ask(file("text"))
+      expect(data.computation).toEqual({ name: "Run", it: { text: null } })
+      expect(errors?.[0]?.extensions.code).toBe("UPSTREAM_INVALID_RESPONSE")
+      expect(errors?.[0]?.message).toMatch(/compressed.*downloadUrl/)
+    },
+  )
 
   test.each([
     ["identity", "text"],
     ["aws-chunked", "text"],
     ["", "text"],
     ["gzip", ""],
-  ])(
-    "a file that is stored compressed with the encoding %j and the content %j is as it is",
-    async (encoding, content) => {
-      const storage = await startStorage(serve(encoding, Buffer.from(content)))
-      const { data, errors } = await startGatewayOn(storage.url).ask(file("text"))
-      expect(errors).toBeUndefined()
-      expect(data.computation.it.text).toBe(content)
-    },
-  )
+  ])("a file with the encoding %j and the content %j is not decoded", async (encoding, content) => {
+    const storage = await startStorage(serve(encoding, Buffer.from(content)))
+    const { data, errors } = await startGatewayOn(storage.url).ask(file("text"))
+    expect(errors).toBeUndefined()
+    expect(data.computation.it.text).toBe(content)
+  })
 
   test("a file that is stored compressed counts by its content towards what one request may read", async () => {
     const storage = await startStorage(serve("gzip", gzipSync("x".repeat(mebibyte - 1))))

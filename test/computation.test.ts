@@ -8,7 +8,7 @@ import { restAt } from "./support/rest.ts"
 
 const runs = [seed.countedCells, seed.stoppedCount, seed.failedCount, seed.workstation, seed.preemptedCount]
 
-/** The ids of Cell Counter's runs that a filter leaves. */
+/** The ids of Cell Counter's runs that match a filter. */
 async function filtered(filter: string): Promise<string[]> {
   const { ask } = await startGateway()
   const { data, errors } = await ask(
@@ -137,7 +137,7 @@ describe("pages of runs", () => {
     expect((await pageOf(ask, { first: 5 })).ids).toEqual(["a"])
   })
 
-  test("a cursor of another capsule or filter is refused", async () => {
+  test("a cursor of runs of another capsule or filter is refused", async () => {
     const { ask } = await startGateway()
     const { pageInfo } = await pageOf(ask, { first: 1 })
     for (const variables of [{ id: seed.spikeSorting }, { id: seed.cellCounter, filter: { state: "COMPLETED" } }]) {
@@ -146,7 +146,7 @@ describe("pages of runs", () => {
     }
   })
 
-  test("a page has 1 to 1,000 runs", async () => {
+  test("a page of runs has 1 to 1,000 runs", async () => {
     const { ask } = await startGateway()
     for (const first of [0, -1, 1001]) {
       const { errors } = await ask(page, { id: seed.cellCounter, first })
@@ -154,7 +154,7 @@ describe("pages of runs", () => {
     }
   })
 
-  test("an invalid cursor or page size is refused without fetching the runs", async () => {
+  test("an invalid cursor or page size of runs is refused without fetching the runs", async () => {
     const { ask, sandbox } = await startGateway()
     for (const variables of [{ after: "" }, { after: "1.abc.def" }, { first: 0 }]) {
       const { data, errors } = await ask(page, { id: seed.cellCounter, ...variables })
@@ -191,7 +191,7 @@ test("a run that moves through its states is shown as it is each time", async ()
   expect(await state()).toEqual({ state: "FAILED", endStatus: "FAILED" })
 })
 
-test("what a run belongs to is null where it was not reached from it", async () => {
+test("the runnable of a run is null if the run was not reached from it", async () => {
   const { ask } = await startGateway()
   const { data } = await ask(`{ computation(id: "${seed.countedCells}") { runnable { id } } }`)
   expect(data.computation.runnable).toBeNull()
@@ -216,7 +216,7 @@ const cast = [
 test("every field of every run is what the REST API has", async () => {
   const { ask, sandbox } = await startGateway()
   const rest = restAt(sandbox.url, tokens.admin)
-  // Whatever was running has ended by then, so that no second passes between the two answers.
+  // All runs have ended by then, so that both responses have the same times.
   sandbox.clock.advance(10_000)
   const { data, errors } = await ask(
     `query ($ids: [ID!]!) { computations(ids: $ids) { ${everyField("Computation")} } }`,
@@ -229,11 +229,11 @@ test("every field of every run is what the REST API has", async () => {
     expect(data.computations[index], json.name).toEqual(asGraph("Computation", json))
   }
   const filled = new Set(data.computations.flatMap((run: object) => filledPlaces("Computation", run)))
-  // What a run belongs to isn't on the wire: it is known only where the run was reached from it.
+  // The wire's run has no runnable: it is known only if the run was reached from it.
   expect(everyPlace("Computation").filter((place) => !filled.has(place))).toEqual(["Computation.runnable"])
 })
 
-test("a run in a list is the same as by its id, and knows what it belongs to", async () => {
+test("a run in a list is the same as by its id, and has its runnable", async () => {
   const { ask, sandbox } = await startGateway()
   sandbox.clock.advance(10_000)
   const { json } = await restAt(sandbox.url, tokens.ada)(`GET /capsules/${seed.spikeSorting}/computations`)
@@ -248,7 +248,7 @@ test("a run in a list is the same as by its id, and knows what it belongs to", a
   expect(data.capsule.computations.nodes.toSorted(byId)).toEqual(expected.sort(byId))
 })
 
-test("success is told by the exit code: a run that succeeded in name may have failed", async () => {
+test("the exit code decides whether a run succeeded, whatever its end status says", async () => {
   const { ask } = await startGateway()
   const { data } = await ask(`{ computation(id: "${seed.hollowSuccess}") { state endStatus exitCode hasResults } }`)
   expect(data.computation).toEqual({ state: "COMPLETED", endStatus: "SUCCEEDED", exitCode: 1, hasResults: true })
@@ -296,7 +296,7 @@ test("an input that the caller may not open is null with FORBIDDEN, its entry an
   ])
 })
 
-test("a run that does not exist, or that nobody else may know of, is null without an error", async () => {
+test("a run that does not exist, or that the caller may not know of, is null without an error", async () => {
   const { ask } = await startGateway()
   const { data, errors } = await ask(`{
     missing: computation(id: "00000000-0000-4000-8000-000000000000") { name }

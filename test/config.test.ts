@@ -229,7 +229,7 @@ describe("a variable that is no setting", () => {
     ["host", "HOST"],
     ["CODEOCEAN_LOG_LEVEL", "LOG_LEVEL"],
     ["GATEWAY_GRAPHIQL", "GRAPHIQL"],
-  ])("%s is reported as what may be meant for %s, without its value", (name, setting) => {
+  ])("the variable %s is reported as a misspelling of %s, without its value", (name, setting) => {
     const expected = setting && `The variable ${name} is not a setting and is ignored. Did you mean ${setting}?`
     expect(warnings(name)).toEqual(expected ? [expected] : [])
   })
@@ -245,7 +245,7 @@ describe("a variable that is no setting", () => {
       "ALL_PROXY",
     ],
     ...["all_proxy", "http_proxy", "https_proxy", "no_proxy", "NODE_EXTRA_CA_CERTS", "HOSTS", "_", "", "SSL_CERT_FILE"],
-  ])("%s, which other programs set, causes no warning", (name) => {
+  ])("the variable %s, which other programs set, causes no warning", (name) => {
     expect(warnings(name)).toEqual([])
   })
 
@@ -301,7 +301,7 @@ test("in production CODEOCEAN_TOKEN must be confirmed, and other problems are na
   expect(readConfig({ ...env, CODEOCEAN_TOKEN_IN_PRODUCTION: "true" }).codeoceanToken).toBe("cop_shared")
 })
 
-test("GraphiQL is on, off in production, and otherwise as GRAPHIQL says", () => {
+test("GraphiQL is on outside production and off in production, unless GRAPHIQL says otherwise", () => {
   expect(readConfig({ CODEOCEAN_URL }).graphiql).toBe(true)
   expect(readConfig({ CODEOCEAN_URL, NODE_ENV: "production" }).graphiql).toBe(false)
   expect(readConfig({ CODEOCEAN_URL, NODE_ENV: "production", GRAPHIQL: "true" }).graphiql).toBe(true)
@@ -322,12 +322,15 @@ describe("a variable that is no longer a setting", () => {
     ])
   })
 
-  test("causes no warning if it is empty, and a setting causes none", () => {
+  test("a variable that is no longer a setting causes no warning if it is empty, and a setting causes none", () => {
     expect(warnings({ PLAIN_PATH: "", OPERATION_DEPTH: "10" })).toEqual([])
   })
 
-  test.each(Object.entries(fixedLimits))("is named with the limit that holds: %s", (key, limit) => {
-    const name = `OPERATION_${key.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`
-    expect(warnings({ [name]: "1" })).toEqual([expect.stringContaining(`${name} (${limit.toLocaleString("en-US")})`)])
-  })
+  test.each(Object.entries(fixedLimits))(
+    "a variable that is no longer a setting is named with the limit that holds: %s",
+    (key, limit) => {
+      const name = `OPERATION_${key.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`
+      expect(warnings({ [name]: "1" })).toEqual([expect.stringContaining(`${name} (${limit.toLocaleString("en-US")})`)])
+    },
+  )
 })

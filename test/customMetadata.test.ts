@@ -26,7 +26,7 @@ function hasSchema({ sandbox }: World, body: unknown): void {
   sandbox.failNext(`GET ${path}`, { status: 200, body })
 }
 
-test("the deployment's custom metadata fields come with everything that is said of them, in one call", async () => {
+test("the deployment's custom metadata fields have all their properties, for one call", async () => {
   const world = await startGateway()
   hasSchema(world, answer)
   const { data, errors } = await world.ask(schemaQuery)
@@ -51,7 +51,7 @@ test("the deployment's custom metadata fields come with everything that is said 
   expect(callsOf(world.sandbox.requests)).toEqual({ [`GET ${path}`]: 1 })
 })
 
-test("a deployment without any custom metadata has empty lists, or null where it doesn't know what that is", async () => {
+test("a deployment without custom metadata fields has empty lists, and one without the endpoint has null", async () => {
   const world = await startGateway()
   hasSchema(world, {})
   expect(await world.ask(schemaQuery)).toEqual({ data: { customMetadata: { fields: [], categories: [] } } })
@@ -59,7 +59,7 @@ test("a deployment without any custom metadata has empty lists, or null where it
   expect(await world.ask(schemaQuery)).toEqual({ data: { customMetadata: null } })
 })
 
-test("the sandbox's deployment explains its data assets' values, with one call for all of them", async () => {
+test("values of custom metadata have their type and unit, for one call for all of them", async () => {
   const { ask, sandbox } = await startGateway()
   const { data, errors } = await ask(`{
     dataAsset(id: "${seed.mouseRecording}") { customMetadata { key value type units } }
@@ -84,13 +84,13 @@ test("the sandbox's deployment explains its data assets' values, with one call f
   })
 })
 
-test("values without their type and unit cost no call for the schema", async () => {
+test("custom metadata without type and unit costs no call for the schema", async () => {
   const { ask, sandbox } = await startGateway()
   await ask(`{ dataAsset(id: "${seed.mouseRecording}") { customMetadata { key value } } }`)
   expect(callsOf(sandbox.requests)).toEqual({ [`GET /data_assets/${seed.mouseRecording}`]: 1 })
 })
 
-test("a value whose field is gone has neither type nor unit", async () => {
+test("a custom metadata value whose field is gone has neither type nor unit", async () => {
   const world = await startGateway()
   hasSchema(world, { fields: [{ name: "subject id", type: "string" }] })
   const { data, errors } = await world.ask(
@@ -103,7 +103,7 @@ test("a value whose field is gone has neither type nor unit", async () => {
   expect(data.dataAsset.customMetadata.length).toBeGreaterThan(1)
 })
 
-test("a schema that can't be read loses types and units, and nothing else", async () => {
+test("a custom metadata schema that can't be read loses types and units, and nothing else", async () => {
   const { ask, sandbox } = await startGateway()
   sandbox.failNext(`GET ${path}`, { status: 500 })
   const { data, errors } = await ask(

@@ -46,7 +46,7 @@ test("a size that the wire writes as text beyond 32 bits is an exact number", as
   expect(data.dataAsset.size).toBe(535_129_947_980)
 })
 
-test("what upstream adds to states, types and origins is UNRECOGNIZED, and never an error", async () => {
+test("unknown states, types and origins are UNRECOGNIZED, and never an error", async () => {
   const { ask } = await startGateway()
   const { data, errors } = await ask(
     `{ dataAsset(id: "${seed.futureAsset}") { name state type sourceBucket { origin } } }`,
@@ -60,7 +60,7 @@ test("what upstream adds to states, types and origins is UNRECOGNIZED, and never
   })
 })
 
-test("a draft without a date becomes ready, and has one", async () => {
+test("a draft data asset has no date, and has one when it is ready", async () => {
   const { ask, sandbox } = await startGateway()
   const draft = async () =>
     (await ask(`{ dataAsset(id: "${seed.draftRecording}") { state created size fileCount lastUsed } }`)).data.dataAsset
@@ -97,7 +97,7 @@ test("a result's provenance leads to its capsule, its run and its inputs, each f
   expect(sandbox.requests).toHaveLength(5)
 })
 
-test("where provenance names no capsule, the run's is not known", async () => {
+test("provenance without a capsule has a run without a runnable", async () => {
   const { ask } = await startGateway()
   const { data, errors } = await ask(
     `{ dataAsset(id: "${seed.pipelineResult}") { provenance { capsule { id } computation { name runnable { id } } } } }`,
@@ -135,7 +135,7 @@ test("a combined data asset leads to what it contains, null for a part without a
   ])
 })
 
-test("one that isn't there, or is someone else's secret, is null; one that may be found but not opened is FORBIDDEN", async () => {
+test("a data asset that does not exist, or that the caller may not know of, is null; one that the caller may find but not open is FORBIDDEN", async () => {
   const { ask } = await startGateway()
   const { data, errors } = await ask(
     `{

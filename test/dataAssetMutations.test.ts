@@ -8,7 +8,7 @@ const create = `mutation ($input: CreateDataAssetInput!) {
 }`
 const base = { name: "New", tags: ["fresh"], mount: "new" }
 
-/** What is on the wire of one data asset, asked of the sandbox itself. */
+/** A data asset as the sandbox has it. */
 async function onTheWire(world: World, id: string) {
   const headers = { authorization: `Basic ${btoa(`${tokens.ada}:`)}` }
   return (await fetch(`${world.sandbox.url}/api/v1/data_assets/${id}`, { headers })).json()
@@ -280,7 +280,7 @@ describe("many data assets are edited at once", () => {
     }
   })
 
-  test("a data asset without metadata gets none by an edit of its tags", async () => {
+  test("an edit of tags adds no metadata to a data asset without any", async () => {
     const world = await startGateway()
     const before = await onTheWire(world, seed.probeGeometry)
     expect(before).not.toHaveProperty("custom_metadata")
@@ -365,7 +365,7 @@ describe("many data assets are edited at once", () => {
     const hold = sandbox.hold()
     const answer = ask(bulk, { input: { ids: many, addTags: ["checked"] } })
     await hold.waitFor(8)
-    // Whatever else would be sent has been sent once another request is answered.
+    // Any further call would have been sent before another request is answered.
     await ask("{ __typename }")
     expect(sandbox.requests).toHaveLength(before + 8)
     hold.end()
@@ -420,7 +420,7 @@ describe("a result is captured", () => {
     expect(sandbox.requestsTo("POST /data_assets")).toHaveLength(1)
   })
 
-  test("a capture whose permissions are refused says exactly how far it came", async () => {
+  test("a capture whose permissions are refused says which steps succeeded", async () => {
     const { ask, sandbox } = await startGateway()
     await ask(capture, { input })
     sandbox.clock.advance(11)
@@ -447,7 +447,7 @@ describe("a result is captured", () => {
     expect(data.captureResult).toMatchObject({ __typename: "MutationRefused", code: "BAD_USER_INPUT" })
   })
 
-  test("nothing is created if the permissions could not be set anyway", async () => {
+  test("nothing is created if the given permissions are invalid", async () => {
     const { ask, sandbox } = await startGateway()
     const twice = { users: ["VIEWER", "EDITOR"].map((role) => ({ email: "grace@example.org", role })) }
     const { errors } = await ask(capture, { input: { ...input, permissions: twice } })
@@ -456,7 +456,7 @@ describe("a result is captured", () => {
   })
 })
 
-test("what a search finds is attached in one mutation", async () => {
+test("data assets that a search finds are attached in one mutation", async () => {
   const { ask, sandbox } = await startGateway()
   const { data, errors } = await ask(`mutation {
     attachDataAssets(input: {capsuleId: "${seed.ecephysQuality}", search: {query: "name:sorted", type: RESULT}}) {

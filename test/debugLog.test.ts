@@ -63,7 +63,7 @@ test("LOG_PRETTY=true writes readable lines, and false writes JSON", async () =>
   expect(JSON.parse(await json.said(/\{.*"listening"\}/))).toMatchObject({ level: "info" })
 })
 
-test("readable lines show the control characters of texts as escapes", async () => {
+test("with LOG_PRETTY=true control characters of texts are escaped", async () => {
   const prettify = await loadPrettify()
   const lines: string[] = []
   const log = createLog("info", { write: (line) => void lines.push(prettify?.(line) ?? "") })

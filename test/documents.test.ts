@@ -38,7 +38,7 @@ const anchorsOf = (text: string) =>
 const blocks = (text: string, language: string) =>
   [...text.matchAll(new RegExp(`\`\`\`${language}\n(.*?)\`\`\``, "gs"))].map(([, block]) => block as string)
 
-test("the documents that a stranger looks for are there", () => {
+test("the usual documents of a project exist", () => {
   expect(paths).toEqual(
     expect.arrayContaining([
       "CHANGELOG.md",
@@ -54,7 +54,7 @@ test("the documents that a stranger looks for are there", () => {
 })
 
 describe.each(table)("%s", (path, text) => {
-  test("has links that lead to files and headings", async () => {
+  test(`${path} has links that lead to files and headings`, async () => {
     for (const [, target = ""] of prose(text).matchAll(/\]\(([^)\s]+)\)/g)) {
       if (/^[a-z]+:/.test(target)) continue
       const [file = "", anchor] = target.split("#")
@@ -64,18 +64,18 @@ describe.each(table)("%s", (path, text) => {
     }
   })
 
-  test("names files and folders that exist", async () => {
+  test(`${path} names files and folders that exist`, async () => {
     const named = text.matchAll(/`((?:src|sandbox|test|tools|docs|bench|examples)\/[\w./-]*)`/g)
     const folder = path.startsWith("examples/") ? dirname(path) : "."
     for (const [, file = ""] of named) {
-      // Made by a command, and not kept.
+      // Generated files that are not in the repository.
       if (/node_modules|generated\//.test(file)) continue
       const exists = await Promise.any([stat(join(root, folder, file)), stat(join(root, file))]).catch(() => undefined)
       expect(exists, file).toBeDefined()
     }
   })
 
-  test("names npm scripts that exist", async () => {
+  test(`${path} names npm scripts that exist`, async () => {
     const scripts = new Set(Object.keys(packageJson.scripts))
     if (path.startsWith("examples/")) {
       const own = JSON.parse(await read(join(dirname(path), "package.json")))
@@ -85,7 +85,7 @@ describe.each(table)("%s", (path, text) => {
     if (/\bnpm start\b/.test(text)) expect(scripts).toContain("start")
   })
 
-  test("has GraphQL that the graph answers", () => {
+  test(`${path} has GraphQL that is valid for the graph`, () => {
     // The query of the federated example also asks another subgraph.
     if (path === "examples/federation/README.md") return
     const inCurl = [...text.matchAll(/-d '(\{"query":.*\})'/g)].map(([, body]) => JSON.parse(body as string).query)
@@ -97,7 +97,7 @@ describe.each(table)("%s", (path, text) => {
     }
   })
 
-  test("names settings, error codes and enum values that exist", async () => {
+  test(`${path} names settings, error codes and enum values that exist`, async () => {
     const known = new Set([
       ...settings.map(({ name }) => name),
       ...(await errorCodes()),
@@ -119,7 +119,7 @@ describe.each(table)("%s", (path, text) => {
   })
 })
 
-/** The codes of the gateway's own errors, in the order of their list. */
+/** The codes of the gateway's errors, in the order of their list. */
 async function errorCodes(): Promise<string[]> {
   const [, list = ""] = /const errorCodes = \[(.*?)\] as const/s.exec(await read("src/errors.ts")) ?? []
   return [...list.matchAll(/"([A-Z_]+)"/g)].map(([, code]) => code as string)
@@ -140,7 +140,7 @@ test("the README's settings are the first group of the table, with their default
   expect(rows).toEqual(settingGroups[0]?.settings.map(({ name, default: value }) => ({ name, value })))
 })
 
-test("each limit that is a setting is told with its default, and each setting that is a limit is told", () => {
+test("docs/limits.md names each setting that is a limit with its default, and no other", () => {
   const rows = [...page("docs/limits.md").matchAll(/^\| .* \| (.*) \| `([A-Z_]+)` \|$/gm)].map(([, limit, name]) => ({
     limit: limit as string,
     name: name as string,
@@ -165,7 +165,7 @@ test("docs/limits.md lists the fixed limits on operations, in the order of the c
   expect(told).toEqual(Object.values(fixedLimits).map((limit) => limit.toLocaleString("en-US")))
 })
 
-test("messages that the documents quote are the gateway's own", async () => {
+test("messages that the documents quote are in the code", async () => {
   const sources = await Promise.all(globSync("src/**/*.ts", { cwd: root }).map(read))
   const source = [
     ...sources,

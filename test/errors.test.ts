@@ -11,7 +11,7 @@ const always = 100
 const codes = ({ errors }: Result) => errors?.map(({ extensions }) => extensions.code)
 const notPromised = "Code Ocean sent an invalid response."
 
-/** Each place in the graph where a call can fail, with a neighbour that must come out whole. */
+/** Each place in the graph where a call can fail, with a field beside it that must keep its value. */
 const places = {
   lookup: {
     route: capsuleRoute,
@@ -59,7 +59,7 @@ async function startFailing(place: { route: string }, failure: Failure) {
   return world
 }
 
-describe("every status", () => {
+describe("HTTP statuses of failed calls", () => {
   test.each([404, 410])(
     "a %i to a list of runs is an error, because a list is no object that may be missing",
     async (status) => {
@@ -130,7 +130,7 @@ describe("every status", () => {
   })
 })
 
-describe("what upstream says of a failure", () => {
+describe("upstream's message of a failure", () => {
   const own = "Code Ocean answered 400."
   const shapes: [string, unknown, { message: string; details: unknown }][] = [
     ["an object with a message", { message: said }, { message: said, details: null }],
@@ -208,7 +208,7 @@ describe("what upstream says of a failure", () => {
   })
 })
 
-describe("an answer that is not what the API promises", () => {
+describe("a response that is not what the API promises", () => {
   const noObjects: [string, unknown][] = [
     ["a page", "<html>please log in</html>"],
     ["malformed JSON", '{"id": "c1", name: }'],
@@ -231,7 +231,7 @@ describe("an answer that is not what the API promises", () => {
     ["an object whose id is a number", { id: 42 }],
     ["an error's object with a 200", { message: "internal error" }],
   ]
-  // A list without items may come as null.
+  // An empty list may be sent as null.
   const noLists: [string, unknown][] = [
     ...noObjects.filter(([what]) => what !== "null"),
     ["an object", { id: "c1" }],
@@ -318,7 +318,7 @@ describe("an answer that is not what the API promises", () => {
     expect(JSON.stringify(lines)).not.toContain("Jane")
   })
 
-  test("an answer that breaks off every time fails that field alone", async () => {
+  test("a response that breaks off every time fails that field alone", async () => {
     const { ask } = await startFailing(places.lookup, "truncate")
     const answer = await ask(places.lookup.query)
     expect(answer.data).toEqual(places.lookup.data)
@@ -331,7 +331,7 @@ describe("an answer that is not what the API promises", () => {
   test.each([
     ["declared by its length", { "content-length": String(50 * 1024 * 1024) }],
     ["in chunks", {}],
-  ])("an answer of 50 MB, %s, is not read to its end, and fails that field alone", async (_how, headers) => {
+  ])("a response of 50 MB, %s, is not read to its end, and fails that field alone", async (_how, headers) => {
     let sent = 0
     const upstream = await startFaultyUpstream(({ path }, response) => {
       if (path === "/capsules/c2") return small
@@ -351,14 +351,14 @@ describe("an answer that is not what the API promises", () => {
     expect(sent).toBeLessThan(50 * 1024 * 1024)
   })
 
-  test("an answer just within the limit is read", async () => {
+  test("a response just within the limit is read", async () => {
     const capsule = { id: "c1", name: "Large", slug: "x".repeat(maxResponseBytes - 100) }
     const upstream = await startFaultyUpstream(({ path }) => (path === "/capsules/c2" ? small : { body: capsule }))
     const { ask } = startGatewayOn(upstream.url)
     expect(await ask(two)).toEqual({ data: { odd: { name: "Large" }, neighbour: { name: "Small" } } })
   })
 
-  test("an answer packed without being asked fails that field alone", async () => {
+  test("a compressed response that was not asked for fails that field alone", async () => {
     const packed = { headers: { "content-encoding": "gzip" }, body: gzipSync('{"id":"c1","name":"Packed"}') }
     const upstream = await startFaultyUpstream(({ path }) => (path === "/capsules/c2" ? small : packed))
     const answer = await startGatewayOn(upstream.url).ask(two)

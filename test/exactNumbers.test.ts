@@ -82,7 +82,7 @@ describe("numbers of Code Ocean that a double cannot hold", () => {
     ])
   })
 
-  test("names, tags, ids, defaults and options that are such numbers are read as text", async () => {
+  test("names, tags, ids, defaults and options that are numbers beyond a double are read as text", async () => {
     const { ask } = await answering({
       "/capsules/c1": `{"id": "c1", "created": 1, "name": ${digits}, "status": "release", "owner": "u", "slug": ${digits}, "tags": [${digits}], "release_capsule": ${digits}}`,
       "/capsules/c1/app_panel": `{"parameters": [{"name": "p", "default_value": ${digits}, "value_options": [${digits}], "minimum": 0.1234567890123456789, "maximum": ${digits}}]}`,
@@ -105,7 +105,7 @@ describe("numbers of Code Ocean that a double cannot hold", () => {
     expect(errors?.map(({ path }) => path?.at(-1))).toEqual(["maximum"])
   })
 
-  test("such a number in place of an object, a list or a boolean is invalid, and the rest is shown", async () => {
+  test("a number that a double cannot hold in place of an object, a list or a boolean is invalid, and the rest is shown", async () => {
     const { ask } = await answering({
       "/capsules/c1": `{"id": "c1", "created": 1, "name": "n", "status": "release", "owner": "u", "slug": "1", "versions": ${digits}, "submission": ${digits}, "article": [${digits}]}`,
       "/data_assets/search": `{"results": [${digits}, {${asset}}]}`,
@@ -120,7 +120,7 @@ describe("numbers of Code Ocean that a double cannot hold", () => {
     expect(new Set(errors?.map(({ extensions }) => extensions.code))).toEqual(new Set(["UPSTREAM_INVALID_RESPONSE"]))
   })
 
-  test("such a number in an error's details is shown with its digits", async () => {
+  test("a number that a double cannot hold in an error's details is shown with its digits", async () => {
     const upstream = await startFaultyUpstream(() => ({
       status: 409,
       body: `{"message": "no", "barcode": [${digits}]}`,
@@ -137,7 +137,7 @@ describe("numbers of clients that a double cannot hold", () => {
     name: "n", mount: "m", tags: ["t"], source: { computation: { id: "r1" } }, customMetadata: [{ key: "k", value: ${value} }]
   }) { __typename } }`
 
-  test.each(inexact)("the literal %s goes to Code Ocean with its own digits", async (number) => {
+  test.each(inexact)("the literal %s is sent to Code Ocean with its own digits", async (number) => {
     const upstream = await startFaultyUpstream(() => ({ body: `{${asset}}` }))
     const { ask } = startGatewayOn(upstream.url)
     const { errors } = await ask(create(`[{ a: ${number} }, $v]`), { v: 1 })
@@ -231,12 +231,12 @@ describe("numbers of clients that a double cannot hold", () => {
     },
   )
 
-  test("a number that an operation has no variable for does not matter", async () => {
+  test("a rounded number without a variable in the operation is ignored", async () => {
     const { ask } = await answering({ "/capsules/search": `{"results": []}` })
     expect((await ask("{ searchCapsules { nodes { id } } }", { unused: 2 ** 60 })).errors).toBeUndefined()
   })
 
-  test("a filter's literal goes to Code Ocean with its own digits", async () => {
+  test("a filter's literal is sent to Code Ocean with its own digits", async () => {
     const { ask, upstream } = await answering({ "/data_assets/search": `{"results": []}` })
     const { errors } = await ask(
       `{ searchDataAssets(filters: [{ key: "a", value: ${digits} }, { key: "b", values: [1, ${digits}] }]) { nodes { id } } }`,

@@ -83,7 +83,7 @@ function executorBefore(executeFn: Execute): Execute {
   return (args) => chosen(withCancellation(args))
 }
 
-/** The arguments with what the plugin reads of a request's state. */
+/** The arguments with the parts of a request's state that the plugin reads. */
 function withCancellation(args: ExecutionArgs & { signal?: AbortSignal }): ExecutionArgs {
   const { signal = new AbortController().signal } = args
   const contextValue = args.contextValue as { state?: object } | undefined

@@ -20,7 +20,7 @@ const boom = () => {
   throw new Error("boom")
 }
 
-/** A listener whose operations are answered like this; vitest fails the run if anything that is thrown reaches the process. */
+/** A listener with this handler of operations. Vitest fails the run if an exception reaches the process. */
 async function listening(answerOperation: OperationHandler, admit: Admission["admit"] = admitAll) {
   const lines: Record<string, unknown>[] = []
   const log = createLog("debug", { write: (line) => void lines.push(JSON.parse(line)) })
@@ -69,7 +69,7 @@ async function listening(answerOperation: OperationHandler, admit: Admission["ad
 const stats = { requests: 0, subscriptions: 0, callers: 0 }
 const admitAll = () => ({ ticket: { subscribe: () => undefined, release() {} } })
 
-describe("an exception is the failure of its own request, and of no other", () => {
+describe("an exception while a request is handled", () => {
   const gzipped = { headers: { "content-encoding": "gzip" }, body: new Uint8Array(gzipSync("x")) }
   const tooLarge = { body: new Blob(["x".repeat(1_001)]).stream(), duplex: "half" }
   test.each<[string, Admission["admit"], RequestInit]>([
@@ -77,7 +77,7 @@ describe("an exception is the failure of its own request, and of no other", () =
     ["when the body is complete", admitAll, { method: "POST", body: "x" }],
     ["when the body is decoded", admitAll, { method: "POST", ...gzipped }],
     ["in the rejection of a body that is too large", boom, { method: "POST", ...tooLarge }],
-  ])("%s", async (_name, admit, init) => {
+  ])("an exception %s fails its own request with a 500, and no other", async (_name, admit, init) => {
     const { url, lines } = await listening(boom, admit)
     const response = await fetch(url, init)
     expect(response.status).toBe(500)
@@ -134,7 +134,7 @@ describe("an exception in a timer doesn't end the process", () => {
     rejections.close()
   })
 
-  test("even if the log fails too", () => {
+  test("a guarded function that throws does not throw further, even if the log fails too", () => {
     expect(guarded({ error: boom } as unknown as Log, boom)).not.toThrow()
   })
 })

@@ -19,7 +19,7 @@ async function startQueued(upstreamQueue = 1000) {
   const queued = async () => {
     for (let times = 0; times < 10; times++) await setImmediate()
   }
-  /** The callers of the calls that were sent, in order, once all are answered. */
+  /** The callers of the calls in the order in which they were sent. Resolves when all have their responses. */
   async function order(answers: Promise<unknown>) {
     await queued()
     hold.end()

@@ -118,7 +118,7 @@ const headers: [name: string, headers: Record<string, string>][] = [
   ["the cost", { "x-upstream-cost": "1" }],
 ]
 
-describe("an answer is the same on the plain path as on Yoga's own, with the same calls and the same line in the log", () => {
+describe("responses of the fast path and of Yoga's path", () => {
   async function answersOf(body: string | Buffer, more: Record<string, string>) {
     const config = { corsOrigins: ["https://portal.example.org"] }
     const { sandbox, ...plain } = await startGateway({ config, fastPath: true })
@@ -145,7 +145,7 @@ describe("an answer is the same on the plain path as on Yoga's own, with the sam
     return answers
   }
 
-  /** CORS names methods and such in Yoga's every answer, which browsers read in a preflight's alone. */
+  /** Yoga sends the CORS headers of preflights in every response. Browsers ignore them there. */
   function withoutPreflight({ head, ...answer }: Awaited<ReturnType<typeof answersOf>>[number]) {
     const {
       "access-control-allow-methods": _m,
@@ -156,17 +156,23 @@ describe("an answer is the same on the plain path as on Yoga's own, with the sam
     return { ...answer, head: rest }
   }
 
-  test.each(bodies)("%s", async (_name, body) => {
-    for (const accept of ["application/json", "application/graphql-response+json"]) {
-      const [plain, yoga] = await answersOf(body, { accept })
-      expect(plain).toEqual(yoga)
-    }
-  })
+  test.each(bodies)(
+    "the responses of the fast path and of Yoga's path are equal for the body of %s",
+    async (_name, body) => {
+      for (const accept of ["application/json", "application/graphql-response+json"]) {
+        const [plain, yoga] = await answersOf(body, { accept })
+        expect(plain).toEqual(yoga)
+      }
+    },
+  )
 
-  test.each(headers)("%s", async (_name, more) => {
-    const [plain, yoga] = (await answersOf(json({ query: two }), more)).map(withoutPreflight)
-    expect(plain).toEqual(yoga)
-  })
+  test.each(headers)(
+    "the responses of the fast path and of Yoga's path are equal with %s in the headers",
+    async (_name, more) => {
+      const [plain, yoga] = (await answersOf(json({ query: two }), more)).map(withoutPreflight)
+      expect(plain).toEqual(yoga)
+    },
+  )
 
   test.each([
     ["Application/JSON; Charset=UTF-8", 200],
@@ -177,7 +183,7 @@ describe("an answer is the same on the plain path as on Yoga's own, with the sam
     ["application/xml", 415],
     ["application/json, text/plain", 415],
     ["application/jsonp", 415],
-  ])("a Content-Type of %s is %i", async (type, status) => {
+  ])("a POST with a Content-Type of %s is %i", async (type, status) => {
     for (const answer of await answersOf(json({ query: "{ __typename }" }), { "content-type": type })) {
       expect(answer.status).toBe(status)
       if (status === 200) expect(answer.body).toBe('{"data":{"__typename":"Query"}}')
@@ -224,7 +230,7 @@ describe("an answer is the same on the plain path as on Yoga's own, with the sam
     },
   )
 
-  test("an unknown encoding is refused with those that are known, and isn't said back", async () => {
+  test("an unknown content encoding is refused with the known ones, and is not repeated", async () => {
     for (const encoding of ["lzma-secret", "gzip, gzip", "constructor"]) {
       for (const answer of await answersOf(json({ query: two }), { "content-encoding": encoding })) {
         expect(answer.status).toBe(415)
@@ -250,7 +256,7 @@ describe("an answer is the same on the plain path as on Yoga's own, with the sam
   })
 })
 
-/** The path by itself, before Yoga, on a graph of one field. */
+/** The fast path alone, on a graph of one field. */
 function plainPath(a: () => number, reached: string[] = []) {
   const schema = createSchema({ typeDefs: "type Query { a: Int }", resolvers: { Query: { a } } })
   const yoga = createYoga({ schema, logging: false })
@@ -279,7 +285,7 @@ function plainPath(a: () => number, reached: string[] = []) {
     path(request, response, new RequestState(log, request.headers, identity), body)
 }
 
-test("only what is unusual reaches Yoga's own path", async () => {
+test("only unusual requests reach Yoga's path", async () => {
   const reached: string[] = []
   const plain = plainPath(() => 1, reached)
   const server = createServer((request, response) => {

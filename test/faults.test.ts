@@ -6,13 +6,13 @@ import { type Result, startGatewayOn } from "./support/gateway.ts"
 import { follow, pushedTime } from "./support/live.ts"
 
 /*
- * The one table of faults: every fault in every place where a call can fail, over real sockets, on each way in. What is
- * special to one fault or to one place is tested in `upstream.test.ts` and `errors.test.ts`; other executors in
- * `executor.test.ts`. The faults that hang never end by themselves: any answer at all shows that they are bounded.
+ * The one table of faults: every fault in every place where a call can fail, over real sockets, on each path. What is
+ * specific to one fault or one place is tested in `upstream.test.ts` and `errors.test.ts`; other executors in
+ * `executor.test.ts`. Faults that hang never end by themselves: any response shows that the gateway bounds them.
  */
 
 interface Expected {
-  /** Of a read, and of a change where `write` says nothing else. */
+  /** The error code of a read, and of a change unless `write` is given. */
   code: string
   /** How often a read is sent. A change is always sent once. */
   attempts?: number
@@ -34,7 +34,7 @@ const expected: Record<FaultName, Expected> = {
   truncated: { code: invalid, attempts: 4, write: unknownOutcome },
   malformed: { code: invalid },
   HTML: { code: invalid },
-  // The body of a change's answer is not decoded.
+  // The body of the response to a change is not decoded.
   "wrong shape": { code: invalid, write: "done" },
   "50 MB": { code: invalid, write: unknownOutcome },
   301: { code: invalid },
@@ -90,7 +90,7 @@ function messageOf(status: number): string {
   return status < 500 ? errorBody.message : `Code Ocean is failing (${status}).`
 }
 
-/** Where a read can fail: what is left of the answer, and whether an object that is missing there is no error. */
+/** Where a read can fail: what remains of the response, and whether a missing object is no error there. */
 const reads = {
   lookup: {
     route: "GET /capsules/c1",
@@ -168,7 +168,7 @@ async function start(broken: readonly string[], fault: FaultName, { config, ...o
   const settings = { upstreamBreakerCalls: 0, upstreamTimeoutMs: hangs.includes(fault) ? 400 : 15_000, ...config }
   const world = startGatewayOn(upstream.url, { ...options, config: settings, clock })
   const url = await world.gateway.listen()
-  /** No call goes elsewhere, and nothing stays open once the gateway is closed. */
+  /** No call is sent to another host, and nothing stays open once the gateway is closed. */
   const nothingLeft = async () => {
     expect(elsewhere.requests).toEqual([])
     await world.gateway.close()
@@ -231,7 +231,7 @@ describe.each([
             ? undefined
             : [{ message, path, locations: expect.any(Array), extensions: extensions(id) }],
         )
-        // To these two the gateway adds what the token or the deployment may lack.
+        // To these two messages the gateway adds which scope or version may be missing.
         if (status && errors && fault !== "401" && fault !== "412")
           expect(errors[0]!.message, id).toBe(messageOf(status))
         expect(spoiled(route), id).toHaveLength(attempts)
@@ -305,7 +305,7 @@ describe("a subscription", () => {
       const events = following.rest().finally(() => {
         ended = true
       })
-      // What passes is retried for five minutes of the pushed time; between two pushes all pending work has a turn.
+      // Temporary failures are retried for five minutes of the pushed time. Pending work runs between two pushes.
       while (!ended) {
         clock.push(30)
         await setImmediate()
@@ -324,7 +324,7 @@ describe("a subscription", () => {
   test.each(hangs)("a subscription whose client hangs up cancels a call that meets %s", async (fault) => {
     const config = { upstreamTimeoutMs: 15_000 }
     const { url, spoiled, nothingLeft } = await start([subscription.route], fault, { config })
-    // The stream's headers come at once, its first event never.
+    // The stream's headers are sent at once, and no event is.
     const following = await follow(url, subscription.query)
     await vi.waitFor(() => expect(spoiled(subscription.route)).toHaveLength(1))
     following.leave()

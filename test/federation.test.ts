@@ -33,7 +33,7 @@ const tenCapsules = [
 ]
 
 describe("references from other subgraphs", () => {
-  test("references from other subgraphs come back as the objects they mean, in their order, of every type", async () => {
+  test("references from other subgraphs are resolved to objects of every type, in their order", async () => {
     const { ask } = await startGateway()
     const { data, errors } = await ask(entities, {
       representations: [
@@ -52,7 +52,7 @@ describe("references from other subgraphs", () => {
     ])
   })
 
-  test("fifty of them to ten capsules are one search", async () => {
+  test("fifty references to ten capsules are one search", async () => {
     const { ask, sandbox } = await startGateway()
     const representations = Array.from({ length: 50 }, (_, index) =>
       reference("Capsule", tenCapsules[index % 10] ?? ""),
@@ -63,7 +63,7 @@ describe("references from other subgraphs", () => {
     expect(callsOf(sandbox.requests)).toEqual({ "POST /capsules/search": 1 })
   })
 
-  test("fifty of them to ten data assets are ten calls, all sent before the first is answered", async () => {
+  test("fifty references to ten data assets are ten calls, all sent before the first is answered", async () => {
     const { ask, sandbox } = await startGateway({ sandbox: { generate: 10 } })
     const found = await ask(`{ searchDataAssets(first: 10, query: "tag:generated") { nodes { id } } }`)
     const ids: string[] = found.data.searchDataAssets.nodes.map(({ id }: { id: string }) => id)
@@ -81,7 +81,7 @@ describe("references from other subgraphs", () => {
     )
   })
 
-  test("one that is missing is null, one that is forbidden an error at its place, and the others are unharmed", async () => {
+  test("a reference to a missing object is null, one to a forbidden object an error at its place, and the others are resolved", async () => {
     const { ask } = await startGateway()
     const { data, errors } = await ask(entities, {
       representations: [
@@ -94,7 +94,7 @@ describe("references from other subgraphs", () => {
     expect(errors).toMatchObject([{ path: ["_entities", 2], extensions: { code: "FORBIDDEN" } }])
   })
 
-  test("nothing but their ids costs no call, whatever is asked of the other types among them", async () => {
+  test("references of which only ids are selected cost no call, whatever is selected of other types", async () => {
     const { ask, sandbox } = await startGateway()
     const { data } = await ask(
       `query ($representations: [_Any!]!) {
@@ -130,7 +130,7 @@ describe("references from other subgraphs", () => {
     ["without an id", { __typename: "Capsule" }, "a reference to a Capsule needs an `id`, as a string."],
     ["with a number as its id", { __typename: "Capsule", id: 7 }, "a reference to a Capsule needs an `id`"],
     ["with an id that climbs", reference("Capsule", ".."), ""],
-  ])("one that is %s is refused at its place, and the others are unharmed", async (_what, odd, sentence) => {
+  ])("a reference that is %s is refused at its place, and the others are resolved", async (_what, odd, sentence) => {
     const { ask, sandbox } = await startGateway()
     const { data, errors } = await ask(entities, { representations: [odd, reference("Capsule", seed.cellCounter)] })
     expect(data._entities).toEqual([null, { __typename: "Capsule", id: seed.cellCounter, name: "Cell Counter" }])
@@ -148,7 +148,7 @@ describe("references from other subgraphs", () => {
     expect(data._entities).toEqual([{ name: "Cell Counter" }])
   })
 
-  test("more than 1,000 are refused before anything is sent", async () => {
+  test("more than 1,000 references are refused before anything is sent", async () => {
     const { ask, sandbox } = await startGateway()
     const representations = Array.from({ length: 1001 }, (_, index) => reference("Capsule", `id-${index}`))
     const { errors } = await ask(entities, { representations })
@@ -170,7 +170,7 @@ describe("references from other subgraphs", () => {
 })
 
 test.each([true, false])(
-  "the subgraph says of itself what schema.graphql says, for no call; with @defer: %s",
+  "the subgraph's SDL is schema.graphql, and costs no call; with @defer: %s",
   async (incrementalDelivery) => {
     const { ask, sandbox } = await startGateway({ config: { incrementalDelivery } })
     const { data } = await ask("{ _service { sdl } }")
@@ -179,7 +179,7 @@ test.each([true, false])(
   },
 )
 
-test("without introspection the subgraph doesn't say it either, and resolves references all the same", async () => {
+test("without introspection the subgraph does not return its SDL, and still resolves references", async () => {
   const { ask } = await startGateway({ config: { introspection: false } })
   const { data, errors } = await ask("{ ...text } fragment text on Query { aliased: _service { sdl } }")
   expect(data).toBeUndefined()
@@ -198,7 +198,7 @@ test("the entities are the types that implement Node, each with its key", () => 
     expect(subgraphSdl(schema)).toMatch(new RegExp(`^type ${name} .*@key\\(fields: "id"\\) {$`, "m"))
 })
 
-test("the API's schema alone is one that any GraphQL tool reads, and the served one without the routers' part", () => {
+test("the printed schema is one that any GraphQL tool reads, and is the served one without the federation fields", () => {
   const sdl = apiSdl(schema)
   expect(sdl).not.toMatch(/^ *(_|directive|.*@(key|link|shareable))/m)
   const { _entities, _service, ...fields } = schema.getQueryType()?.getFields() ?? {}
@@ -207,7 +207,7 @@ test("the API's schema alone is one that any GraphQL tool reads, and the served 
   expect(_entities && _service).toBeDefined()
 })
 
-describe("what routers are told of costs", () => {
+describe("the cost directives of the SDL", () => {
   const sdl = subgraphSdl(schema)
   const subgraph = buildSchema(sdl, { assumeValidSDL: true })
   const page =
@@ -241,16 +241,16 @@ describe("what routers are told of costs", () => {
     ["a call that a request makes once", "Query", "customMetadata", "CustomMetadataSchema @cost(weight: 11)"],
     ["the same call under a list", "CustomMetadataEntry", "units", "String"],
     ["nothing", "Capsule", "name", "String!"],
-  ])("%s", (_what, type, name, expected) => {
+  ])("the SDL has the cost of a field that needs %s", (_what, type, name, expected) => {
     const field = (subgraph.getType(type) as GraphQLObjectType).getFields()[name]?.astNode
     expect(print({ ...field, arguments: [], description: undefined } as never)).toBe(`${name}: ${expected}`)
   })
 
-  test("a call for each id stands at the argument with the ids", () => {
+  test("the SDL has the cost of a call for each id at the argument with the ids", () => {
     expect(sdl).toContain("ids: [ID!]! @cost(weight: 10)")
   })
 
-  test("what routers are told of costs leaves the graph's own directives in place", () => {
+  test("cost directives leave the graph's own directives in place", () => {
     const old = buildSchema('type Query { old: Int @deprecated(reason: "Ask for `new`.") }')
     expect(subgraphSdl(old)).toContain('old: Int @deprecated(reason: "Ask for `new`.")')
   })

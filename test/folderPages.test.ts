@@ -19,7 +19,7 @@ async function startFolder(items: unknown) {
 }
 
 describe("pages of a folder", () => {
-  test("lead through a run's results without a gap or a repetition", async () => {
+  test("pages of a folder lead through a run's results without a gap or a repetition", async () => {
     const { ask } = await startGateway()
     const page = async (args: string): Promise<Entry[]> => {
       const { data, errors } = await ask(
@@ -39,7 +39,7 @@ describe("pages of a folder", () => {
     expect(walked).toEqual(all)
   })
 
-  test("lead through the files of a data asset, and several of one request cost one call", async () => {
+  test("pages of a folder lead through the files of a data asset, and several of one request cost one call", async () => {
     const { ask, sandbox } = await startGateway()
     const { data } = await ask(`{ dataAsset(id: "${seed.sortedSpikes}") { files {
       all: entries { path } one: entries(first: 1) { path } rest: entries(first: 1000) { path } } } }`)
@@ -76,7 +76,7 @@ describe("pages of a folder", () => {
     expect((await entries('(after: "top/b")')).data.computation.results.entries).toHaveLength(2)
   })
 
-  test("tell folders from files whatever the case of their type", async () => {
+  test("pages of a folder distinguish folders from files whatever the case of their type", async () => {
     const types = ["folder", "Folder", "FOLDER", "file", "File", { toString: 1 }, null]
     const { entries } = await startFolder(types.map((type, index) => ({ name: `${index}`, type })))
     const { data, errors } = await entries("", "__typename")
@@ -97,7 +97,7 @@ describe("pages of a folder", () => {
     ["(first: 1001)", /`first` must be from 1 to 1000/],
     ['(after: "top/gone")', /not the path of an entry/],
     ['(after: "")', /not the path of an entry/],
-  ])("pages of a folder with the arguments %s are the caller's to mend", async (args, sentence) => {
+  ])("pages of a folder with the arguments %s are BAD_USER_INPUT", async (args, sentence) => {
     const { entries } = await startFolder([{ name: "a" }, {}])
     const { data, errors } = await entries(args)
     expect(data.computation.results.entries).toBeNull()

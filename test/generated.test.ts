@@ -5,7 +5,7 @@ import { generatedFiles } from "../tools/generated.ts"
 const root = new URL("..", import.meta.url)
 
 test.each(["schema.graphql", ".env.example", "docs/settings.md"])(
-  "%s says what the code does (else: npm run schema)",
+  "%s is up to date (else: npm run schema)",
   async (path) => {
     const generated = await generatedFiles(root)
     expect(await readFile(new URL(path, root), "utf8")).toBe(generated[path])

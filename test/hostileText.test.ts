@@ -53,7 +53,7 @@ const functions: Record<string, (text: string) => unknown> = {
   },
 }
 
-test("functions that hold patterns are done with a mebibyte of any hostile text at once", () => {
+test("functions with patterns or loops over a text do linear work for a mebibyte of any hostile text", () => {
   const slow: string[] = []
   const started = cpuMs()
   for (const [name, run] of Object.entries(functions)) {
@@ -62,7 +62,7 @@ test("functions that hold patterns are done with a mebibyte of any hostile text 
       try {
         run(text)
       } catch {
-        // A refusal is an answer: what counts here is how long it takes.
+        // An exception is allowed: only the work counts.
       }
       if (cpuMs() - started > 10_000) throw new Error(`${name} takes for ever`)
     }
@@ -83,7 +83,7 @@ test.each([
     `query ($text: String!) { dataAsset(id: "${seed.exampleReference}") { files(path: $text) { path } } }`,
     `a${"/".repeat(100_000)}b`,
   ],
-])("%s doesn't keep others from their answers", async (_name, query, text) => {
+])("%s is answered with linear work", async (_name, query, text) => {
   const { gateway, ask } = await startGateway({ config: { introspection: false } })
   const url = await gateway.listen()
   const started = cpuMs()

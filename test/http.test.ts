@@ -16,14 +16,14 @@ describe("requests that another site could make a browser send are refused", () 
     ["plain text", { "content-type": "text/plain" }, '{"query":"{__typename}"}'],
     ["a multipart form", { "content-type": "multipart/form-data; boundary=x" }, "--x--"],
     ["no content type", {}, undefined],
-  ])("%s", async (_name, headers, body) => {
+  ])("a POST of %s, which another site could make a browser send, is refused", async (_name, headers, body) => {
     const { gateway } = await startGateway()
     const response = await gateway.fetch("http://gateway/graphql", { method: "POST", headers, body: body ?? null })
     expect(response.status).toBe(403)
     expect((await response.json()).errors[0].extensions.code).toBe("FORBIDDEN")
   })
 
-  test("a GET without a header that only the page's own site can add", async () => {
+  test("a GET without a header that only the page's own site can add is refused", async () => {
     const { gateway } = await startGateway()
     const response = await gateway.fetch("http://gateway/graphql?query={__typename}")
     expect(response.status).toBe(403)
@@ -114,7 +114,7 @@ describe("request ids", () => {
   })
 })
 
-describe("answers are for their caller alone: no cache keeps them", () => {
+describe("headers against caches", () => {
   const read = { headers: { accept: "application/json", authorization: `Bearer ${tokens.ada}` } }
   const oversized = JSON.stringify({ query: `{ __typename } # ${"x".repeat(1024 * 1024)}` })
   test.each<[string, string, RequestInit, number]>([
@@ -129,7 +129,7 @@ describe("answers are for their caller alone: no cache keeps them", () => {
     ["another path", "/graphql/x", {}, 404],
     ["health", "/health", {}, 200],
     ["readiness", "/ready", {}, 200],
-  ])("%s", async (_name, path, init, status) => {
+  ])("the response to %s is not cached", async (_name, path, init, status) => {
     const { gateway } = await startGateway()
     const response = await fetch((await gateway.listen()) + path, init)
     expect(response.status).toBe(status)
@@ -161,7 +161,7 @@ test.each<[string, string, RequestInit]>([
   ["another path", "/elsewhere", {}],
   ["health", "/health", {}],
   ["readiness", "/ready", {}],
-])("a browser takes %s for nothing else than it says", async (_name, path, init) => {
+])("the response to %s has the header against content sniffing", async (_name, path, init) => {
   const { gateway } = await startGateway()
   const response = await fetch((await gateway.listen()) + path, init)
   expect(response.headers.get("x-content-type-options")).toBe("nosniff")
@@ -212,14 +212,14 @@ describe("documents that would cost too much are refused before they are parsed"
     ["too many tokens", `{ ${"__typename ".repeat(20_000)} }`],
     ["selections nested too deep", `${"{ a ".repeat(5_000)}${"}".repeat(5_000)}`],
     ["literals nested too deep", `{ capsule(id: ${"[".repeat(50_000)}${"]".repeat(50_000)}) { id } }`],
-  ])("%s", async (_name, query) => {
+  ])("a document with %s is refused before it is parsed", async (_name, query) => {
     const { gateway } = await startGateway()
     const response = await gateway.fetch("http://gateway/graphql", post({ query }))
     const { errors } = await response.json()
     expect(errors[0].extensions.code).toBe("GRAPHQL_PARSE_FAILED")
   })
 
-  test("a body of more than a mebibyte, declared or not", async () => {
+  test("a body of more than a mebibyte is refused, with and without a Content-Length", async () => {
     const { gateway } = await startGateway()
     const body = JSON.stringify({ query: `{ __typename } # ${"x".repeat(1024 * 1024)}` })
     const url = await gateway.listen()
@@ -256,7 +256,7 @@ describe("malformed requests get an error that says what is wrong", () => {
       '{"query":"query ($id: ID!) { capsule(id: $id) { id } }","variables":{"id":{}}}',
       200,
     ],
-  ])("%s", async (_name, body, status) => {
+  ])("a request with %s gets an error with a code and the request's id", async (_name, body, status) => {
     const { gateway } = await startGateway()
     const response = await gateway.fetch("http://gateway/graphql", post(body))
     const { errors, data } = await response.json()
@@ -268,19 +268,19 @@ describe("malformed requests get an error that says what is wrong", () => {
 })
 
 describe("health and readiness", () => {
-  test("/health answers whatever upstream does", async () => {
+  test("/health is 200 whatever upstream does", async () => {
     const { gateway } = startGatewayOn("http://127.0.0.1:9")
     expect((await gateway.fetch("http://gateway/health")).status).toBe(200)
   })
 
-  test("/ready answers 200 while upstream does, asks it without a token, and not for every question", async () => {
+  test("/ready is 200 while upstream responds, and probes it without a token and not for every request", async () => {
     const { gateway, sandbox } = await startGateway()
     for (let times = 0; times < 20; times++) expect((await gateway.fetch("http://gateway/ready")).status).toBe(200)
     expect(sandbox.requests).toHaveLength(1)
     expect(sandbox.requests[0]?.headers.authorization).toBeUndefined()
   })
 
-  test("/ready answers 503 and says why when upstream can't be reached, or fails", async () => {
+  test("/ready is 503 with the reason when upstream can't be reached, or fails", async () => {
     const { gateway } = startGatewayOn("http://127.0.0.1:9")
     const response = await gateway.fetch("http://gateway/ready")
     expect(response.status).toBe(503)
@@ -290,7 +290,7 @@ describe("health and readiness", () => {
     expect((await other.fetch("http://gateway/ready")).status).toBe(503)
   })
 
-  test("a stopping gateway isn't ready, finishes what is in flight, and then answers no more", async () => {
+  test("a stopping gateway isn't ready, finishes the requests in flight, and then closes its port", async () => {
     const { gateway, sandbox } = await startGateway()
     const url = await gateway.listen()
     const hold = sandbox.hold()
@@ -313,7 +313,7 @@ describe("health and readiness", () => {
     })
     const url = await gateway.listen()
     const { port } = new URL(url)
-    // A client that never finishes sending its request is in flight for ever.
+    // The request of a client that never finishes sending it stays in flight.
     const socket = createConnection(Number(port), "127.0.0.1")
     socket.on("error", () => undefined)
     socket.write("POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{")
@@ -347,7 +347,7 @@ test("an address that is longer than the headers may be is refused by HTTP itsel
   expect((await fetch(address(17_000), { headers })).status).toBe(431)
 })
 
-test("paths that aren't the gateway's are 404", async () => {
+test("paths outside the endpoint are 404", async () => {
   const { gateway } = await startGateway()
   for (const path of ["/", "/api/v1/capsules", "/graphql/nothing", "/graphql/graphiql/../../package.json"]) {
     expect((await gateway.fetch(`http://gateway${path}`)).status, path).toBe(404)

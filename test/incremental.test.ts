@@ -15,21 +15,21 @@ const post = (gateway: Gateway, query: string, accept: string) =>
     body: JSON.stringify({ query }),
   })
 
-/** The parts of a multipart answer. */
+/** The parts of a multipart response. */
 async function partsOf(response: Response) {
   const text = await response.text()
   return [...text.matchAll(/^\{.*\}$/gm)].map(([json]) => JSON.parse(json))
 }
 
-test("without the setting there is no @defer", async () => {
+test("@defer is unknown unless INCREMENTAL_DELIVERY is on", async () => {
   const { ask } = await startGateway()
   expect((await ask(panelLater)).errors).toMatchObject([
     { message: 'Unknown directive "@defer".', extensions: { code: "GRAPHQL_VALIDATION_FAILED" } },
   ])
 })
 
-describe("with it", () => {
-  test("what is deferred comes later, when the call that it waits for is answered", async () => {
+describe("incremental delivery", () => {
+  test("deferred fields are delivered when their calls are answered", async () => {
     const { gateway, sandbox } = await startGateway({ config })
     const hold = sandbox.hold()
     const following = follow(await gateway.listen(), panelLater)
@@ -48,7 +48,7 @@ describe("with it", () => {
     expect(sandbox.requests).toHaveLength(2)
   })
 
-  test("a streamed list begins before all of it is there", async () => {
+  test("the first items of a streamed list are delivered before the others are known", async () => {
     const { gateway } = await startGateway({ config })
     const query = `{ capsules(ids: ["${seed.cellCounter}", "${seed.spikeSorting}"]) @stream(initialCount: 1) { name } }`
     const [first, ...later] = await partsOf(await post(gateway, query, "multipart/mixed"))
@@ -58,7 +58,7 @@ describe("with it", () => {
     ])
   })
 
-  test("an error in a later part is presented like every other", async () => {
+  test("an error in a later part has the same form as every other", async () => {
     const { gateway, sandbox } = await startGateway({ config })
     sandbox.failNext("GET /capsules/*/computations", { status: 500, body: { message: "internals" } }, 9)
     const query = `{ capsule(id: "${seed.cellCounter}") { name ... @defer { computations { nodes { name } } } } }`
@@ -83,7 +83,7 @@ describe("with it", () => {
     ])
   })
 
-  test("the log has one line, written at the end, with all parts, calls and errors", async () => {
+  test("the log has one line for a response in parts, written at the end, with all calls and errors", async () => {
     const { gateway, sandbox, lines } = await startGateway({ config })
     sandbox.failNext("GET /capsules/*/app_panel", { status: 403 })
     await partsOf(await post(gateway, panelLater, "multipart/mixed"))
@@ -99,7 +99,7 @@ describe("with it", () => {
     ])
   })
 
-  test("a client that hangs up between two parts cancels the calls under way", async () => {
+  test("a client that hangs up between two parts cancels the calls in flight", async () => {
     const { gateway, sandbox, lines } = await startGateway({ config })
     const hold = sandbox.hold()
     const following = follow(await gateway.listen(), panelLater)
@@ -113,7 +113,7 @@ describe("with it", () => {
     await vi.waitFor(() => expect(lines.map(({ outcome }) => outcome)).toContain("cancelled"))
   })
 
-  test("a stopping gateway sends what it has begun to its last part", async () => {
+  test("a stopping gateway sends all parts of the responses that it has begun", async () => {
     const { gateway, sandbox } = await startGateway({ config })
     const hold = sandbox.hold()
     const following = follow(await gateway.listen(), panelLater)
@@ -128,7 +128,7 @@ describe("with it", () => {
     expect(await closed).toBe(true)
   })
 
-  test("later parts have the request's deadline", async () => {
+  test("later parts of a response have the request's deadline", async () => {
     const { gateway, sandbox } = await startGateway({ config: { ...config, requestDeadlineMs: 1_500 } })
     sandbox.failNext("GET /capsules/*/app_panel", "hang", 9)
     const parts = await partsOf(await post(gateway, panelLater, "multipart/mixed"))
@@ -138,7 +138,7 @@ describe("with it", () => {
     ])
   })
 
-  test("no cache or proxy holds the parts back", async () => {
+  test("a response in parts has headers against caching and buffering", async () => {
     const { gateway } = await startGateway({ config })
     for (const accept of ["multipart/mixed", "text/event-stream"]) {
       const { headers } = await post(gateway, panelLater, accept)
@@ -148,7 +148,7 @@ describe("with it", () => {
     }
   })
 
-  test("a client that takes no parts is told what to send", async () => {
+  test("a client that uses @defer and accepts no parts gets an error that says which Accept header to send", async () => {
     const { gateway } = await startGateway({ config })
     const response = await post(gateway, panelLater, "application/json")
     expect(response.status).toBe(406)
@@ -158,7 +158,7 @@ describe("with it", () => {
     })
   })
 
-  test("a subscription's events come whole", async () => {
+  test("each event of a subscription is one response without parts", async () => {
     const { ask } = await startGateway({ config })
     const query = `subscription { computation(id: "${seed.countedCells}") { state ...Log } } fragment Log on Computation { ... @defer { log } }`
     expect((await ask(query)).errors).toMatchObject([
@@ -166,7 +166,7 @@ describe("with it", () => {
     ])
   })
 
-  test("what asks for no parts is answered as ever", async () => {
+  test("an operation without @defer is answered in one response", async () => {
     const { ask } = await startGateway({ config })
     expect(await ask(panelLater.replace("... @defer", "... @defer(if: false)"))).toEqual({
       data: { capsule: { name: "Cell Counter", appPanel: { general: { title: "Count cells" } } } },

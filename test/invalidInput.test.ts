@@ -68,9 +68,9 @@ const invalidOperations: Record<string, object> = {
   },
 }
 
-describe.each(ways)("by $way", ({ options }) => {
+describe.each(ways)("invalid operations by $way", ({ options }) => {
   test.each(Object.entries(invalidOperations))(
-    "%s is answered 200, and 400 to application/graphql-response+json alone",
+    "the response to %s is 200, and 400 if the client accepts application/graphql-response+json",
     async (_name, body) => {
       const world = await startGateway(options)
       const accepted = [undefined, "*/*", "application/json", "application/json;charset=utf-8", "text/event-stream"]
@@ -99,7 +99,7 @@ describe.each(ways)("by $way", ({ options }) => {
       "an operation name that is no string": { query: lookup, operationName: { a: 1 } },
       "an unknown parameter": { query: lookup, vars: {} },
     }),
-  )("a request with %s is malformed, and answered 400", async (_name, body) => {
+  )("a request with %s is malformed, and its status is 400", async (_name, body) => {
     const world = await startGateway(options)
     for (const accept of ["application/json", "application/graphql-response+json"]) {
       expect((await post(world, body, accept)).status).toBe(400)
@@ -427,7 +427,7 @@ describe("`first`", () => {
   })
 
   test.each(ways)(
-    "means 20 if it is left out, is null, or its variable is null or missing, by $way",
+    "`first` is 20 if it is omitted, null, or a null or missing variable, by $way",
     async ({ options }) => {
       const { ask, sandbox } = await startGateway(options)
       for (const [query, variables] of [
@@ -484,7 +484,7 @@ describe("a DateTime of the input", () => {
     ["2026-08-20T09:30:00+0060", "Its offset must be from -23:59 to +23:59."],
     ["12026-08-20", "Its year must have four digits."],
     ["+012026-08-20T09:30:00Z", "Its year must have four digits."],
-  ])("that is %j is refused with an example and what is wrong", async (from, problem) => {
+  ])("a DateTime of the input that is %j is refused with an example and the reason", async (from, problem) => {
     const { ask } = await startGateway()
     const answers = [
       await ask(created, { from }),

@@ -20,7 +20,7 @@ const operations = new Map(
   }),
 )
 
-/** The variables that the page gives after an operation, by the operation's name. */
+/** The variables after an operation in the page, by the operation's name. */
 const pageVariables = new Map(
   [...document.matchAll(/```graphql\n\w+ (\w+)[^`]*```\n\n```json\n(.*?)```/gs)].map(([, name, text]) => [
     name as string,
@@ -28,7 +28,7 @@ const pageVariables = new Map(
   ]),
 )
 
-/** The operations of each job, and the calls that the page's table promises. */
+/** The operations of each job, and its calls in the page's table. */
 const jobs = [...document.matchAll(/^\| [^|]+ \| ([^|]+) \| (\d+) \| (\d+) \|([^|]*)\|$/gm)].map(
   ([, names, rest, here, additional]) => ({
     names: [...(names as string).matchAll(/`(\w+)`/g)].map(([, name]) => name as string),
@@ -41,7 +41,7 @@ const jobs = [...document.matchAll(/^\| [^|]+ \| ([^|]+) \| (\d+) \| (\d+) \|([^
 /** The calls of the table by the job's last operation. */
 const costs = new Map(jobs.map((job) => [job.names.at(-1), job]))
 
-/** Runs an operation of the page with the page's variables, or others; it must not cost more than was expected. */
+/** Runs an operation of the page with the page's variables, or others. It must not cost more than its estimate. */
 async function run({ ask }: World, name: string, variables = pageVariables.get(name)) {
   const headers = { authorization: `Bearer ${tokens.ada}`, "x-upstream-cost": "1" }
   const { data, errors, extensions } = await ask(operations.get(name) as string, variables, headers)
@@ -55,18 +55,18 @@ function expectCost({ sandbox }: World, name: string): void {
   expect(sandbox.requests.length, name).toBe(costs.get(name)?.here)
 }
 
-test("the page has twelve jobs, each of them one operation, or one mutation and one subscription", () => {
+test("docs/jobs.md has twelve jobs, each of them one operation, or one mutation and one subscription", () => {
   expect(costs.size).toBe(12)
   expect(jobs.flatMap(({ names }) => names).sort()).toEqual([...operations.keys()].sort())
   for (const { names } of jobs)
     expect(["query", "mutation", "mutation subscription"]).toContain(names.map((name) => kinds.get(name)).join(" "))
 })
 
-test("a job that costs more calls than the shortest script says what they are for, and no other does", () => {
+test("a job in docs/jobs.md with more calls than the shortest script explains them, and no other does", () => {
   for (const { names, rest, here, additional } of jobs) expect(additional !== "", names.join()).toBe(here > rest)
 })
 
-test("the newest data asset with a tag, and where it came from", async () => {
+test("the job for the newest data asset with a tag returns it and its provenance", async () => {
   const world = await startGateway()
   const { searchDataAssets } = await run(world, "NewestWithTag")
   expect(searchDataAssets.nodes[0]).toMatchObject({
@@ -76,7 +76,7 @@ test("the newest data asset with a tag, and where it came from", async () => {
   expectCost(world, "NewestWithTag")
 })
 
-test("run, wait, capture, share", async () => {
+test("the job that runs, waits, captures and shares ends with a shared data asset", async () => {
   const time = pushedTime()
   const world = await startGateway({ clock: time })
   const url = await world.gateway.listen()
@@ -100,24 +100,24 @@ test("run, wait, capture, share", async () => {
   expectCost(world, "CaptureWhenDone")
 })
 
-test("did this run really succeed?", async () => {
+test("the job for a run's outcome returns the outcome of the run", async () => {
   const world = await startGateway()
   const { computation } = await run(world, "DidItSucceed")
   expect(computation.outcome).toBe("SUSPECT")
   expect(computation.outcomeReasons).not.toHaveLength(0)
   expect(computation.log).toEqual(expect.any(String))
-  // The file itself comes from its signed address, which the sandbox doesn't count among its API's calls.
+  // The file itself is read from its signed address, which the sandbox does not record as a call of its API.
   expect(world.sandbox.requests.length + 1).toBe(costs.get("DidItSucceed")?.here)
 })
 
-test("the failed runs of a pipeline", async () => {
+test("the job for failed runs returns the failed runs of a pipeline", async () => {
   const world = await startGateway()
   const { pipeline } = await run(world, "FailedRuns")
   expect(pipeline.computations.nodes.map(({ id }: { id: string }) => id)).toEqual([seed.failedPipelineRun])
   expectCost(world, "FailedRuns")
 })
 
-test("which runs used this data asset?", async () => {
+test("the job for the runs of a data asset returns the runs that used it", async () => {
   const world = await startGateway()
   const { dataAsset } = await run(world, "WhoUsedIt")
   const used = dataAsset.attachedTo.nodes.flatMap(
@@ -127,14 +127,14 @@ test("which runs used this data asset?", async () => {
   expectCost(world, "WhoUsedIt")
 })
 
-test("all data assets of a subject", async () => {
+test("the job for a subject returns all its data assets", async () => {
   const world = await startGateway()
   const { searchDataAssets } = await run(world, "OfSubject")
   expect(searchDataAssets.nodes.length).toBeGreaterThan(1)
   expectCost(world, "OfSubject")
 })
 
-test("edit the tags of many data assets, after a dry run", async () => {
+test("the job that edits tags changes many data assets after a dry run", async () => {
   const world = await startGateway()
   const dry = await run(world, "EditTags")
   expect(dry.updateDataAssets.items.every(({ status }: { status: string }) => status === "WOULD_CHANGE")).toBe(true)
@@ -144,28 +144,28 @@ test("edit the tags of many data assets, after a dry run", async () => {
   expect(world.sandbox.requests.length - before).toBe(costs.get("EditTags")?.here)
 })
 
-test("attach by name, tag or query", async () => {
+test("the job that attaches finds data assets by name, tag or query", async () => {
   const world = await startGateway()
   const { attachDataAssets } = await run(world, "AttachFound")
   expect(attachDataAssets.results.length).toBeGreaterThan(0)
   expectCost(world, "AttachFound")
 })
 
-test("everything that I own", async () => {
+test("the job for owned objects returns everything that the caller owns", async () => {
   const world = await startGateway()
   const { searchCapsules, searchPipelines, searchDataAssets } = await run(world, "Inventory")
   for (const { nodes } of [searchCapsules, searchPipelines, searchDataAssets]) expect(nodes.length).toBeGreaterThan(0)
   expectCost(world, "Inventory")
 })
 
-test("archived data assets that nothing uses", async () => {
+test("the job for unused data assets returns archived ones that nothing uses", async () => {
   const world = await startGateway()
   const { searchDataAssets } = await run(world, "CanBeDeleted")
   expect(searchDataAssets.nodes).toMatchObject([{ id: seed.archivedAsset, attachedTo: { nodes: [] } }])
   expectCost(world, "CanBeDeleted")
 })
 
-test("read one small file of many data assets", async () => {
+test("the job that reads files returns one small file of many data assets", async () => {
   const world = await startGateway()
   const { searchDataAssets } = await run(world, "ReadOneFile")
   expect(searchDataAssets.nodes.some(({ file }: { file: { json: unknown } }) => file.json !== null)).toBe(true)
@@ -173,7 +173,7 @@ test("read one small file of many data assets", async () => {
   expect(world.sandbox.requests.length + files).toBe(costs.get("ReadOneFile")?.here)
 })
 
-test("learn the parameters, run, and check that they landed", async () => {
+test("the job for parameters runs a capsule with them and returns those of the run", async () => {
   const world = await startGateway()
   const { runCapsule } = await run(world, "RunAndCheck")
   expect(runCapsule.computation.parameters).toEqual([{ paramName: "stain", value: "NeuN" }])
@@ -182,7 +182,7 @@ test("learn the parameters, run, and check that they landed", async () => {
 })
 
 test.each([...operations.keys()].filter((name) => kinds.get(name) !== "subscription"))(
-  "%s works in the demo as pasted",
+  "the job %s works in the demo as pasted",
   async (name) => {
     const world = await startGateway({ sandbox: { documentedOnly: true } })
     const [result] = Object.values((await run(world, name)) as Record<string, unknown>)
@@ -191,7 +191,7 @@ test.each([...operations.keys()].filter((name) => kinds.get(name) !== "subscript
   },
 )
 
-test("the capture works in the demo as pasted, with a run that has ended", async () => {
+test("the job that captures works in the demo as pasted, with a run that has ended", async () => {
   const world = await startGateway({ clock: pushedTime(), sandbox: { documentedOnly: true } })
   const url = await world.gateway.listen()
   const variables = pageVariables.get("CaptureWhenDone")

@@ -23,25 +23,28 @@ describe("a browser", () => {
     [false, "/graphql"],
     [false, "/graphql/"],
     [false, "/graphql?query=%7B__typename%7D"],
-  ])("with GraphiQL %s, a browser at %s gets a page that says what this is, and no version", async (graphiql, path) => {
-    const { url, sandbox } = await start(graphiql)
-    for (const method of ["GET", "HEAD"]) {
-      const { response, body } = await get(url + path, browser, method)
-      expect(response.status).toBe(200)
-      expect(response.headers.get("content-type")).toBe("text/html; charset=utf-8")
-      expect(response.headers.get("content-security-policy")).toMatch(
-        /^default-src 'none'; style-src 'sha256-\S{44}'; /,
-      )
-      expect(response.headers.get("x-request-id")).toBeTruthy()
-      if (method === "HEAD") expect(body).toBe("")
-      else expect(body).toContain("Code Ocean GraphQL gateway")
-      expect(body.includes('graphql">Open GraphiQL')).toBe(graphiql && method === "GET")
-      const all = JSON.stringify([...response.headers]) + body
-      expect(all).not.toContain(packageJson.version)
-      expect(all).not.toContain(new URL(sandbox.url).host)
-    }
-    expect(sandbox.requests).toEqual([])
-  })
+  ])(
+    "with GraphiQL %s, a browser at %s gets a page that names the gateway, without a version",
+    async (graphiql, path) => {
+      const { url, sandbox } = await start(graphiql)
+      for (const method of ["GET", "HEAD"]) {
+        const { response, body } = await get(url + path, browser, method)
+        expect(response.status).toBe(200)
+        expect(response.headers.get("content-type")).toBe("text/html; charset=utf-8")
+        expect(response.headers.get("content-security-policy")).toMatch(
+          /^default-src 'none'; style-src 'sha256-\S{44}'; /,
+        )
+        expect(response.headers.get("x-request-id")).toBeTruthy()
+        if (method === "HEAD") expect(body).toBe("")
+        else expect(body).toContain("Code Ocean GraphQL gateway")
+        expect(body.includes('graphql">Open GraphiQL')).toBe(graphiql && method === "GET")
+        const all = JSON.stringify([...response.headers]) + body
+        expect(all).not.toContain(packageJson.version)
+        expect(all).not.toContain(new URL(sandbox.url).host)
+      }
+      expect(sandbox.requests).toEqual([])
+    },
+  )
 
   test("with GraphiQL on, a browser at /graphql still gets GraphiQL", async () => {
     const { url } = await start(true)

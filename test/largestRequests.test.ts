@@ -25,7 +25,7 @@ interface Body {
   extensions?: unknown
 }
 
-/** Each is near one of the limits, or near the largest body, in a way that may be slow somewhere. */
+/** Each is near one of the limits, or near the largest body, and could be slow. */
 const requests: Record<string, Body> = {
   // Text.
   "a name of a megabyte": { query: `{ ${"a".repeat(1_000_000)} }` },
@@ -81,7 +81,7 @@ const requests: Record<string, Body> = {
     variables: keys(1000, Array(18).fill(1)),
   },
   "extensions of 400,000 levels": { query: "{ __typename }", extensions: { f: nested(400_000) } },
-  // Answers.
+  // Responses.
   "a page with all its aliases": { query: page(aliases(490, "id")) },
   "a page of lists with all its aliases": { query: page(aliases(490, "versions { doi }")) },
   "a page of ids of linked objects": { query: page(aliases(490, "releaseCapsule { id }")) },
@@ -105,10 +105,10 @@ const requests: Record<string, Body> = {
   },
 }
 
-describe.each(["development", "production"])("in %s", (NODE_ENV) => {
+describe.each(["development", "production"])("the largest requests in %s", (NODE_ENV) => {
   const config = { introspection: NODE_ENV !== "production" }
 
-  test("each of the largest and oddest requests leaves other requests answered within two seconds", {
+  test("each of the largest and oddest requests does a bounded amount of work", {
     timeout: 120_000,
   }, async () => {
     const { gateway, lines } = await startGateway({ config, sandbox: { generate: 1000 } })

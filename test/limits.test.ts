@@ -228,7 +228,7 @@ describe("the default limits", () => {
   })
 })
 
-describe("documents that grow by fragments and introspection", () => {
+describe("fragments and introspection that grow", () => {
   const chain = (length: number, spreads: number) =>
     `{ node(id: "1") { ...F0 } } ${many(length, (index) => `fragment F${index} on Node { ${many(spreads, () => `...F${index + 1}`)} }`)} fragment F${length} on Node { id }`
 
@@ -384,7 +384,7 @@ describe("lists in arguments", () => {
   })
 })
 
-describe("the nesting of a text before it is parsed", () => {
+describe("the nesting of brackets before parsing", () => {
   const open = "{ a ".repeat(limits.nesting)
   const notDeep = { ...limits, nesting: 2 }
 
@@ -415,7 +415,7 @@ describe("the nesting of a text before it is parsed", () => {
   })
 })
 
-describe("the length of errors", () => {
+describe("the lengths of errors", () => {
   const long = "x".repeat(100_000)
   const search = "query ($f: [SearchFilterInput!]) { searchCapsules(filters: $f) { nodes { id } } }"
   test.each<[string, string, Record<string, unknown>]>([
@@ -438,7 +438,7 @@ describe("the length of errors", () => {
   })
 })
 
-describe("the location of an error", () => {
+describe("the locations of errors", () => {
   const unknown = many(95, (index) => `x${index}`)
 
   test.each([
@@ -540,7 +540,7 @@ async function post({ gateway }: World, body: string, headers: Record<string, st
 
 const lookup = `{ capsule(id: "${seed.cellCounter}") { name } }`
 
-describe("a request that is no single operation in JSON", () => {
+describe("requests that are not a single operation in JSON", () => {
   test.each([
     ["a list of operations", JSON.stringify([{ query: lookup }, { query: lookup }]), {}],
     ["an empty list", "[]", {}],
@@ -629,7 +629,7 @@ describe("introspection and suggestions", () => {
   })
 })
 
-describe("variables of any shape", () => {
+describe("variables of any type", () => {
   const odd = fc.oneof(
     fc.jsonValue({ maxDepth: 3 }),
     fc.constantFrom<unknown>(
@@ -696,7 +696,7 @@ describe("variables of any shape", () => {
       : [],
   )
 
-  test.each(fields)("%s.%s answers no variables with an internal error", async (owner, name, field) => {
+  test.each(fields)("no variables for %s.%s cause an internal error", async (owner, name, field) => {
     const world = await startGateway()
     const args = field.args.map((arg) => `${arg.name}: $${arg.name}`).join(", ")
     const selected = isLeafType(getNamedType(field.type)) ? "" : " { __typename }"

@@ -38,7 +38,7 @@ async function lineage(world: World, id: string, depth: number, direction: strin
   return data.dataAsset.lineage
 }
 
-/** What a walk must find, worked out from the graph's description: data assets with their distance, and edges. */
+/** The expected result of a walk, from the graph's description: data assets with their distance, and edges. */
 function expected(root: string, depth: number, next: (asset: LineageAsset) => string[]) {
   const distances = new Map([[root, 0]])
   let generation = [root]
@@ -64,7 +64,7 @@ const assetsIn = (answer: Answer) =>
   new Map(answer.nodes.filter(({ kind }) => kind === "DATA_ASSET").map(({ nodeId, distance }) => [nodeId, distance]))
 
 describe("lineage over a thousand data assets with diamonds and a cycle", () => {
-  test("six generations up, it is right, and each object is fetched once", async () => {
+  test("the lineage of six generations up is complete, and each object is fetched once", async () => {
     const world = await startGateway({ sandbox: { lineage: count } })
     const answer = await lineage(world, last.id, 6, "UP")
     const wanted = expected(last.id, 6, inputsOf)
@@ -82,7 +82,7 @@ describe("lineage over a thousand data assets with diamonds and a cycle", () => 
     )
     expect(fetched.toSorted()).toEqual(answer.nodes.map(({ nodeId }) => nodeId).toSorted())
 
-    // Every edge is one of the graph's, and every one of the graph's between walked assets is there.
+    // The edges are exactly those of the graph between the walked data assets.
     const edges = new Set(answer.edges.map(({ from, to, relation }) => `${from} ${relation} ${to}`))
     expect(edges.size).toBe(answer.edges.length)
     let checked = 0
@@ -99,7 +99,7 @@ describe("lineage over a thousand data assets with diamonds and a cycle", () => 
     expect(answer.truncated).toBe(true)
   })
 
-  test("a cycle ends where it meets itself, and to the very end nothing is truncated", async () => {
+  test("a cycle in a lineage ends where it meets itself, and a complete lineage is not truncated", async () => {
     const world = await startGateway({ sandbox: { lineage: 60 } })
     const small = lineageGraph(60)
     const answer = await lineage(world, (small[0] as LineageAsset).id, 10, "UP")
@@ -109,7 +109,7 @@ describe("lineage over a thousand data assets with diamonds and a cycle", () => 
     expect(answer.truncated).toBe(false)
   })
 
-  test("three generations down, it is right, for a page of results and one of combined assets", async () => {
+  test("the lineage of three generations down is complete, for a page of results and one of combined data assets", async () => {
     const world = await startGateway({ sandbox: { lineage: count } })
     const root = all[3] as LineageAsset
     const answer = await lineage(world, root.id, 3, "DOWN")
@@ -121,7 +121,7 @@ describe("lineage over a thousand data assets with diamonds and a cycle", () => 
     ).toEqual([])
   })
 
-  test("both ways at once hold what either way finds", async () => {
+  test("a lineage in both directions has the nodes of either direction", async () => {
     const world = await startGateway({ sandbox: { lineage: count } })
     const middle = all[500] as LineageAsset
     const answer = await lineage(world, middle.id, 2, "BOTH")
@@ -129,7 +129,7 @@ describe("lineage over a thousand data assets with diamonds and a cycle", () => 
     expect(new Set(assetsIn(answer).keys())).toEqual(wanted)
   })
 
-  test("lineage over a thousand data assets with diamonds and a cycle is bounded at two thousand nodes, and says so", async () => {
+  test("a lineage has at most two thousand nodes, and says if it is truncated", async () => {
     const world = await startGateway({ sandbox: { lineage: 8000 } })
     const answer = await lineage(world, first.id, 10, "DOWN")
     expect(answer.nodes).toHaveLength(2000)
@@ -139,7 +139,7 @@ describe("lineage over a thousand data assets with diamonds and a cycle", () => 
   })
 })
 
-test.each([0, -1, 11])("a depth of %i is refused", async (depth) => {
+test.each([0, -1, 11])("a lineage with a depth of %i is refused", async (depth) => {
   const { ask } = await startGateway()
   const { errors } = await ask(`{ dataAsset(id: "${seed.sortedSpikes}") { lineage(depth: ${depth}) { truncated } } }`)
   expect(errors?.[0]?.message).toContain("from 1 to 10")
@@ -155,7 +155,7 @@ test("a data asset's lineage that can't be read for a passing reason is an error
   expect(errors?.[0]?.extensions.code).toBe("UPSTREAM_UNAVAILABLE")
 })
 
-test("the capsules and pipelines that use a data asset are found by its id, and their runs that had it", async () => {
+test("the capsules and pipelines that use a data asset are found by its id, with their runs that used it", async () => {
   const { ask, sandbox } = await startGateway()
   const { data, errors } = await ask(`{ dataAsset(id: "${seed.cellImages}") {
     attachedTo { nodes { id computations(filter: {dataAssetId: "${seed.cellImages}"}) { nodes { id } } } }
@@ -169,7 +169,7 @@ test("the capsules and pipelines that use a data asset are found by its id, and 
   expect(sandbox.requests).toHaveLength(3)
 })
 
-test("what came of a data asset is found in no time where thousands of results have the same many inputs", async () => {
+test("the products of a data asset are found in linear work where thousands of results have the same many inputs", async () => {
   const inputs = ["d1", ...Array.from({ length: 50 }, (_, index) => `input-${index}`)]
   const page = Array.from({ length: 1000 }, (_, index) => ({
     id: `result-${index}`,
@@ -220,7 +220,7 @@ test("the lineages of one request read so many inputs together, and the rest of 
   expect((user + system) / 1000).toBeLessThan(4_000)
 })
 
-test("the inputs that runs list count as well", async () => {
+test("the inputs that runs list count towards the inputs that one request may read in lineages", async () => {
   const data_assets = Array.from({ length: 8_000 }, (_, index) => ({ id: `input${index}`, mount: "m" }))
   const { url } = await startFaultyUpstream(({ path }) => {
     const [, kind, id] = path.split("/")

@@ -38,7 +38,7 @@ describe("a linked list", () => {
     )
   })
 
-  test("moves an item that is added to another list, and a removed item refers to no other", () => {
+  test("an item of a linked list that is added to another list is moved, and a removed item refers to no other", () => {
     const [first, second] = [new LinkedList<number>(), new LinkedList<number>()]
     const links = [1, 2, 3].map((item) => new Link(item))
     for (const link of links) first.add(link)
@@ -64,7 +64,7 @@ describe("a linked list", () => {
 })
 
 describe("a semaphore", () => {
-  test("runs no more at once than it has permits, in order, also after work that fails", async () => {
+  test("a semaphore runs no more at once than it has permits, in order, also after work that fails", async () => {
     const semaphore = new Semaphore(2)
     const started: number[] = []
     let running = 0

@@ -15,7 +15,7 @@ function written(line: object): Record<string, unknown> {
   return JSON.parse(lines.join(""))
 }
 
-test("a credential in a line or in its objects is redacted, and the object itself stays as it was", () => {
+test("a credential in a line of the log or in its objects is redacted, and the object itself is unchanged", () => {
   const line = {
     token: "cop_1",
     headers: { authorization: "cop_2" },
@@ -32,7 +32,7 @@ test("a credential in a line or in its objects is redacted, and the object itsel
   expect(line.caller.token).toBe("cop_3")
 })
 
-test("a credential is redacted at any depth, in lists, in errors' properties, and under any usual name", () => {
+test("a credential in the log is redacted at any depth, in lists, in errors' properties, and under any usual name", () => {
   const error = Object.assign(new Error("it failed"), {
     code: "E_FAILED",
     headers: { authorization: "cop_1" },
@@ -51,7 +51,7 @@ test("a credential is redacted at any depth, in lists, in errors' properties, an
   expect(text).toContain("E_FAILED")
 })
 
-test("no text breaks a line, and no line is longer than 8 KiB", () => {
+test("no text breaks a line of the log, and no line is longer than 8 KiB", () => {
   const texts: unknown[] = [
     "first\nsecond\r\u2028third",
     "\u0000".repeat(100_000),
@@ -72,7 +72,7 @@ test("no text breaks a line, and no line is longer than 8 KiB", () => {
   }
 })
 
-test("a line with an object that cannot be read is written", () => {
+test("a line of the log with an object that cannot be read is written", () => {
   const hostile = new Proxy(new Error(), {
     get() {
       throw new Error("not to be read")
@@ -85,7 +85,7 @@ test("a line with an object that cannot be read is written", () => {
   }
 })
 
-test("an error comes with its message and its stack", () => {
+test("an error in the log has its message and its stack", () => {
   expect(written({ err: new TypeError("no such thing") })).toMatchObject({
     err: { type: "TypeError", message: "no such thing", stack: expect.stringContaining("log.test.ts") },
   })

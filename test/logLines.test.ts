@@ -10,7 +10,7 @@ type Line = Record<string, unknown>
 const isRequestLine = ({ msg }: Line) => msg === "request"
 const withoutDebug = ({ level }: Line) => level !== "debug"
 
-/** Looks up 250 ids in one request, of which upstream says this; resolves with the log's lines. */
+/** Looks up 250 ids in one request, for which upstream sends this; resolves with the log's lines. */
 async function lookUpMany(answer: UpstreamAnswer): Promise<Line[]> {
   const upstream = await startFaultyUpstream(() => answer)
   const { ask, lines } = startGatewayOn(upstream.url, { config: { upstreamRetryPercent: 0, upstreamBreakerCalls: 0 } })
@@ -25,7 +25,7 @@ function memoryLog() {
   return { lines, log: createLog("info", { write: (line) => void lines.push(JSON.parse(line)) }) }
 }
 
-test("a request for 250 ids that nobody has is one line of the log", async () => {
+test("a request for 250 ids that do not exist is one line of the log", async () => {
   const lines = await lookUpMany({ status: 404, body: { message: "not found" } })
   expect(lines.filter(withoutDebug)).toMatchObject([{ msg: "request", upstreamCalls: 1_000 }])
 })
@@ -60,7 +60,7 @@ test("a request that lasts for hours gets new lines every minute", () => {
   expect(requestLog.linesLeftOut).toBe(60)
 })
 
-test("of errors that come in any number, five in ten seconds are logged, and the others counted", () => {
+test("of the unexpected errors of ten seconds five are logged, and the others are counted", () => {
   vi.useFakeTimers()
   onTestFinished(() => void vi.useRealTimers())
   const { lines, log } = memoryLog()
@@ -73,7 +73,7 @@ test("of errors that come in any number, five in ten seconds are logged, and the
   expect(lines.slice(6)).toMatchObject([{ level: "warn", err: { message: "another one" } }])
 })
 
-test("of warnings and errors of all requests together, a thousand in ten seconds are logged, and the others counted", () => {
+test("of the warnings and errors of all requests a thousand in ten seconds are logged, and the others are counted", () => {
   vi.useFakeTimers()
   onTestFinished(() => void vi.useRealTimers())
   const { lines, log } = memoryLog()
@@ -91,7 +91,7 @@ test("of warnings and errors of all requests together, a thousand in ten seconds
   expect(lines).toHaveLength(1_602)
 })
 
-test("no line is longer than 8 KiB, however long the texts are that clients and upstream send", async () => {
+test("no line of the log is longer than 8 KiB, however long the texts of clients and upstream are", async () => {
   const long = "\u0001".repeat(100_000)
   const upstream = await startFaultyUpstream(() => ({ status: 500, body: { message: long } }))
   const { gateway, lines } = startGatewayOn(upstream.url)

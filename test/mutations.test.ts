@@ -66,7 +66,7 @@ describe.each(kinds)("$kind", (names) => {
     expect(await isFound()).toBe(false)
   })
 
-  test("a change costs one call if only the id is selected afterwards", async () => {
+  test("a change costs one call if only the id is selected in its payload", async () => {
     const { ask, sandbox } = await startGateway()
     await ask(`mutation { ${archive(target, true, "{ __typename id }")} }`)
     expect(sandbox.requests.map(({ method }) => method)).toEqual(["PATCH"])
@@ -88,7 +88,7 @@ describe.each(kinds)("$kind", (names) => {
     expect(data[names.delete].message).toMatch(/archive/)
   })
 
-  test("changes of others' objects, or by a token that may only read, are refused as data", async () => {
+  test("changes of other users' objects, or with a read-only token, are refused as data", async () => {
     const { ask } = await startGateway()
     const foreign = await ask(`mutation { ${archive(names.foreign, true)} }`)
     expect(foreign.data[names.archive]).toMatchObject({ __typename: "MutationRefused", code: "NOT_FOUND" })
@@ -234,7 +234,7 @@ describe.each(kinds)("$kind", (names) => {
   })
 })
 
-test("a draft that is attached isn't ready, and says by which job it is mounted", async () => {
+test("an attached draft is not ready, and its result names the job that mounts it", async () => {
   const { ask } = await startGateway()
   const { data, errors } = await ask(`mutation {
     attachDataAssets(input: {capsuleId: "${seed.cellCounter}", dataAssets: [{id: "${seed.draftRecording}"}]}) {
@@ -255,7 +255,7 @@ test("a draft that is attached isn't ready, and says by which job it is mounted"
   ])
 })
 
-test("a token that Code Ocean doesn't know is an error, not a refusal", async () => {
+test("a mutation with a token that Code Ocean does not know is an error, not a MutationRefused", async () => {
   const { ask } = await startGateway()
   const { errors } = await ask(
     `mutation { archiveCapsule(input: {id: "${seed.cellCounter}", archived: true}) { __typename } }`,

@@ -16,7 +16,7 @@ const probesOf = (id: string) => ({
   [`GET /data_assets/${id}`]: 1,
 })
 
-describe("an id that the gateway has not met", () => {
+describe("an id that the gateway does not know", () => {
   test.each([
     ["Capsule", seed.cellCounter],
     ["Pipeline", seed.ecephysPipeline],
@@ -38,7 +38,7 @@ describe("an id that the gateway has not met", () => {
     },
   )
 
-  test("a node is not fetched again where the query meets it elsewhere", async () => {
+  test("a node is not fetched again if the query has it elsewhere too", async () => {
     const { ask, sandbox } = await startGateway()
     const { data, errors } = await ask(
       `query ($id: ID!) { node(id: $id) { ... on DataAsset { name provenance { capsule { name } } } } }`,
@@ -123,7 +123,7 @@ describe("an id that the gateway has returned", () => {
     expect(callsOf(sandbox.requests.slice(before))).toEqual({ [`GET /data_assets/${id}`]: 1 })
   })
 
-  test("the type of an id is known from a search", async () => {
+  test("the type of an id is known after a search that returned it", async () => {
     const { ask, sandbox } = await startGateway()
     await ask(`{ searchCapsules(query: "id:${seed.cellCounter}") { nodes { id } } }`)
     await ask(nodeQuery, { id: seed.cellCounter })
@@ -180,7 +180,7 @@ describe("a pipeline, which answers as a capsule too", () => {
   })
 })
 
-describe("many ids at once", () => {
+describe("many ids", () => {
   test("nodes come in the order of their ids, null if missing, and equal ids are fetched once", async () => {
     const { ask, sandbox } = await startGateway()
     await ask(nodesQuery, { ids: [seed.cellCounter, seed.sortedSpikes] })
@@ -220,7 +220,7 @@ describe("many ids at once", () => {
   })
 })
 
-test("two gateways don't share what they remember", async () => {
+test("two gateways do not share known types of ids", async () => {
   const { ask, sandbox } = await startGateway()
   await ask(nodeQuery, { id: seed.countedCells })
   const other = startGatewayOn(sandbox.url)
@@ -228,7 +228,7 @@ test("two gateways don't share what they remember", async () => {
   expect(sandbox.requests).toHaveLength(8)
 })
 
-test("the memory of types forgets the ids that nobody has touched for longest", () => {
+test("the known types of ids are dropped in the order of their last use", () => {
   const types = new TwoGenerationCache(2)
   types.set("ada", "a", "Capsule")
   types.set("ada", "b", "Pipeline")

@@ -5,7 +5,7 @@ import type { Computation } from "../src/graph/computation/rest.ts"
 import { startStorage } from "./support/faultyUpstream.ts"
 import { callsOf, startGateway, startGatewayOn } from "./support/gateway.ts"
 
-/** What each sign can say, in the words of the table; "none": it says nothing. */
+/** The values of each sign as in the table. "none" means that it is missing. */
 const signs = {
   state: {
     initializing: "initializing",
@@ -22,7 +22,7 @@ const signs = {
   workstation: { yes: true, no: false },
 }
 
-/** State, end status, exit code, results, workstation, and what comes of it. Each combination is in exactly one row. */
+/** State, end status, exit code, results, workstation, and the outcome. Each combination is in exactly one row. */
 const table: [string, string, string, string, string, Outcome][] = [
   ["initializing running finalizing", "*", "*", "*", "*", "IN_PROGRESS"],
   ["unheard none", "*", "*", "*", "*", "SUSPECT"],
@@ -173,7 +173,7 @@ describe("the log of a run", () => {
     expect(sandbox.requests).toHaveLength(1)
   })
 
-  /** A storage with one log, which gives parts of it like S3 does. */
+  /** A storage with one log, which serves ranges of it as S3 does. */
   const startLog = async (content: Buffer) => {
     const storage = await startStorage(({ headers }, response) => {
       const [, length] = /^bytes=-(\d+)$/.exec(headers.range ?? "") ?? []

@@ -4,7 +4,7 @@ import { callsOf, startGateway } from "./support/gateway.ts"
 
 const missing = "00000000-0000-4000-8000-000000000000"
 
-/** Asks for a field of an object, and returns the object with the calls that were made. */
+/** Selects a field of an object, and returns the object with the calls that were made. */
 async function ask(query: string) {
   const { ask, sandbox } = await startGateway()
   const { data, errors } = await ask(query)
@@ -63,7 +63,7 @@ test.each<[string, string, object]>([
     `computation(id: "${seed.sortedRun}") { resultFile(path: "output") { name downloadUrl } }`,
     { "GET /computations/{id}/results/urls": 1 },
   ],
-])("%s alone cost one call, without the object's own", async (_what, query, calls) => {
+])("selecting %s alone costs one call, without the object's own", async (_what, query, calls) => {
   const answer = await ask(`{ ${query} }`)
   expect(answer.object).not.toBeNull()
   expect(answer.calls).toEqual(calls)
@@ -81,7 +81,7 @@ test("several fields that make their own calls are resolved in one wave, without
   })
 })
 
-test("what a data asset is attached to is found without reading the data asset, unless nothing is found", async () => {
+test("the attachments of a data asset are found without reading the data asset, unless there are none", async () => {
   const used = await ask(`{ dataAsset(id: "${seed.cellImages}") { attachedTo(first: 3) { nodes { id } } } }`)
   expect(used.object.attachedTo.nodes).not.toHaveLength(0)
   expect(used.calls).toEqual({ "POST /capsules/search": 1 })
@@ -103,7 +103,7 @@ test.each([
   expect((await ask(`{ ${query} }`)).object).toBeNull()
 })
 
-test("a capsule without a panel is a capsule with a null panel", async () => {
+test("a capsule without a panel has null as its panel", async () => {
   const { object, calls } = await ask(`{ capsule(id: "${seed.oldForms}") { appPanel { general { title } } } }`)
   expect(object).toEqual({ appPanel: null })
   expect(calls).toEqual({ "GET /capsules/{id}/app_panel": 1, "GET /capsules/{id}": 1 })

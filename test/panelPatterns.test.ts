@@ -8,7 +8,7 @@ import { startGateway } from "./support/gateway.ts"
 const matches = (pattern: string, value: string) => new Patterns().matches(pattern, value)
 const longValue = "a".repeat(4095)
 
-/** On these JavaScript's own engine takes seconds to for ever, or they are made to be large when they are compiled. */
+/** Patterns on which JavaScript's engine takes very long, or which are large when compiled. */
 const evil: [string, string][] = [
   ["(a+)+$", `${longValue}b`],
   ["^(a|a)*b", longValue],
@@ -52,7 +52,7 @@ describe("a panel's pattern", () => {
     [String.raw`^\u0061\x62\cJ\t$`, "ab\n\t", true],
     ["^(?<year>[0-9]{4})-(?:a|)$", "2024-", true],
     ["(a+)+$", "aaab", false],
-  ])("%s means to %s what it means to JavaScript: %s", (pattern, value, expected) => {
+  ])("the pattern %s matches %s as in JavaScript: %s", (pattern, value, expected) => {
     expect(matches(pattern, value)).toBe(expected)
   })
 
@@ -67,11 +67,11 @@ describe("a panel's pattern", () => {
     ["more than 1,000 characters", `${"a".repeat(1000)}b`, "x"],
     ["a count over 1,000", "^a{1001}$", "x"],
     ["too large a product of counts", "^(a{50}){100}$", "x"],
-  ])("that needs what can't be told here is not checked: %s", (_name, pattern, value) => {
+  ])("a panel's pattern that RE2 does not support is not checked: %s", (_name, pattern, value) => {
     expect(matches(pattern, value)).toBeUndefined()
   })
 
-  test("that is no text is not checked, and leaves the budget of the others as it is", () => {
+  test("a panel's pattern that is not a string is not checked, and uses no budget of the others", () => {
     const patterns = new Patterns()
     for (const odd of [5, true, {}]) patterns.matches(odd as never, "x")
     const answers = new Set<boolean | undefined>()
@@ -79,7 +79,7 @@ describe("a panel's pattern", () => {
     expect(answers).toEqual(new Set([false, undefined]))
   })
 
-  test("a panel's pattern has JavaScript's spaces, digits, word characters and line ends, each of them", () => {
+  test("a panel's pattern has the same spaces, digits, word characters and line ends as in JavaScript", () => {
     const sets = [/^\s$/, /^\S$/, /^[\s]$/, /^[^\s]$/, /^[\Sa]$/, /^\d$/, /^\D$/, /^\w$/, /^\W$/, /^.$/, /^[^\d\s]$/]
     for (const set of sets) {
       for (let code = 0; code <= 0xffff; code += 0x100) {
@@ -107,7 +107,7 @@ describe("a panel's pattern", () => {
     maxLength: 8,
   })
 
-  test("a panel's pattern never refuses what JavaScript takes, nor takes what it refuses, whatever characters it is of", () => {
+  test("a panel's pattern of any characters matches the same values as in JavaScript", () => {
     const unit = fc.constantFrom(..."ab1-]^$.*+?()[]{}|\\,dDwWsSbBnu:=!<>\u00a0é")
     let checked = 0
     fc.assert(
@@ -122,7 +122,7 @@ describe("a panel's pattern", () => {
     expect(checked).toBeGreaterThan(1_000)
   })
 
-  test("a panel's pattern never refuses what JavaScript takes, nor takes what it refuses, however it nests", () => {
+  test("a panel's pattern with any nesting matches the same values as in JavaScript", () => {
     const { pattern: nested } = fc.letrec<{ pattern: string; atom: string }>((tie) => ({
       atom: fc.oneof(
         { maxDepth: 3 },
@@ -151,13 +151,13 @@ describe("a panel's pattern", () => {
     expect(checked).toBeGreaterThan(1_000)
   })
 
-  test("a panel's pattern is matched in a bounded time, whatever it is", () => {
+  test("a panel's pattern is matched with bounded work, whatever it is", () => {
     const started = cpuMs()
     for (const [pattern, value] of evil) matches(pattern, value)
     expect(cpuMs() - started).toBeLessThan(2_000)
   })
 
-  test("a panel's pattern is not checked any more once a request's patterns have taken the steps that they may take together", () => {
+  test("a panel's pattern is not checked once the patterns of the request have used up their budget of steps", () => {
     const patterns = new Patterns()
     const answers = Array.from({ length: 1_000 }, (_, index) => patterns.matches(`(a+)+${index}$`, longValue))
     expect(answers[0]).toBe(false)
@@ -165,7 +165,7 @@ describe("a panel's pattern", () => {
   })
 })
 
-describe("a panel full of evil patterns", () => {
+describe("a panel full of slow patterns", () => {
   const parameters = Array.from({ length: 60 }, (_, index) => {
     const [pattern = ""] = evil[index % evil.length] ?? []
     return { name: `P${index}`, param_name: `p${index}`, type: "text", pattern: `${pattern}|x${index}` }
@@ -175,7 +175,7 @@ describe("a panel full of evil patterns", () => {
     value: evil[index % evil.length]?.[1],
   }))
 
-  test("a panel full of slow patterns does not delay others, however many runs and processes a request has", async () => {
+  test("a panel full of slow patterns causes bounded work, however many runs and processes a request has", async () => {
     const { ask, gateway, sandbox } = await startGateway()
     const url = await gateway.listen()
     const body = { parameters, processes: ["one", "two"].map((name) => ({ name, parameters })) }

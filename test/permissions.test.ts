@@ -10,7 +10,7 @@ const kinds = [
   { route: "data_assets", one: "dataAsset", id: seed.cellImages },
 ]
 
-/** Sends one of the three mutations, and asks for everything that it answers. */
+/** Sends one of the three mutations, and selects its whole payload. */
 function update({ ask }: World, one: string, input: Record<string, unknown>, headers?: Record<string, string>) {
   const name = `update${one.charAt(0).toUpperCase()}${one.slice(1)}Permissions`
   const query = `mutation ($input: ${name.replace("update", "Update")}Input!) {
@@ -250,15 +250,18 @@ describe("a change of permissions", () => {
       null,
     ],
     ["attached assets are to be shared", { shareAssets: true }, {}, null],
-  ])("what is missing after a change of permissions is known when %s", async (_what, change, answer, expected) => {
-    const world = await startGateway()
-    world.sandbox.failNext(`GET ${path}`, { status: 200, body: {} })
-    world.sandbox.failNext(`GET ${path}`, { status: 200, body: answer })
-    const { data, errors = [] } = await update(world, "capsule", { capsuleId, ...change })
-    expect(errors.filter(({ path }) => path?.includes("missing"))).toEqual([])
-    if (expected === null) expect(data.result.missing).toBeNull()
-    else expect(data.result.missing).toMatchObject(expected)
-  })
+  ])(
+    "the permissions that are missing after a change are in the payload when %s",
+    async (_what, change, answer, expected) => {
+      const world = await startGateway()
+      world.sandbox.failNext(`GET ${path}`, { status: 200, body: {} })
+      world.sandbox.failNext(`GET ${path}`, { status: 200, body: answer })
+      const { data, errors = [] } = await update(world, "capsule", { capsuleId, ...change })
+      expect(errors.filter(({ path }) => path?.includes("missing"))).toEqual([])
+      if (expected === null) expect(data.result.missing).toBeNull()
+      else expect(data.result.missing).toMatchObject(expected)
+    },
+  )
 
   test("a change of permissions that cannot be read back is no refusal", async () => {
     const world = await startGateway()
@@ -336,7 +339,7 @@ describe("a change of permissions", () => {
   })
 })
 
-test("a private capsule that is shared with somebody opens to them", async () => {
+test("a private capsule that is shared with a user is readable for that user", async () => {
   const world = await startGateway()
   const asGrace = () =>
     world.ask(`{ capsule(id: "${seed.privateNotebook}") { name } }`, {}, { authorization: `Bearer ${tokens.grace}` })
@@ -349,7 +352,7 @@ test("a private capsule that is shared with somebody opens to them", async () =>
   expect((await asGrace()).data.capsule.name).toBeTypeOf("string")
 })
 
-test("roles that nobody knows are UNRECOGNIZED, and permissions without anything are empty", async () => {
+test("unknown roles are UNRECOGNIZED, and permissions without entries are empty", async () => {
   const { ask, sandbox } = await startGateway()
   const path = `GET /capsules/${seed.cellCounter}/permissions`
   const query = `{ capsule(id: "${seed.cellCounter}") { permissions { ${all} } } }`

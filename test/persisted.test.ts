@@ -75,7 +75,7 @@ test("an operation of the manifest that the schema does not fit is logged at the
   expect((await post(gateway, { documentId: sha256(nameOf), variables })).answer).toEqual(named)
 })
 
-describe("with PERSISTED_OPERATIONS_ONLY", () => {
+describe("the setting PERSISTED_OPERATIONS_ONLY", () => {
   const config = { persistedOperations: manifest, persistedOperationsOnly: true }
 
   test("with PERSISTED_OPERATIONS_ONLY an operation of the manifest is executed", async () => {
@@ -102,7 +102,7 @@ describe("with PERSISTED_OPERATIONS_ONLY", () => {
 })
 
 describe("automatic persisted queries", () => {
-  test("a hash is not found until its document was sent with it", async () => {
+  test("a hash is PERSISTED_QUERY_NOT_FOUND until its document was sent with it", async () => {
     const { gateway } = await startGateway()
     const missing = await post(gateway, { ...byHash(sha256(nameOf)), variables })
     expect(missing).toMatchObject({ status: 200, answer: { errors: [{ message: "PersistedQueryNotFound" }] } })
@@ -130,14 +130,14 @@ describe("automatic persisted queries", () => {
     ["no hash", { extensions: { persistedQuery: { version: 1 } } }],
     ["a document id that is no string", { documentId: 5 }],
     ["both a document id and a document", { documentId: "x", query: "{ __typename }" }],
-  ])("a request with %s is refused", async (_name, params) => {
+  ])("an automatic persisted query with %s is refused", async (_name, params) => {
     const { gateway } = await startGateway()
     const { status, answer } = await post(gateway, params, "application/graphql-response+json")
     expect(status).toBe(400)
     expect(answer.errors[0].extensions.code).toBe("BAD_USER_INPUT")
   })
 
-  test("the least recently used documents are dropped when the cache is full", () => {
+  test("the least recently used persisted documents are dropped when the cache is full", () => {
     const { resolveDocument } = createPersistedOperations({ manifest: undefined, only: false })
     const texts = Array.from({ length: 20 }, (_, index) => `query Q${index} { a } #${"x".repeat(1_000_000)}`)
     for (const query of texts) resolveDocument({ query, ...byHash(sha256(query)) })

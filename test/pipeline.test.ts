@@ -36,7 +36,7 @@ test("a search shows the same of a pipeline as a lookup does", async () => {
   )
 })
 
-test("its panel and its runs come from the pipelines' routes", async () => {
+test("a pipeline's panel and runs are read from the pipelines' routes", async () => {
   const { ask, sandbox } = await startGateway()
   const { data, errors } = await ask(`{ pipeline(id: "${seed.ecephysPipeline}") {
     appPanel { processes { name } }
@@ -56,7 +56,7 @@ test("its panel and its runs come from the pipelines' routes", async () => {
   expect(sandbox.requests.every(({ path }) => path.startsWith(`/pipelines/${seed.ecephysPipeline}`))).toBe(true)
 })
 
-test("a capsule is no pipeline, and one that isn't there or is someone else's secret is null without an error", async () => {
+test("a pipeline that is a capsule, that does not exist, or that the caller may not know of, is null without an error", async () => {
   const { ask } = await startGateway()
   const { data, errors } = await ask(`{
     capsule: pipeline(id: "${seed.cellCounter}") { name }
@@ -67,7 +67,7 @@ test("a capsule is no pipeline, and one that isn't there or is someone else's se
   expect(data).toEqual({ capsule: null, missing: null, secret: null })
 })
 
-test("one that the caller may not open is null with FORBIDDEN", async () => {
+test("a pipeline that the caller may not open is null with FORBIDDEN", async () => {
   const { ask, sandbox } = await startGateway()
   sandbox.failNext("GET /pipelines/*", { status: 403, body: { message: "you are not allowed to view this pipeline" } })
   const { data, errors } = await ask(`{ pipeline(id: "${seed.imagingPipeline}") { name } }`)

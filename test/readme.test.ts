@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises"
 import { expect, test } from "vitest"
 import { startGateway } from "./support/gateway.ts"
 
-// What holds for all documents is in documents.test.ts.
+// The tests of all documents are in documents.test.ts.
 
 const readme = await readFile(new URL("../README.md", import.meta.url), "utf8")
 

@@ -16,7 +16,7 @@ type Wire = Record<string, any>
 
 const panel = `${everyField("AppPanel")} walked: dataAssets { dataAsset { ${everyField("DataAsset")} } }`
 
-/** Walks a search to its end in pages, and gives its nodes by id. */
+/** Walks a search to its end in pages, and returns its nodes by id. */
 async function walk(ask: Awaited<ReturnType<typeof startGateway>>["ask"], search: string): Promise<Map<string, Wire>> {
   const nodes = new Map<string, Wire>()
   for (let after: string | null = null; ; ) {

@@ -86,7 +86,7 @@ describe("Relay's cursor connections", () => {
 describe("Relay's nodes", () => {
   const types = schema.getPossibleTypes(schema.getType("Node") as GraphQLInterfaceType).map(({ name }) => name)
 
-  test("each of them is found again by its id, as what it is", async () => {
+  test("an object of each Node type is found by its id, with its type", async () => {
     const { ask } = await startGateway()
     expect(types.sort()).toEqual(Object.keys(samples).sort())
     const ids = types.map((type) => samples[type])
@@ -98,7 +98,7 @@ describe("Relay's nodes", () => {
     }
   })
 
-  test("an id of nothing is null", async () => {
+  test("a node with an unknown id is null", async () => {
     const { ask } = await startGateway()
     const { data, errors } = await ask('{ node(id: "nothing") { id } nodes(ids: ["nothing"]) { id } }')
     expect(errors).toBeUndefined()

@@ -13,7 +13,7 @@ beforeAll(async () => {
   spine = [...output().matchAll(/^ *\d+ {2}(src\/\S+)$/gm)].map(([, file]) => file as string)
 })
 
-test("a request passes at most nine files from the socket to undici, none of them in a higher room than the one before", () => {
+test("a request passes at most nine files from the socket to undici, none of them in a higher layer than the one before", () => {
   expect(spine[0]).toBe("src/http/requestHandler.ts")
   expect(spine.at(-1)).toBe("src/upstream/transport.ts")
   expect(spine.length, spine.join("\n")).toBeLessThanOrEqual(9)

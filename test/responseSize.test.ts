@@ -69,7 +69,7 @@ describe("the estimate of a response's size", () => {
     )
   })
 
-  test("the smaller request that a refusal names is allowed, and one item more is not", async () => {
+  test("the smaller request that a refusal names is allowed, and one with one item more is not", async () => {
     const { ask, sandbox } = await startGateway()
     const query = (first: number) => `{ searchCapsules(first: ${first}) { nodes { ${aliases(100, "description")} } } }`
     const { errors } = await ask(query(1000))
@@ -89,7 +89,7 @@ describe("the estimate of a response's size", () => {
   })
 })
 
-describe.each(ways)("a response that is too large, on %s", (_way, options) => {
+describe.each(ways)("responses that are too large, on %s", (_way, options) => {
   const most = 100_000
   const small = { ...options, config: { limits: { ...limits, responseBytes: most } } }
 
@@ -138,7 +138,7 @@ describe.each(ways)("a response that is too large, on %s", (_way, options) => {
   test("a response with too many copies of the schema is replaced by an error", async () => {
     const { url } = await startFilled(() => ({}))
     const { ask } = startGatewayOn(url, { ...options, config: { limits: { ...limits, responseBytes: 60_000 } } })
-    // Wider than types are on average, so that the estimate passes it.
+    // Larger than the average type, so that the estimate is below the limit.
     const query = `{ ${aliases(12, '__type(name: "Capsule") { fields { name description type { fields { name description } } } }')} }`
     expectTooLarge(await ask(query), 60_000)
   })
@@ -229,7 +229,7 @@ test("a part of an incremental response that is too large is replaced by an erro
   expect(text.length).toBeLessThan(most)
 })
 
-describe.each(ways)("a response with very many errors, on %s", (_way, options) => {
+describe.each(ways)("responses with very many errors, on %s", (_way, options) => {
   test("a response keeps 1000 errors and says how many are omitted", async () => {
     const { url } = await startFilled(() => ({ created: "never" }))
     const { ask } = startGatewayOn(url, options)

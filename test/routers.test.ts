@@ -15,7 +15,7 @@ import { run } from "./support/process.ts"
 
 /*
  * examples/federation as its README has it, with a gateway on a sandbox: a second subgraph, the composition, and two routers,
- * each a process of its own. Nothing of it is the project's but the example's few lines.
+ * each a process of its own. Only the few lines of the example belong to the project.
  */
 
 const example = new URL("../examples/federation/", import.meta.url)
@@ -54,7 +54,7 @@ async function startHive(): Promise<string> {
   return `${url}/graphql`
 }
 
-test("the composition is the same from the gateway's file, for a gateway that doesn't tell its schema", async () => {
+test("the composition with schema.graphql is the same as with the SDL of the running gateway", async () => {
   const other = join(folder, "fromFile.graphql")
   const composed = start(["compose.js"], { ...subgraphs, GATEWAY_SCHEMA: "../../schema.graphql", SUPERGRAPH: other })
   expect(await composed.exited, composed.output()).toBe(0)
@@ -87,7 +87,7 @@ describe.each([
     return (await response.json()) as Result
   }
 
-  test("one query goes from experiments to capsules and from capsules to experiments", async () => {
+  test("a router follows links from experiments to capsules and from capsules to experiments in one query", async () => {
     const { data, errors } = await ask(bothWays, tokens.admin)
     expect(errors).toBeUndefined()
     const counter = { name: "Cell Counter", experiments: slides }
@@ -112,7 +112,7 @@ describe.each([
     })
   })
 
-  test("six references to four capsules are one request to the gateway, which finds them by one search", async () => {
+  test("a router's six references to four capsules are one request to the gateway, which finds them by one search", async () => {
     const [requests, calls] = [lines.length, sandbox.requests.length]
     const { data } = await ask("{ experiments { capsule { name created } } }", tokens.admin)
     expect(data.experiments).toHaveLength(6)
@@ -123,10 +123,10 @@ describe.each([
     expect(lines.slice(requests)).toMatchObject([{ msg: "request", upstreamCalls: 1 + Object.keys(reads).length }])
   })
 
-  test("a caller sees what the caller's own token may find: the rest is missing", async () => {
+  test("a caller of a router sees only what the caller's own token may find", async () => {
     const query = "{ experiments { title capsule { name } } }"
     const grace = await ask(query, tokens.grace)
-    // Found by the search, as `searchCapsules` would; `capsule(id:)` is FORBIDDEN for it.
+    // The search finds it, as `searchCapsules` does; `capsule(id:)` is FORBIDDEN.
     expect(grace.data.experiments.slice(4)).toEqual([
       { title: "Compare with the atlas", capsule: { name: "Discoverable Atlas" } },
       { title: "From a notebook of Grace's", capsule: { name: "Grace's Notebook" } },
@@ -138,7 +138,7 @@ describe.each([
     ])
   })
 
-  test("a caller without a token is UNAUTHENTICATED, and sees what the other subgraph shows to everyone", async () => {
+  test("a caller of a router without a token is UNAUTHENTICATED, and sees what the other subgraph shows to everyone", async () => {
     const calls = sandbox.requests.length
     const { data, errors } = await ask("{ experiments { title capsule { name } } }")
     expect(data.experiments[0]).toEqual({ title: "Count the cells of slide 12", capsule: null })
@@ -146,7 +146,7 @@ describe.each([
     expect(sandbox.requests).toHaveLength(calls)
   })
 
-  test("a mutation changes a capsule, once, and its payload goes on into the other subgraph", async () => {
+  test("a mutation through a router changes a capsule once, and its payload leads to the other subgraph", async () => {
     const calls = sandbox.requests.length
     const { data, errors } = await ask(
       `mutation {
@@ -169,7 +169,7 @@ describe.each([
     })
   })
 
-  test("an input of two sources is refused by the gateway, although Apollo's composition drops @oneOf", async () => {
+  test("an input with two sources through a router is refused by the gateway, although Apollo's composition drops @oneOf", async () => {
     const calls = sandbox.requests.length
     const { data, errors } = await ask(
       `mutation {
@@ -185,7 +185,7 @@ describe.each([
   })
 })
 
-test("Hive Gateway weighs an operation by the calls it needs, and refuses one that is too much before anything is asked", async () => {
+test("Hive Gateway computes an operation's cost from its calls, and refuses one above its limit before anything is sent", async () => {
   const calls = sandbox.requests.length
   const ask = async (first: number) => {
     const response = await fetch(hive, {
@@ -206,7 +206,7 @@ test("Hive Gateway weighs an operation by the calls it needs, and refuses one th
   expect(answered.extensions.cost.estimated).toBeLessThan(100)
 })
 
-test("Hive Gateway hands on the events of a subscription", async () => {
+test("Hive Gateway passes the events of a subscription on", async () => {
   const response = await fetch(hive, {
     method: "POST",
     headers: {
@@ -224,24 +224,26 @@ test("Hive Gateway hands on the events of a subscription", async () => {
   expect(events).toContain('data: {"data":{"computation":{"name":"Lane 7","state":"RUNNING"}}')
 })
 
-describe.each(["@apollo/composition", "@theguild/federation-composition"])("by %s, another subgraph", (composition) => {
-  const { composeServices } = createRequire(example)(composition)
+describe.each(["@apollo/composition", "@theguild/federation-composition"])(
+  "composition with another subgraph by %s",
+  (composition) => {
+    const { composeServices } = createRequire(example)(composition)
 
-  /** What is wrong with composing the gateway's schema with this one; undefined: nothing. */
-  const problemsWith = async (sdl: string): Promise<string[] | undefined> => {
-    const ours = await readFile(new URL("../schema.graphql", import.meta.url), "utf8")
-    const { errors } = composeServices([
-      { name: "codeocean", url: "http://codeocean.example.org", typeDefs: parse(ours) },
-      { name: "other", url: "http://other.example.org", typeDefs: parse(`${imports}\n${sdl}`) },
-    ])
-    return errors?.map(({ message }: Error) => message)
-  }
-  const imports =
-    'extend schema @link(url: "https://specs.apollo.dev/federation/v2.9", import: ["@key", "@override", "@shareable"])'
+    /** The errors of composing the gateway's schema with this one. Undefined if there are none. */
+    const problemsWith = async (sdl: string): Promise<string[] | undefined> => {
+      const ours = await readFile(new URL("../schema.graphql", import.meta.url), "utf8")
+      const { errors } = composeServices([
+        { name: "codeocean", url: "http://codeocean.example.org", typeDefs: parse(ours) },
+        { name: "other", url: "http://other.example.org", typeDefs: parse(`${imports}\n${sdl}`) },
+      ])
+      return errors?.map(({ message }: Error) => message)
+    }
+    const imports =
+      'extend schema @link(url: "https://specs.apollo.dev/federation/v2.9", import: ["@key", "@override", "@shareable"])'
 
-  test("may refer to all entities, and have the same shared types, scalars and interface of nodes", async () => {
-    expect(
-      await problemsWith(`
+    test("another subgraph may refer to all entities, and have the same shared types, scalars and Node interface", async () => {
+      expect(
+        await problemsWith(`
         scalar DateTime scalar JSON
         interface Node { id: ID! }
         type PageInfo @shareable { hasNextPage: Boolean! hasPreviousPage: Boolean! startCursor: String endCursor: String }
@@ -254,15 +256,16 @@ describe.each(["@apollo/composition", "@theguild/federation-composition"])("by %
         }
         type RigConnection { nodes: [Rig]! pageInfo: PageInfo! }
         type Query { rigs: RigConnection! }`),
-    ).toBeUndefined()
-  })
+      ).toBeUndefined()
+    })
 
-  test("that has a `node` too doesn't compose by accident, and takes it over on purpose", async () => {
-    const withNode = (mark: string) =>
-      problemsWith(
-        `interface Node { id: ID! } type Rig implements Node { id: ID! } type Query { node(id: ID!): Node ${mark} }`,
-      )
-    expect(await withNode("")).toEqual([expect.stringContaining('Non-shareable field "Query.node"')])
-    expect(await withNode('@override(from: "codeocean")')).toBeUndefined()
-  })
-})
+    test("another subgraph with a field `node` does not compose, unless it overrides the gateway's", async () => {
+      const withNode = (mark: string) =>
+        problemsWith(
+          `interface Node { id: ID! } type Rig implements Node { id: ID! } type Query { node(id: ID!): Node ${mark} }`,
+        )
+      expect(await withNode("")).toEqual([expect.stringContaining('Non-shareable field "Query.node"')])
+      expect(await withNode('@override(from: "codeocean")')).toBeUndefined()
+    })
+  },
+)

@@ -7,7 +7,7 @@ import { exchangeRaw } from "./support/socket.ts"
 const body = '{"query":"{__typename}"}'
 const capsule = `{"query":"{ capsule(id: \\"${seed.cellCounter}\\") { name } }"}`
 
-/** A request as it goes over the wire, on a connection that closes behind it. */
+/** The bytes of a request, on a connection that closes after it. */
 function wire(requestLine: string, headers: readonly string[] = [], content = ""): string {
   const lines = [requestLine, "Host: gateway", "Connection: close", ...headers]
   if (content !== "") lines.push("Content-Type: application/json", `Content-Length: ${Buffer.byteLength(content)}`)
@@ -41,11 +41,11 @@ describe("unknown paths are 404, in a line", () => {
     "*",
     "http://gateway/",
     "ftp://gateway/graphql",
-  ])("%s", async (target) => {
+  ])("the unknown path %s is 404 with one line of text", async (target) => {
     const { url, sandbox } = await startListening()
     for (const method of ["GET", "POST", "OPTIONS", "TRACE"]) {
       const answer = await exchangeRaw(url, wire(`${method} ${target} HTTP/1.1`))
-      // A target that isn't even one is Node's to refuse.
+      // Node refuses an invalid target.
       if (statusOf(answer) === 400) continue
       expect(statusOf(answer), answer).toBe(404)
       expect(contentOf(answer)).toBe("Not found. GraphQL is at /graphql.\n")
@@ -59,7 +59,7 @@ test.each([
   ["/graphql", ["PUT", "DELETE", "PATCH", "TRACE", "PROPFIND"], "GET, HEAD, POST, OPTIONS"],
   ["/health", ["POST", "OPTIONS", "TRACE"], "GET, HEAD"],
   ["/ready", ["POST", "DELETE"], "GET, HEAD"],
-])("methods that %s hasn't are 405, with those that it has", async (path, methods, allowed) => {
+])("methods that %s does not have are 405, with an Allow header", async (path, methods, allowed) => {
   const { url, sandbox } = await startListening()
   for (const method of methods) {
     const answer = await exchangeRaw(url, wire(`${method} ${path} HTTP/1.1`))
@@ -87,7 +87,7 @@ test("HEAD is answered like GET, without a body", async () => {
   expect(contentOf(page)).toBe("")
 })
 
-test("a whole address in the request line is read for its path, whatever host it names", async () => {
+test("an absolute URL in the request line is routed by its path, whatever host it names", async () => {
   const { url } = await startListening()
   for (const target of ["http://evil.example/graphql", "HTTP://gateway:80/graphql?x=1"]) {
     const answer = await exchangeRaw(url, wire(`POST ${target} HTTP/1.1`, [], body))
@@ -97,16 +97,19 @@ test("a whole address in the request line is read for its path, whatever host it
 })
 
 describe("a Host header that is no host is refused, and says nothing of the inside", () => {
-  test.each(["a b", "[::1", "x:99999", "a/graphql?x=", "user@x", "999.999.999.999", "ü"])("%s", async (host) => {
-    const { url } = await startListening()
-    for (const path of ["/health", "/graphql"]) {
-      const answer = await exchangeRaw(url, `GET ${path} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`)
-      expect(statusOf(answer)).toBe(400)
-      expect(answer).not.toMatch(/ at |node_modules/)
-    }
-  })
+  test.each(["a b", "[::1", "x:99999", "a/graphql?x=", "user@x", "999.999.999.999", "ü"])(
+    "the invalid Host %s is refused",
+    async (host) => {
+      const { url } = await startListening()
+      for (const path of ["/health", "/graphql"]) {
+        const answer = await exchangeRaw(url, `GET ${path} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`)
+        expect(statusOf(answer)).toBe(400)
+        expect(answer).not.toMatch(/ at |node_modules/)
+      }
+    },
+  )
 
-  test("two of them, or none where there must be one", async () => {
+  test("two Host headers, or none in HTTP/1.1, are refused", async () => {
     const { url } = await startListening()
     expect(statusOf(await exchangeRaw(url, wire("GET /health HTTP/1.1", ["Host: another"])))).toBe(400)
     expect(statusOf(await exchangeRaw(url, "GET /health HTTP/1.1\r\nConnection: close\r\n\r\n"))).toBe(400)
@@ -127,10 +130,10 @@ describe("what isn't HTTP, or too much of it, is refused by its status", () => {
     ["an address of 100 kB", wire(`GET /${"a".repeat(100_000)} HTTP/1.1`), 431],
     ["headers of 20 kB", wire("GET /health HTTP/1.1", [`X: ${"a".repeat(20_000)}`]), 431],
     ["an expectation that nobody knows", wire("POST /graphql HTTP/1.1", ["Expect: tea"], body), 417],
-  ])("%s", async (_name, text, status) => {
+  ])("a request with %s is refused with a status of its own", async (_name, text, status) => {
     const { url, gateway, lines } = await startListening()
     const answer = await exchangeRaw(url, text)
-    // What the client still sends after a refusal can cost it the answer, since the connection is closed.
+    // A client that is still sending when the connection is closed may not receive the response.
     if (answer !== "" || text.length < 10_000) expect(statusOf(answer)).toBe(status)
     expect((await fetch(`${url}/health`)).status).toBe(200)
     expect(gateway.stats.requests).toBe(0)
@@ -138,7 +141,7 @@ describe("what isn't HTTP, or too much of it, is refused by its status", () => {
   })
 })
 
-test("a tunnel isn't opened, and another protocol isn't spoken", async () => {
+test("CONNECT is closed, and an upgrade to WebSocket is 400", async () => {
   const { url } = await startListening()
   expect(await exchangeRaw(url, "CONNECT evil.example:443 HTTP/1.1\r\nHost: x\r\n\r\n")).toBe("")
   const upgrade = ["Upgrade: websocket", "Sec-WebSocket-Version: 13"]
@@ -146,7 +149,7 @@ test("a tunnel isn't opened, and another protocol isn't spoken", async () => {
   expect(statusOf(await exchangeRaw(url, request))).toBe(400)
 })
 
-test("older and careful clients are answered", async () => {
+test("HTTP/1.0 clients and clients with Expect: 100-continue are answered", async () => {
   const { url } = await startListening()
   const old = `POST /graphql HTTP/1.0\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`
   expect(contentOf(await exchangeRaw(url, old))).toBe('{"data":{"__typename":"Query"}}')
@@ -154,7 +157,7 @@ test("older and careful clients are answered", async () => {
   expect(careful).toMatch(/^HTTP\/1.1 100 Continue\r\n\r\nHTTP\/1.1 200 OK\r\n/)
 })
 
-describe("with a token of its own, on this machine's own address, the gateway lends it", () => {
+describe("the gateway's own token", () => {
   const named = (host: string, headers: string[] = []) =>
     wire("POST /graphql HTTP/1.1", headers, capsule).replace("Host: gateway", `Host: ${host}`)
 
@@ -206,17 +209,20 @@ describe("an Authorization that is no token is refused, and never becomes the ga
     ["Basic without a user name", [basic(":")]],
     ["Basic with a control character", [basic(`${tokens.ada}\n:`)]],
     ["Basic with a zero", [basic(`${tokens.ada}\0:`)]],
-  ])("%s", async (_name, headers) => {
-    const { gateway, sandbox, lines } = await startGateway({ config: { codeoceanToken: tokens.ada } })
-    const url = await gateway.listen()
-    const { errors, data } = JSON.parse(
-      contentOf(await exchangeRaw(url, wire("POST /graphql HTTP/1.1", headers, capsule))),
-    )
-    expect(errors[0].extensions.code).toBe("UNAUTHENTICATED")
-    expect(data).toEqual({ capsule: null })
-    expect(sandbox.requests).toHaveLength(0)
-    expect(JSON.stringify([lines, errors])).not.toMatch(/cop_|secret/)
-  })
+  ])(
+    "an Authorization header of %s is UNAUTHENTICATED, and never becomes the gateway's own token",
+    async (_name, headers) => {
+      const { gateway, sandbox, lines } = await startGateway({ config: { codeoceanToken: tokens.ada } })
+      const url = await gateway.listen()
+      const { errors, data } = JSON.parse(
+        contentOf(await exchangeRaw(url, wire("POST /graphql HTTP/1.1", headers, capsule))),
+      )
+      expect(errors[0].extensions.code).toBe("UNAUTHENTICATED")
+      expect(data).toEqual({ capsule: null })
+      expect(sandbox.requests).toHaveLength(0)
+      expect(JSON.stringify([lines, errors])).not.toMatch(/cop_|secret/)
+    },
+  )
 
   test("a request without an Authorization header is answered with the gateway's own token", async () => {
     const { gateway } = await startGateway({ config: { codeoceanToken: tokens.ada } })
@@ -226,7 +232,7 @@ describe("an Authorization that is no token is refused, and never becomes the ga
   })
 })
 
-test("whatever stands in the headers, the gateway answers, and never with a failure of its own", async () => {
+test("the gateway responds to any headers, and never with a 5xx status", async () => {
   const { url, lines } = await startListening()
   const names = ["Authorization", "Accept", "Content-Type", "Origin", "X-Request-Id", "Agent-Id", "X-Forwarded-For"]
   const header = fc.record({

@@ -306,7 +306,7 @@ describe("the check of a run's values", () => {
 })
 
 describe("a run", () => {
-  test("a run gets a new name, and keeps it", async () => {
+  test("a run is renamed", async () => {
     const { ask } = await startGateway()
     const { data } = await ask(`mutation {
       renameComputation(input: {id: "${seed.countedCells}", name: "The final count"}) { ... on RenameComputationPayload { computation { name } } }
@@ -323,7 +323,7 @@ describe("a run", () => {
     expect(sandbox.requests).toHaveLength(0)
   })
 
-  test("a run is deleted for good", async () => {
+  test("a run is deleted permanently", async () => {
     const { ask } = await startGateway()
     const { data } = await ask(`mutation {
       deleteComputation(input: {id: "${seed.countedCells}"}) { ... on DeleteComputationPayload { deletedComputationId } }

@@ -17,14 +17,14 @@ describe("searching data assets", () => {
     return rest("POST /data_assets/search", { body, token })
   }
 
-  test("without a query or an order the newest come first", async () => {
+  test("a search for data assets without a query or an order lists the newest first", async () => {
     const { json } = await find({})
     const created: number[] = json.results.map((asset: { created: number }) => asset.created)
     expect(created).toEqual(created.toSorted((a, b) => b - a))
     expect(created.length).toBeGreaterThan(10)
   })
 
-  test("names, tags, scripts, commits and contained ids are fields of the query", async () => {
+  test("names, tags, scripts, commits and contained ids are fields of a query for data assets", async () => {
     expect(names(await find({ query: "name:sorted" }))).toEqual(["ecephys_730945_sorted"])
     expect(names(await find({ query: "tag:MODEL tag:derived" }))).toEqual(["ecephys_730945_sorted", "nuclei-unet"])
     expect(names(await find({ query: "tag:ecephys tag:raw name:2024" }))).toEqual(["ecephys_730945_2024-06-13"])
@@ -36,13 +36,13 @@ describe("searching data assets", () => {
     expect(ids(await find({ query: `contained_data_id:${seed.mouseRecording}` }))).toEqual([seed.combinedRecordings])
   })
 
-  test("free text looks into names, tags, descriptions and custom metadata, the best fit first", async () => {
+  test("free text searches names, tags, descriptions and custom metadata of data assets, the best match first", async () => {
     expect(names(await find({ query: "one day" }))).toEqual(["ecephys_730945_2024-06-13"])
     expect(names(await find({ query: "640118" }))).toEqual(["Stained sections"])
     expect(names(await find({ query: "reference" }))[0]).toBe("Reference")
   })
 
-  test("type and origin narrow a search", async () => {
+  test("type and origin narrow a search for data assets", async () => {
     expect(names(await find({ type: "model" }))).toEqual(["nuclei-unet"])
     expect(ids(await find({ type: "combined" }))).toEqual([seed.combinedRecordings])
     expect(ids(await find({ origin: "external", sort_field: "name" }))).toEqual([
@@ -54,7 +54,7 @@ describe("searching data assets", () => {
     expect(internal).not.toContain(seed.mouseRecording)
   })
 
-  test("sizes are compared as numbers, also where one is written as a string", async () => {
+  test("sizes of data assets are compared as numbers, also where one is written as a string", async () => {
     const { json } = await find({ sort_field: "size", sort_order: "desc" })
     const sizes = json.results.map(({ size }: { size?: string | number }) => Number(size ?? 0))
     expect(sizes[0]).toBe(535_129_947_980)
@@ -63,7 +63,7 @@ describe("searching data assets", () => {
     expect(types).toEqual(types.toSorted())
   })
 
-  test("filters look at custom metadata, dates and numbers by range, and can exclude", async () => {
+  test("filters of data assets compare custom metadata, dates and numbers by range, and can exclude", async () => {
     const filtered = async (...filters: object[]) => ids(await find({ filters, sort_field: "name" }))
     const subject = { key: "subject id", value: "730945" }
     expect(await filtered(subject)).toEqual([seed.mouseRecording, seed.sortedSpikes])
@@ -77,7 +77,7 @@ describe("searching data assets", () => {
     ])
   })
 
-  test("archive, ownership and permissions say what is listed", async () => {
+  test("archive, ownership and permissions decide which data assets are listed", async () => {
     expect(names(await find({ archived: true }))).toEqual(["old recording"])
     expect(ids(await find({}))).not.toContain(seed.archivedAsset)
     expect(names(await find({ ownership: "private" }))).toEqual(["unpublished"])
@@ -88,11 +88,11 @@ describe("searching data assets", () => {
   })
 
   test.each([{ sort_field: "last_accessed" }, { type: "table" }, { origin: "aws" }, { limit: 1001 }, { filters: {} }])(
-    "a search with %j is a bad request",
+    "a search for data assets with %j is a bad request",
     async (body) => expect((await find(body)).status).toBe(400),
   )
 
-  test("the scope is Data Asset read: 401 without", async () => {
+  test("a search for data assets without the scope Data Asset read is 401", async () => {
     expect((await find({}, tokens.noDatasets)).status).toBe(401)
     expect((await find({}, tokens.noCapsules)).status).toBe(200)
   })
@@ -124,7 +124,7 @@ describe("searching data assets", () => {
 describe("creating data assets", () => {
   const later = async (rest: Rest, id: string) => (await rest(`GET /data_assets/${id}`)).json
 
-  test("it is a draft of its creator's alone, and ready after ten seconds", async () => {
+  test("a new data asset is a draft that only its creator sees, and ready after ten seconds", async () => {
     const { sandbox, rest } = await startRest()
     const { status, json } = await create(rest, {
       description: "Fresh",
@@ -201,7 +201,7 @@ describe("creating data assets", () => {
     })
   })
 
-  test("results written into a bucket are external, and can't be listed", async () => {
+  test("a data asset whose results are written into a bucket is external, and can't be listed", async () => {
     const { sandbox, rest } = await startRest()
     const { json } = await create(rest, {
       source: { computation: { id: seed.countedCells } },
@@ -235,7 +235,7 @@ describe("creating data assets", () => {
     expect(ids(found)).toEqual([json.id])
   })
 
-  test("exported results tell what their bucket's owner says of them", async () => {
+  test("a data asset from exported results has the given results info", async () => {
     const { rest } = await startRest()
     const { json } = await create(rest, {
       source: { aws: { bucket: "b" } },
@@ -261,7 +261,7 @@ describe("creating data assets", () => {
     })
   })
 
-  test("combined, it names its parts and has the sum of their sizes", async () => {
+  test("a combined data asset names its parts and has the sum of their sizes", async () => {
     const { sandbox, rest } = await startRest()
     const { json } = await create(rest, { data_asset_ids: [seed.mouseRecording, seed.probeGeometry] })
     expect(json).toMatchObject({
@@ -279,7 +279,7 @@ describe("creating data assets", () => {
     [{ source: { aws: { bucket: "missing-bucket" } } }],
     [{ source: { gcp: { bucket: "missing-bucket" } } }],
     [{ source: { computation: { id: seed.countedCells } }, target: { aws: { bucket: "missing-bucket" } } }],
-  ])("%j fails by the clock, and says why", async (more) => {
+  ])("the creation from %j fails by the clock, with a reason", async (more) => {
     const { sandbox, rest } = await startRest()
     const { json } = await create(rest, more)
     expect(json.state).toBe("draft")
@@ -328,14 +328,14 @@ describe("creating data assets", () => {
     [{ data_asset_ids: [seed.cellImages, seed.cellImages] }, 400, "data_asset_ids must not name a data asset twice"],
     [{ data_asset_ids: [unknownId] }, 404, `data asset ${unknownId} not found`],
     [{ data_asset_ids: [seed.draftRecording] }, 400, "data asset is not ready"],
-  ])("%j is refused, and nothing is created", async (more, status, message) => {
+  ])("the creation with %j is refused, and nothing is created", async (more, status, message) => {
     const { rest } = await startRest()
     const answer = await create(rest, more)
     expect({ status: answer.status, message: answer.json.message }).toEqual({ status, message })
     expect(ids(await rest("POST /data_assets/search", { body: { query: "tag:fresh" } }))).toEqual([])
   })
 
-  test("the scope is Data Asset write, and admins may use the input bucket", async () => {
+  test("creating a data asset needs the scope Data Asset write, and only admins may use the input bucket", async () => {
     const { rest } = await startRest()
     expect((await create(rest, { source }, tokens.readOnly)).status).toBe(403)
     expect((await create(rest, { source }, tokens.noDatasets)).status).toBe(403)
@@ -346,7 +346,7 @@ describe("creating data assets", () => {
 describe("changing data assets", () => {
   const path = `/data_assets/${seed.mouseRecording}`
 
-  test("a PUT keeps name and mount, and empties whatever else it leaves out", async () => {
+  test("a PUT of a data asset keeps name and mount, and empties whatever else it omits", async () => {
     const { rest } = await startRest()
     const { status, json } = await rest(`PUT ${path}`, { body: { description: "Edited" } })
     expect(status).toBe(200)
@@ -356,7 +356,7 @@ describe("changing data assets", () => {
     expect((await rest(`GET ${path}`)).json).toEqual(json)
   })
 
-  test("a PUT of everything replaces everything, and searches know", async () => {
+  test("a PUT of all fields of a data asset replaces all of them, in searches too", async () => {
     const { rest } = await startRest()
     const body = {
       name: "Renamed",
@@ -372,7 +372,7 @@ describe("changing data assets", () => {
     expect(ids(await rest("POST /data_assets/search", { body: { query: "tag:730945" } }))).toEqual([seed.sortedSpikes])
   })
 
-  test("what is renamed as a draft keeps its name once it is ready", async () => {
+  test("a data asset that is renamed as a draft keeps its name once it is ready", async () => {
     const { sandbox, rest } = await startRest()
     const draft = `/data_assets/${seed.draftRecording}`
     expect((await rest(`PUT ${draft}`, { body: { name: "Early" } })).json).toMatchObject({ state: "draft" })
@@ -399,7 +399,7 @@ describe("changing data assets", () => {
     expect((await rest(`GET ${path}`)).json).toEqual(before)
   })
 
-  test("the schema describes every kind of field", async () => {
+  test("the custom metadata schema describes every kind of field", async () => {
     const { rest } = await startRest()
     const { fields, categories } = (await rest("GET /custom_metadata")).json
     const used = new Set(fields.flatMap((field: object) => Object.keys(field)))
@@ -417,7 +417,7 @@ describe("changing data assets", () => {
     for (const { category } of fields) if (category) expect(categories).toContain(category)
   })
 
-  test("who may edit changes it, who may view does not", async () => {
+  test("an editor may change a data asset, and a viewer may not", async () => {
     const { rest } = await startRest()
     const put = (token: string) => rest(`PUT ${path}`, { body: { name: "Hers" }, token })
     expect((await put(tokens.grace)).status).toBe(403)
@@ -426,7 +426,7 @@ describe("changing data assets", () => {
     expect((await put(tokens.readOnly)).status).toBe(403)
   })
 
-  test("admins transfer, and a bucket that is missing is told by the data asset", async () => {
+  test("admins transfer data assets, and the data asset names a bucket that is missing", async () => {
     const { rest } = await startRest()
     const token = tokens.admin
     const transfer = (bucket: string, by: string = token) =>
@@ -453,7 +453,7 @@ describe("changing data assets", () => {
 describe("a provenance graph of a thousand data assets", () => {
   const graph = lineageGraph(1000)
 
-  test("a provenance graph of a thousand data assets is as deep, as branched and as closed as it is described", () => {
+  test("a provenance graph of a thousand data assets has the documented depth, branches and private objects", () => {
     const byId = new Map(graph.map((asset) => [asset.id, asset]))
     const depths = new Map<string, number>()
     const walking = new Set<string>()
@@ -480,7 +480,7 @@ describe("a provenance graph of a thousand data assets", () => {
     expect([...uses.values()].filter((times) => times.length > 1).length).toBeGreaterThan(100)
   })
 
-  test("a provenance graph of a thousand data assets is what the API answers, 403 and 404 included", async () => {
+  test("a provenance graph of a thousand data assets is the one that the API returns, 403 and 404 included", async () => {
     const { rest } = await startRest({ lineage: 1000 })
     const statuses = new Set<number>()
     for (const { id, restricted } of graph.filter((asset) => asset.restricted)) {

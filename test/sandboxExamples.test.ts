@@ -3,7 +3,7 @@ import { sandboxOptions } from "../sandbox/options.ts"
 import { seed, tokens } from "../sandbox/seed.ts"
 import { type Rest, restAt, startRest } from "./support/rest.ts"
 
-/** The official Python client writes every unset field of what it sends as null, and polls until a state is final. */
+/** The official Python client sends every unset field as null, and polls until a state is final. */
 describe("the official client's own examples", () => {
   const unset = (...names: string[]) => Object.fromEntries(names.map((name) => [name, null]))
   const runParams = {
@@ -32,7 +32,7 @@ describe("the official client's own examples", () => {
     return { rest: ((call, more) => rest(call, { ...more, headers })) as Rest, wait }
   }
 
-  test("a capsule is run, waited for, and its result captured, shared, archived and deleted", async () => {
+  test("the official client runs a capsule, waits for it, and captures, shares, archives and deletes its result", async () => {
     const { rest, wait } = await start()
     const capsule = (await rest(`GET /capsules/${seed.cellCounter}`)).json
     const run = await rest("POST /computations", { body: { ...runParams, capsule_id: capsule.id } })
@@ -63,7 +63,7 @@ describe("the official client's own examples", () => {
     expect((await rest(`DELETE /computations/${ended.id}`)).status).toBe(204)
   })
 
-  test("a pipeline is run with the example's data asset and processes, its result put into a bucket", async () => {
+  test("the official client runs a pipeline with the example's data asset and processes, and puts its result into a bucket", async () => {
     const { rest, wait } = await start()
     const run = await rest("POST /computations", {
       body: {
@@ -96,7 +96,7 @@ describe("the official client's own examples", () => {
     })
   })
 
-  test("a data asset is made of a bucket", async () => {
+  test("the official client creates a data asset from a bucket", async () => {
     const { rest, wait } = await start()
     const aws = {
       ...unset("endpoint_name", "prefix", "keep_on_external_storage", "use_input_bucket"),
@@ -107,7 +107,7 @@ describe("the official client's own examples", () => {
     expect(await wait(`/data_assets/${json.id}`)).toMatchObject({ state: "ready", type: "dataset" })
   })
 
-  test("a data asset is given to a run, and attached and detached, without a mount of its own", async () => {
+  test("the official client gives a data asset without a mount to a run, and attaches and detaches it", async () => {
     const { rest } = await start()
     const attachment = { id: seed.pipelineResult, mount: null }
     const mounted = [{ id: seed.pipelineResult, mount: "nightly" }]
@@ -124,7 +124,7 @@ describe("the official client's own examples", () => {
     }
   })
 
-  test("searches are walked to their end", async () => {
+  test("the official client walks searches to their end", async () => {
     const { rest } = await start()
     for (const [kind, more] of [
       ["capsules", unset("status")],

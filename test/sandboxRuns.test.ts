@@ -13,7 +13,7 @@ async function resultFile(rest: Rest, id: string, path: string): Promise<string>
 }
 
 describe("starting a run", () => {
-  test("it begins at once, goes through every state by the clock, and ends with results", async () => {
+  test("a run begins at once, goes through every state by the clock, and ends with results", async () => {
     const { sandbox, rest } = await startRest()
     const started = await run(rest, { capsule_id: seed.cellCounter })
     expect(started.status).toBe(200)
@@ -51,7 +51,7 @@ describe("starting a run", () => {
     expect(listed).toContainEqual(ended)
   })
 
-  test("results are there only once it has ended", async () => {
+  test("a run has results only once it has ended", async () => {
     const { sandbox, rest } = await startRest()
     const { id } = (await run(rest, { capsule_id: seed.ecephysQuality })).json
     const list = async () => (await rest(`POST /computations/${id}/results`, { body: { path: "" } })).json.items
@@ -66,7 +66,7 @@ describe("starting a run", () => {
     expect(await resultFile(rest, id, "output")).toContain("Done")
   })
 
-  test("ordered and named parameters land with the panel's labels, in the run and in its results", async () => {
+  test("ordered and named parameters of a run have the panel's labels, in the run and in its results", async () => {
     const { sandbox, rest } = await startRest()
     const { json } = await run(rest, {
       capsule_id: seed.cellCounter,
@@ -90,13 +90,13 @@ describe("starting a run", () => {
     expect(await resultFile(rest, json.id, "output")).toContain("threshold: 0.5")
   })
 
-  test("arguments of a capsule without a panel land as bare values", async () => {
+  test("parameters of a run of a capsule without a panel have values alone", async () => {
     const { rest } = await startRest()
     const { json } = await run(rest, { capsule_id: seed.oldForms, parameters: ["--fast", "3"] })
     expect(json.parameters).toEqual([{ value: "--fast" }, { value: "3" }])
   })
 
-  test("a pipeline takes no notice of ordered parameters, but of named ones and of those of its processes", async () => {
+  test("a run of a pipeline ignores ordered parameters, and takes named ones and those of its processes", async () => {
     const { rest } = await startRest()
     const { status, json } = await run(rest, {
       pipeline_id: seed.ecephysPipeline,
@@ -119,14 +119,14 @@ describe("starting a run", () => {
     expect((await rest(`GET /pipelines/${seed.ecephysPipeline}/computations`)).text).toContain(json.id)
   })
 
-  test("a pipeline that is named as a capsule is a pipeline all the same", async () => {
+  test("a run of a pipeline that is named as a capsule is a run of the pipeline", async () => {
     const { rest } = await startRest()
     const { json } = await run(rest, { capsule_id: seed.ecephysPipeline, parameters: ["lost"] })
     expect(json).not.toHaveProperty("parameters")
     expect(json.processes).toHaveLength(2)
   })
 
-  test("given data assets go in beside the attached ones, at their default mount unless another is given", async () => {
+  test("a run has the given data assets beside the attached ones, at their default mount unless another is given", async () => {
     const { rest } = await startRest()
     const { json } = await run(rest, {
       capsule_id: seed.spikeSorting,
@@ -141,7 +141,7 @@ describe("starting a run", () => {
     expect((await rest(`GET /data_assets/${seed.cellImages}`)).json.last_used).toBe(json.created)
   })
 
-  test("what is attached to a capsule may be given again, to be mounted elsewhere", async () => {
+  test("a data asset that is attached to a capsule may be given to its run with another mount", async () => {
     const { rest } = await startRest()
     const { json } = await run(rest, {
       capsule_id: seed.spikeSorting,
@@ -153,7 +153,7 @@ describe("starting a run", () => {
     ])
   })
 
-  test("what is fixed in a pipeline may not, and is named", async () => {
+  test("a data asset that is attached to a pipeline may not be given to its run, and the refusal names it", async () => {
     const { rest } = await startRest()
     const { status, json } = await run(rest, {
       pipeline_id: seed.ecephysPipeline,
@@ -177,20 +177,20 @@ describe("starting a run", () => {
     expect((await rest(`DELETE /computations/${json.id}`, { token })).status).toBe(204)
   })
 
-  test("who may only view a capsule may run it, and the run is theirs", async () => {
+  test("a viewer of a capsule may run it, and owns the run", async () => {
     const { rest } = await startRest()
     const { json } = await run(rest, { capsule_id: seed.spikeSorting }, tokens.grace)
     expect(json.owner).toBe(users.grace.id)
   })
 
-  test("a run can go on from an earlier one of the same pipeline, not from another's", async () => {
+  test("a run can resume an earlier run of the same pipeline, and none of another", async () => {
     const { rest } = await startRest()
     const resume = (resume_run_id: string) => run(rest, { pipeline_id: seed.ecephysPipeline, resume_run_id })
     expect((await resume(seed.failedPipelineRun)).status).toBe(200)
     expect((await resume(seed.stitchedRun)).status).toBe(400)
   })
 
-  test("a value of 4096 characters is taken, one more is not", async () => {
+  test("a parameter's value may have 4096 characters, and no more", async () => {
     const { rest } = await startRest()
     const withValue = (length: number) => run(rest, { capsule_id: seed.oldForms, parameters: ["x".repeat(length)] })
     expect((await withValue(4096)).status).toBe(200)
@@ -221,7 +221,7 @@ describe("starting a run", () => {
     [{ capsule_id, parameters: "x" }, 400, "invalid request body"],
     [{ capsule_id, named_parameters: [{ value: "x" }] }, 400, "invalid request body"],
     [{ pipeline_id: seed.ecephysPipeline, processes: [{ name: "nothing" }] }, 400, "unknown process nothing"],
-  ])("%j is refused, and nothing runs", async (body, status, message) => {
+  ])("the start of a run with %j is refused, and nothing runs", async (body, status, message) => {
     const { sandbox, rest } = await startRest()
     const answer = await run(rest, body)
     expect({ status: answer.status, message: answer.json.message }).toEqual({ status, message })
@@ -245,7 +245,7 @@ describe("starting a run", () => {
     expect((await rest(`GET /computations/${id}`)).status).toBe(404)
   })
 
-  test("a start whose answer is lost has happened", async () => {
+  test("the start of a run whose response is lost has happened", async () => {
     const { sandbox, rest } = await startRest()
     sandbox.failNext("POST /computations", { afterwards: "reset" })
     await expect(run(rest, { capsule_id })).rejects.toThrow()
@@ -256,7 +256,7 @@ describe("starting a run", () => {
 describe("data assets of a cloud workstation", () => {
   const path = `/computations/${seed.workstation}/data_assets`
 
-  test("they are attached to it and detached again", async () => {
+  test("data assets are attached to a cloud workstation and detached again", async () => {
     const { rest } = await startRest()
     const attached = await rest(`POST ${path}`, { body: [{ id: seed.cellImages }, { id: seed.draftRecording }] })
     expect(attached.json).toMatchObject([
@@ -270,7 +270,7 @@ describe("data assets of a cloud workstation", () => {
     expect((await rest(`DELETE ${path}`, { body: [seed.cellImages] })).status).toBe(404)
   })
 
-  test("an ordinary run takes none, and a stranger's is left alone", async () => {
+  test("data assets are attached neither to an ordinary run nor to another user's workstation", async () => {
     const { rest } = await startRest()
     const body = [{ id: seed.cellImages }]
     expect((await rest(`POST /computations/${seed.countedCells}/data_assets`, { body })).status).toBe(400)
@@ -283,7 +283,7 @@ describe("data assets of a cloud workstation", () => {
   })
 })
 
-test("older clients get one address of a result file or a data asset's", async () => {
+test("older clients get one download address for a file of a run or of a data asset", async () => {
   const { rest } = await startRest()
   const addresses = [
     [`/computations/${seed.countedCells}/results/download_url`, "counts.csv", "section,cells\n1,812\n2,790\n"],

@@ -11,23 +11,26 @@ describe("permissions", () => {
     ["data_assets", seed.privateAsset],
   ] as const
 
-  test.each(kinds)("of %s are replaced by their owner, and decide at once who sees the object", async (kind, id) => {
-    const { rest } = await startRest()
-    const path = `/${kind}/${id}`
-    const grant = (body: unknown, token?: string) => rest(`POST ${path}/permissions`, { body, token })
-    const asGrace = async () => (await rest(`GET ${path}`, { token: tokens.grace })).status
-    expect((await grant({ everyone: "none" })).status).toBe(200)
-    expect(await asGrace()).toBe(404)
-    expect((await grant({ groups: [{ group: "imaging", role: "discoverable" }], everyone: "none" })).status).toBe(200)
-    expect(await asGrace()).toBe(403)
-    expect((await grant({ users: [graceViews], groups: null, everyone: null, share_assets: null })).status).toBe(200)
-    expect(await asGrace()).toBe(200)
-    expect((await rest(`GET ${path}/permissions`)).json).toEqual({ users: [graceViews] })
-    expect((await rest(`GET ${path}/permissions`, { token: tokens.grace })).status).toBe(200)
-    expect((await grant({ everyone: "viewer" }, tokens.grace)).status).toBe(403)
-    expect((await grant({ everyone: "viewer" }, tokens.readOnly)).status).toBe(403)
-    expect((await grant({ everyone: "viewer" }, tokens.admin)).status).toBe(200)
-  })
+  test.each(kinds)(
+    "permissions of %s are replaced by their owner, and decide at once who sees the object",
+    async (kind, id) => {
+      const { rest } = await startRest()
+      const path = `/${kind}/${id}`
+      const grant = (body: unknown, token?: string) => rest(`POST ${path}/permissions`, { body, token })
+      const asGrace = async () => (await rest(`GET ${path}`, { token: tokens.grace })).status
+      expect((await grant({ everyone: "none" })).status).toBe(200)
+      expect(await asGrace()).toBe(404)
+      expect((await grant({ groups: [{ group: "imaging", role: "discoverable" }], everyone: "none" })).status).toBe(200)
+      expect(await asGrace()).toBe(403)
+      expect((await grant({ users: [graceViews], groups: null, everyone: null, share_assets: null })).status).toBe(200)
+      expect(await asGrace()).toBe(200)
+      expect((await rest(`GET ${path}/permissions`)).json).toEqual({ users: [graceViews] })
+      expect((await rest(`GET ${path}/permissions`, { token: tokens.grace })).status).toBe(200)
+      expect((await grant({ everyone: "viewer" }, tokens.grace)).status).toBe(403)
+      expect((await grant({ everyone: "viewer" }, tokens.readOnly)).status).toBe(403)
+      expect((await grant({ everyone: "viewer" }, tokens.admin)).status).toBe(200)
+    },
+  )
 
   test("a made owner owns, and a made editor edits", async () => {
     const { rest } = await startRest()
@@ -45,7 +48,7 @@ describe("permissions", () => {
     expect((await archive()).status).toBe(204)
   })
 
-  test("a search lists what was shared, and no longer what was closed", async () => {
+  test("a search lists objects that were shared with the caller, and not those that no longer are", async () => {
     const { rest } = await startRest()
     const listed = async () =>
       (await rest("POST /data_assets/search", { body: {}, token: tokens.grace })).json.results.map(
@@ -58,7 +61,7 @@ describe("permissions", () => {
     expect(await listed()).not.toContain(seed.cellImages)
   })
 
-  test("sharing the assets too opens what is attached, as far as it is the caller's", async () => {
+  test("sharing with data assets opens the attached ones that the caller owns", async () => {
     const { rest } = await startRest()
     await rest(`POST /capsules/${seed.privateNotebook}/data_assets`, { body: [{ id: seed.privateAsset }] })
     const share = (more: object) =>
@@ -71,7 +74,7 @@ describe("permissions", () => {
     expect((await rest(`GET /capsules/${seed.privateNotebook}/permissions`)).json).not.toHaveProperty("share_assets")
   })
 
-  test("sharing a pipeline with its assets opens its capsules, those of the caller", async () => {
+  test("sharing a pipeline with data assets opens its capsules that the caller owns", async () => {
     const { rest } = await startRest()
     await rest(`POST /capsules/${seed.spikeSorting}/permissions`, { body: { everyone: "none" } })
     await rest(`POST /pipelines/${seed.ecephysPipeline}/permissions`, {
@@ -90,7 +93,7 @@ describe("permissions", () => {
     [{ groups: [{ group: "neuro", role: "reader" }] }, "must be one of owner, editor, viewer, discoverable"],
     [{ everyone: "editor" }, "everyone must be one of viewer, discoverable, none"],
     [{ share_assets: "yes" }, "share_assets must be a boolean"],
-  ])("%j is a bad request, and changes nothing", async (body, message) => {
+  ])("the permissions %j are a bad request, and change nothing", async (body, message) => {
     const { rest } = await startRest()
     const path = `/capsules/${seed.cellCounter}/permissions`
     const before = (await rest(`GET ${path}`)).json
@@ -104,13 +107,13 @@ describe("permissions", () => {
 describe("Git sync", () => {
   const sync = (rest: Rest, path: string, token?: string) => rest(`POST ${path}/sync`, { token })
 
-  test("what is cloned pulls what is new, and then nothing moves", async () => {
+  test("a capsule with a linked repository pulls new commits, and the next sync changes nothing", async () => {
     const { rest } = await startRest()
     expect((await sync(rest, `/capsules/${seed.spikeSorting}`)).json).toEqual({ pulled: 1 })
     expect((await sync(rest, `/capsules/${seed.spikeSorting}`)).json).toEqual({})
   })
 
-  test("without a linked repository, or the right to edit, nothing is synced", async () => {
+  test("a sync without a linked repository, or without the right to edit, is refused", async () => {
     const { rest } = await startRest()
     expect((await sync(rest, `/capsules/${seed.privateNotebook}`)).status).toBe(400)
     expect((await sync(rest, `/pipelines/${seed.ecephysPipeline}`)).status).toBe(400)

@@ -22,7 +22,7 @@ describe("a change that breaks clients of the last release", () => {
     ["Int! = 3", "Int! = 4", "Default value for argument 'depth' on field 'Query.capsule' changed from '3' to '4'"],
     ['String! = "all"', "String!", `Input field 'SearchInput.query' default value changed from '"all"' to 'undefined'`],
     ["input SearchInput", "input SearchInput @oneOf", "Directive 'oneOf' was added to input object 'SearchInput'"],
-  ])("%s → %s", async (from, to, sentence) => {
+  ])("a change from %s to %s breaks clients", async (from, to, sentence) => {
     const after = before.replace(from, to)
     expect(await breakingChanges(buildSchema(before), buildSchema(after, { assumeValid: true }))).toEqual([sentence])
   })
@@ -35,12 +35,12 @@ describe("a change that breaks clients of the last release", () => {
 
 test("every change that breaks clients of the last release is one that docs/breaking.md accepts", async () => {
   const released = buildSchema(await read("schema.released.graphql"))
-  // By way of its text, where an enum's defaults are the names that clients know.
+  // Built from its text, in which the defaults of enums are the names that clients know.
   const present = buildSchema(apiSdl(schema))
   expect(unaccounted(await breakingChanges(released, present), await read("docs/breaking.md"))).toEqual([])
 })
 
-test("a break is accepted word for word and with a reason, and no line outlives its break", () => {
+test("each line of docs/breaking.md quotes a present break and has a reason", () => {
   const gone = "Field 'gone' was removed from object type 'Query'"
   expect(unaccounted([gone], `- ${gone}: nobody asks for it.`)).toEqual([])
   expect(unaccounted([gone], `- ${gone}: `)).toEqual([gone, `- ${gone}: `])
@@ -110,7 +110,7 @@ test.each([
     "RenameThingPayload",
     "Mutation.renameThing",
   ],
-])("the rules are against %s", (_name, from, to, place) => {
+])("the rules of the graph refuse %s", (_name, from, to, place) => {
   const places = (source: string) =>
     departures(buildSchema(source, { assumeValid: true })).map((sentence) => sentence.split(": ")[0])
   expect(places(keepsAllRules)).toEqual([])

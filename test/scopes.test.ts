@@ -15,7 +15,7 @@ const lacking: [string, string, string, string][] = [
 ]
 
 test.each(lacking)(
-  "%s that the token lacks the scope for is FORBIDDEN, and the error names the scope",
+  "%s without the token's scope is FORBIDDEN, and the error names the scope",
   async (_what, token, query, scope) => {
     const { ask } = await startGateway()
     const { errors } = await ask(query, {}, as(tokens[token as keyof typeof tokens]))
@@ -35,7 +35,7 @@ const changes: [string, string, string][] = [
 ]
 
 test.each(changes)(
-  "a change of %s that the token lacks the scope for is refused, and the message names the scope",
+  "a change of %s without the token's scope is refused, and the message names the scope",
   async (_what, field, scope) => {
     const { ask } = await startGateway()
     const query = `mutation { ${field} { ... on MutationRefused { code message requiredScope problems { message } } } }`
@@ -51,7 +51,7 @@ test.each(changes)(
   },
 )
 
-test("a token that Code Ocean does not know stays UNAUTHENTICATED, though a search may have meant the scope", async () => {
+test("an unknown token is UNAUTHENTICATED, although a search has the same status for a missing scope", async () => {
   const { ask } = await startGateway()
   const lookup = await ask(`{ capsule(id: "${seed.cellCounter}") { name } }`, {}, as("cop_nobody"))
   expect(lookup.errors![0]!.extensions).toEqual({
@@ -75,14 +75,14 @@ test.each([
   [401, "the token has expired", "UNAUTHENTICATED"],
   [401, "missing scope datasets:read", "FORBIDDEN"],
   [403, "invalid scope", "FORBIDDEN"],
-])("a %i that says '%s' is %s", async (status, message, code) => {
+])("a %i with the message '%s' is %s", async (status, message, code) => {
   const { ask, sandbox } = await startGateway()
   sandbox.failNext("GET /data_assets/*", { status, body: { message } })
   const { errors } = await ask(`{ dataAsset(id: "${seed.cellImages}") { name } }`)
   expect(errors).toMatchObject([{ extensions: { code, requiredScope: "Data Asset read" } }])
 })
 
-test("what the caller may not see is FORBIDDEN without a word of scopes", async () => {
+test("an object that the caller may not see is FORBIDDEN without a scope", async () => {
   const { ask } = await startGateway()
   const { errors } = await ask(`{ capsule(id: "${seed.discoverableAtlas}") { name } }`, {}, as(tokens.grace))
   expect(errors![0]!.extensions.code).toBe("FORBIDDEN")

@@ -9,7 +9,7 @@ async function wireBody(args: string, field = "searchCapsules"): Promise<unknown
   return sandbox.requests[0]?.body
 }
 
-describe("a search on the wire", () => {
+describe("the body of a search", () => {
   test.each([
     ["first: 7", { limit: 7 }],
     ['query: "tag:ecephys"', { limit: 20, query: "tag:ecephys" }],
@@ -43,7 +43,7 @@ describe("a search on the wire", () => {
   })
 })
 
-test("filters that come as variables reach the wire as they are", async () => {
+test("filters in variables are sent unchanged", async () => {
   const { ask, sandbox } = await startGateway()
   const filters = [
     { key: "subject id", values: ["730945", 4] },
@@ -57,7 +57,7 @@ test("filters that come as variables reach the wire as they are", async () => {
   expect(sandbox.requests[0]?.body).toEqual({ limit: 20, filters })
 })
 
-describe("what Code Ocean would refuse or silently ignore is refused with a sentence that helps", () => {
+describe("arguments that Code Ocean would refuse or ignore", () => {
   test.each([
     ["first: 0", /from 1 to 1000/],
     ["first: -1", /from 1 to 1000/],
@@ -72,7 +72,7 @@ describe("what Code Ocean would refuse or silently ignore is refused with a sent
     ['filters: [{key: "n", value: {a: 1}}]', /strings and numbers/],
     ['filters: [{key: "n", values: [true]}]', /strings and numbers/],
     ['filters: [{key: " ", value: "a"}]', /`filters\[0\]\.key` must name a field/],
-  ])("%s", async (args, sentence) => {
+  ])("a search with %s is refused with a reason", async (args, sentence) => {
     const { ask, sandbox } = await startGateway()
     const { errors } = await ask(`{ searchCapsules(${args}) { nodes { id } } }`)
     expect(errors?.[0]?.message).toMatch(sentence)
@@ -80,7 +80,7 @@ describe("what Code Ocean would refuse or silently ignore is refused with a sent
     expect(sandbox.requests).toHaveLength(0)
   })
 
-  test("filters that are larger together than a search takes, however short each is", async () => {
+  test("filters that are larger together than a search takes are refused, however short each is", async () => {
     const { ask, sandbox } = await startGateway()
     const filters = Array.from({ length: 700 }, () => ({ key: "n", values: Array(10).fill("value") }))
     const search = "query ($f: [SearchFilterInput!]) { searchDataAssets(filters: $f) { nodes { id } } }"
@@ -91,7 +91,7 @@ describe("what Code Ocean would refuse or silently ignore is refused with a sent
     expect((await ask(search, { f: filters.slice(0, 600) })).errors).toBeUndefined()
   })
 
-  test("an order without a field", async () => {
+  test("an order without a field is refused", async () => {
     const { ask, sandbox } = await startGateway()
     const { errors } = await ask("{ searchCapsules(orderBy: {direction: DESC}) { nodes { id } } }")
     expect(errors?.[0]?.message).toContain("CapsuleOrderInput.field")
@@ -108,7 +108,7 @@ const search = `query ($first: Int, $after: String) {
   }
 }`
 
-/** Walks from a cursor to the end; gives the ids page by page, and checks that each page's parts agree. */
+/** Walks from a cursor to the end; returns the ids page by page, and checks that the parts of each page agree. */
 async function walk(
   ask: World["ask"],
   sizes: (page: number) => number,
@@ -254,11 +254,11 @@ describe("a cursor", () => {
   })
 })
 
-describe("an upstream with habits", () => {
+describe("an upstream with quirks", () => {
   const item = (id: string) => ({ id, created: 1, name: id, status: "release", owner: "o", slug: "1" })
   const page = (ids: string[], more: object) => ({ status: 200, body: { results: ids.map(item), ...more } })
 
-  /** Walks through these pages of upstream's, and gives the ids shown, and the wire bodies. */
+  /** Walks through these pages of upstream, and returns the shown ids and the wire bodies. */
   async function walkThrough(pages: ReturnType<typeof page>[], first: number) {
     const { ask, sandbox } = await startGateway()
     for (const one of pages) sandbox.failNext("POST /capsules/search", one)

@@ -8,7 +8,7 @@ const body = JSON.stringify({ query: `{ capsule(id: "${seed.cellCounter}") { nam
 const request = `POST /graphql HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${tokens.ada}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`
 const health = "GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
 
-test("idle connections are closed at once, others with their answer, which says so", async () => {
+test("a stopping gateway closes idle connections at once, and others after their response, with `Connection: close`", async () => {
   const { gateway, sandbox } = await startGateway()
   const url = await gateway.listen()
   const hold = sandbox.hold()
@@ -38,7 +38,7 @@ test("idle connections are closed at once, others with their answer, which says 
   expect(await closed).toBe(true)
 })
 
-test("a request that comes while others are still under way is answered", async () => {
+test("a stopping gateway answers a new request while others are in flight", async () => {
   const { gateway, sandbox } = await startGateway()
   const url = await gateway.listen()
   const hold = sandbox.hold()
@@ -55,7 +55,7 @@ test("a request that comes while others are still under way is answered", async 
   expect(await closed).toBe(true)
 })
 
-test("a gateway whose upstream hangs stops all the same, after an answer that says so", async () => {
+test("a stopping gateway whose upstream hangs stops at the request's deadline, after an UPSTREAM_TIMEOUT", async () => {
   const { gateway, sandbox } = await startGateway({ config: { requestDeadlineMs: 500 } })
   const url = await gateway.listen()
   const hold = sandbox.hold()
@@ -68,7 +68,7 @@ test("a gateway whose upstream hangs stops all the same, after an answer that sa
   hold.end()
 })
 
-test("stopping twice is stopping once", async () => {
+test("closing a gateway twice closes it once", async () => {
   const { gateway } = await startGateway()
   await gateway.listen()
   expect(await Promise.all([gateway.close(), gateway.close()])).toEqual([true, true])

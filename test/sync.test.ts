@@ -17,7 +17,7 @@ describe.each(kinds)("$mutation", ({ route, one, mutation, id, name }) => {
     }
   }`
 
-  test("tells what moved, and shows the object as it is afterwards", async () => {
+  test(`${mutation} returns whether commits were moved, and the object after the sync`, async () => {
     const { ask, sandbox } = await startGateway()
     sandbox.failNext(`POST ${path}`, { status: 200, body: { pushed: 2, pulled: 3, new_branch: true } })
     const { data, errors } = await ask(query, { id })
@@ -33,7 +33,7 @@ describe.each(kinds)("$mutation", ({ route, one, mutation, id, name }) => {
   test.each([
     ["an empty object", { status: 200, body: {} }],
     ["no body", { status: 204 }],
-  ])("reads %s as nothing moved", async (_what, answer) => {
+  ])(`${mutation} reads %s as a sync that moved no commits`, async (_what, answer) => {
     const { ask, sandbox } = await startGateway()
     sandbox.failNext(`POST ${path}`, answer)
     const { data, errors } = await ask(query, { id })
@@ -41,21 +41,21 @@ describe.each(kinds)("$mutation", ({ route, one, mutation, id, name }) => {
     expect(data.result).toMatchObject({ pushed: 0, pulled: 0, newBranch: false })
   })
 
-  test("is refused to a token without the scope", async () => {
+  test(`${mutation} with a token without the scope is refused`, async () => {
     const { ask } = await startGateway()
     const { data, errors } = await ask(query, { id }, { authorization: `Bearer ${tokens.readOnly}` })
     expect(errors).toBeUndefined()
     expect(data.result.code).toBe("FORBIDDEN")
   })
 
-  test("passes on why Code Ocean refuses", async () => {
+  test(`${mutation} passes Code Ocean's reason for a refusal on`, async () => {
     const { ask, sandbox } = await startGateway()
     sandbox.failNext(`POST ${path}`, { status: 409, body: { message: "the branches have diverged" } })
     const { data } = await ask(query, { id })
     expect(data.result).toEqual({ code: "CONFLICT", message: "the branches have diverged" })
   })
 
-  test("that meets a 503 is sent once, and says that it may have happened", async () => {
+  test(`${mutation} that meets a 503 is sent once, and its outcome is unknown`, async () => {
     const { ask, sandbox } = await startGateway()
     sandbox.failNext(`POST ${path}`, { status: 503 })
     const { errors } = await ask(query, { id })
@@ -64,7 +64,7 @@ describe.each(kinds)("$mutation", ({ route, one, mutation, id, name }) => {
   })
 })
 
-test("what is cloned from a repository pulls what is new there, and the next sync has nothing to do", async () => {
+test("a capsule with a linked repository pulls new commits, and the next sync pulls none", async () => {
   const { ask } = await startGateway()
   const sync = () =>
     ask(`mutation { syncCapsule(input: {id: "${seed.cellCounter}"}) {
@@ -74,7 +74,7 @@ test("what is cloned from a repository pulls what is new there, and the next syn
   expect((await sync()).data.syncCapsule).toEqual({ pushed: 0, pulled: 0, newBranch: false })
 })
 
-test("what has no linked repository can't be synced", async () => {
+test("a capsule without a linked repository can't be synced", async () => {
   const { ask } = await startGateway()
   const { data, errors } = await ask(`mutation { syncCapsule(input: {id: "${seed.privateNotebook}"}) {
     ... on MutationRefused { code message }
@@ -83,7 +83,7 @@ test("what has no linked repository can't be synced", async () => {
   expect(data.syncCapsule).toEqual({ code: "BAD_USER_INPUT", message: "no linked Git repository" })
 })
 
-test("a sync forgets what the request knew of the capsule and its panel", async () => {
+test("a sync clears the loaded capsule and its panel", async () => {
   const { ask, sandbox } = await startGateway()
   const id = seed.cellCounter
   sandbox.failNext(`POST /capsules/${id}/sync`, { status: 200, body: { pulled: 1 } }, 2)

@@ -7,7 +7,7 @@ import { statedLimit, type TextPlace, textPlaces } from "./support/textPlaces.ts
 
 const places = textPlaces(schema)
 
-/** What comes of a field that is asked with these arguments, as far as its arguments decide it. */
+/** The result of a field with these arguments, as far as its arguments decide it. */
 async function refusalOf({ field }: TextPlace, args: object): Promise<string | undefined> {
   try {
     const found: unknown = await (field.subscribe ?? field.resolve)?.({}, args, {}, {} as never)
@@ -19,7 +19,7 @@ async function refusalOf({ field }: TextPlace, args: object): Promise<string | u
   }
 }
 
-test("every argument that takes a text says how long it may be", () => {
+test("every argument that takes a text has a maximum length in its description", () => {
   const inputs = Object.values(schema.getTypeMap()).flatMap((type) => {
     if (type.name.startsWith("__")) return []
     if (isInputObjectType(type)) {
@@ -38,10 +38,10 @@ test("every argument that takes a text says how long it may be", () => {
   expect(texts.filter(({ description }) => !(statedLimit(description) <= 65_536)).map(({ place }) => place)).toEqual([])
 })
 
-// Their text is read before a resolver is asked.
+// Their text is read before a resolver is called.
 const resolved = places.filter(({ scalar }) => scalar !== "DateTime")
 
-test("a text of one character more than its argument says is refused, by its place and both lengths", async () => {
+test("a text of one character more than its argument allows is refused, with its place and both lengths", async () => {
   expect(resolved.length).toBeGreaterThan(200)
   for (const place of resolved) {
     const most = statedLimit(place.input.description)
@@ -51,7 +51,7 @@ test("a text of one character more than its argument says is refused, by its pla
   }
 })
 
-test("a text that is as long as its argument says is not too long", async () => {
+test("a text of the maximum length of its argument is accepted", async () => {
   for (const place of resolved) {
     const text = "x".repeat(statedLimit(place.input.description))
     expect((await refusalOf(place, place.argsWith(text))) ?? "", place.path).not.toContain("characters. This one has")
@@ -61,7 +61,7 @@ test("a text that is as long as its argument says is not too long", async () => 
 describe.each([
   ["the gateway's own executor", { compiledExecutor: true, fastPath: true }],
   ["graphql-js", { compiledExecutor: false, fastPath: false }],
-])("with %s", (_name, options) => {
+])("texts that are too long, with %s", (_name, options) => {
   test.each([
     ["an id", "query ($text: ID!) { capsule(id: $text) { id } }", 256, "`id`"],
     ["an id among many", 'query ($text: ID!) { nodes(ids: ["1", $text]) { id } }', 256, "`ids[1]`"],

@@ -18,7 +18,7 @@ function pathsOf({ errors = [] }: Result): string[] {
   return errors.map(({ path }) => path!.join(".")).sort()
 }
 
-/** Where an answer has null in a list. */
+/** The paths of nulls in lists of a response. */
 function nullsIn(value: unknown, path: string): string[] {
   if (value === null || typeof value !== "object") return []
   return Object.entries(value).flatMap(([key, inner]) =>
@@ -31,7 +31,7 @@ const shownTexts = ["a", null, null, null, "5", "c"]
 const objects = (key: string) => [{ [key]: "a" }, null, "text", 5, [], { [key]: "b" }]
 const shown = (key: string) => [{ [key]: "a" }, null, null, null, null, { [key]: "b" }]
 
-describe("an item of a list that can't be read is null with an error at its path, and the others are whole", () => {
+describe("lists with an unreadable item", () => {
   const rows: [list: string, query: string, bodies: Record<string, unknown>, expected: unknown][] = [
     ["tags", `{ capsule(id: "c1") { it: tags } }`, { "/capsules/c1": { ...capsule, tags: texts } }, shownTexts],
     [
@@ -174,20 +174,23 @@ describe("an item of a list that can't be read is null with an error at its path
     ],
   ]
 
-  test.each(rows)("in a list of %s", async (_list, query, bodies, expected) => {
-    const upstream = await startAnswering(bodies)
-    for (const [_name, options] of executors) {
-      const answer = await startGatewayOn(upstream.url, options).ask(query)
-      expect(JSON.stringify(answer.data)).toContain(`"it":${JSON.stringify(expected)}`)
-      const nulls = nullsIn(answer.data, "").map((path) => path.slice(1))
-      // A null node stands in its edge, and a field without a name has its error at the name.
-      const errors = pathsOf(answer).filter((path) => !path.includes("edges"))
-      expect(errors.map((path) => path.replace(/\.name$/, ""))).toEqual(nulls.sort())
-    }
-  })
+  test.each(rows)(
+    "an unreadable item in a list of %s is null with an error at its path, and the others are complete",
+    async (_list, query, bodies, expected) => {
+      const upstream = await startAnswering(bodies)
+      for (const [_name, options] of executors) {
+        const answer = await startGatewayOn(upstream.url, options).ask(query)
+        expect(JSON.stringify(answer.data)).toContain(`"it":${JSON.stringify(expected)}`)
+        const nulls = nullsIn(answer.data, "").map((path) => path.slice(1))
+        // A null node is in its edge, and the error of a field without a name has the path of the name.
+        const errors = pathsOf(answer).filter((path) => !path.includes("edges"))
+        expect(errors.map((path) => path.replace(/\.name$/, ""))).toEqual(nulls.sort())
+      }
+    },
+  )
 })
 
-test("an edge whose item can't be read has its cursor, and the walk goes on behind it", async () => {
+test("an edge whose item can't be read has its cursor, and the walk continues after it", async () => {
   const results = [{ ...capsule, id: "a" }, null, { ...capsule, id: "b" }, 5, { ...capsule, id: "c" }]
   const upstream = await startFaultyUpstream(({ body }) => {
     const { offset = 0, limit } = JSON.parse(body)
@@ -234,7 +237,7 @@ test("a run that can't be read comes last in the pages, and matches no filter", 
   expect(data.capsule.computations.nodes).toEqual([{ id: "r2" }, { id: "r1" }])
 })
 
-test("a run that does not say when it was started comes behind the others, and matches no range of time", async () => {
+test("a run without a start time comes after the others, and matches no range of time", async () => {
   const upstream = await startAnswering({
     "/capsules/c1": capsule,
     "/capsules/c1/computations": [
@@ -260,7 +263,7 @@ test("a run that does not say when it was started comes behind the others, and m
   })
 })
 
-test("capsules that are found together with something unreadable need no calls of their own", async () => {
+test("capsules that a search finds beside something unreadable need no calls of their own", async () => {
   const ids = [
     "00000000-0000-0000-0000-000000000001",
     "00000000-0000-0000-0000-000000000002",
@@ -313,7 +316,7 @@ describe("a data asset that a search returns unreadable", () => {
     expect(JSON.parse(upstream.requests[1]!.body)).toEqual([{ id: "d1" }, { id: "2" }])
   })
 
-  test("a data asset that a search returns unreadable is what is to blame if the search returns nothing else", async () => {
+  test("a search that returns only an unreadable data asset fails with an error that says so", async () => {
     const upstream = await startAnswering({ "/data_assets/search": { results: [null] } })
     const answer = await startGatewayOn(upstream.url).ask(
       `mutation { attachDataAssets(input: { capsuleId: "c1", search: { query: "x" } }) { __typename } }`,

@@ -30,7 +30,7 @@ const bad: unknown[] = [
   {},
 ]
 
-/** Expects Code Ocean to be blamed, and nobody else, at these paths. */
+/** Expects errors at these paths that blame Code Ocean, and no others. */
 function expectBlamed({ errors = [] }: Result, paths: readonly string[]): void {
   expect(errors.map(({ path }) => path!.join(".")).sort()).toEqual([...paths].sort())
   for (const { message, extensions } of errors) {
@@ -39,7 +39,7 @@ function expectBlamed({ errors = [] }: Result, paths: readonly string[]): void {
   }
 }
 
-describe("what Code Ocean sends in place of a linked object's id loses the link alone", () => {
+describe("unreadable ids of linked objects", () => {
   const places: [string, (id: unknown) => Record<string, unknown>, query: (fields: string) => string, path: string][] =
     [
       [
@@ -107,29 +107,35 @@ describe("what Code Ocean sends in place of a linked object's id loses the link 
       ],
     ]
 
-  test.each(places)("as %s", async (_place, bodies, query, path) => {
-    let answers: Record<string, unknown> = {}
-    const upstream = await startFaultyUpstream(({ path }) => ({ body: answers[path] }))
-    for (const [, options] of executors) {
-      const { ask } = startGatewayOn(upstream.url, options)
-      for (const id of bad) {
-        answers = bodies(id)
-        for (const fields of ["id name", "id"]) {
-          const answer = await ask(query(fields))
-          expect(answer.data.it.name).toBe("One")
-          expectBlamed(answer, [path])
+  test.each(places)(
+    "an unreadable id of a linked object loses the link alone: %s",
+    async (_place, bodies, query, path) => {
+      let answers: Record<string, unknown> = {}
+      const upstream = await startFaultyUpstream(({ path }) => ({ body: answers[path] }))
+      for (const [, options] of executors) {
+        const { ask } = startGatewayOn(upstream.url, options)
+        for (const id of bad) {
+          answers = bodies(id)
+          for (const fields of ["id name", "id"]) {
+            const answer = await ask(query(fields))
+            expect(answer.data.it.name).toBe("One")
+            expectBlamed(answer, [path])
+          }
         }
       }
-    }
-  })
+    },
+  )
 
-  test.each(places)("but a number is read as its digits, as %s", async (_place, bodies, query) => {
-    const linked = { "/capsules/42": { ...capsule, id: 42 }, "/computations/42": { ...run, id: 42 } }
-    const upstream = await startAnswering({ ...bodies(42), ...linked, "/data_assets/42": { ...asset, id: 42 } })
-    const { data, errors } = await startGatewayOn(upstream.url).ask(query("id name"))
-    expect(errors).toBeUndefined()
-    expect(JSON.stringify(data)).toContain('{"id":"42","name":"One"}')
-  })
+  test.each(places)(
+    "a number as the id of a linked object is read as its digits: %s",
+    async (_place, bodies, query) => {
+      const linked = { "/capsules/42": { ...capsule, id: 42 }, "/computations/42": { ...run, id: 42 } }
+      const upstream = await startAnswering({ ...bodies(42), ...linked, "/data_assets/42": { ...asset, id: 42 } })
+      const { data, errors } = await startGatewayOn(upstream.url).ask(query("id name"))
+      expect(errors).toBeUndefined()
+      expect(JSON.stringify(data)).toContain('{"id":"42","name":"One"}')
+    },
+  )
 })
 
 test("an empty or unreadable id in a provenance leaves the ids beside it", async () => {
@@ -160,7 +166,7 @@ test("an empty or unreadable id in a provenance leaves the ids beside it", async
   }
 })
 
-describe("a lineage", () => {
+describe("unreadable ids in a lineage", () => {
   const lineage = (direction: string) =>
     `{ dataAsset(id: "d1") { lineage(direction: ${direction}) { nodes { nodeId kind restricted } edges { from to relation } truncated } } }`
 
@@ -214,7 +220,7 @@ describe("a lineage", () => {
   })
 })
 
-test("the id of a new object that can't be used does not make a client create it again", async () => {
+test("an unreadable id of a new object is an error that says that the object was created", async () => {
   const upstream = await startAnswering({
     "/computations": { ...run, id: "a/b" },
     "/data_assets": { ...asset, id: "" },
@@ -231,7 +237,7 @@ test("the id of a new object that can't be used does not make a client create it
   expect(created.errors![0]!.message).toContain("The change succeeded")
 })
 
-test("a run of a result whose capsule's id is unreadable is shown, and what ran is unknown", async () => {
+test("the run of a result whose capsule's id is unreadable is shown, with a null runnable", async () => {
   const upstream = await startAnswering({
     "/data_assets/d1": { ...asset, provenance: { computation: "r1", capsule: "a/b" } },
     "/computations/r1": run,
@@ -243,7 +249,7 @@ test("a run of a result whose capsule's id is unreadable is shown, and what ran 
   expect(data.dataAsset.provenance.computation).toEqual({ name: "One", runnable: null })
 })
 
-test("a subscription's events keep what stands beside an id that is none", async () => {
+test("events of a subscription keep the fields beside an unreadable id", async () => {
   const upstream = await startAnswering({
     "/data_assets/d1": { ...asset, provenance: { capsule: "..", data_assets: ["", "d1"] } },
   })
@@ -255,7 +261,7 @@ test("a subscription's events keep what stands beside an id that is none", async
   expectBlamed(event!, ["dataAsset.provenance.capsule", "dataAsset.provenance.dataAssets.0"])
 })
 
-test("an id that a caller sends is still the caller's to mend", async () => {
+test("an invalid id that a caller sends is BAD_USER_INPUT", async () => {
   const { ask } = startGatewayOn((await startAnswering({})).url)
   for (const id of ["a/b", "..", ""]) {
     const { errors } = await ask(`query ($id: ID!) { capsule(id: $id) { name } }`, { id })

@@ -19,7 +19,7 @@ const asset = {
 }
 const run = { id: "r1", created: 1_700_000_000, name: "Run 1", owner: "u1", run_time: 60, state: "completed" }
 
-/** Asks for fields of a capsule, an asset, a run or a panel that upstream answers with these keys on top of a sound one. */
+/** Selects fields of a capsule, an asset, a run or a panel that upstream sends with these keys added to a valid one. */
 async function fieldsOf(
   kind: "capsule" | "dataAsset" | "computation" | "appPanel",
   wire: object | string,
@@ -44,7 +44,7 @@ async function fieldsOf(
   return { it: answer.data?.it ?? answer.data?.capsule?.it ?? null, errors: answer.errors, lines, upstream }
 }
 
-/** Expects one field to fail by itself, beside a neighbour that is whole. */
+/** Expects one field to fail alone, beside a field with a value. */
 async function expectAlone(kind: "capsule" | "dataAsset" | "computation", wire: object, field: string, key: string) {
   const { it, errors } = await fieldsOf(kind, wire, `name odd: ${field}`)
   expect(it).toEqual({ name: expect.any(String), odd: null })
@@ -54,7 +54,7 @@ async function expectAlone(kind: "capsule" | "dataAsset" | "computation", wire: 
   expect(errors![0]!.extensions).toEqual({ code: "UPSTREAM_INVALID_RESPONSE", requestId: expect.any(String) })
 }
 
-describe("nothing", () => {
+describe("empty values", () => {
   const optional: [string, object][] = [
     ["absent", {}],
     ["null", Object.fromEntries(optionalKeys().map((key) => [key, null]))],
@@ -118,7 +118,7 @@ describe("nothing", () => {
     ])
   })
 
-  test("an empty name stays a name, because every capsule must have one", async () => {
+  test("an empty name of a capsule stays an empty string", async () => {
     const { it, errors } = await fieldsOf("capsule", { name: "", owner: "", slug: "" }, "name owner slug")
     expect(it).toEqual({ name: "", owner: "", slug: "" })
     expect(errors).toBeUndefined()
@@ -140,7 +140,7 @@ describe("nothing", () => {
     expect(new Set(Object.values(it))).toEqual(new Set([null]))
   })
 
-  test("empty values that the sandbox writes as older platforms do come out as null", async () => {
+  test("empty values of older platforms in the sandbox are null", async () => {
     const { ask } = await startGateway()
     const { data, errors } = await ask(
       `{ capsule(id: "${seed.oldForms}") { tags releaseCapsule { id } } dataAsset(id: "${seed.oldAsset}") { tags lastUsed } }`,
@@ -151,7 +151,7 @@ describe("nothing", () => {
 })
 
 describe("numbers", () => {
-  test("numbers that arrive as texts are numbers", async () => {
+  test("numbers that upstream sends as texts are read as numbers", async () => {
     const wire = { run_time: "60", exit_code: "1", created: "1700000000" }
     const { it, errors } = await fieldsOf("computation", wire, "runTime exitCode created")
     expect(errors).toBeUndefined()
@@ -176,7 +176,7 @@ describe("numbers", () => {
     ])
   })
 
-  test("numbers where texts belong are written out", async () => {
+  test("numbers in place of texts are read as their digits", async () => {
     const { it, errors } = await fieldsOf(
       "capsule",
       { slug: 1048576, name: 7, description: false },
@@ -198,7 +198,7 @@ describe("numbers", () => {
     await expectAlone("computation", { run_time }, "runTime", "run_time")
   })
 
-  test("the largest number of 32 bits passes", async () => {
+  test("the largest integer of 32 bits is accepted", async () => {
     const { it } = await fieldsOf("computation", { run_time: 2 ** 31 - 1, exit_code: -(2 ** 31) }, "runTime exitCode")
     expect(it).toEqual({ runTime: 2 ** 31 - 1, exitCode: -(2 ** 31) })
   })
@@ -232,7 +232,7 @@ describe("sizes", () => {
     },
   )
 
-  test("a size beyond 2^53, written as a bare number, is not rounded silently", async () => {
+  test("a size beyond 2^53 that is written as a number is not rounded silently", async () => {
     const { it, errors } = await fieldsOf(
       "dataAsset",
       JSON.stringify({ ...asset, size: 0 }).replace('"size":0', '"size":9007199254740993'),
@@ -573,7 +573,7 @@ describe("older platforms' names", () => {
     expect(it).toEqual({ containedDataAssets: [{ size: 3_000_000_000 }] })
   })
 
-  test("present names win over older platforms' ones, unless their values are empty", async () => {
+  test("current names of fields take precedence over those of older platforms, unless their values are empty", async () => {
     const both = { tags: ["new"], keywords: ["old"], last_used: 1_700_000_001, lastUsed: 1, size: 2, sizeInBytes: 1 }
     expect((await fieldsOf("dataAsset", both, "tags lastUsed size")).it).toEqual({
       tags: ["new"],
@@ -611,14 +611,14 @@ describe("a value of the wrong type", () => {
     },
   )
 
-  test("a value of the wrong type deep in an object fails there alone", async () => {
+  test("a nested value of the wrong type fails its own field alone", async () => {
     const article = { name: "Sound", state: [], publish_time: "soon", url: {} }
     const { it, errors } = await fieldsOf("capsule", { article }, "article { name state publishTime url doi }")
     expect(it.article).toEqual({ name: "Sound", state: null, publishTime: null, url: null, doi: null })
     expect(errors!.map(({ path }) => path!.at(-1)).sort()).toEqual(["publishTime", "state", "url"])
   })
 
-  // Where an id of another object belongs.
+  // In place of the id of another object.
   const links: ["capsule" | "dataAsset" | "computation", object, string][] = [
     ["capsule", { release_capsule: ["c2"] }, "releaseCapsule { name }"],
     ["capsule", { original_capsule: { id: {} } }, "originalCapsule { capsule { name } }"],
@@ -682,7 +682,7 @@ describe("a value of the wrong type", () => {
   )
 })
 
-describe("keys that mean something to JavaScript or GraphQL", () => {
+describe("keys with a meaning in JavaScript or GraphQL", () => {
   const evil = `"__proto__":{"polluted":true,"name":"Inherited"},"constructor":{"prototype":{"polluted":true}},"__typename":"Query","toString":"x","then":"x"`
 
   test("keys that JavaScript or GraphQL know are harmless in a capsule", async () => {
@@ -738,7 +738,7 @@ describe("keys that mean something to JavaScript or GraphQL", () => {
     expect(data).toEqual({ a: { name: "Odd" }, b: null })
   })
 
-  test("the last one of two equal keys counts", async () => {
+  test("the last of two equal keys in a response is used", async () => {
     const { it } = await fieldsOf("capsule", `{"id":"c0","id":"c1","name":"First","name":"Second"}`, "id name")
     expect(it).toEqual({ id: "c1", name: "Second" })
   })
@@ -770,7 +770,7 @@ describe("texts", () => {
   })
 })
 
-test("any moment is written as Date itself writes it", () => {
+test("any time is formatted as Date.toISOString formats it", () => {
   const { serialize } = schema.getType("DateTime") as GraphQLScalarType
   const tenThousandYears = 253_402_300_800
   const moments = fc.oneof(
@@ -878,7 +878,7 @@ describe("JSON as input", () => {
     },
   )
 
-  test("a bare word as JSON is refused with a hint at the quotes", async () => {
+  test("an enum literal as JSON is refused with a hint at the quotes", async () => {
     const { ask, sandbox } = await startGateway()
     const { errors } = await ask(search.replace("VALUE", "mouse"))
     expect(errors![0]!.message).toBe(
@@ -887,7 +887,7 @@ describe("JSON as input", () => {
     expect(sandbox.requests).toHaveLength(0)
   })
 
-  test("variables may stand inside a list of JSON", async () => {
+  test("variables may be used inside a list literal of JSON", async () => {
     const { ask, sandbox } = await startGateway()
     const filters = '[{ key: "age", values: [1, $age, "old"] }]'
     await ask(`query ($age: JSON!) { searchDataAssets(filters: ${filters}) { nodes { id } } }`, { age: 2.5 })

@@ -79,7 +79,7 @@ function expectEnd(steps: Step[], sentence: string | RegExp): void {
   expect(steps.at(-1)).toMatchObject({ endCursor: null, hasNextPage: false, errors })
 }
 
-describe("a walk ends with an error where Code Ocean's pages lead nowhere", () => {
+describe("walks over pages of Code Ocean that do not end", () => {
   test.each([
     [1, ["A"]],
     [2, ["A", "B"]],
@@ -189,7 +189,7 @@ describe("a walk ends with an error where Code Ocean's pages lead nowhere", () =
     }
   })
 
-  test("nothing is wrong with a token that came before on the last page", async () => {
+  test("a token that came before is no error on the last page", async () => {
     const { ask } = await startSearching(({ next_token }) =>
       next_token === undefined
         ? { results: ["a"], has_more: true, next_token: "t" }
@@ -323,7 +323,7 @@ describe("the length of a cursor", () => {
         expect(cursors[30]?.length).toBeLessThanOrEqual(45 + (tokenOf(page)?.length ?? 0))
         after = endCursor
       }
-      // Marks fill what is left.
+      // Marks fill the rest of the cursor.
       expect(after?.length).toBeGreaterThan(380)
     },
   )
@@ -376,13 +376,13 @@ describe("the length of a cursor", () => {
   })
 })
 
-/** A list of a search that changes between calls, as it is shown by a sane upstream whose pages overlap. */
+/** A search whose results change between calls, on an upstream whose pages overlap. */
 const habits = fc.record({
   total: fc.integer({ min: 0, max: 60 }),
   /** How many items of the page before are sent again. */
   overlap: fc.integer({ min: 0, max: 1 }),
   tokens: fc.constantFrom("text", "number", "none", "0", "empty"),
-  /** How many results more than asked are sent, or fewer. */
+  /** How many results more or fewer than requested are sent. */
   surplus: fc.integer({ min: -2, max: 3 }),
   sizes: fc.array(fc.integer({ min: 1, max: 15 }), { minLength: 1, maxLength: 4 }),
 })

@@ -15,7 +15,7 @@ export interface Expectation {
 // biome-ignore lint/suspicious/noExplicitAny: the wire's objects, of which this file picks what it needs.
 type Wire = any
 
-/** None of these has a run that goes on during the soak. */
+/** None of these has a run in progress during the soak. */
 const capsuleIds = [
   seed.cellCounter,
   seed.driftCorrection,
@@ -32,13 +32,13 @@ const dataAssetIds = [
 ]
 
 /**
- * Works out by plain REST, one call after the other and until each is answered, what a caller must see of operations that
- * reach over several objects. It shares nothing with the gateway.
+ * Computes the expected results of operations over several objects by plain REST, one call after the other, each repeated
+ * until it succeeds. It shares nothing with the gateway.
  */
 export async function expectationsOf(url: string, token: string, run: string): Promise<Expectation[]> {
   const rest = restAt(url, token)
 
-  /** Faults are the sandbox's own: whoever asks again gets the answer. */
+  /** Faults are the sandbox's own: a call that is repeated succeeds. */
   async function ask(methodAndPath: string, call?: RestCall): Promise<RestAnswer> {
     for (;;) {
       const answer = await rest(methodAndPath, call).catch(() => undefined)
@@ -46,7 +46,7 @@ export async function expectationsOf(url: string, token: string, run: string): P
     }
   }
 
-  /** What the caller is answered; undefined when it is nothing. A refusal is noted under its place in the operation's data. */
+  /** The response to the caller; undefined if the object is missing. A refusal is noted under its path in the data. */
   async function read(methodAndPath: string, place?: string, forbidden: string[] = []): Promise<Wire> {
     const { status, json } = await ask(methodAndPath)
     if (status === 200) return json
@@ -105,7 +105,7 @@ export async function expectationsOf(url: string, token: string, run: string): P
       ...(await lookup("capsules", capsuleIds, capsule)),
     },
     {
-      // By itself: a search for several ids also finds what a caller may find but not open.
+      // By itself: a search for several ids also finds objects that the caller may find but not open.
       name: "a capsule that Grace may find but not open",
       query: "query ($ids: [ID!]!) { capsules(ids: $ids) { id name } }",
       variables: { ids: [seed.discoverableAtlas] },
@@ -160,8 +160,8 @@ interface Result {
 }
 
 /**
- * What is wrong with an answer; undefined when nothing is. It must be the expected one, but for fields that an upstream
- * fault has made null, each with an error that says so.
+ * What is wrong with a response; undefined if nothing is. It must be the expected one, except for fields that an upstream
+ * fault has made null, each with its error.
  */
 export function wrongIn(result: Result, expected: Expectation): string | undefined {
   const errors = (result.errors ?? []).map(({ path = [], extensions }) => ({ path: path.join("."), ...extensions }))
@@ -175,7 +175,7 @@ export function wrongIn(result: Result, expected: Expectation): string | undefin
   return difference(result.data ?? null, expected.data, "", lost)
 }
 
-/** Whether one of the paths is the other's beginning: an error's null may stand above its field. */
+/** Whether one of the paths is the beginning of the other: an error can null a parent of its field. */
 const within = (a: string, b: string) =>
   `${a}.`.startsWith(b === "" ? "" : `${b}.`) || `${b}.`.startsWith(a === "" ? "" : `${a}.`)
 

@@ -3,16 +3,16 @@ import { readConfig } from "../../src/config/config.ts"
 import { createLog } from "../../src/log/log.ts"
 import { createGateway, type Gateway } from "../../src/server.ts"
 
-/** What the gateway's process says of itself when it is asked; bytes after a garbage collection. */
+/** What the gateway's process reports of itself; bytes after a garbage collection. */
 export interface Look {
   heapBytes: number
   rssBytes: number
   stats: Gateway["stats"]
   unhandledRejections: number
-  /** Node's own warnings, such as of listeners that pile up. */
+  /** Node's own warnings, such as of leaked listeners. */
   warnings: string[]
   logLines: number
-  /** Lines of the log with a token in them, and with a stack: none of what happens here is a bug. */
+  /** Lines of the log with a token, and with a stack. None are expected. */
   linesWithToken: number
   linesWithStack: number
 }
@@ -20,7 +20,7 @@ export interface Look {
 export type Question = "look" | "stop"
 export type Reply = { url: string } | { look: Look } | { stopped: boolean }
 
-// A gateway in a process of its own, so that its memory is nobody else's; started by fork with --expose-gc.
+// A gateway in its own process, so that its memory can be measured; started by fork with --expose-gc.
 
 let unhandledRejections = 0
 const warnings: string[] = []

@@ -11,9 +11,9 @@ export interface SoakReport {
   answers: number
   /** Of these, how many an upstream fault has left without some of their fields. */
   withFaults: number
-  /** Of these, how many the gateway has refused for having too much to do. */
+  /** Of these, how many the gateway has rejected because of overload. */
   refused: number
-  /** Answers that were not what the caller must see: the first of them, and how many. */
+  /** Responses other than the expected ones: the first of them, and how many. */
   wrong: string[]
   wrongCount: number
   p50Ms: number
@@ -29,7 +29,7 @@ export interface SoakReport {
   rss: { beforeBytes: number; afterBytes: number }
   /** At the end, when all clients have left. */
   last: Look
-  /** Everything that must not be; empty when the soak has passed. */
+  /** What went wrong. Empty if the soak has passed. */
   problems: string[]
 }
 
@@ -39,8 +39,8 @@ const mostGrowth = 0.1
 const leastGrowthBytes = 8 * 1024 * 1024
 
 /**
- * Has two callers with different rights ask a gateway, over 64 connections without a pause, while every twentieth call to
- * Code Ocean fails and every twentieth takes half a second longer; compares each answer with what that caller must see.
+ * Two callers with different rights send requests to a gateway, over 64 connections without a pause, while every twentieth
+ * call to Code Ocean fails and every twentieth takes half a second longer. Compares each response with the expected one.
  */
 export async function soak(seconds: number): Promise<SoakReport> {
   const sandbox = await startSandbox({ faultRate: 0.05, slowRate: 0.05, generate: 200 })
@@ -78,7 +78,7 @@ export async function soak(seconds: number): Promise<SoakReport> {
     if (wrong.length < 10) wrong.push(`${expected.name}, ${token}: ${problem}`)
   }
 
-  /** The sandbox remembers requests only for so long. */
+  /** The sandbox keeps a limited number of requests. */
   function countCalls() {
     for (const { method } of sandbox.requests.splice(0)) {
       count.calls += 1
@@ -165,12 +165,12 @@ async function startGateway(upstreamUrl: string) {
       CODEOCEAN_URL: upstreamUrl,
       PORT: "0",
       REQUEST_DEADLINE_MS: String(deadlineMs),
-      // Two callers ask for all: what is one caller's fair share otherwise isn't here.
+      // There are only two callers, so the limits of one caller are off.
       CALLER_REQUESTS_PER_SECOND: "1000000",
     },
   })
   const ended = once(child, "exit").then(() => Promise.reject(new Error("the gateway's process has ended")))
-  // At its end it is meant to.
+  // It exits at the end.
   ended.catch(() => undefined)
   const heard = async () => (await Promise.race([once(child, "message"), ended]))[0] as Reply
   const ask = (question: Question) => {

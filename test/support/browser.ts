@@ -18,7 +18,7 @@ const ARGS = [
   "--disable-gpu",
   "--disable-background-networking",
   "--disable-component-update",
-  // No name resolves and no address but this one is reached: the browser has no internet.
+  // No name resolves and only this address is reachable: the browser has no internet.
   "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 ]
 
@@ -32,7 +32,7 @@ export interface LaunchedBrowser {
  * where that one does not start, a Chrome or Chromium of the system does, CHROMIUM_PATH first.
  */
 export async function launchBrowser(): Promise<LaunchedBrowser> {
-  // A folder of its own: in a shared one, an unpacking that was cut short would be taken for a browser ever after.
+  // Its own folder, because an incomplete unpacking in a shared one would be taken for a browser from then on.
   const folder = await mkdtemp(join(tmpdir(), "chromium-"))
   const discard = () => rm(folder, { recursive: true, force: true })
   const browser = await launchPackaged(folder)

@@ -15,7 +15,7 @@ import { schema } from "../../src/graph/schema.ts"
 // biome-ignore lint/suspicious/noExplicitAny: the wire's objects have any shape, and are walked key by key.
 type Wire = Record<string, any>
 
-/** Types whose values stand within the wire's object. Every other object is an edge, or behind a call of its own. */
+/** Types whose values are within the wire's object. Every other object is an edge, or needs its own call. */
 const within = new Set([
   "OriginalCapsule",
   "Submission",
@@ -37,10 +37,10 @@ const within = new Set([
   "ContainedDataAsset",
 ])
 
-/** Texts in which "" is a value of its own; in the others it means that there is none. */
+/** Texts in which "" is a value. In others it means that there is none. */
 const emptyTexts = new Set(["default_value", "value"])
 
-/** Values that the gateway works out itself, or takes from another call. A new field of that kind is to be named here. */
+/** Values that the gateway computes, or reads by another call. A new field of that kind must be listed here. */
 const notOnTheWire = new Set([
   "Computation.outcome",
   "Computation.outcomeReasons",
@@ -48,7 +48,7 @@ const notOnTheWire = new Set([
   "CustomMetadataEntry.units",
 ])
 
-/** Wire keys whose own name is taken by something else in the graph. */
+/** Wire keys whose name has another meaning in the graph. */
 const renamedKeys = new Map([["DataAsset.fileCount", "files"]])
 
 const typeOf = (name: string) => schema.getType(name) as GraphQLObjectType
@@ -57,7 +57,7 @@ const isNode = (type: unknown) =>
   (isObjectType(type) || isInterfaceType(type)) &&
   (type.name === "Node" || type.getInterfaces().some(({ name }) => name === "Node"))
 
-/** The fields that the wire's object decides: all of them but those behind calls of their own. */
+/** The fields that are read from the wire's object, without those that need their own calls. */
 const fieldsOf = (typeName: string) =>
   Object.values(typeOf(typeName).getFields()).filter(({ name, args, type }) => {
     const named = getNamedType(type)
@@ -65,7 +65,7 @@ const fieldsOf = (typeName: string) =>
     return isLeafType(named) || isNode(named) || within.has(named.name)
   })
 
-/** A selection of everything that the wire's object decides, read off the schema: no field can be forgotten. */
+/** A selection of all fields that are read from the wire's object, made from the schema so that none is missing. */
 export function everyField(typeName: string): string {
   const selections = fieldsOf(typeName).map(({ name, type }) => {
     const named = getNamedType(type)
@@ -83,7 +83,7 @@ export function everyPlace(typeName: string): string[] {
   })
 }
 
-/** The places of an answer that hold a value. */
+/** The places of a response that have a value. */
 export function filledPlaces(typeName: string, answer: Wire): string[] {
   return fieldsOf(typeName).flatMap(({ name, type }) => {
     const value = answer[name]
@@ -94,7 +94,7 @@ export function filledPlaces(typeName: string, answer: Wire): string[] {
   })
 }
 
-/** What the graph must answer to `everyField` for this object of the wire. Throws for what the wire has and the graph lacks. */
+/** The expected result of `everyField` for this wire object. Throws for a key that the graph lacks. */
 export function asGraph(typeName: string, wire: Wire): Wire {
   const used = new Set<string>()
   const graph = Object.fromEntries(
@@ -116,7 +116,7 @@ function hasOtherId(typeName: string): boolean {
   return Object.keys(typeOf(typeName).getFields()).some((name) => embeddedIds.has(name))
 }
 
-/** An edge stands for a bare id: one of its own, one that ends in `_id`, or that of the entry it is in. */
+/** An edge replaces an id: a key of its own, one that ends in `_id`, or that of the entry it is in. */
 function keyOf(typeName: string, field: string, type: GraphQLOutputType, wire: Wire): string {
   const renamed = renamedKeys.get(`${typeName}.${field}`)
   if (renamed !== undefined) return renamed

@@ -4,9 +4,9 @@ import { onTestFinished } from "vitest"
 import { hash } from "./operations.ts"
 
 /*
- * The one fake upstream beside the sandbox, for answers that a sane Code Ocean never gives. `startFaultyUpstream` serves any
- * answer function. The other functions start it with a ready one: fixed bodies, one fault on one route, files in storage, or
- * a real upstream whose answers are spoiled. Every server closes when its test ends.
+ * The one fake upstream beside the sandbox, for responses that Code Ocean normally does not send. `startFaultyUpstream` takes
+ * any function that responds. The other functions start it with a prepared one: fixed bodies, one fault on one route, files in
+ * storage, or a real upstream whose responses are changed. Every server closes when its test ends.
  */
 
 /** A request that the upstream has received. */
@@ -28,7 +28,7 @@ export interface UpstreamAnswer {
   body?: unknown
 }
 
-/** Returns what to send, or undefined if it uses `response` itself or never answers. */
+/** Returns what to send, or undefined if it uses `response` itself or never responds. */
 export type Answer = (
   request: UpstreamRequest,
   response: ServerResponse,
@@ -44,7 +44,7 @@ export interface FaultyUpstream {
 
 const base = "/api/v1"
 
-/** Starts an upstream that answers every request with this function. */
+/** Starts an upstream that responds to every request with this function. */
 export async function startFaultyUpstream(answer: Answer): Promise<FaultyUpstream> {
   const requests: UpstreamRequest[] = []
   const server = createServer(async (incoming, response) => {
@@ -94,7 +94,7 @@ function send(response: ServerResponse, { status = 200, headers = {}, body }: Up
   response.end(bytes)
 }
 
-/** Begins an answer and writes spaces until `bytes` have been sent or the reader has closed the connection. */
+/** Begins a response and writes spaces until `bytes` have been sent or the reader has closed the connection. */
 export function sendMuch(response: ServerResponse, bytes: number): void {
   const chunk = Buffer.alloc(64 * 1024, " ")
   let left = bytes
@@ -112,7 +112,7 @@ export function sendMuch(response: ServerResponse, bytes: number): void {
   write()
 }
 
-/** An upstream that answers each of these paths with its body, such as `{"/capsules/c1": {id: "c1"}}`, and 404 elsewhere. */
+/** An upstream with these bodies by path, such as `{"/capsules/c1": {id: "c1"}}`, and 404 for other paths. */
 export function startAnswering(bodies: Record<string, unknown>): Promise<FaultyUpstream> {
   return startFaultyUpstream(({ path }) =>
     Object.hasOwn(bodies, path) ? { body: bodies[path] } : { status: 404, body: { message: "not found" } },
@@ -128,7 +128,7 @@ export async function unusedAddress(): Promise<string> {
   return `http://127.0.0.1:${port}`
 }
 
-/** Spoils one answer: by writing to `response`, or by what it returns. `elsewhere` is the address of another host. */
+/** Replaces one response: by writing to `response`, or by what it returns. `elsewhere` is the address of another host. */
 type Fault = (response: ServerResponse, elsewhere: string) => UpstreamAnswer | undefined
 
 const json = { "content-type": "application/json" }
@@ -139,7 +139,7 @@ const begin = (response: ServerResponse, headers: Record<string, string> = {}) =
   response.write(whole.slice(0, 10))
 }
 
-/** The body of every answer that is a fault by its status alone. */
+/** The body of every response that is a fault by its status alone. */
 export const errorBody = { message: "what upstream says of it", datasets: [{ id: "d1", name: "In the way" }] }
 
 const status =
@@ -246,9 +246,9 @@ export interface Storage extends FaultyUpstream {
 }
 
 /**
- * An upstream with one computation, `c1`, that has every file. All files lie on the same server behind signed addresses.
- * @param serve answers a request for a file; `path` is the file's
- * @param options.addressOf gives another address for a file
+ * An upstream with one computation, `c1`, that has every file. All files are on the same server behind signed addresses.
+ * @param serve responds to a request for a file; `path` is the file's
+ * @param options.addressOf returns another address for a file
  * @param options.files what the root folder lists, with sizes if there are any
  */
 export async function startStorage(
@@ -283,9 +283,9 @@ export interface SpoiledUpstream extends FaultyUpstream {
 type RealAnswer = { status: number; type: string; text: string }
 
 /**
- * Forwards calls to a real upstream and spoils some of its answers with error statuses, broken connections, and values that
+ * Forwards calls to a real upstream and replaces some of its responses by error statuses, broken connections, and values that
  * are null, missing or of another type. The call and the part of the request id before the dot decide which, so that
- * requests with ids such as `12.a` and `12.b` meet exactly the same upstream.
+ * requests with ids such as `12.a` and `12.b` get exactly the same responses.
  */
 export async function startSpoiling(real: string): Promise<SpoiledUpstream> {
   const calls = new Map<string, string[]>()

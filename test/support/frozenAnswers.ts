@@ -1,6 +1,5 @@
 /*
- * Requests share what upstream answered them, so nothing may ever write to it. In tests it is frozen: whoever does write to
- * it throws, in whatever test that happens.
+ * Requests share the responses of upstream, so no code may change them. In tests they are frozen, and a change throws.
  */
 const parse = JSON.parse
 

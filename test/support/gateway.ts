@@ -7,14 +7,14 @@ import { type Config, readConfig } from "../../src/config/config.ts"
 import { createLog } from "../../src/log/log.ts"
 import { createGateway, type Gateway, type GatewayOptions } from "../../src/server.ts"
 
-/** A GraphQL answer, loosely typed: tests say what they expect of it. */
+/** A GraphQL response, loosely typed. Tests check its shape. */
 export type Result = {
   data?: Anything
   errors?: { message: string; path?: (string | number)[]; extensions: Anything }[]
   extensions?: Anything
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: answers have any shape, and tests reach deep into them.
+// biome-ignore lint/suspicious/noExplicitAny: responses have any shape, and tests read nested values.
 type Anything = any
 
 export interface World {
@@ -44,7 +44,7 @@ export async function startGateway(options: Options & { sandbox?: SandboxOptions
   return { sandbox, ...world }
 }
 
-/** From the environment, so that all tests can run the other way: `FAST_PATH=false COMPILED_EXECUTOR=false npx vitest run`. */
+/** From the environment, so that all tests can run on the other path: `FAST_PATH=false COMPILED_EXECUTOR=false npx vitest run`. */
 const switches = {
   fastPath: process.env.FAST_PATH !== "false",
   compiledExecutor: process.env.COMPILED_EXECUTOR !== "false",

@@ -1,6 +1,6 @@
 /**
- * Texts on which a careless pattern, split or search takes quadratic time or worse, by what they are made of. Each ends
- * otherwise than it began, so that a match fails at the last moment.
+ * Texts on which a careless pattern, split or search takes quadratic time or worse. Each ends with another character than
+ * it begins with, so that a match fails at the end.
  */
 export function hostileTexts(length: number): Record<string, string> {
   const units = {

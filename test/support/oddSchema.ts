@@ -16,7 +16,7 @@ import {
 } from "graphql"
 import { hash } from "./operations.ts"
 
-/** What the resolvers of the odd schema need: the same seed makes them do the same. */
+/** The state of the odd schema's resolvers. The same seed makes them do the same. */
 export interface OddContext {
   resolverSeed: string
   /** Every call of a resolver, in order. */
@@ -24,7 +24,7 @@ export interface OddContext {
   later: Turns
 }
 
-/** Promises that settle one after the other, each in a turn of its own. */
+/** Promises that settle one after the other, each in its own iteration of the event loop. */
 export class Turns {
   private readonly waiting: (() => void)[] = []
 
@@ -43,14 +43,14 @@ export class Turns {
     })
   }
 
-  /** Resolves when nothing is waited for any more, not even by those whom nobody listens to. */
+  /** Resolves when no promise is pending, also of those that nothing awaits. */
   async over(): Promise<void> {
     do await new Promise((resolve) => setImmediate(resolve))
     while (this.waiting.length > 0)
   }
 }
 
-/** A value of each leaf type that it can serialize. */
+/** A value of each leaf type that the type can serialize. */
 const fitting: Record<string, unknown> = {
   String: "text",
   Int: 7,
@@ -65,7 +65,7 @@ const list = (type: GraphQLOutputType) => new GraphQLList(type)
 const always = (type: GraphQLOutputType) => new GraphQLNonNull(type as GraphQLScalarType)
 
 /**
- * A schema of everything that a schema can have, whose resolvers return anything: values and promises, errors thrown, returned
+ * A schema with every kind of type, whose resolvers return anything: values and promises, errors that are thrown, returned
  * and rejected, nulls, values of other types, types that don't exist.
  */
 export function oddSchema(): GraphQLSchema {
@@ -157,7 +157,7 @@ function anyOf(type: GraphQLOutputType, choose: (below: number) => number, conte
   return choose(25) === 0 ? values[choose(values.length)] : fitting[nullable.name]
 }
 
-/** Random numbers that follow from the seed, the place and what they are for. */
+/** Random numbers that depend on the seed, the place and the purpose. */
 function chooser({ resolverSeed }: OddContext, info: GraphQLResolveInfo, purpose: string): (below: number) => number {
   let state = hash(`${resolverSeed} ${pathOf(info)} ${purpose}`)
   return (below) => {

@@ -30,12 +30,12 @@ export interface WrittenOperation {
 export type ValuesFor = (scalar: string, name: string) => readonly unknown[]
 
 /**
- * Writes an operation that is nearly always valid: aliases, merged fields, fragments named and inline on every type that
- * overlaps, variables of every kind (with defaults, missing, null), skip and include, several operations in a document.
+ * Writes an operation that is nearly always valid: aliases, merged fields, named and inline fragments on every overlapping
+ * type, variables of every kind (with defaults, missing, null), skip and include, several operations in a document.
  */
 export function writeOperation(schema: GraphQLSchema, valuesFor: ValuesFor, g: fc.GeneratorValue): WrittenOperation {
   const below = (count: number): number => g(fc.nat, { max: count - 1 })
-  // So that shrinking leaves things out.
+  // So that shrinking removes parts.
   const chance = (percent: number): boolean => below(100) >= 100 - percent
   const oneOf = <T>(items: readonly T[]): T => items[below(items.length)] as T
 
@@ -66,7 +66,7 @@ export function writeOperation(schema: GraphQLSchema, valuesFor: ValuesFor, g: f
     return `${alias}${field.name}${given}${directives()}${inner}`
   }
 
-  /** What follows the three dots. */
+  /** The part after the three dots. */
   function fragment(type: GraphQLCompositeType, depth: number): string {
     const overlapping = typesThatOverlap(schema, type)
     const known = fragments.filter(({ on }) => overlapping.includes(on))
@@ -125,7 +125,7 @@ export function writeOperation(schema: GraphQLSchema, valuesFor: ValuesFor, g: f
     return type.isOneOf ? [oneOf(fields)] : fields.filter((field) => isRequired(field) || chance(30))
   }
 
-  /** A variable for a place of this type: one that there is already, or a new one. */
+  /** A variable for a place of this type: an existing one, or a new one. */
   function variable(type: string, value: () => unknown): string {
     const known = declarations.filter((declaration) => declaration.type === type)
     if (known.length > 0 && chance(50)) return `$${oneOf(known).name}`
@@ -171,7 +171,7 @@ function typesThatOverlap(schema: GraphQLSchema, type: GraphQLCompositeType): Gr
   )
 }
 
-/** A value as GraphQL has it: like JSON, but for the names of fields. */
+/** A value as a GraphQL literal: like JSON, except for the names of fields. */
 function printed(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(printed).join(", ")}]`
   if (typeof value !== "object" || value === null) return JSON.stringify(value)
@@ -180,7 +180,7 @@ function printed(value: unknown): string {
     .join(", ")}}`
 }
 
-/** A number of 32 bits that stands for the text. */
+/** A hash of the text, with 32 bits. */
 export function hash(text: string): number {
   let value = 2166136261
   for (let index = 0; index < text.length; index++) value = Math.imul(value ^ text.charCodeAt(index), 16777619)

@@ -14,7 +14,7 @@ export interface Running {
 /**
  * Runs a command with these variables and no others of the project's.
  * @param options.uid the user that runs it; only root can give another one
- * @param options.cleanUp takes what ends it; by default that happens when the test ends
+ * @param options.cleanUp registers the function that ends it; by default it ends with the test
  */
 export function run(
   command: string,

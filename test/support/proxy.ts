@@ -14,8 +14,8 @@ export interface TestProxy {
 
 /**
  * Starts a proxy that serves CONNECT and nothing else.
- * @param answer the status of a refusal, `hang` for no answer, `cut` for a closed connection, `silent` for a tunnel
- *   that leads nowhere, `page` for a response with a body; by default it connects
+ * @param answer the status of a refusal, `hang` for no response, `cut` for a closed connection, `silent` for a tunnel
+ *   without a response, `page` for a response with a body; by default it connects
  * @param user the user name and password that it requires
  */
 export async function startProxy(

@@ -7,7 +7,7 @@ export interface RestAnswer {
   status: number
   headers: Headers
   text: string
-  /** The parsed JSON; undefined when the text is none. Tests look into it freely. */
+  /** The parsed JSON; undefined if the text is not JSON. */
   // biome-ignore lint/suspicious/noExplicitAny: the wire is what these tests are about
   json: any
 }
@@ -22,7 +22,7 @@ export interface RestCall {
 
 export type Rest = (methodAndPath: string, call?: RestCall) => Promise<RestAnswer>
 
-/** Plain HTTP against a deployment: `rest("GET /capsules/ID")`, authorized as the client libraries do it. */
+/** Plain HTTP to a deployment: `rest("GET /capsules/ID")`, authorized as by the client libraries. */
 export function restAt(url: string, defaultToken: string): Rest {
   return async (methodAndPath, { query = {}, body, token = defaultToken, headers = {}, signal } = {}) => {
     const [method, path] = methodAndPath.split(" ", 2) as [string, string]

@@ -23,8 +23,8 @@ const defaultChanges: ReadonlySet<string> = new Set([
 ])
 
 /**
- * One sentence for each change that can break a client's operation, or make it do something else: a default is part of
- * every operation that leaves its argument out.
+ * One sentence for each change that can break a client's operation or change what it does. A default is part of every
+ * operation that omits its argument.
  */
 export async function breakingChanges(before: GraphQLSchema, after: GraphQLSchema): Promise<string[]> {
   const breaks = ({ criticality, type }: Change) =>
@@ -154,7 +154,7 @@ function* fieldDepartures(
   }
 }
 
-/** Whether a failure below the field leaves everything beside it in place. */
+/** Whether a failure below the field leaves the fields beside it unchanged. */
 function losesNothingElse({ type }: GraphQLField<unknown, unknown>): boolean {
   return !isNonNullType(type) || (isListType(type.ofType) && !isNonNullType(type.ofType.ofType))
 }

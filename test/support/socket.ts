@@ -2,7 +2,7 @@ import { once } from "node:events"
 import { createConnection, type Socket } from "node:net"
 import { onTestFinished } from "vitest"
 
-/** A connection to the gateway that minds nothing; it ends with the test. */
+/** A connection to the gateway that ignores errors and ends with the test. */
 export async function connect(url: string): Promise<Socket> {
   const { port, hostname } = new URL(url)
   const socket = createConnection(Number(port), hostname)
@@ -12,7 +12,7 @@ export async function connect(url: string): Promise<Socket> {
   return socket
 }
 
-/** Writes this as it is, and resolves with all that comes back until the gateway closes the connection. */
+/** Writes this as it is, and resolves with all that is received until the gateway closes the connection. */
 export async function exchangeRaw(url: string, text: string | Buffer): Promise<string> {
   const socket = await connect(url)
   let answer = ""

@@ -16,7 +16,7 @@ import {
   isScalarType,
 } from "graphql"
 
-/** Scalars in which no text can be. */
+/** Scalars that cannot contain a text. */
 const withoutText = new Set(["Int", "Float", "Boolean", "ByteCount"])
 
 type Input = GraphQLArgument | GraphQLInputField
@@ -28,20 +28,20 @@ export interface TextPlace {
   /** As errors name it, such as `input.tags[0]`. */
   path: string
   scalar: string
-  /** What describes it. */
+  /** Its description. */
   input: Input
-  /** The field's arguments with this text in its place, and what else they need. */
+  /** The field's arguments with this text in its place, and the other required ones. */
   argsWith(text: string): Record<string, unknown>
 }
 
-/** The largest length that an argument says its texts may have; NaN where it says none. */
+/** The maximum length in an argument's description. NaN if there is none. */
 export function statedLimit(description: string | null | undefined): number {
   const [, most = ""] =
     /(?:^| )(?:At most|Strings in it have at most) ([\d,]+) characters(?: each)?\.$/.exec(description ?? "") ?? []
   return Number(most.replaceAll(",", "") || Number.NaN)
 }
 
-/** Every place of the graph where clients can give a text. */
+/** Every place of the graph that takes a text of clients. */
 export function textPlaces(schema: GraphQLSchema): TextPlace[] {
   return Object.values(schema.getTypeMap()).flatMap((type) => {
     if (!isObjectType(type) || isIntrospectionType(type)) return []

@@ -1,4 +1,4 @@
-/** Loaded before the gateway by a test: on SIGUSR2, errors are thrown where nobody catches them. */
+/** Loaded before the gateway by a test: on SIGUSR2 it throws errors that are not caught. */
 process.on("SIGUSR2", () => {
   const hostile = new Proxy(new Error("hostile"), {
     get() {
