@@ -43,8 +43,8 @@ export function findReadable({ world, caller }: Call, ids: readonly string[]): D
 }
 
 /**
- * What is wanted, with the mounts it gets; refuses what cannot be added to those that are there already. A draft may be
- * attached and mounted later, but a run cannot begin with it.
+ * The data assets to attach, with their mounts. Refuses those that conflict with the attached ones. A draft may be attached
+ * and is mounted later, but a run cannot begin with it.
  */
 export function admitted(
   call: Call,
@@ -68,7 +68,7 @@ export function admitted(
   return clashing.length > 0 ? refuse(400, "mount is already in use", blamed(clashing)) : added
 }
 
-/** What attaching answers for each of the data assets: a draft is mounted by a job, later. */
+/** The result of attaching each data asset. A draft is mounted later, by a job. */
 export function attachResults(world: World, added: readonly Attachment[]): Record<string, unknown>[] {
   return added.map(({ id, mount }) => {
     const asset = world.dataAssets.get(id)!

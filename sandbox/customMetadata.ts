@@ -12,7 +12,7 @@ interface Field {
   required?: boolean
 }
 
-/** The deployment's schema, as its admins made it. `required` is a rule of the web forms: the API enforces none. */
+/** The deployment's schema. `required` is a rule of the web forms, which the API does not enforce. */
 const fields: Field[] = [
   { name: "subject id", type: "string", category: "Subject", required: true },
   { name: "data level", type: "string", allowed_values: ["raw", "derived", "simulated"], category: "Processing" },
@@ -32,7 +32,7 @@ export const customMetadataRoutes: Route[] = [
   },
 ]
 
-/** The metadata of a body; refuses, naming the key, what the schema doesn't allow. */
+/** The metadata of a body. Refuses values that the schema does not allow, by key. */
 export function readCustomMetadata(given: unknown): NonNullable<DataAsset["custom_metadata"]> {
   if (!isObject(given)) return refuse(400, "custom_metadata must be an object")
   for (const [key, value] of Object.entries(given)) {

@@ -15,7 +15,7 @@ import {
 
 type Fields = Record<string, unknown>
 
-/** What becomes of a source: how the data asset looks at once, how once it is made, and its files if it keeps them. */
+/** A data asset that is created from a source: its values at first and when it is ready, and its files if it keeps them. */
 export interface Made {
   wire: Pick<DataAsset, "type"> & Partial<DataAsset>
   becomes: Partial<DataAsset>
@@ -25,12 +25,12 @@ export interface Made {
 /** A bucket of this name can be neither read nor written. */
 const missingBucket = "missing-bucket"
 
-/** What is wrong with a bucket; undefined when nothing is. */
+/** The problem of a bucket. Undefined if there is none. */
 export function bucketProblem(bucket: string | undefined): string | undefined {
   return bucket === missingBucket ? `NoSuchBucket: the bucket ${bucket} does not exist` : undefined
 }
 
-/** What a creation's body asks for; refuses what cannot be made. */
+/** The source in the body of a creation. Refuses an invalid one. */
 export function makeFrom(call: Call, body: Fields): Made {
   const ids = body.data_asset_ids
   if ((ids === undefined) === (body.source === undefined))
@@ -40,7 +40,7 @@ export function makeFrom(call: Call, body: Fields): Made {
   return body.target === undefined ? made : inBucket(made, readTarget(body.target))
 }
 
-/** A target's bucket, as a data asset then names it. */
+/** A target's bucket as the source bucket of the data asset. */
 export function readTarget(given: unknown): NonNullable<DataAsset["source_bucket"]> {
   return { ...readBucket("aws", readObject(readObject(given).aws)), external: true }
 }
@@ -88,7 +88,7 @@ function fromBucket(call: Call, origin: "aws" | "gcp", given: Fields, info: Fiel
   return { wire, files, becomes: { ...counted(files), ...failureOf(source_bucket.bucket) } }
 }
 
-/** What is said of results that were exported to a bucket. */
+/** The given information about results that were exported to a bucket. */
 function exported(call: Call, info: Fields): Partial<DataAsset> {
   const ids = [optionalText(info, "capsule_id"), optionalText(info, "pipeline_id")]
   if (ids[0] && ids[1]) return refuse(400, "results_info names a capsule and a pipeline")
@@ -132,7 +132,7 @@ function findRun({ world, caller }: Call, id: string): { record: ComputationReco
   return { record, parent }
 }
 
-/** The code that ran, as provenance tells it: the same capsule always has the same commit. */
+/** The code that ran, as in provenance. The same capsule always has the same commit. */
 function codeOf({ wire, kind }: RunnableRecord): NonNullable<DataAsset["provenance"]> {
   const commit = createHash("sha1").update(wire.id).digest("hex")
   return {

@@ -106,7 +106,7 @@ function archive(call: Call) {
   return noContent
 }
 
-/** Where it was attached, it is attached no more. */
+/** Detaches it everywhere. */
 function remove(call: Call) {
   const { id } = findOwnDataAsset(call, "delete").wire
   for (const runnable of call.world.runnables.values()) {
@@ -123,7 +123,7 @@ function remove(call: Call) {
 function search() {
   const kept = keptWhile<DataAssetRecord>()
   return ({ world, caller, body }: Call) => {
-    // Without anything to rank by, the newest come first.
+    // Without an order or free text, the newest come first.
     const given = isObject(body) ? body : {}
     const unordered = given.sort_field == null && !given.query
     const request = readSearch(unordered ? { ...given, sort_field: "created", sort_order: "desc" } : body, rules)
@@ -186,7 +186,7 @@ function readTags(given: unknown): string[] {
     : refuse(400, "tags must be a list of strings")
 }
 
-/** The data asset is its creator's alone at first, and a draft for a while. */
+/** A new data asset is a draft for some seconds, and only its creator may see it. */
 function create(call: Call): Answer {
   const { world, caller } = call
   const body = readObject(call.body)
@@ -221,8 +221,8 @@ function create(call: Call): Answer {
 }
 
 /**
- * The strictest reading of a PUT: tags, description and metadata that the body leaves out are emptied. A name or a mount
- * that it leaves out stays, since neither can be missing.
+ * The strictest reading of a PUT: tags, description and metadata that the body omits are emptied. An omitted name or mount
+ * stays, because neither can be missing.
  */
 function update(call: Call): Answer {
   const record = findDataAsset(call)
@@ -246,7 +246,7 @@ function update(call: Call): Answer {
   return ok(record.wire)
 }
 
-/** It has happened, or failed, by the time it is answered: upstream may take longer. */
+/** The transfer has succeeded or failed before the response. Code Ocean may take longer. */
 function transfer(call: Call): Answer {
   const record = findDataAsset(call)
   if (!call.caller.user.admin) return refuse(403, "only admins may transfer data assets")

@@ -14,14 +14,14 @@ import {
   type World,
 } from "./world.ts"
 
-/** The files' owners are none of the users behind the demo tokens, so those get to see and edit all of it. */
+/** The files' owners are not among the users of the demo tokens, so those users may view and edit everything. */
 const forEveryone: Permissions = {
   everyone: "viewer",
   users: [users.ada, users.grace].map(({ email }) => ({ email, role: "editor" })),
 }
 
 /**
- * Adds the objects of a folder: `capsules.json`, `pipelines.json` and `data_assets.json` (lists of what the API answers),
+ * Adds the objects of a folder: `capsules.json`, `pipelines.json` and `data_assets.json` (lists of wire objects),
  * `app_panels.json` (id to panel) and `attachments.json` (id to a list of `{id, mount}`). Throws an error that names the
  * file which is missing or broken.
  */

@@ -8,7 +8,7 @@ import { SandboxOptionsError, sandboxOptions } from "./options.ts"
 import { tokens } from "./seed.ts"
 import { startSandbox } from "./server.ts"
 
-// The sandbox takes a free port unless one is asked for: a sandbox started on its own may be running beside the demo.
+// The sandbox takes a free port by default, because another sandbox may be running beside the demo.
 const sandbox = await orExit(() =>
   startSandbox({ ...sandboxOptions(process.env), ...(process.env.SANDBOX_PORT ? {} : { port: 0 }) }),
 )
@@ -56,7 +56,7 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
   })
 }
 
-/** Runs a step of the start. Errors that a user can mend are printed without a stack. */
+/** Runs a step of the start. Errors that a user can correct are printed without a stack. */
 async function orExit<T>(step: () => T | Promise<T>): Promise<T> {
   try {
     return await step()

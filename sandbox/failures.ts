@@ -12,7 +12,7 @@ export interface FailingAnswer {
 
 /**
  * How to fail a request. None of these carries the request out, so nothing has changed, except `afterwards`: the request
- * happens, then its answer fails. What is truncated or stalls is the real answer, if the request only reads.
+ * happens, then its response fails. A response that is truncated or stalls is the real one if the request only reads.
  */
 export type Failure = FailingAnswer | "reset" | "hang" | "truncate" | "drip" | "stall" | { afterwards: Failure }
 

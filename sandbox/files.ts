@@ -107,7 +107,7 @@ export function sealFile(secret: Buffer, file: SignedFile): string {
   return `${sealed}.${signature(secret, sealed).toString("base64url")}`
 }
 
-/** Opens what `sealFile` made; undefined when it is tampered with or expired. */
+/** Decodes a segment of `sealFile`. Undefined if it was changed or has expired. */
 export function openSealed(secret: Buffer, segment: string, now: number): SignedFile | undefined {
   const [sealed = "", given = ""] = segment.split(".")
   const expected = signature(secret, sealed)

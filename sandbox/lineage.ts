@@ -20,8 +20,8 @@ const idOf = (kind: number, index: number) => `${kind}0000000-0000-4000-8000-${i
 
 /**
  * The provenance graph of `count` data assets, newest last, the same every time. Ten layers: datasets, then results (every
- * fiftieth a combined asset) of two or three assets of the layer before, so that ways part and meet again. The first
- * dataset is itself a result of an asset two layers on: a cycle. Every 97th asset may not be seen by Ada.
+ * fiftieth a combined asset) of two or three assets of the layer before, so that there are diamonds. The first
+ * dataset is itself a result of an asset two layers later: a cycle. Every 97th asset may not be seen by Ada.
  */
 export function lineageGraph(count: number): LineageAsset[] {
   const width = Math.ceil(count / layers)

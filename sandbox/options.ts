@@ -2,25 +2,25 @@ export interface SandboxOptions {
   /** 0, the default, picks a free one. */
   port?: number
   host?: string
-  /** Every API answer waits this long. */
+  /** Every API response waits this long. */
   latencyMs?: number
-  /** Share of API requests that fail with a 500, a 503, a 429, a reset or half an answer; the same ones in every run. */
+  /** Share of API requests that fail with a 500, a 503, a 429, a reset or half a response; the same ones in every run. */
   faultRate?: number
   /** Share of API requests that take half a second longer; the same ones in every run. */
   slowRate?: number
-  /** How many capsules to make up beside the named ones, with what belongs to them. */
+  /** How many capsules to generate beside the seeded ones, with their runs and data assets. */
   generate?: number
-  /** How many data assets of a provenance graph to make up, with the runs that made them. */
+  /** How many data assets of a provenance graph to generate, with their runs. */
   lineage?: number
-  /** Serves this folder's objects instead of the named ones. */
+  /** Serves this folder's objects instead of the seeded ones. */
   dataFolder?: string
   /** The platform's version, which clients' Min-Server-Version is compared with. Default: 4.8.0 */
   version?: string
-  /** Leaves out the named ones with values that the documentation doesn't know, on which the official client fails. */
+  /** Leaves out the seeded objects with undocumented values, on which the official client fails. */
   documentedOnly?: boolean
 }
 
-/** What is wrong with the sandbox's settings, by variable name, all of it at once. */
+/** All problems of the sandbox's settings, with their variables. */
 export class SandboxOptionsError extends Error {
   readonly problems: readonly string[]
 

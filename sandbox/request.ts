@@ -8,13 +8,13 @@ export interface RecordedRequest {
   method: string
   /** Decoded, without the API's base and without the query. */
   path: string
-  /** As it stood in the request line, base included, without the query. */
+  /** As in the request line, base included, without the query. */
   rawPath: string
   query: Record<string, string>
   headers: Record<string, string>
-  /** Parsed JSON; the text itself when it is no JSON; undefined when empty. */
+  /** Parsed JSON, or the text if it is not JSON. Undefined if empty. */
   body: unknown
-  /** The client hung up before it had the whole answer. */
+  /** The client disconnected before it had the whole response. */
   aborted: boolean
 }
 

@@ -4,7 +4,7 @@ import type { Access, Scope, World } from "./world.ts"
 export interface Call {
   world: World
   caller: Access
-  /** What the route's placeholders stand for, decoded. */
+  /** The values of the route's placeholders, decoded. */
   params: Record<string, string>
   query: Record<string, string>
   /** The parsed JSON body; undefined when there was none. */
@@ -15,7 +15,7 @@ export interface Call {
 
 export interface Answer {
   status: number
-  /** Left out: no body. A string is sent as it is, anything else as JSON. */
+  /** A string is sent as it is, anything else as JSON. No body is sent if it is omitted. */
   body?: unknown
   headers?: Record<string, string>
 }
@@ -29,7 +29,7 @@ export interface Route {
   since?: string
   /** Says that a POST changes nothing. A GET never does. */
   reads?: boolean
-  /** A search answers 401, not 403, to a token without the scope. */
+  /** A search responds with 401, not 403, to a token without the scope. */
   search?: boolean
   handle(call: Call): Answer
 }
@@ -46,7 +46,7 @@ export class Refusal extends Error {
   }
 }
 
-/** The usual refusal: an object with a message, and at times more keys. */
+/** The usual refusal: an object with a message, and sometimes more keys. */
 export function refuse(status: number, message: string, more: Record<string, unknown> = {}): never {
   throw new Refusal(status, { message, ...more })
 }
@@ -69,14 +69,14 @@ export function readObject(given: unknown): Record<string, unknown> {
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== null))
 }
 
-/** A text that has to be there, and may not be empty. */
+/** A required text, which may not be empty. */
 export function requiredText(fields: Record<string, unknown>, name: string): string {
   const value = fields[name]
   if (value === undefined || value === "") return refuse(400, `${name} is required`)
   return typeof value === "string" ? value : refuse(400, `${name} must be a string`)
 }
 
-/** A text that may be left out. */
+/** An optional text. */
 export function optionalText(fields: Record<string, unknown>, name: string): string | undefined {
   const value = fields[name]
   return value === undefined || typeof value === "string" ? value : refuse(400, `${name} must be a string`)

@@ -56,7 +56,7 @@ export function runnableRoutes(kind: Kind): Route[] {
 
 /**
  * The capsule or pipeline that the call names. Responds 404 to callers without a role on it, and 403 to those who may only
- * discover it. A pipeline answers under `/capsules` too, a capsule never under `/pipelines`.
+ * discover it. A pipeline can be read under `/capsules` too, a capsule never under `/pipelines`.
  */
 export function findRunnable({ world, caller, params }: Call, kind: Kind): RunnableRecord {
   const record = world.runnables.get(params.id!)
@@ -83,7 +83,7 @@ function isPrivate({ permissions: { everyone, users, groups } }: Shared): boolea
   return (everyone === undefined || everyone === "none") && !users?.length && !groups?.length
 }
 
-/** Kept as long as a record holds the same parts: a change replaces a part, it never edits one. */
+/** Cached while a record has the same parts: a change replaces a part and never edits it. */
 const entries = new WeakMap<RunnableRecord, { wire: unknown; attachments: unknown; entry: Entry<RunnableRecord> }>()
 
 function entryOf(record: RunnableRecord): Entry<RunnableRecord> {

@@ -75,7 +75,7 @@ function run(call: Call): Answer {
   return ok(computationNow(world, world.computations.get(wire.id)!))
 }
 
-/** What the run leaves behind; `parameters.json` holds what it was run with, as it landed. */
+/** The results of the run. `parameters.json` has the parameters that it was run with. */
 function resultsOf(parent: RunnableRecord, { parameters = [], processes = [], data_assets = [] }: Computation) {
   const lines = parameters.map(({ param_name, name, value }) => `${param_name ?? name ?? "argument"}: ${value}\n`)
   const json = (value: unknown) => `${JSON.stringify(value, null, 2)}\n`
@@ -88,8 +88,8 @@ function resultsOf(parent: RunnableRecord, { parameters = [], processes = [], da
 }
 
 /**
- * What goes into the run: the attached data assets and the given ones. Those that are fixed in a pipeline may not be given
- * again; a capsule's may, to be mounted elsewhere.
+ * The inputs of the run: the attached data assets and the given ones. Those that are attached to a pipeline may not be given
+ * again; those of a capsule may, with another mount.
  */
 function inputsOf(call: Call, parent: RunnableRecord, given: unknown): Attachment[] {
   const wanted = given === undefined || (Array.isArray(given) && given.length === 0) ? [] : readAttachments(given)
@@ -100,7 +100,7 @@ function inputsOf(call: Call, parent: RunnableRecord, given: unknown): Attachmen
   return [...fixed, ...admitted(call, wanted, fixed, ["draft", "failed"])]
 }
 
-/** Values as the computation shows them: with the labels of the panel, where it knows the parameter. */
+/** Values as in the computation: with the labels of the panel, if it has the parameter. */
 function landed(panel: AppPanelParameter[] = [], ordered: string[], named: NamedValue[]): Param[] {
   return [
     ...ordered.map((value, at) => ({ ...labels(panel[at]), value })),

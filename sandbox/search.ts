@@ -11,13 +11,13 @@ export interface Text {
 export interface Entry<Item> {
   item: Item
   id: string
-  /** What free text looks through, most telling first; earlier ones weigh more. */
+  /** The texts that free text searches, the most important first; earlier ones weigh more. */
   texts: Text[]
   /** Ids by which free text finds the object, such as those of attached data assets. */
   relatedIds: string[]
   /** Values of the query language's fields. */
   fields: Record<string, Text[]>
-  /** What filters can look at, by key. */
+  /** The values that filters compare, by key. */
   filterable: Record<string, string | number | string[] | undefined>
   sort: Record<string, string | number>
 }
@@ -67,7 +67,7 @@ const maximumLimit = 1000
 /** A bare name term longer than this finds nothing: names are indexed in pieces of at most this many characters. */
 const longestBareName = 20
 
-/** A text as the search wants it. */
+/** A text prepared for the search. */
 export function text(plain: string): Text {
   return { plain: plain.toLowerCase() }
 }
@@ -110,7 +110,7 @@ function matchesField<Item>(entry: Entry<Item>, term: Term, rules: SearchRules):
   return values.some((value) => contains(value, term))
 }
 
-/** How well the free words fit, or undefined when one of them occurs nowhere. */
+/** The score of the free words. Undefined if one of them does not occur. */
 function relevance<Item>(entry: Entry<Item>, free: Term[]): number | undefined {
   let score = 0
   for (const term of free) {
@@ -176,8 +176,8 @@ export function select<Item>(
 const maximumKept = 50
 
 /**
- * Keeps what was found under a key for as long as the state stays the same: the pages of one walk, and equal searches, need
- * the objects looked through only once.
+ * Caches search results by key until the state changes, so that the pages of a walk and equal searches scan the objects
+ * only once.
  */
 export function keptWhile<Item>() {
   let keptState = ""
@@ -191,7 +191,7 @@ export function keptWhile<Item>() {
   }
 }
 
-/** One page of what was found; a further page is reached by a token that holds its place in the order. */
+/** One page of the results. The token for the next page contains its position. */
 export function page<Item>(found: Entry<Item>[], request: SearchRequest, show: (item: Item) => unknown): Answer {
   const end = request.offset + request.limit
   const results = found.slice(request.offset, end).map(({ item }) => show(item))
@@ -201,7 +201,7 @@ export function page<Item>(found: Entry<Item>[], request: SearchRequest, show: (
 
 /**
  * Reads a search body. Null counts as absent, since the official client writes every unset field as null; `next_token`
- * wins over `offset`, and belongs to the search that gave it (a page's size may change on the way).
+ * takes precedence over `offset`, and belongs to the search that returned it. The page size may change during a walk.
  */
 export function readSearch(body: unknown, rules: SearchRules): SearchRequest {
   if (body !== undefined && !isObject(body)) return refuse(400, "invalid request body")

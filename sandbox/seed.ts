@@ -4,7 +4,7 @@ import type { Access, Scope, User } from "./world.ts"
 export const tokens = {
   /** Owner of most objects. */
   ada: "cop_demo_ada",
-  /** Second user: sees what is shared, and has things of her own. */
+  /** Second user: sees shared objects, and has her own. */
   grace: "cop_demo_grace",
   /** Sees and may do everything. */
   admin: "cop_demo_admin",
@@ -22,7 +22,7 @@ export const users = {
   admin: { id: "7f4b1c9c-beda-47b0-80f5-5a8226ed4811", email: "admin@example.org", admin: true, groups: [] },
 } as const satisfies Record<string, User>
 
-/** The named cast: ids of capsules, pipelines, computations and data assets. */
+/** The ids of the seeded capsules, pipelines, computations and data assets. */
 export const seed = {
   // Capsules
   /** The full one: every field, a panel with every kind of parameter, five runs. */
@@ -41,9 +41,9 @@ export const seed = {
   ecephysQuality: "3486058f-15d0-4b74-b159-354200e472ed",
   /** Has one run in progress. */
   sequenceAligner: "f2c1bb60-16bb-4c57-a5c9-64ababd09a67",
-  /** Answers as older platforms do: null tags, empty strings, no panel. */
+  /** Has values of older platforms: null tags, empty strings, no panel. */
   oldForms: "f5cd7daa-0254-4bd6-842d-7dfc230ccb87",
-  /** Its status is none that the documentation knows. */
+  /** Its status is undocumented. */
   embargoed: "0ec7ca50-aea6-4467-9b9e-a0d1a0cd63ea",
   /** Ada's and archived: the one that may be deleted. */
   archivedNotebook: "482a451d-5ba6-4554-89a6-5687dc03a56a",
@@ -85,13 +85,13 @@ export const seed = {
   failedCount: "728bd3ff-1c09-4422-b886-54181cfb37a2",
   /** Of cellCounter: a cloud workstation. */
   workstation: "49d6e26d-85f5-454f-9e24-65a6d588ec49",
-  /** Of cellCounter: its created is a fraction, its end_status none that the documentation knows. */
+  /** Of cellCounter: its created is a fraction, its end_status is undocumented. */
   preemptedCount: "993de56c-ed72-4949-95dd-e9d51dc754ec",
   /** Of releasedCellCounter: owned by the literal `release`. */
   releasedCount: "b6cdde25-21a6-4d12-99eb-c1296853c695",
   /** Of spikeSorting: succeeded. */
   sortedRun: "9d2b0555-9de3-41ce-875d-3b7bc92f5edf",
-  /** Of spikeSorting: end_status succeeded, exit_code 1; the log tells. */
+  /** Of spikeSorting: end_status succeeded, exit_code 1; the log has the failure. */
   hollowSuccess: "166f0d9b-fdd7-479f-9958-29da4cb660b0",
   /** Of spikeSorting: failed, killed with 137. */
   failedSorting: "39f2cf6f-359a-4ce1-8212-1e5319ac888b",
@@ -131,13 +131,13 @@ export const seed = {
   failedImport: "8a8e8f51-4517-47fd-9598-a8450248bc10",
   /** State draft for 120 s after the start, then ready; created 0 and size 0 until then. */
   draftRecording: "331141bd-e389-4342-9eee-c583dbdf5d3f",
-  /** Type and state are none that the documentation knows. */
+  /** Type and state are undocumented. */
   futureAsset: "bdede8d8-cfa3-4a22-9587-0d0705957333",
   /** Has no default mount. */
   looseFiles: "8d1d4796-1501-4d0c-afd6-7407ff6a3f1c",
   /** Ada's and archived. */
   archivedAsset: "d3d10ea7-62c9-419f-ad92-f2c18213afce",
-  /** Answers as older platforms do: null tags, empty strings, last_used 0. */
+  /** Has values of older platforms: null tags, empty strings, last_used 0. */
   oldAsset: "cd444843-0166-4d54-a3dd-91d8b15dea12",
   /** Ada's alone: 404 to Grace. */
   privateAsset: "7af9ac41-a7a7-4532-bf35-37f4854379d8",
@@ -151,7 +151,7 @@ export const seed = {
 
 const everyScope: readonly Scope[] = ["capsules:read", "capsules:write", "datasets:read", "datasets:write"]
 
-/** What each token opens. */
+/** The user and the scopes of each token. */
 export function accounts(): Map<string, Access> {
   const open = (user: User, scopes = everyScope): Access => ({ user, scopes: new Set(scopes) })
   const ending = (part: string) => everyScope.filter((scope) => scope.includes(part))

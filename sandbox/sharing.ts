@@ -41,7 +41,7 @@ export function sharingRoutes(): Route[] {
 
 /**
  * Everyone who may view an object may read its permissions. Its owner replaces all of them. Groups without a member are unknown:
- * they are dropped, and the answer is 200 all the same.
+ * they are dropped, and the response is still 200.
  */
 function permissionRoutes<Record extends Shared>(
   kind: Kind | "data_assets",
@@ -69,7 +69,7 @@ function permissionRoutes<Record extends Shared>(
   ]
 }
 
-/** What is attached to it, and the capsules that a pipeline runs. */
+/** The attached data assets, and the capsules that a pipeline runs. */
 function relatedToRunnable(world: World, { attachments, processes = [] }: RunnableRecord): Shared[] {
   const assets = attachments.map(({ id }) => world.dataAssets.get(id))
   const capsules = processes.map(({ capsule_id }) => world.runnables.get(capsule_id))
@@ -118,7 +118,7 @@ function readEntries(given: unknown, key: string, roles: readonly string[]) {
   })
 }
 
-/** What is cloned from an external repository has one commit to pull, once. */
+/** A capsule that is cloned from an external repository has one commit to pull, once. */
 function syncRoutes(): Route[] {
   const synced = new WeakSet<RunnableRecord>()
   return (["capsules", "pipelines"] as const).map((kind) => ({

@@ -1,4 +1,4 @@
-/** The wire's shapes, and the state behind them. Everything here is what a Code Ocean deployment would keep in its database. */
+/** The wire's shapes, and the state of a Code Ocean deployment. */
 
 import type { ReleaseRecord, Version } from "./releaseJob.ts"
 
@@ -161,7 +161,7 @@ export interface User {
   groups: string[]
 }
 
-/** What a token opens: a user's objects, as far as its scopes go. */
+/** The user and the scopes of a token. */
 export interface Access {
   user: User
   scopes: ReadonlySet<Scope>
@@ -172,7 +172,7 @@ export type FileContent = string | { size: number }
 /** Path ("folder/name", without a leading slash) to content. */
 export type Files = Record<string, FileContent>
 
-/** What capsules, pipelines and data assets have in common behind the wire. */
+/** What capsules, pipelines and data assets have in common beside their wire objects. */
 export interface Shared {
   owner: string
   permissions: Permissions
@@ -228,7 +228,7 @@ export interface Clock {
 export interface World {
   clock: Clock
   access: Map<string, Access>
-  /** Capsules and pipelines share one id space, since pipelines answer as capsules too. */
+  /** Capsules and pipelines share one id space, because pipelines can be read as capsules too. */
   runnables: Map<string, RunnableRecord>
   computations: Map<string, ComputationRecord>
   dataAssets: Map<string, DataAssetRecord>
@@ -236,7 +236,7 @@ export interface World {
   releases: Map<string, ReleaseRecord>
   /** When drafts cease to be drafts, in epoch seconds. */
   creations: number[]
-  /** Goes up with every request that may change something, so that what was found can be kept until then. */
+  /** Increases with every request that may change something, so that search results can be cached until then. */
   revision: number
 }
 
@@ -265,7 +265,7 @@ export function createWorld(clock: Clock, access: Map<string, Access>): World {
   }
 }
 
-/** Adds a capsule or pipeline; what is not said about it is empty, and everybody may view it. */
+/** Adds a capsule or pipeline. Omitted values are empty, and everyone may view it by default. */
 export function addRunnable(
   world: World,
   kind: Kind,
@@ -300,7 +300,7 @@ export function addComputation(
   parent.computations.push(wire.id)
 }
 
-/** Adds a data asset; everybody may view it unless its permissions say otherwise. */
+/** Adds a data asset. Everyone may view it unless its permissions say otherwise. */
 export function addDataAsset(world: World, wire: DataAsset, rest: Partial<Omit<DataAssetRecord, "wire">> = {}): void {
   if (rest.creation) world.creations.push(rest.creation.at)
   world.dataAssets.set(wire.id, {

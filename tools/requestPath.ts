@@ -9,9 +9,9 @@ import { readConfig } from "../src/config/config.ts"
 import { createLog } from "../src/log/log.ts"
 import { createGateway } from "../src/server.ts"
 
-/** The way of one request through the source. */
+/** The path of one request through the source. */
 export interface RequestPath {
-  /** The files that hand the request on, from the request handler to undici, in order. */
+  /** The files that pass the request on, from the request handler to undici, in order. */
   spine: string[]
   /** All files of `src` in which functions ran for the request, the response included, with the number of calls. */
   files: { file: string; functions: number; calls: number }[]
@@ -38,7 +38,7 @@ export async function measureRequestPath(): Promise<RequestPath> {
     session.connect()
     await session.post("Profiler.enable")
     await session.post("Profiler.startPreciseCoverage", { callCount: true, detailed: true })
-    // The first coverage counts from the start, and each further one from the one before.
+    // The first coverage counts from the start, and each later one from the one before.
     await session.post("Profiler.takePreciseCoverage")
     await ask(url)
     const { result } = await session.post("Profiler.takePreciseCoverage")

@@ -8,18 +8,18 @@ const config: CodegenConfig = {
   generates: {
     "src/generated/": {
       preset: "client",
-      // Persisted operations are answered as they are written down: what a cache needs must stand in them.
+      // Persisted operations are executed unchanged, so they must contain the fields that a cache needs.
       documentTransforms: [addTypenameSelectionDocumentTransform],
       presetConfig: {
         fragmentMasking: false,
-        // Writes persisted-documents.json, which the gateway's PERSISTED_OPERATIONS takes.
+        // Writes persisted-documents.json, for the gateway's PERSISTED_OPERATIONS.
         persistedDocuments: { hashAlgorithm: "sha256" },
       },
       config: {
         useTypeImports: true,
         strictScalars: true,
         scalars: {
-          // ISO 8601 text; as input, a bare date will do.
+          // ISO 8601 text. As input, a date without a time is allowed.
           DateTime: "string",
           // Exact: the gateway sends no size above 2^53.
           ByteCount: "number",
@@ -27,9 +27,9 @@ const config: CodegenConfig = {
         },
       },
     },
-    // Which objects an interface or a union may be, for Apollo Client.
+    // The possible types of interfaces and unions, for Apollo Client.
     "src/generated/possibleTypes.ts": { plugins: ["fragment-matcher"] },
-    // The same for urql, whose cache wants to know of all types.
+    // The same for urql, whose cache needs all types.
     "src/generated/introspection.ts": { plugins: ["./codegen/introspection.ts"] },
     // The types without an id, which both caches keep inside their parents.
     "src/generated/embeddedTypes.ts": { plugins: ["./codegen/embeddedTypes.ts"] },

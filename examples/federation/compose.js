@@ -1,5 +1,5 @@
-// Composes the schemas of both subgraphs into supergraph.graphql, which routers read. Each is asked for its schema, unless a
-// file is named that holds it: a gateway in production doesn't tell.
+// Composes the schemas of both subgraphs into supergraph.graphql, which routers read. Reads the schema of each
+// from its server, or from a file if one is given: a gateway in production does not return its schema.
 import { readFile, writeFile } from "node:fs/promises"
 import { composeServices } from "@apollo/composition"
 import { parse } from "graphql"

@@ -1,4 +1,4 @@
-// The second subgraph: what was tried with which capsule. It knows of a capsule only the id.
+// The second subgraph: experiments and their capsules. Of a capsule it has only the id.
 import { ApolloServer } from "@apollo/server"
 import { startStandaloneServer } from "@apollo/server/standalone"
 import { buildSubgraphSchema } from "@apollo/subgraph"

@@ -1,7 +1,7 @@
 /**
- * Which of the client's headers go on to a subgraph: the caller's Code Ocean token is the gateway's business alone.
+ * The client's headers that are passed on to a subgraph. Only the gateway gets the caller's Code Ocean token.
  * @param name the subgraph's name
- * @param received the client's headers, their names in small letters
+ * @param received the client's headers, with names in lower case
  */
 export function headersFor(name, received) {
   if (name !== "codeocean") return {}

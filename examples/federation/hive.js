@@ -2,7 +2,7 @@
 import { defineConfig } from "@graphql-hive/gateway"
 import { headersFor } from "./headers.js"
 
-// What an operation may cost at the most, by the weights that the subgraphs give their fields.
+// The maximum cost of an operation, by the weights of the subgraphs' fields.
 const maxCost = process.env.MAX_COST
 
 export const gatewayConfig = defineConfig({

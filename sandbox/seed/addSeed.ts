@@ -7,8 +7,8 @@ import { addPipelines } from "./pipelines.ts"
 import { addReleases } from "./releases.ts"
 
 /**
- * Adds the named cast to a world; `documentedOnly` leaves out those with values that the documentation doesn't know. What
- * runs or is being made starts when the world does.
+ * Adds the seeded objects to a world. `documentedOnly` leaves out those with undocumented values. Runs in progress and drafts
+ * start when the world does.
  */
 export function addSeed(world: World, documentedOnly: boolean): void {
   addDataAssets(world)

@@ -5,13 +5,13 @@ import { headers, url } from "./gateway.ts"
 import { embeddedTypes } from "./generated/embeddedTypes.ts"
 import generated from "./generated/possibleTypes.ts"
 
-/** Pages of one search go together; of another search, they don't. */
+/** Pages of one search are joined, and those of different searches are not. */
 const pages = () =>
   relayStylePagination((args) => Object.keys(args ?? {}).filter((name) => !/^(first|after)$/.test(name)))
 
 /**
- * @param fetch what sends requests, if not the platform's own
- * @param links what requests pass before they are sent
+ * @param fetch sends the requests; by default the platform's own
+ * @param links Apollo links before the HTTP link
  */
 export function createApolloClient({
   fetch,
@@ -22,15 +22,15 @@ export function createApolloClient({
 } = {}) {
   return new ApolloClient({
     link: ApolloLink.from([...links, new HttpLink({ uri: url, headers, ...(fetch && { fetch }) })]),
-    // For gateways with INCREMENTAL_DELIVERY: the form in which they send what @defer puts off.
+    // The format of deferred parts, for gateways with INCREMENTAL_DELIVERY.
     incrementalHandler: new Defer20220824Handler(),
     cache: new InMemoryCache({
       possibleTypes: generated.possibleTypes,
       typePolicies: {
-        // Two queries may select different fields of one panel: keep both, where the later would replace the earlier.
+        // Two queries may select different fields of one panel. Merging keeps both.
         ...Object.fromEntries(embeddedTypes.map((name) => [name, { merge: true }])),
         Query: { fields: { searchCapsules: pages(), searchPipelines: pages(), searchDataAssets: pages() } },
-        // What both runnables have in common.
+        // Capsules and pipelines have these in common.
         Runnable: { fields: { computations: pages() } },
         DataAsset: { fields: { attachedTo: pages(), attachedToPipelines: pages() } },
       },

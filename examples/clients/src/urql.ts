@@ -6,8 +6,8 @@ import { embeddedTypes } from "./generated/embeddedTypes.ts"
 import schema from "./generated/introspection.ts"
 
 /**
- * @param fetch what sends requests, if not the platform's own
- * @param exchanges what requests pass before they are sent
+ * @param fetch sends the requests; by default the platform's own
+ * @param exchanges urql exchanges before the fetch exchange
  */
 export function createUrqlClient({
   fetch,
@@ -21,13 +21,13 @@ export function createUrqlClient({
     url,
     fetchOptions: { headers },
     preferGetMethod: false,
-    // Subscriptions come as server-sent events on the same address.
+    // Subscriptions use server-sent events on the same URL.
     fetchSubscriptions: true,
     ...(fetch && { fetch }),
     exchanges: [
       cacheExchange({
         schema,
-        // What the cache does anyway with objects that have no id. Said here, it prints no warning in development.
+        // The default for objects without an id. Naming them prevents warnings in development.
         keys: Object.fromEntries(embeddedTypes.map((name) => [name, () => null])),
         resolvers: {
           Query: { searchCapsules: pages, searchPipelines: pages, searchDataAssets: pages },

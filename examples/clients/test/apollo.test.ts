@@ -9,7 +9,7 @@ import { countedFetch } from "./countedFetch.ts"
 
 const capsulesOf = (data: CapsulePageQuery | undefined) => data?.searchCapsules?.edges.map(({ node }) => node) ?? []
 
-/** The first result of a watched page that has so many capsules. */
+/** The first result of a watched page with so many capsules. */
 const shown = (page: ObservableQuery<CapsulePageQuery, CapsulePageQueryVariables>, count: number) =>
   firstValueFrom(
     page.pipe(

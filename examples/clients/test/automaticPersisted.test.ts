@@ -10,7 +10,7 @@ import { countedFetch } from "./countedFetch.ts"
 
 const sha256 = (text: string) => createHash("sha256").update(text).digest("hex")
 
-/** A query of a name that the gateway can't remember. */
+/** A query with a new name, which the gateway has not stored. */
 const newQuery = (client: string) =>
   gql`query ${client}${Date.now()} { searchCapsules(first: 1) { nodes { id name } } }`
 

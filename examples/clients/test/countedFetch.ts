@@ -1,4 +1,4 @@
-/** A fetch that notes what it sends and what comes back. */
+/** A fetch that records its requests and responses. */
 export function countedFetch() {
   const sent: { method: string; hasText: boolean }[] = []
   // biome-ignore lint/suspicious/noExplicitAny: an answer has any shape.

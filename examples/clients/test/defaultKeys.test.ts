@@ -13,13 +13,13 @@ import { countedFetch } from "./countedFetch.ts"
 
 const textOf = (query: GraphQLTaggedNode) => gql(getRequest(query).params.text ?? "")
 
-/** What clients warn of in development. */
+/** The warnings of clients in development. */
 function warningsOf({ mock }: TestContext) {
   const calls = [mock.method(console, "warn", () => {}), mock.method(console, "error", () => {})]
   return () => calls.flatMap(({ mock }) => mock.calls.map((call) => call.arguments.join(" ")))
 }
 
-/** Fails if the answer has no objects that a cache could take for one another. */
+/** Fails if the response has no objects that a cache could confuse. */
 function assertAmbiguous(answer: unknown) {
   for (const name of ["dataAssetId", "categoryId"]) {
     const valuesById = new Map<string, Set<string>>()

@@ -24,7 +24,7 @@ import { createRelayEnvironment } from "../src/relay/environment.ts"
 import { capsulesPage, renameRun } from "../src/relay/operations.ts"
 import { countedFetch } from "./countedFetch.ts"
 
-/** The page as its components see it, read from Relay's store. */
+/** The page's data from Relay's store, as its components get it. */
 async function openPage(first: number) {
   const { fetch, sent, answers } = countedFetch()
   const environment = createRelayEnvironment(fetch)

@@ -2,7 +2,7 @@ import { registerHooks } from "node:module"
 import { fileURLToPath } from "node:url"
 import { transformSync } from "@babel/core"
 
-/** Does for tests in Node what an app's bundler does: Relay's Babel plugin puts what relay-compiler wrote in the place of graphql`…`. */
+/** Replaces graphql`…` by the output of relay-compiler, with Relay's Babel plugin, as an app's bundler does. */
 registerHooks({
   resolve: (specifier, context, next) => next(specifier.endsWith(".graphql") ? `${specifier}.ts` : specifier, context),
   load(address, context, next) {

@@ -1,7 +1,7 @@
 import { Environment, Network, RecordSource, Store } from "relay-runtime"
 import { headers, url } from "../gateway.ts"
 
-/** @param fetch what sends requests, if not the platform's own */
+/** @param fetch sends the requests; by default the platform's own */
 export function createRelayEnvironment(fetch = globalThis.fetch) {
   return new Environment({
     network: Network.create(async ({ text }, variables) => {

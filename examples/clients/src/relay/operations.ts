@@ -15,7 +15,7 @@ export const renameRun = graphql`
   }
 `
 
-/** Objects that are shown in several places, each time with other values beside their ids. */
+/** Objects that are selected in several places, each time with other fields beside their ids. */
 export const runsAndPanels = graphql`
   query operationsRunsAndPanelsQuery {
     searchCapsules(first: 100) {

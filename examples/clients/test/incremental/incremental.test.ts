@@ -22,7 +22,7 @@ const listLater = gql`
   }
 `
 
-/** The titles of a page's panels, as far as they have come. */
+/** The titles of a page's panels, as far as they have arrived. */
 const titles = ({ searchCapsules: { edges } }: Page) => edges.flatMap(({ node }) => node.appPanel?.general.title ?? [])
 
 test("Apollo Client shows a page at once and what is deferred when it comes", async () => {
