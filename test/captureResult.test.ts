@@ -582,6 +582,19 @@ describe("permissions of a draft", () => {
     })
   })
 
+  test.each([
+    ["were set", { afterwards: "reset" }, [{ status: "DONE" }, { status: "DONE", failure: null }]],
+    ["were not set", "reset", [{ status: "DONE" }, { status: "FAILED", failure: { code: "UPSTREAM_UNAVAILABLE" } }]],
+  ] as const)("permissions whose response is lost are read back: they %s", async (_what, failure, steps) => {
+    const { capture, pass, sandbox, shared } = await start()
+    const following = await capture({ computationId: seed.countedCells, permissions: forGrace })
+    await until(following, ({ dataAsset }) => dataAsset)
+    sandbox.failNext("POST /data_assets/*/permissions", failure)
+    await pass(11, 2)
+    expect((await following.rest()).at(-1)?.data.captureResult.steps).toMatchObject(steps)
+    expect(shared()).toHaveLength(1)
+  })
+
   test("a data asset whose creation fails gets no permissions, and the step says so", async () => {
     const { capture, pass, shared } = await start()
     const target = { aws: { bucket: "missing-bucket" } }

@@ -170,9 +170,10 @@ function shareOnce(context: Context, dataAsset: rest.DataAsset, request: Capture
   const share = async (own: Context): Promise<Failure | undefined> => {
     if (!wasReady) await untilReady(own, id, polling)
     own.reset()
-    await sendPermissions(own, "data_assets", id, permissions)
+    const lost = await sendPermissions(own, "data_assets", id, permissions).then(() => undefined, unknownOutcome)
     own.reset()
-    return checkPermissions(own, id, permissions)
+    const failure = await checkPermissions(own, id, permissions)
+    return failure && (lost ?? failure)
   }
   const key = ["captureResult permissions", id]
   const step = context.runToCompletion(key, permissions, async (own): Promise<Step> => {
@@ -183,6 +184,13 @@ function shareOnce(context: Context, dataAsset: rest.DataAsset, request: Capture
   })
   // Rejects if the caller has too many tasks.
   return step.catch((error) => ({ step: "set_permissions", status: "failed", failure: toFailure(error) as Failure }))
+}
+
+/** The failure of a write that may have taken effect. Throws the error of any other. */
+function unknownOutcome(error: unknown): Failure {
+  const failure = toFailure(error)
+  if (failure?.outcomeUnknown !== true) throw error
+  return failure
 }
 
 /** The error as data. One that is a bug is logged and masked. */
