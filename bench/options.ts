@@ -4,7 +4,7 @@ import { growth, type Query, queries } from "./queries.ts"
 /** A mistake on the command line. Only its message is printed. */
 export class OptionError extends Error {}
 
-export const serverNames = ["limit", "gateway", "mercurius", "apollo", "yoga", "hive"] as const
+export const serverNames = ["limit", "sockets", "gateway", "mercurius", "apollo", "yoga", "hive"] as const
 
 export interface Options {
   /** The git revision to compare with. */

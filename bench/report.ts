@@ -12,6 +12,8 @@ export interface Cell {
   p99: number
   /** CPU milliseconds per operation. */
   cpuMs: number
+  /** Memory that JavaScript allocated per operation. */
+  allocatedKb: number
   rssMb: number
   /** REST calls per operation. */
   calls: number
@@ -109,10 +111,11 @@ export function report(
       "p50 ms",
       "p99 ms",
       "REST calls",
+      "kB allocated",
       "RSS MB",
       "upstream busy",
     ]),
-    row(["---", "---", ...Array(8).fill("---:")]),
+    row(["---", "---", ...Array(9).fill("---:")]),
   )
   for (const { name: query } of asked) {
     for (const server of names) {
@@ -130,6 +133,7 @@ export function report(
           short(mid(({ p50 }) => p50)),
           short(mid(({ p99 }) => p99)),
           mid(({ calls }) => calls).toFixed(1),
+          short(mid(({ allocatedKb }) => allocatedKb)),
           mid(({ rssMb }) => rssMb).toFixed(0),
           `${(100 * mid(({ busy }) => busy)).toFixed(0)} %`,
         ]),

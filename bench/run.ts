@@ -4,27 +4,24 @@ import { statSync } from "node:fs"
 import { type AddressInfo, createServer } from "node:net"
 import { setTimeout as sleep } from "node:timers/promises"
 import { fileURLToPath, pathToFileURL } from "node:url"
-import { isDeepStrictEqual } from "node:util"
-import type { Load, Loaded } from "./load.ts"
+import { check, post, supportedBy } from "./check.ts"
+import { documents } from "./documents.ts"
+import type { Load, Loaded, Prepared } from "./load.ts"
 import { OptionError, type Options, readOptions } from "./options.ts"
-import { type Query, queries } from "./queries.ts"
+import type { Query } from "./queries.ts"
 import { type Cell, comparison, report } from "./report.ts"
 import { type Checkout, checkOut, checkoutAt } from "./revision.ts"
-import { hiveQueries } from "./servers/hive.queries.ts"
 
 /** The gateway as `npm start` runs it in production, with its limits. Two of them are too high to be reached. */
 const gateway = { CALLER_REQUESTS_PER_SECOND: "1000000", EVENT_LOOP_LAG_MS: "60000" }
 
-/** The query in the form for this server. Undefined if its schema does not support it. */
-function wordedFor(server: string, query: Query): (Query & { asOurs?: (answer: unknown) => unknown }) | undefined {
-  if (server !== "hive") return query
-  const own = hiveQueries[query.name]
-  return own && { ...query, ...own }
-}
-
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url))
 const tokens = Array.from({ length: 64 }, (_, n) => `cop_bench_${n}`)
+const [token] = tokens as [string]
 const atOnce = 32
+
+/** The gateway's own flag for the young generation. The other servers are faster with it, too. */
+const peerFlags = ["--max-semi-space-size=128"]
 
 /** In a comparison: how often the load alternates there and back (A B B A). */
 const alternations = 2
@@ -40,6 +37,13 @@ interface Server {
   startMs: number
 }
 
+/** What a server's process has used since its start. */
+interface Probed {
+  cpuMs: number
+  allocatedKb: number
+  rssMb: number
+}
+
 interface Bench {
   options: Options
   /** The checkouts of the gateways to measure, by server. */
@@ -47,9 +51,13 @@ interface Bench {
   upstream: ChildProcess
   upstreamUrl: string
   client: ChildProcess
-  /** The size of the correct response in bytes, by server and query. */
-  sizes: Map<string, number>
+  /** The requests of each query for each server. */
+  prepared: Map<Query, Map<string, Prepared[]>>
 }
+
+/** Whether the server needs only the gateway's packages. */
+const needsNoPeers = (name: string, gateways: Bench["gateways"]) =>
+  name === "limit" || name === "sockets" || gateways.has(name)
 
 /** The other servers have their own package, so that they are not dependencies of the gateway. */
 function installPeers(): void {
@@ -100,15 +108,6 @@ async function ask<T>(child: ChildProcess, question: unknown = "how are you"): P
   return answer as T
 }
 
-const post = (url: string, { query, variables }: Query) =>
-  fetch(`${url}/graphql`, {
-    method: "POST",
-    headers: { "content-type": "application/json", authorization: `Basic ${btoa(`${tokens[0]}:`)}` },
-    body: JSON.stringify({ query, variables }),
-  })
-
-const typename = queries.find(({ name }) => name === "Q4") as Query
-
 async function startServer(name: string, { gateways, upstreamUrl, options }: Bench): Promise<Server> {
   const port = await freePort()
   const url = `http://127.0.0.1:${port}`
@@ -124,47 +123,25 @@ async function startServer(name: string, { gateways, upstreamUrl, options }: Ben
   const probe = ["--import", pathToFileURL(here("probe.ts")).href]
   const child = checkout
     ? start(checkout.main, env, [...probe, ...checkout.flags])
-    : start(here(`servers/${name}.ts`), env, probe)
+    : start(here(`servers/${name}.ts`), env, [...probe, ...peerFlags])
   for (;;) {
-    const response = await post(url, typename).catch(() => undefined)
+    const response = await post(url, JSON.stringify({ query: documents.typename }), token).catch(() => undefined)
     if (response?.ok) break
     if (performance.now() - begun > 30_000)
-      throw new Error(`${name} did not respond to ${typename.what} within 30 seconds`)
+      throw new Error(`${name} did not respond to \`${documents.typename}\` within 30 seconds`)
     await sleep(5)
   }
   return { name, url, process: child, startMs: performance.now() - begun }
 }
 
-/** The response without the values that may differ between servers: a cursor only has to be present. */
-function comparable(answer: unknown): unknown {
-  return JSON.parse(JSON.stringify(answer), (key, value) => (key === "endCursor" ? typeof value : value))
-}
-
-/** Sends every query to every server. Throws unless all return the same data with the minimum number of calls. */
-async function check(servers: readonly Server[], asked: readonly Query[], { upstream, sizes }: Bench): Promise<void> {
-  for (const query of asked) {
-    let expected: unknown
-    for (const server of servers) {
-      const worded = wordedFor(server.name, query)
-      if (worded === undefined) continue
-      // Some servers compile a query after its first response, so the second response is checked.
-      await (await post(server.url, worded)).text()
-      await ask(upstream)
-      const text = await (await post(server.url, worded)).text()
-      const { calls } = await ask<{ calls: number }>(upstream)
-      const { asOurs = (same) => same } = worded
-      const answer = comparable(asOurs(JSON.parse(text)))
-      expected ??= answer
-      if (!isDeepStrictEqual(answer, expected)) {
-        throw new Error(
-          `${server.name} responds to ${query.name} differently from ${servers[0]?.name}: ${text.slice(0, 500)}`,
-        )
-      }
-      if (calls < query.calls)
-        throw new Error(`${server.name} made ${calls} calls for ${query.name}, which needs ${query.calls}`)
-      sizes.set(`${server.name} ${query.name}`, Buffer.byteLength(text))
-    }
-  }
+/** Checks that all servers return the same data for these queries, and stores the requests for each server. */
+async function prepare(
+  servers: readonly Server[],
+  asked: readonly Query[],
+  { upstream, prepared }: Bench,
+): Promise<void> {
+  const countCalls = async () => (await ask<{ calls: number }>(upstream)).calls
+  for (const query of asked) prepared.set(query, await check(servers, query, token, countCalls))
 }
 
 /** Lets the client send one query to the server for this time, and at least this number of times. */
@@ -172,25 +149,17 @@ async function measure(
   server: Server,
   query: Query,
   { seconds, least }: Pick<Load, "seconds" | "least">,
-  { options, upstream, client, sizes }: Bench,
+  { options, upstream, client, prepared }: Bench,
 ): Promise<Cell | undefined> {
-  const worded = wordedFor(server.name, query)
-  if (worded === undefined) return undefined
-  const load: Load = {
-    url: server.url,
-    body: JSON.stringify({ query: worded.query, variables: worded.variables }),
-    tokens: query.equal ? tokens.slice(0, 1) : tokens,
-    atOnce,
-    inWaves: query.equal ?? false,
-    seconds,
-    least,
-    bytes: sizes.get(`${server.name} ${query.name}`) ?? 0,
-    acceptEncoding: options.acceptEncoding,
-  }
+  const requests = prepared.get(query)?.get(server.name)
+  if (requests === undefined) return undefined
+  const { url } = server
+  const { burst } = query
+  const load: Load = { url, requests, tokens, atOnce, burst, seconds, least, acceptEncoding: options.acceptEncoding }
   await ask(upstream)
-  const before = await ask<{ cpuMs: number }>(server.process)
+  const before = await ask<Probed>(server.process)
   const loaded = await ask<Loaded>(client, load)
-  const { cpuMs, rssMb } = await ask<{ cpuMs: number; rssMb: number }>(server.process)
+  const { cpuMs, allocatedKb, rssMb } = await ask<Probed>(server.process)
   const { calls, busy } = await ask<{ calls: number; busy: number }>(upstream)
   const { operations, wrong } = loaded
   if (wrong > 0) throw new Error(`${server.name} sent ${wrong} wrong responses of ${operations} to ${query.name}`)
@@ -199,11 +168,15 @@ async function measure(
     server: server.name,
     query: query.name,
     cpuMs: (cpuMs - before.cpuMs) / operations,
+    allocatedKb: (allocatedKb - before.allocatedKb) / operations,
     rssMb,
     calls: calls / operations,
     busy,
   }
 }
+
+/** The minimum of operations in a measurement. */
+const leastOf = ({ burst }: Query) => (burst === undefined ? atOnce : 1)
 
 const rotated = <T>(list: readonly T[], by: number): T[] => list.map((_, n) => list[(n + by) % list.length] as T)
 
@@ -212,14 +185,14 @@ async function measureRounds(names: readonly string[], bench: Bench): Promise<vo
   const { rounds: count, seconds, queries: asked } = bench.options
   const servers: Server[] = []
   for (const name of names) servers.push(await startServer(name, bench))
-  await check(servers, asked, bench)
+  await prepare(servers, asked, bench)
   const rounds: Cell[][] = []
   // The first round is for warming up, and is not counted.
   for (let round = 0; round <= count; round++) {
     const cells: Cell[] = []
     for (const query of asked) {
       for (const server of rotated(servers, round)) {
-        const cell = await measure(server, query, { seconds, least: atOnce }, bench)
+        const cell = await measure(server, query, { seconds, least: leastOf(query) }, bench)
         if (cell !== undefined) cells.push(cell)
       }
     }
@@ -229,6 +202,19 @@ async function measureRounds(names: readonly string[], bench: Bench): Promise<vo
   if (rounds.length > 0) console.log(report(rounds, servers, asked))
 }
 
+/** The queries that the revision supports. Prints a line for each of the others. */
+async function queriesFor(revision: string, names: readonly string[], bench: Bench): Promise<Query[]> {
+  const servers: Server[] = []
+  for (const name of names) servers.push(await startServer(name, bench))
+  const prepareOne = (query: Query) => prepare(servers, [query], bench)
+  const { supported, unsupported } = await supportedBy(revision, bench.options.queries, prepareOne)
+  for (const { query, error } of unsupported)
+    console.log(`${query.name} is left out, because ${revision} responds with an error: ${error}\n`)
+  await Promise.all(servers.map((server) => stop(server.process)))
+  if (supported.length === 0) throw new OptionError(`--compare: ${revision} supports none of these queries`)
+  return supported
+}
+
 /**
  * Measures every query on every server in rounds, with new processes each time. Two processes with the same code can differ in speed
  * for their whole lifetime, more so if they run several queries. The load alternates between them in short slices. Both get equally
@@ -236,7 +222,8 @@ async function measureRounds(names: readonly string[], bench: Bench): Promise<vo
  * the figures.
  */
 async function compare(names: readonly string[], bench: Bench): Promise<boolean> {
-  const { rounds: count, seconds, queries: asked } = bench.options
+  const { rounds: count, seconds } = bench.options
+  const asked = await queriesFor(names[1] as string, names, bench)
   const rounds: Cell[][] = []
   let servers: Server[] = []
   for (let round = 1; round <= count; round++) {
@@ -244,10 +231,10 @@ async function compare(names: readonly string[], bench: Bench): Promise<boolean>
     for (const query of asked) {
       servers = []
       for (const name of rotated(names, round)) servers.push(await startServer(name, bench))
-      await check(servers, [query], bench)
+      await prepare(servers, [query], bench)
       const operations = (share: number) => ({
         seconds: 0,
-        least: Math.max(atOnce, Math.ceil(share * seconds * query.perSecond)),
+        least: Math.max(leastOf(query), Math.ceil(share * seconds * query.perSecond)),
       })
       for (const server of servers) await measure(server, query, operations(warmUp), bench)
       const thereAndBack = [...servers, ...servers.toReversed()]
@@ -272,13 +259,14 @@ async function compare(names: readonly string[], bench: Bench): Promise<boolean>
 async function soak(minutes: number, bench: Bench): Promise<void> {
   const { queries: asked, seconds } = bench.options
   const server = await startServer("gateway", bench)
-  await check([server], asked, bench)
+  await prepare([server], asked, bench)
   console.log("| minute | operations | RSS MB |\n| ---: | ---: | ---: |")
   for (let minute = 1; minute <= minutes; minute++) {
     const end = performance.now() + 60_000
     const cells: Cell[] = []
     while (performance.now() < end) {
-      for (const query of asked) cells.push((await measure(server, query, { seconds, least: atOnce }, bench)) as Cell)
+      for (const query of asked)
+        cells.push((await measure(server, query, { seconds, least: leastOf(query) }, bench)) as Cell)
     }
     const operations = cells.reduce((sum, cell) => sum + cell.operations, 0)
     console.log(`| ${minute} | ${operations} | ${cells.at(-1)?.rssMb.toFixed(0)} |`)
@@ -297,12 +285,12 @@ async function main(): Promise<void> {
     gateways.set(`gateway@${revision}`, other)
     names.unshift(...gateways.keys())
   }
-  if (names.some((name) => name !== "limit" && !gateways.has(name))) installPeers()
+  if (names.some((name) => !needsNoPeers(name, gateways))) installPeers()
   const upstreamPort = await freePort()
   const upstream = start(here("upstream.ts"), { PORT: upstreamPort })
   await once(upstream, "message")
   const upstreamUrl = `http://127.0.0.1:${upstreamPort}`
-  const bench = { options, gateways, upstream, upstreamUrl, client: start(here("load.ts"), {}), sizes: new Map() }
+  const bench = { options, gateways, upstream, upstreamUrl, client: start(here("load.ts"), {}), prepared: new Map() }
   if (options.soak !== undefined) await soak(options.soak, bench)
   else if (revision !== undefined) process.exitCode = (await compare([...new Set(names)], bench)) ? 1 : 0
   else await measureRounds(names, bench)

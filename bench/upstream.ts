@@ -3,11 +3,11 @@ import { performance } from "node:perf_hooks"
 import { idOf } from "./queries.ts"
 
 /**
- * A simulated Code Ocean that takes very little CPU. Every response is prepared before the first request. The HTTP parser supports only
+ * A simulated Code Ocean that takes very little CPU. Every response is prepared before the measurement. The HTTP parser supports only
  * what these clients send: one request at a time on a connection, and bodies with a length. Calls without credentials are rejected, so
  * that no server can gain time by omitting them. It answers each message of its parent with its counts.
  */
-const capsules = Array.from({ length: 1000 }, (_, n) => ({
+const capsules = Array.from({ length: 1100 }, (_, n) => ({
   id: idOf("capsule", n),
   created: 1_700_000_000 + n,
   name: `Capsule ${n}`,
@@ -23,7 +23,7 @@ const capsules = Array.from({ length: 1000 }, (_, n) => ({
   tags: ["ecephys", "sorting", `batch-${n % 20}`],
   cloned_from_url: "https://git.example.org/analysis/spike-sorting.git",
   original_capsule: {
-    id: idOf("capsule", (n + 1) % 1000),
+    id: idOf("capsule", (n + 1) % 1100),
     major_version: 1,
     minor_version: 0,
     name: "Origin",
@@ -114,12 +114,21 @@ for (const [n, capsule] of capsules.entries()) {
   answers.set(`PATCH /api/v1/capsules/${capsule.id}/archive?archive=true`, done)
 }
 for (let n = 0; n < 40; n++) answers.set(`GET /api/v1/data_assets/${idOf("asset", n)}`, ok(asset(n)))
-const pages = new Map(
-  [50, 100, 300, 1000].map((limit) => {
-    const has_more = limit < capsules.length
-    return [limit, ok({ has_more, ...(has_more && { next_token: String(limit) }), results: capsules.slice(0, limit) })]
-  }),
-)
+
+/** The responses to searches by request body. Each is made for the first such request, before the measurement. */
+const searches = new Map<string, Buffer>()
+
+function search(body: string): Buffer {
+  const { limit = 100, offset, next_token, query = "" } = JSON.parse(body)
+  const ids = new Set(Array.from(query.matchAll(/\bid:(\S+)/g), ([, id]) => id))
+  const found = ids.size === 0 ? capsules : capsules.filter(({ id }) => ids.has(id))
+  const start = Number(next_token ?? offset ?? 0)
+  const end = start + limit
+  const has_more = end < found.length
+  const page = ok({ has_more, ...(has_more && { next_token: String(end) }), results: found.slice(start, end) })
+  searches.set(body, page)
+  return page
+}
 
 let calls = 0
 let idleAt = performance.eventLoopUtilization()
@@ -129,7 +138,7 @@ function reply(head: string, body: string): Buffer {
   if (!/\r\nauthorization: basic ./i.test(head)) return unauthorized
   const line = head.slice(0, head.indexOf(" HTTP/1.1"))
   if (line !== "POST /api/v1/capsules/search") return answers.get(line) ?? unknown
-  return pages.get(Number(/"limit":(\d+)/.exec(body)?.[1])) ?? unknown
+  return searches.get(body) ?? search(body)
 }
 
 function serve(socket: Socket): void {

@@ -1,12 +1,15 @@
 import { execFile, execFileSync, spawn } from "node:child_process"
 import { once } from "node:events"
 import { mkdtempSync, readdirSync, rmSync } from "node:fs"
+import { createServer } from "node:http"
+import type { AddressInfo } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { promisify } from "node:util"
 import { expect, onTestFinished, test } from "vitest"
+import { check, supportedBy } from "../bench/check.ts"
 import { readOptions } from "../bench/options.ts"
-import { queries } from "../bench/queries.ts"
+import { type Query, queries } from "../bench/queries.ts"
 import { type Cell, comparison } from "../bench/report.ts"
 import { estimate, tQuantile } from "../bench/statistics.ts"
 
@@ -43,6 +46,7 @@ function rounds(pairs: readonly (readonly [number, number])[]): Cell[][] {
     p50: 1,
     p99: 1,
     cpuMs,
+    allocatedKb: 1,
     rssMb: 100,
     calls: 0,
     busy: 0,
@@ -50,17 +54,73 @@ function rounds(pairs: readonly (readonly [number, number])[]): Cell[][] {
   return pairs.map(([now, then]) => [cell("gateway", now), cell("gateway@main", then)])
 }
 
+const q4 = queries.filter(({ name }) => name === "Q4")
+
 const compared = (pairs: readonly (readonly [number, number])[]) =>
-  comparison(
-    rounds(pairs),
-    ["gateway", "gateway@main"],
-    queries.filter(({ name }) => name === "Q4"),
-  )
+  comparison(rounds(pairs), ["gateway", "gateway@main"], q4)
 
 test("the benchmark still runs: its queries, hand-written server and checks fit the gateway", async () => {
-  const options = ["--servers", "limit,gateway", "--rounds", "0", "--seconds", "0"]
+  const options = ["--servers", "limit,sockets,gateway", "--rounds", "0", "--seconds", "0"]
   const { stderr } = await promisify(execFile)(process.execPath, ["bench/run.ts", ...options])
   expect(stderr).toContain("All servers return the same data")
+})
+
+/** A server that returns a list in pages of two items. Its cursors contain its name, and skip this many items. */
+async function listServer(name: string, { skips = 0, error }: { skips?: number; error?: string } = {}) {
+  const server = createServer(async (request, response) => {
+    const { variables } = JSON.parse(Buffer.concat(await request.toArray()).toString())
+    const after = Number((variables?.after ?? `${name}0`).slice(name.length))
+    const edges = [1, 2].map((n) => ({ cursor: `${name}${after + n + skips}`, node: { id: after + n } }))
+    const data = { searchCapsules: { edges, pageInfo: { endCursor: edges[1]?.cursor } } }
+    response.setHeader("content-type", "application/json")
+    response.end(JSON.stringify(error === undefined ? { data } : { errors: [{ message: error }] }))
+  })
+  server.listen(0, "127.0.0.1")
+  await once(server, "listening")
+  onTestFinished(() => void server.close())
+  return { name, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` }
+}
+
+const listQuery: Query = {
+  name: "L",
+  what: "a list",
+  requests: [{ query: "{ list }" }],
+  calls: 0,
+  perSecond: 1,
+  afterCursors: ({ searchCapsules }) => [
+    { query: "{ list }", variables: { after: searchCapsules.pageInfo.endCursor } },
+  ],
+}
+const noCalls = async () => 0
+
+test("servers with different cursors pass the check of the benchmark if the same items follow", async () => {
+  const servers = [await listServer("a"), await listServer("bbb")]
+  const prepared = await check(servers, listQuery, "token", noCalls)
+  expect([...prepared.keys()]).toEqual(["a", "bbb"])
+})
+
+test("a server with other items after its cursors fails the check of the benchmark", async () => {
+  const servers = [await listServer("a"), await listServer("b", { skips: 1 })]
+  await expect(check(servers, listQuery, "token", noCalls)).rejects.toThrow(
+    "b returns other items after the cursors of L than a",
+  )
+})
+
+test("the benchmark requests each page with the cursor that the same server returned for the page before", async () => {
+  const query: Query = { ...listQuery, pages: { from: 2, to: 3 } }
+  const prepared = await check([await listServer("a"), await listServer("b")], query, "token", noCalls)
+  const sent = (server: string) => prepared.get(server)?.map(({ body }) => JSON.parse(body).variables.after)
+  expect(sent("a")).toEqual(["a2", "a4"])
+  expect(sent("b")).toEqual(["b2", "b4"])
+})
+
+test("a comparison leaves out the queries to which the other revision responds with an error", async () => {
+  const servers = [await listServer("new"), await listServer("old", { error: "no such field" })]
+  const prepare = async (query: Query) => void (await check(servers, query, "token", noCalls))
+  const { supported, unsupported } = await supportedBy("old", [listQuery], prepare)
+  expect(supported).toEqual([])
+  expect(unsupported).toEqual([{ query: listQuery, error: expect.stringContaining("no such field") }])
+  await expect(supportedBy("new", [listQuery], prepare)).rejects.toThrow("no such field")
 })
 
 test.runIf(isRepository())(
@@ -139,7 +199,7 @@ test("measurements of one round count by their operations", () => {
     [2, 1],
   ])
   const more = first.map((cell) => ({ ...cell, operations: 300, cpuMs: 1 }))
-  const { text } = comparison([[...first, ...more], second], ["gateway", "gateway@main"], [queries[3]!])
+  const { text } = comparison([[...first, ...more], second], ["gateway", "gateway@main"], q4)
   expect(text).toContain("1.250 to 2.000")
 })
 
@@ -156,7 +216,7 @@ test.each([
   [["--seconds=-1"], /--seconds .*"-1"/],
   [["--seconds", ""], /--seconds .*""/],
   [["--soak", "long"], /--soak .*"long"/],
-  [["--servers", "limit,gatewy"], /--servers: no server "gatewy". There are limit, gateway/],
+  [["--servers", "limit,gatewy"], /--servers: no server "gatewy". There are limit, sockets, gateway/],
   [["--servers", ","], /--servers is empty/],
   [["--queries", "Q1,Q99"], /--queries: no query "Q99". There are Q1, /],
   [["--compare", ""], /--compare is empty/],

@@ -1,4 +1,5 @@
 import { GraphQLScalarType } from "graphql"
+import { edgesOf, inOrder, offsetOf, pageInfoOf, pageOfList, searchForIds } from "./pages.ts"
 
 /** The part of the schema that the queries need, as SDL with resolvers, for Apollo Server and Mercurius. */
 export const typeDefs = `
@@ -14,9 +15,11 @@ export const typeDefs = `
   type Capsule {
     id: ID! name: String! status: CapsuleStatus! owner: String! slug: String! created: DateTime! lastAccessed: DateTime
     description: String field: String tags: [String!]
+    versions: [Version!]
     appPanel: AppPanel
-    computations(first: Int): ComputationConnection
+    computations(first: Int, after: String): ComputationConnection
   }
+  type Version { majorVersion: Int minorVersion: Int releaseTime: DateTime doi: String }
   type AppPanel { general: AppPanelGeneral parameters: [AppPanelParameter!] dataAssets: [AttachedDataAsset!] }
   type AppPanelGeneral { title: String }
   type AppPanelParameter { name: String type: AppPanelParameterType defaultValue: String }
@@ -25,8 +28,10 @@ export const typeDefs = `
   type Computation {
     id: ID! name: String! state: ComputationState! endStatus: ComputationEndStatus runTime: Int! dataAssets: [AttachedDataAsset!]
   }
-  type ComputationConnection { nodes: [Computation!]! }
-  type CapsuleConnection { nodes: [Capsule!]! pageInfo: PageInfo! }
+  type ComputationConnection { edges: [ComputationEdge!]! nodes: [Computation!]! pageInfo: PageInfo! }
+  type ComputationEdge { cursor: String! node: Computation! }
+  type CapsuleConnection { edges: [CapsuleEdge!]! nodes: [Capsule!]! pageInfo: PageInfo! }
+  type CapsuleEdge { cursor: String! node: Capsule! }
   type PageInfo { hasNextPage: Boolean! endCursor: String }
   input CapsuleOrderInput { field: CapsuleOrderField! direction: OrderDirection! = ASC }
   input ArchiveCapsuleInput { id: ID! archived: Boolean! }
@@ -35,7 +40,8 @@ export const typeDefs = `
   union ArchiveCapsuleResult = ArchiveCapsulePayload | MutationRefused
   type Query {
     capsule(id: ID!): Capsule
-    searchCapsules(first: Int, query: String, orderBy: CapsuleOrderInput): CapsuleConnection!
+    capsules(ids: [ID!]!): [Capsule]!
+    searchCapsules(first: Int, after: String, query: String, orderBy: CapsuleOrderInput): CapsuleConnection!
   }
   type Mutation { archiveCapsule(input: ArchiveCapsuleInput!): ArchiveCapsuleResult }
 `
@@ -65,10 +71,15 @@ export const resolvers = {
   ByteCount: new GraphQLScalarType({ name: "ByteCount", serialize: Number }),
   Query: {
     capsule: (_: unknown, { id }: Json, { rest }: Context) => rest.read(`capsules/${id}`),
-    async searchCapsules(_: unknown, { first, query, orderBy }: Json, { rest }: Context) {
+    async capsules(_: unknown, { ids }: Json, { rest }: Context) {
+      const { results } = await rest.search(searchForIds(ids))
+      return inOrder(results, ids)
+    },
+    async searchCapsules(_: unknown, { first, after, query, orderBy }: Json, { rest }: Context) {
+      const offset = offsetOf(after)
       const order = orderBy && { sort_field: orderBy.field.toLowerCase(), sort_order: orderBy.direction.toLowerCase() }
-      const { results, has_more, next_token } = await rest.search({ limit: first ?? 20, query, ...order })
-      return { nodes: results, pageInfo: { hasNextPage: has_more, endCursor: next_token } }
+      const { results, has_more } = await rest.search({ limit: first ?? 20, offset, query, ...order })
+      return { nodes: results, offset, hasNextPage: has_more }
     },
   },
   Mutation: {
@@ -84,11 +95,17 @@ export const resolvers = {
     status: upper("status"),
     lastAccessed: at("last_accessed"),
     appPanel: ({ id }: Json, _args: object, { rest }: Context) => rest.read(`capsules/${id}/app_panel`),
-    async computations({ id }: Json, { first }: Json, { rest }: Context) {
-      const list: Json[] = await rest.read(`capsules/${id}/computations`)
-      return { nodes: list.sort((a, b) => b.created - a.created).slice(0, first ?? 20) }
+    async computations({ id }: Json, { first, after }: Json, { rest }: Context) {
+      return pageOfList(await rest.read(`capsules/${id}/computations`), first, after)
     },
   },
+  Version: {
+    majorVersion: at("major_version"),
+    minorVersion: at("minor_version"),
+    releaseTime: at("release_time"),
+  },
+  CapsuleConnection: { edges: edgesOf, pageInfo: pageInfoOf },
+  ComputationConnection: { edges: edgesOf, pageInfo: pageInfoOf },
   AppPanel: { dataAssets: at("data_assets") },
   AppPanelParameter: { type: upper("type"), defaultValue: at("default_value") },
   AttachedDataAsset: { dataAsset },

@@ -3,6 +3,7 @@ import SchemaBuilder from "@pothos/core"
 import DataLoader from "dataloader"
 import { createYoga, type YogaInitialContext } from "graphql-yoga"
 import { fetch } from "undici"
+import { edgesOf, inOrder, offsetOf, type Page, pageInfoOf, pageOfList, searchForIds } from "./pages.ts"
 
 /**
  * The gateway's libraries in their usual form: Yoga with default settings, a Pothos schema, a loader for each resource, and undici's
@@ -75,9 +76,27 @@ const Computation = builder.objectRef<Json>("Computation").implement({
   }),
 })
 
-const ComputationConnection = builder.objectRef<{ nodes: Json[] }>("ComputationConnection").implement({
-  fields: (t) => ({ nodes: t.expose("nodes", { type: [Computation] }) }),
+const PageInfo = builder.objectRef<ReturnType<typeof pageInfoOf>>("PageInfo").implement({
+  fields: (t) => ({
+    hasNextPage: t.exposeBoolean("hasNextPage", { nullable: false }),
+    endCursor: t.exposeString("endCursor"),
+  }),
 })
+
+function connectionOf(name: string, node: typeof Computation) {
+  const Edge = builder.objectRef<{ cursor: string; node: Json }>(`${name}Edge`).implement({
+    fields: (t) => ({ cursor: t.exposeString("cursor", { nullable: false }), node: t.expose("node", { type: node }) }),
+  })
+  return builder.objectRef<Page>(`${name}Connection`).implement({
+    fields: (t) => ({
+      edges: t.field({ type: [Edge], resolve: edgesOf }),
+      nodes: t.expose("nodes", { type: [node] }),
+      pageInfo: t.field({ type: PageInfo, nullable: false, resolve: pageInfoOf }),
+    }),
+  })
+}
+
+const ComputationConnection = connectionOf("Computation", Computation)
 
 const Parameter = builder.objectRef<Json>("AppPanelParameter").implement({
   fields: (t) => ({
@@ -99,6 +118,15 @@ const AppPanel = builder.objectRef<Json>("AppPanel").implement({
   }),
 })
 
+const Version = builder.objectRef<Json>("Version").implement({
+  fields: (t) => ({
+    majorVersion: t.exposeInt("major_version"),
+    minorVersion: t.exposeInt("minor_version"),
+    releaseTime: t.expose("release_time", { type: "DateTime" }),
+    doi: t.exposeString("doi"),
+  }),
+})
+
 const Capsule = builder.objectRef<Json>("Capsule").implement({
   fields: (t) => ({
     id: t.exposeID("id", { nullable: false }),
@@ -111,31 +139,21 @@ const Capsule = builder.objectRef<Json>("Capsule").implement({
     description: t.exposeString("description"),
     field: t.exposeString("field"),
     tags: t.exposeStringList("tags"),
+    versions: t.expose("versions", { type: [Version] }),
     appPanel: t.field({
       type: AppPanel,
       resolve: ({ id }, _args, { reads }) => reads.load(`capsules/${id}/app_panel`),
     }),
     computations: t.field({
       type: ComputationConnection,
-      args: { first: t.arg.int() },
-      async resolve({ id }, { first }, { reads }) {
-        const list: Json[] = await reads.load(`capsules/${id}/computations`)
-        return { nodes: list.sort((a, b) => b.created - a.created).slice(0, first ?? 20) }
-      },
+      args: { first: t.arg.int(), after: t.arg.string() },
+      resolve: async ({ id }, { first, after }, { reads }) =>
+        pageOfList(await reads.load(`capsules/${id}/computations`), first, after),
     }),
   }),
 })
 
-const PageInfo = builder.objectRef<Json>("PageInfo").implement({
-  fields: (t) => ({ hasNextPage: t.exposeBoolean("has_more"), endCursor: t.exposeString("next_token") }),
-})
-
-const CapsuleConnection = builder.objectRef<Json>("CapsuleConnection").implement({
-  fields: (t) => ({
-    nodes: t.expose("results", { type: [Capsule] }),
-    pageInfo: t.field({ type: PageInfo, resolve: (page) => page }),
-  }),
-})
+const CapsuleConnection = connectionOf("Capsule", Capsule)
 
 const CapsuleOrderInput = builder.inputType("CapsuleOrderInput", {
   fields: (t) => ({
@@ -151,16 +169,34 @@ builder.queryType({
       args: { id: t.arg.id({ required: true }) },
       resolve: (_root, { id }, { reads }) => reads.load(`capsules/${id}`),
     }),
+    capsules: t.field({
+      type: [Capsule],
+      nullable: { list: false, items: true },
+      args: { ids: t.arg.idList({ required: true }) },
+      async resolve(_root, { ids }, { send }) {
+        const { results } = await send("POST", "capsules/search", searchForIds(ids.map(String)))
+        return inOrder(results, ids.map(String))
+      },
+    }),
     searchCapsules: t.field({
       type: CapsuleConnection,
-      args: { first: t.arg.int(), query: t.arg.string(), orderBy: t.arg({ type: CapsuleOrderInput }) },
-      resolve: (_root, { first, query, orderBy }, { send }) =>
-        send("POST", "capsules/search", {
+      args: {
+        first: t.arg.int(),
+        after: t.arg.string(),
+        query: t.arg.string(),
+        orderBy: t.arg({ type: CapsuleOrderInput }),
+      },
+      async resolve(_root, { first, after, query, orderBy }, { send }) {
+        const offset = offsetOf(after)
+        const { results, has_more } = await send("POST", "capsules/search", {
           limit: first ?? 20,
+          offset,
           query,
           sort_field: orderBy?.field,
           sort_order: orderBy?.direction,
-        }),
+        })
+        return { nodes: results, offset, hasNextPage: has_more }
+      },
     }),
   }),
 })
