@@ -1,4 +1,5 @@
 import { isIPv6 } from "node:net"
+import { safeParse } from "valibot"
 import { isOneEditAway } from "../collections/text.ts"
 import type { Manifest } from "../operation/persisted/manifest.ts"
 import {
@@ -177,9 +178,9 @@ function valuesOf<Group extends Rows>(rows: Group, env: Environment, problems: s
   for (const [key, { name: usualName, alias, kind, default: byDefault }] of Object.entries<Row>(rows)) {
     const name = alias !== undefined && env[alias] !== undefined ? alias : usualName
     const text = env[name] ?? (byDefault === outsideProduction ? env.NODE_ENV !== "production" : byDefault)?.toString()
-    const { data, error } = kind.safeParse(text)
-    values[key] = data
-    for (const { message } of error?.issues ?? []) problems.push(`${name} ${message}`)
+    const { output, issues = [] } = safeParse(kind, text)
+    values[key] = output
+    for (const { message } of issues) problems.push(`${name} ${message}`)
   }
   return values as Values<Group>
 }

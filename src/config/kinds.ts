@@ -1,4 +1,4 @@
-import { z } from "zod"
+import * as v from "valibot"
 import { trimEnd } from "../collections/text.ts"
 
 /*
@@ -7,25 +7,30 @@ import { trimEnd } from "../collections/text.ts"
  */
 
 export const logLevels = ["fatal", "error", "warn", "info", "debug", "trace", "silent"] as const
-export const logLevel = z.enum(logLevels, `must be one of ${logLevels.join(", ")}`)
+export const logLevel = v.picklist(logLevels, `must be one of ${logLevels.join(", ")}`)
 
 export const nodeEnvs = ["production", "development", "test"] as const
 
-export const boolean = z.enum(["true", "false"], "must be true or false").transform((value) => value === "true")
+export const boolean = v.pipe(
+  v.picklist(["true", "false"], "must be true or false"),
+  v.transform((value) => value === "true"),
+)
 
 export function integer(least: number, most: number) {
   const message = `must be a whole number from ${least} to ${most}`
-  return z
-    .string()
-    .regex(/^\d{1,15}$/, message)
-    .transform(Number)
-    .refine((value) => value >= least && value <= most, message)
+  return v.pipe(
+    v.string(),
+    v.regex(/^\d{1,15}$/, message),
+    v.transform(Number),
+    v.minValue(least, message),
+    v.maxValue(most, message),
+  )
 }
 
-export const upstreamUrl = z
-  .string("is required: the address of Code Ocean, such as https://codeocean.example.org")
-  .transform((value, context) => {
-    const url = URL.parse(value)
+export const upstreamUrl = v.pipe(
+  v.string("is required: the address of Code Ocean, such as https://codeocean.example.org"),
+  v.rawTransform(({ dataset, addIssue, NEVER }) => {
+    const url = URL.parse(dataset.value)
     const problem =
       url === null || !/^https?:$/.test(url.protocol)
         ? "must be a web address, such as https://codeocean.example.org"
@@ -35,45 +40,50 @@ export const upstreamUrl = z
             ? "must not contain a query or a fragment"
             : undefined
     if (url === null || problem !== undefined) {
-      context.addIssue({ code: "custom", message: problem ?? "" })
-      return z.NEVER
+      addIssue({ message: problem ?? "" })
+      return NEVER
     }
     // The address may be given with or without the API's own path.
     const apiPath = "/api/v1"
     const path = trimEnd(url.pathname, "/")
     url.pathname = `${path.endsWith(apiPath) ? path.slice(0, -apiPath.length) : path}/`
     return url
-  })
+  }),
+)
 
 /** Whether the text can be a token: a user name of Basic authorization, of at most 1,024 characters. */
 export function isPlausibleToken(token: string): boolean {
   return /^[\x21-\x39\x3b-\x7e]{1,1024}$/.test(token)
 }
 
-export const token = z
-  .string()
-  .refine(isPlausibleToken, "must be a token: up to 1,024 printable characters, without spaces and colons")
+export const token = v.pipe(
+  v.string(),
+  v.check(isPlausibleToken, "must be a token: up to 1,024 printable characters, without spaces and colons"),
+)
 
-export const platformVersion = z
-  .string()
-  .regex(/^(0|[1-9]\d{0,4})(\.(0|[1-9]\d{0,4})){2}$/, "must be a version of three numbers, such as 4.6.0")
+export const platformVersion = v.pipe(
+  v.string(),
+  v.regex(/^(0|[1-9]\d{0,4})(\.(0|[1-9]\d{0,4})){2}$/, "must be a version of three numbers, such as 4.6.0"),
+)
 
-export const origins = z.string().transform((value, context) => {
-  const list = value
-    .split(",")
-    .map((origin) => origin.trim())
-    .filter((origin) => origin !== "")
-  for (const origin of list) {
-    const url = URL.parse(origin)
-    if (url?.origin !== origin || !/^https?:$/.test(url.protocol) || url.hostname.includes("*")) {
-      context.addIssue({
-        code: "custom",
-        message: `contains ${shown(origin)}, which is not a web origin: write ${isAlmostOrigin(url) ? url.origin : "scheme, host and port without a path, such as https://portal.example.org or http://10.1.2.3:9000"}`,
-      })
+export const origins = v.pipe(
+  v.string(),
+  v.rawTransform(({ dataset, addIssue }) => {
+    const list = dataset.value
+      .split(",")
+      .map((origin) => origin.trim())
+      .filter((origin) => origin !== "")
+    for (const origin of list) {
+      const url = URL.parse(origin)
+      if (url?.origin !== origin || !/^https?:$/.test(url.protocol) || url.hostname.includes("*")) {
+        addIssue({
+          message: `contains ${shown(origin)}, which is not a web origin: write ${isAlmostOrigin(url) ? url.origin : "scheme, host and port without a path, such as https://portal.example.org or http://10.1.2.3:9000"}`,
+        })
+      }
     }
-  }
-  return list
-})
+    return list
+  }),
+)
 
 /** Whether the address differs from its origin only in its form, such as capitals, a slash at its end or the usual port. */
 function isAlmostOrigin(url: URL | null): url is URL {
@@ -91,19 +101,21 @@ function shown(address: string): string {
   return JSON.stringify(`${address.includes("@") ? "…" : ""}${address.slice(Math.max(0, address.lastIndexOf("@")))}`)
 }
 
-export const proxyUrl = z.string().transform((value, context) => {
-  // Many tools allow host and port alone.
-  const url = URL.parse(value.includes("://") ? value : `http://${value}`)
-  const isProxy =
-    url !== null && /^https?:$/.test(url.protocol) && url.pathname === "/" && url.search === "" && url.hash === ""
-  if (isProxy && isPercentEncoded(url.username + url.password)) return url
-  context.addIssue({
-    code: "custom",
-    message:
-      "must be the address of an HTTP proxy, such as http://proxy.example.org:3128 (special characters of a user name or password percent-encoded)",
-  })
-  return z.NEVER
-})
+export const proxyUrl = v.pipe(
+  v.string(),
+  v.rawTransform(({ dataset: { value }, addIssue, NEVER }) => {
+    // Many tools allow host and port alone.
+    const url = URL.parse(value.includes("://") ? value : `http://${value}`)
+    const isProxy =
+      url !== null && /^https?:$/.test(url.protocol) && url.pathname === "/" && url.search === "" && url.hash === ""
+    if (isProxy && isPercentEncoded(url.username + url.password)) return url
+    addIssue({
+      message:
+        "must be the address of an HTTP proxy, such as http://proxy.example.org:3128 (special characters of a user name or password percent-encoded)",
+    })
+    return NEVER
+  }),
+)
 
 function isPercentEncoded(text: string): boolean {
   try {

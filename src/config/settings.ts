@@ -1,4 +1,4 @@
-import { z } from "zod"
+import * as v from "valibot"
 import {
   boolean,
   integer,
@@ -24,14 +24,14 @@ export interface Row {
   name: string
   /** Another name of the same variable, which wins. */
   alias?: string
-  kind: z.ZodType
+  kind: v.GenericSchema<string | undefined, unknown>
   /** Absent if the setting is required, or unset by default. */
   default?: string | number | boolean | typeof outsideProduction
   meaning: string
 }
 
 export type Rows = Readonly<Record<string, Row>>
-export type Values<Group extends Rows> = { readonly [Key in keyof Group]: z.output<Group[Key]["kind"]> }
+export type Values<Group extends Rows> = { readonly [Key in keyof Group]: v.InferOutput<Group[Key]["kind"]> }
 
 export const essential = {
   codeoceanUrl: {
@@ -42,7 +42,7 @@ export const essential = {
   },
   host: {
     name: "HOST",
-    kind: z.string(),
+    kind: v.string(),
     default: "127.0.0.1",
     meaning: "The address to listen on; `0.0.0.0` for all (the Docker image sets it).",
   },
@@ -77,13 +77,15 @@ export const essential = {
 export const features = {
   nodeEnv: {
     name: "NODE_ENV",
-    kind: z.enum(nodeEnvs, `must be ${nodeEnvs.slice(0, -1).join(", ")} or ${nodeEnvs.at(-1)}, or unset`).optional(),
+    kind: v.optional(
+      v.picklist(nodeEnvs, `must be ${nodeEnvs.slice(0, -1).join(", ")} or ${nodeEnvs.at(-1)}, or unset`),
+    ),
     meaning:
       "`production` turns on the checks and defaults for production. `development` and `test` have the same effect as no value.",
   },
   codeoceanToken: {
     name: "CODEOCEAN_TOKEN",
-    kind: token.optional(),
+    kind: v.optional(token),
     meaning:
       "An access token for callers who send none. Leave it empty unless everyone who can reach the gateway may act as this token. If `HOST` can be reached from other machines, the start logs a warning. If it cannot, the token is used only for requests to `localhost`, `127.x.x.x` or `[::1]`, so that a web page whose domain name resolves to this machine cannot use it.",
   },
@@ -110,13 +112,13 @@ export const features = {
   },
   logPretty: {
     name: "LOG_PRETTY",
-    kind: boolean.optional(),
+    kind: v.optional(boolean),
     meaning:
       "`true` or `false`: whether log lines are formatted for reading instead of JSON. Needs the development dependencies. The default is `true` on a terminal outside production, otherwise `false`.",
   },
   persistedOperationsFile: {
     name: "PERSISTED_OPERATIONS",
-    kind: z.string().optional(),
+    kind: v.optional(v.string()),
     meaning:
       "The path of a file with operations that clients send by hash or id. It is a JSON object with the documents by their ids, such as GraphQL Code Generator's `persisted-documents.json`. It is read at the start.",
   },
@@ -139,20 +141,20 @@ export const network = {
   httpsProxy: {
     name: "HTTPS_PROXY",
     alias: "https_proxy",
-    kind: proxyUrl.optional(),
+    kind: v.optional(proxyUrl),
     meaning:
       "The proxy for https addresses of Code Ocean and of files, such as `http://proxy.example.org:3128`. May contain credentials before the host. The name may be in lower case.",
   },
   httpProxy: {
     name: "HTTP_PROXY",
     alias: "http_proxy",
-    kind: proxyUrl.optional(),
+    kind: v.optional(proxyUrl),
     meaning: "The proxy for http addresses, and for https addresses if `HTTPS_PROXY` is unset.",
   },
   noProxy: {
     name: "NO_PROXY",
     alias: "no_proxy",
-    kind: z.string(),
+    kind: v.string(),
     default: "",
     meaning:
       "Hosts that are called without a proxy, separated by commas: `example.org` with its subdomains, `10.1.2.3`, `storage.example.org:9000`, or `*` for all.",
