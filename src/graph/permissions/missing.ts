@@ -1,4 +1,3 @@
-import { isReadable } from "../../upstream/decoders.ts"
 import { objects, readableString } from "../fields.ts"
 import type * as rest from "./rest.ts"
 
@@ -79,8 +78,8 @@ export function remainingPermissions(
   removed: RemovedNames,
   actual: rest.Permissions,
 ): rest.Permissions | null {
-  const users = remaining(replaced.users, removed.users, (usersOf(actual) ?? []).filter(isReadable), nameOfUser)
-  const groups = remaining(replaced.groups, removed.groups, (groupsOf(actual) ?? []).filter(isReadable), nameOfGroup)
+  const users = remaining(replaced.users, removed.users, () => usersOf(actual) ?? [], nameOfUser)
+  const groups = remaining(replaced.groups, removed.groups, () => groupsOf(actual) ?? [], nameOfGroup)
   if (users.length + groups.length === 0) return null
   return { ...(users.length > 0 && { users }), ...(groups.length > 0 && { groups }) }
 }
@@ -88,11 +87,12 @@ export function remainingPermissions(
 function remaining<T extends Entry>(
   replaced: readonly T[] | undefined,
   removed: ReadonlySet<string> | undefined,
-  actual: readonly T[],
+  readActual: () => readonly T[],
   nameOf: (entry: T) => string,
 ): T[] {
+  if (replaced === undefined && removed === undefined) return []
   const kept = replaced && new Set(replaced.map(nameOf))
-  return actual.filter((entry) => {
+  return readActual().filter((entry) => {
     const name = nameOf(entry)
     if (removed?.has(name)) return true
     return kept !== undefined && !kept.has(name) && roleAt(entry)?.toLowerCase() !== "owner"
