@@ -2,8 +2,8 @@ import * as fc from "fast-check"
 import { describe, expect, test } from "vitest"
 import { seed } from "../sandbox/seed.ts"
 import { Patterns } from "../src/graph/appPanel/pattern.ts"
-import { cpuMs } from "./support/cpuTime.ts"
 import { startGateway } from "./support/gateway.ts"
+import { countWork } from "./support/work.ts"
 
 const matches = (pattern: string, value: string) => new Patterns().matches(pattern, value)
 const longValue = "a".repeat(4095)
@@ -151,10 +151,10 @@ describe("a panel's pattern", () => {
     expect(checked).toBeGreaterThan(1_000)
   })
 
-  test("a panel's pattern is matched with bounded work, whatever it is", () => {
-    const started = cpuMs()
+  test("a panel's pattern is matched with bounded work, whatever it is", async () => {
+    const work = await countWork()
     for (const [pattern, value] of evil) matches(pattern, value)
-    expect(cpuMs() - started).toBeLessThan(2_000)
+    expect(await work()).toBeLessThan(10_000_000)
   })
 
   test("a panel's pattern is not checked once the patterns of the request have used up their budget of steps", () => {
@@ -176,8 +176,7 @@ describe("a panel full of slow patterns", () => {
   }))
 
   test("a panel full of slow patterns causes bounded work, however many runs and processes a request has", async () => {
-    const { ask, gateway, sandbox } = await startGateway()
-    const url = await gateway.listen()
+    const { ask, sandbox } = await startGateway()
     const body = { parameters, processes: ["one", "two"].map((name) => ({ name, parameters })) }
     for (let run = 0; run < 30; run++) {
       sandbox.failNext("GET /capsules/*/app_panel", { status: 200, body })
@@ -192,19 +191,9 @@ describe("a panel full of slow patterns", () => {
         p${index}: runPipeline(input: {pipelineId: "${seed.ecephysPipeline}", processes: [{name: "one", namedParameters: $values}, {name: "two", namedParameters: $values}]}) { __typename }`,
     )
     const query = `mutation ($values: [NamedParameterInput!]!) { ${runs.join(" ")} }`
-    const started = cpuMs()
-    const health = async () => {
-      let slowest = 0
-      for (let asked = 0; asked < 10; asked++) {
-        const begun = cpuMs()
-        await fetch(`${url}/health`)
-        slowest = Math.max(slowest, cpuMs() - begun)
-      }
-      return slowest
-    }
-    const [answer, slowest] = await Promise.all([ask(query, { values }), health()])
+    const work = await countWork()
+    const answer = await ask(query, { values })
     expect(JSON.stringify(answer)).not.toContain("INTERNAL_SERVER_ERROR")
-    expect(slowest).toBeLessThan(1_000)
-    expect(cpuMs() - started).toBeLessThan(4_000)
+    expect(await work()).toBeLessThan(10_000_000)
   })
 })
