@@ -472,6 +472,37 @@ describe("two captures at once", () => {
     expect(created()).toHaveLength(1)
   })
 
+  test.each([
+    ["as the process remembers it", false],
+    ["as another process finds it", true],
+  ])("a run's id in another case captures no second data asset, %s", async (_name, elsewhere) => {
+    const { ask, sandbox, created } = await start()
+    const mutate = (computationId: string) =>
+      `mutation { captureResult(input: ${literal({ ...input, computationId })}) { ... on CaptureResultPayload { steps { status } } } }`
+    await ask(mutate(seed.countedCells))
+    const send = elsewhere ? startGatewayOn(sandbox.url).ask : ask
+    const { data } = await send(mutate(seed.countedCells.toUpperCase()))
+    expect(data.captureResult).toEqual({ steps: [{ status: "ALREADY_DONE" }] })
+    expect(created()).toHaveLength(1)
+  })
+
+  test("a data asset that has been renamed is not taken for a capture under its former name", async () => {
+    const { ask, sandbox, created } = await start()
+    const given = literal({ ...input, computationId: seed.countedCells })
+    const capture = () =>
+      ask(
+        `mutation { captureResult(input: ${given}) { ... on CaptureResultPayload { dataAsset { id name } steps { status } } } }`,
+      )
+    const { id } = (await capture()).data.captureResult.dataAsset
+    sandbox.clock.advance(11)
+    await ask(`mutation { updateDataAsset(input: {id: "${id}", name: "Other"}) { __typename } }`)
+    expect((await capture()).data.captureResult).toMatchObject({
+      dataAsset: { name: "Aligned" },
+      steps: [{ status: "DONE" }],
+    })
+    expect(created()).toHaveLength(2)
+  })
+
   test("captures of different callers are independent", async () => {
     const { capture, created } = await start()
     const grace = { authorization: `Bearer ${tokens.grace}` }
@@ -636,6 +667,54 @@ describe("permissions of a draft", () => {
     expect(shared()).toEqual([])
   })
 
+  test("the time limit of one capture does not end the wait of another for the same data asset", async () => {
+    const { ask, gateway, pass, time, shared, lines, sandbox } = await start()
+    const { data } = await ask(mutation({ timeLimitSeconds: 6 }))
+    await ask(mutation({}))
+    const draft = { id: data.captureResult.dataAsset.id, state: "draft" }
+    sandbox.failNext("GET /data_assets/*", { status: 200, body: draft })
+    await pass(5)
+    expect(await time.waits()).toEqual([1])
+    await pass(1)
+    await untilLive(gateway, { tasks: 1 })
+    expect(shared()).toEqual([])
+    await pass(60)
+    await untilLive(gateway, { tasks: 0 })
+    expect(shared()).toHaveLength(1)
+    expect(lines.filter(({ level }) => level === "warn")).toMatchObject([{ code: "TIME_LIMIT_REACHED" }])
+  })
+
+  test("the polling interval of one capture does not delay another one's permissions, also not for another agent", async () => {
+    const { ask, gateway, time, sandbox, shared } = await start()
+    const agent = { authorization: `Bearer ${tokens.ada}`, "agent-id": "slow" }
+    await ask(mutation({ pollingIntervalSeconds: 3_600 }), {}, agent)
+    await ask(mutation({ permissions: { everyone: "VIEWER" } }))
+    expect(await time.waits(2)).toEqual([5, 3_600])
+    sandbox.clock.advance(11)
+    time.push(5)
+    await untilLive(gateway, { tasks: 1 })
+    expect(shared().map(({ body }) => body)).toMatchObject([{ everyone: "viewer" }])
+  })
+
+  test("permissions that two tokens of one user set at the same moment are all set", async () => {
+    const { ask, gateway, pass, sandbox, shared } = await start()
+    // Both are Ada's.
+    const other = { authorization: `Bearer ${tokens.noCapsules}` }
+    const first = await ask(mutation({}))
+    await ask(mutation({ permissions: { everyone: "VIEWER" } }), {}, other)
+    const { id } = first.data.captureResult.dataAsset
+    // The tasks have waited for longer than they wait for one another.
+    for (const _read of [1, 2, 3, 4, 5, 6]) {
+      sandbox.failNext("GET /data_assets/*", { status: 200, body: { id, state: "draft" } }, 2)
+      await pass(60, 2)
+    }
+    await pass(60, 2)
+    await untilLive(gateway, { tasks: 0 })
+    expect(shared()).toHaveLength(2)
+    const { data } = await ask(`{ dataAsset(id: "${id}") { permissions { everyone users { email role } } } }`)
+    expect(data.dataAsset.permissions).toEqual({ everyone: "VIEWER", users: forGrace.users })
+  })
+
   test("a draft that refuses a change says that it is a draft, and what to do", async () => {
     const { ask } = await start()
     const { data } = await ask(
@@ -664,14 +743,14 @@ describe("permissions of a draft", () => {
   })
 })
 
-test("a capture that waits for a draft keeps nothing of its request", async () => {
-  setFlagsFromString("--expose-gc")
-  const collectGarbage = runInNewContext("gc") as () => void
+/** What contexts are built from, on an upstream whose new data assets stay drafts, and a capture of a request that ends at once. */
+async function startContexts() {
   const draft = { id: "d1", state: "draft", name: "Aligned" }
   const upstream = await startFaultyUpstream(({ path }) => ({
     body: path.endsWith("search") ? { has_more: false, results: [] } : draft,
   }))
-  const log = createLog("silent")
+  const lines: Record<string, unknown>[] = []
+  const log = createLog("warn", { write: (line) => void lines.push(JSON.parse(line)) })
   const pool = createUpstreamPool({
     url: new URL(`${upstream.url}/`),
     minServerVersion: "4.6.0",
@@ -693,31 +772,47 @@ test("a capture that waits for a draft keeps nothing of its request", async () =
   const tasks = createTasks()
   const build = createContextBuilder({ log, pool, pollers, tasks })
 
-  async function begin(): Promise<WeakRef<object>[]> {
+  /** Captures, and ends the request. Returns the steps, and what must not be kept. */
+  async function capture(permissions: object) {
     const state = new RequestState(log, {}, { token: { value: "ada" }, tokenDigest: "ada", key: "ada" })
     const context = {}
     build(context, state)
     const request = {
       computationId: "c1",
       params: { name: "Aligned", tags: [], mount: "m" },
-      permissions: { everyone: "viewer" },
+      permissions,
       polling: { fastestMs: undefined, timeLimitMs: undefined },
     }
-    await captureOnce(context as Context, request)
+    const { finished } = await captureOnce(context as Context, request)
     state.endCalls()
-    return [state, context, request, request.params].map((value) => new WeakRef(value))
+    return { finished, refs: [state, context, request, request.params].map((value) => new WeakRef<object>(value)) }
   }
 
-  const kept = await begin()
+  return { pollers, tasks, capture, lines }
+}
+
+test("a capture that waits for a draft keeps nothing of its request", async () => {
+  setFlagsFromString("--expose-gc")
+  const collectGarbage = runInNewContext("gc") as () => void
+  const { pollers, tasks, capture } = await startContexts()
+  const { refs } = await capture({ everyone: "viewer" })
   await expect.poll(() => pollers.counts.pollers).toBe(1)
   expect(tasks.count).toBe(1)
   await expect
     .poll(() => {
       collectGarbage()
-      return kept.map((value) => value.deref() !== undefined)
+      return refs.map((value) => value.deref() !== undefined)
     })
     .toEqual([false, false, false, false])
   expect(tasks.count).toBe(1)
+})
+
+test("permissions that a caller with too many tasks cannot set are a failed step and a log line", async () => {
+  const { tasks, capture, lines } = await startContexts()
+  for (let index = 0; index < 999; index++) void tasks.run("ada", `${index}`, "", () => new Promise(() => {}))
+  const both = await Promise.all(["viewer", "discoverable"].map((everyone) => capture({ everyone })))
+  expect((await both[1]?.finished)?.[1]).toMatchObject({ status: "failed", failure: { code: "RATE_LIMITED" } })
+  expect(lines).toMatchObject([{ level: "warn", dataAssetId: "d1", code: "RATE_LIMITED" }])
 })
 
 describe("polling interval and time limit", () => {

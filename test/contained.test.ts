@@ -241,35 +241,73 @@ test("a task that throws fails for those who share it, and the next task starts"
   expect(tasks.count).toBe(0)
 })
 
-test("a task waits for the tasks of other callers with the same key, and no longer than 30 seconds", async () => {
-  const time = pushedTime()
-  const tasks = createTasks(time)
-  const begun: string[] = []
-  let finish = () => {}
-  const run = (name: string) =>
-    tasks.run(
-      name,
-      "key",
-      "this",
-      () =>
-        new Promise<void>((resolve) => {
-          begun.push(name)
-          finish = resolve
-        }),
-    )
-  const first = run("ada")
-  void run("grace")
-  expect(await time.waits()).toEqual([30])
-  await expect.poll(() => begun).toEqual(["ada"])
-  time.push(10)
-  finish()
-  await first
-  await expect.poll(() => begun).toEqual(["ada", "grace"])
-  // Her work hangs.
-  void run("joan")
-  expect(await time.waits()).toEqual([30])
-  time.push(30)
-  await expect.poll(() => begun).toEqual(["ada", "grace", "joan"])
+describe("parts of tasks that run alone", () => {
+  /** Begins tasks that have one such part each. It goes on until `finish` is called for it. */
+  function startTasks(time = pushedTime()) {
+    const tasks = createTasks(time)
+    const begun: string[] = []
+    const finishers = new Map<string, () => void>()
+    const run = (caller: string, wanted = "this") =>
+      tasks.run(caller, "key", wanted, ({ alone }) =>
+        alone(
+          () =>
+            new Promise<void>((resolve) => {
+              const name = `${caller} ${wanted}`
+              begun.push(name)
+              finishers.set(name, resolve)
+            }),
+        ),
+      )
+    return { tasks, time, begun, run, finish: (name: string) => finishers.get(name)?.() }
+  }
+
+  test("a part waits for the parts of other callers with the same key, and no longer than 30 seconds", async () => {
+    const { time, begun, run, finish } = startTasks()
+    const first = run("ada")
+    void run("grace")
+    expect(await time.waits()).toEqual([30])
+    await expect.poll(() => begun).toEqual(["ada this"])
+    time.push(10)
+    finish("ada this")
+    await first
+    await expect.poll(() => begun).toEqual(["ada this", "grace this"])
+    // Her work hangs.
+    void run("joan")
+    expect(await time.waits()).toEqual([30])
+    time.push(30)
+    await expect.poll(() => begun).toEqual(["ada this", "grace this", "joan this"])
+  })
+
+  test("a part waits for the earlier parts of its own caller, however long they take", async () => {
+    const { time, begun, run, finish, tasks } = startTasks()
+    const first = run("ada", "this")
+    const second = run("ada", "that")
+    expect(await time.waits()).toEqual([30])
+    time.push(30)
+    await time.waits(0)
+    expect(begun).toEqual(["ada this"])
+    finish("ada this")
+    await first
+    await expect.poll(() => begun).toEqual(["ada this", "ada that"])
+    finish("ada that")
+    await second
+    expect(tasks.count).toBe(0)
+  })
+
+  test("a task that runs no part yet holds up no other, and all unfinished tasks are counted and drained", async () => {
+    const { begun, run, finish, tasks } = startTasks()
+    let end = () => {}
+    const waiting = tasks.run("ada", "key", "that", () => new Promise<void>((resolve) => (end = resolve)))
+    const second = run("ada")
+    await expect.poll(() => begun).toEqual(["ada this"])
+    finish("ada this")
+    await second
+    expect(tasks.count).toBe(1)
+    expect(await tasks.drain(0)).toBe(false)
+    end()
+    await waiting
+    expect(await tasks.drain(0)).toBe(true)
+  })
 })
 
 test("the number of unfinished tasks is limited for each caller separately", async () => {

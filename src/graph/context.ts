@@ -2,7 +2,7 @@ import type { YogaInitialContext } from "graphql-yoga"
 import type { TwoGenerationCache } from "../collections/twoGenerationCache.ts"
 import type { LineLog } from "../log/log.ts"
 import type { Snapshot, Update } from "../polling/pollers.ts"
-import type { TaskMemo } from "../polling/tasks.ts"
+import type { Task } from "../polling/tasks.ts"
 import type { CallCounts, Caller } from "../upstream/call.ts"
 import type { Upstream } from "../upstream/client.ts"
 import type { RecentChanges } from "./recentChanges.ts"
@@ -33,13 +33,13 @@ export interface Context extends YogaInitialContext {
   /**
    * Runs work that goes on after the client has disconnected, since writes should not be cut off. It has its own context, whose
    * `reset` gives each step the whole deadline.
-   * @param key what must not be worked on twice at once, by any caller
+   * @param key what is worked on. `task.alone` runs parts that must not run twice at once, by any caller
    * @param wanted requests of one caller for the same share one run and its outcome
    */
   runToCompletion<T>(
     key: readonly string[],
     wanted: unknown,
-    work: (context: Context, memo: TaskMemo) => Promise<T>,
+    work: (context: Context, task: Task) => Promise<T>,
   ): Promise<T>
 }
 

@@ -6,7 +6,7 @@ import type { Context } from "../graph/context.ts"
 import { RecentChanges } from "../graph/recentChanges.ts"
 import type { Log } from "../log/log.ts"
 import type { Pollers } from "../polling/pollers.ts"
-import type { TaskMemo, Tasks } from "../polling/tasks.ts"
+import type { Task, Tasks } from "../polling/tasks.ts"
 import type { Upstream } from "../upstream/client.ts"
 import type { UpstreamPool } from "../upstream/pool.ts"
 import { createRedaction } from "../upstream/redaction.ts"
@@ -66,14 +66,14 @@ export function createContextBuilder(options: {
     state: RequestState,
     key: readonly string[],
     wanted: unknown,
-    work: (context: Context, memo: TaskMemo) => Promise<T>,
+    work: (context: Context, task: Task) => Promise<T>,
   ): Promise<T> {
-    // The same work does not run twice at once, whichever tokens and agents act. Agents do not share an outcome.
-    return tasks.run(state.tokenDigest, JSON.stringify(key), JSON.stringify([state.key, wanted]), async (memo) => {
+    // Agents do not share an outcome.
+    return tasks.run(state.tokenDigest, JSON.stringify(key), JSON.stringify([state.key, wanted]), async (task) => {
       const context = {}
       build(context, state)
       try {
-        return await work(context as Context, memo)
+        return await work(context as Context, task)
       } finally {
         state.endCalls()
       }

@@ -12,83 +12,102 @@ const maxMemos = 1000
 const maxTasksPerCaller = 1000
 
 /**
- * The longest that a task waits for another caller's task, in milliseconds. Then both run at once: a caller whose calls hang must
- * not hold up others.
+ * The longest that work waits for another caller's, in milliseconds. Then both run at once: a caller whose calls hang must not hold
+ * up others.
  */
 const maxWaitForOthersMs = 30_000
 
 /** Work that is finished even if its client disconnects. */
 export interface Tasks {
   /**
-   * Runs the work. Tasks with the same key run one after another: two callers may be two tokens of one user. A call that wants the
-   * same as the caller's last unfinished task shares its result.
+   * Runs the work. A call that wants the same as the caller's last task with this key shares its result while it is unfinished.
    * Rejects with a GraphQLError if the caller has too many unfinished tasks.
-   * @param caller whose task it is. Callers never share a task or a memo, and wait at most 30 seconds for one another
-   * @param key what must not run twice at the same time
+   * @param caller whose task it is. Callers never share a task or a memo
+   * @param key what is worked on
    * @param wanted what is to be done. Calls with an equal value share one task
    */
-  run<T>(caller: string, key: string, wanted: string, work: (memo: TaskMemo) => Promise<T>): Promise<T>
+  run<T>(caller: string, key: string, wanted: string, work: (task: Task) => Promise<T>): Promise<T>
   /** Resolves when all tasks are finished, or after this many milliseconds, with whether all are finished. */
   drain(withinMs: number): Promise<boolean>
-  /** The number of keys with unfinished tasks. */
+  /** The number of unfinished tasks. */
   readonly count: number
 }
 
-/** A string that a task leaves for the next task with the same caller and key. Lost when the process ends. */
-export interface TaskMemo {
-  read(): string | undefined
-  write(text: string): void
+/** What a task has of its key. */
+export interface Task {
+  /**
+   * Runs a part of the task when no other task with the same key runs one, in order of these calls. The other may be another
+   * caller's, since two callers may be two tokens of one user; then this waits for at most 30 seconds.
+   */
+  alone<T>(part: () => Promise<T>): Promise<T>
+  /** A string that an earlier task with the same caller and key has left. Lost when the process ends. */
+  recall(): string | undefined
+  remember(text: string): void
 }
 
 export function createTasks(clock?: Clock): Tasks {
   const latest = new Map<string, { wanted: string; result: Promise<unknown> }>()
-  /** The last unfinished task of each key, whoever its caller is. Never rejects. */
-  const lastOfKey = new Map<string, Promise<void>>()
+  /** The last unfinished part of each key, and of each caller's key. Never rejects. */
+  const lastParts = new Map<string, Promise<void>>()
   const counts = new Map<string, number>()
   const memos = new LRUCache<string, string>({ max: maxMemos })
+  let unfinished = 0
+
+  function alone<T>(callerKey: string, key: string, part: () => Promise<T>): Promise<T> {
+    const others = settledWithin(maxWaitForOthersMs, lastParts.get(key), clock)
+    const result = Promise.all([lastParts.get(callerKey), others]).then(part)
+    const end = ended(result)
+    for (const name of [callerKey, key]) {
+      lastParts.set(name, end)
+      end.then(() => {
+        if (lastParts.get(name) === end) lastParts.delete(name)
+      })
+    }
+    return result
+  }
 
   return {
-    run<T>(caller: string, key: string, wanted: string, work: (memo: TaskMemo) => Promise<T>) {
+    run<T>(caller: string, key: string, wanted: string, work: (task: Task) => Promise<T>) {
       const callerKey = `${caller}\n${key}`
       const previous = latest.get(callerKey)
       if (previous?.wanted === wanted) return previous.result as Promise<T>
       const count = counts.get(caller) ?? 0
       if (count >= maxTasksPerCaller) return Promise.reject(tooManyTasks())
       counts.set(caller, count + 1)
+      unfinished += 1
       // Keys can be long, and memos are kept for longer than tasks.
       const memoKey = hash("sha256", callerKey, "base64url")
-      const memo: TaskMemo = { read: () => memos.get(memoKey), write: (text) => memos.set(memoKey, text) }
-      const result = Promise.all([
-        ended(previous?.result),
-        settledWithin(maxWaitForOthersMs, lastOfKey.get(key), clock),
-      ])
-        .then(() => work(memo))
+      const task: Task = {
+        alone: (part) => alone(callerKey, key, part),
+        recall: () => memos.get(memoKey),
+        remember: (text) => memos.set(memoKey, text),
+      }
+      const result = Promise.resolve(task)
+        .then(work)
         .finally(() => {
+          unfinished -= 1
           const left = (counts.get(caller) as number) - 1
           if (left > 0) counts.set(caller, left)
           else counts.delete(caller)
           if (latest.get(callerKey)?.result === result) latest.delete(callerKey)
-          if (lastOfKey.get(key) === end) lastOfKey.delete(key)
         })
-      const end = ended(result)
       latest.set(callerKey, { wanted, result })
-      lastOfKey.set(key, end)
       return result
     },
     async drain(withinMs) {
       const deadline = performance.now() + withinMs
-      while (latest.size > 0 && performance.now() < deadline) await sleep(20)
-      return latest.size === 0
+      while (unfinished > 0 && performance.now() < deadline) await sleep(20)
+      return unfinished === 0
     },
     get count() {
-      return latest.size
+      return unfinished
     },
   }
 }
 
-/** Resolves when the task has ended, even if it failed. */
-async function ended(task: Promise<unknown> | undefined): Promise<void> {
-  await task?.catch(() => undefined)
+/** Resolves when the work has ended, even if it failed. */
+async function ended(work: Promise<unknown>): Promise<void> {
+  await work.catch(() => undefined)
 }
 
 function tooManyTasks(): GraphQLError {

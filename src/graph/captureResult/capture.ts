@@ -1,6 +1,7 @@
 import { type Failure, nullIfMissing, presentError, Refusal, toFailure } from "../../errors.ts"
+import type { LineLog } from "../../log/log.ts"
 import { settledWithin } from "../../polling/clock.ts"
-import type { TaskMemo } from "../../polling/tasks.ts"
+import type { Task } from "../../polling/tasks.ts"
 import { DecodeError, isObject, isReadable, type SearchToken } from "../../upstream/decoders.ts"
 import type { Context, Polling, RequestInfo } from "../context.ts"
 import { watchDataAsset } from "../dataAsset/queries.ts"
@@ -41,8 +42,10 @@ interface Captured {
  */
 export async function captureOnce(context: Context, request: CaptureRequest): Promise<Captured> {
   const { computationId, params } = request
-  const key = ["captureResult", computationId, params.name.trim()]
-  const [dataAsset, create] = await context.runToCompletion(key, params, (own, memo) => createOnce(own, request, memo))
+  const key = ["captureResult", computationId.toLowerCase(), params.name.trim()]
+  const [dataAsset, create] = await context.runToCompletion(key, params, (own, task) =>
+    task.alone(() => createOnce(own, request, task)),
+  )
   if (Object.keys(request.permissions).length === 0) {
     return { dataAsset, steps: [create], finished: Promise.resolve([create]) }
   }
@@ -84,20 +87,25 @@ async function isDraftAtFirstRead(context: Context, id: string, polling: Polling
 async function createOnce(
   context: Context,
   request: CaptureRequest,
-  memo: TaskMemo,
+  task: Task,
 ): Promise<[dataAsset: rest.DataAsset, step: Step]> {
-  const earlier = (await recalled(context, memo)) ?? (await earlierCapture(context, request))
+  context.reset()
+  const earlier = (await recalled(context, request, task)) ?? (await earlierCapture(context, request))
   context.reset()
   const dataAsset = earlier ?? (await created(context, request))
-  memo.write(dataAsset.id)
+  task.remember(dataAsset.id)
   return [dataAsset, { step: "create", status: earlier === undefined ? "done" : "already_done" }]
 }
 
-/** What this process captured before, if it still exists. A search may not find a data asset that was just created. */
-async function recalled(context: Context, memo: TaskMemo): Promise<rest.DataAsset | undefined> {
-  const id = memo.read()
+/**
+ * What this process captured before, if it still exists and has kept its name. A search may not find a data asset that was just
+ * created.
+ */
+async function recalled(context: Context, request: CaptureRequest, task: Task): Promise<rest.DataAsset | undefined> {
+  const id = task.recall()
   if (id === undefined) return undefined
-  return (await nullIfMissing(rest.getDataAsset(context.upstream, id))) ?? undefined
+  const dataAsset = await nullIfMissing(rest.getDataAsset(context.upstream, id))
+  return dataAsset !== null && isNamed(dataAsset, request) ? dataAsset : undefined
 }
 
 /** Sends the write once. If the response is lost or unreadable, a search checks whether it succeeded. */
@@ -117,29 +125,28 @@ async function created(context: Context, request: CaptureRequest): Promise<rest.
 const nameOf = readableString("name")
 const computationOf = readableString("computation")
 
-function runOf({ provenance }: rest.DataAsset): string | null {
-  return isObject(provenance) ? computationOf(provenance) : null
+/** Whether the data asset has the name of the capture. Code Ocean keeps it without surrounding spaces. */
+function isNamed(dataAsset: rest.DataAsset, { params }: CaptureRequest): boolean {
+  return nameOf(dataAsset)?.trim() === params.name.trim()
+}
+
+/** Whether the data asset has the results of this run. As in Code Ocean, ids are compared without regard to case. */
+function isOfRun({ provenance }: rest.DataAsset, { computationId }: CaptureRequest): boolean {
+  return isObject(provenance) && computationOf(provenance)?.toLowerCase() === computationId.toLowerCase()
 }
 
 const maxPages = 10
 const pageSize = 1000
 
 /** The caller's data asset of this run with this name. One call for each 1,000 results with a similar name. */
-async function earlierCapture(
-  { upstream }: Context,
-  { computationId, params }: CaptureRequest,
-): Promise<rest.DataAsset | undefined> {
-  // Code Ocean keeps the name without surrounding spaces.
-  const name = params.name.trim()
-  const filters = [{ key: "name", value: name }]
+async function earlierCapture({ upstream }: Context, request: CaptureRequest): Promise<rest.DataAsset | undefined> {
+  const filters = [{ key: "name", value: request.params.name.trim() }]
   const tokens = new Set<string>()
   let next_token: SearchToken | undefined
   for (let page = 0; page < maxPages; page++) {
     const body = { type: "result", ownership: "created", filters, limit: pageSize, next_token }
     const answer = await rest.searchDataAssets(upstream, body)
-    const found = answer.results
-      .filter(isReadable)
-      .find((asset) => runOf(asset) === computationId && nameOf(asset)?.trim() === name)
+    const found = answer.results.filter(isReadable).find((asset) => isOfRun(asset, request) && isNamed(asset, request))
     if (found !== undefined) return found
     if (answer.has_more !== true) return undefined
     next_token = usableToken(answer.next_token)
@@ -167,23 +174,34 @@ function shareOnce(context: Context, dataAsset: rest.DataAsset, request: Capture
   const { permissions, polling } = request
   const { id } = dataAsset
   const wasReady = isReady(dataAsset, context)
-  const share = async (own: Context): Promise<Failure | undefined> => {
-    if (!wasReady) await untilReady(own, id, polling)
-    own.reset()
-    const lost = await sendPermissions(own, "data_assets", id, permissions).then(() => undefined, unknownOutcome)
-    own.reset()
-    const failure = await checkPermissions(own, id, permissions)
-    return failure && (lost ?? failure)
-  }
   const key = ["captureResult permissions", id]
-  const step = context.runToCompletion(key, permissions, async (own): Promise<Step> => {
-    const failure = await share(own).catch((error: unknown) => failureOf(error, own.state))
-    if (failure === undefined) return { step: "set_permissions", status: "done" }
-    own.state.log.warn({ dataAssetId: id, ...failure }, "the permissions of a captured result were not set")
-    return { step: "set_permissions", status: "failed", failure }
+  // Each waits with its own polling options. Only what changes the permissions runs alone.
+  const step = context.runToCompletion(key, [permissions, polling], async (own, task): Promise<Step> => {
+    try {
+      if (!wasReady) await untilReady(own, id, polling)
+      const failure = await task.alone(() => share(own, id, permissions))
+      return failure === undefined ? { step: "set_permissions", status: "done" } : notShared(own.state.log, id, failure)
+    } catch (error) {
+      return notShared(own.state.log, id, failureOf(error, own.state))
+    }
   })
   // Rejects if the caller has too many tasks.
-  return step.catch((error) => ({ step: "set_permissions", status: "failed", failure: toFailure(error) as Failure }))
+  const { log } = context.state
+  return step.catch((error) => notShared(log, id, toFailure(error) as Failure))
+}
+
+function notShared(log: LineLog, dataAssetId: string, failure: Failure): Step {
+  log.warn({ dataAssetId, ...failure }, "the permissions of a captured result were not set")
+  return { step: "set_permissions", status: "failed", failure }
+}
+
+/** Sets the permissions, and reads them back. Returns what is wrong. */
+async function share(context: Context, id: string, permissions: Permissions): Promise<Failure | undefined> {
+  context.reset()
+  const lost = await sendPermissions(context, "data_assets", id, permissions).then(() => undefined, unknownOutcome)
+  context.reset()
+  const failure = await checkPermissions(context, id, permissions)
+  return failure && (lost ?? failure)
 }
 
 /** The failure of a write that may have taken effect. Throws the error of any other. */
