@@ -13,10 +13,17 @@ const capsule = `{ capsule(id: "${seed.cellCounter}") { name } }`
 const text = '{ computation(id: "c1") { resultFile(path: "a") { text } } }'
 
 /** A gateway with the settings of these variables. */
-const gatewayWith = (url: string, env: Record<string, string>, upstreamTimeoutMs = 10_000) => {
+/** @param upstream settings of the calls, such as a short timeout where one has to pass, and no retries after it */
+const gatewayWith = (
+  url: string,
+  env: Record<string, string>,
+  upstream: { upstreamTimeoutMs?: number; upstreamRetryPercent?: number } = {},
+) => {
   const { httpsProxy, httpProxy, noProxy, fileOrigins } = readConfig({ CODEOCEAN_URL: url, ...env })
-  return startGatewayOn(url, { config: { httpsProxy, httpProxy, noProxy, fileOrigins, upstreamTimeoutMs } })
+  const config = { upstreamTimeoutMs: 10_000, ...upstream, httpsProxy, httpProxy, noProxy, fileOrigins }
+  return startGatewayOn(url, { config })
 }
+const shortTimeout = { upstreamTimeoutMs: 300, upstreamRetryPercent: 0 }
 
 const ready = async ({ gateway }: Pick<World, "gateway">) => (await gateway.fetch("http://gateway/ready")).json()
 
@@ -90,8 +97,8 @@ describe("through a proxy", () => {
   ])("a proxy that %s is named in the error, in /ready and in the log", async (_what, options, reason) => {
     const { url, requests } = await startTestSandbox()
     const proxy = await startProxy(options)
-    const timeoutMs = options?.answer === "hang" ? 300 : undefined
-    const world = gatewayWith(url, { HTTP_PROXY: proxy.url.replace("//", "//ada:secretword@") }, timeoutMs)
+    const timeout = options?.answer === "hang" ? shortTimeout : {}
+    const world = gatewayWith(url, { HTTP_PROXY: proxy.url.replace("//", "//ada:secretword@") }, timeout)
     const result = await world.ask(capsule)
     expect(result.errors?.map(({ message }) => message)).toEqual([`Code Ocean can't be reached: the proxy ${reason}.`])
     expect(result.errors?.[0]?.extensions.code).toBe("UPSTREAM_UNAVAILABLE")
@@ -138,7 +145,7 @@ describe("through a proxy", () => {
 
   test("a tunnel without a response ends with an error when the call's timeout passes", async () => {
     const proxy = await startProxy({ answer: "silent" })
-    const { ask } = gatewayWith(await startSecure("valid"), { HTTPS_PROXY: proxy.url }, 300)
+    const { ask } = gatewayWith(await startSecure("valid"), { HTTPS_PROXY: proxy.url }, shortTimeout)
     expect((await ask('{ capsule(id: "c1") { name } }')).errors?.[0]?.message).toBe("Code Ocean can't be reached.")
   })
 
