@@ -321,6 +321,24 @@ describe("polls that fail", () => {
     expect(await time.waits()).toEqual([100])
   })
 
+  test("a subscription with a long polling interval goes on after two failing reads in a row, and ends after a third", async () => {
+    const { follow, pass, time, sandbox } = await startLive()
+    const run = await follow(
+      `subscription { computation(id: "${seed.runningAlignment}", pollingIntervalSeconds: 600) { state } }`,
+    )
+    expect((await run.next())?.data.computation.state).toBe("RUNNING")
+    for (const failures of [2, 3]) {
+      await time.waits()
+      sandbox.failNext("GET /computations/*", { status: 503 }, failures)
+      for (let read = 0; read < 3; read++) {
+        expect(await time.waits()).toEqual([600])
+        time.push(600)
+      }
+    }
+    expect(await run.rest()).toMatchObject([{ errors: [{ extensions: { code: "UPSTREAM_UNAVAILABLE" } }] }])
+    expect(sandbox.requestsTo("GET /computations/*")).toHaveLength(7)
+  })
+
   test("five minutes of failures end a subscription with the last error", async () => {
     const { follow, time, sandbox, gateway } = await startLive()
     const run = await follow(stateOf(seed.runningAlignment))

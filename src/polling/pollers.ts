@@ -7,7 +7,7 @@ import { type Clock, systemClock } from "./clock.ts"
 export const minWaitMs = 5_000
 /** The factor by which the wait grows with each read that finds the object in the same stage. */
 const waitGrowth = 1.5
-/** How long an object whose reads fail is still polled, in milliseconds. */
+/** How long an object whose reads fail is still polled, in milliseconds, or for two polling intervals if these are longer. */
 const maxFailingMs = 5 * 60_000
 
 /** When this many objects are held, those without a listener are dropped. */
@@ -320,7 +320,7 @@ function createPoller<T>(clock: Clock, drop: () => void): Poller<T> {
       nextAt = clock.now() + Math.max(waitMs, retryAfterMs)
       waitMs = Math.min(waitMs * waitGrowth, source.slowestMs)
       earliestAt = clock.now() + Math.min(Math.max(minWaitMs, retryAfterMs), maxFailingMs)
-      if (nextAt <= failingSince + maxFailingMs) return
+      if (nextAt <= failingSince + Math.max(maxFailingMs, 2 * fastestMs())) return
     }
     publish({ error })
     finish()
