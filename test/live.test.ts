@@ -322,7 +322,7 @@ describe("polls that fail", () => {
   })
 
   test("a subscription with a long polling interval goes on after two failing reads in a row, and ends after a third", async () => {
-    const { follow, pass, time, sandbox } = await startLive()
+    const { follow, time, sandbox } = await startLive()
     const run = await follow(
       `subscription { computation(id: "${seed.runningAlignment}", pollingIntervalSeconds: 600) { state } }`,
     )
