@@ -1,7 +1,7 @@
 import { constants, fstatSync, openSync, write, writeSync } from "node:fs"
 import { setTimeout as sleep } from "node:timers/promises"
 
-/** Lines are written in batches: after so many characters, or so many milliseconds. */
+/** Lines are written in batches: after this many characters, or this many milliseconds. */
 const batchLength = 64 * 1024
 const batchMs = 100
 /** Bytes that wait for the descriptor. Further lines are dropped. */
@@ -27,7 +27,7 @@ export class LogOutput {
   onDropped: (lines: number) => void = () => {}
   /** The code of the failure, such as ENOSPC; undefined if lines can be written. */
   failure: string | undefined
-  /** Whether a write has begun and not returned. */
+  /** Whether a write is in progress. */
   isWriting = false
   /** Replaces the text of each line. */
   format: ((line: string) => string) | undefined

@@ -36,7 +36,7 @@ interface Captured {
 }
 
 /**
- * Captures a result once, even if the client leaves. The captures with the same run and name, surrounding spaces aside, run one
+ * Captures a result once, even if the client disconnects. Captures with the same run and name, surrounding spaces aside, run one
  * after another, whether a mutation or a subscription began them, and the later ones find the data asset of the first. Permissions
  * are set once the data asset is READY; the step is pending until then. Rejects if no data asset was created.
  */
@@ -167,7 +167,7 @@ async function earlierCapture({ upstream }: Context, request: CaptureRequest): P
 
 /**
  * Sets the permissions once the data asset is READY, and reads them back, since a 2xx does not prove that all of them were set.
- * Goes on if the client leaves. A failure is logged, because the client may be gone. Never rejects.
+ * Continues if the client disconnects. A failure is logged, because the client may be gone. Never rejects.
  */
 function shareOnce(context: Context, dataAsset: rest.DataAsset, request: CaptureRequest): Promise<Step> {
   // What the task refers to is kept for as long as the data asset is a draft, so it is little.

@@ -25,7 +25,7 @@ const CaptureStepStatus = builder.enumType("CaptureStepStatus", {
   values: enumValues({
     done: "It is done.",
     already_done: "It was done before and not repeated.",
-    pending: "It waits until the data asset is READY, and is done then, even if the client leaves.",
+    pending: "It waits until the data asset is READY. It is done then, even if the client disconnects.",
     failed: "It was refused or failed: see `failure`.",
   }),
 })
@@ -113,7 +113,7 @@ export function requestFrom(input: typeof CaptureResultInput.$inferInput): Captu
 defineMutation({
   name: "captureResult",
   description:
-    "Creates a data asset from a run's results, with metadata and permissions. Returns MutationRefused if nothing was created, else the result of every step. The run must have ended. The subscription of the same name waits for that, and for the data asset, which is a draft at first. What has begun is finished even if the client leaves. If the caller has already created a data asset from this run under this name, and it is not archived, no second one is created, whatever else the input says, but the permissions are set. For a draft the step is PENDING: the gateway reads the data asset every 5 seconds at first, and sets them once it is READY. Two tokens of one user get one data asset, unless the first capture takes more than 30 seconds or a search does not find it yet. Costs two REST calls, a search and the creation, and three more if it sets permissions, which are read before and after.",
+    "Creates a data asset from a run's results, with metadata and permissions. Returns MutationRefused if nothing was created, else the result of every step. The run must have ended. The subscription of the same name waits for the run and for the data asset, which is a draft at first. A capture that has started is finished even if the client disconnects. If the caller has already created a data asset from this run under this name, and it is not archived, no second one is created, whatever else the input says, but the permissions are set. For a draft the step is PENDING: the gateway reads the data asset every 5 seconds at first, and sets them once it is READY. Two tokens of one user get one data asset, unless the first capture takes more than 30 seconds or a search does not find it yet. Costs two REST calls, a search and the creation, and three more if it sets permissions, which are read before and after.",
   cost: { calls: 5 },
   input: CaptureResultInput,
   payload: builder.objectRef<{ id: string; steps: Step[] }>("CaptureResultPayload").implement({
