@@ -186,6 +186,8 @@ async function measureRounds(names: readonly string[], bench: Bench): Promise<vo
   const servers: Server[] = []
   for (const name of names) servers.push(await startServer(name, bench))
   await prepare(servers, asked, bench)
+  console.error("All servers return the same data.")
+  if (count === 0) return
   const rounds: Cell[][] = []
   // The first round is for warming up, and is not counted.
   for (let round = 0; round <= count; round++) {
@@ -197,9 +199,9 @@ async function measureRounds(names: readonly string[], bench: Bench): Promise<vo
       }
     }
     if (round > 0) rounds.push(cells)
-    console.error(round === 0 ? "All servers return the same data, and are warmed up." : `Round ${round} of ${count}.`)
+    console.error(round === 0 ? "All servers are warmed up." : `Round ${round} of ${count}.`)
   }
-  if (rounds.length > 0) console.log(report(rounds, servers, asked))
+  console.log(report(rounds, servers, asked))
 }
 
 /** The queries that the revision supports. Prints a line for each of the others. */
