@@ -643,6 +643,18 @@ describe("permissions of a draft", () => {
     expect(shared()).toEqual([])
   })
 
+  test("a data asset whose creation failed does not count as captured", async () => {
+    const { ask, sandbox, created } = await start()
+    const broken = await ask(mutation({ permissions: {}, target: { aws: { bucket: "missing-bucket" } } }))
+    sandbox.clock.advance(11)
+    // The first time as this process remembers it, then as a search finds it.
+    for (const name of ["Aligned", "Aligned "]) {
+      const { data } = await ask(mutation({ name, permissions: {} }))
+      expect(data.captureResult.dataAsset).not.toEqual(broken.data.captureResult.dataAsset)
+    }
+    expect(created()).toHaveLength(2)
+  })
+
   test("a gateway that stops does not wait for drafts, and logs whose permissions are not set", async () => {
     const { ask, gateway, shared, lines, time } = await start()
     const { data } = await ask(mutation({}))

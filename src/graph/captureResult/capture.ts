@@ -98,14 +98,14 @@ async function createOnce(
 }
 
 /**
- * What this process captured before, if it still exists and has kept its name. A search may not find a data asset that was just
+ * What this process captured before, if it still exists, has kept its name, and has not failed. A search may not find a data asset that was just
  * created.
  */
 async function recalled(context: Context, request: CaptureRequest, task: Task): Promise<rest.DataAsset | undefined> {
   const id = task.recall()
   if (id === undefined) return undefined
   const dataAsset = await nullIfMissing(rest.getDataAsset(context.upstream, id))
-  return dataAsset !== null && isNamed(dataAsset, request) ? dataAsset : undefined
+  return dataAsset !== null && isUsable(dataAsset, request, context) ? dataAsset : undefined
 }
 
 /** Sends the write once. If the response is lost or unreadable, a search checks whether it succeeded. */
@@ -125,9 +125,9 @@ async function created(context: Context, request: CaptureRequest): Promise<rest.
 const nameOf = readableString("name")
 const computationOf = readableString("computation")
 
-/** Whether the data asset has the name of the capture. Code Ocean keeps it without surrounding spaces. */
-function isNamed(dataAsset: rest.DataAsset, { params }: CaptureRequest): boolean {
-  return nameOf(dataAsset)?.trim() === params.name.trim()
+/** Whether the data asset has the name of the capture, which Code Ocean keeps without surrounding spaces, and has not failed. */
+function isUsable(dataAsset: rest.DataAsset, { params }: CaptureRequest, context: Context): boolean {
+  return nameOf(dataAsset)?.trim() === params.name.trim() && stateOf(dataAsset, context) !== "failed"
 }
 
 /** Whether the data asset has the results of this run. As in Code Ocean, ids are compared without regard to case. */
@@ -139,14 +139,16 @@ const maxPages = 10
 const pageSize = 1000
 
 /** The caller's data asset of this run with this name. One call for each 1,000 results with a similar name. */
-async function earlierCapture({ upstream }: Context, request: CaptureRequest): Promise<rest.DataAsset | undefined> {
+async function earlierCapture(context: Context, request: CaptureRequest): Promise<rest.DataAsset | undefined> {
   const filters = [{ key: "name", value: request.params.name.trim() }]
   const tokens = new Set<string>()
   let next_token: SearchToken | undefined
   for (let page = 0; page < maxPages; page++) {
     const body = { type: "result", ownership: "created", filters, limit: pageSize, next_token }
-    const answer = await rest.searchDataAssets(upstream, body)
-    const found = answer.results.filter(isReadable).find((asset) => isOfRun(asset, request) && isNamed(asset, request))
+    const answer = await rest.searchDataAssets(context.upstream, body)
+    const found = answer.results
+      .filter(isReadable)
+      .find((asset) => isOfRun(asset, request) && isUsable(asset, request, context))
     if (found !== undefined) return found
     if (answer.has_more !== true) return undefined
     next_token = usableToken(answer.next_token)
@@ -236,8 +238,12 @@ async function untilReady(context: Context, id: string, polling: Polling): Promi
   throw new Refusal("CONFLICT", "The data asset's creation failed, so its permissions are not set.", null)
 }
 
+function stateOf({ state }: rest.DataAsset, context: Context): string {
+  return DataAssetState.read(state, context)
+}
+
 function isReady(dataAsset: rest.DataAsset, context: Context): boolean {
-  return DataAssetState.read(dataAsset.state, context) === "ready"
+  return stateOf(dataAsset, context) === "ready"
 }
 
 /** Compares the permissions with what was asked for. Returns what is wrong. */
