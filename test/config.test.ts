@@ -190,6 +190,12 @@ describe("NO_PROXY", () => {
     },
   )
 
+  test("the warning of an entry does not contain a password", () => {
+    const [warning] = warnings("http://ada:secretword@proxy.example.org:3128")
+    expect(warning).toContain("@proxy.example.org:3128")
+    expect(warning).not.toContain("secretword")
+  })
+
   test.each([
     "*",
     "*:80",

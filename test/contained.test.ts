@@ -363,7 +363,7 @@ describe("a call with very many waiters", () => {
     request.end()
     const outcomes = await settled
     // About twenty blocks for each waiter. With a loop over the waiters for each of them there would be a billion.
-    expect(await work()).toBeLessThan(200 * many)
+    expect(await work()).toBeLessThan(50 * many)
     expect(outcomes.every(({ status }) => status === "rejected")).toBe(true)
     other.end()
     await expect(stays).rejects.toMatchObject({ failure: "cancelled" })

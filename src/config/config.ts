@@ -2,6 +2,7 @@ import { isIPv6 } from "node:net"
 import { safeParse } from "valibot"
 import { isOneEditAway } from "../collections/text.ts"
 import type { Manifest } from "../operation/persisted/manifest.ts"
+import { shown } from "./kinds.ts"
 import {
   clients,
   essential,
@@ -60,7 +61,7 @@ export function warningsOf(config: Config, environment: Environment): string[] {
   const unreadable = config.noProxy.split(/[,\s]+/).filter((entry) => entry !== "" && !isNoProxyEntry(entry))
   if (unreadable.length > 0) {
     warnings.push(
-      `NO_PROXY contains ${unreadable.map((entry) => JSON.stringify(entry)).join(", ")}, which is ignored: ranges of addresses, patterns and URLs are not supported. Write hosts, such as example.org or 10.1.2.3.`,
+      `NO_PROXY contains ${unreadable.map(shown).join(", ")}, which is ignored: ranges of addresses, patterns and URLs are not supported. Write hosts, such as example.org or 10.1.2.3.`,
     )
   }
   for (const [name, meant] of misspelt(set)) {

@@ -96,8 +96,8 @@ function isAlmostOrigin(url: URL | null): url is URL {
   )
 }
 
-/** The text without what may be a password. */
-function shown(address: string): string {
+/** The address in quotes, without what may be a password. */
+export function shown(address: string): string {
   return JSON.stringify(`${address.includes("@") ? "…" : ""}${address.slice(Math.max(0, address.lastIndexOf("@")))}`)
 }
 
