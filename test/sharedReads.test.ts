@@ -1,6 +1,7 @@
 import type { ServerResponse } from "node:http"
 import { describe, expect, onTestFinished, test, vi } from "vitest"
 import { seed, tokens } from "../sandbox/seed.ts"
+import { parseJson } from "../src/upstream/json.ts"
 import { startFaultyUpstream } from "./support/faultyUpstream.ts"
 import { startGateway, startGatewayOn } from "./support/gateway.ts"
 import { follow } from "./support/live.ts"
@@ -47,6 +48,13 @@ async function startHeld() {
   }
   return { ...startGatewayOn(upstream.url), held, next }
 }
+
+test("responses of upstream are frozen in tests, with or without numbers that a double cannot hold", () => {
+  for (const text of ['{ "list": [{}] }', '{ "list": [{}], "size": 12345678901234567890123 }']) {
+    const { list } = parseJson(text) as { list: object[] }
+    expect(Object.isFrozen(list) && Object.isFrozen(list[0])).toBe(true)
+  }
+})
 
 describe("equal reads of one caller at the same time", () => {
   const nested = `{
