@@ -453,6 +453,14 @@ test("a change is remembered for a minute, for the caller's token whichever agen
   expect(changes.has(callerOf("ada"), "c1")).toBe(false)
 })
 
+test("the last 10,000 changes are remembered", () => {
+  const changes = new RecentChanges()
+  const caller = { tokenDigest: "ada" } as Caller
+  const ids = Array.from({ length: 10_001 }, (_, index) => `c${index}`)
+  for (const id of ids) changes.add(caller, id)
+  expect(ids.filter((id) => !changes.has(caller, id))).toEqual(["c0"])
+})
+
 test("two requests never share what they loaded", async () => {
   const { ask, sandbox } = await startGateway()
   const query = `{ capsule(id: "${seed.cellCounter}") { name } }`

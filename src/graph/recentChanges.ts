@@ -13,7 +13,13 @@ export class RecentChanges {
 
   /** @param clock for tests */
   constructor(clock: { now(): number } = performance) {
-    this.#changes = new LRUCache({ max: maxChanges, ttl: retentionMs, ttlResolution: 0, perf: clock })
+    this.#changes = new LRUCache({
+      maxSize: maxChanges,
+      sizeCalculation: () => 1,
+      ttl: retentionMs,
+      ttlResolution: 0,
+      perf: clock,
+    })
   }
 
   add({ tokenDigest }: Caller, id: string): void {

@@ -3,7 +3,6 @@ import { analyze } from "../documentAnalysis.ts"
 import { Calculation, type Expected } from "./calculation.ts"
 import { createPlan, type Plan, type Variables } from "./plan.ts"
 import { type Measure, tooCostlyError } from "./tooCostly.ts"
-import { itemsInIntrospection } from "./usualBytes.ts"
 
 export interface Estimate extends Expected {
   /** The error that rejects the operation for one of the two measures. */
@@ -27,10 +26,9 @@ interface PreparedPlan {
  */
 export function createEstimator(schema: GraphQLSchema): Estimator {
   const plansByDocument = new WeakMap<DocumentNode, Map<string, PreparedPlan>>()
-  const introspectionItems = itemsInIntrospection(schema)
 
   function prepare(document: DocumentNode, operationName: string | null, variables: Variables): PreparedPlan {
-    const plan = createPlan(schema, introspectionItems, document, operationName, variables)
+    const plan = createPlan(schema, document, operationName, variables)
     return { plan, constant: plan.usesVariables ? undefined : new Calculation(plan, {}).total() }
   }
 

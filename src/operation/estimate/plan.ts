@@ -27,7 +27,7 @@ import {
 } from "../../graph/selection.ts"
 import { analyze } from "../documentAnalysis.ts"
 import { minBytesPerCall } from "../responseSize.ts"
-import { bytesPerKey, bytesPerObject, coordinateOf, leafBytes } from "./usualBytes.ts"
+import { bytesPerKey, bytesPerObject, coordinateOf, itemsInIntrospection, leafBytes } from "./usualBytes.ts"
 
 export type Variables = Readonly<Record<string, unknown>>
 
@@ -72,7 +72,6 @@ export interface Plan {
 /** Prepares the plan of an operation for the values that these variables give to `@skip` and `@include`. */
 export function createPlan(
   schema: GraphQLSchema,
-  introspectionItems: ReadonlyMap<string, number>,
   document: DocumentNode,
   operationName: string | null,
   variables: Variables,
@@ -81,7 +80,7 @@ export function createPlan(
   const defaults = defaultsOf(operation)
   const variableValues = conditionValues(document, variables, defaults)
   const scope = { schema, fragments: fragmentsOf(document), variableValues }
-  const planner = new Planner(scope, introspectionItems)
+  const planner = new Planner(scope)
   const root = planner.selectionCost(schema.getRootType(operation.operation) as GraphQLObjectType, [
     operation.selectionSet,
   ])
@@ -132,15 +131,13 @@ class Planner {
   usesVariables = false
   idsUseVariables = false
   readonly #scope: SelectionScope
-  readonly #introspectionItems: ReadonlyMap<string, number>
   readonly #requestCalls = new Set<string>()
   /** By the type and the numbers of the selection sets: fragments can lead to the same selection many times. */
   readonly #selectionCosts = new Map<string, SelectionCost>()
   readonly #numbers = new Map<SelectionSetNode, number>()
 
-  constructor(scope: SelectionScope, introspectionItems: ReadonlyMap<string, number>) {
+  constructor(scope: SelectionScope) {
     this.#scope = scope
-    this.#introspectionItems = introspectionItems
   }
 
   get callsPerRequest(): number {
@@ -195,7 +192,8 @@ class Planner {
   ): { bytes: number; bytesPerItem: number } {
     const sets = selectionSetsOf(nodes)
     if (sets.length === 0) return { bytes: leafBytes(field), bytesPerItem: 0 }
-    const items = costOf(field)?.items?.assumed ?? this.#introspectionItems.get(coordinateOf(type, field))
+    const items =
+      costOf(field)?.items?.assumed ?? itemsInIntrospection(this.#scope.schema).get(coordinateOf(type, field))
     const isList = isListType(getNullableType(field.type))
     const childBytes = this.#objectTypes(getNamedType(field.type)).map((childType) => {
       const { bytes, bytesPerItem } = this.selectionCost(childType, sets)

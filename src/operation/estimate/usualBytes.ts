@@ -47,8 +47,22 @@ export function leafBytes(field: GraphQLField<unknown, unknown>): number {
   return isListType(getNullableType(field.type)) ? bytes * itemsPerLeafList : bytes
 }
 
-/** How many items the lists of introspection have in this schema, by `Type.field`. Averages, if that depends on the type. */
+const introspectionItems = new WeakMap<GraphQLSchema, ReadonlyMap<string, number>>()
+
+/**
+ * How many items the lists of introspection have in this schema, by `Type.field`. Averages, if that depends on the type. Counted
+ * once for each schema, when they are first needed.
+ */
 export function itemsInIntrospection(schema: GraphQLSchema): ReadonlyMap<string, number> {
+  let items = introspectionItems.get(schema)
+  if (items === undefined) {
+    items = countItems(schema)
+    introspectionItems.set(schema, items)
+  }
+  return items
+}
+
+function countItems(schema: GraphQLSchema): ReadonlyMap<string, number> {
   const types = Object.values(schema.getTypeMap())
   const average = (count: (type: (typeof types)[number]) => number) =>
     types.reduce((sum, type) => sum + count(type), 0) / types.length
