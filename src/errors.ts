@@ -4,7 +4,7 @@ import { DecodeError } from "./upstream/decoders.ts"
 import { UpstreamError } from "./upstream/error.ts"
 
 /** The values of `extensions.code`, beside GraphQL's own for documents that do not parse or validate. `docs/errors.md` lists them. */
-const errorCodes = [
+export const errorCodes = [
   "BAD_USER_INPUT",
   "UNAUTHENTICATED",
   "FORBIDDEN",

@@ -7,6 +7,7 @@ import { createErrorLog, createLog, loadPrettify } from "./log/log.ts"
 import { LogOutput } from "./log/logOutput.ts"
 import { readManifest } from "./operation/persisted/manifest.ts"
 import type { Gateway } from "./server.ts"
+import { loadTelemetry } from "./telemetry/load.ts"
 
 /** How long a stopping gateway waits beyond the deadline of requests, and for its log to be written. */
 const closeGraceMs = 7_000
@@ -44,7 +45,8 @@ if (config.logPretty && !prettify) log.warn({}, "LOG_PRETTY needs the package pi
 enableCompileCache(new URL("../node_modules/.cache/compiled", import.meta.url).pathname)
 // Loaded after the signal handlers are set, because loading the graph takes most of the start.
 const { createGateway } = await import("./server.ts")
-gateway = createGateway(config, log, { logFailure: () => output.failure })
+const telemetry = await loadTelemetry(config)
+gateway = createGateway(config, log, { telemetry, logFailure: () => output.failure })
 try {
   const url = await gateway.listen()
   isListening = true

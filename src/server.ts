@@ -13,6 +13,7 @@ import { examples } from "./http/graphiql/examples.ts"
 import { createLandingPage } from "./http/landingPage.ts"
 import { connectionLimit, createListener, type ListenerLimits } from "./http/listener.ts"
 import { measureMemory } from "./http/memoryPressure.ts"
+import { createMetricsListener } from "./http/metricsListener.ts"
 import { createOpenResponses, type DrainLimits } from "./http/openResponses.ts"
 import { useBodyLimit } from "./http/plugins/useBodyLimit.ts"
 import { useCancellation } from "./http/plugins/useCancellation.ts"
@@ -39,6 +40,7 @@ import { createPersistedOperations } from "./operation/persisted/operations.ts"
 import type { Clock } from "./polling/clock.ts"
 import { createPollers, type PollerCounts } from "./polling/pollers.ts"
 import { createTasks } from "./polling/tasks.ts"
+import type { Metrics, Telemetry } from "./telemetry/metrics.ts"
 import { createUpstreamPool, type UpstreamPool } from "./upstream/pool.ts"
 
 const endpoint = "/graphql"
@@ -96,6 +98,8 @@ export interface GatewayStats extends PollerCounts {
 
 /** Parts of the process that are not settings, and switches for tests and the benchmark. */
 export interface GatewayOptions {
+  /** Default: none. */
+  telemetry?: Telemetry
   /** A token that GraphiQL presets for everyone who opens it. For the demo only. */
   graphiqlToken?: string
   /** Returns why the log can't be written at present; undefined if it can. */
@@ -121,14 +125,15 @@ const maxQueuedCalls = 100_000
 
 /** Composes the gateway from its parts. */
 export function createGateway(config: Config, log: Log, options: GatewayOptions = {}): Gateway {
-  const { compiledExecutor = true } = options
+  const { compiledExecutor = true, telemetry = {} } = options
+  const { metrics } = telemetry
   const { corsOrigins } = config
   const limits: Limits = { ...fixedLimits, ...config.limits, ...options.limits }
   const timeouts = { ...clientTimeouts, keepAliveMs: config.keepAliveMs, ...options.clientTimeouts }
   let closing: Promise<boolean> | undefined
 
   // Calls to Code Ocean.
-  const pool = openUpstream(config, limits, options, log)
+  const pool = openUpstream(config, limits, options, log, metrics)
 
   // What outlives a request: polled objects, and changes that are finished even if the client disconnects.
   const pollers = createPollers(options.clock)
@@ -146,7 +151,10 @@ export function createGateway(config: Config, log: Log, options: GatewayOptions 
   const identifyClient = createIdentifyClient(config.codeoceanToken)
   const admission = createAdmission(config)
   const memory = measureMemory()
-  const lag = measureLag(log, (lagMs) => admission.onEventLoopLag(lagMs, memory.shortage()))
+  const lag = measureLag(log, (lagMs) => {
+    admission.onEventLoopLag(lagMs, memory.shortage())
+    metrics?.onEventLoopLag(lagMs)
+  })
 
   // GraphQL over HTTP: Yoga for everything, and the fast path for common operations.
   const buildContext = createContextBuilder({ log, pool, pollers, tasks })
@@ -221,6 +229,7 @@ export function createGateway(config: Config, log: Log, options: GatewayOptions 
   const responses = createOpenResponses(timeouts, connections, log)
   const requestHandler = createRequestHandler({
     log,
+    telemetry,
     route: createRouter(endpoint, config.codeoceanToken !== undefined && listensLocally(config), config.graphiql),
     sendLandingPage: createLandingPage(endpoint, config.graphiql),
     identifyClient,
@@ -249,6 +258,41 @@ export function createGateway(config: Config, log: Log, options: GatewayOptions 
     },
   )
 
+  // Metrics, on a listener of their own.
+  const metricsListener = metrics && createMetricsListener(metrics, log)
+  metrics?.setGauges(() => {
+    const { requests, ...stats } = gatewayStats()
+    return {
+      ...stats,
+      admittedRequests: requests,
+      admittedRequestsLimit: admission.concurrencyLimit,
+      circuitOpen: pool.circuit === "open",
+      activeCalls: pool.counts.active,
+      maxActiveCalls: config.upstreamConnections,
+      queuedCalls: pool.counts.queued,
+    }
+  })
+
+  async function listen(): Promise<string> {
+    // First, so that a gateway without its metrics accepts no request.
+    if (metricsListener !== undefined && config.metricsPort !== undefined) {
+      const url = await metricsListener.listen(config.metricsPort, config.host)
+      log.info({ url }, "serving metrics")
+    }
+    return listener.listen(config.port, config.host)
+  }
+
+  function gatewayStats(): GatewayStats {
+    return {
+      ...admission.stats,
+      connections: connections.count,
+      openResponses: responses.count,
+      ...requestHandler.stats,
+      ...pollers.counts,
+      tasks: tasks.count,
+    }
+  }
+
   async function close(): Promise<boolean> {
     pollers.close()
     const finished = await Promise.all([listener.close(), tasks.drain(config.requestDeadlineMs)])
@@ -257,23 +301,17 @@ export function createGateway(config: Config, log: Log, options: GatewayOptions 
     requestHandler.close()
     await pool.close()
     await yoga.dispose()
+    await metricsListener?.close()
     return finished.every(Boolean)
   }
 
   return {
     async fetch(url, init = {}) {
-      return yoga.fetch(new URL(url), init, { state: inProcessState(init, identifyClient, log) })
+      return yoga.fetch(new URL(url), init, { state: inProcessState(init, identifyClient, log, telemetry) })
     },
-    listen: () => listener.listen(config.port, config.host),
+    listen,
     get stats() {
-      return {
-        ...admission.stats,
-        connections: connections.count,
-        openResponses: responses.count,
-        ...requestHandler.stats,
-        ...pollers.counts,
-        tasks: tasks.count,
-      }
+      return gatewayStats()
     },
     close() {
       closing ??= close()
@@ -282,7 +320,13 @@ export function createGateway(config: Config, log: Log, options: GatewayOptions 
   }
 }
 
-function openUpstream(config: Config, limits: Limits, options: GatewayOptions, log: Log): UpstreamPool {
+function openUpstream(
+  config: Config,
+  limits: Limits,
+  options: GatewayOptions,
+  log: Log,
+  metrics: Metrics | undefined,
+): UpstreamPool {
   return createUpstreamPool({
     url: config.codeoceanUrl,
     minServerVersion: config.minServerVersion,
@@ -299,6 +343,7 @@ function openUpstream(config: Config, limits: Limits, options: GatewayOptions, l
         ? { https: config.httpsProxy, http: config.httpProxy, except: config.noProxy }
         : undefined,
     fileOrigins: config.fileOrigins,
+    metrics,
     log,
   })
 }
@@ -310,10 +355,15 @@ function warnOfInvalidOperations(operations: Manifest | undefined, log: Log): vo
 }
 
 /** The state of a request that arrives without a socket. */
-function inProcessState(init: RequestInit, identifyClient: IdentifyClient, log: Log): RequestState {
+function inProcessState(
+  init: RequestInit,
+  identifyClient: IdentifyClient,
+  log: Log,
+  telemetry: Telemetry,
+): RequestState {
   const headers = Object.fromEntries(new Headers(init.headers))
   const identity = identifyClient(headers, () => "in process")
-  const state = new RequestState(log, headers, identity)
+  const state = new RequestState(log, headers, identity, undefined, telemetry)
   init.signal?.addEventListener("abort", () => state.cancel(), { once: true })
   if (init.signal?.aborted) state.cancel()
   return state

@@ -40,10 +40,11 @@ async function listening(answerOperation: OperationHandler, admit: Admission["ad
   const responses = createOpenResponses(timeouts, connections, log)
   const handler = createRequestHandler({
     log,
+    telemetry: {},
     route: ({ url }) => (url === "/fine" ? "other" : "operation"),
     identifyClient: createIdentifyClient(),
     clientAddress,
-    admission: { admit, check: () => undefined, onEventLoopLag() {}, overloadReason: () => undefined, stats },
+    admission: { admit, check: () => undefined },
     connections,
     responses,
     bodyTimeouts: timeouts,
@@ -66,7 +67,6 @@ async function listening(answerOperation: OperationHandler, admit: Admission["ad
   return { url, lines }
 }
 
-const stats = { requests: 0, subscriptions: 0, callers: 0 }
 const admitAll = () => ({ ticket: { subscribe: () => undefined, release() {} } })
 
 describe("an exception while a request is handled", () => {
@@ -129,7 +129,7 @@ describe("an exception in a timer doesn't end the process", () => {
     vi.useFakeTimers()
     onTestFinished(() => void vi.useRealTimers())
     const rejections = createRejectionLog({ warn: boom, error: boom } as unknown as Log)
-    rejections.add({ status: 503, code: "OVERLOADED", message: "" })
+    rejections.add({ code: "OVERLOADED" })
     vi.advanceTimersByTime(10_000)
     rejections.close()
   })

@@ -113,6 +113,9 @@ function problemsBetween(env: Environment): string[] {
   if (env.PERSISTED_OPERATIONS_ONLY === "true" && env.PERSISTED_OPERATIONS === undefined) {
     problems.push("PERSISTED_OPERATIONS_ONLY would reject every operation: set PERSISTED_OPERATIONS to a file")
   }
+  if (env.METRICS_PORT !== undefined && env.METRICS_PORT !== "0" && env.METRICS_PORT === (env.PORT ?? "4000")) {
+    problems.push("METRICS_PORT must be another port than PORT")
+  }
   if (env.NODE_ENV !== "production") return problems
   const url = URL.parse(env.CODEOCEAN_URL ?? "")
   if (url?.protocol === "http:" && !loopback.test(url.hostname)) {

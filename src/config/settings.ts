@@ -129,6 +129,12 @@ export const features = {
     meaning:
       "`true` rejects every operation that is not in that file, including the operations of GraphiQL and of federation routers.",
   },
+  metricsPort: {
+    name: "METRICS_PORT",
+    kind: v.optional(integer(0, 65_535)),
+    meaning:
+      "The port on which metrics for Prometheus are served, at `/metrics` without authentication, on the same `HOST`. 0 picks a free port. Unset by default: no metrics.",
+  },
   incrementalDelivery: {
     name: "INCREMENTAL_DELIVERY",
     kind: boolean,

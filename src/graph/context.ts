@@ -3,6 +3,7 @@ import type { TwoGenerationCache } from "../collections/twoGenerationCache.ts"
 import type { LineLog } from "../log/log.ts"
 import type { Snapshot, Update } from "../polling/pollers.ts"
 import type { Task } from "../polling/tasks.ts"
+import type { Metrics } from "../telemetry/metrics.ts"
 import type { CallCounts, Caller } from "../upstream/call.ts"
 import type { Upstream } from "../upstream/client.ts"
 import type { RecentChanges } from "./recentChanges.ts"
@@ -65,6 +66,8 @@ export interface RequestInfo extends Caller {
   /** For lines about this request, beside the one that each request gets. */
   readonly log: LineLog
   readonly cost: RequestCost
+  /** Undefined while metrics are off. */
+  readonly metrics?: Metrics | undefined
 }
 
 /** The cost of a request in calls to Code Ocean. */

@@ -1,4 +1,5 @@
 import type { Log } from "../log/log.ts"
+import type { RejectionReason } from "../telemetry/metrics.ts"
 import { guarded } from "./logging.ts"
 import type { Rejection } from "./rejection.ts"
 
@@ -34,6 +35,8 @@ export interface Admission {
   onEventLoopLag(lagMs: number, memoryShortage?: string): void
   /** Returns why requests of any client are rejected at present. */
   overloadReason(): string | undefined
+  /** How many requests may be in flight at present. Infinity if there is no limit. */
+  readonly concurrencyLimit: number
   readonly stats: { requests: number; subscriptions: number; callers: number }
 }
 
@@ -104,10 +107,17 @@ export function createAdmission(limits: AdmissionLimits, now: () => number = () 
       : `The gateway's event loop was ${Math.round(lastLagMs)} ms late, more than ${limits.eventLoopLagMs} ms. Until it has caught up, at most ${Math.floor(concurrencyLimit)} requests are processed at once.`
   }
 
+  /** Which limit of all clients is reached. */
+  function overload(): RejectionReason {
+    if (memoryShortage !== undefined) return "memory"
+    return concurrencyLimit === maxConcurrencyLimit ? "requests" : "event_loop_lag"
+  }
+
   function rejectionFor(caller: Caller | undefined, at: number): Rejection | undefined {
     const reason = overloadReason()
     if (reason !== undefined && !isExemptFromOverload(caller)) {
-      return { status: 503, code: "OVERLOADED", message: tryAgain(reason, 1), retryAfterSeconds: 1 }
+      const message = tryAgain(reason, 1)
+      return { reason: overload(), status: 503, code: "OVERLOADED", message, retryAfterSeconds: 1 }
     }
     return caller && callerLimitReached(caller, at)
   }
@@ -121,12 +131,13 @@ export function createAdmission(limits: AdmissionLimits, now: () => number = () 
 
   function callerLimitReached(caller: Caller, at: number): Rejection | undefined {
     if (isReached(caller.requests, limits.callerConcurrentRequests)) {
-      return rateLimited(`You have ${caller.requests} requests in flight, the limit for one caller.`)
+      return rateLimited("caller_requests", `You have ${caller.requests} requests in flight, the limit for one caller.`)
     }
     const waitMs = caller.theoreticalArrivalMs + msPerRequest - burstSeconds * 1000 - at
     if (msPerRequest > 0 && waitMs > 0) {
       const rate = limits.callerRequestsPerSecond
       return rateLimited(
+        "caller_rate",
         `You have sent ${rate * burstSeconds} requests at a higher rate than ${rate} a second, the limit for one caller.`,
         Math.ceil(waitMs / 1000),
       )
@@ -157,6 +168,7 @@ export function createAdmission(limits: AdmissionLimits, now: () => number = () 
       const { subscriptions } = this.#caller
       if (isReached(subscriptions, limits.callerSubscriptions)) {
         return rateLimited(
+          "caller_subscriptions",
           `You have ${subscriptions} open subscriptions, the limit for one caller. Close one before you open another.`,
         )
       }
@@ -192,6 +204,9 @@ export function createAdmission(limits: AdmissionLimits, now: () => number = () 
       } else concurrencyLimit = Math.min(maxConcurrencyLimit, concurrencyLimit * 1.25)
     },
     overloadReason,
+    get concurrencyLimit() {
+      return concurrencyLimit
+    },
     get stats() {
       return { ...total, callers: callers.size }
     },
@@ -202,8 +217,8 @@ function isReached(count: number, limit: number): boolean {
   return limit > 0 && count >= limit
 }
 
-function rateLimited(problem: string, retryAfterSeconds = 1): Rejection {
-  return { status: 429, code: "RATE_LIMITED", message: tryAgain(problem, retryAfterSeconds), retryAfterSeconds }
+function rateLimited(reason: RejectionReason, problem: string, retryAfterSeconds = 1): Rejection {
+  return { reason, status: 429, code: "RATE_LIMITED", message: tryAgain(problem, retryAfterSeconds), retryAfterSeconds }
 }
 
 function tryAgain(problem: string, seconds: number): string {

@@ -317,8 +317,10 @@ export function createBodies(options: {
   }
 }
 
-function badBody(status: 400 | 408 | 413 | 415, message: string): Rejection {
-  return { status, code: "BAD_USER_INPUT", message }
+const badBodies = { 400: "malformed_body", 408: "slow_body", 413: "large_body", 415: "content_encoding" } as const
+
+function badBody(status: keyof typeof badBodies, message: string): Rejection {
+  return { reason: badBodies[status], status, code: "BAD_USER_INPUT", message }
 }
 
 function rejectionsOf(maxBodyBytes: number, bodyMs: number, bodyGraceMs: number): Record<BodyProblem, Rejection> {

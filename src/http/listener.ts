@@ -125,24 +125,34 @@ export function createListener(
   }
 }
 
-/** Why an address can't be listened on, and what to do, by the error's code. */
-function listenError({ code = "", message }: NodeJS.ErrnoException, port: number, host: string): Error {
+/**
+ * Why an address can't be listened on, and what to do, by the error's code.
+ * @param setting the name of the port's setting
+ */
+export function listenError(
+  { code = "", message }: NodeJS.ErrnoException,
+  port: number,
+  host: string,
+  setting = "PORT",
+): Error {
   const chooseHost = "Set HOST to an address of this machine, 0.0.0.0 for all of IPv4, or :: for all"
   const reasons: Readonly<Record<string, string>> = {
-    EADDRINUSE: "the port is taken. Stop what listens there, or set PORT",
+    EADDRINUSE: `the port is taken. Stop what listens there, or set ${setting}`,
     EACCES:
-      port < 1024 ? "ports below 1024 need privileges. Set PORT to 1024 or more" : "this needs privileges. Set PORT",
+      port < 1024
+        ? `ports below 1024 need privileges. Set ${setting} to 1024 or more`
+        : `this needs privileges. Set ${setting}`,
     EADDRNOTAVAIL: `HOST is not an address of this machine. ${chooseHost}`,
     ENOTFOUND: `HOST is neither an IP address nor a name that can be resolved. ${chooseHost}`,
     EAI_AGAIN: `HOST is a name, and the name server does not answer. ${chooseHost}`,
     EAFNOSUPPORT: `this machine has no addresses of that kind. ${chooseHost}`,
     EINVAL: `HOST can't be listened on. ${chooseHost}`,
   }
-  const reason = reasons[code] ?? `${message}. Set HOST or PORT`
+  const reason = reasons[code] ?? `${message}. Set HOST or ${setting}`
   return Object.assign(new Error(`can't listen on ${addressOf(host)}:${port}: ${reason}.`), { code })
 }
 
-const addressOf = (host: string) => (host.includes(":") ? `[${host}]` : host)
+export const addressOf = (host: string) => (host.includes(":") ? `[${host}]` : host)
 
 const shortageLogIntervalMs = 10_000
 

@@ -26,7 +26,7 @@ export function logUnexpected(log: Log, error: unknown): void {
 const rejectionLogIntervalMs = 10_000
 
 /** Aggregates rejections into one log line per 10 s. Otherwise a flood of requests would also flood the log. */
-export function createRejectionLog(log: Log): { add(rejection: Rejection): void; close(): void } {
+export function createRejectionLog(log: Log): { add(rejection: Pick<Rejection, "code">): void; close(): void } {
   let counts: Partial<Record<Rejection["code"], number>> = {}
   let timer: NodeJS.Timeout | undefined
   const write = guarded(log, () => {

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http"
 import type { Log } from "../log/log.ts"
+import type { Telemetry } from "../telemetry/metrics.ts"
 import type { Admission, AdmissionTicket } from "./admission.ts"
 import { type BodyTimeouts, createBodies, hasBody } from "./body.ts"
 import type { ClientAddress, IdentifyClient } from "./clientIdentity.ts"
@@ -31,10 +32,11 @@ export interface RequestHandler {
  */
 export function createRequestHandler(options: {
   log: Log
+  telemetry: Telemetry
   route(request: IncomingMessage): Route
   identifyClient: IdentifyClient
   clientAddress: ClientAddress
-  admission: Admission
+  admission: Pick<Admission, "admit" | "check">
   connections: Connections
   responses: OpenResponses
   bodyTimeouts: BodyTimeouts
@@ -45,7 +47,7 @@ export function createRequestHandler(options: {
   /** Answers requests that are not operations, such as `/health`. */
   answerOther(request: IncomingMessage, response: ServerResponse, state: RequestState): void
 }): RequestHandler {
-  const { log, admission, connections, responses, clientAddress, answerOperation } = options
+  const { log, telemetry, admission, connections, responses, clientAddress, answerOperation } = options
   const rejectionLog = createRejectionLog(log)
   const eventLoopBudget = createEventLoopBudget((start) => guarded(log, start)())
   const bodies = createBodies({
@@ -72,6 +74,7 @@ export function createRequestHandler(options: {
 
   function reject(request: IncomingMessage, response: ServerResponse, rejection: Rejection) {
     rejectionLog.add(rejection)
+    telemetry.metrics?.onRejection(rejection.reason)
     setCorsHeaders(response, request.headers.origin, options.corsOrigins)
     sendRejection(request, response, rejection)
   }
@@ -111,7 +114,7 @@ export function createRequestHandler(options: {
     identity = identify(request),
     ticket?: AdmissionTicket,
   ) {
-    const state = new RequestState(log, request.headers, identity, ticket)
+    const state = new RequestState(log, request.headers, identity, ticket, telemetry)
     // On close, not when the response has been made: a response that is still being sent counts as in flight.
     response.on("close", () => {
       ticket?.release()
@@ -167,6 +170,7 @@ export function createRequestHandler(options: {
 
   return {
     handle(request, response) {
+      telemetry.metrics?.onRequest(request, response)
       const connection = connections.of(request)
       responses.add(response, connection, handleNext)
       if (connection.openResponses === 1) {
@@ -187,6 +191,7 @@ export function createRequestHandler(options: {
 }
 
 const unexpectedError: Rejection = {
+  reason: "unexpected_error",
   status: 500,
   code: "INTERNAL_SERVER_ERROR",
   message: "Unexpected error. The gateway's log has the details.",

@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders } from "node:http"
 import type { OperationDefinitionNode } from "graphql"
 import type { RequestCost, RequestInfo } from "../graph/context.ts"
 import { type LineLog, type Log, RequestLog } from "../log/log.ts"
+import type { Metrics, Telemetry } from "../telemetry/metrics.ts"
 import type { Token } from "../upstream/call.ts"
 import type { Upstream } from "../upstream/client.ts"
 import type { AdmissionTicket } from "./admission.ts"
@@ -11,6 +12,8 @@ import { type ClientIdentity, isAgentId, requestIdOf } from "./clientIdentity.ts
 const costHeader = "x-upstream-cost"
 
 const maxOperationNameLength = 100
+
+const noTelemetry: Telemetry = {}
 
 /**
  * The state of one HTTP request: identity, request id, log, cost, cancellation, operation and admission ticket. It is made once
@@ -43,13 +46,24 @@ export class RequestState implements RequestInfo {
   cancelled = false
   /** Called once when the request is cancelled. */
   onCancelled: (() => void) | undefined
+  /** Undefined while metrics are off. */
+  readonly metrics: Metrics | undefined
   readonly #gatewayLog: Log
+  readonly #telemetry: Telemetry
   #log: RequestLog | undefined
   #key: string | undefined
   #controller: AbortController | undefined
 
-  constructor(log: Log, headers: IncomingHttpHeaders, identity: ClientIdentity, ticket?: AdmissionTicket) {
+  constructor(
+    log: Log,
+    headers: IncomingHttpHeaders,
+    identity: ClientIdentity,
+    ticket?: AdmissionTicket,
+    telemetry: Telemetry = noTelemetry,
+  ) {
     this.#gatewayLog = log
+    this.#telemetry = telemetry
+    this.metrics = telemetry.metrics
     this.identity = identity
     this.ticket = ticket
     this.requestId = requestIdOf(headers["x-request-id"])
@@ -96,7 +110,8 @@ export class RequestState implements RequestInfo {
   /** The state of work that goes on after the request. Has only the request's sender, id and cost, and nothing of its operation. */
   forTask(): RequestState {
     const headers = { "x-request-id": this.requestId, "agent-id": this.agentId }
-    return Object.assign(new RequestState(this.#gatewayLog, headers, this.identity), { cost: this.cost })
+    const state = new RequestState(this.#gatewayLog, headers, this.identity, undefined, this.#telemetry)
+    return Object.assign(state, { cost: this.cost })
   }
 
   /** Cancels the calls in flight, and every later one. */
@@ -118,6 +133,7 @@ export class RequestState implements RequestInfo {
   }
 
   countError(code: string): void {
+    this.metrics?.onError(code)
     this.errorCodes ??= {}
     this.errorCodes[code] = (this.errorCodes[code] ?? 0) + 1
   }
@@ -132,14 +148,17 @@ export class RequestState implements RequestInfo {
     details: object,
   ): void {
     const { errorCodes, cost } = this
+    const durationMs = performance.now() - this.started
+    const outcome = interruption ?? (errorCodes === undefined ? "ok" : "errors")
+    this.metrics?.onOperation(this.operation, outcome, durationMs / 1000)
     this.#gatewayLog.info(
       {
         requestId: this.requestId,
         operation: this.operationName,
-        durationMs: Math.round(performance.now() - this.started),
+        durationMs: Math.round(durationMs),
         upstreamCalls: cost.upstreamCalls,
         sharedCalls: cost.sharedCalls || undefined,
-        outcome: interruption ?? (errorCodes === undefined ? "ok" : "errors"),
+        outcome,
         errorCodes,
         linesLeftOut: this.#log?.linesLeftOut || undefined,
         ...details,

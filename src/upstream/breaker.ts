@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises"
 import { CircuitState, SamplingBreaker } from "cockatiel"
 import type { Log } from "../log/log.ts"
+import type { Metrics } from "../telemetry/metrics.ts"
 import { type HttpResponse, TransportError } from "./transport.ts"
 
 const sampleMs = 10_000
@@ -23,7 +24,12 @@ export interface Breaker {
  * The breaker opens only if a probe fails too, so that one slow endpoint does not block the others. While it is open it probes every
  * second, and closes with the first probe that succeeds. No caller's call is used as a probe.
  */
-export function createBreaker(options: { calls: number; probe: () => Promise<HttpResponse>; log: Log }): Breaker {
+export function createBreaker(options: {
+  calls: number
+  probe: () => Promise<HttpResponse>
+  log: Log
+  metrics?: Metrics | undefined
+}): Breaker {
   const { log, probe } = options
   const sample = new SamplingBreaker({
     threshold: 0.5,
@@ -49,7 +55,10 @@ export function createBreaker(options: { calls: number; probe: () => Promise<Htt
   async function probeUntilUp() {
     try {
       while (!closing.signal.aborted && !(await isUp())) {
-        if (!isOpen) log.warn({ reason }, "Code Ocean is down: no calls are sent until it answers again")
+        if (!isOpen) {
+          options.metrics?.onCircuitOpened()
+          log.warn({ reason }, "Code Ocean is down: no calls are sent until it answers again")
+        }
         isOpen = true
         await sleep(probeIntervalMs, undefined, { signal: closing.signal, ref: false }).catch(() => undefined)
       }

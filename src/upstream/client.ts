@@ -206,7 +206,7 @@ export class RequestUpstream implements Upstream, PendingCallOwner {
     this.#headers ??= headersFor(this.caller, this.#resources.commonHeaders)
     let headers = body === undefined ? this.#headers : { ...this.#headers, "content-type": "application/json" }
     if (call.minServerVersion !== undefined) headers = withMinVersion(headers, call.minServerVersion)
-    return new PreparedCall(call, endpoint, isWrite, this.#token, { method, path, headers, body })
+    return new PreparedCall(call, endpoint, isWrite, this.#token, { method, path, template: route, headers, body })
   }
 
   /** The flight of an equal read, or a new one. */
@@ -220,6 +220,7 @@ export class RequestUpstream implements Upstream, PendingCallOwner {
     const shared = reads.get(key, now)
     if (shared !== undefined) {
       this.caller.cost.sharedCalls += 1
+      route.metrics?.onSharedRead()
       return shared
     }
     const flight = new ApiFlight(route, this.caller.tokenDigest, request, now)

@@ -2,6 +2,7 @@ import { lookup } from "node:dns"
 import { BlockList, isIP, isIPv6, type LookupFunction } from "node:net"
 import { Agent, buildConnector, type Dispatcher } from "undici"
 import { decodeBytes, isDecodable } from "../collections/contentEncoding.ts"
+import type { Metrics } from "../telemetry/metrics.ts"
 import { UpstreamError } from "./error.ts"
 import { Flight } from "./flight.ts"
 import { createProxyAgent, type Proxies } from "./proxy.ts"
@@ -14,8 +15,9 @@ import { type HttpResponse, type InFlight, type ResponseHandler, send, Transport
  * response, and redirects from anywhere, so none may lead into the gateway's own network.
  */
 
-/** Stands for the route in the errors of downloads. */
-export const fileEndpoint = "GET signed file URL"
+/** Stands for the route in metrics and in the errors of downloads. */
+const fileTemplate = "signed file URL"
+export const fileEndpoint = `GET ${fileTemplate}`
 
 /** Which part of a file to read. */
 export interface FileRange {
@@ -51,6 +53,7 @@ export interface FilePools {
   /** The pool for this URL. Connecting to a forbidden address fails. */
   poolFor(url: URL, isFirst: boolean): Dispatcher
   userAgent: string
+  metrics?: Metrics | undefined
   close(): Promise<void>
 }
 
@@ -68,6 +71,7 @@ export function createFilePools(options: {
   proxies: Proxies | undefined
   connectTimeoutMs: number
   userAgent: string
+  metrics?: Metrics | undefined
 }): FilePools {
   const { proxies, connectTimeoutMs } = options
   const settings = { headersTimeout: 0, bodyTimeout: 0, allowH2: false, connections: connectionsPerHost }
@@ -82,6 +86,7 @@ export function createFilePools(options: {
   return {
     poolFor: (url, isFirst) => ((isFirst && url.origin === origin) || allowed.has(url.origin) ? open : guarded),
     userAgent: options.userAgent,
+    metrics: options.metrics,
     async close() {
       await Promise.all([open.destroy(), guarded.destroy()])
     },
@@ -95,6 +100,8 @@ export class DownloadFlight extends Flight {
   readonly #range: FileRange
   readonly #timeoutMs: number
   #inFlight: InFlight | undefined
+  /** When the attempt was sent. Set only for metrics. */
+  #since = 0
 
   constructor(budget: RetryBudget, files: FilePools, url: string, range: FileRange, timeoutMs: number) {
     super(budget)
@@ -105,6 +112,11 @@ export class DownloadFlight extends Flight {
   }
 
   protected override attempt(): void {
+    const { metrics } = this.#files
+    if (metrics !== undefined) {
+      this.#since = performance.now()
+      if (this.attempts > 1) metrics.onRetry("GET", fileTemplate)
+    }
     const sendOne = (start: (handler: ResponseHandler) => InFlight) =>
       new Promise<HttpResponse>((onResponse, onError) => {
         if (this.isOver) {
@@ -122,6 +134,16 @@ export class DownloadFlight extends Flight {
 
   protected override cancelAttempt(): boolean {
     return this.#inFlight?.abort() ?? false
+  }
+
+  override onResponse(response: HttpResponse): void {
+    this.#files.metrics?.onAttempt("GET", fileTemplate, response.status, this.#since)
+    super.onResponse(response)
+  }
+
+  override onError(error: unknown): void {
+    if (error instanceof TransportError) this.#files.metrics?.onAttempt("GET", fileTemplate, error.kind, this.#since)
+    super.onError(error)
   }
 }
 
@@ -152,6 +174,7 @@ export async function fetchFile(
           origin,
           method: "GET" as const,
           path: pathname + search,
+          template: fileTemplate,
           headers: allHeaders,
           body: undefined,
         }

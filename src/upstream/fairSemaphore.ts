@@ -24,6 +24,7 @@ class CallerQueue {
  */
 export class FairSemaphore {
   readonly #maxQueued: number
+  readonly #maxActive: number
   #permits: number
   #queued = 0
   readonly #queues = new Map<string, CallerQueue>()
@@ -34,7 +35,13 @@ export class FairSemaphore {
   /** @param maxQueued how many calls may wait; Infinity for no limit */
   constructor(permits: number, maxQueued: number) {
     this.#permits = permits
+    this.#maxActive = permits
     this.#maxQueued = maxQueued
+  }
+
+  /** How many calls are in flight and wait. */
+  get counts(): { active: number; queued: number } {
+    return { active: this.#maxActive - this.#permits, queued: this.#queued }
   }
 
   /** Takes a permit if there is one. Each permit has to be released. */

@@ -1,5 +1,6 @@
 import type { Dispatcher } from "undici"
 import { Link, LinkedList } from "../collections/linkedList.ts"
+import type { Metrics } from "../telemetry/metrics.ts"
 import type { Breaker } from "./breaker.ts"
 import type { FairSemaphore, QueuedCall } from "./fairSemaphore.ts"
 import { isRetryableStatus, parseRetryAfterMs, type RetryBudget, retryDelayMs } from "./retry.ts"
@@ -168,6 +169,8 @@ export interface ApiRoute {
   readonly breaker: Breaker
   readonly budget: RetryBudget
   readonly timeoutMs: number
+  /** Undefined while metrics are off. */
+  readonly metrics: Metrics | undefined
 }
 
 /** The flight of one API call: an attempt is sent if the circuit breaker is closed, and when the semaphore has a permit. */
@@ -178,6 +181,8 @@ export class ApiFlight extends Flight implements QueuedCall, JoinableRead {
   readonly #request: HttpRequest
   #inFlight: InFlight | undefined
   #hasPermit = false
+  /** When the attempt was sent, or queued before that. Set only for metrics. */
+  #since = 0
   #queueLink: Link<QueuedCall> | undefined
   #sharedIn: SharedReads<ApiFlight> | undefined
   #key = ""
@@ -203,8 +208,12 @@ export class ApiFlight extends Flight implements QueuedCall, JoinableRead {
   }
 
   protected override attempt(): void {
-    const { semaphore, breaker } = this.#route
+    const { semaphore, breaker, metrics } = this.#route
     this.#inFlight = undefined
+    if (metrics !== undefined) {
+      this.#since = performance.now()
+      if (this.attempts > 1) metrics.onRetry(this.#request.method, this.#request.template)
+    }
     if (breaker.isOpen) this.onError(breaker.openError())
     else if (semaphore.tryAcquire()) this.run()
     else {
@@ -223,8 +232,9 @@ export class ApiFlight extends Flight implements QueuedCall, JoinableRead {
 
   /** Sends the request. Never throws: the call that released the permit has nothing to do with this one. */
   run(): void {
-    const { pool, breaker, timeoutMs } = this.#route
+    const { pool, breaker, timeoutMs, metrics } = this.#route
     this.#hasPermit = true
+    if (metrics !== undefined && this.#queueLink !== undefined) this.#onDequeued(metrics)
     if (breaker.isOpen) {
       this.onError(breaker.openError())
       return
@@ -239,14 +249,24 @@ export class ApiFlight extends Flight implements QueuedCall, JoinableRead {
 
   override onResponse(response: HttpResponse): void {
     this.#release()
+    this.#route.metrics?.onAttempt(this.#request.method, this.#request.template, response.status, this.#since)
     this.#route.breaker.onResponse(response)
     super.onResponse(response)
   }
 
   override onError(error: unknown): void {
     this.#release()
-    if (error instanceof TransportError) this.#route.breaker.onError(error)
+    if (error instanceof TransportError) {
+      this.#route.metrics?.onAttempt(this.#request.method, this.#request.template, error.kind, this.#since)
+      this.#route.breaker.onError(error)
+    }
     super.onError(error)
+  }
+
+  #onDequeued(metrics: Metrics): void {
+    const now = performance.now()
+    metrics.onQueued(now - this.#since)
+    this.#since = now
   }
 
   #release(): void {

@@ -1,6 +1,7 @@
 import { type Dispatcher, Pool } from "undici"
 import packageJson from "../../package.json" with { type: "json" }
 import type { Log } from "../log/log.ts"
+import type { Metrics } from "../telemetry/metrics.ts"
 import { createBreaker } from "./breaker.ts"
 import type { Caller } from "./call.ts"
 import { RequestUpstream, type Upstream } from "./client.ts"
@@ -29,6 +30,8 @@ export interface UpstreamPool {
   probe(): Promise<string | undefined>
   /** `open` while Code Ocean is down and only probes are sent. */
   readonly circuit: "closed" | "open"
+  /** How many calls are in flight, and how many wait. */
+  readonly counts: { active: number; queued: number }
   /** Closes all connections. Calls in flight are cut off. */
   close(): Promise<void>
 }
@@ -58,12 +61,13 @@ export interface UpstreamOptions {
   proxies?: Proxies | undefined
   /** The origins of private storage from which files are read. Default: none */
   fileOrigins?: readonly string[]
+  metrics?: Metrics | undefined
   log: Log
 }
 
 /** Creates the pool. Connections are opened when they are needed. */
 export function createUpstreamPool(options: UpstreamOptions): UpstreamPool {
-  const { timeoutMs, proxies, fileOrigins = [], minServerVersion } = options
+  const { timeoutMs, proxies, fileOrigins = [], minServerVersion, metrics, log } = options
   const { origin, pathname } = options.url
   const basePath = `${pathname}api/v1/`
   const commonHeaders = { accept: "application/json", "min-server-version": minServerVersion, "user-agent": userAgent }
@@ -85,6 +89,7 @@ export function createUpstreamPool(options: UpstreamOptions): UpstreamPool {
   const probeRequest = {
     method: "GET",
     path: `${basePath}custom_metadata`,
+    template: "custom_metadata",
     headers: commonHeaders,
     body: undefined,
   } as const
@@ -98,13 +103,14 @@ export function createUpstreamPool(options: UpstreamOptions): UpstreamPool {
     proxies,
     connectTimeoutMs,
     userAgent,
+    metrics,
   })
-  const breaker = createBreaker({ calls: options.breakerCalls || Number.POSITIVE_INFINITY, probe, log: options.log })
+  const breaker = createBreaker({ calls: options.breakerCalls || Number.POSITIVE_INFINITY, probe, log, metrics })
   const semaphore = new FairSemaphore(options.connections, options.maxQueued || Number.POSITIVE_INFINITY)
   const resources = {
     basePath,
     commonHeaders,
-    route: { pool, semaphore, breaker, budget: new RetryBudget(options.retryPercent), timeoutMs },
+    route: { pool, semaphore, breaker, budget: new RetryBudget(options.retryPercent), timeoutMs, metrics },
     reads: options.sharedReads ? new SharedReads<ApiFlight>() : undefined,
     files,
     fileBudget: new RetryBudget(options.retryPercent),
@@ -124,6 +130,9 @@ export function createUpstreamPool(options: UpstreamOptions): UpstreamPool {
     },
     get circuit() {
       return breaker.isOpen ? "open" : "closed"
+    },
+    get counts() {
+      return semaphore.counts
     },
     async close() {
       breaker.close()

@@ -66,6 +66,8 @@ export interface HttpRequest {
   origin?: string
   method: Dispatcher.HttpMethod
   path: string
+  /** The route's template, for metrics: the path without ids. */
+  template: string
   headers: Record<string, string>
   body: string | undefined
 }

@@ -44,7 +44,12 @@ export async function captureOnce(context: Context, request: CaptureRequest): Pr
   const { computationId, params } = request
   const key = ["captureResult", computationId.toLowerCase(), params.name.trim()]
   const [dataAsset, create] = await context.runToCompletion(key, params, (own, task) =>
-    task.alone(() => createOnce(own, request, task)),
+    task
+      .alone(() => createOnce(own, request, task))
+      .catch((error: unknown) => {
+        countStep(own, { step: "create", status: "failed" })
+        throw error
+      }),
   )
   if (Object.keys(request.permissions).length === 0) {
     return { dataAsset, steps: [create], finished: Promise.resolve([create]) }
@@ -94,7 +99,13 @@ async function createOnce(
   context.reset()
   const dataAsset = earlier ?? (await created(context, request))
   task.remember(dataAsset.id)
-  return [dataAsset, { step: "create", status: earlier === undefined ? "done" : "already_done" }]
+  return [dataAsset, countStep(context, { step: "create", status: earlier === undefined ? "done" : "already_done" })]
+}
+
+/** Counts a step that has ended. Called within a task, so that captures that share a step count it once. */
+function countStep({ state }: Context, step: Step): Step {
+  state.metrics?.onCaptureStep(step.step, step.status)
+  return step
 }
 
 /**
@@ -182,9 +193,10 @@ function shareOnce(context: Context, dataAsset: rest.DataAsset, request: Capture
     try {
       if (!wasReady) await untilReady(own, id, polling)
       const failure = await task.alone(() => share(own, id, permissions))
-      return failure === undefined ? { step: "set_permissions", status: "done" } : notShared(own.state.log, id, failure)
+      const done: Step = { step: "set_permissions", status: "done" }
+      return countStep(own, failure === undefined ? done : notShared(own.state.log, id, failure))
     } catch (error) {
-      return notShared(own.state.log, id, failureOf(error, own.state))
+      return countStep(own, notShared(own.state.log, id, failureOf(error, own.state)))
     }
   })
   // Rejects if the caller has too many tasks.

@@ -6,8 +6,11 @@ import { rejectionError } from "../respond.ts"
 export function useSubscriptionLimit(): Plugin<ServerContext> {
   return {
     onSubscribe({ args: { contextValue } }) {
-      const rejection = contextValue.state.ticket?.subscribe()
-      if (rejection !== undefined) throw rejectionError(rejection)
+      const { ticket, metrics } = contextValue.state
+      const rejection = ticket?.subscribe()
+      if (rejection === undefined) return
+      metrics?.onRejection(rejection.reason)
+      throw rejectionError(rejection)
     },
   }
 }
