@@ -11,7 +11,7 @@ export default defineConfig({
     include: ["test/**/*.test.ts"],
     setupFiles: ["test/support/frozenAnswers.ts", "test/support/longWaits.ts"],
     // A wait ends with its cause. Its time limit is for tests that fail, so it is long enough for a loaded machine.
-    expect: { poll: { timeout: 50_000 } },
+    expect: { poll: { timeout: 50_000, interval: 10 } },
     // Most tests wait for sockets, so one worker more than there are cores keeps all of them busy.
     maxWorkers: availableParallelism() + 1,
     // For tests that never end. None waits that long, also on a machine with much else to do.

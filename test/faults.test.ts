@@ -4,6 +4,7 @@ import type { Config } from "../src/config/config.ts"
 import { errorBody, type FaultName, faults, startWithFault, unusedAddress } from "./support/faultyUpstream.ts"
 import { type Result, startGatewayOn } from "./support/gateway.ts"
 import { follow, pushedTime } from "./support/live.ts"
+import { type StoppedTime, stopTime } from "./support/time.ts"
 
 /*
  * The one table of faults: every fault in every place where a call can fail, over real sockets, on each path. What is
@@ -82,6 +83,8 @@ const expected: Record<FaultName, Expected> = {
 const names = Object.keys(faults) as FaultName[]
 const statusOf = (fault: FaultName) => (/^\d{3}/.test(fault) && Number(fault.slice(0, 3))) || undefined
 const hangs: readonly FaultName[] = ["hang before headers", "hang mid-body", "drip"]
+/** Whether the result comes only after timeouts, or after the delays between attempts. */
+const takesTime = (fault: FaultName) => hangs.includes(fault) || expected[fault].attempts !== undefined
 const isMissing = (fault: FaultName) => expected[fault].code === "NOT_FOUND"
 
 /** How the error of a call that failed by its status begins. */
@@ -165,7 +168,7 @@ async function start(broken: readonly string[], fault: FaultName, { config, ...o
   const { upstream, elsewhere, spoiled } = await startWithFault(broken, fault)
   const clock = pushedTime()
   // The circuit breaker has its own tests.
-  const settings = { upstreamBreakerCalls: 0, upstreamTimeoutMs: hangs.includes(fault) ? 400 : 15_000, ...config }
+  const settings = { upstreamBreakerCalls: 0, ...config }
   const world = startGatewayOn(upstream.url, { ...options, config: settings, clock })
   const url = await world.gateway.listen()
   /** No call is sent to another host, and nothing stays open once the gateway is closed. */
@@ -175,6 +178,16 @@ async function start(broken: readonly string[], fault: FaultName, { config, ...o
     await vi.waitFor(() => expect(upstream.connections()).toBe(0))
   }
   return { ...world, ask: asker(url), upstream, spoiled, url, clock, nothingLeft }
+}
+
+/** Resolves with what the promise does, after so much of the stopped time as that takes. */
+async function passingTime<T>(time: StoppedTime, promise: Promise<T>): Promise<T> {
+  let settled = false
+  const settling = promise.finally(() => {
+    settled = true
+  })
+  await time.passUntil(() => settled)
+  return settling
 }
 
 /** Sends requests with their own ids, each from a caller of its own, so that none shares another's calls. */
@@ -201,6 +214,7 @@ describe.each([
   test.each(names)(
     "a call that meets %s fails no field but its own, and a change that does is never sent twice",
     async (fault) => {
+      const time = takesTime(fault) ? stopTime() : undefined
       const { ask, lines, spoiled, nothingLeft } = await start(routes, fault, { fastPath })
       const { code, attempts = 1, write, retryAfterSeconds } = expected[fault]
       const status = statusOf(fault)
@@ -217,7 +231,8 @@ describe.each([
       const message = status ? expect.stringContaining(messageOf(status)) : expect.any(String)
 
       const ids = Object.keys(requests) as (keyof typeof requests)[]
-      const answers = await Promise.all(ids.map((id) => ask(id, requests[id].query)))
+      const asked = Promise.all(ids.map((id) => ask(id, requests[id].query)))
+      const answers = await (time ? passingTime(time, asked) : asked)
       const lineOf = (id: string) =>
         vi.waitUntil(() => lines.find(({ msg, requestId }) => msg === "request" && requestId === id))
 
@@ -270,8 +285,7 @@ describe.each([
     hangs.map((fault) => [where, fault, request] as const),
   )
   test.each(hangUps)("a client that hangs up during a %s (%s) cancels it", async (id, fault, { route, query }) => {
-    const config = { upstreamTimeoutMs: 15_000 }
-    const { ask, spoiled, nothingLeft } = await start([route], fault, { fastPath, config })
+    const { ask, spoiled, nothingLeft } = await start([route], fault, { fastPath })
     const leave = new AbortController()
     const left = ask(id, query, leave.signal).catch(() => "left")
     await vi.waitFor(() => expect(spoiled(route)).toHaveLength(1))
@@ -282,9 +296,11 @@ describe.each([
   })
 
   test("an upstream that cannot be reached fails every read, and changes as ones that had no effect", async () => {
+    const time = stopTime()
     const { gateway } = startGatewayOn(await unusedAddress(), { fastPath })
     const ask = asker(await gateway.listen())
-    const answers = await Promise.all(Object.entries(requests).map(([id, { query }]) => ask(id, query)))
+    const asked = Object.entries(requests).map(([id, { query }]) => ask(id, query))
+    const answers = await passingTime(time, Promise.all(asked))
     for (const { errors } of answers) {
       expect(new Set(errors!.map(({ extensions }) => extensions.code))).toEqual(new Set([unavailable]))
       expect(errors!.every(({ extensions }) => extensions.outcomeUnknown === undefined)).toBe(true)
@@ -298,7 +314,7 @@ describe("a subscription", () => {
     "a subscription whose calls all meet %s ends with its error within the five minutes for retries",
     async (fault) => {
       const { url, clock, spoiled, nothingLeft } = await start([subscription.route], fault, {
-        config: { upstreamTimeoutMs: hangs.includes(fault) ? 100 : 15_000 },
+        ...(hangs.includes(fault) && { config: { upstreamTimeoutMs: 100 } }),
       })
       const following = await follow(url, subscription.query)
       let ended = false
@@ -322,8 +338,7 @@ describe("a subscription", () => {
   )
 
   test.each(hangs)("a subscription whose client hangs up cancels a call that meets %s", async (fault) => {
-    const config = { upstreamTimeoutMs: 15_000 }
-    const { url, spoiled, nothingLeft } = await start([subscription.route], fault, { config })
+    const { url, spoiled, nothingLeft } = await start([subscription.route], fault)
     // The stream's headers are sent at once, and no event is.
     const following = await follow(url, subscription.query)
     await vi.waitFor(() => expect(spoiled(subscription.route)).toHaveLength(1))
