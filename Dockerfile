@@ -46,7 +46,7 @@ COPY src ./src
 # read-only file system too.
 RUN mkdir -p node_modules/.cache && chown node node_modules/.cache
 USER node
-RUN CODEOCEAN_URL=http://localhost PORT=0 timeout --preserve-status 5 node --max-semi-space-size=128 src/main.ts \
+RUN CODEOCEAN_URL=http://localhost PORT=0 METRICS_PORT=0 timeout --preserve-status 5 node --max-semi-space-size=128 src/main.ts \
   && chmod -R a+rX node_modules/.cache
 
 FROM scratch

@@ -4,7 +4,7 @@ import { generatedFiles } from "../tools/generated.ts"
 
 const root = new URL("..", import.meta.url)
 
-test.each(["schema.graphql", ".env.example", "docs/settings.md"])(
+test.each(["schema.graphql", ".env.example", "docs/settings.md", "deploy/helm/values.schema.json"])(
   "%s is up to date (else: npm run schema)",
   async (path) => {
     const generated = await generatedFiles(root)

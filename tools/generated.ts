@@ -2,8 +2,10 @@ import { readFile } from "node:fs/promises"
 import { type Setting, settingGroups } from "../src/config/settings.ts"
 import { subgraphSdl } from "../src/graph/federation/sdl.ts"
 import { schema } from "../src/graph/schema.ts"
+import { chartSettings } from "./chartSettings.ts"
 
 const settingsPage = "docs/settings.md"
+const chartSchema = "deploy/helm/values.schema.json"
 const architecturePage = "docs/architecture.md"
 
 /** The expected content of each file that is generated from the code, by its path from the project's root. */
@@ -12,6 +14,7 @@ export async function generatedFiles(root: URL): Promise<Record<string, string>>
     "schema.graphql": subgraphSdl(schema),
     ".env.example": envExample(),
     [settingsPage]: await withSection(root, settingsPage, "settings", settingsTables()),
+    [chartSchema]: await withChartSettings(root),
   }
 }
 
@@ -29,6 +32,13 @@ async function withSection(root: URL, path: string, name: string, content: strin
   const after = rest?.split(end)[1]
   if (before === undefined || after === undefined) throw new Error(`${path} lacks the lines "${start}" and "${end}".`)
   return `${before}${start}\n${content}\n${end}${after}`
+}
+
+/** The schema of the chart's values, with the settings of the table. The rest of the file is written by hand. */
+async function withChartSettings(root: URL): Promise<string> {
+  const schema = JSON.parse(await readFile(new URL(chartSchema, root), "utf8"))
+  Object.assign(schema.properties, chartSettings())
+  return `${JSON.stringify(schema, undefined, 2)}\n`
 }
 
 /** A diagram of the files in order, each in its folder below `src`. */

@@ -27,6 +27,8 @@ export interface Row {
   kind: v.GenericSchema<string | undefined, unknown>
   /** Absent if the setting is required, or unset by default. */
   default?: string | number | boolean | typeof outsideProduction
+  /** Whether the value is a secret, or an address that may contain a password. The Helm chart reads it from a Secret. */
+  secret?: "value" | "password"
   meaning: string
 }
 
@@ -85,6 +87,7 @@ export const features = {
   },
   codeoceanToken: {
     name: "CODEOCEAN_TOKEN",
+    secret: "value",
     kind: v.optional(token),
     meaning:
       "An access token for callers who send none. Leave it empty unless everyone who can reach the gateway may act as this token. If `HOST` can be reached from other machines, the start logs a warning. If it cannot, the token is used only for requests to `localhost`, `127.x.x.x` or `[::1]`, so that a web page whose domain name resolves to this machine cannot use it.",
@@ -147,6 +150,7 @@ export const network = {
   httpsProxy: {
     name: "HTTPS_PROXY",
     alias: "https_proxy",
+    secret: "password",
     kind: v.optional(proxyUrl),
     meaning:
       "The proxy for https addresses of Code Ocean and of files, such as `http://proxy.example.org:3128`. May contain credentials before the host. The name may be in lower case.",
@@ -154,6 +158,7 @@ export const network = {
   httpProxy: {
     name: "HTTP_PROXY",
     alias: "http_proxy",
+    secret: "password",
     kind: v.optional(proxyUrl),
     meaning: "The proxy for http addresses, and for https addresses if `HTTPS_PROXY` is unset.",
   },

@@ -4,13 +4,13 @@ import { existsSync, globSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 
 /*
- * Installs the packages of each example if they are not installed yet, or if its lock file has changed. The tests start the
- * examples with these packages.
+ * Installs the packages of each example, and those of deploy/, if they are not installed yet, or if the lock file has changed. The
+ * tests start the examples with these packages, and check the Helm chart and the compose file.
  */
 
 const root = join(import.meta.dirname, "..")
 
-for (const lock of globSync("examples/*/package-lock.json", { cwd: root })) {
+for (const lock of globSync("{examples/*,deploy}/package-lock.json", { cwd: root })) {
   const folder = join(root, lock, "..")
   const wanted = createHash("sha256")
     .update(readFileSync(join(root, lock)))
