@@ -40,6 +40,7 @@ import { createPersistedOperations } from "./operation/persisted/operations.ts"
 import type { Clock } from "./polling/clock.ts"
 import { createPollers, type PollerCounts } from "./polling/pollers.ts"
 import { createTasks } from "./polling/tasks.ts"
+import { openStore } from "./store/openStore.ts"
 import type { Metrics, Telemetry } from "./telemetry/metrics.ts"
 import { createUpstreamPool, type UpstreamPool } from "./upstream/pool.ts"
 
@@ -116,6 +117,8 @@ export interface GatewayOptions {
   compiledExecutor?: boolean
   /** For tests: false sends equal reads of one caller one by one. */
   sharedReads?: boolean
+  /** For tests: for how long others wait for a replica that died in the middle of a capture, in milliseconds. */
+  leaseMs?: number
   /** For tests: the maximum number of calls to Code Ocean that are queued. */
   upstreamQueue?: number
 }
@@ -135,9 +138,12 @@ export function createGateway(config: Config, log: Log, options: GatewayOptions 
   // Calls to Code Ocean.
   const pool = openUpstream(config, limits, options, log, metrics)
 
+  // What replicas share.
+  const store = openStore(config.redisUrl, config.codeoceanUrl, log)
+
   // What outlives a request: polled objects, and changes that are finished even if the client disconnects.
   const pollers = createPollers(options.clock)
-  const tasks = createTasks(options.clock)
+  const tasks = createTasks(store, options.clock, options.leaseMs)
 
   // Documents, and the checks before execution.
   const { persistedOperations: manifest, persistedOperationsOnly: only } = config
@@ -157,7 +163,7 @@ export function createGateway(config: Config, log: Log, options: GatewayOptions 
   })
 
   // GraphQL over HTTP: Yoga for everything, and the fast path for common operations.
-  const buildContext = createContextBuilder({ log, pool, pollers, tasks })
+  const buildContext = createContextBuilder({ log, pool, pollers, tasks, store })
   const compress = createCompression()
   const yoga = createYoga<ServerContext>({
     schema,
@@ -270,6 +276,7 @@ export function createGateway(config: Config, log: Log, options: GatewayOptions 
       activeCalls: pool.counts.active,
       maxActiveCalls: config.upstreamConnections,
       queuedCalls: pool.counts.queued,
+      storeAway: store.isAway,
     }
   })
 
@@ -279,6 +286,7 @@ export function createGateway(config: Config, log: Log, options: GatewayOptions 
       const url = await metricsListener.listen(config.metricsPort, config.host)
       log.info({ url }, "serving metrics")
     }
+    await store.ready()
     return listener.listen(config.port, config.host)
   }
 
@@ -300,6 +308,7 @@ export function createGateway(config: Config, log: Log, options: GatewayOptions 
     memory.stop()
     requestHandler.close()
     await pool.close()
+    await store.close()
     await yoga.dispose()
     await metricsListener?.close()
     return finished.every(Boolean)

@@ -6,7 +6,18 @@ import { describe, expect, test } from "vitest"
 const root = new URL("../", import.meta.url)
 
 /** An import points to the same folder or to a later one in this list. The common files may be imported anywhere. */
-const layers = ["main", "server", "http", "operation", "graph", "polling", "upstream", "telemetry", "collections"]
+const layers = [
+  "main",
+  "server",
+  "http",
+  "operation",
+  "graph",
+  "polling",
+  "upstream",
+  "store",
+  "telemetry",
+  "collections",
+]
 const common = ["config", "log", "errors"]
 
 const files = ["src", "sandbox"]

@@ -9,6 +9,7 @@ import { RequestState } from "../src/http/requestState.ts"
 import { createLog } from "../src/log/log.ts"
 import { createPollers } from "../src/polling/pollers.ts"
 import { createTasks } from "../src/polling/tasks.ts"
+import { createMemoryStore } from "../src/store/memory.ts"
 import { createUpstreamPool } from "../src/upstream/pool.ts"
 import { startFaultyUpstream } from "./support/faultyUpstream.ts"
 import { startGateway, startGatewayOn } from "./support/gateway.ts"
@@ -781,8 +782,9 @@ async function startContexts() {
     pollers.close()
     pool.close()
   })
-  const tasks = createTasks()
-  const build = createContextBuilder({ log, pool, pollers, tasks })
+  const store = createMemoryStore()
+  const tasks = createTasks(store)
+  const build = createContextBuilder({ log, pool, pollers, tasks, store })
 
   /** Captures, and ends the request. Returns the steps, and what must not be kept. */
   async function capture(permissions: object) {

@@ -4,6 +4,7 @@ import { createLog } from "../src/log/log.ts"
 import type { Clock } from "../src/polling/clock.ts"
 import { createPollers, type Snapshot, type Source } from "../src/polling/pollers.ts"
 import { createTasks } from "../src/polling/tasks.ts"
+import { createMemoryStore } from "../src/store/memory.ts"
 import type { Call, Caller } from "../src/upstream/call.ts"
 import { UpstreamError } from "../src/upstream/error.ts"
 import { Flight, type Waiter } from "../src/upstream/flight.ts"
@@ -234,7 +235,7 @@ describe("an exception while an object is polled", () => {
 
 test("a task that throws fails for those who share it, and the next task starts", async () => {
   watchProcess()
-  const tasks = createTasks()
+  const tasks = createTasks(createMemoryStore())
   const odd = [tasks.run("ada", "key", "this", failing), tasks.run("ada", "key", "this", failing)]
   for (const outcome of odd) await expect(outcome).rejects.toBe(bug)
   expect(await tasks.run("ada", "key", "that", async () => "done")).toBe("done")
@@ -244,7 +245,7 @@ test("a task that throws fails for those who share it, and the next task starts"
 describe("parts of tasks that run alone", () => {
   /** Begins tasks that have one such part each. It goes on until `finish` is called for it. */
   function startTasks(time = pushedTime()) {
-    const tasks = createTasks(time)
+    const tasks = createTasks(createMemoryStore(), time)
     const begun: string[] = []
     const finishers = new Map<string, () => void>()
     const run = (caller: string, wanted = "this") =>
@@ -283,6 +284,7 @@ describe("parts of tasks that run alone", () => {
     const first = run("ada", "this")
     const second = run("ada", "that")
     expect(await time.waits()).toEqual([30])
+    await expect.poll(() => begun).toEqual(["ada this"])
     time.push(30)
     await time.waits(0)
     expect(begun).toEqual(["ada this"])
@@ -312,7 +314,7 @@ describe("parts of tasks that run alone", () => {
 
 test("the number of unfinished tasks is limited for each caller separately", async () => {
   watchProcess()
-  const tasks = createTasks()
+  const tasks = createTasks(createMemoryStore())
   let finish = () => {}
   const finished = new Promise<void>((resolve) => {
     finish = resolve

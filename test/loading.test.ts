@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest"
 import { seed, tokens } from "../sandbox/seed.ts"
 import { RecentChanges } from "../src/graph/recentChanges.ts"
 import { examples } from "../src/http/graphiql/examples.ts"
+import { createMemoryStore } from "../src/store/memory.ts"
 import type { Caller } from "../src/upstream/call.ts"
 import { everyField } from "./support/everyField.ts"
 import { startFaultyUpstream } from "./support/faultyUpstream.ts"
@@ -442,7 +443,7 @@ describe("capsules and pipelines that are needed at once", () => {
 
 test("a change is remembered for a minute, for the caller's token whichever agent acts", () => {
   let nowMs = 1
-  const changes = new RecentChanges({ now: () => nowMs })
+  const changes = new RecentChanges(createMemoryStore(), { now: () => nowMs })
   const callerOf = (tokenDigest: string, key = tokenDigest) => ({ tokenDigest, key }) as Caller
   changes.add(callerOf("ada", "ada agent"), "c1")
   nowMs += 59_000
@@ -454,7 +455,7 @@ test("a change is remembered for a minute, for the caller's token whichever agen
 })
 
 test("the last 10,000 changes are remembered", () => {
-  const changes = new RecentChanges()
+  const changes = new RecentChanges(createMemoryStore())
   const caller = { tokenDigest: "ada" } as Caller
   const ids = Array.from({ length: 10_001 }, (_, index) => `c${index}`)
   for (const id of ids) changes.add(caller, id)

@@ -14,6 +14,7 @@ import {
   type Row,
   type Rows,
   removed,
+  replicas,
   settings,
   upstream,
   type Values,
@@ -29,7 +30,8 @@ export interface Config
     Values<typeof features>,
     Values<typeof network>,
     Values<typeof clients>,
-    Values<typeof upstream> {
+    Values<typeof upstream>,
+    Values<typeof replicas> {
   readonly limits: OperationLimits
   /** The content of `persistedOperationsFile`. */
   readonly persistedOperations: Manifest | undefined
@@ -159,6 +161,7 @@ export function readConfig(
     ...values(network),
     ...values(clients),
     ...values(upstream),
+    ...values(replicas),
     limits: values(operations),
   }
   const persistedOperations = manifestIn(config.persistedOperationsFile, readManifest, problems)

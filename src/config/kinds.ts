@@ -125,3 +125,18 @@ function isPercentEncoded(text: string): boolean {
     return false
   }
 }
+
+export const redisUrl = v.pipe(
+  v.string(),
+  v.check((value) => {
+    const url = URL.parse(value)
+    return (
+      url !== null &&
+      /^rediss?:$/.test(url.protocol) &&
+      url.hostname !== "" &&
+      /^(\/\d*)?$/.test(url.pathname) &&
+      url.search + url.hash === "" &&
+      isPercentEncoded(url.username + url.password)
+    )
+  }, "must be the address of a Redis server, such as redis://redis.example.org:6379 or rediss://user:password@redis.example.org:6379/0 (special characters of a user name or password percent-encoded)"),
+)

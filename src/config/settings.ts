@@ -8,6 +8,7 @@ import {
   origins,
   platformVersion,
   proxyUrl,
+  redisUrl,
   token,
   upstreamUrl,
 } from "./kinds.ts"
@@ -316,6 +317,15 @@ export const upstream = {
   },
 } satisfies Rows
 
+export const replicas = {
+  redisUrl: {
+    name: "REDIS_URL",
+    kind: v.optional(redisUrl),
+    meaning:
+      "The Redis server that all replicas of the gateway share, such as `redis://redis.example.org:6379`, or `rediss://…` with TLS. May contain a user name and a password. Then a result is captured once, and a change is known, in all replicas. While Redis is not available, each replica works alone. Without this setting nothing is shared.",
+  },
+} satisfies Rows
+
 /** The groups of the table, in the order of the documents. */
 export const groups: readonly (readonly [title: string, rows: Rows])[] = [
   ["The six that most deployments need", essential],
@@ -324,6 +334,7 @@ export const groups: readonly (readonly [title: string, rows: Rows])[] = [
   ["Limits on clients", clients],
   ["Limits on operations", operations],
   ["Calls to Code Ocean", upstream],
+  ["What replicas share", replicas],
 ]
 
 /** One setting, as `.env.example` and `docs/settings.md` show it. */

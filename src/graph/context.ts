@@ -13,6 +13,8 @@ export interface Context extends YogaInitialContext {
   /** The part of the request's state that resolvers may read. */
   state: RequestInfo
   upstream: Upstream
+  /** The maximum time for one call, in milliseconds. */
+  callTimeoutMs: number
   /** The values of `oncePerRequest`. Created with the first of them. */
   perRequest: Map<unknown, unknown> | undefined
   /** What the caller has changed within the last minute. */

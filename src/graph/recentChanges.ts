@@ -1,18 +1,22 @@
+import { hash } from "node:crypto"
 import { LRUCache } from "lru-cache"
+import type { Store } from "../store/store.ts"
 import type { Caller } from "../upstream/call.ts"
 
 const retentionMs = 60_000
 const maxChanges = 10_000
+const topic = "changes"
 
 /**
- * Which objects each caller has changed within the last minute, whichever agents acted. Search indexes lag behind, so these are
- * read directly.
+ * Which objects each caller has changed within the last minute, in any replica and whichever agents acted. Search indexes lag
+ * behind, so these are read directly.
  */
 export class RecentChanges {
   readonly #changes: LRUCache<string, true>
+  readonly #store: Store
 
   /** @param clock for tests */
-  constructor(clock: { now(): number } = performance) {
+  constructor(store: Store, clock: { now(): number } = performance) {
     this.#changes = new LRUCache({
       maxSize: maxChanges,
       sizeCalculation: () => 1,
@@ -20,13 +24,26 @@ export class RecentChanges {
       ttlResolution: 0,
       perf: clock,
     })
+    this.#store = store
+    store.listen(topic, (change) => void this.#changes.set(change, true))
   }
 
-  add({ tokenDigest }: Caller, id: string): void {
-    this.#changes.set(`${tokenDigest} ${id}`, true)
+  /**
+   * To be called before a change is sent and after it. The first announcement reaches the other replicas while Code Ocean makes the
+   * change, so that nobody has to wait for it.
+   */
+  add(caller: Caller, id: string): void {
+    const change = changeOf(caller, id)
+    this.#changes.set(change, true)
+    void this.#store.announce(topic, change)
   }
 
-  has({ tokenDigest }: Caller, id: string): boolean {
-    return this.#changes.size > 0 && this.#changes.has(`${tokenDigest} ${id}`)
+  has(caller: Caller, id: string): boolean {
+    return this.#changes.size > 0 && this.#changes.has(changeOf(caller, id))
   }
+}
+
+/** Names neither caller nor object, since Redis may be read by others. */
+function changeOf({ tokenDigest }: Caller, id: string): string {
+  return hash("sha256", `${tokenDigest} ${id}`, "base64url")
 }

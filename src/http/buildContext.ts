@@ -7,6 +7,7 @@ import { RecentChanges } from "../graph/recentChanges.ts"
 import type { Log } from "../log/log.ts"
 import type { Pollers } from "../polling/pollers.ts"
 import type { Task, Tasks } from "../polling/tasks.ts"
+import type { Store } from "../store/store.ts"
 import type { Upstream } from "../upstream/client.ts"
 import type { UpstreamPool } from "../upstream/pool.ts"
 import { createRedaction } from "../upstream/redaction.ts"
@@ -27,11 +28,12 @@ export function createContextBuilder(options: {
   pool: UpstreamPool
   pollers: Pollers
   tasks: Tasks
+  store: Store
 }): BuildContext {
   const { pool, pollers, tasks } = options
   const warnUnknownEnum = createEnumWarnings(options.log)
   const typeById = new TwoGenerationCache(maxTypes)
-  const recentChanges = new RecentChanges()
+  const recentChanges = new RecentChanges(options.store)
 
   const build: BuildContext = (context, state) => {
     if (state.isAgentIdInvalid) throw badUserInput("Agent-Id must be 1 to 256 printable ASCII characters.")
@@ -40,6 +42,7 @@ export function createContextBuilder(options: {
     const own: Omit<Context, keyof YogaInitialContext> = {
       state,
       upstream,
+      callTimeoutMs: pool.timeoutMs,
       perRequest: undefined,
       recentChanges,
       warnUnknownEnum,
@@ -69,7 +72,8 @@ export function createContextBuilder(options: {
     work: (context: Context, task: Task) => Promise<T>,
   ): Promise<T> {
     // Agents do not share an outcome.
-    return tasks.run(state.tokenDigest, JSON.stringify(key), JSON.stringify([state.key, wanted]), async (task) => {
+    const { tokenDigest, patience } = state
+    const run = async (task: Task) => {
       const context = {}
       build(context, state)
       try {
@@ -77,7 +81,8 @@ export function createContextBuilder(options: {
       } finally {
         state.endCalls()
       }
-    })
+    }
+    return tasks.run(tokenDigest, JSON.stringify(key), JSON.stringify([state.key, wanted]), run, patience)
   }
 
   return build

@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders } from "node:http"
 import type { OperationDefinitionNode } from "graphql"
 import type { RequestCost, RequestInfo } from "../graph/context.ts"
 import { type LineLog, type Log, RequestLog } from "../log/log.ts"
+import { maxWaitMs, type Patience } from "../store/store.ts"
 import type { Metrics, Telemetry } from "../telemetry/metrics.ts"
 import type { Token } from "../upstream/call.ts"
 import type { Upstream } from "../upstream/client.ts"
@@ -52,6 +53,7 @@ export class RequestState implements RequestInfo {
   readonly #telemetry: Telemetry
   #log: RequestLog | undefined
   #key: string | undefined
+  #patience: Patience | undefined
   #controller: AbortController | undefined
 
   constructor(
@@ -88,6 +90,12 @@ export class RequestState implements RequestInfo {
     return this.#key
   }
 
+  /** How long the request may still wait for the store. Created lazily: few requests use the store. */
+  get patience(): Patience {
+    this.#patience ??= { leftMs: maxWaitMs }
+    return this.#patience
+  }
+
   /** For events within the request. Created lazily: most requests log nothing but their own line. */
   get log(): LineLog {
     this.#log ??= new RequestLog(this.#gatewayLog, this.requestId)
@@ -111,6 +119,7 @@ export class RequestState implements RequestInfo {
   forTask(): RequestState {
     const headers = { "x-request-id": this.requestId, "agent-id": this.agentId }
     const state = new RequestState(this.#gatewayLog, headers, this.identity, undefined, this.#telemetry)
+    state.#patience = this.patience
     return Object.assign(state, { cost: this.cost })
   }
 

@@ -1,12 +1,9 @@
-import { hash } from "node:crypto"
 import { setTimeout as sleep } from "node:timers/promises"
 import { GraphQLError } from "graphql"
-import { LRUCache } from "lru-cache"
 import type { ErrorCode } from "../errors.ts"
-import { type Clock, settledWithin } from "./clock.ts"
-
-/** How many memos are kept, those of all callers together. A task without its memo calls Code Ocean again. */
-const maxMemos = 1000
+import type { Patience, Store } from "../store/store.ts"
+import { type Clock, settledWithin, systemClock } from "./clock.ts"
+import { inTurn, type Turn } from "./turn.ts"
 
 /** The most unfinished tasks of one caller. Tasks outlive the subscriptions that started them. */
 const maxTasksPerCaller = 1000
@@ -22,11 +19,12 @@ export interface Tasks {
   /**
    * Runs the work. A call that wants the same as the caller's last task with this key shares its result while it is unfinished.
    * Rejects with a GraphQLError if the caller has too many unfinished tasks.
-   * @param caller whose task it is. Callers never share a task or a memo
+   * @param caller whose task it is. Callers never share a task or a note
    * @param key what is worked on
    * @param wanted what is to be done. Calls with an equal value share one task
+   * @param patience how long the request may still wait for the store
    */
-  run<T>(caller: string, key: string, wanted: string, work: (task: Task) => Promise<T>): Promise<T>
+  run<T>(caller: string, key: string, wanted: string, work: (task: Task) => Promise<T>, patience?: Patience): Promise<T>
   /** Resolves when all tasks are finished, or after this many milliseconds, with whether all are finished. */
   drain(withinMs: number): Promise<boolean>
   /** The number of unfinished tasks. */
@@ -36,26 +34,35 @@ export interface Tasks {
 /** What a task has of its key. */
 export interface Task {
   /**
-   * Runs a part of the task when no other task with the same key runs one, in order of these calls. The other may be another
-   * caller's, since two callers may be two tokens of one user; then this waits for at most 30 seconds.
+   * Runs a part of the task when no other task with the same key runs one, in any replica. In one process the parts run in the order
+   * of these calls. The other may be another caller's, since two callers may be two tokens of one user; then this waits for at most
+   * 30 seconds.
    */
-  alone<T>(part: () => Promise<T>): Promise<T>
-  /** A string that an earlier task with the same caller and key has left. Lost when the process ends. */
-  recall(): string | undefined
-  remember(text: string): void
+  alone<T>(part: (turn: Turn) => Promise<T>): Promise<T>
 }
 
-export function createTasks(clock?: Clock): Tasks {
+/**
+ * @param clock for tests
+ * @param leaseMs for tests: how long others wait for a process that has died
+ */
+export function createTasks(store: Store, clock: Clock = systemClock, leaseMs?: number): Tasks {
   const latest = new Map<string, { wanted: string; result: Promise<unknown> }>()
   /** The last unfinished part of each key, and of each caller's key. Never rejects. */
   const lastParts = new Map<string, Promise<void>>()
   const counts = new Map<string, number>()
-  const memos = new LRUCache<string, string>({ max: maxMemos })
   let unfinished = 0
 
-  function alone<T>(callerKey: string, key: string, part: () => Promise<T>): Promise<T> {
+  function alone<T>(
+    callerKey: string,
+    key: string,
+    part: (turn: Turn) => Promise<T>,
+    patience: Patience | undefined,
+  ): Promise<T> {
+    const giveUpAt = clock.now() + maxWaitForOthersMs
     const others = settledWithin(maxWaitForOthersMs, lastParts.get(key), clock)
-    const result = Promise.all([lastParts.get(callerKey), others]).then(part)
+    const result = Promise.all([lastParts.get(callerKey), others]).then(() =>
+      inTurn(store, { callerKey, key, waitMs: giveUpAt - clock.now(), leaseMs, patience }, part),
+    )
     const end = ended(result)
     for (const name of [callerKey, key]) {
       lastParts.set(name, end)
@@ -67,7 +74,7 @@ export function createTasks(clock?: Clock): Tasks {
   }
 
   return {
-    run<T>(caller: string, key: string, wanted: string, work: (task: Task) => Promise<T>) {
+    run<T>(caller: string, key: string, wanted: string, work: (task: Task) => Promise<T>, patience?: Patience) {
       const callerKey = `${caller}\n${key}`
       const previous = latest.get(callerKey)
       if (previous?.wanted === wanted) return previous.result as Promise<T>
@@ -75,13 +82,7 @@ export function createTasks(clock?: Clock): Tasks {
       if (count >= maxTasksPerCaller) return Promise.reject(tooManyTasks())
       counts.set(caller, count + 1)
       unfinished += 1
-      // Keys can be long, and memos are kept for longer than tasks.
-      const memoKey = hash("sha256", callerKey, "base64url")
-      const task: Task = {
-        alone: (part) => alone(callerKey, key, part),
-        recall: () => memos.get(memoKey),
-        remember: (text) => memos.set(memoKey, text),
-      }
+      const task: Task = { alone: (part) => alone(callerKey, key, part, patience) }
       const result = Promise.resolve(task)
         .then(work)
         .finally(() => {

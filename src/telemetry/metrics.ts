@@ -79,6 +79,7 @@ export interface GaugeValues {
   activeCalls: number
   maxActiveCalls: number
   queuedCalls: number
+  storeAway: boolean
 }
 
 /** The telemetry of one gateway, made once. */

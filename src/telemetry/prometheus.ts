@@ -228,6 +228,11 @@ const gauges: readonly (readonly [name: string, help: string, valueIn: (values: 
   ["gateway_upstream_active_calls", "Calls in flight.", (values) => values.activeCalls],
   ["gateway_upstream_active_calls_limit", "The maximum number of calls in flight.", (values) => values.maxActiveCalls],
   ["gateway_upstream_queued_calls", "Calls that wait for a connection.", (values) => values.queuedCalls],
+  [
+    "gateway_store_away",
+    "Whether this process works alone because Redis is not available: 1 or 0.",
+    (values) => values.storeAway,
+  ],
 ]
 
 /** The names of the operations of each document. */

@@ -28,6 +28,8 @@ export interface UpstreamPool {
    * connections than the callers'. Not sent while `circuit` is open.
    */
   probe(): Promise<string | undefined>
+  /** The timeout of one attempt, in milliseconds. */
+  readonly timeoutMs: number
   /** `open` while Code Ocean is down and only probes are sent. */
   readonly circuit: "closed" | "open"
   /** How many calls are in flight, and how many wait. */
@@ -128,6 +130,7 @@ export function createUpstreamPool(options: UpstreamOptions): UpstreamPool {
         return withReason(noResponse, error instanceof TransportError ? error.reason : undefined)
       }
     },
+    timeoutMs,
     get circuit() {
       return breaker.isOpen ? "open" : "closed"
     },

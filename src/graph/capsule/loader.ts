@@ -79,6 +79,7 @@ export function attachedPage(
  * caller's requests read it directly for a minute, not by a search.
  */
 export async function changeRunnable<T>(context: Context, id: string, write: () => Promise<T>): Promise<T> {
+  context.recentChanges.add(context.state, id)
   try {
     return await write()
   } finally {

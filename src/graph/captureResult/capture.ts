@@ -1,7 +1,9 @@
+import { setTimeout as sleep } from "node:timers/promises"
 import { type Failure, nullIfMissing, presentError, Refusal, toFailure } from "../../errors.ts"
 import type { LineLog } from "../../log/log.ts"
 import { settledWithin } from "../../polling/clock.ts"
-import type { Task } from "../../polling/tasks.ts"
+import type { Turn } from "../../polling/turn.ts"
+import { noNote, unfinished } from "../../store/store.ts"
 import { DecodeError, isObject, isReadable, type SearchToken } from "../../upstream/decoders.ts"
 import type { Context, Polling, RequestInfo } from "../context.ts"
 import { watchDataAsset } from "../dataAsset/queries.ts"
@@ -45,7 +47,7 @@ export async function captureOnce(context: Context, request: CaptureRequest): Pr
   const key = ["captureResult", computationId.toLowerCase(), params.name.trim()]
   const [dataAsset, create] = await context.runToCompletion(key, params, (own, task) =>
     task
-      .alone(() => createOnce(own, request, task))
+      .alone((turn) => createOnce(own, request, turn))
       .catch((error: unknown) => {
         countStep(own, { step: "create", status: "failed" })
         throw error
@@ -92,13 +94,16 @@ async function isDraftAtFirstRead(context: Context, id: string, polling: Polling
 async function createOnce(
   context: Context,
   request: CaptureRequest,
-  task: Task,
+  turn: Turn,
 ): Promise<[dataAsset: rest.DataAsset, step: Step]> {
   context.reset()
-  const earlier = (await recalled(context, request, task)) ?? (await earlierCapture(context, request))
+  const earlier =
+    (await noted(context, request, turn)) ??
+    (await (turn.wasCutOff ? appearingCapture(context, request, turn) : earlierCapture(context, request)))
+  if (earlier === undefined) await turn.confirm()
   context.reset()
-  const dataAsset = earlier ?? (await created(context, request))
-  task.remember(dataAsset.id)
+  const dataAsset = earlier ?? (await created(context, request, turn))
+  turn.leave(dataAsset.id)
   return [dataAsset, countStep(context, { step: "create", status: earlier === undefined ? "done" : "already_done" })]
 }
 
@@ -109,18 +114,17 @@ function countStep({ state }: Context, step: Step): Step {
 }
 
 /**
- * What this process captured before, if it still exists, has kept its name, and has not failed. A search may not find a data asset that was just
- * created.
+ * What the caller captured before, if it still exists, has kept its name, and has not failed. A search may not find a data asset
+ * that was just created.
  */
-async function recalled(context: Context, request: CaptureRequest, task: Task): Promise<rest.DataAsset | undefined> {
-  const id = task.recall()
-  if (id === undefined) return undefined
-  const dataAsset = await nullIfMissing(rest.getDataAsset(context.upstream, id))
+async function noted(context: Context, request: CaptureRequest, turn: Turn): Promise<rest.DataAsset | undefined> {
+  if (turn.note === undefined) return undefined
+  const dataAsset = await nullIfMissing(rest.getDataAsset(context.upstream, turn.note))
   return dataAsset !== null && isUsable(dataAsset, request, context) ? dataAsset : undefined
 }
 
 /** Sends the write once. If the response is lost or unreadable, a search checks whether it succeeded. */
-async function created(context: Context, request: CaptureRequest): Promise<rest.DataAsset> {
+async function created(context: Context, request: CaptureRequest, turn: Turn): Promise<rest.DataAsset> {
   try {
     return await rest.createDataAsset(context.upstream, request.params)
   } catch (error) {
@@ -128,8 +132,35 @@ async function created(context: Context, request: CaptureRequest): Promise<rest.
     if (failure?.outcomeUnknown !== true && failure?.code !== "UPSTREAM_INVALID_RESPONSE") throw error
     context.reset()
     const found = await earlierCapture(context, request).catch(() => undefined)
-    if (found === undefined) throw error
-    return found
+    if (found !== undefined) return found
+    turn.leave(unfinished)
+    throw error
+  }
+}
+
+/** The first and the longest pause between two searches for a data asset that may be being created, in milliseconds. */
+const [minPauseMs, maxPauseMs] = [500, 5_000]
+
+/**
+ * Like `earlierCapture`, after a creation whose outcome is unknown. Searches for as long as a call can take: it may not have
+ * ended, and a search may not find the data asset at once.
+ */
+async function appearingCapture(
+  context: Context,
+  request: CaptureRequest,
+  turn: Turn,
+): Promise<rest.DataAsset | undefined> {
+  const until = performance.now() + context.callTimeoutMs
+  for (let pauseMs = minPauseMs; ; pauseMs = Math.min(1.5 * pauseMs, maxPauseMs)) {
+    context.reset()
+    const leftMs = until - performance.now()
+    const found = await earlierCapture(context, request)
+    if (found !== undefined) return found
+    if (leftMs <= 0) {
+      turn.leave(noNote)
+      return undefined
+    }
+    await sleep(Math.min(pauseMs, leftMs))
   }
 }
 

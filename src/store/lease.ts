@@ -1,0 +1,80 @@
+import { randomUUID } from "node:crypto"
+import { setTimeout as sleep } from "node:timers/promises"
+import type { Patience, Store } from "./store.ts"
+
+/** How long a lease is valid without a renewal. A replica that dies delays others by this time. */
+export const leaseMs = 3_000
+
+/** The first and the longest pause between two attempts to take a lease. */
+const [minPauseMs, maxPauseMs] = [50, 500]
+
+/**
+ * Takes a lease, and waits while another owner has it. Undefined if that takes longer than `limitMs`.
+ * @param patience what the request may still wait for the store itself
+ */
+export async function acquireLease(
+  store: Store,
+  name: string,
+  { ttlMs = leaseMs, limitMs, patience }: { ttlMs?: number; limitMs: number; patience?: Patience },
+): Promise<Lease | undefined> {
+  const owner = randomUUID()
+  const until = performance.now() + limitMs
+  const take = async (patience?: Patience) => {
+    const startedAt = performance.now()
+    const note = await store.takeLease(name, owner, ttlMs, patience)
+    return note === undefined ? undefined : new Lease(store, name, owner, ttlMs, startedAt, note)
+  }
+  let lease = await take(patience)
+  for (let pauseMs = minPauseMs; lease === undefined && performance.now() < until; pauseMs *= 1.5) {
+    // The command is sent during the pause, so this waits for the other owner and not for the store.
+    ;[lease] = await Promise.all([take(), sleep(Math.min(pauseMs, maxPauseMs))])
+  }
+  return lease
+}
+
+/** A lease that this process has. It is renewed until it is released. */
+export class Lease {
+  /** What the owner before has left. */
+  readonly note: string
+  readonly #store: Store
+  readonly #name: string
+  readonly #owner: string
+  readonly #ttlMs: number
+  readonly #timer: NodeJS.Timeout
+  /** When it expires, unless it is renewed. */
+  #heldUntil: number
+  #isLost = false
+
+  constructor(store: Store, name: string, owner: string, ttlMs: number, takenAt: number, note: string) {
+    this.#store = store
+    this.#name = name
+    this.#owner = owner
+    this.#ttlMs = ttlMs
+    this.note = note
+    this.#heldUntil = takenAt + ttlMs
+    this.#timer = setInterval(() => void this.renew(), ttlMs / 3).unref()
+  }
+
+  /** False if it may have expired, because the process was suspended, and belong to another owner now. */
+  get isHeld(): boolean {
+    return !this.#isLost && performance.now() < this.#heldUntil
+  }
+
+  /**
+   * Renews it. Resolves with whether it is still held.
+   * @param isUnfinished whether the note becomes `unfinished`
+   */
+  async renew(isUnfinished = false, patience?: Patience): Promise<boolean> {
+    const startedAt = performance.now()
+    const isOurs = await this.#store.renewLease(this.#name, this.#owner, this.#ttlMs, isUnfinished, patience)
+    if (isOurs) this.#heldUntil = Math.max(this.#heldUntil, startedAt + this.#ttlMs)
+    else this.#isLost = true
+    return this.isHeld
+  }
+
+  /** Releases it, and leaves this note for the next owner. Nothing needs to wait for it. */
+  release(note: string): void {
+    clearInterval(this.#timer)
+    void this.#store.releaseLease(this.#name, this.#owner, note)
+  }
+}

@@ -1,0 +1,55 @@
+import { LRUCache } from "lru-cache"
+import { noNote, noteTtlMs, type Store, unfinished } from "./store.ts"
+
+/** How many notes are kept. Work whose note is lost calls Code Ocean again. */
+const maxNotes = 1_000
+
+/** The leases of one process, without promises. */
+export class MemoryLeases {
+  readonly #leases = new Map<string, { owner: string; until: number }>()
+  /** By size, since `max` reserves the memory for all of them at once. */
+  readonly #notes = new LRUCache<string, string>({ maxSize: maxNotes, sizeCalculation: () => 1, ttl: noteTtlMs })
+
+  take(name: string, owner: string, ttlMs: number): string | undefined {
+    if (this.#hasOther(name, owner)) return undefined
+    this.#leases.set(name, { owner, until: performance.now() + ttlMs })
+    const note = this.#notes.get(name) ?? noNote
+    if (note === noNote) this.#notes.set(name, unfinished)
+    return note
+  }
+
+  renew(name: string, owner: string, ttlMs: number, isUnfinished: boolean): boolean {
+    if (this.#hasOther(name, owner)) return false
+    this.#leases.set(name, { owner, until: performance.now() + ttlMs })
+    if (isUnfinished) this.#notes.set(name, unfinished)
+    return true
+  }
+
+  release(name: string, owner: string, note: string): void {
+    if (this.#hasOther(name, owner)) return
+    this.#leases.delete(name)
+    if (note === noNote) this.#notes.delete(name)
+    else this.#notes.set(name, note)
+  }
+
+  #hasOther(name: string, owner: string): boolean {
+    const lease = this.#leases.get(name)
+    return lease !== undefined && lease.owner !== owner && performance.now() < lease.until
+  }
+}
+
+/** The store of one process alone. */
+export function createMemoryStore(): Store {
+  const leases = new MemoryLeases()
+  const listeners = new Map<string, (text: string) => void>()
+  return {
+    takeLease: async (name, owner, ttlMs) => leases.take(name, owner, ttlMs),
+    renewLease: async (name, owner, ttlMs, isUnfinished) => leases.renew(name, owner, ttlMs, isUnfinished),
+    releaseLease: async (name, owner, note) => leases.release(name, owner, note),
+    announce: async (topic, text) => listeners.get(topic)?.(text),
+    listen: (topic, listener) => void listeners.set(topic, listener),
+    isAway: false,
+    ready: async () => undefined,
+    close: async () => undefined,
+  }
+}

@@ -1,0 +1,169 @@
+import { Redis } from "ioredis"
+import { noteTtlMs, type Store, unfinished } from "./store.ts"
+
+/** How long an announcement is kept for replicas that connect later, and how many of one topic. */
+const announcementTtlMs = 60_000
+const maxAnnouncements = 10_000
+
+const connectTimeoutMs = 2_000
+const reconnectMs = 500
+/** Frees what waits for an answer that never comes. The time limit of requests is that of shared.ts, and is far shorter. */
+const commandTimeoutMs = 1_000
+
+/** Redis. All methods reject if it fails, and may take long. */
+export interface RedisStore extends Omit<Store, "isAway" | "ready"> {
+  /** Resolves if Redis answers and accepts writes. */
+  probe(): Promise<void>
+  /** Calls the listeners with all announcements of the last minute. */
+  repeatAnnouncements(): Promise<void>
+  /** Drops the connections and makes new ones. */
+  reconnect(): void
+}
+
+export interface RedisOptions {
+  url: string
+  /** The beginning of all keys. */
+  prefix: string
+  onConnected(): void
+  /** Called when a connection fails or ends. */
+  onDisconnected(reason: string): void
+}
+
+/**
+ * The scripts. Each runs as a whole. KEYS are those of the lease and its note, or of the topic. Keys that a script writes are
+ * never left without an expiry.
+ */
+const scripts = {
+  takeLease: {
+    numberOfKeys: 2,
+    lua: `
+      local holder = redis.call("GET", KEYS[1])
+      if holder and holder ~= ARGV[1] then return false end
+      redis.call("SET", KEYS[1], ARGV[1], "PX", ARGV[2])
+      local note = redis.call("GET", KEYS[2])
+      if not note then redis.call("SET", KEYS[2], "${unfinished}", "PX", ${noteTtlMs}) end
+      return note or ""`,
+  },
+  renewLease: {
+    numberOfKeys: 2,
+    lua: `
+      local holder = redis.call("GET", KEYS[1])
+      if holder and holder ~= ARGV[1] then return 0 end
+      redis.call("SET", KEYS[1], ARGV[1], "PX", ARGV[2])
+      if ARGV[3] == "1" then redis.call("SET", KEYS[2], "${unfinished}", "PX", ${noteTtlMs})
+      else redis.call("SET", KEYS[2], "${unfinished}", "NX", "PX", ${noteTtlMs}) end
+      return 1`,
+  },
+  releaseLease: {
+    numberOfKeys: 2,
+    lua: `
+      local holder = redis.call("GET", KEYS[1])
+      if holder and holder ~= ARGV[1] then return 0 end
+      if ARGV[2] == "" then redis.call("DEL", KEYS[2])
+      else redis.call("SET", KEYS[2], ARGV[2], "PX", ${noteTtlMs}) end
+      redis.call("DEL", KEYS[1])
+      return 1`,
+  },
+  announceText: {
+    numberOfKeys: 1,
+    lua: `
+      local time = redis.call("TIME")
+      local now = time[1] * 1000 + math.floor(time[2] / 1000)
+      redis.call("ZADD", KEYS[1], now, ARGV[1])
+      redis.call("ZREMRANGEBYSCORE", KEYS[1], "-inf", now - ${announcementTtlMs})
+      redis.call("ZREMRANGEBYRANK", KEYS[1], 0, ${-maxAnnouncements - 1})
+      redis.call("PEXPIRE", KEYS[1], ${announcementTtlMs})
+      redis.call("PUBLISH", KEYS[1], ARGV[1])
+      return 1`,
+  },
+}
+
+type Commands = Redis & {
+  takeLease(lease: string, noteKey: string, owner: string, ttlMs: number): Promise<string | null>
+  renewLease(lease: string, noteKey: string, owner: string, ttlMs: number, isUnfinished: 0 | 1): Promise<0 | 1>
+  releaseLease(lease: string, noteKey: string, owner: string, note: string): Promise<0 | 1>
+  announceText(topic: string, text: string): Promise<1>
+}
+
+export function createRedisStore({ url, prefix, onConnected, onDisconnected }: RedisOptions): RedisStore {
+  const commands = new Redis(url, {
+    lazyConnect: true,
+    connectTimeout: connectTimeoutMs,
+    commandTimeout: commandTimeoutMs,
+    retryStrategy: () => reconnectMs,
+    // A command that can't be sent now fails now, and one whose connection was lost is not sent again.
+    enableOfflineQueue: false,
+    maxRetriesPerRequest: 0,
+    autoResendUnfulfilledCommands: false,
+    // After a failover the address may lead to another server.
+    reconnectOnError: ({ message }) => message.startsWith("READONLY"),
+    // ioredis does not catch the error of a subscription that fails.
+    autoResubscribe: false,
+    disableClientInfo: true,
+    scripts,
+  }) as Commands
+  // A connection that listens can send no other commands.
+  const subscriber = commands.duplicate()
+  const listeners = new Map<string, (text: string) => void>()
+  let reason = "the connection was closed"
+
+  for (const connection of [commands, subscriber]) {
+    connection.on("error", (error: NodeJS.ErrnoException) => {
+      reason = error.message || error.code || "unknown error"
+      if (connection === commands) onDisconnected(reason)
+    })
+    // It rejects if the first attempt fails. Further attempts follow.
+    connection.connect().catch(() => undefined)
+  }
+  commands.on("ready", onConnected)
+  commands.on("close", () => onDisconnected(reason))
+  subscriber.on("message", (topic: string, text: string) => listeners.get(topic)?.(text))
+  subscriber.on("ready", () => void subscribe())
+
+  const leaseKeys = (name: string) => [`${prefix}lease:${name}`, `${prefix}note:${name}`] as const
+  const topicKey = (topic: string) => `${prefix}topic:${topic}`
+
+  async function subscribe(): Promise<void> {
+    try {
+      if (listeners.size > 0) await subscriber.subscribe(...listeners.keys())
+      // What was announced before.
+      await repeatAnnouncements()
+    } catch {
+      // It is repeated when the connection is ready again.
+    }
+  }
+
+  async function repeatAnnouncements(): Promise<void> {
+    for (const [topic, listener] of listeners) {
+      for (const text of await commands.zrange(topic, 0, -1)) listener(text)
+    }
+  }
+
+  return {
+    takeLease: async (name, owner, ttlMs) => (await commands.takeLease(...leaseKeys(name), owner, ttlMs)) ?? undefined,
+    renewLease: async (name, owner, ttlMs, isUnfinished) =>
+      (await commands.renewLease(...leaseKeys(name), owner, ttlMs, isUnfinished ? 1 : 0)) === 1,
+    async releaseLease(name, owner, note) {
+      await commands.releaseLease(...leaseKeys(name), owner, note)
+    },
+    async announce(topic, text) {
+      await commands.announceText(topicKey(topic), text)
+    },
+    listen(topic, listener) {
+      listeners.set(topicKey(topic), listener)
+      if (subscriber.status === "ready") void subscribe()
+    },
+    async probe() {
+      await commands.set(`${prefix}probe`, "", "PX", 1_000)
+    },
+    repeatAnnouncements,
+    reconnect() {
+      commands.disconnect(true)
+      subscriber.disconnect(true)
+    },
+    async close() {
+      commands.disconnect()
+      subscriber.disconnect()
+    },
+  }
+}

@@ -1,0 +1,192 @@
+import type { Log } from "../log/log.ts"
+import { createMemoryStore, MemoryLeases } from "./memory.ts"
+import type { RedisStore } from "./redis.ts"
+import { maxWaitMs, noNote, type Patience, type Store } from "./store.ts"
+
+/** A wait of this length is always possible and is not counted, in milliseconds: it shows that Redis is well. */
+const uncountedMs = 5
+
+const probeIntervalMs = 1_000
+/** After so many probes without any answer, the connections are replaced. */
+const maxLostProbes = 3
+/** How long the start of the gateway waits for Redis. */
+const maxStartMs = 2_000
+
+export interface SharedStoreOptions {
+  url: string
+  /** The beginning of all keys. */
+  prefix: string
+  log: Log
+  /**
+   * For so long after an outage no lease is given, in milliseconds. Redis may have lost those of other replicas, whose owners
+   * renew them within this time.
+   */
+  settleMs: number
+  /** How long Redis must be available until the log says so. Outages that follow each other sooner are logged once. */
+  stableMs?: number
+}
+
+/**
+ * A store in Redis whose methods never reject and never take long. An answer that is an error, or does not arrive in time, opens a
+ * circuit breaker: then the memory of this process is used, until a probe finds that Redis answers in time and accepts writes.
+ */
+export function createSharedStore(options: SharedStoreOptions): Store {
+  const { log, settleMs, stableMs = 10_000 } = options
+  const host = URL.parse(options.url)?.host
+  const leases = new MemoryLeases()
+  const topics = createMemoryStore()
+  let redis: RedisStore | undefined
+  let isClosed = false
+  /** True before the first connection, too. */
+  let isAway = true
+  let wasShared = false
+  let settledAt = Number.NEGATIVE_INFINITY
+  let isProbing = false
+  let lostProbes = 0
+  let isLogged = false
+  let probeTimer: NodeJS.Timeout | undefined
+  let stableTimer: NodeJS.Timeout | undefined
+
+  // Loaded only with the setting, since it takes longer than all else at the start.
+  const loaded = import("./redis.ts").then(({ createRedisStore }) => {
+    if (isClosed) return
+    const { url, prefix } = options
+    redis = createRedisStore({ url, prefix, onConnected: () => void probe(), onDisconnected: leave })
+    // If it neither connects nor fails.
+    probeTimer = setTimeout(() => leave("no connection"), maxStartMs).unref()
+  })
+
+  function leave(reason: string): void {
+    if (isClosed) return
+    isAway = true
+    clearTimeout(stableTimer)
+    if (!isLogged) {
+      isLogged = true
+      log.warn({ host, reason: reason.slice(0, 200) }, "Redis is not available: this process works alone until it is")
+    }
+    clearTimeout(probeTimer)
+    probeTimer = setTimeout(() => void probe(), probeIntervalMs).unref()
+  }
+
+  /** No request is a probe. */
+  async function probe(): Promise<void> {
+    if (redis === undefined || !isAway || isProbing || isClosed) return
+    isProbing = true
+    clearTimeout(probeTimer)
+    try {
+      await within(maxWaitMs, redis.probe())
+      lostProbes = 0
+      comeBack()
+    } catch (error) {
+      // What answers with an error is a Redis. The rest may be a dead connection.
+      lostProbes = (error as Error).name === "ReplyError" ? 0 : lostProbes + 1
+      if (lostProbes >= maxLostProbes) {
+        lostProbes = 0
+        redis.reconnect()
+      }
+      leave((error as Error).message)
+    } finally {
+      isProbing = false
+    }
+  }
+
+  function comeBack(): void {
+    if (isClosed) return
+    isAway = false
+    if (wasShared) settledAt = performance.now() + settleMs
+    wasShared = true
+    clearTimeout(probeTimer)
+    void redis?.repeatAnnouncements().catch(() => undefined)
+    if (!isLogged) return
+    stableTimer = setTimeout(() => {
+      isLogged = false
+      log.info({ host }, "Redis is available again")
+    }, stableMs).unref()
+  }
+
+  /** Sends a command. Resolves with its answer, or with undefined if there is none in time. */
+  async function send<T>(
+    command: (redis: RedisStore) => Promise<T>,
+    patience: Patience = { leftMs: maxWaitMs },
+  ): Promise<{ answer: T } | undefined> {
+    if (redis === undefined || isAway) return undefined
+    const startedAt = performance.now()
+    const limitMs = Math.max(uncountedMs, Math.min(maxWaitMs, patience.leftMs))
+    try {
+      return { answer: await within(limitMs, command(redis)) }
+    } catch (error) {
+      // A request with little patience says nothing about Redis.
+      if (error !== noAnswer || limitMs === maxWaitMs) leave((error as Error).message)
+      return undefined
+    } finally {
+      const waitedMs = performance.now() - startedAt
+      if (waitedMs > uncountedMs) patience.leftMs -= waitedMs
+    }
+  }
+
+  return {
+    get isAway() {
+      return isAway
+    },
+    async takeLease(name, owner, ttlMs, patience) {
+      if (!isAway && performance.now() < settledAt) return undefined
+      const sent = await send((redis) => redis.takeLease(name, owner, ttlMs), patience)
+      if (sent === undefined) return leases.take(name, owner, ttlMs)
+      if (sent.answer === undefined) return undefined
+      // Here, too, for an outage. Redis may have lost the note.
+      const noteHere = leases.take(name, owner, ttlMs)
+      return sent.answer || noteHere || noNote
+    },
+    async renewLease(name, owner, ttlMs, isUnfinished, patience) {
+      const isHeldHere = leases.renew(name, owner, ttlMs, isUnfinished)
+      const sent = await send((redis) => redis.renewLease(name, owner, ttlMs, isUnfinished), patience)
+      return sent?.answer ?? isHeldHere
+    },
+    async releaseLease(name, owner, note) {
+      leases.release(name, owner, note)
+      await send((redis) => redis.releaseLease(name, owner, note))
+    },
+    async announce(topic, text) {
+      const sent = await send((redis) => redis.announce(topic, text))
+      if (sent === undefined) await topics.announce(topic, text)
+    },
+    listen(topic, listener) {
+      topics.listen(topic, listener)
+      void loaded.then(() => redis?.listen(topic, listener))
+    },
+    async ready() {
+      await loaded
+      while (isAway && !isLogged) await new Promise((resolve) => setTimeout(resolve, 10))
+    },
+    async close() {
+      isClosed = true
+      isAway = true
+      clearTimeout(probeTimer)
+      clearTimeout(stableTimer)
+      await loaded
+      await redis?.close()
+    },
+  }
+}
+
+const noAnswer = new Error("no answer in time")
+
+/**
+ * Rejects if the promise takes longer. A timer that fires late, because the event loop was blocked, gives the answer that may have
+ * arrived by then one turn to be read.
+ */
+function within<T>(ms: number, promise: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => setImmediate(reject, noAnswer), ms)
+    promise.then(
+      (value) => {
+        clearTimeout(timer)
+        resolve(value)
+      },
+      (error: unknown) => {
+        clearTimeout(timer)
+        reject(error)
+      },
+    )
+  })
+}

@@ -1,0 +1,44 @@
+/**
+ * What replicas share, or what one process keeps for itself. Names and texts are short, and contain no secrets.
+ *
+ * A lease belongs to one owner until it is released, or until its time has passed without a renewal. It has a note, which outlives
+ * it by a day: what its last owner has left, or `unfinished` if the owner has not released it, because its process died.
+ */
+export interface Store {
+  /**
+   * Takes the lease, and returns its note. Undefined if another owner has the lease. If there is no note, it is `unfinished` from
+   * now on.
+   */
+  takeLease(name: string, owner: string, ttlMs: number, patience?: Patience): Promise<string | undefined>
+  /**
+   * Renews the lease, also if it has expired and no other owner took it. Returns false if another owner has it.
+   * @param isUnfinished whether the note becomes `unfinished`
+   */
+  renewLease(name: string, owner: string, ttlMs: number, isUnfinished: boolean, patience?: Patience): Promise<boolean>
+  /** Releases the lease, and leaves this note. Does nothing if another owner has the lease. */
+  releaseLease(name: string, owner: string, note: string): Promise<void>
+  /** Calls the topic's listener in each replica, this one included. */
+  announce(topic: string, text: string): Promise<void>
+  /** Sets the listener of a topic. May be called more than once for one announcement. */
+  listen(topic: string, listener: (text: string) => void): void
+  /** Whether this process works alone because the server of the store fails. */
+  readonly isAway: boolean
+  /** Resolves when it can be used. Nothing needs to wait for it. */
+  ready(): Promise<void>
+  close(): Promise<void>
+}
+
+/** In place of a note. */
+export const noNote = ""
+export const unfinished = "?"
+
+/** The most that a request waits for a store that is not in this process, in milliseconds, in all. */
+export const maxWaitMs = 50
+
+/** How long one request may still wait for the store, in milliseconds. Each wait that is not very short reduces it. */
+export interface Patience {
+  leftMs: number
+}
+
+/** How long a note is kept. */
+export const noteTtlMs = 24 * 3_600_000

@@ -1,0 +1,188 @@
+import { type ChildProcess, fork } from "node:child_process"
+import { once } from "node:events"
+import { expect, onTestFinished, test } from "vitest"
+import { seed, tokens } from "../sandbox/seed.ts"
+import { startSandbox } from "../sandbox/server.ts"
+import { callsOf, type Result, startGatewayOn } from "./support/gateway.ts"
+import { type Stage, startLaggingUpstream } from "./support/laggingUpstream.ts"
+import { follow } from "./support/live.ts"
+import { describeWithRedis, startRedis } from "./support/redis.ts"
+
+interface Replica {
+  url: string
+  kill(): Promise<void>
+  output(): string
+}
+
+/** A gateway in a process of its own. */
+async function startReplica(env: Record<string, string>): Promise<Replica> {
+  const child: ChildProcess = fork(new URL("support/replica.ts", import.meta.url), {
+    env: { PATH: process.env.PATH, PORT: "0", LEASE_MS: "500", ...env },
+    silent: true,
+  })
+  onTestFinished(() => void child.kill("SIGKILL"))
+  let output = ""
+  for (const stream of [child.stdout, child.stderr]) stream?.on("data", (text) => (output += text))
+  const [{ url }] = (await Promise.race([
+    once(child, "message"),
+    once(child, "exit").then(() => Promise.reject(new Error(output))),
+  ])) as [{ url: string }]
+  return {
+    url,
+    output: () => output,
+    async kill() {
+      child.kill("SIGKILL")
+      await once(child, "exit")
+    },
+  }
+}
+
+const ask = (url: string, query: string, token: string = tokens.ada) =>
+  fetch(`${url}/graphql`, {
+    method: "POST",
+    headers: { "content-type": "application/json", authorization: `Bearer ${token}` },
+    body: JSON.stringify({ query }),
+  }).then((response) => response.json() as Promise<Result>)
+
+const field = (name: string) =>
+  `captureResult(input: {computationId: "${seed.countedCells}", name: "${name}", tags: [], mount: "counted"})`
+const mutation = (name: string) =>
+  `mutation { ${field(name)} { ... on CaptureResultPayload { dataAsset { id name } steps { step status failure { message } } } } }`
+const subscription = (name: string) => `subscription { ${field(name)} { dataAsset { id name } steps { step status } } }`
+
+/** Captures by a subscription, and returns the data asset's id. */
+async function followCapture(url: string, name: string): Promise<string> {
+  const events = await follow(url, subscription(name))
+  for (;;) {
+    const event = await events.next()
+    expect(event?.errors).toBeUndefined()
+    const id = event?.data.captureResult.dataAsset?.id
+    if (id === undefined) continue
+    events.leave()
+    return id
+  }
+}
+
+/** Captures by a mutation, and returns the data asset's id. */
+async function capture(url: string, name: string): Promise<string> {
+  const { data, errors } = await ask(url, mutation(name))
+  expect(errors).toBeUndefined()
+  return data.captureResult.dataAsset.id
+}
+
+describeWithRedis("two replicas with one Redis", () => {
+  const moments: [call: string, stage: Stage | "sent by the client" | "answered to the client"][] = [
+    ["", "sent by the client"],
+    ["POST /data_assets/search", "arrived"],
+    ["POST /data_assets/search", "took effect"],
+    ["POST /data_assets/search", "answered"],
+    ["POST /data_assets", "arrived"],
+    ["POST /data_assets", "took effect"],
+    ["POST /data_assets", "answered"],
+    ["", "answered to the client"],
+  ]
+
+  test("capture a result once, at whatever moment one of them is killed, although searches lag behind", async () => {
+    const sandbox = await startSandbox()
+    onTestFinished(() => sandbox.close())
+    const redis = await startRedis()
+    const upstream = await startLaggingUpstream(sandbox.url, 500)
+    const env = { CODEOCEAN_URL: upstream.url, REDIS_URL: redis.url, UPSTREAM_TIMEOUT_MS: "3000" }
+    let [first, second] = await Promise.all([startReplica(env), startReplica(env)])
+    for (const [round, returns] of ["after the kill", "before the kill"].entries()) {
+      for (const [index, [call, stage]] of moments.entries()) {
+        const name = `Round ${round} ${index}`
+        const stop =
+          stage.endsWith("by the client") || stage.endsWith("to the client")
+            ? undefined
+            : upstream.stopAt(call, stage as Stage)
+        const lost = ask(first.url, mutation(name)).catch(() => undefined)
+        if (stage !== "sent by the client") await (stop?.reached ?? lost)
+        // The client comes back to the other replica, in turns by a mutation and by a subscription.
+        const comeBack = () => (index % 2 === 0 ? capture(second.url, name) : followCapture(second.url, name))
+        const early = returns === "before the kill" ? comeBack() : undefined
+        await first.kill()
+        const next = startReplica(env)
+        stop?.goOn()
+        const id = await (early ?? comeBack())
+        const created = sandbox
+          .requestsTo("POST /data_assets")
+          .filter(({ body }) => (body as { name: string }).name === name)
+        expect(created, `${name}: ${call} ${stage}, the client returns ${returns}`).toHaveLength(1)
+        // Also on the replica that starts now.
+        first = second
+        second = await next
+        expect(await capture(second.url, name)).toBe(id)
+        expect(sandbox.requestsTo("POST /data_assets")).toHaveLength(round * moments.length + index + 1)
+      }
+    }
+    const dump = await redis.dump()
+    expect(dump).toContain("note:")
+    for (const token of Object.values(tokens)) {
+      for (const form of [token, btoa(`${token}:`), encodeURIComponent(token)]) expect(dump).not.toContain(form)
+    }
+  }, 300_000)
+
+  /** Two gateways in this process. */
+  async function startTwo() {
+    const sandbox = await startSandbox()
+    onTestFinished(() => sandbox.close())
+    const redis = await startRedis()
+    const worlds = [1, 2].map(() => startGatewayOn(sandbox.url, { config: { redisUrl: redis.url } }))
+    const [one, two] = worlds as [(typeof worlds)[0], (typeof worlds)[0]]
+    const urls = await Promise.all([one.gateway.listen(), two.gateway.listen()])
+    return { sandbox, redis, one, two, urls }
+  }
+
+  const archive = (id: string) => `mutation { archiveCapsule(input: {id: "${id}", archived: false}) { __typename } }`
+  const capsules = "query ($ids: [ID!]!) { capsules(ids: $ids) { id } }"
+
+  test("read directly what the caller has just changed through the other one, and search for the rest", async () => {
+    const { sandbox, redis, one, two } = await startTwo()
+    const { data } = await one.ask("{ searchCapsules(first: 30) { nodes { id } } }")
+    const ids: string[] = data.searchCapsules.nodes.map(({ id }: { id: string }) => id)
+    expect(ids.length).toBeGreaterThan(5)
+    const changed = ids.slice(0, 4)
+    for (const [at, id] of changed.entries()) {
+      const [here, there] = at % 2 === 0 ? [one, two] : [two, one]
+      await here.ask(archive(id))
+      const before = sandbox.requests.length
+      await there.ask(capsules, { ids })
+      const calls = callsOf(sandbox.requests.slice(before))
+      expect(Object.keys(calls).toSorted()).toEqual(
+        [...changed.slice(0, at + 1).map((id) => `GET /capsules/${id}`), "POST /capsules/search"].toSorted(),
+      )
+    }
+    // Other callers search for all.
+    const before = sandbox.requests.length
+    await two.ask(capsules, { ids }, { authorization: `Bearer ${tokens.admin}` })
+    expect(sandbox.requests[before]?.body).toMatchObject({ limit: ids.length })
+    const dump = await redis.dump()
+    for (const text of [...Object.values(tokens), ...changed]) expect(dump).not.toContain(text)
+  })
+
+  test("stay ready and answer while Redis is dead, hangs or starts again, and log an outage once", async () => {
+    const { redis, one, two, urls } = await startTwo()
+    const isFine = async () => {
+      for (const [at, world] of [one, two].entries()) {
+        expect((await fetch(`${urls[at]}/ready`)).status).toBe(200)
+        expect((await world.ask(archive(seed.cellCounter))).errors).toBeUndefined()
+        expect(await capture(urls[at] as string, "Captured in an outage")).toBeDefined()
+      }
+    }
+    const outages = () =>
+      [one, two].map(({ lines }) => lines.filter(({ msg }) => /^Redis is not/.test(String(msg))).length)
+    await isFine()
+    expect(outages()).toEqual([0, 0])
+    redis.hang()
+    await isFine()
+    await redis.kill()
+    await isFine()
+    await redis.start()
+    await isFine()
+    expect(outages()).toEqual([1, 1])
+    for (const { lines } of [one, two]) {
+      expect(lines.filter(({ level }) => level === "error" || level === "fatal")).toEqual([])
+    }
+  })
+})

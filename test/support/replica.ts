@@ -1,0 +1,11 @@
+import { readConfig } from "../../src/config/config.ts"
+import { createLog } from "../../src/log/log.ts"
+import { createGateway } from "../../src/server.ts"
+
+// One of several gateways, each in a process of its own that a test can kill; started by fork. The settings come from the
+// environment. The log is written to standard output.
+
+const log = createLog("info", { write: (line) => void process.stdout.write(line) })
+const gateway = createGateway(readConfig(process.env), log, { leaseMs: Number(process.env.LEASE_MS) })
+process.once("disconnect", () => process.exit(0))
+process.send?.({ url: await gateway.listen() })
