@@ -28,6 +28,15 @@ const maxValues = 50
 /** Attempts that were never sent, by the kind of their error. */
 const notSent: Readonly<Record<string, string>> = { circuitOpen: "circuit_open", queueFull: "queue_full" }
 
+/** How the steps of a capture end. */
+const captureSteps = [
+  ["create", "done"],
+  ["create", "already_done"],
+  ["create", "failed"],
+  ["set_permissions", "done"],
+  ["set_permissions", "failed"],
+] as const
+
 /** The metrics in prom-client's form. docs/operations.md lists them. */
 export class PrometheusMetrics implements Metrics {
   readonly contentType = Registry.PROMETHEUS_CONTENT_TYPE
@@ -97,6 +106,7 @@ export class PrometheusMetrics implements Metrics {
     for (const reason of rejectionReasons) this.#rejections.inc({ reason }, 0)
     for (const code of errorCodes) this.#errors.inc({ code }, 0)
     for (const reason of Object.values(notSent)) this.#refused.inc({ reason }, 0)
+    for (const [step, status] of captureSteps) this.#captures.inc({ step, status }, 0)
     const info = { name: "gateway_info", help: "The gateway's version.", labelNames: ["version"] }
     new Gauge({ ...info, registers: [this.#registry] }).set({ version: packageJson.version }, 1)
   }
