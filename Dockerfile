@@ -46,8 +46,8 @@ COPY src ./src
 # read-only file system too.
 RUN mkdir -p node_modules/.cache && chown node node_modules/.cache
 USER node
-RUN CODEOCEAN_URL=http://localhost PORT=0 METRICS_PORT=0 timeout --preserve-status 5 node --max-semi-space-size=128 src/main.ts \
-  && chmod -R a+rX node_modules/.cache
+RUN CODEOCEAN_URL=http://localhost PORT=0 METRICS_PORT=0 REDIS_URL=redis://localhost \
+  timeout --preserve-status 5 node --max-semi-space-size=128 src/main.ts && chmod -R a+rX node_modules/.cache
 
 FROM scratch
 COPY --from=runtime /runtime /

@@ -58,7 +58,7 @@ test("the chart renders each kind of object that its values name", () => {
   expect(kinds(render(`${chart}/ci/minimal.yaml`))).toEqual(least)
   expect(kinds(render(`${chart}/ci/one-replica.yaml`))).toEqual(["Deployment", "Service", "ServiceAccount"])
   expect(kinds(render(`${chart}/ci/full.yaml`))).toEqual(
-    [...least, "HorizontalPodAutoscaler", "Ingress", "Service", "ServiceMonitor"].toSorted(),
+    [...least, "HorizontalPodAutoscaler", "Ingress", "PrometheusRule", "Service", "ServiceMonitor"].toSorted(),
   )
 })
 
@@ -233,7 +233,7 @@ test("the network policy opens the ports of the addresses in the settings, and n
     return opened.map(({ port }: { port: number }) => port)
   }
   expect(ports({})).toEqual([443])
-  expect(ports({}, "full")).toEqual([443, 3128, 8443, 9000])
+  expect(ports({}, "full")).toEqual([443, 3128, 8443, 9000, 6379])
   expect(ports({ "settings.CODEOCEAN_URL": "http://codeocean:8080/path", "networkPolicy.egressPorts": "{9}" })).toEqual(
     [9, 8080],
   )
@@ -253,6 +253,24 @@ test("the chart has the version of the package, and its Services select its pods
       for (const { targetPort } of service.spec.ports) expect(names).toContain(targetPort)
     }
   }
+})
+
+test("the chart's alerts are those of the file, and its metrics have the job that they expect", async () => {
+  const { groups: expected } = parse(read("deploy/alerts.yml"))
+  const { status, stdout } = helm([
+    ...["template", "release", chart, "-f", `${chart}/ci/full.yaml`, "--set-file", "metrics.alerts=deploy/alerts.yml"],
+  ])
+  expect(status).toBe(0)
+  const objects = parseAllDocuments(stdout).map((document: { toJS(): KubernetesObject }) => document.toJS())
+  const rule = ofKind(objects, "PrometheusRule")
+  expect(rule.spec.groups).toEqual(expected)
+  expect(await problemsOf(rule)).toEqual([])
+  const monitor = ofKind(objects, "ServiceMonitor")
+  const job = objects.find(({ metadata }: KubernetesObject) => metadata.name.endsWith("-metrics")).metadata.labels[
+    monitor.spec.jobLabel
+  ]
+  expect(read("deploy/alerts.yml")).toContain(`job="${job}"`)
+  expect(parse(read("deploy/prometheus.yml")).scrape_configs[0].job_name).toBe(job)
 })
 
 test("persisted operations and certificates are read from the files that are mounted", () => {

@@ -1,11 +1,12 @@
 import { readFile } from "node:fs/promises"
-import { type Setting, settingGroups } from "../src/config/settings.ts"
+import { type Setting, settingGroups, settings } from "../src/config/settings.ts"
 import { subgraphSdl } from "../src/graph/federation/sdl.ts"
 import { schema } from "../src/graph/schema.ts"
-import { chartSettings } from "./chartSettings.ts"
+import { chartSettings, setByChart } from "./chartSettings.ts"
 
 const settingsPage = "docs/settings.md"
 const chartSchema = "deploy/helm/values.schema.json"
+const composeFile = "deploy/compose.yml"
 const architecturePage = "docs/architecture.md"
 
 /** The expected content of each file that is generated from the code, by its path from the project's root. */
@@ -15,6 +16,7 @@ export async function generatedFiles(root: URL): Promise<Record<string, string>>
     ".env.example": envExample(),
     [settingsPage]: await withSection(root, settingsPage, "settings", settingsTables()),
     [chartSchema]: await withChartSettings(root),
+    [composeFile]: await withComposeSettings(root),
   }
 }
 
@@ -39,6 +41,17 @@ async function withChartSettings(root: URL): Promise<string> {
   const schema = JSON.parse(await readFile(new URL(chartSchema, root), "utf8"))
   Object.assign(schema.properties, chartSettings())
   return `${JSON.stringify(schema, undefined, 2)}\n`
+}
+
+/** The compose file, with the names of all settings that it does not set itself. Those without a value are passed on. */
+async function withComposeSettings(root: URL): Promise<string> {
+  const file = await readFile(new URL(composeFile, root), "utf8")
+  const [, before, indent, after] =
+    /^(.*?\n( *)# settings: written by npm run schema\n).*?( *# settings end\n.*)$/s.exec(file) ?? []
+  if (before === undefined || after === undefined) throw new Error(`${composeFile} lacks the marks of the settings.`)
+  const isSet = (name: string) => setByChart.has(name) || new RegExp(`^ *${name}: .`, "m").test(before + after)
+  const names = settings.map(({ name }) => name).filter((name) => !isSet(name))
+  return before + names.map((name) => `${indent}${name}:\n`).join("") + after
 }
 
 /** A diagram of the files in order, each in its folder below `src`. */

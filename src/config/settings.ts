@@ -320,6 +320,7 @@ export const upstream = {
 export const replicas = {
   redisUrl: {
     name: "REDIS_URL",
+    secret: "password",
     kind: v.optional(redisUrl),
     meaning:
       "The Redis server that all replicas of the gateway share, such as `redis://redis.example.org:6379`, or `rediss://…` with TLS. May contain a user name and a password. Then a result is captured once, and a change is known, in all replicas. While Redis is not available, each replica works alone. Without this setting nothing is shared.",
