@@ -38,7 +38,7 @@ RUN node=$(command -v node) && libraries=$(ldd "$node" | grep -o '/[^ ]*') \
 
 FROM node:26-slim AS app
 WORKDIR /app
-ENV NODE_ENV=production
+ENV NODE_ENV=production NODE_COMPILE_CACHE=/app/node_modules/.cache/compiled
 COPY package.json ./
 COPY --from=packages /app/node_modules ./node_modules
 COPY src ./src
@@ -53,7 +53,7 @@ FROM scratch
 COPY --from=runtime /runtime /
 WORKDIR /app
 COPY --from=app /app ./
-ENV PATH=/usr/local/bin NODE_ENV=production HOST=0.0.0.0
+ENV PATH=/usr/local/bin NODE_ENV=production HOST=0.0.0.0 NODE_COMPILE_CACHE=/app/node_modules/.cache/compiled
 # The user node. Kubernetes needs the number to check that it is not root.
 USER 1000:1000
 EXPOSE 4000

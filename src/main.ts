@@ -45,11 +45,13 @@ if (config.logPretty && !prettify) log.warn({}, "LOG_PRETTY needs the package pi
 enableCompileCache(new URL("../node_modules/.cache/compiled", import.meta.url).pathname)
 // Loaded after the signal handlers are set, because loading the graph takes most of the start.
 const { createGateway } = await import("./server.ts")
+const { releaseMemoryWhenIdle } = await import("./http/idleMemory.ts")
 const telemetry = await loadTelemetry(config)
 gateway = createGateway(config, log, { telemetry, logFailure: () => output.failure })
 try {
   const url = await gateway.listen()
   isListening = true
+  releaseMemoryWhenIdle()
   log.info({ url: `${url}/graphql`, upstream: config.codeoceanUrl.origin, graphiql: config.graphiql }, "listening")
 } catch (error) {
   const { message, code } = error as NodeJS.ErrnoException

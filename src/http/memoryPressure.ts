@@ -64,14 +64,7 @@ export function measureMemory(): { shortage(): string | undefined; stop(): void 
   const oldGeneration = getHeapStatistics().heap_size_limit - youngGeneration()
   const constrained = process.constrainedMemory()
   const container = constrained > 0 ? Math.min(constrained, totalmem()) : totalmem()
-  let collectGarbage: (() => void) | undefined
-  const pressure = createMemoryPressure(() => {
-    if (collectGarbage === undefined) {
-      setFlagsFromString("--expose-gc")
-      collectGarbage = runInNewContext("gc") as () => void
-    }
-    collectGarbage()
-  })
+  const pressure = createMemoryPressure(() => collectGarbage())
 
   const heapFraction = () => {
     let used = 0
@@ -95,6 +88,18 @@ export function measureMemory(): { shortage(): string | undefined; stop(): void 
       pressure.evaluate({ heap: heapFraction(), container: containerFraction(container) }, performance.now()),
     stop: () => observer.disconnect(),
   }
+}
+
+let gc: NodeJS.GCFunction | undefined
+
+/** Forces a garbage collection. */
+export function collectGarbage(options?: NodeJS.GCOptions): void {
+  if (gc === undefined) {
+    setFlagsFromString("--expose-gc")
+    gc = runInNewContext("gc") as NodeJS.GCFunction
+  }
+  if (options === undefined) gc()
+  else gc(options)
 }
 
 /** The memory in use by this process, without what V8 only keeps for later. */
