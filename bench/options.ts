@@ -15,6 +15,8 @@ export interface Options {
   seconds: number
   /** Minutes. */
   soak?: number
+  /** Variants of Node's flags to measure the gateway with. */
+  flags?: string[]
   /** The `Accept-Encoding` header of the requests. */
   acceptEncoding?: string
 }
@@ -25,6 +27,8 @@ export function readOptions(args: string[]): Options {
   if (compare === "") throw new OptionError("--compare is empty: give it a git revision, such as main or HEAD~1")
   if (compare !== undefined && values.soak !== undefined)
     throw new OptionError("--compare and --soak can't be combined: leave one of them out")
+  if (values.flags !== undefined && (compare ?? values.soak) !== undefined)
+    throw new OptionError("--flags can't be combined with --compare or --soak: leave one of them out")
   const servers = listed("--servers", values.servers ?? (compare === undefined ? serverNames.join() : "gateway"))
   for (const name of servers) {
     if (!(serverNames as readonly string[]).includes(name))
@@ -35,7 +39,7 @@ export function readOptions(args: string[]): Options {
     "--queries",
     values.queries ?? (compare === undefined ? queries.map(({ name }) => name).join() : "Q1,Q2,Q3,Q4"),
   )
-  const least = compare === undefined ? 0 : 2
+  const least = compare !== undefined ? 2 : values.flags !== undefined ? 1 : 0
   return {
     ...(compare !== undefined && { compare }),
     servers: values.soak === undefined ? servers : ["gateway"],
@@ -48,6 +52,7 @@ export function readOptions(args: string[]): Options {
     seconds: amount("--seconds", values.seconds ?? "1"),
     ...(values["accept-encoding"] !== undefined && { acceptEncoding: values["accept-encoding"] }),
     ...(values.soak !== undefined && { soak: amount("--soak", values.soak) }),
+    ...(values.flags !== undefined && { flags: values.flags }),
   }
 }
 
@@ -59,6 +64,7 @@ function parse(args: string[]) {
       options: {
         "accept-encoding": string,
         compare: string,
+        flags: { ...string, multiple: true },
         queries: string,
         rounds: string,
         seconds: string,
@@ -79,7 +85,7 @@ function listed(option: string, value: string): string[] {
 
 function rounds(value: string, least: number): number {
   if (/^\d+$/.test(value) && Number(value) >= least) return Number(value)
-  const why = least > 0 ? " in a comparison, which needs them for a confidence interval" : ""
+  const why = least > 1 ? " in a comparison, which needs them for a confidence interval" : ""
   throw new OptionError(`--rounds must be a whole number of at least ${least}${why}, not "${value}"`)
 }
 

@@ -15,6 +15,8 @@ export interface Cell {
   /** Memory that JavaScript allocated per operation. */
   allocatedKb: number
   rssMb: number
+  /** The largest resident size of the process since its start. */
+  peakRssMb: number
   /** REST calls per operation. */
   calls: number
   /** The share of the time for which the upstream was busy, from 0 to 1. */
@@ -144,5 +146,33 @@ export function report(
     "",
     `Time from start to first response: ${servers.map(({ name, startMs }) => `${name} ${startMs.toFixed(0)} ms`).join(", ")}.`,
   )
+  return lines.join("\n")
+}
+
+/** CPU and memory of the gateway with variants of Node's flags, as Markdown. */
+export function memoryReport(
+  rounds: readonly (readonly Cell[])[],
+  variants: readonly string[],
+  asked: readonly Query[],
+  idle: readonly { server: string; rssMb: number }[],
+): string {
+  const columns = asked.flatMap(({ name }) => [`${name} CPU ms`, `${name} peak MB`])
+  const lines = [
+    header(),
+    "",
+    row(["flags", "MB after start", ...columns]),
+    row(["---", ...Array(columns.length + 1).fill("---:")]),
+  ]
+  for (const variant of variants) {
+    const cells = asked.flatMap(({ name }) => {
+      const own = rounds.flatMap((round) => only(round, variant, name))
+      return [
+        short(median(own.map(({ cpuMs }) => cpuMs))),
+        Math.max(...own.map(({ peakRssMb }) => peakRssMb)).toFixed(0),
+      ]
+    })
+    const atStart = idle.filter(({ server }) => server === variant).map(({ rssMb }) => rssMb)
+    lines.push(row([`\`${variant}\``, median(atStart).toFixed(0), ...cells]))
+  }
   return lines.join("\n")
 }

@@ -9,13 +9,18 @@ import { documents } from "./documents.ts"
 import type { Load, Loaded, Prepared } from "./load.ts"
 import { OptionError, type Options, readOptions } from "./options.ts"
 import type { Query } from "./queries.ts"
-import { type Cell, comparison, report } from "./report.ts"
+import { type Cell, comparison, memoryReport, report } from "./report.ts"
 import { type Checkout, checkOut, checkoutAt } from "./revision.ts"
 
-/** The gateway as `npm start` runs it in production, with its limits. Two of them are too high to be reached. */
-const gateway = { CALLER_REQUESTS_PER_SECOND: "1000000", EVENT_LOOP_LAG_MS: "60000" }
-
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url))
+
+/** The gateway as `npm start` runs it in production, with its limits. Two of them are too high to be reached. */
+const gateway = {
+  CALLER_REQUESTS_PER_SECOND: "1000000",
+  EVENT_LOOP_LAG_MS: "60000",
+  NODE_COMPILE_CACHE: here("../node_modules/.cache/compiled"),
+}
+
 const tokens = Array.from({ length: 64 }, (_, n) => `cop_bench_${n}`)
 const [token] = tokens as [string]
 const atOnce = 32
@@ -42,6 +47,7 @@ interface Probed {
   cpuMs: number
   allocatedKb: number
   rssMb: number
+  peakRssMb: number
 }
 
 interface Bench {
@@ -159,7 +165,7 @@ async function measure(
   await ask(upstream)
   const before = await ask<Probed>(server.process)
   const loaded = await ask<Loaded>(client, load)
-  const { cpuMs, allocatedKb, rssMb } = await ask<Probed>(server.process)
+  const { cpuMs, allocatedKb, rssMb, peakRssMb } = await ask<Probed>(server.process)
   const { calls, busy } = await ask<{ calls: number; busy: number }>(upstream)
   const { operations, wrong } = loaded
   if (wrong > 0) throw new Error(`${server.name} sent ${wrong} wrong responses of ${operations} to ${query.name}`)
@@ -170,6 +176,7 @@ async function measure(
     cpuMs: (cpuMs - before.cpuMs) / operations,
     allocatedKb: (allocatedKb - before.allocatedKb) / operations,
     rssMb,
+    peakRssMb,
     calls: calls / operations,
     busy,
   }
@@ -257,6 +264,30 @@ async function compare(names: readonly string[], bench: Bench): Promise<boolean>
   return compared.slower.length > 0
 }
 
+/** Measures the gateway with variants of Node's flags, with a new process for each query, so that each has its own peak of memory. */
+async function compareFlags(variants: readonly string[], bench: Bench): Promise<void> {
+  const { rounds: count, seconds, queries: asked } = bench.options
+  const rounds: Cell[][] = []
+  const idle: { server: string; rssMb: number }[] = []
+  for (let round = 1; round <= count; round++) {
+    const cells: Cell[] = []
+    for (const query of asked) {
+      for (const name of rotated(variants, round)) {
+        const server = await startServer(name, bench)
+        idle.push({ server: name, rssMb: (await ask<Probed>(server.process)).rssMb })
+        await prepare([server], [query], bench)
+        await measure(server, query, { seconds, least: leastOf(query) }, bench)
+        const cell = await measure(server, query, { seconds, least: leastOf(query) }, bench)
+        if (cell !== undefined) cells.push(cell)
+        await stop(server.process)
+      }
+    }
+    rounds.push(cells)
+    console.error(`Round ${round} of ${count}.`)
+  }
+  console.log(memoryReport(rounds, variants, asked, idle))
+}
+
 /** Sends all queries, one after the other, for this number of minutes. Prints the memory each minute. */
 async function soak(minutes: number, bench: Bench): Promise<void> {
   const { queries: asked, seconds } = bench.options
@@ -287,13 +318,19 @@ async function main(): Promise<void> {
     gateways.set(`gateway@${revision}`, other)
     names.unshift(...gateways.keys())
   }
-  if (names.some((name) => !needsNoPeers(name, gateways))) installPeers()
+  const { flags } = options
+  for (const variant of flags ?? []) {
+    const own = checkoutAt(repository)
+    gateways.set(variant, { ...own, flags: variant.split(/\s+/).filter((flag) => flag !== "") })
+  }
+  if (flags === undefined && names.some((name) => !needsNoPeers(name, gateways))) installPeers()
   const upstreamPort = await freePort()
   const upstream = start(here("upstream.ts"), { PORT: upstreamPort })
   await once(upstream, "message")
   const upstreamUrl = `http://127.0.0.1:${upstreamPort}`
   const bench = { options, gateways, upstream, upstreamUrl, client: start(here("load.ts"), {}), prepared: new Map() }
-  if (options.soak !== undefined) await soak(options.soak, bench)
+  if (flags !== undefined) await compareFlags(flags, bench)
+  else if (options.soak !== undefined) await soak(options.soak, bench)
   else if (revision !== undefined) process.exitCode = (await compare([...new Set(names)], bench)) ? 1 : 0
   else await measureRounds(names, bench)
 }

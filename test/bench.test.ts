@@ -48,6 +48,7 @@ function rounds(pairs: readonly (readonly [number, number])[]): Cell[][] {
     cpuMs,
     allocatedKb: 1,
     rssMb: 100,
+    peakRssMb: 100,
     calls: 0,
     busy: 0,
   })
@@ -203,6 +204,22 @@ test("measurements of one round count by their operations", () => {
   expect(text).toContain("1.250 to 2.000")
 })
 
+test("variants of Node's flags are measured with a new process for each query", async () => {
+  const variants = ["--max-semi-space-size=16", "--max-semi-space-size=64 --no-opt"]
+  const options = [
+    "--rounds",
+    "1",
+    "--seconds",
+    "0",
+    "--queries",
+    "Q1,Q4",
+    ...variants.map((flags) => `--flags=${flags}`),
+  ]
+  const { stdout } = await promisify(execFile)(process.execPath, ["bench/run.ts", ...options])
+  expect(stdout).toContain("| flags | MB after start | Q1 CPU ms | Q1 peak MB | Q4 CPU ms | Q4 peak MB |")
+  for (const variant of variants) expect(stdout).toMatch(new RegExp(`^\\| \`${variant}\`( \\| [\\d.]+){5} \\|$`, "m"))
+})
+
 test("a comparison has its own defaults", () => {
   const options = readOptions(["--compare", "main"])
   expect(options).toMatchObject({ compare: "main", servers: ["gateway"], rounds: 9, seconds: 1 })
@@ -221,6 +238,8 @@ test.each([
   [["--queries", "Q1,Q99"], /--queries: no query "Q99". There are Q1, /],
   [["--compare", ""], /--compare is empty/],
   [["--compare", "main", "--soak", "1"], /--compare and --soak/],
+  [["--flags=--no-opt", "--soak", "1"], /--flags can't be combined/],
+  [["--flags=--no-opt", "--rounds", "0"], /--rounds .* at least 1, not "0"/],
   [["--compair", "main"], /--compair/],
 ])("the options %j are refused by name", (args, message) => {
   expect(() => readOptions(args)).toThrow(message)
