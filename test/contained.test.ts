@@ -1,3 +1,6 @@
+import { setFlagsFromString } from "node:v8"
+import { runInNewContext } from "node:vm"
+import { Pool } from "undici"
 import { describe, expect, onTestFinished, test } from "vitest"
 import { Link } from "../src/collections/linkedList.ts"
 import { createLog } from "../src/log/log.ts"
@@ -5,9 +8,11 @@ import type { Clock } from "../src/polling/clock.ts"
 import { createPollers, type Snapshot, type Source } from "../src/polling/pollers.ts"
 import { createTasks } from "../src/polling/tasks.ts"
 import { createMemoryStore } from "../src/store/memory.ts"
+import { createBreaker } from "../src/upstream/breaker.ts"
 import type { Call, Caller } from "../src/upstream/call.ts"
 import { UpstreamError } from "../src/upstream/error.ts"
-import { Flight, type Waiter } from "../src/upstream/flight.ts"
+import { FairSemaphore } from "../src/upstream/fairSemaphore.ts"
+import { ApiFlight, Flight, type Waiter } from "../src/upstream/flight.ts"
 import { createUpstreamPool, type UpstreamOptions } from "../src/upstream/pool.ts"
 import { parseRetryAfterMs, RetryBudget } from "../src/upstream/retry.ts"
 import { startFaultyUpstream, type UpstreamAnswer } from "./support/faultyUpstream.ts"
@@ -402,6 +407,44 @@ describe("a call with very many waiters", () => {
     expect(new Set(await Promise.all(statuses))).toEqual(new Set([200]))
     expect(sent).toBe(2)
   })
+})
+
+test("a call that is over refers to its response no longer", async () => {
+  setFlagsFromString("--expose-gc")
+  const collectGarbage = runInNewContext("gc") as () => void
+  const upstream = await startFaultyUpstream(() => ({ body: { id: "c1" } }))
+  const pool = new Pool(upstream.url)
+  onTestFinished(() => pool.destroy())
+  const probe = () => Promise.reject(bug)
+  const route = {
+    pool,
+    semaphore: new FairSemaphore(1, 1),
+    breaker: createBreaker({ calls: 20, probe, log: silent }),
+    budget: new RetryBudget(20),
+    timeoutMs: 5_000,
+    metrics: undefined,
+  }
+  const request = { method: "GET", path: "/c1", template: "c1", headers: {}, body: undefined } as const
+  const flight = new ApiFlight(route, { tokenDigest: "ada", key: "ada" }, request, request.path, performance.now())
+  const body = await new Promise<WeakRef<Buffer> | undefined>((settled) => {
+    const waiter: Waiter = {
+      flightLink: new Link<Waiter>({} as Waiter),
+      deadline: performance.now() + 60_000,
+      retries: true,
+      onSent() {},
+      onData() {},
+      settle: ({ response }) => settled(response && new WeakRef(response.body)),
+    }
+    flight.join(Object.assign(waiter, { flightLink: new Link(waiter) }))
+  })
+  expect(body).toBeDefined()
+  await expect
+    .poll(() => {
+      collectGarbage()
+      return body?.deref() === undefined
+    })
+    .toBe(true)
+  expect(flight.attempts).toBe(1)
 })
 
 test("a write takes the same work however many reads of other callers are in flight", async () => {

@@ -108,9 +108,10 @@ export class RequestUpstream implements Upstream, PendingCallOwner {
     const prepared = this.#prepare(call, true)
     const { reads, route } = this.#resources
     const { tokenDigest } = this.caller
-    reads?.invalidate(tokenDigest, performance.now())
+    const now = performance.now()
+    reads?.invalidate(tokenDigest, now)
     try {
-      return await this.#start(new ApiFlight(route, tokenDigest, prepared.request, performance.now()), prepared)
+      return await this.#start(new ApiFlight(route, this.caller, prepared.request, "", now), prepared)
     } finally {
       reads?.invalidate(tokenDigest, performance.now())
     }
@@ -213,18 +214,18 @@ export class RequestUpstream implements Upstream, PendingCallOwner {
   #flightFor(request: HttpRequest): Flight {
     const { reads, route } = this.#resources
     const now = performance.now()
-    if (reads === undefined || this.#endedBecause !== undefined)
-      return new ApiFlight(route, this.caller.tokenDigest, request, now)
     const { method, path, body } = request
-    const key = `${this.caller.key}\n${method} ${path}\n${body ?? ""}`
-    const shared = reads.get(key, now)
+    const key = body === undefined && method === "GET" ? path : `${method} ${path}\n${body ?? ""}`
+    if (reads === undefined || this.#endedBecause !== undefined)
+      return new ApiFlight(route, this.caller, request, key, now)
+    const shared = reads.get(this.caller.key, key, now)
     if (shared !== undefined) {
       this.caller.cost.sharedCalls += 1
       route.metrics?.onSharedRead()
       return shared
     }
-    const flight = new ApiFlight(route, this.caller.tokenDigest, request, now)
-    flight.share(reads, key)
+    const flight = new ApiFlight(route, this.caller, request, key, now, reads)
+    reads.add(flight)
     return flight
   }
 

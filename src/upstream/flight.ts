@@ -2,6 +2,7 @@ import type { Dispatcher } from "undici"
 import { Link, LinkedList } from "../collections/linkedList.ts"
 import type { Metrics } from "../telemetry/metrics.ts"
 import type { Breaker } from "./breaker.ts"
+import type { Caller } from "./call.ts"
 import type { FairSemaphore, QueuedCall } from "./fairSemaphore.ts"
 import { isRetryableStatus, parseRetryAfterMs, type RetryBudget, retryDelayMs } from "./retry.ts"
 import type { JoinableRead, SharedReads } from "./singleFlight.ts"
@@ -176,7 +177,9 @@ export interface ApiRoute {
 /** The flight of one API call: an attempt is sent if the circuit breaker is closed, and when the semaphore has a permit. */
 export class ApiFlight extends Flight implements QueuedCall, JoinableRead {
   readonly caller: string
+  readonly callerKey: string
   readonly startedAt: number
+  readonly readKey: string
   readonly #route: ApiRoute
   readonly #request: HttpRequest
   #inFlight: InFlight | undefined
@@ -184,27 +187,29 @@ export class ApiFlight extends Flight implements QueuedCall, JoinableRead {
   /** When the attempt was sent, or queued before that. Set only for metrics. */
   #since = 0
   #queueLink: Link<QueuedCall> | undefined
-  #sharedIn: SharedReads<ApiFlight> | undefined
-  #key = ""
+  readonly #sharedIn: SharedReads<ApiFlight> | undefined
 
-  /** @param caller the digest of the caller's token */
-  constructor(route: ApiRoute, caller: string, request: HttpRequest, startedAt: number) {
+  /** @param sharedIn where equal reads find this one until the call is over */
+  constructor(
+    route: ApiRoute,
+    { tokenDigest, key }: Pick<Caller, "tokenDigest" | "key">,
+    request: HttpRequest,
+    readKey: string,
+    startedAt: number,
+    sharedIn?: SharedReads<ApiFlight>,
+  ) {
     super(route.budget)
     this.#route = route
-    this.caller = caller
+    this.caller = tokenDigest
+    this.callerKey = key
     this.#request = request
+    this.readKey = readKey
     this.startedAt = startedAt
-  }
-
-  /** Lets equal reads join until the call is over. */
-  share(reads: SharedReads<ApiFlight>, key: string): void {
-    this.#sharedIn = reads
-    this.#key = key
-    reads.add(key, this)
+    this.#sharedIn = sharedIn
   }
 
   protected override onClosed(): void {
-    this.#sharedIn?.remove(this.#key, this)
+    this.#sharedIn?.remove(this)
   }
 
   protected override attempt(): void {
@@ -248,14 +253,14 @@ export class ApiFlight extends Flight implements QueuedCall, JoinableRead {
   }
 
   override onResponse(response: HttpResponse): void {
-    this.#release()
+    this.#endSending()
     this.#route.metrics?.onAttempt(this.#request.method, this.#request.template, response.status, this.#since)
     this.#route.breaker.onResponse(response)
     super.onResponse(response)
   }
 
   override onError(error: unknown): void {
-    this.#release()
+    this.#endSending()
     if (error instanceof TransportError) {
       this.#route.metrics?.onAttempt(this.#request.method, this.#request.template, error.kind, this.#since)
       this.#route.breaker.onError(error)
@@ -269,7 +274,9 @@ export class ApiFlight extends Flight implements QueuedCall, JoinableRead {
     this.#since = now
   }
 
-  #release(): void {
+  /** Drops the response, because the flight can stay in memory for longer than its call: docs/decisions/memory.md. */
+  #endSending(): void {
+    this.#inFlight = undefined
     if (!this.#hasPermit) return
     this.#hasPermit = false
     this.#route.semaphore.release()

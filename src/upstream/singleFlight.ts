@@ -5,6 +5,10 @@ const joinableForMs = 1_000
 export interface JoinableRead {
   /** The digest of its caller's token. */
   readonly caller: string
+  /** Identifies its caller's token and agent together. */
+  readonly callerKey: string
+  /** Identifies the read among those of its caller. */
+  readonly readKey: string
   /** When it started, in milliseconds of `performance.now()`. */
   readonly startedAt: number
 }
@@ -14,8 +18,11 @@ export interface JoinableRead {
  * read that starts after a change sees the change.
  */
 export class SharedReads<F extends JoinableRead> {
-  /** By key. An object and not a Map, for the reason given in collections/linkedList.ts. */
-  readonly #flights: Record<string, F> = Object.create(null)
+  /**
+   * By `callerKey`, then by `readKey`. One map for all would be rehashed all the time: V8 keeps the old table until the next full
+   * collection, and with it whatever its flights still refer to. docs/decisions/memory.md has the figures.
+   */
+  readonly #flights = new Map<string, Map<string, F>>()
   /**
    * When each caller last changed something. Kept in two maps that are replaced alternately: changes older than `joinableForMs` do
    * not matter, and recording a change takes the same time however many callers and reads there are.
@@ -25,21 +32,29 @@ export class SharedReads<F extends JoinableRead> {
   #changesSince = Number.NEGATIVE_INFINITY
 
   /** The read to join, if there is one. */
-  get(key: string, now: number): F | undefined {
-    const flight = this.#flights[key]
+  get(callerKey: string, readKey: string, now: number): F | undefined {
+    const flight = this.#flights.get(callerKey)?.get(readKey)
     if (flight === undefined || now - flight.startedAt >= joinableForMs) return undefined
     const changedAt = this.#changes.get(flight.caller) ?? this.#previousChanges.get(flight.caller)
     return changedAt === undefined || flight.startedAt > changedAt ? flight : undefined
   }
 
-  /** Lets others join this read. Replaces one with the same key. */
-  add(key: string, flight: F): void {
-    this.#flights[key] = flight
+  /** Lets others join this read. Replaces an equal one. */
+  add(flight: F): void {
+    let ofCaller = this.#flights.get(flight.callerKey)
+    if (ofCaller === undefined) {
+      ofCaller = new Map()
+      this.#flights.set(flight.callerKey, ofCaller)
+    }
+    ofCaller.set(flight.readKey, flight)
   }
 
   /** Does nothing if another read has replaced this one. */
-  remove(key: string, flight: F): void {
-    if (this.#flights[key] === flight) delete this.#flights[key]
+  remove(flight: F): void {
+    const ofCaller = this.#flights.get(flight.callerKey)
+    if (ofCaller?.get(flight.readKey) !== flight) return
+    ofCaller.delete(flight.readKey)
+    if (ofCaller.size === 0) this.#flights.delete(flight.callerKey)
   }
 
   /** Ends the sharing of all reads of this caller that have started. Call it when a change begins and when it ends. */
