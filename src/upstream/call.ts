@@ -19,6 +19,11 @@ export interface Call<T> {
   decode: Decoder<T>
 }
 
+/** What a call is named in errors and in the log, such as `GET /capsules/{id}`. Contains no id, no host and no token. */
+export function endpointOf({ method, route }: Pick<Call<unknown>, "method" | "route">): string {
+  return `${method} /${route}`
+}
+
 /** A caller's token. `missing` is a sentence that says why there is none. */
 export type Token = { value: string } | { missing: string }
 

@@ -1,8 +1,7 @@
 import { validateHeaderValue } from "node:http"
 import { LinkedList } from "../collections/linkedList.ts"
 import { Semaphore } from "../collections/semaphore.ts"
-import type { Call, Caller } from "./call.ts"
-import { decodeResponse, messages, type ReceivedResponse } from "./decode.ts"
+import { type Call, type Caller, endpointOf } from "./call.ts"
 import {
   type Download,
   DownloadFlight,
@@ -10,7 +9,6 @@ import {
   type FilePools,
   type FileRange,
   fileEndpoint,
-  fileMessages,
   maxCompressedForEnd,
   maxDownloadBytes,
   maxParallelDownloads,
@@ -20,16 +18,17 @@ import {
 import { UpstreamError } from "./error.ts"
 import { ApiFlight, type ApiRoute, type Flight } from "./flight.ts"
 import {
-  type CallSpec,
+  ApiCall,
   type Cancellable,
   type CancelReason,
-  PendingCall,
+  FileCall,
+  type PendingCall,
   type PendingCallOwner,
 } from "./pendingCall.ts"
 import type { RetryBudget } from "./retry.ts"
 import { fillRoute, InvalidIdError } from "./route.ts"
 import type { SharedReads } from "./singleFlight.ts"
-import type { HttpRequest } from "./transport.ts"
+import type { HttpRequest, HttpResponse } from "./transport.ts"
 
 /** The maximum size of all responses to one request, in bytes: about a hundred of the largest pages. */
 const maxReceivedBytes = 128 * 1024 * 1024
@@ -75,7 +74,7 @@ export class RequestUpstream implements Upstream, PendingCallOwner {
   readonly caller: Caller
   readonly deadline: number
   readonly #resources: UpstreamResources
-  readonly #retryReads: boolean
+  readonly retryReads: boolean
   readonly #token: string
   #pending: LinkedList<Cancellable> | undefined
   #headers: Record<string, string> | undefined
@@ -91,27 +90,29 @@ export class RequestUpstream implements Upstream, PendingCallOwner {
     this.caller = caller
     this.deadline = performance.now() + resources.deadlineMs
     this.#resources = resources
-    this.#retryReads = retryReads
+    this.retryReads = retryReads
     this.#token = "value" in caller.token ? caller.token.value : ""
   }
 
   read<T>(call: Call<T>): Promise<T> {
     try {
-      const prepared = this.#prepare(call, false)
-      return this.#start(this.#flightFor(prepared.request), prepared)
+      const request = this.#prepare(call)
+      const now = performance.now()
+      return this.#start(new ApiCall(this, this.#flightFor(request, now), now, call, false, this.#token))
     } catch (error) {
       return Promise.reject(error)
     }
   }
 
   async write<T>(call: Call<T>): Promise<T> {
-    const prepared = this.#prepare(call, true)
+    const request = this.#prepare(call)
     const { reads, route } = this.#resources
     const { tokenDigest } = this.caller
     const now = performance.now()
     reads?.invalidate(tokenDigest, now)
     try {
-      return await this.#start(new ApiFlight(route, this.caller, prepared.request, "", now), prepared)
+      const flight = new ApiFlight(route, this.caller, request, "", now)
+      return await this.#start(new ApiCall(this, flight, now, call, true, this.#token))
     } finally {
       reads?.invalidate(tokenDigest, performance.now())
     }
@@ -120,20 +121,13 @@ export class RequestUpstream implements Upstream, PendingCallOwner {
   download(url: string, range: FileRange): Promise<Download> {
     const { files, fileBudget, route } = this.#resources
     const fetchPart = (part: FileRange) => {
-      this.#count(fileEndpoint)
-      return this.#start<{ download: Download; encoding: string | undefined }>(
-        new DownloadFlight(fileBudget, files, url, part, route.timeoutMs),
-        {
-          endpoint: fileEndpoint,
-          messages: fileMessages,
-          isWrite: false,
-          isDownload: true,
-          decode: ({ response }) => {
-            this.#downloadedBytes += response.body.length
-            return { download: readDownload(response, part), encoding: storedEncoding(response) }
-          },
-        },
-      )
+      this.#count(undefined)
+      const flight = new DownloadFlight(fileBudget, files, url, part, route.timeoutMs)
+      const read = (response: HttpResponse) => {
+        this.#downloadedBytes += response.body.length
+        return { download: readDownload(response, part), encoding: storedEncoding(response) }
+      }
+      return this.#start(new FileCall(this, flight, performance.now(), read))
     }
     this.#downloads ??= new Semaphore(maxParallelDownloads)
     return this.#downloads.run(async () => {
@@ -186,34 +180,33 @@ export class RequestUpstream implements Upstream, PendingCallOwner {
   }
 
   /** Shared calls count too: whether a request exceeds its limit must not depend on what else is in flight. */
-  #count(endpoint: string): void {
+  #count(call: Call<unknown> | undefined): void {
     const { maxCalls } = this.#resources
     this.#calls += 1
     if (this.#calls <= maxCalls) return
     const message = `This request has made ${maxCalls} calls to Code Ocean, the maximum for one request. Split it into several requests.`
-    throw new UpstreamError("limitExceeded", endpoint, message)
+    throw new UpstreamError("limitExceeded", call === undefined ? fileEndpoint : endpointOf(call), message)
   }
 
-  /** Throws UpstreamError for a call that must not be sent. */
-  #prepare<T>(call: Call<T>, isWrite: boolean): PreparedCall<T> {
+  /** The request of an API call. Throws UpstreamError if it must not be sent. */
+  #prepare(call: Call<unknown>): HttpRequest {
     const { method, route } = call
     const { token } = this.caller
-    const endpoint = `${method} /${route}`
-    if ("missing" in token) throw new UpstreamError("unauthenticated", endpoint, token.missing)
-    const path = this.#resources.basePath + pathOf(call, endpoint)
-    this.#count(endpoint)
-    if (this.#receivedBytes >= maxReceivedBytes) throw new UpstreamError("limitExceeded", endpoint, tooManyBytes)
+    if ("missing" in token) throw new UpstreamError("unauthenticated", endpointOf(call), token.missing)
+    const path = this.#resources.basePath + pathOf(call)
+    this.#count(call)
+    if (this.#receivedBytes >= maxReceivedBytes)
+      throw new UpstreamError("limitExceeded", endpointOf(call), tooManyBytes)
     const body = call.body === undefined ? undefined : JSON.stringify(call.body)
     this.#headers ??= headersFor(this.caller, this.#resources.commonHeaders)
     let headers = body === undefined ? this.#headers : { ...this.#headers, "content-type": "application/json" }
     if (call.minServerVersion !== undefined) headers = withMinVersion(headers, call.minServerVersion)
-    return new PreparedCall(call, endpoint, isWrite, this.#token, { method, path, template: route, headers, body })
+    return { method, path, template: route, headers, body }
   }
 
   /** The flight of an equal read, or a new one. */
-  #flightFor(request: HttpRequest): Flight {
+  #flightFor(request: HttpRequest, now: number): Flight {
     const { reads, route } = this.#resources
-    const now = performance.now()
     const { method, path, body } = request
     const key = body === undefined && method === "GET" ? path : `${method} ${path}\n${body ?? ""}`
     if (reads === undefined || this.#endedBecause !== undefined)
@@ -238,50 +231,19 @@ export class RequestUpstream implements Upstream, PendingCallOwner {
     this.#timer.unref()
   }
 
-  /** Joins the flight, unless this request has ended. */
-  #start<T>(flight: Flight, spec: CallSpec<T>): Promise<T> {
-    const call = new PendingCall(this, flight, spec, !spec.isWrite && this.#retryReads)
+  /** Joins the call's flight, unless this request has ended. */
+  #start<T>(call: PendingCall<T>): Promise<T> {
     if (this.#timer === undefined) this.#startTimer()
     if (this.#endedBecause === undefined) {
       this.#pending ??= new LinkedList()
       this.#pending.add(call.requestLink)
-      flight.join(call)
+      call.flight.join(call)
     } else call.cancel(this.#endedBecause)
     return call.promise
   }
 }
 
 const tooManyBytes = `This request has received ${maxReceivedBytes} bytes from Code Ocean, the maximum for one request. Split it into several requests.`
-
-/** An API call with its HTTP request. */
-class PreparedCall<T> implements CallSpec<T> {
-  readonly endpoint: string
-  readonly isWrite: boolean
-  readonly request: HttpRequest
-  readonly #call: Call<T>
-  readonly #token: string
-
-  constructor(call: Call<T>, endpoint: string, isWrite: boolean, token: string, request: HttpRequest) {
-    this.endpoint = endpoint
-    this.isWrite = isWrite
-    this.request = request
-    this.#call = call
-    this.#token = token
-  }
-
-  get messages() {
-    const { tooLargeAdvice } = this.#call
-    return tooLargeAdvice === undefined ? messages : { ...messages, tooLargeAdvice }
-  }
-
-  get isDownload() {
-    return false
-  }
-
-  decode(outcome: ReceivedResponse): T {
-    return decodeResponse(outcome, this.#call, this.endpoint, this.isWrite, this.#token)
-  }
-}
 
 /** Throws for invalid values: a request that undici rejects takes its connection out of service forever. */
 function headersFor({ requestId, token, agentId }: Caller, common: Readonly<Record<string, string>>) {
@@ -300,7 +262,7 @@ function withMinVersion(headers: Record<string, string>, version: string): Recor
   return isLater ? { ...headers, "min-server-version": version } : headers
 }
 
-function pathOf(call: Call<unknown>, endpoint: string): string {
+function pathOf(call: Call<unknown>): string {
   try {
     const path = fillRoute(call.route, call.ids ?? {})
     if (call.query === undefined) return path
@@ -310,7 +272,7 @@ function pathOf(call: Call<unknown>, endpoint: string): string {
     }
     return query.size > 0 ? `${path}?${query}` : path
   } catch (error) {
-    if (error instanceof InvalidIdError) throw new UpstreamError("invalidId", endpoint, error.message)
+    if (error instanceof InvalidIdError) throw new UpstreamError("invalidId", endpointOf(call), error.message)
     throw error
   }
 }

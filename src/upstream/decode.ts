@@ -1,4 +1,4 @@
-import type { Call } from "./call.ts"
+import { type Call, endpointOf } from "./call.ts"
 import { DecodeError, isObject } from "./decoders.ts"
 import { UpstreamError } from "./error.ts"
 import type { CallOutcome } from "./flight.ts"
@@ -69,12 +69,10 @@ export function transportFailure(
 export function decodeResponse<T>(
   { response, retryAfterMs }: ReceivedResponse,
   call: Call<T>,
-  endpoint: string,
   isWrite: boolean,
   token: string,
 ): T {
-  if (response.status < 200 || response.status >= 300)
-    throw statusFailure(response, call, endpoint, isWrite, token, retryAfterMs)
+  if (response.status < 200 || response.status >= 300) throw statusFailure(response, call, isWrite, token, retryAfterMs)
   try {
     response.json ??= response.body.length === 0 ? undefined : parseJson(response.body.toString())
     return call.decode(response.json)
@@ -88,7 +86,7 @@ export function decodeResponse<T>(
         ? messages.invalid
         : tooLarge(messages.invalid, exceeded, call.tooLargeAdvice)
     const type = createRedaction(token)(headerOf(response, "content-type") ?? "no content type")
-    throw new UpstreamError("invalid", endpoint, message, {
+    throw new UpstreamError("invalid", endpointOf(call), message, {
       status: response.status,
       cause: new Error(`${error.message} (${type.slice(0, maxContentTypeLength)}, ${response.body.length} bytes)`),
     })
@@ -103,13 +101,14 @@ const maxDataLength = 16 * 1024
 
 function statusFailure(
   response: HttpResponse,
-  { route, minServerVersion }: Call<unknown>,
-  endpoint: string,
+  call: Call<unknown>,
   isWrite: boolean,
   token: string,
   retryAfterMs: number | undefined,
 ): UpstreamError {
   const { status } = response
+  const { route, minServerVersion } = call
+  const endpoint = endpointOf(call)
   if (status < 400) {
     return new UpstreamError("invalid", endpoint, messages.invalid, {
       status,

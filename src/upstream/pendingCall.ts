@@ -1,9 +1,10 @@
 import { Link } from "../collections/linkedList.ts"
-import type { Caller } from "./call.ts"
-import { type Messages, type ReceivedResponse, transportFailure } from "./decode.ts"
+import { type Call, type Caller, endpointOf } from "./call.ts"
+import { decodeResponse, type Messages, messages, type ReceivedResponse, transportFailure } from "./decode.ts"
+import { fileEndpoint, fileMessages } from "./download.ts"
 import { UpstreamError } from "./error.ts"
 import type { CallOutcome, Flight, Waiter } from "./flight.ts"
-import { TransportError } from "./transport.ts"
+import { type HttpResponse, TransportError } from "./transport.ts"
 
 /** Why a request's calls are cancelled. */
 export type CancelReason = "cancelled" | "timeout" | "limitExceeded"
@@ -16,19 +17,11 @@ export interface Cancellable {
   cancel(reason: CancelReason): void
 }
 
-/** What a call is, and how its response is read. */
-export interface CallSpec<T> {
-  readonly endpoint: string
-  readonly messages: Messages
-  readonly isWrite: boolean
-  readonly isDownload: boolean
-  /** Throws UpstreamError. */
-  decode(outcome: ReceivedResponse): T
-}
-
 /** The request to which a pending call belongs. */
 export interface PendingCallOwner {
   readonly caller: Caller
+  /** Whether reads wait for a retry after a temporary failure. */
+  readonly retryReads: boolean
   /** In milliseconds of `performance.now()`. */
   readonly deadline: number
   /** Removes a call that is settled. */
@@ -39,38 +32,44 @@ export interface PendingCallOwner {
 }
 
 /** One request's wait for a call, from joining the flight to the settled promise. */
-export class PendingCall<T> implements Waiter, Cancellable {
+export abstract class PendingCall<T> implements Waiter, Cancellable {
   readonly flightLink: Link<Waiter> = new Link<Waiter>(this)
   readonly requestLink: Link<Cancellable> = new Link<Cancellable>(this)
   readonly promise: Promise<T>
-  readonly retries: boolean
+  readonly flight: Flight
   readonly #owner: PendingCallOwner
-  readonly #flight: Flight
-  readonly #spec: CallSpec<T>
-  readonly #startedAt = performance.now()
+  readonly #startedAt: number
   #receivedBytes = 0
   #wasSent = false
   #resolve!: (value: T) => void
   #reject!: (error: unknown) => void
 
-  /** @param retries whether to wait for a retry after a temporary failure */
-  constructor(owner: PendingCallOwner, flight: Flight, spec: CallSpec<T>, retries: boolean) {
+  /** @param startedAt in milliseconds of `performance.now()` */
+  constructor(owner: PendingCallOwner, flight: Flight, startedAt: number) {
     this.#owner = owner
-    this.#flight = flight
-    this.#spec = spec
-    this.retries = retries
+    this.flight = flight
+    this.#startedAt = startedAt
     this.promise = new Promise((resolve, reject) => {
       this.#resolve = resolve
       this.#reject = reject
     })
   }
 
-  get deadline(): number {
-    return this.#owner.deadline
+  /** The method and the route's template, for errors and the log. */
+  abstract get endpoint(): string
+  abstract get messages(): Messages
+  abstract get isWrite(): boolean
+  abstract get isApiRead(): boolean
+
+  /** Reads the response. Throws UpstreamError. */
+  protected abstract decode(outcome: ReceivedResponse): T
+
+  get retries(): boolean {
+    return !this.isWrite && this.#owner.retryReads
   }
 
-  get isApiRead(): boolean {
-    return !this.#spec.isWrite && !this.#spec.isDownload
+  get deadline(): number {
+    return this.#owner.deadline
   }
 
   onSent(): void {
@@ -85,17 +84,16 @@ export class PendingCall<T> implements Waiter, Cancellable {
 
   settle(outcome: CallOutcome): void {
     this.#owner.remove(this)
-    const { endpoint, messages, isWrite } = this.#spec
     try {
       if (outcome.response !== undefined) {
         // Bytes count in full for each request that shares a call, so that a limit does not depend on what else is in flight.
         const sharedBytes = outcome.response.body.length - this.#receivedBytes
         if (sharedBytes > 0 && this.isApiRead) this.#owner.onData(sharedBytes)
-        this.#resolve(this.#spec.decode(outcome))
+        this.#resolve(this.decode(outcome))
         const { logCall } = this.#owner.caller
         if (logCall !== undefined) this.#logSuccess(logCall, outcome.response.status)
       } else if (outcome.error instanceof TransportError) {
-        throw transportFailure(outcome.error, endpoint, messages, isWrite)
+        throw transportFailure(outcome.error, this.endpoint, this.messages, this.isWrite)
       } else throw outcome.error
     } catch (error) {
       this.#fail(error)
@@ -103,10 +101,9 @@ export class PendingCall<T> implements Waiter, Cancellable {
   }
 
   cancel(reason: CancelReason): void {
-    const { endpoint, isWrite } = this.#spec
     this.#owner.remove(this)
-    const sent = this.#flight.leave(this)
-    this.#fail(this.#owner.terminalError(reason, endpoint, isWrite && sent))
+    const sent = this.flight.leave(this)
+    this.#fail(this.#owner.terminalError(reason, this.endpoint, this.isWrite && sent))
   }
 
   /** Never throws: other waiters of the same flight are settled after this one. */
@@ -122,10 +119,10 @@ export class PendingCall<T> implements Waiter, Cancellable {
   #logSuccess(logCall: (line: object) => void, status: number): void {
     try {
       logCall({
-        endpoint: this.#spec.endpoint,
+        endpoint: this.endpoint,
         status,
         durationMs: Math.round(performance.now() - this.#startedAt),
-        attempts: this.#flight.attempts,
+        attempts: this.flight.attempts,
         shared: !this.#wasSent || undefined,
       })
     } catch {
@@ -147,11 +144,84 @@ export class PendingCall<T> implements Waiter, Cancellable {
         // For a 5xx clients see the gateway's own message, so Code Ocean's is logged here.
         upstreamMessage: isNormal ? undefined : error.upstreamMessage,
         outcomeUnknown: error.outcomeUnknown || undefined,
-        attempts: this.#flight.attempts,
+        attempts: this.flight.attempts,
         durationMs: Math.round(performance.now() - this.#startedAt),
       },
       "upstream call failed",
     )
+  }
+}
+
+/** A call to the API. */
+export class ApiCall<T> extends PendingCall<T> {
+  readonly #isWrite: boolean
+  readonly #call: Call<T>
+  readonly #token: string
+
+  constructor(
+    owner: PendingCallOwner,
+    flight: Flight,
+    startedAt: number,
+    call: Call<T>,
+    isWrite: boolean,
+    token: string,
+  ) {
+    super(owner, flight, startedAt)
+    this.#call = call
+    this.#isWrite = isWrite
+    this.#token = token
+  }
+
+  get endpoint() {
+    return endpointOf(this.#call)
+  }
+
+  get messages() {
+    const { tooLargeAdvice } = this.#call
+    return tooLargeAdvice === undefined ? messages : { ...messages, tooLargeAdvice }
+  }
+
+  get isWrite() {
+    return this.#isWrite
+  }
+
+  get isApiRead() {
+    return !this.#isWrite
+  }
+
+  protected decode(outcome: ReceivedResponse): T {
+    return decodeResponse(outcome, this.#call, this.#isWrite, this.#token)
+  }
+}
+
+/** A read of a file. */
+export class FileCall<T> extends PendingCall<T> {
+  readonly #read: (response: HttpResponse) => T
+
+  /** @param read reads the response. Throws UpstreamError. */
+  constructor(owner: PendingCallOwner, flight: Flight, startedAt: number, read: (response: HttpResponse) => T) {
+    super(owner, flight, startedAt)
+    this.#read = read
+  }
+
+  get endpoint() {
+    return fileEndpoint
+  }
+
+  get messages() {
+    return fileMessages
+  }
+
+  get isWrite() {
+    return false
+  }
+
+  get isApiRead() {
+    return false
+  }
+
+  protected decode({ response }: ReceivedResponse): T {
+    return this.#read(response)
   }
 }
 
