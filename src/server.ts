@@ -155,7 +155,7 @@ export function createGateway(config: Config, log: Log, options: GatewayOptions 
   // Identity and admission of clients.
   const clientAddress = createClientAddress(config.trustedProxies)
   const identifyClient = createIdentifyClient(config.codeoceanToken)
-  const admission = createAdmission(config)
+  const admission = createAdmission(config, undefined, config.redisUrl === undefined ? undefined : store)
   const memory = measureMemory()
   const lag = measureLag(log, (lagMs) => {
     admission.onEventLoopLag(lagMs, memory.shortage())

@@ -128,6 +128,7 @@ describeWithRedis("a Redis server", () => {
     await store.takeLease("a", "ada", 60_000)
     await store.renewLease("a", "ada", 60_000, true)
     await store.releaseLease("a", "ada", noNote)
+    expect(await store.countRequests([["ada", 10]], 1_000)).toEqual([10_000])
     await store.announce("news", "one")
     await expect.poll(() => heard).toContain("one")
     expect(lines).toEqual([])
@@ -142,8 +143,11 @@ describeWithRedis("a Redis server", () => {
     await store.takeLease("b", "ada", 60_000)
     await store.releaseLease("b", "ada", "note")
     await store.announce("news", "one")
+    await store.countRequests([["a", 10]], 1_000)
     const keys = (await redis.command("KEYS", "*")) as string[]
-    expect(keys.toSorted()).toEqual(["lease:a", "note:a", "note:b", "probe", "topic:news"].map((key) => `test:${key}`))
+    expect(keys.toSorted()).toEqual(
+      ["lease:a", "note:a", "note:b", "probe", "rate:a", "topic:news"].map((key) => `test:${key}`),
+    )
     for (const key of keys) expect(await redis.command("PTTL", key), key).toBeGreaterThan(0)
   })
 
@@ -215,7 +219,7 @@ describeWithRedis("a Redis server", () => {
       const time = stopTime()
       redis.hang()
       let isDone = false
-      const first = store.takeLease("a", "ada", 60_000).finally(() => {
+      const first = store.takeLease("a", "ada", 60_000, { leftMs: maxWaitMs }).finally(() => {
         isDone = true
       })
       time.pass(maxWaitMs - 1)
@@ -232,6 +236,23 @@ describeWithRedis("a Redis server", () => {
       // Redis has executed the command that nobody waited for. Its owner is the same.
       expect(await store.renewLease("a", "ada", 60_000, false)).toBe(true)
       expect(await store.takeLease("a", "grace", 60_000)).toBeUndefined()
+    })
+
+    test("work in the background waits half a second for a Redis that hangs", async () => {
+      const redis = await startRedis()
+      const { store } = startShared(redis.url)
+      await store.ready()
+      const time = stopTime()
+      redis.hang()
+      const counted = store.countRequests([["ada", 1]], 1)
+      time.pass(499)
+      await untilIdle()
+      expect(store.isAway).toBe(false)
+      time.pass(1)
+      expect(await counted).toBeUndefined()
+      expect(store.isAway).toBe(true)
+      expect(await store.countRequests([["ada", 1]], 1)).toBeUndefined()
+      redis.resume()
     })
 
     test("a request waits 50 ms in all for a slow Redis, and others still use it", async () => {
@@ -268,7 +289,7 @@ describeWithRedis("a Redis server", () => {
       const { store } = startShared(redis.url)
       await store.ready()
       await redis.command("SET", "test:note:a", "known to Redis alone")
-      const taken = store.takeLease("a", "ada", 60_000)
+      const taken = store.takeLease("a", "ada", 60_000, { leftMs: maxWaitMs })
       await untilIdle()
       const until = performance.now() + 4 * maxWaitMs
       while (performance.now() < until);
@@ -334,7 +355,7 @@ describeWithRedis("a Redis server", () => {
       const time = stopTime()
       for (let outage = 0; outage < 3; outage++) {
         redis.hang()
-        const used = store.takeLease(`${outage}`, "ada", 60_000)
+        const used = store.takeLease(`${outage}`, "ada", 60_000, { leftMs: maxWaitMs })
         time.pass(maxWaitMs)
         await used
         expect(store.isAway).toBe(true)

@@ -193,7 +193,7 @@ export const clients = {
     kind: integer(0, 1_000_000),
     default: 1_000,
     meaning:
-      "The maximum rate of one caller, in requests per second. After a pause ten times as many may be sent at once. 0 means no limit. A caller is a token; callers without a token are told apart by their addresses.",
+      "The maximum rate of one caller, in requests per second. After a pause ten times as many may be sent at once. 0 means no limit. A caller is a token; callers without a token are told apart by their addresses. With `REDIS_URL` the limit holds for all replicas together.",
   },
   callerConcurrentRequests: {
     name: "CALLER_CONCURRENT_REQUESTS",
@@ -323,7 +323,7 @@ export const replicas = {
     secret: "password",
     kind: v.optional(redisUrl),
     meaning:
-      "The Redis server that all replicas of the gateway share, such as `redis://redis.example.org:6379`, or `rediss://…` with TLS. May contain a user name and a password. Then a result is captured once, and a change is known, in all replicas. While Redis is not available, each replica works alone. Without this setting nothing is shared.",
+      "The Redis server that all replicas of the gateway share, such as `redis://redis.example.org:6379`, or `rediss://…` with TLS. May contain a user name and a password. Then a result is captured once, a change is known, and the rate of a caller is limited, in all replicas together. While Redis is not available, each replica works alone. Without this setting nothing is shared.",
   },
 } satisfies Rows
 

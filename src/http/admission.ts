@@ -1,7 +1,9 @@
 import type { Log } from "../log/log.ts"
+import type { Store } from "../store/store.ts"
 import type { RejectionReason } from "../telemetry/metrics.ts"
 import { guarded } from "./logging.ts"
 import type { Rejection } from "./rejection.ts"
+import { type RatedCaller, SharedRates } from "./sharedRates.ts"
 
 /** The limits for one client and for all together. 0 disables a limit. */
 export interface AdmissionLimits {
@@ -48,9 +50,7 @@ const maxCallers = 10_000
 /** How many entries each new client examines for eviction. */
 const evictionSteps = 16
 
-interface Caller {
-  /** GCRA: theoretical arrival time of the next conforming request, in ms. */
-  theoreticalArrivalMs: number
+interface Caller extends RatedCaller {
   requests: number
   subscriptions: number
 }
@@ -58,8 +58,15 @@ interface Caller {
 /** The lower bound of the concurrency limit: lag can have other causes than the number of requests. */
 const minConcurrencyLimit = 8
 
-/** @param now a monotonic clock in milliseconds */
-export function createAdmission(limits: AdmissionLimits, now: () => number = () => performance.now()): Admission {
+/**
+ * @param now a monotonic clock in milliseconds
+ * @param store what replicas share: rates, but not the numbers of requests in flight. Undefined if there is one replica
+ */
+export function createAdmission(
+  limits: AdmissionLimits,
+  now: () => number = () => performance.now(),
+  store?: Store,
+): Admission {
   const callers = new Map<string, Caller>()
   const total = { requests: 0, subscriptions: 0 }
   /** How many callers have requests in flight. */
@@ -74,6 +81,7 @@ export function createAdmission(limits: AdmissionLimits, now: () => number = () 
   /** The position at which eviction continues. */
   let evictionCursor = callers.entries()
   const msPerRequest = limits.callerRequestsPerSecond === 0 ? 0 : 1000 / limits.callerRequestsPerSecond
+  const rates = store && msPerRequest > 0 ? new SharedRates(store, limits.callerRequestsPerSecond, now) : undefined
 
   function callerOf(key: string, at: number): Caller {
     let caller = callers.get(key)
@@ -194,6 +202,7 @@ export function createAdmission(limits: AdmissionLimits, now: () => number = () 
       const rejection = rejectionFor(caller, at)
       if (rejection !== undefined) return { rejection }
       caller.theoreticalArrivalMs = Math.max(caller.theoreticalArrivalMs, at) + msPerRequest
+      if (caller !== overflow) rates?.count(key, caller, at)
       return { ticket: new Ticket(caller) }
     },
     onEventLoopLag(lagMs, shortage) {

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto"
 import { setTimeout as sleep } from "node:timers/promises"
-import type { Patience, Store } from "./store.ts"
+import { maxWaitMs, type Patience, type Store } from "./store.ts"
 
 /** How long a lease is valid without a renewal. A replica that dies delays others by this time. */
 export const leaseMs = 3_000
@@ -27,7 +27,7 @@ export async function acquireLease(
   let lease = await take(patience)
   for (let pauseMs = minPauseMs; lease === undefined && performance.now() < until; pauseMs *= 1.5) {
     // The command is sent during the pause, so this waits for the other owner and not for the store.
-    ;[lease] = await Promise.all([take(), sleep(Math.min(pauseMs, maxPauseMs))])
+    ;[lease] = await Promise.all([take({ leftMs: maxWaitMs }), sleep(Math.min(pauseMs, maxPauseMs))])
   }
   return lease
 }

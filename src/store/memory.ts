@@ -46,6 +46,7 @@ export function createMemoryStore(): Store {
     takeLease: async (name, owner, ttlMs) => leases.take(name, owner, ttlMs),
     renewLease: async (name, owner, ttlMs, isUnfinished) => leases.renew(name, owner, ttlMs, isUnfinished),
     releaseLease: async (name, owner, note) => leases.release(name, owner, note),
+    countRequests: async () => undefined,
     announce: async (topic, text) => listeners.get(topic)?.(text),
     listen: (topic, listener) => void listeners.set(topic, listener),
     isAway: false,

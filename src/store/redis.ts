@@ -64,6 +64,18 @@ const scripts = {
       redis.call("DEL", KEYS[1])
       return 1`,
   },
+  countRequests: {
+    lua: `
+      local time = redis.call("TIME")
+      local now = time[1] * 1000 + time[2] / 1000
+      local ahead = {}
+      for index, key in ipairs(KEYS) do
+        local arrival = math.max(tonumber(redis.call("GET", key)) or 0, now) + ARGV[index + 1] * ARGV[1]
+        redis.call("SET", key, string.format("%.3f", arrival), "PX", math.ceil(arrival - now) + 1)
+        ahead[index] = string.format("%.3f", arrival - now)
+      end
+      return ahead`,
+  },
   announceText: {
     numberOfKeys: 1,
     lua: `
@@ -82,6 +94,7 @@ type Commands = Redis & {
   takeLease(lease: string, noteKey: string, owner: string, ttlMs: number): Promise<string | null>
   renewLease(lease: string, noteKey: string, owner: string, ttlMs: number, isUnfinished: 0 | 1): Promise<0 | 1>
   releaseLease(lease: string, noteKey: string, owner: string, note: string): Promise<0 | 1>
+  countRequests(keyCount: number, ...args: (string | number)[]): Promise<string[]>
   announceText(topic: string, text: string): Promise<1>
 }
 
@@ -145,6 +158,11 @@ export function createRedisStore({ url, prefix, onConnected, onDisconnected }: R
       (await commands.renewLease(...leaseKeys(name), owner, ttlMs, isUnfinished ? 1 : 0)) === 1,
     async releaseLease(name, owner, note) {
       await commands.releaseLease(...leaseKeys(name), owner, note)
+    },
+    async countRequests(counts, msPerRequest) {
+      const keys = counts.map(([name]) => `${prefix}rate:${name}`)
+      const requests = counts.map(([, count]) => count)
+      return (await commands.countRequests(keys.length, ...keys, msPerRequest, ...requests)).map(Number)
     },
     async announce(topic, text) {
       await commands.announceText(topicKey(topic), text)

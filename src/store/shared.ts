@@ -3,6 +3,8 @@ import { createMemoryStore, MemoryLeases } from "./memory.ts"
 import type { RedisStore } from "./redis.ts"
 import { maxWaitMs, noNote, type Patience, type Store } from "./store.ts"
 
+/** The most that work in the background waits for Redis, in milliseconds. */
+const maxBackgroundMs = 500
 /** A wait of this length is always possible and is not counted, in milliseconds: it shows that Redis is well. */
 const uncountedMs = 5
 
@@ -104,11 +106,23 @@ export function createSharedStore(options: SharedStoreOptions): Store {
     }, stableMs).unref()
   }
 
-  /** Sends a command. Resolves with its answer, or with undefined if there is none in time. */
+  /** Sends a command that no request waits for. Resolves with its answer, or with undefined if there is none in time. */
+  async function sendInBackground<T>(command: (redis: RedisStore) => Promise<T>): Promise<{ answer: T } | undefined> {
+    if (redis === undefined || isAway) return undefined
+    try {
+      return { answer: await within(maxBackgroundMs, command(redis)) }
+    } catch (error) {
+      leave((error as Error).message)
+      return undefined
+    }
+  }
+
+  /** Sends a command that a request waits for. Resolves like `sendInBackground`. */
   async function send<T>(
+    patience: Patience | undefined,
     command: (redis: RedisStore) => Promise<T>,
-    patience: Patience = { leftMs: maxWaitMs },
   ): Promise<{ answer: T } | undefined> {
+    if (patience === undefined) return sendInBackground(command)
     if (redis === undefined || isAway) return undefined
     const startedAt = performance.now()
     const limitMs = Math.max(uncountedMs, Math.min(maxWaitMs, patience.leftMs))
@@ -130,7 +144,7 @@ export function createSharedStore(options: SharedStoreOptions): Store {
     },
     async takeLease(name, owner, ttlMs, patience) {
       if (!isAway && performance.now() < settledAt) return undefined
-      const sent = await send((redis) => redis.takeLease(name, owner, ttlMs), patience)
+      const sent = await send(patience, (redis) => redis.takeLease(name, owner, ttlMs))
       if (sent === undefined) return leases.take(name, owner, ttlMs)
       if (sent.answer === undefined) return undefined
       // Here, too, for an outage. Redis may have lost the note.
@@ -139,15 +153,17 @@ export function createSharedStore(options: SharedStoreOptions): Store {
     },
     async renewLease(name, owner, ttlMs, isUnfinished, patience) {
       const isHeldHere = leases.renew(name, owner, ttlMs, isUnfinished)
-      const sent = await send((redis) => redis.renewLease(name, owner, ttlMs, isUnfinished), patience)
+      const sent = await send(patience, (redis) => redis.renewLease(name, owner, ttlMs, isUnfinished))
       return sent?.answer ?? isHeldHere
     },
     async releaseLease(name, owner, note) {
       leases.release(name, owner, note)
-      await send((redis) => redis.releaseLease(name, owner, note))
+      await sendInBackground((redis) => redis.releaseLease(name, owner, note))
     },
+    countRequests: async (counts, msPerRequest) =>
+      (await sendInBackground((redis) => redis.countRequests(counts, msPerRequest)))?.answer,
     async announce(topic, text) {
-      const sent = await send((redis) => redis.announce(topic, text))
+      const sent = await sendInBackground((redis) => redis.announce(topic, text))
       if (sent === undefined) await topics.announce(topic, text)
     },
     listen(topic, listener) {

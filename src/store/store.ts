@@ -8,6 +8,7 @@ export interface Store {
   /**
    * Takes the lease, and returns its note. Undefined if another owner has the lease. If there is no note, it is `unfinished` from
    * now on.
+   * @param patience how long a request that waits for the answer may still wait. Undefined for work in the background
    */
   takeLease(name: string, owner: string, ttlMs: number, patience?: Patience): Promise<string | undefined>
   /**
@@ -17,6 +18,14 @@ export interface Store {
   renewLease(name: string, owner: string, ttlMs: number, isUnfinished: boolean, patience?: Patience): Promise<boolean>
   /** Releases the lease, and leaves this note. Does nothing if another owner has the lease. */
   releaseLease(name: string, owner: string, note: string): Promise<void>
+  /**
+   * Counts requests in rate limits that all replicas share. Returns how far the theoretical arrival time of each (GCRA) is ahead of
+   * the present, in milliseconds. Undefined if only this process knows of its requests.
+   */
+  countRequests(
+    counts: readonly (readonly [name: string, requests: number])[],
+    msPerRequest: number,
+  ): Promise<number[] | undefined>
   /** Calls the topic's listener in each replica, this one included. */
   announce(topic: string, text: string): Promise<void>
   /** Sets the listener of a topic. May be called more than once for one announcement. */
