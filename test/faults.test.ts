@@ -4,7 +4,7 @@ import type { Config } from "../src/config/config.ts"
 import { errorBody, type FaultName, faults, startWithFault, unusedAddress } from "./support/faultyUpstream.ts"
 import { type Result, startGatewayOn } from "./support/gateway.ts"
 import { follow, pushedTime } from "./support/live.ts"
-import { type StoppedTime, stopTime } from "./support/time.ts"
+import { stopTime } from "./support/time.ts"
 
 /*
  * The one table of faults: every fault in every place where a call can fail, over real sockets, on each path. What is
@@ -180,16 +180,6 @@ async function start(broken: readonly string[], fault: FaultName, { config, ...o
   return { ...world, ask: asker(url), upstream, spoiled, url, clock, nothingLeft }
 }
 
-/** Resolves with what the promise does, after so much of the stopped time as that takes. */
-async function passingTime<T>(time: StoppedTime, promise: Promise<T>): Promise<T> {
-  let settled = false
-  const settling = promise.finally(() => {
-    settled = true
-  })
-  await time.passUntil(() => settled)
-  return settling
-}
-
 /** Sends requests with their own ids, each from a caller of its own, so that none shares another's calls. */
 const asker = (url: string) => async (id: string, query: string, signal?: AbortSignal) => {
   const response = await fetch(`${url}/graphql`, {
@@ -232,7 +222,7 @@ describe.each([
 
       const ids = Object.keys(requests) as (keyof typeof requests)[]
       const asked = Promise.all(ids.map((id) => ask(id, requests[id].query)))
-      const answers = await (time ? passingTime(time, asked) : asked)
+      const answers = await (time ? time.passDuring(asked) : asked)
       const lineOf = (id: string) =>
         vi.waitUntil(() => lines.find(({ msg, requestId }) => msg === "request" && requestId === id))
 
@@ -300,7 +290,7 @@ describe.each([
     const { gateway } = startGatewayOn(await unusedAddress(), { fastPath })
     const ask = asker(await gateway.listen())
     const asked = Object.entries(requests).map(([id, { query }]) => ask(id, query))
-    const answers = await passingTime(time, Promise.all(asked))
+    const answers = await time.passDuring(Promise.all(asked))
     for (const { errors } of answers) {
       expect(new Set(errors!.map(({ extensions }) => extensions.code))).toEqual(new Set([unavailable]))
       expect(errors!.every(({ extensions }) => extensions.outcomeUnknown === undefined)).toBe(true)

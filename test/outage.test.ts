@@ -1,9 +1,10 @@
-import { describe, expect, onTestFinished, test, vi } from "vitest"
+import { describe, expect, test, vi } from "vitest"
 import { seed, tokens } from "../sandbox/seed.ts"
 import type { Config } from "../src/config/config.ts"
 import { parseRetryAfterMs, RetryBudget } from "../src/upstream/retry.ts"
 import { startFaultyUpstream, type UpstreamAnswer } from "./support/faultyUpstream.ts"
 import { type Result, startGateway, startGatewayOn } from "./support/gateway.ts"
+import { stopTime } from "./support/time.ts"
 
 const name = (id = "c1") => `{ capsule(id: "${id}") { name } }`
 const names = "query ($ids: [ID!]!) { capsules(ids: $ids) { name } }"
@@ -13,19 +14,22 @@ const codes = ({ errors }: Result) => errors?.map(({ extensions }) => extensions
 
 type Manner = "reset" | "hang" | UpstreamAnswer
 
-/** An upstream that fails like this until `up()`, and a gateway whose circuit breaker can open after five calls. */
+/**
+ * An upstream that fails like this until `up()`, and a gateway whose circuit breaker can open after five calls. Time passes only
+ * while a request waits.
+ */
 async function startDown(down: Manner, config: Partial<Config> = {}) {
+  const time = stopTime()
   let manner: Manner | undefined = down
   const upstream = await startFaultyUpstream((_request, response) => {
     if (manner === "reset") response.socket!.resetAndDestroy()
     else if (manner !== "hang") return manner ?? { body: { id: "c1", name: "Back" } }
     return undefined
   })
-  const world = startGatewayOn(upstream.url, {
-    config: { upstreamBreakerCalls: 5, upstreamTimeoutMs: down === "hang" ? 100 : 10_000, ...config },
-  })
+  const world = startGatewayOn(upstream.url, { config: { upstreamBreakerCalls: 5, ...config } })
+  const ask: typeof world.ask = (...all) => time.passDuring(world.ask(...all))
   const ready = async () => {
-    const response = await world.gateway.fetch("http://gateway/ready")
+    const response = await time.passDuring(world.gateway.fetch("http://gateway/ready"))
     return { status: response.status, ...(await response.json()) }
   }
   const calls = () => upstream.requests.filter(({ path }) => path !== "/custom_metadata")
@@ -35,12 +39,16 @@ async function startDown(down: Manner, config: Partial<Config> = {}) {
   /** Sends operations until the circuit is open. */
   const open = async () => {
     await vi.waitFor(async () => {
-      await world.ask(names, ids(5))
+      await ask(names, ids(5))
       expect((await ready()).circuit).toBe("open")
     })
   }
-  const closed = () => vi.waitFor(async () => expect((await ready()).circuit).toBe("closed"))
-  return { ...world, upstream, calls, ready, up, open, closed }
+  const closed = () =>
+    vi.waitFor(async () => {
+      time.pass(100)
+      expect((await ready()).circuit).toBe("closed")
+    })
+  return { ...world, ask, time, upstream, calls, ready, up, open, closed }
 }
 
 const outages: [string, Manner][] = [
@@ -162,7 +170,7 @@ describe("the closed circuit", () => {
   })
 
   test("the circuit stays closed when clients hang up", async () => {
-    const { gateway, ask, up, ready, calls } = await startDown("hang", { upstreamTimeoutMs: 10_000 })
+    const { gateway, ask, up, ready, calls } = await startDown("hang")
     const url = await gateway.listen()
     for (let times = 1; times <= 10; times++) {
       const leave = new AbortController()
@@ -206,15 +214,13 @@ describe("the start of the gateway during an outage", () => {
   test.each(outages)(
     "a gateway that starts while Code Ocean %s is alive, not ready, and recovers by itself",
     async (_how, manner) => {
-      const { gateway, ready, up, ask } = await startDown(manner)
+      const { gateway, ready, up, ask, time } = await startDown(manner)
       const url = await gateway.listen()
       expect((await fetch(`${url}/health`)).status).toBe(200)
       // A probe that hangs times out; otherwise /ready would never respond.
       expect((await ready()).status).toBe(503)
       up()
-      const clock = performance.now.bind(performance)
-      const later = vi.spyOn(performance, "now").mockImplementation(() => clock() + 5_000)
-      onTestFinished(() => later.mockRestore())
+      time.pass(5_000)
       expect(await ready()).toEqual({ status: 200, ready: true, circuit: "closed" })
       expect((await ask(name())).data.capsule.name).toBe("Back")
     },
