@@ -5,6 +5,7 @@ import { startStorage } from "./support/faultyUpstream.ts"
 import { startGatewayOn } from "./support/gateway.ts"
 
 const mebibyte = 1024 * 1024
+const spaces = Buffer.alloc(50 * mebibyte, " ")
 const encodings: [encoding: string, compress: (content: string | Buffer) => Buffer][] = [
   ["gzip", (content) => gzipSync(content)],
   ["X-GZIP", (content) => gzipSync(content)],
@@ -65,7 +66,7 @@ describe("a file that is stored compressed", () => {
   test.each(encodings)(
     "a file that is stored compressed in %s is decoded to no more than the limit",
     async (encoding, compress) => {
-      const bomb = compress(Buffer.alloc(200 * mebibyte, " "))
+      const bomb = compress(spaces)
       expect(bomb.length).toBeLessThan(mebibyte)
       const storage = await startStorage(serve(encoding, bomb))
       const { ask } = startGatewayOn(storage.url)
@@ -77,7 +78,7 @@ describe("a file that is stored compressed", () => {
         expect(errors?.[0]?.message).toMatch(/has more than \d+ bytes/)
         expect(errors?.[0]?.extensions.code).toBe("BAD_USER_INPUT")
       }
-      expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(100 * mebibyte)
+      expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(40 * mebibyte)
     },
   )
 

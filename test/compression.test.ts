@@ -34,7 +34,8 @@ const send = (url: string, headers: Record<string, string>, content?: object, me
   })
 
 const asAda = { authorization: `Bearer ${tokens.ada}`, "content-type": "application/json" }
-const text = (length: number) => Array.from({ length }, (_, at) => String.fromCharCode(97 + ((at * at) % 23))).join("")
+const period = Array.from({ length: 23 }, (_, at) => String.fromCharCode(97 + ((at * at) % 23))).join("")
+const text = (length: number) => period.repeat(Math.ceil(length / period.length)).slice(0, length)
 
 /** A gateway whose capsule c1 has a name of this length. */
 async function startWith(name: string, options: Parameters<typeof startGatewayOn>[1] = {}) {

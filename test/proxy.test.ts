@@ -12,18 +12,29 @@ import { certificate, startProxy, startTls } from "./support/proxy.ts"
 const capsule = `{ capsule(id: "${seed.cellCounter}") { name } }`
 const text = '{ computation(id: "c1") { resultFile(path: "a") { text } } }'
 
-/** A gateway with the settings of these variables. */
-/** @param upstream settings of the calls, such as a short timeout where one has to pass, and no retries after it */
+/**
+ * A gateway with the settings of these variables. It retries no call, because a retry meets the same proxy.
+ * @param upstream settings of the calls, such as a short timeout where one has to pass, or retries
+ */
 const gatewayWith = (
   url: string,
   env: Record<string, string>,
   upstream: { upstreamTimeoutMs?: number; upstreamRetryPercent?: number } = {},
 ) => {
   const { httpsProxy, httpProxy, noProxy, fileOrigins } = readConfig({ CODEOCEAN_URL: url, ...env })
-  const config = { upstreamTimeoutMs: 10_000, ...upstream, httpsProxy, httpProxy, noProxy, fileOrigins }
+  const config = {
+    upstreamTimeoutMs: 10_000,
+    upstreamRetryPercent: 0,
+    ...upstream,
+    httpsProxy,
+    httpProxy,
+    noProxy,
+    fileOrigins,
+  }
   return startGatewayOn(url, { config })
 }
-const shortTimeout = { upstreamTimeoutMs: 300, upstreamRetryPercent: 0 }
+const shortTimeout = { upstreamTimeoutMs: 300 }
+const retries = { upstreamRetryPercent: 20 }
 
 const ready = async ({ gateway }: Pick<World, "gateway">) => (await gateway.fetch("http://gateway/ready")).json()
 
@@ -119,7 +130,7 @@ describe("through a proxy", () => {
   test("a proxy that sends a page of its own is not asked again and again", async () => {
     for (const target of [(await startTestSandbox()).url, await startSecure("valid")]) {
       const proxy = await startProxy({ answer: "page" })
-      const { ask } = gatewayWith(target, { HTTP_PROXY: proxy.url })
+      const { ask } = gatewayWith(target, { HTTP_PROXY: proxy.url }, retries)
       const { errors } = await ask(`mutation { renameComputation(input: {id: "c1", name: "x"}) { __typename } }`)
       expect(errors?.[0]?.message).toContain("the proxy sends a response of its own")
       expect(errors?.[0]?.extensions).not.toHaveProperty("outcomeUnknown")
@@ -129,7 +140,7 @@ describe("through a proxy", () => {
 
   test("a proxy at which nothing listens is named in the error", async () => {
     const { url } = await startTestSandbox()
-    const { ask, lines } = gatewayWith(url, { HTTP_PROXY: await unusedAddress() })
+    const { ask, lines } = gatewayWith(url, { HTTP_PROXY: await unusedAddress() }, retries)
     expect((await ask(capsule)).errors?.[0]?.message).toBe("Code Ocean can't be reached: the proxy can't be reached.")
     expect(JSON.stringify(lines)).toContain("ECONNREFUSED")
   })
