@@ -7,7 +7,7 @@ import { createErrorLog, createLog, loadPrettify } from "./log/log.ts"
 import { LogOutput } from "./log/logOutput.ts"
 import { readManifest } from "./operation/persisted/manifest.ts"
 import type { Gateway } from "./server.ts"
-import { loadTelemetry } from "./telemetry/load.ts"
+import { loadTelemetry } from "./telemetry/telemetry.ts"
 
 /** How long a stopping gateway waits beyond the deadline of requests, and for its log to be written. */
 const closeGraceMs = 7_000
@@ -46,7 +46,7 @@ enableCompileCache(new URL("../node_modules/.cache/compiled", import.meta.url).p
 // Loaded after the signal handlers are set, because loading the graph takes most of the start.
 const { createGateway } = await import("./server.ts")
 const { releaseMemoryWhenIdle } = await import("./http/idleMemory.ts")
-const telemetry = await loadTelemetry(config)
+const telemetry = await loadTelemetry(config, log)
 gateway = createGateway(config, log, { telemetry, logFailure: () => output.failure })
 try {
   const url = await gateway.listen()

@@ -41,7 +41,7 @@ import type { Clock } from "./polling/clock.ts"
 import { createPollers, type PollerCounts } from "./polling/pollers.ts"
 import { createTasks } from "./polling/tasks.ts"
 import { openStore } from "./store/openStore.ts"
-import type { Metrics, Telemetry } from "./telemetry/metrics.ts"
+import type { Telemetry } from "./telemetry/telemetry.ts"
 import { createUpstreamPool, type UpstreamPool } from "./upstream/pool.ts"
 
 const endpoint = "/graphql"
@@ -136,7 +136,7 @@ export function createGateway(config: Config, log: Log, options: GatewayOptions 
   let closing: Promise<boolean> | undefined
 
   // Calls to Code Ocean.
-  const pool = openUpstream(config, limits, options, log, metrics)
+  const pool = openUpstream(config, limits, options, log)
 
   // What replicas share.
   const store = openStore(config.redisUrl, config.codeoceanUrl, log)
@@ -310,6 +310,7 @@ export function createGateway(config: Config, log: Log, options: GatewayOptions 
     await pool.close()
     await store.close()
     await yoga.dispose()
+    await telemetry.tracer?.close()
     await metricsListener?.close()
     return finished.every(Boolean)
   }
@@ -329,13 +330,7 @@ export function createGateway(config: Config, log: Log, options: GatewayOptions 
   }
 }
 
-function openUpstream(
-  config: Config,
-  limits: Limits,
-  options: GatewayOptions,
-  log: Log,
-  metrics: Metrics | undefined,
-): UpstreamPool {
+function openUpstream(config: Config, limits: Limits, options: GatewayOptions, log: Log): UpstreamPool {
   return createUpstreamPool({
     url: config.codeoceanUrl,
     minServerVersion: config.minServerVersion,
@@ -352,7 +347,7 @@ function openUpstream(
         ? { https: config.httpsProxy, http: config.httpProxy, except: config.noProxy }
         : undefined,
     fileOrigins: config.fileOrigins,
-    metrics,
+    telemetry: options.telemetry,
     log,
   })
 }

@@ -314,8 +314,8 @@ test("GraphiQL is on outside production and off in production, unless GRAPHIQL s
   expect(readConfig({ CODEOCEAN_URL, GRAPHIQL: "false" }).graphiql).toBe(false)
 })
 
-test("there are at most 40 settings, each with a name of its own", () => {
-  expect(settings.length).toBeLessThanOrEqual(40)
+test("there are at most 50 settings, each with a name of its own", () => {
+  expect(settings.length).toBeLessThanOrEqual(50)
   expect(new Set(settings.map(({ name }) => name)).size).toBe(settings.length)
 })
 

@@ -51,6 +51,29 @@ export const upstreamUrl = v.pipe(
   }),
 )
 
+export const collectorUrl = v.pipe(
+  v.string(),
+  v.check((text) => {
+    const url = URL.parse(text)
+    return url !== null && /^https?:$/.test(url.protocol) && url.username + url.password + url.search + url.hash === ""
+  }, "must be the web address of a collector, such as http://collector.example.org:4318, without user name, query and fragment"),
+)
+
+export const traceSamplers = [
+  "always_on",
+  "always_off",
+  "traceidratio",
+  "parentbased_always_on",
+  "parentbased_always_off",
+  "parentbased_traceidratio",
+] as const
+
+export const ratio = v.pipe(
+  v.string(),
+  v.regex(/^(0(\.\d+)?|1(\.0+)?|\.\d+)$/, "must be a number from 0 to 1"),
+  v.transform(Number),
+)
+
 /** Whether the text can be a token: a user name of Basic authorization, of at most 1,024 characters. */
 export function isPlausibleToken(token: string): boolean {
   return /^[\x21-\x39\x3b-\x7e]{1,1024}$/.test(token)

@@ -1,6 +1,7 @@
 import * as v from "valibot"
 import {
   boolean,
+  collectorUrl,
   integer,
   logLevel,
   logLevels,
@@ -8,8 +9,10 @@ import {
   origins,
   platformVersion,
   proxyUrl,
+  ratio,
   redisUrl,
   token,
+  traceSamplers,
   upstreamUrl,
 } from "./kinds.ts"
 
@@ -138,6 +141,24 @@ export const features = {
     kind: v.optional(integer(0, 65_535)),
     meaning:
       "The port on which metrics for Prometheus are served, at `/metrics` without authentication, on the same `HOST`. 0 picks a free port. Unset by default: no metrics.",
+  },
+  otlpEndpoint: {
+    name: "OTEL_EXPORTER_OTLP_ENDPOINT",
+    kind: v.optional(collectorUrl),
+    meaning:
+      "The address of an OpenTelemetry collector that accepts OTLP over HTTP, such as `http://collector.example.org:4318`. Spans are sent to `/v1/traces` below it. Unset by default: no traces.",
+  },
+  tracesSampler: {
+    name: "OTEL_TRACES_SAMPLER",
+    kind: v.picklist(traceSamplers, `must be one of ${traceSamplers.join(", ")}`),
+    default: "parentbased_always_on",
+    meaning: `Which requests are recorded: ${traceSamplers.join(", ")}. Those with \`parentbased\` follow the decision in the request's \`traceparent\`, if there is one.`,
+  },
+  tracesSamplerArg: {
+    name: "OTEL_TRACES_SAMPLER_ARG",
+    kind: ratio,
+    default: "1",
+    meaning: "The share of traces that `traceidratio` and `parentbased_traceidratio` record, from 0 to 1.",
   },
   incrementalDelivery: {
     name: "INCREMENTAL_DELIVERY",

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http"
 import type { Log } from "../log/log.ts"
-import type { Telemetry } from "../telemetry/metrics.ts"
+import { methodLabel } from "../telemetry/labels.ts"
+import type { Telemetry } from "../telemetry/telemetry.ts"
 import type { Admission, AdmissionTicket } from "./admission.ts"
 import { type BodyTimeouts, createBodies, hasBody } from "./body.ts"
 import type { ClientAddress, IdentifyClient } from "./clientIdentity.ts"
@@ -114,13 +115,16 @@ export function createRequestHandler(options: {
     identity = identify(request),
     ticket?: AdmissionTicket,
   ) {
-    const state = new RequestState(log, request.headers, identity, ticket, telemetry)
+    const span = ticket && telemetry.tracer?.startRequest(methodLabel(request.method), request.headers.traceparent)
+    const state = new RequestState(log, request.headers, identity, ticket, telemetry, span)
     // On close, not when the response has been made: a response that is still being sent counts as in flight.
     response.on("close", () => {
       ticket?.release()
-      if (response.writableFinished) return
+      if (response.writableFinished && span === undefined) return
       try {
-        state.cancel()
+        if (!response.writableFinished) state.cancel()
+        // For a response without a line of the log.
+        state.endSpan(state.cancelled ? "cancelled" : "errors", response.statusCode)
       } catch (error) {
         logUnexpected(log, error)
       }

@@ -3,7 +3,9 @@ import type { OperationDefinitionNode } from "graphql"
 import type { RequestCost, RequestInfo } from "../graph/context.ts"
 import { type LineLog, type Log, RequestLog } from "../log/log.ts"
 import { maxWaitMs, type Patience } from "../store/store.ts"
-import type { Metrics, Telemetry } from "../telemetry/metrics.ts"
+import type { Metrics, OperationOutcome } from "../telemetry/metrics.ts"
+import type { Telemetry } from "../telemetry/telemetry.ts"
+import type { RequestSpan } from "../telemetry/tracer.ts"
 import type { Token } from "../upstream/call.ts"
 import type { Upstream } from "../upstream/client.ts"
 import type { AdmissionTicket } from "./admission.ts"
@@ -49,6 +51,8 @@ export class RequestState implements RequestInfo {
   onCancelled: (() => void) | undefined
   /** Undefined while metrics are off. */
   readonly metrics: Metrics | undefined
+  /** The parent of the spans of its calls. Undefined while traces are off, and in process. */
+  readonly span: RequestSpan | undefined
   readonly #gatewayLog: Log
   readonly #telemetry: Telemetry
   #log: RequestLog | undefined
@@ -62,10 +66,12 @@ export class RequestState implements RequestInfo {
     identity: ClientIdentity,
     ticket?: AdmissionTicket,
     telemetry: Telemetry = noTelemetry,
+    span?: RequestSpan,
   ) {
     this.#gatewayLog = log
     this.#telemetry = telemetry
     this.metrics = telemetry.metrics
+    this.span = span
     this.identity = identity
     this.ticket = ticket
     this.requestId = requestIdOf(headers["x-request-id"])
@@ -98,14 +104,15 @@ export class RequestState implements RequestInfo {
 
   /** For events within the request. Created lazily: most requests log nothing but their own line. */
   get log(): LineLog {
-    this.#log ??= new RequestLog(this.#gatewayLog, this.requestId)
+    this.#log ??= new RequestLog(this.#gatewayLog, this.requestId, this.span?.traceId)
     return this.#log
   }
 
   /** Not limited like `log`: at the level debug each call is to be seen, and the calls of an operation are limited. */
   get logCall(): ((line: object) => void) | undefined {
     if (!this.#gatewayLog.isLevelEnabled("debug")) return undefined
-    return (line) => this.#gatewayLog.debug({ requestId: this.requestId, ...line }, "upstream call")
+    const { requestId, span } = this
+    return (line) => this.#gatewayLog.debug({ requestId, trace_id: span?.traceId, ...line }, "upstream call")
   }
 
   /** Aborted when the request is cancelled. Created lazily: the compiled executor reads `cancelled` instead. */
@@ -118,7 +125,7 @@ export class RequestState implements RequestInfo {
   /** The state of work that goes on after the request. Has only the request's sender, id and cost, and nothing of its operation. */
   forTask(): RequestState {
     const headers = { "x-request-id": this.requestId, "agent-id": this.agentId }
-    const state = new RequestState(this.#gatewayLog, headers, this.identity, undefined, this.#telemetry)
+    const state = new RequestState(this.#gatewayLog, headers, this.identity, undefined, this.#telemetry, this.span)
     state.#patience = this.patience
     return Object.assign(state, { cost: this.cost })
   }
@@ -147,6 +154,12 @@ export class RequestState implements RequestInfo {
     this.errorCodes[code] = (this.errorCodes[code] ?? 0) + 1
   }
 
+  /** Ends the request's span. Has no effect if its line has ended it. */
+  endSpan(outcome: OperationOutcome, status: number | undefined): void {
+    const { operation, errorCodes, cost } = this
+    this.span?.end({ outcome, status, operation, errorCodes, ...cost })
+  }
+
   /**
    * Writes the request's line to the gateway's log.
    * @param interruption why the response was not sent as requested; undefined if it was
@@ -160,9 +173,11 @@ export class RequestState implements RequestInfo {
     const durationMs = performance.now() - this.started
     const outcome = interruption ?? (errorCodes === undefined ? "ok" : "errors")
     this.metrics?.onOperation(this.operation, outcome, durationMs / 1000)
+    if (this.span !== undefined) this.endSpan(outcome, "status" in details ? (details.status as number) : undefined)
     this.#gatewayLog.info(
       {
         requestId: this.requestId,
+        trace_id: this.span?.traceId,
         operation: this.operationName,
         durationMs: Math.round(durationMs),
         upstreamCalls: cost.upstreamCalls,

@@ -119,12 +119,15 @@ export class RequestLog implements LineLog {
   linesLeftOut = 0
   readonly #log: Log
   readonly #requestId: string
+  readonly #traceId: string | undefined
   #lines = 0
   #resetAt = performance.now()
 
-  constructor(log: Log, requestId: string) {
+  /** @param traceId undefined while traces are off */
+  constructor(log: Log, requestId: string, traceId?: string) {
     this.#log = log
     this.#requestId = requestId
+    this.#traceId = traceId
   }
 
   debug(line: object, message: string): void {
@@ -150,7 +153,7 @@ export class RequestLog implements LineLog {
       return
     }
     this.#lines += 1
-    this.#log[level]({ requestId: this.#requestId, ...line }, message)
+    this.#log[level]({ requestId: this.#requestId, trace_id: this.#traceId, ...line }, message)
   }
 }
 

@@ -81,8 +81,3 @@ export interface GaugeValues {
   queuedCalls: number
   storeAway: boolean
 }
-
-/** The telemetry of one gateway, made once. */
-export interface Telemetry {
-  readonly metrics?: Metrics | undefined
-}

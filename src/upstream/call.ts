@@ -1,4 +1,5 @@
 import type { LineLog } from "../log/log.ts"
+import type { RequestSpan } from "../telemetry/tracer.ts"
 import type { Decoder } from "./decoders.ts"
 
 /** One call to Code Ocean's API. */
@@ -40,6 +41,8 @@ export interface Caller {
   readonly log: LineLog
   /** Logs a successful call. Undefined if the log's level leaves these out. */
   readonly logCall?: ((line: object) => void) | undefined
+  /** The parent of the calls' spans. Undefined while traces are off. */
+  readonly span?: RequestSpan | undefined
   /** Updated with each call. */
   readonly cost: CallCounts
 }

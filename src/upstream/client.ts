@@ -233,6 +233,7 @@ export class RequestUpstream implements Upstream, PendingCallOwner {
 
   /** Joins the call's flight, unless this request has ended. */
   #start<T>(call: PendingCall<T>): Promise<T> {
+    if (this.caller.span !== undefined) call.startSpan(this.caller.span)
     if (this.#timer === undefined) this.#startTimer()
     if (this.#endedBecause === undefined) {
       this.#pending ??= new LinkedList()

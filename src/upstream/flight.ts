@@ -1,6 +1,7 @@
 import type { Dispatcher } from "undici"
 import { Link, LinkedList } from "../collections/linkedList.ts"
 import type { Metrics } from "../telemetry/metrics.ts"
+import type { CallSpan } from "../telemetry/tracer.ts"
 import type { Breaker } from "./breaker.ts"
 import type { Caller } from "./call.ts"
 import type { FairSemaphore, QueuedCall } from "./fairSemaphore.ts"
@@ -42,6 +43,10 @@ export interface Waiter {
  * the others. When the last one leaves, the call is cancelled.
  */
 export abstract class Flight implements ResponseHandler {
+  /** The span of the first request that waits for it and is recorded. */
+  span: CallSpan | undefined
+  /** How long its attempts have waited in the queue, in milliseconds. Measured for metrics and traces only. */
+  queuedMs = 0
   readonly #budget: RetryBudget
   /** In the order in which they joined. */
   #waiters = new LinkedList<Waiter>()
@@ -58,6 +63,9 @@ export abstract class Flight implements ResponseHandler {
 
   /** Cancels the attempt. Returns whether its request may have reached the server. */
   protected abstract cancelAttempt(): boolean
+
+  /** Sets the header of its requests. To be called before the first waiter joins. Downloads have no such header. */
+  setTraceparent(_traceparent: string): void {}
 
   /** Called when no further waiter may join. */
   protected onClosed(): void {}
@@ -172,6 +180,8 @@ export interface ApiRoute {
   readonly timeoutMs: number
   /** Undefined while metrics are off. */
   readonly metrics: Metrics | undefined
+  /** Whether the time in the queue is measured. */
+  readonly isMeasured?: boolean
 }
 
 /** The flight of one API call: an attempt is sent if the circuit breaker is closed, and when the semaphore has a permit. */
@@ -184,7 +194,8 @@ export class ApiFlight extends Flight implements QueuedCall, JoinableRead {
   readonly #request: HttpRequest
   #inFlight: InFlight | undefined
   #hasPermit = false
-  /** When the attempt was sent, or queued before that. Set only for metrics. */
+  #isQueued = false
+  /** When the attempt was sent, or queued before that. Set only if it is measured. */
   #since = 0
   #queueLink: Link<QueuedCall> | undefined
   readonly #sharedIn: SharedReads<ApiFlight> | undefined
@@ -208,21 +219,24 @@ export class ApiFlight extends Flight implements QueuedCall, JoinableRead {
     this.#sharedIn = sharedIn
   }
 
+  override setTraceparent(traceparent: string): void {
+    this.#request.headers = { ...this.#request.headers, traceparent }
+  }
+
   protected override onClosed(): void {
     this.#sharedIn?.remove(this)
   }
 
   protected override attempt(): void {
-    const { semaphore, breaker, metrics } = this.#route
+    const { semaphore, breaker, metrics, isMeasured } = this.#route
     this.#inFlight = undefined
-    if (metrics !== undefined) {
-      this.#since = performance.now()
-      if (this.attempts > 1) metrics.onRetry(this.#request.method, this.#request.template)
-    }
+    if (isMeasured) this.#since = performance.now()
+    if (this.attempts > 1) metrics?.onRetry(this.#request.method, this.#request.template)
     if (breaker.isOpen) this.onError(breaker.openError())
     else if (semaphore.tryAcquire()) this.run()
     else {
       this.#queueLink ??= new Link<QueuedCall>(this)
+      this.#isQueued = true
       const queueFull = semaphore.enqueue(this.caller, this.#queueLink)
       if (queueFull !== undefined) this.onError(queueFull)
     }
@@ -232,14 +246,15 @@ export class ApiFlight extends Flight implements QueuedCall, JoinableRead {
     const queueLink = this.#queueLink
     if (queueLink?.list === undefined) return this.#inFlight?.abort() ?? false
     this.#route.semaphore.remove(this.caller, queueLink)
+    if (this.#route.isMeasured) this.#onDequeued()
     return false
   }
 
   /** Sends the request. Never throws: the call that released the permit has nothing to do with this one. */
   run(): void {
-    const { pool, breaker, timeoutMs, metrics } = this.#route
+    const { pool, breaker, timeoutMs, isMeasured } = this.#route
     this.#hasPermit = true
-    if (metrics !== undefined && this.#queueLink !== undefined) this.#onDequeued(metrics)
+    if (isMeasured && this.#isQueued) this.#onDequeued()
     if (breaker.isOpen) {
       this.onError(breaker.openError())
       return
@@ -268,10 +283,13 @@ export class ApiFlight extends Flight implements QueuedCall, JoinableRead {
     super.onError(error)
   }
 
-  #onDequeued(metrics: Metrics): void {
+  #onDequeued(): void {
     const now = performance.now()
-    metrics.onQueued(now - this.#since)
+    const waitedMs = now - this.#since
+    this.#isQueued = false
     this.#since = now
+    this.queuedMs += waitedMs
+    this.#route.metrics?.onQueued(waitedMs)
   }
 
   /** Drops the response, because the flight can stay in memory for longer than its call: docs/decisions/memory.md. */

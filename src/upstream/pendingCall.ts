@@ -1,4 +1,5 @@
 import { Link } from "../collections/linkedList.ts"
+import type { CallSpan, RequestSpan } from "../telemetry/tracer.ts"
 import { type Call, type Caller, endpointOf } from "./call.ts"
 import { decodeResponse, type Messages, messages, type ReceivedResponse, transportFailure } from "./decode.ts"
 import { fileEndpoint, fileMessages } from "./download.ts"
@@ -41,6 +42,7 @@ export abstract class PendingCall<T> implements Waiter, Cancellable {
   readonly #startedAt: number
   #receivedBytes = 0
   #wasSent = false
+  #span: CallSpan | undefined
   #resolve!: (value: T) => void
   #reject!: (error: unknown) => void
 
@@ -63,6 +65,14 @@ export abstract class PendingCall<T> implements Waiter, Cancellable {
 
   /** Reads the response. Throws UpstreamError. */
   protected abstract decode(outcome: ReceivedResponse): T
+
+  /** To be called before the call joins its flight. */
+  startSpan(request: RequestSpan): void {
+    const { flight } = this
+    this.#span = request.startCall(this.endpoint, flight.span)
+    flight.span ??= this.#span
+    if (flight.attempts === 0) flight.setTraceparent((this.#span ?? request).traceparent)
+  }
 
   get retries(): boolean {
     return !this.isWrite && this.#owner.retryReads
@@ -90,6 +100,7 @@ export abstract class PendingCall<T> implements Waiter, Cancellable {
         const sharedBytes = outcome.response.body.length - this.#receivedBytes
         if (sharedBytes > 0 && this.isApiRead) this.#owner.onData(sharedBytes)
         this.#resolve(this.decode(outcome))
+        this.#endSpan(outcome.response.status, undefined)
         const { logCall } = this.#owner.caller
         if (logCall !== undefined) this.#logSuccess(logCall, outcome.response.status)
       } else if (outcome.error instanceof TransportError) {
@@ -110,10 +121,18 @@ export abstract class PendingCall<T> implements Waiter, Cancellable {
   #fail(error: unknown): void {
     this.#reject(error)
     try {
+      const { status, failure = "unexpected" } = error instanceof UpstreamError ? error : {}
+      this.#endSpan(status, failure)
       if (error instanceof UpstreamError) this.#log(error)
     } catch {
       // A log that cannot be written must not fail a call.
     }
+  }
+
+  #endSpan(status: number | undefined, error: string | undefined): void {
+    if (this.#span === undefined) return
+    const { attempts, queuedMs, span } = this.flight
+    this.#span.end({ status, error, attempts, queuedMs, isShared: this.#span !== span })
   }
 
   #logSuccess(logCall: (line: object) => void, status: number): void {

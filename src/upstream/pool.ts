@@ -1,7 +1,7 @@
 import { type Dispatcher, Pool } from "undici"
 import packageJson from "../../package.json" with { type: "json" }
 import type { Log } from "../log/log.ts"
-import type { Metrics } from "../telemetry/metrics.ts"
+import type { Telemetry } from "../telemetry/telemetry.ts"
 import { createBreaker } from "./breaker.ts"
 import type { Caller } from "./call.ts"
 import { RequestUpstream, type Upstream } from "./client.ts"
@@ -63,13 +63,15 @@ export interface UpstreamOptions {
   proxies?: Proxies | undefined
   /** The origins of private storage from which files are read. Default: none */
   fileOrigins?: readonly string[]
-  metrics?: Metrics | undefined
+  telemetry?: Telemetry | undefined
   log: Log
 }
 
 /** Creates the pool. Connections are opened when they are needed. */
 export function createUpstreamPool(options: UpstreamOptions): UpstreamPool {
-  const { timeoutMs, proxies, fileOrigins = [], minServerVersion, metrics, log } = options
+  const { timeoutMs, proxies, fileOrigins = [], minServerVersion, telemetry = {}, log } = options
+  const { metrics, tracer } = telemetry
+  const isMeasured = metrics !== undefined || tracer !== undefined
   const { origin, pathname } = options.url
   const basePath = `${pathname}api/v1/`
   const commonHeaders = { accept: "application/json", "min-server-version": minServerVersion, "user-agent": userAgent }
@@ -112,7 +114,7 @@ export function createUpstreamPool(options: UpstreamOptions): UpstreamPool {
   const resources = {
     basePath,
     commonHeaders,
-    route: { pool, semaphore, breaker, budget: new RetryBudget(options.retryPercent), timeoutMs, metrics },
+    route: { pool, semaphore, breaker, budget: new RetryBudget(options.retryPercent), timeoutMs, metrics, isMeasured },
     reads: options.sharedReads ? new SharedReads<ApiFlight>() : undefined,
     files,
     fileBudget: new RetryBudget(options.retryPercent),
