@@ -424,7 +424,8 @@ test("a call that is over refers to its response no longer", async () => {
     timeoutMs: 5_000,
     metrics: undefined,
   }
-  const request = { method: "GET", path: "/c1", template: "c1", headers: {}, body: undefined } as const
+  const call = { method: "GET", path: "/c1", template: "c1", headers: {} } as const
+  const request = { ...call, body: undefined, blocking: false } as const
   const flight = new ApiFlight(route, { tokenDigest: "ada", key: "ada" }, request, request.path, performance.now())
   const body = await new Promise<WeakRef<Buffer> | undefined>((settled) => {
     const waiter: Waiter = {

@@ -201,7 +201,7 @@ export class RequestUpstream implements Upstream, PendingCallOwner {
     this.#headers ??= headersFor(this.caller, this.#resources.commonHeaders)
     let headers = body === undefined ? this.#headers : { ...this.#headers, "content-type": "application/json" }
     if (call.minServerVersion !== undefined) headers = withMinVersion(headers, call.minServerVersion)
-    return { method, path, template: route, headers, body }
+    return { method, path, template: route, headers, body, blocking: false }
   }
 
   /** The flight of an equal read, or a new one. */

@@ -177,6 +177,7 @@ export async function fetchFile(
           template: fileTemplate,
           headers: allHeaders,
           body: undefined,
+          blocking: false as const,
         }
         return send(pools.poolFor(url, redirects === 0), request, leftMs, handler, range.maxBytes)
       }),

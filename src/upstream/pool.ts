@@ -96,6 +96,7 @@ export function createUpstreamPool(options: UpstreamOptions): UpstreamPool {
     template: "custom_metadata",
     headers: commonHeaders,
     body: undefined,
+    blocking: false,
   } as const
   const probe = () =>
     new Promise<HttpResponse>((onResponse, onError) => {

@@ -11,8 +11,12 @@ const maxIdLength = 256
  * character or an unpaired surrogate.
  */
 export function fillRoute(template: string, ids: Readonly<Record<string, string>>): string {
-  const encoded = (part: string, index: number) => (index % 2 === 0 ? part : encodeId(ids[part] ?? ""))
-  return partsOf(template).map(encoded).join("")
+  const parts = partsOf(template)
+  let path = parts[0] as string
+  for (let index = 1; index < parts.length; index += 2) {
+    path += encodeId(ids[parts[index] as string] ?? "") + parts[index + 1]
+  }
+  return path
 }
 
 /** The parsed templates: texts and names alternate. There are a few dozen, all written in the gateway's source. */

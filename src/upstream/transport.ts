@@ -70,6 +70,8 @@ export interface HttpRequest {
   template: string
   headers: Record<string, string>
   body: string | undefined
+  /** A connection has one request at a time, so undici need not hold back the next until the response begins. */
+  blocking: false
 }
 
 /** A request that has been passed to undici. */
