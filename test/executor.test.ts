@@ -13,6 +13,8 @@ import {
   GraphQLSchema,
   GraphQLString,
   getIntrospectionQuery,
+  getVariableValues,
+  type OperationDefinitionNode,
   parse,
   validate,
 } from "graphql"
@@ -25,6 +27,7 @@ import { schema } from "../src/graph/schema.ts"
 import { useCompiledExecutor } from "../src/http/plugins/useCompiledExecutor.ts"
 import { createLog } from "../src/log/log.ts"
 import { createEstimator } from "../src/operation/estimate/estimator.ts"
+import { prepareExecution } from "../src/operation/executor/operation.ts"
 import { createUpstreamPool } from "../src/upstream/pool.ts"
 import { startSpoiling } from "./support/faultyUpstream.ts"
 import { type OddContext, oddSchema, Turns } from "./support/oddSchema.ts"
@@ -325,6 +328,27 @@ test("an operation with more conditions and fields than the executor keeps still
     const variableValues = Object.fromEntries(names.map((name, bit) => [name, ((combination >> bit) & 1) === 1]))
     expect(await compiled({ ...args, variableValues })).toEqual(await execute({ ...args, variableValues }))
   }
+})
+
+test("variables have the same values as in graphql-js, whatever their types and names are", () => {
+  const names = ["id", "text", "__proto__", "toString"]
+  const types = ["ID", "ID!", "String", "String!", "[ID!]", "Int", 'String = "default"', 'ID! = "default"', "Unknown"]
+  const definition = fc.tuple(fc.constantFrom(...names), fc.constantFrom(...types))
+  const definitions = fc.uniqueArray(definition, { selector: ([name]) => name, minLength: 1 })
+  const value = fc.oneof(fc.string(), fc.constantFrom(undefined, null, 1, 1.5, true, ["a"], {}))
+  const withFields = buildSchema("type Query { one(id: ID, text: String): Int }")
+  fc.assert(
+    fc.property(definitions, fc.array(value, { minLength: 4, maxLength: 4 }), (defined, given) => {
+      const document = parse(`query (${defined.map(([name, type]) => `$${name}: ${type}`).join(" ")}) { one }`)
+      const variableValues = Object.fromEntries(
+        names.map((name, index) => [name, given[index]]).filter(([, input]) => input !== undefined),
+      ) as Record<string, unknown>
+      const [operation] = document.definitions as OperationDefinitionNode[]
+      const expected = getVariableValues(withFields, operation!.variableDefinitions!, variableValues)
+      const prepared = prepareExecution({ schema: withFields, document, variableValues })
+      expect(prepared?.variables).toEqual(expected.coerced)
+    }),
+  )
 })
 
 test("neither the executor nor the estimate keeps a request's variables after the request", async () => {

@@ -4,13 +4,16 @@ import {
   type ExecutionArgs,
   type FieldNode,
   type GraphQLFieldResolver,
+  GraphQLID,
   type GraphQLObjectType,
   type GraphQLSchema,
+  GraphQLString,
   getNullableType,
   getVariableValues,
   isLeafType,
   Kind,
   type SelectionSetNode,
+  type VariableDefinitionNode,
 } from "graphql"
 import { makesCalls } from "../../graph/cost.ts"
 import {
@@ -46,8 +49,33 @@ export function prepareExecution(args: ExecutionArgs): PreparedExecution | undef
   const operation = findOperation(schema, document, operationName)
   if (operation === undefined) return undefined
   const definitions = operation.definition.variableDefinitions ?? []
-  const { coerced } = getVariableValues(schema, definitions, variableValues ?? {}, { maxErrors: 50 })
-  return coerced && { operation, variables: coerced }
+  const inputs = variableValues ?? {}
+  const variables =
+    textVariables(schema, definitions, inputs) ??
+    getVariableValues(schema, definitions, inputs, { maxErrors: 50 }).coerced
+  return variables && { operation, variables }
+}
+
+/**
+ * The values of the variables if all of them are texts for an `ID` or a `String`, as in most small operations. Undefined if
+ * graphql-js has to coerce them, which takes 1 µs in place of 0.05 for one of them.
+ */
+function textVariables(
+  schema: GraphQLSchema,
+  definitions: readonly VariableDefinitionNode[],
+  inputs: Readonly<Record<string, unknown>>,
+): Variables | undefined {
+  const variables: Record<string, unknown> = {}
+  for (const { variable, type } of definitions) {
+    const name = variable.name.value
+    const nullable = type.kind === Kind.NON_NULL_TYPE ? type.type : type
+    const named = nullable.kind === Kind.NAMED_TYPE ? schema.getType(nullable.name.value) : undefined
+    const value = inputs[name]
+    if ((named !== GraphQLID && named !== GraphQLString) || typeof value !== "string" || name === "__proto__")
+      return undefined
+    variables[name] = value
+  }
+  return variables
 }
 
 /**
