@@ -50,6 +50,8 @@ const endpoint = "/graphql"
 export type ClientTimeouts = BodyTimeouts &
   DrainLimits &
   Pick<ListenerLimits, "headersMs" | "keepAliveMs" | "checkIntervalMs"> & {
+    /** How long idle connections of proxies stay open when the gateway stops. */
+    idleGraceMs: number
     /** How long requests in flight may take beyond their deadline when the gateway stops: they still send their errors. */
     shutdownMarginMs: number
   }
@@ -61,6 +63,7 @@ const clientTimeouts = {
   responseDrainGraceMs: 1_000,
   maxUnreadBytes: 256 * 1024 * 1024,
   checkIntervalMs: 1_000,
+  idleGraceMs: 1_000,
   shutdownMarginMs: 1_000,
 }
 
@@ -250,7 +253,12 @@ export function createGateway(config: Config, log: Log, options: GatewayOptions 
     answerOther: (request, response, state) => void yoga(request, response, { state }),
   })
   const listener = createListener(
-    { ...timeouts, shutdownGraceMs: config.requestDeadlineMs + timeouts.shutdownMarginMs },
+    {
+      ...timeouts,
+      // A client that is no proxy notices that its connection is closed, and sends its request again.
+      idleGraceMs: config.trustedProxies > 0 ? timeouts.idleGraceMs : 0,
+      shutdownGraceMs: config.requestDeadlineMs + timeouts.shutdownMarginMs,
+    },
     {
       log,
       connections,

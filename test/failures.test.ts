@@ -33,6 +33,7 @@ async function listening(answerOperation: OperationHandler, admit: Admission["ad
     maxUnreadBytes: 1_000_000,
     keepAliveMs: 1_000,
     checkIntervalMs: 50,
+    idleGraceMs: 0,
     shutdownGraceMs: 100,
   }
   const clientAddress = () => "somewhere"

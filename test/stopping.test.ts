@@ -55,6 +55,23 @@ test("a stopping gateway answers a new request while others are in flight", asyn
   expect(await closed).toBe(true)
 })
 
+test("behind a proxy, a stopping gateway still answers on idle and on new connections, and says at /ready that it is stopping", async () => {
+  const { gateway } = await startGateway({ config: { trustedProxies: 1 } })
+  const url = await gateway.listen()
+  const idle = await connect(url)
+  idle.write(health)
+  await once(idle, "data")
+  const closed = gateway.close()
+  const ready = await fetch(new URL("/ready", url))
+  expect(ready.status).toBe(503)
+  expect(await ready.text()).toContain("is stopping")
+  idle.write(request)
+  const [answer] = await once(idle, "data")
+  expect(String(answer)).toMatch(/^HTTP\/1.1 200 OK\r\n/)
+  expect(String(answer)).toMatch(/\r\nconnection: close\r\n/i)
+  expect(await closed).toBe(true)
+})
+
 test("a stopping gateway whose upstream hangs stops at the request's deadline, after an UPSTREAM_TIMEOUT", async () => {
   const { gateway, sandbox } = await startGateway({ config: { requestDeadlineMs: 500 } })
   const url = await gateway.listen()

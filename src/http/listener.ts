@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs"
 import { createServer, type RequestListener } from "node:http"
 import type { AddressInfo } from "node:net"
+import { setImmediate as nextImmediate, setTimeout as sleep } from "node:timers/promises"
 import type { Log } from "../log/log.ts"
 import type { Connections } from "./connections.ts"
 import { guarded, logUnexpected } from "./logging.ts"
@@ -15,6 +16,8 @@ export interface ListenerLimits {
   keepAliveMs: number
   /** How often timeouts are checked. */
   checkIntervalMs: number
+  /** How long idle connections stay open when the gateway stops: a proxy may be about to send a request on one of them. */
+  idleGraceMs: number
   /** How long requests in flight may take when the gateway stops. */
   shutdownGraceMs: number
 }
@@ -26,8 +29,8 @@ export interface Listener {
    */
   listen(port: number, host: string): Promise<string>
   /**
-   * Stops listening without losing a request: idle connections are closed at once, requests in flight may finish within the
-   * grace period. Resolves with whether all of them have finished.
+   * Stops listening without losing a request: idle connections are closed, requests in flight may finish, each within its grace
+   * period. Resolves with whether all of them have finished.
    */
   close(): Promise<boolean>
 }
@@ -110,8 +113,11 @@ export function createListener(
     },
     async close() {
       responses.closeConnections()
+      if (limits.idleGraceMs > 0) await sleep(limits.idleGraceMs)
       server.closeIdleConnections()
-      await responses.drained(Math.min(acceptWhileStoppingMs, limits.shutdownGraceMs))
+      await responses.drained(Math.min(acceptWhileStoppingMs - limits.idleGraceMs, limits.shutdownGraceMs))
+      // The system resets connections that Node has not accepted yet. Immediates run after Node has accepted what there is.
+      await nextImmediate()
       const closed = new Promise<void>((resolve) => void server.close(() => resolve()))
       await atMost(requestsInTransitMs, closed)
       await responses.drained(limits.shutdownGraceMs)
