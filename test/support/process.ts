@@ -29,7 +29,8 @@ export function run(
     ...(uid !== undefined && { uid }),
   })
   cleanUp(() => {
-    if (child.exitCode === null && child.pid !== undefined) process.kill(-child.pid, "SIGKILL")
+    if (child.exitCode === null && child.signalCode === null && child.pid !== undefined)
+      process.kill(-child.pid, "SIGKILL")
   })
   let output = ""
   const said = (pattern: RegExp) =>

@@ -1,0 +1,153 @@
+import { spawn, spawnSync } from "node:child_process"
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { createConnection } from "node:net"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { expect, onTestFinished, test } from "vitest"
+import packageJson from "../package.json" with { type: "json" }
+import { seed, tokens } from "../sandbox/seed.ts"
+import { startSandbox } from "../sandbox/server.ts"
+import { freePort } from "./support/freePort.ts"
+import { type Running, run } from "./support/process.ts"
+
+/*
+ * Several processes on one machine, as deploy/systemd has them: real gateways behind a real HAProxy. Skipped without it.
+ */
+
+const read = (path: string) => readFileSync(new URL(`../deploy/systemd/${path}`, import.meta.url), "utf8")
+const unit = read("codeocean-gateway@.service")
+const has = (command: string, option: string) => spawnSync(command, [option]).error === undefined
+const hasHaproxy = has("haproxy", "-v")
+if (!hasHaproxy) console.warn("Skipped: the tests of several processes need HAProxy.")
+
+test("systemd starts the gateway with the flags of npm start", () => {
+  const [flags] = packageJson.scripts.start.match(/--max-\S+/) ?? []
+  expect(unit).toContain(`/node_modules/.bin/node ${flags} src/main.ts\n`)
+})
+
+test.skipIf(!has("systemd-analyze", "--version"))("systemd finds no mistake in the unit", () => {
+  const folder = temporaryFolder()
+  const path = join(folder, "codeocean-gateway@4001.service")
+  writeFileSync(path, unit.replace(/^ExecStart=\S+/m, `ExecStart=${process.execPath}`))
+  const { status, stdout, stderr } = spawnSync("systemd-analyze", ["verify", path], { encoding: "utf8" })
+  expect(stdout + stderr).toBe("")
+  expect(status).toBe(0)
+})
+
+function temporaryFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), "processes-"))
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+  return folder
+}
+
+/** Two gateways behind HAProxy. */
+async function startProcesses() {
+  const sandbox = await startSandbox()
+  onTestFinished(() => sandbox.close())
+  const [address, ...ports] = [await freePort(), await freePort(), await freePort()] as [number, number, number]
+  const start = (port: number) =>
+    run(process.execPath, ["src/main.ts"], {
+      CODEOCEAN_URL: sandbox.url,
+      PORT: String(port),
+      TRUSTED_PROXIES: "1",
+      CALLER_REQUESTS_PER_SECOND: "0",
+    })
+  const processes = ports.map(start)
+  const configuration = join(temporaryFolder(), "haproxy.cfg")
+  const site = read("haproxy.cfg").replace("bind :80", `bind 127.0.0.1:${address}`)
+  writeFileSync(
+    configuration,
+    site.replaceAll(/127\.0\.0\.1:400(\d)/g, (_, n) => `127.0.0.1:${ports[n - 1]}`),
+  )
+  await Promise.all(processes.map(({ said }) => said(/"listening"/)))
+  const haproxy = spawn("haproxy", ["-db", "-f", configuration], { stdio: "ignore" })
+  onTestFinished(() => void haproxy.kill())
+  await connectable(address)
+  return {
+    sandbox,
+    processes,
+    restart: (n: number) => start(ports[n] as number),
+    url: `http://127.0.0.1:${address}/graphql`,
+  }
+}
+
+async function connectable(port: number): Promise<void> {
+  for (;;) {
+    const connected = await new Promise<boolean>((resolve) => {
+      const socket = createConnection(port, "127.0.0.1", () => resolve(true)).on("error", () => resolve(false))
+      socket.on("connect", () => socket.destroy())
+    })
+    if (connected) return
+  }
+}
+
+const ask = (url: string, token: string, query = "{ __typename }") =>
+  fetch(url, {
+    method: "POST",
+    headers: { "content-type": "application/json", authorization: `Bearer ${token}` },
+    body: JSON.stringify({ query }),
+  })
+
+const requestsOf = ({ output }: { output(): string }) => output().split('"msg":"request"').length - 1
+
+/** The process that answers this caller. */
+async function processOf(token: string, processes: Running[], url: string): Promise<Running> {
+  await ask(url, token)
+  await expect.poll(() => processes.some((one) => requestsOf(one) > 0)).toBe(true)
+  return processes.find((one) => requestsOf(one) > 0) as Running
+}
+
+test.skipIf(!hasHaproxy)(
+  "HAProxy sends all requests of one caller to one process, and those of many callers to both",
+  async () => {
+    const { processes, url } = await startProcesses()
+    for (let n = 0; n < 10; n++) expect((await ask(url, "ada")).status).toBe(200)
+    await expect.poll(() => processes.map(requestsOf).toSorted()).toEqual([0, 10])
+    await Promise.all(Array.from({ length: 50 }, (_, n) => ask(url, `caller ${n}`)))
+    await expect.poll(() => processes.map(requestsOf).reduce((sum, count) => sum + count)).toBe(60)
+    for (const count of processes.map(requestsOf)) expect(count).toBeGreaterThan(10)
+  },
+)
+
+test.skipIf(!hasHaproxy)(
+  "after a process was killed, its callers reach the other, and its mutation in flight is not sent again",
+  async () => {
+    const { sandbox, processes, url } = await startProcesses()
+    const killed = await processOf(tokens.ada, processes, url)
+    const hold = sandbox.hold()
+    const mutation = `mutation { archiveCapsule(input: { id: "${seed.cellCounter}", archived: true }) { __typename } }`
+    const answer = ask(url, tokens.ada, mutation)
+    const archiving = () => sandbox.requests.filter(({ path }) => path.includes("/archive")).length
+    await expect.poll(archiving).toBe(1)
+    killed.child.kill("SIGKILL")
+    // HAProxy answers with 502, or closes the connection if it was not the connection's first request.
+    expect(
+      await answer.then(
+        ({ status }) => status,
+        () => 502,
+      ),
+    ).toBe(502)
+    hold.end()
+    for (let n = 0; n < 10; n++) expect((await ask(url, tokens.ada)).status).toBe(200)
+    expect(archiving()).toBe(1)
+  },
+)
+
+test.skipIf(!hasHaproxy)("no request fails while a process is told to stop and another takes its place", async () => {
+  const { processes, restart, url } = await startProcesses()
+  const stopped = await processOf(tokens.ada, processes, url)
+  const statuses: number[] = []
+  let goesOn = true
+  const clients = Array.from({ length: 8 }, async (_, n) => {
+    while (goesOn) statuses.push((await ask(url, n === 0 ? tokens.ada : `caller ${n}`)).status)
+  })
+  stopped.child.kill("SIGTERM")
+  expect(await stopped.exited).toBe(0)
+  const replaced = restart(processes.indexOf(stopped))
+  await replaced.said(/"listening"/)
+  await expect.poll(() => requestsOf(replaced), { timeout: 10_000 }).toBeGreaterThan(0)
+  goesOn = false
+  await Promise.all(clients)
+  expect(statuses.length).toBeGreaterThan(100)
+  expect(new Set(statuses)).toEqual(new Set([200]))
+})
