@@ -31,8 +31,10 @@ CMD ["node", "sandbox/main.ts"]
 FROM node:26-slim AS runtime
 RUN node=$(command -v node) && libraries=$(ldd "$node" | grep -o '/[^ ]*') \
   && mkdir -p /runtime/tmp /runtime/var/lib/dpkg/status.d && chmod 1777 /runtime/tmp \
-  && cp --parents -L "$node" $libraries /etc/passwd /etc/group /etc/nsswitch.conf /etc/os-release /runtime \
-  && for library in $libraries; do dpkg-query --search "$library" "/usr$library" 2>/dev/null | cut -d: -f1; done | sort -u \
+  && cp --parents -L "$node" $libraries /etc/passwd /etc/group /etc/os-release /runtime \
+  && echo 'hosts: files dns' > /runtime/etc/nsswitch.conf \
+  && for library in $libraries; do dpkg-query --search "$library" "/usr$library" 2>/dev/null; done \
+  | grep -v '^diversion' | cut -d: -f1 | sort -u \
   | while read -r package; do dpkg-query --status "$package" > "/runtime/var/lib/dpkg/status.d/$package" \
     && cp --parents -L "/usr/share/doc/$package/copyright" /runtime || exit 1; done
 

@@ -74,6 +74,7 @@ for unwanted in 'bin/([bd]a)?sh$' '(bin|node_modules)/(npm|corepack|yarn|apt-get
   'node_modules/(typescript|vitest|@types|@codemirror|playwright-core)/' '^app/(test|bench|sandbox|docs)/'; do
   ! grep -E "$unwanted" "$work/files" >"$work/found" || fail "the image contains $(head -1 "$work/found")"
 done
+grep -q '^var/lib/dpkg/status.d/libc6$' "$work/files" || fail "the image has no record of libc6 for vulnerability scanners"
 passed "it contains no shell, no package manager, and nothing that is only for development"
 
 client <<'END' || fail "the gateway is not healthy or not ready"
