@@ -3,7 +3,7 @@ import { parseEnv } from "node:util"
 import { expect, test } from "vitest"
 import { readConfig } from "../src/config/config.ts"
 import { settings } from "../src/config/settings.ts"
-import { setByChart } from "../tools/chartSettings.ts"
+import { readByPackages, setByChart } from "../tools/chartSettings.ts"
 import { inDeploy, requireInDeploy } from "./support/deploy.ts"
 
 /*
@@ -65,7 +65,9 @@ test("a misspelt key of the compose file is found, wherever it is", () => {
 })
 
 test("every setting can be given to the gateway of the compose file, and it has no other variables", () => {
-  const names = settings.map(({ name }) => name).filter((name) => !setByChart.has(name) || name === "METRICS_PORT")
+  const names = [...settings, ...readByPackages]
+    .map(({ name }) => name)
+    .filter((name) => !setByChart.has(name) || name === "METRICS_PORT")
   expect(Object.keys(gateway!.environment!).toSorted()).toEqual(names.toSorted())
 })
 

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest"
 import packageJson from "../package.json" with { type: "json" }
 import { readConfig } from "../src/config/config.ts"
 import { groups, type Row } from "../src/config/settings.ts"
-import { setByChart } from "../tools/chartSettings.ts"
+import { readByPackages, setByChart } from "../tools/chartSettings.ts"
 import { helm, requireInDeploy } from "./support/deploy.ts"
 import { type KubernetesObject, problemsOf } from "./support/kubernetes.ts"
 
@@ -13,6 +13,7 @@ const root = new URL("..", import.meta.url)
 const read = (path: string) => readFileSync(new URL(path, root), "utf8")
 const valueSets = globSync(`${chart}/ci/*.yaml`, { cwd: root }).toSorted()
 const rows = groups.flatMap(([, group]): Row[] => Object.values(group))
+const variables = [...rows, ...readByPackages].map(({ name }) => name)
 
 /** The objects that the chart renders, with `--set` for each of the values. */
 function render(file: string, values: Record<string, string> = {}): KubernetesObject[] {
@@ -158,20 +159,18 @@ describe("wrong values", () => {
 test("every setting is a value of the chart, or set by the chart", () => {
   const { settings, secretSettings } = JSON.parse(read(`${chart}/values.schema.json`)).properties
   const values = new Set([...Object.keys(settings.properties), ...Object.keys(secretSettings.properties)])
-  expect([...values, ...setByChart].toSorted()).toEqual(rows.map(({ name }) => name).toSorted())
+  expect([...values, ...setByChart].toSorted()).toEqual(variables.toSorted())
 })
 
 test.each(valueSets)(
-  "the gateway starts with the environment of %s: each variable is a setting or one of Node's",
+  "the gateway starts with the environment of %s: each variable is a setting, or read by Node or OpenTelemetry",
   (file) => {
-    const variables = environmentOf(render(file, { "metrics.enabled": "true" }))
-    const names = variables.map(({ name }) => name)
+    const rendered = environmentOf(render(file, { "metrics.enabled": "true" }))
+    const names = rendered.map(({ name }) => name)
     expect(new Set(names).size).toBe(names.length)
-    expect(
-      names.filter((name) => name !== "NODE_EXTRA_CA_CERTS").filter((name) => !rows.some((row) => row.name === name)),
-    ).toEqual([])
+    expect(names.filter((name) => name !== "NODE_EXTRA_CA_CERTS" && !variables.includes(name))).toEqual([])
     const environment = Object.fromEntries(
-      variables.map(({ name, value }) => [
+      rendered.map(({ name, value }) => [
         name,
         value ?? (name.endsWith("PROXY") ? "http://user:secret@proxy:3128" : "token"),
       ]),
@@ -185,13 +184,17 @@ test("numbers reach the gateway with all their digits", () => {
     typeof value === "number" && !setByChart.has(name) ? [[name, `${value}`]] : [],
   )
   expect(numbers.length).toBeGreaterThan(15)
-  const variables = environmentOf(
+  const rendered = environmentOf(
     render(
       `${chart}/ci/minimal.yaml`,
       Object.fromEntries(numbers.map(([name, value]) => [`settings.${name}`, value!])),
     ),
   )
-  for (const [name, value] of numbers) expect(variables).toContainEqual({ name, value })
+  for (const [name, value] of numbers) expect(rendered).toContainEqual({ name, value })
+  expect(environmentOf(render(`${chart}/ci/full.yaml`))).toContainEqual({
+    name: "OTEL_TRACES_SAMPLER_ARG",
+    value: "0.01",
+  })
 })
 
 test("the pod may stop for as long as the gateway may need, after the pause for the load balancers", () => {
@@ -233,7 +236,7 @@ test("the network policy opens the ports of the addresses in the settings, and n
     return opened.map(({ port }: { port: number }) => port)
   }
   expect(ports({})).toEqual([443])
-  expect(ports({}, "full")).toEqual([443, 3128, 8443, 9000, 6379])
+  expect(ports({}, "full")).toEqual([443, 3128, 8443, 9000, 4318, 6379])
   expect(ports({ "settings.CODEOCEAN_URL": "http://codeocean:8080/path", "networkPolicy.egressPorts": "{9}" })).toEqual(
     [9, 8080],
   )

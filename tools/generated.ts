@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises"
 import { type Setting, settingGroups, settings } from "../src/config/settings.ts"
 import { subgraphSdl } from "../src/graph/federation/sdl.ts"
 import { schema } from "../src/graph/schema.ts"
-import { chartSettings, setByChart } from "./chartSettings.ts"
+import { chartSettings, readByPackages, setByChart } from "./chartSettings.ts"
 
 const settingsPage = "docs/settings.md"
 const chartSchema = "deploy/helm/values.schema.json"
@@ -50,7 +50,7 @@ async function withComposeSettings(root: URL): Promise<string> {
     /^(.*?\n( *)# settings: written by npm run schema\n).*?( *# settings end\n.*)$/s.exec(file) ?? []
   if (before === undefined || after === undefined) throw new Error(`${composeFile} lacks the marks of the settings.`)
   const isSet = (name: string) => setByChart.has(name) || new RegExp(`^ *${name}: .`, "m").test(before + after)
-  const names = settings.map(({ name }) => name).filter((name) => !isSet(name))
+  const names = [...settings, ...readByPackages].map(({ name }) => name).filter((name) => !isSet(name))
   return before + names.map((name) => `${indent}${name}:\n`).join("") + after
 }
 

@@ -20,7 +20,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 
 {{- /* A value of `settings` as text. Helm reads numbers as floating-point numbers, and would write 3.3554432e+07. */ -}}
 {{- define "gateway.text" -}}
-{{- if kindIs "float64" . -}}{{ int64 . }}{{- else -}}{{ . }}{{- end -}}
+{{- if and (kindIs "float64" .) (eq (floor .) .) -}}{{ int64 . }}{{- else -}}{{ . }}{{- end -}}
 {{- end -}}
 
 {{- /* Seconds that a stopping gateway may take: the deadline of requests and 9 s, as the documentation says, and one for rounding. */ -}}
@@ -29,14 +29,17 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- add (div (add $deadlineMs 999) 1000) 10 -}}
 {{- end -}}
 
-{{- /* The TCP ports of all addresses in `settings`, and networkPolicy.egressPorts, as a JSON list of numbers. */ -}}
+{{- /*
+The TCP ports of all addresses in `settings` that the gateway calls, and networkPolicy.egressPorts, as a JSON list of numbers. Those of
+CORS_ORIGINS are not called.
+*/ -}}
 {{- define "gateway.egressPorts" -}}
 {{- $ports := list -}}
 {{- range .Values.networkPolicy.egressPorts -}}
 {{- $ports = append $ports (int64 .) -}}
 {{- end -}}
-{{- range $value := .Values.settings -}}
-{{- if kindIs "string" $value -}}
+{{- range $name, $value := .Values.settings -}}
+{{- if and (kindIs "string" $value) (ne $name "CORS_ORIGINS") -}}
 {{- range $address := splitList "," $value -}}
 {{- with regexFind "^[a-z]+://[^/?#]+" (trim $address) -}}
 {{- $explicit := regexFind ":[0-9]+$" . | trimPrefix ":" -}}
