@@ -143,9 +143,10 @@ export function createGateway(config: Config, log: Log, options: GatewayOptions 
 
   // What replicas share.
   const store = openStore(config.redisUrl, config.codeoceanUrl, log)
+  const replicas = config.redisUrl === undefined ? undefined : store
 
   // What outlives a request: polled objects, and changes that are finished even if the client disconnects.
-  const pollers = createPollers(options.clock)
+  const pollers = createPollers(options.clock, replicas)
   const tasks = createTasks(store, options.clock, options.leaseMs)
 
   // Documents, and the checks before execution.
@@ -158,7 +159,7 @@ export function createGateway(config: Config, log: Log, options: GatewayOptions 
   // Identity and admission of clients.
   const clientAddress = createClientAddress(config.trustedProxies)
   const identifyClient = createIdentifyClient(config.codeoceanToken)
-  const admission = createAdmission(config, undefined, config.redisUrl === undefined ? undefined : store)
+  const admission = createAdmission(config, undefined, replicas)
   const memory = measureMemory()
   const lag = measureLag(log, (lagMs) => {
     admission.onEventLoopLag(lagMs, memory.shortage())

@@ -185,4 +185,43 @@ describeWithRedis("two replicas with one Redis", () => {
       expect(lines.filter(({ level }) => level === "error" || level === "fatal")).toEqual([])
     }
   })
+
+  test("read an object once that a caller follows through both, and another caller's for that caller", async () => {
+    const { sandbox, redis, urls } = await startTwo()
+    const run = `subscription { computation(id: "${seed.runningAlignment}") { state } }`
+    const calls = () => sandbox.requestsTo(`GET /computations/${seed.runningAlignment}`).length
+    const first = await follow(urls[0] as string, run)
+    expect(await first.next()).toEqual({ data: { computation: { state: "RUNNING" } } })
+    await expect.poll(() => redis.dump()).toContain("latest:")
+    const second = await follow(urls[1] as string, run)
+    expect(await second.next()).toEqual({ data: { computation: { state: "RUNNING" } } })
+    expect(calls()).toBe(1)
+    const agent = await follow(urls[1] as string, run, { "agent-id": "assistant" })
+    expect(await agent.next()).toEqual({ data: { computation: { state: "RUNNING" } } })
+    expect(calls()).toBe(2)
+    const grace = await follow(urls[1] as string, run, { authorization: `Bearer ${tokens.grace}` })
+    await grace.next()
+    expect(calls()).toBe(3)
+    const dump = await redis.dump()
+    for (const text of [...Object.values(tokens), "assistant"]) expect(dump).not.toContain(text)
+  })
+
+  test("go on with an object that both follow when the one that reads is killed", async () => {
+    const sandbox = await startSandbox()
+    onTestFinished(() => sandbox.close())
+    const redis = await startRedis()
+    const env = { CODEOCEAN_URL: sandbox.url, REDIS_URL: redis.url }
+    const [first, second] = await Promise.all([startReplica(env), startReplica(env)])
+    const run = `subscription { computation(id: "${seed.runningAlignment}") { state } }`
+    const lost = await follow(first.url, run)
+    await lost.next()
+    await expect.poll(() => redis.dump()).toContain("latest:")
+    const kept = await follow(second.url, run)
+    expect(await kept.next()).toEqual({ data: { computation: { state: "RUNNING" } } })
+    expect(sandbox.requests).toHaveLength(1)
+    await first.kill()
+    sandbox.clock.advance(10_000)
+    expect(await kept.rest()).toEqual([{ data: { computation: { state: "COMPLETED" } } }])
+    expect(sandbox.requests).toHaveLength(2)
+  })
 })

@@ -131,8 +131,28 @@ describeWithRedis("a Redis server", () => {
     expect(await store.countRequests([["ada", 10]], 1_000)).toEqual([10_000])
     await store.announce("news", "one")
     await expect.poll(() => heard).toContain("one")
+    await store.follow("run", (text) => void heard.push(text))
+    await store.publish("run", "running")
+    await expect.poll(() => heard).toContain("running")
+    store.unfollow("run")
     expect(lines).toEqual([])
     expect(store.isAway).toBe(false)
+  })
+
+  test("whoever follows a topic gets the latest text, the following ones, and what was missed while not connected", async () => {
+    const redis = await startRedis()
+    const [{ store }, { store: other }] = [startShared(redis.url), startShared(redis.url)]
+    await Promise.all([store.ready(), other.ready()])
+    const heard: string[] = []
+    await other.publish("run", "one")
+    expect(await store.follow("run", (text) => void heard.push(text))).toBe("one")
+    await other.publish("run", "two")
+    await expect.poll(() => heard).toEqual(["two"])
+    await redis.command("CLIENT", "KILL", "TYPE", "pubsub")
+    await other.publish("run", "three")
+    await expect.poll(() => heard.at(-1)).toBe("three")
+    store.unfollow("run")
+    await expect.poll(() => redis.command("PUBSUB", "NUMSUB", "test:latest:run")).toEqual(["test:latest:run", 0])
   })
 
   test("all keys have the prefix and expire", async () => {
@@ -144,9 +164,10 @@ describeWithRedis("a Redis server", () => {
     await store.releaseLease("b", "ada", "note")
     await store.announce("news", "one")
     await store.countRequests([["a", 10]], 1_000)
+    await store.publish("run", "running")
     const keys = (await redis.command("KEYS", "*")) as string[]
     expect(keys.toSorted()).toEqual(
-      ["lease:a", "note:a", "note:b", "probe", "rate:a", "topic:news"].map((key) => `test:${key}`),
+      ["latest:run", "lease:a", "note:a", "note:b", "probe", "rate:a", "topic:news"].map((key) => `test:${key}`),
     )
     for (const key of keys) expect(await redis.command("PTTL", key), key).toBeGreaterThan(0)
   })
@@ -389,10 +410,10 @@ describeWithRedis("a Redis server", () => {
       const redis = await startRedis()
       const [{ store }, { store: other }] = [startShared(redis.url), startShared(redis.url)]
       await Promise.all([store.ready(), other.ready()])
-      const lease = await acquireLease(store, "a", { ttlMs: 90, limitMs: 0 })
-      expect(await acquireLease(other, "a", { ttlMs: 90, limitMs: 500 })).toBeUndefined()
+      const lease = await acquireLease(store, "a", { ttlMs: 1_000, limitMs: 0 })
+      expect(await acquireLease(other, "a", { ttlMs: 1_000, limitMs: 2_500 })).toBeUndefined()
       expect(lease?.isHeld).toBe(true)
-      const waiting = acquireLease(other, "a", { ttlMs: 90, limitMs: 60_000 })
+      const waiting = acquireLease(other, "a", { ttlMs: 1_000, limitMs: 60_000 })
       lease?.release("made here")
       const next = await waiting
       expect(next?.note).toBe("made here")

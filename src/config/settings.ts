@@ -344,7 +344,7 @@ export const replicas = {
     secret: "password",
     kind: v.optional(redisUrl),
     meaning:
-      "The Redis server that all replicas of the gateway share, such as `redis://redis.example.org:6379`, or `rediss://…` with TLS. May contain a user name and a password. Then a result is captured once, a change is known, and the rate of a caller is limited, in all replicas together. While Redis is not available, each replica works alone. Without this setting nothing is shared.",
+      "The Redis server that all replicas of the gateway share, such as `redis://redis.example.org:6379`, or `rediss://…` with TLS. May contain a user name and a password. Then a result is captured once, an object that subscriptions follow is read once, a change is known, and the rate of a caller is limited, in all replicas together. While Redis is not available, each replica works alone. Without this setting nothing is shared.",
   },
 } satisfies Rows
 

@@ -1,7 +1,7 @@
 import type { YogaInitialContext } from "graphql-yoga"
 import type { TwoGenerationCache } from "../collections/twoGenerationCache.ts"
 import type { LineLog } from "../log/log.ts"
-import type { Snapshot, Update } from "../polling/pollers.ts"
+import type { Snapshot, Update } from "../polling/source.ts"
 import type { Task } from "../polling/tasks.ts"
 import type { Metrics } from "../telemetry/metrics.ts"
 import type { CallCounts, Caller } from "../upstream/call.ts"

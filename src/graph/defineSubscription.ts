@@ -1,5 +1,5 @@
 import { nullIfMissing } from "../errors.ts"
-import type { Update } from "../polling/pollers.ts"
+import type { Update } from "../polling/source.ts"
 import type { Upstream } from "../upstream/client.ts"
 import { builder, type ObjectType } from "./builder.ts"
 import type { Context, Polling } from "./context.ts"

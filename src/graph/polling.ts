@@ -1,5 +1,5 @@
 import { badUserInput } from "../errors.ts"
-import { minWaitMs } from "../polling/pollers.ts"
+import { minWaitMs } from "../polling/source.ts"
 import type { Polling } from "./context.ts"
 
 const minIntervalSeconds = minWaitMs / 1000

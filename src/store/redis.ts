@@ -1,6 +1,9 @@
 import { Redis } from "ioredis"
 import { noteTtlMs, type Store, unfinished } from "./store.ts"
 
+/** How long the latest text of a topic is kept for replicas that follow it later. */
+const textTtlMs = 5 * 60_000
+
 /** How long an announcement is kept for replicas that connect later, and how many of one topic. */
 const announcementTtlMs = 60_000
 const maxAnnouncements = 10_000
@@ -14,8 +17,8 @@ const commandTimeoutMs = 1_000
 export interface RedisStore extends Omit<Store, "isAway" | "ready"> {
   /** Resolves if Redis answers and accepts writes. */
   probe(): Promise<void>
-  /** Calls the listeners with all announcements of the last minute. */
-  repeatAnnouncements(): Promise<void>
+  /** Calls the listeners with all announcements of the last minute, and the followers with the latest texts. */
+  repeatTexts(): Promise<void>
   /** Drops the connections and makes new ones. */
   reconnect(): void
 }
@@ -118,6 +121,7 @@ export function createRedisStore({ url, prefix, onConnected, onDisconnected }: R
   // A connection that listens can send no other commands.
   const subscriber = commands.duplicate()
   const listeners = new Map<string, (text: string) => void>()
+  const followers = new Map<string, (text: string) => void>()
   let reason = "the connection was closed"
 
   for (const connection of [commands, subscriber]) {
@@ -130,25 +134,31 @@ export function createRedisStore({ url, prefix, onConnected, onDisconnected }: R
   }
   commands.on("ready", onConnected)
   commands.on("close", () => onDisconnected(reason))
-  subscriber.on("message", (topic: string, text: string) => listeners.get(topic)?.(text))
+  subscriber.on("message", (topic: string, text: string) => (listeners.get(topic) ?? followers.get(topic))?.(text))
   subscriber.on("ready", () => void subscribe())
 
   const leaseKeys = (name: string) => [`${prefix}lease:${name}`, `${prefix}note:${name}`] as const
   const topicKey = (topic: string) => `${prefix}topic:${topic}`
+  const latestKey = (topic: string) => `${prefix}latest:${topic}`
 
   async function subscribe(): Promise<void> {
     try {
-      if (listeners.size > 0) await subscriber.subscribe(...listeners.keys())
-      // What was announced before.
-      await repeatAnnouncements()
+      const topics = [...listeners.keys(), ...followers.keys()]
+      if (topics.length > 0) await subscriber.subscribe(...topics)
+      // What was sent before.
+      await repeatTexts()
     } catch {
       // It is repeated when the connection is ready again.
     }
   }
 
-  async function repeatAnnouncements(): Promise<void> {
+  async function repeatTexts(): Promise<void> {
     for (const [topic, listener] of listeners) {
       for (const text of await commands.zrange(topic, 0, -1)) listener(text)
+    }
+    for (const topic of followers.keys()) {
+      const text = await commands.get(topic)
+      if (text !== null) followers.get(topic)?.(text)
     }
   }
 
@@ -171,10 +181,24 @@ export function createRedisStore({ url, prefix, onConnected, onDisconnected }: R
       listeners.set(topicKey(topic), listener)
       if (subscriber.status === "ready") void subscribe()
     },
+    async publish(topic, text) {
+      const key = latestKey(topic)
+      await Promise.all([commands.set(key, text, "PX", textTtlMs), commands.publish(key, text)])
+    },
+    async follow(topic, listener) {
+      const key = latestKey(topic)
+      followers.set(key, listener)
+      if (subscriber.status === "ready") await subscriber.subscribe(key)
+      return (await commands.get(key)) ?? undefined
+    },
+    unfollow(topic) {
+      followers.delete(latestKey(topic))
+      if (subscriber.status === "ready") subscriber.unsubscribe(latestKey(topic)).catch(() => undefined)
+    },
     async probe() {
       await commands.set(`${prefix}probe`, "", "PX", 1_000)
     },
-    repeatAnnouncements,
+    repeatTexts,
     reconnect() {
       commands.disconnect(true)
       subscriber.disconnect(true)

@@ -98,7 +98,7 @@ export function createSharedStore(options: SharedStoreOptions): Store {
     if (wasShared) settledAt = performance.now() + settleMs
     wasShared = true
     clearTimeout(probeTimer)
-    void redis?.repeatAnnouncements().catch(() => undefined)
+    void redis?.repeatTexts().catch(() => undefined)
     if (!isLogged) return
     stableTimer = setTimeout(() => {
       isLogged = false
@@ -170,6 +170,12 @@ export function createSharedStore(options: SharedStoreOptions): Store {
       topics.listen(topic, listener)
       void loaded.then(() => redis?.listen(topic, listener))
     },
+    async publish(topic, text) {
+      await sendInBackground((redis) => redis.publish(topic, text))
+    },
+    follow: async (topic, listener, patience) =>
+      (await send(patience, (redis) => redis.follow(topic, listener)))?.answer,
+    unfollow: (topic) => redis?.unfollow(topic),
     async ready() {
       await loaded
       while (isAway && !isLogged) await new Promise((resolve) => setTimeout(resolve, 10))

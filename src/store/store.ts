@@ -30,6 +30,14 @@ export interface Store {
   announce(topic: string, text: string): Promise<void>
   /** Sets the listener of a topic. May be called more than once for one announcement. */
   listen(topic: string, listener: (text: string) => void): void
+  /** Sends a text to the followers of a topic in other replicas, and keeps the latest one for those who follow it later. */
+  publish(topic: string, text: string): Promise<void>
+  /**
+   * Calls the listener with what is published from now on, and resolves with the latest text. May be called more than once for one text.
+   * Undefined if there is none, or if nobody else publishes.
+   */
+  follow(topic: string, listener: (text: string) => void, patience?: Patience): Promise<string | undefined>
+  unfollow(topic: string): void
   /** Whether this process works alone because the server of the store fails. */
   readonly isAway: boolean
   /** Resolves when it can be used. Nothing needs to wait for it. */

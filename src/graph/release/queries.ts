@@ -1,5 +1,5 @@
 import { badUserInput } from "../../errors.ts"
-import type { Update } from "../../polling/pollers.ts"
+import type { Update } from "../../polling/source.ts"
 import type { Upstream } from "../../upstream/client.ts"
 import { builder } from "../builder.ts"
 import type { Context, Polling } from "../context.ts"
