@@ -64,9 +64,11 @@ bytes=$("$docker" image inspect --format '{{.Size}}' "$image")
 passed "the image has $((bytes / 1000000)) MB"
 
 "$docker" run --detach --name "$sandbox" "${run_flags[@]}" --network none --env SANDBOX_LATENCY_MS=500 "$sandbox_image" >/dev/null
+# With everything that is loaded only if a setting asks for it. There is no Redis and no collector, and the gateway works without.
 "$docker" run --detach --name "$gateway" "${run_flags[@]}" --network "container:$sandbox" \
   --read-only --cap-drop all --security-opt no-new-privileges \
-  --env CODEOCEAN_URL=http://127.0.0.1:4100 --env GRAPHIQL=true "$image" >/dev/null
+  --env CODEOCEAN_URL=http://127.0.0.1:4100 --env GRAPHIQL=true --env METRICS_PORT=9464 \
+  --env REDIS_URL=redis://127.0.0.1:6379 --env OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318 "$image" >/dev/null
 
 # The list goes to a file, because grep -q would end before tar has written everything.
 "$docker" export "$gateway" | tar --list >"$work/files"
@@ -88,8 +90,10 @@ while (true) {
 }
 const ready = await get("/ready")
 if (ready.status !== 200) throw new Error(await ready.text())
+const metrics = await fetch("http://127.0.0.1:9464/metrics")
+if (!(await metrics.text()).includes("\ngateway_info{")) throw new Error("there are no metrics")
 END
-passed "/health and /ready respond with 200"
+passed "/health and /ready respond with 200, and there are metrics"
 
 "$docker" exec --interactive "$gateway" node --input-type=module - <<'END' || fail "the process has more rights than it should"
 import assert from "node:assert"
@@ -163,7 +167,7 @@ done
 wait "$client_job" || fail "the request in flight got no response"
 grep -q "^complete" "$work/drained" || fail "the request in flight got $(tail -1 "$work/drained")"
 [ "$("$docker" inspect --format '{{.State.ExitCode}}' "$gateway")" = 0 ] || fail "it did not exit with code 0"
-"$docker" logs "$gateway" 2>&1 | tail -1 | grep -q '"finished":true' || fail "it stopped with requests unfinished"
+"$docker" logs "$gateway" 2>&1 | grep -q '"finished":true,"msg":"stopped"' || fail "it stopped with requests unfinished"
 passed "on SIGTERM it finishes the request in flight, and exits with code 0"
 
 echo "The image is as expected."
