@@ -173,7 +173,7 @@ export class RequestState implements RequestInfo {
     const durationMs = performance.now() - this.started
     const outcome = interruption ?? (errorCodes === undefined ? "ok" : "errors")
     this.metrics?.onOperation(this.operation, outcome, durationMs / 1000)
-    if (this.span !== undefined) this.endSpan(outcome, "status" in details ? (details.status as number) : undefined)
+    if (this.span?.isRecorded) this.endSpan(outcome, "status" in details ? (details.status as number) : undefined)
     this.#gatewayLog.info(
       {
         requestId: this.requestId,

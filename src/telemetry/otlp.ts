@@ -66,7 +66,7 @@ export class OtlpTracer implements Tracer {
     const context = parent === undefined ? ROOT_CONTEXT : trace.setSpanContext(ROOT_CONTEXT, remoteContext(parent))
     const { decision } = this.#sampler.shouldSample(context, traceId, requestName, SpanKind.SERVER, {}, [])
     if (decision === SamplingDecision.NOT_RECORD) {
-      return new UnrecordedRequest({ traceId, spanId: this.#ids.generateSpanId(), isSampled: false })
+      return new UnrecordedRequest(traceId, this.#ids)
     }
     this.#traceId = traceId
     return new RecordedRequest(this.#recorder, context, method)
@@ -86,26 +86,28 @@ type Recorder = ReturnType<TracerProvider["getTracer"]>
 const requestName = "/graphql"
 
 class UnrecordedRequest implements RequestSpan {
-  readonly #span: TraceParent
+  readonly isRecorded = false
+  readonly traceId: string
+  readonly #ids: RandomIdGenerator
 
-  constructor(span: TraceParent) {
-    this.#span = span
-  }
-
-  get traceId(): string {
-    return this.#span.traceId
+  constructor(traceId: string, ids: RandomIdGenerator) {
+    this.traceId = traceId
+    this.#ids = ids
   }
 
   get traceparent(): string {
-    return formatTraceparent(this.#span)
+    return formatTraceparent({ traceId: this.traceId, spanId: this.#ids.generateSpanId(), isSampled: false })
   }
 
-  startCall(): undefined {}
+  startCall(): never {
+    throw new Error("a request that is not recorded has no spans")
+  }
 
   end(): void {}
 }
 
 class RecordedRequest implements RequestSpan {
+  readonly isRecorded = true
   readonly #recorder: Recorder
   readonly #span: Span
   readonly #context: Context

@@ -15,14 +15,15 @@ export interface Tracer {
 /** The span of a request. Every request has a trace id, but only a sampled one is recorded. */
 export interface RequestSpan {
   readonly traceId: string
-  /** The header that makes this span the parent, for calls without a span of their own. */
+  /** Whether it was sampled. Otherwise its calls have no spans, and carry its own `traceparent`. */
+  readonly isRecorded: boolean
   readonly traceparent: string
   /**
-   * Starts the span of a call. Undefined if the request is not recorded.
+   * Starts the span of a call of a recorded request.
    * @param endpoint the method and the route's template, without ids
    * @param shared the span of the equal call that this one joins
    */
-  startCall(endpoint: string, shared: CallSpan | undefined): CallSpan | undefined
+  startCall(endpoint: string, shared: CallSpan | undefined): CallSpan
   /** Only the first call has an effect. */
   end(result: RequestResult): void
 }

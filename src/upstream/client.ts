@@ -233,7 +233,8 @@ export class RequestUpstream implements Upstream, PendingCallOwner {
 
   /** Joins the call's flight, unless this request has ended. */
   #start<T>(call: PendingCall<T>): Promise<T> {
-    if (this.caller.span !== undefined) call.startSpan(this.caller.span)
+    const { span } = this.caller
+    if (span?.isRecorded) call.startSpan(span)
     if (this.#timer === undefined) this.#startTimer()
     if (this.#endedBecause === undefined) {
       this.#pending ??= new LinkedList()
@@ -247,12 +248,13 @@ export class RequestUpstream implements Upstream, PendingCallOwner {
 const tooManyBytes = `This request has received ${maxReceivedBytes} bytes from Code Ocean, the maximum for one request. Split it into several requests.`
 
 /** Throws for invalid values: a request that undici rejects takes its connection out of service forever. */
-function headersFor({ requestId, token, agentId }: Caller, common: Readonly<Record<string, string>>) {
+function headersFor({ requestId, token, agentId, span }: Caller, common: Readonly<Record<string, string>>) {
   validateHeaderValue("x-request-id", requestId)
   if (agentId !== undefined) validateHeaderValue("agent-id", agentId)
   const headers: Record<string, string> = { ...common, "x-request-id": requestId }
   if ("value" in token) headers.authorization = `Basic ${btoa(`${token.value}:`)}`
   if (agentId !== undefined) headers["agent-id"] = agentId
+  if (span?.isRecorded === false) headers.traceparent = span.traceparent
   return headers
 }
 

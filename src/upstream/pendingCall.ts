@@ -66,12 +66,12 @@ export abstract class PendingCall<T> implements Waiter, Cancellable {
   /** Reads the response. Throws UpstreamError. */
   protected abstract decode(outcome: ReceivedResponse): T
 
-  /** To be called before the call joins its flight. */
+  /** To be called before the call joins its flight, for a request that is recorded. */
   startSpan(request: RequestSpan): void {
     const { flight } = this
     this.#span = request.startCall(this.endpoint, flight.span)
     flight.span ??= this.#span
-    if (flight.attempts === 0) flight.setTraceparent((this.#span ?? request).traceparent)
+    if (flight.attempts === 0) flight.setTraceparent(this.#span.traceparent)
   }
 
   get retries(): boolean {
