@@ -4,8 +4,8 @@
 #
 #   deploy/test-image.sh
 #
-# Needs docker, or podman with DOCKER=podman, and node for reading JSON. The build fetches node:26-slim and npm packages. The
-# containers have no network. BUILD_FLAGS and RUN_FLAGS are passed to build and run.
+# Needs bash 4.4, docker, or podman with DOCKER=podman, and node for reading JSON. The build fetches node:26-slim and npm packages.
+# The containers have no network. BUILD_FLAGS and RUN_FLAGS are passed to build and run.
 #
 # LOCAL_BASE=true builds a replacement for node:26-slim from Debian's packages and the npm packages node and npm, for machines
 # that reach no registry of images. It needs podman and mmdebstrap, and must run as root.
