@@ -1,4 +1,5 @@
 import { globSync, readFileSync } from "node:fs"
+import { safeParse } from "valibot"
 import { describe, expect, test } from "vitest"
 import packageJson from "../package.json" with { type: "json" }
 import { readConfig } from "../src/config/config.ts"
@@ -154,6 +155,18 @@ describe("wrong values", () => {
     compare(shown, schema, "values")
     expect(Object.keys(schema.properties).filter((key) => !(key in shown))).toEqual(["global"])
   })
+})
+
+test("a setting that is secret or accepts a password says so in its row, so that the chart reads it from a Secret", () => {
+  const accepts = ({ kind }: Row, value: string) => safeParse(kind, value).success
+  const isAddress = (row: Row) => !accepts(row, "no address")
+  const addresses = ["http://user:secret@example.org", "redis://user:secret@example.org"]
+  const mayHavePassword = rows.filter((row) => isAddress(row) && addresses.some((address) => accepts(row, address)))
+  expect(mayHavePassword.map(({ name }) => name)).toContain("HTTPS_PROXY")
+  expect(mayHavePassword.filter(({ secret }) => secret === undefined)).toEqual([])
+  const areSecret = rows.filter(({ name }) => /(TOKEN|SECRET|PASSWORD|KEY)S?$/.test(name))
+  expect(areSecret.map(({ name }) => name)).toContain("CODEOCEAN_TOKEN")
+  expect(areSecret.filter(({ secret }) => secret !== "value")).toEqual([])
 })
 
 test("every setting is a value of the chart, or set by the chart", () => {
