@@ -111,6 +111,8 @@ describe.each(table)("%s", (path, text) => {
       "NODE_COMPILE_CACHE",
       "CHROMIUM_PATH",
       "HELM_PATH",
+      // A misspelt setting, which the chart rejects.
+      "CODEOCEAN_URI",
       "MALLOC_ARENA_MAX",
       "OTEL_SERVICE_NAME",
       "OTEL_RESOURCE_ATTRIBUTES",

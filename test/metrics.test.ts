@@ -131,6 +131,34 @@ test("metrics count requests that are not admitted, by reason, and open subscrip
   )
 })
 
+test("a request whose client left before the response has no status in metrics, and its operation and call are cancelled", async () => {
+  const { sandbox, gateway, samples } = await startMeasured()
+  const url = await gateway.listen()
+  const hold = sandbox.hold()
+  const leaving = new AbortController()
+  const answer = fetch(`${url}/graphql`, {
+    method: "POST",
+    headers: { "content-type": "application/json", authorization: `Bearer ${tokens.ada}` },
+    body: JSON.stringify({ query: nameOf(seed.cellCounter) }),
+    signal: leaving.signal,
+  }).catch(() => "left")
+  await hold.waitFor(1)
+  leaving.abort()
+  expect(await answer).toBe("left")
+  await vi.waitFor(async () =>
+    expect(await samples("http_server_request_duration_seconds_count")).toMatchObject([
+      { labels: { http_route: "/graphql", http_response_status_code: "" }, value: 1 },
+    ]),
+  )
+  expect(await samples("graphql_server_operation_duration_seconds_count")).toMatchObject([
+    { labels: { operation_type: "query", outcome: "cancelled" }, value: 1 },
+  ])
+  expect(await samples("http_client_request_duration_seconds_count")).toMatchObject([
+    { labels: { http_response_status_code: "", error_type: "cancelled" }, value: 1 },
+  ])
+  hold.end()
+})
+
 test("metrics count the steps of captures, each once however many clients wait for it", async () => {
   const { ask, total } = await startMeasured()
   const capture = (computationId: string) =>
