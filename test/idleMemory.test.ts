@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs"
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { expect, onTestFinished, test } from "vitest"
@@ -73,6 +73,18 @@ test("with little traffic, memory is returned at most once a minute, and only if
   }
   expect(collections.length).toBe(15)
 })
+
+test.skipIf(!existsSync("/proc/self/status"))(
+  "an idle gateway returns memory to the system after its start",
+  async () => {
+    const { child, said } = run(process.execPath, ["src/main.ts"], { CODEOCEAN_URL: "http://127.0.0.1:9", PORT: "0" })
+    await said(/"listening"/)
+    const read = (name: string) =>
+      Number(new RegExp(`^${name}:\\s+(\\d+) kB`, "m").exec(readFileSync(`/proc/${child.pid}/status`, "utf8"))?.[1])
+    // The peak is never lower than the size: they differ by what was returned.
+    await expect.poll(() => read("VmHWM") - read("VmRSS"), { timeout: 30_000 }).toBeGreaterThan(10 * 1024)
+  },
+)
 
 test("a second start with npm start's cache loads no compiler for TypeScript, which takes 22 MB", async () => {
   expect(packageJson.scripts.start).toMatch(/^NODE_COMPILE_CACHE=node_modules\/\.cache\//)
