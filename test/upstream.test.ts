@@ -31,16 +31,24 @@ const passing: [string, Failure][] = [
 ]
 const codes = ({ errors }: Result) => errors?.map(({ extensions }) => extensions.code)
 
+/** A gateway on the sandbox. Time passes only while a request waits. */
+async function startInStoppedTime(options?: Parameters<typeof startGateway>[0]) {
+  const time = stopTime()
+  const world = await startGateway(options)
+  const ask: typeof world.ask = (...all) => time.passDuring(world.ask(...all))
+  return { ...world, ask }
+}
+
 describe("retries of reads", () => {
   test.each(passing)("a lookup that meets %s is retried, and succeeds", async (_what, failure) => {
-    const { ask, sandbox } = await startGateway()
+    const { ask, sandbox } = await startInStoppedTime()
     sandbox.failNext(capsuleRoute, failure)
     expect(await ask(nameOf())).toEqual({ data: { capsule: { name: "Cell Counter" } } })
     expect(sandbox.requestsTo(capsuleRoute)).toHaveLength(2)
   })
 
   test.each(passing)("a search that meets %s is retried with the same body", async (_what, failure) => {
-    const { ask, sandbox } = await startGateway()
+    const { ask, sandbox } = await startInStoppedTime()
     sandbox.failNext("POST /capsules/search", failure)
     const { errors } = await ask(`{ searchCapsules(query: "tag:ecephys", first: 3) { nodes { id } } }`)
     const [first, second, ...more] = sandbox.requestsTo("POST /capsules/search")
@@ -50,7 +58,7 @@ describe("retries of reads", () => {
   })
 
   test("a list of runs that meets a 503 twice is sent a third time", async () => {
-    const { ask, sandbox } = await startGateway()
+    const { ask, sandbox } = await startInStoppedTime()
     sandbox.failNext(`${capsuleRoute}/computations`, { status: 503 }, 2)
     const { data } = await ask(`{ capsule(id: "${seed.cellCounter}") { computations { nodes { id } } } }`)
     expect(data.capsule.computations.nodes.length).toBeGreaterThan(0)
@@ -58,7 +66,7 @@ describe("retries of reads", () => {
   })
 
   test("the failures of one call cause no retries of others", async () => {
-    const { ask, sandbox } = await startGateway()
+    const { ask, sandbox } = await startInStoppedTime()
     sandbox.failNext(`GET /data_assets/${seed.cellImages}`, { status: 503 }, 100)
     await ask(`{ dataAssets(ids: ["${seed.cellImages}", "${seed.sortedSpikes}"]) { name } }`)
     expect(sandbox.requestsTo(`GET /data_assets/${seed.sortedSpikes}`)).toHaveLength(1)
@@ -69,7 +77,7 @@ describe("retries of reads", () => {
     const listen = (warning: Error) => warnings.push(warning)
     process.on("warning", listen)
     onTestFinished(() => void process.off("warning", listen))
-    const { ask, sandbox } = await startGateway()
+    const { ask, sandbox } = await startInStoppedTime()
     sandbox.failNext("GET /capsules/*", { status: 503 }, 50)
     const ids = Array.from({ length: 50 }, (_, index) => `id-${index}`)
     await ask("query ($ids: [ID!]!) { capsules(ids: $ids) { name } }", { ids })
@@ -218,7 +226,7 @@ describe("writes", () => {
 
 describe("timeouts", () => {
   test.each(["hang", "stall", "drip"] as const)("the request's deadline ends a call that %ss", async (failure) => {
-    const { ask, sandbox } = await startGateway({ config: { requestDeadlineMs: 120 } })
+    const { ask, sandbox } = await startInStoppedTime({ config: { requestDeadlineMs: 120 } })
     sandbox.failNext(capsuleRoute, failure)
     const { errors } = await ask(nameOf())
     expect(errors![0]).toMatchObject({
@@ -258,7 +266,7 @@ describe("timeouts", () => {
   })
 
   test("no call is sent after the request's deadline", async () => {
-    const { ask, sandbox } = await startGateway({ config: { requestDeadlineMs: 500 } })
+    const { ask, sandbox } = await startInStoppedTime({ config: { requestDeadlineMs: 500 } })
     sandbox.failNext(archiveRoute, "hang")
     const { errors } = await ask(`mutation {
       archiveCapsule(input: { id: "${seed.cellCounter}", archived: true }) { __typename }
@@ -269,9 +277,9 @@ describe("timeouts", () => {
   })
 
   test("time in the queue does not count towards the call's timeout", async () => {
-    const { ask, sandbox } = await startGateway({
-      sandbox: { latencyMs: 200 },
-      config: { upstreamConnections: 1, upstreamTimeoutMs: 700 },
+    const { ask, sandbox } = await startInStoppedTime({
+      sandbox: { latencyMs: 2_000 },
+      config: { upstreamConnections: 1, upstreamTimeoutMs: 7_000 },
     })
     const ids = [seed.cellImages, seed.sortedSpikes, seed.mouseRecording, seed.probeGeometry, seed.combinedRecordings]
     const { errors } = await ask("query ($ids: [ID!]!) { dataAssets(ids: $ids) { id name } }", { ids })
@@ -280,7 +288,7 @@ describe("timeouts", () => {
   })
 
   test("a slow request does not shorten the next one's deadline", async () => {
-    const { ask, sandbox } = await startGateway({ config: { requestDeadlineMs: 1_000 } })
+    const { ask, sandbox } = await startInStoppedTime({ config: { requestDeadlineMs: 1_000 } })
     sandbox.failNext(capsuleRoute, "hang")
     await ask(nameOf())
     expect((await ask(nameOf())).data.capsule.name).toBe("Cell Counter")
@@ -411,15 +419,16 @@ describe("the pool", () => {
   })
 
   test("the pool recovers when Code Ocean goes away and comes back", async () => {
-    const { ask, sandbox } = await startGateway()
+    const { ask, sandbox } = await startInStoppedTime()
     sandbox.failNext(capsuleRoute, "reset", 4)
     expect(codes(await ask(nameOf()))).toEqual(["UPSTREAM_UNAVAILABLE"])
     expect((await ask(nameOf())).data.capsule.name).toBe("Cell Counter")
   })
 
   test("the pool reports that Code Ocean can't be reached", async () => {
+    const time = stopTime()
     const { ask, lines } = startGatewayOn(await unusedAddress())
-    const { data, errors } = await ask(nameOf())
+    const { data, errors } = await time.passDuring(ask(nameOf()))
     expect(data).toEqual({ capsule: null })
     expect(errors![0]).toMatchObject({
       message: "Code Ocean can't be reached.",
