@@ -14,6 +14,8 @@ export default defineConfig({
     expect: { poll: { timeout: 50_000, interval: 10 } },
     // Most tests wait for sockets, so one worker more than there are cores keeps all of them busy.
     maxWorkers: availableParallelism() + 1,
+    // As `npm start` sets it. Tests allocate much that is soon garbage.
+    execArgv: ["--max-semi-space-size=128"],
     // For tests that never end. None waits that long, also on a machine with much else to do.
     testTimeout: 120_000,
     hookTimeout: 120_000,
