@@ -1,7 +1,7 @@
 import { DecodeError } from "../../upstream/decoders.ts"
 import { isUsableId } from "../../upstream/route.ts"
 import type { Kind } from "../capsule/rest.ts"
-import { type Context, oncePerRequest } from "../context.ts"
+import type { Context } from "../context.ts"
 import { invalidField, readableFloat } from "../fields.ts"
 import { loaderById, loaderByKey } from "../loader.ts"
 import { markOf } from "../pagination/position.ts"
@@ -67,26 +67,30 @@ export function clearComputations(context: Context): void {
 }
 
 /** Adds the run to the request's loader, with the capsule or pipeline that ran, so that later fields need no call. */
-export function shownRun(context: Context, run: ListedRun, runnable: RunnableKey): rest.Computation | DecodeError {
+export function shownRun(context: Context, run: ListedRun, key: RunnableKey): rest.Computation | DecodeError {
   if (run.computation instanceof DecodeError) return run.computation
   if (run.shown === undefined) {
     if (!isUsableId(run.computation.id)) return invalidField("id", "not an id")
     const [computation = run.computation] = computationById.prime(context, [run.computation])
-    recordRunnable(context, computation, runnable)
+    recordRunnable(computation, key)
     run.shown = computation
   }
   return run.shown
 }
 
-/** Which capsule or pipeline ran, if the request has found out. Upstream's computations do not name it. */
-const runnables = oncePerRequest(() => new Map<rest.Computation, RunnableKey>())
+const runnable = Symbol("the capsule or pipeline that ran")
 
-/** Records for this request that the run belongs to that capsule or pipeline. */
-export function recordRunnable(context: Context, computation: rest.Computation, runnable: RunnableKey): void {
-  runnables(context).set(computation, runnable)
+/** Records for this request that the run belongs to that capsule or pipeline, which upstream's computations do not name. */
+export function recordRunnable(computation: rest.Computation, key: RunnableKey): void {
+  ;(computation as Ran)[runnable] = key
 }
 
-/** The capsule or pipeline that ran. Undefined if it is unknown. */
-export function runnableOf(context: Context, computation: rest.Computation): RunnableKey | undefined {
-  return runnables(context).get(computation)
+/** The capsule or pipeline that ran. Undefined if the request has not found out. */
+export function runnableOf(computation: rest.Computation): RunnableKey | undefined {
+  return (computation as Ran)[runnable]
+}
+
+/** The property is not copied to responses that requests share: a loader's objects are the request's own. */
+interface Ran extends rest.Computation {
+  [runnable]?: RunnableKey
 }

@@ -98,7 +98,7 @@ async function run(context: Context, kind: Kind, id: string, input: RunInput, pr
   })
   clearComputations(context)
   const [computation = started] = computationById.prime(context, [started])
-  recordRunnable(context, computation, { id, kind })
+  recordRunnable(computation, { id, kind })
   return { computation }
 }
 

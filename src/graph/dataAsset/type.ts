@@ -86,7 +86,7 @@ const Provenance = builder.objectRef<rest.Provenance>("Provenance").implement({
       resolve: async (provenance, args, context, info) => {
         const found = await linkAt(computationById, "computation")(provenance, args, context, info)
         const capsule = readableId("capsule")(provenance)
-        if (found !== null && capsule) recordRunnable(context, found, { id: capsule, kind: "capsules" })
+        if (found !== null && capsule) recordRunnable(found, { id: capsule, kind: "capsules" })
         return found
       },
     }),

@@ -172,7 +172,7 @@ async function sourcesOf(context: Context, graph: Graph, asset: DataAsset, dista
     runId === null ? null : nullIfInaccessible(computationById(context).load(runId)),
     capsuleId === null ? null : nullIfInaccessible(capsuleById(context).load(capsuleId)),
   ])
-  if (run !== null && capsuleId !== null) recordRunnable(context, run, { id: capsuleId, kind: "capsules" })
+  if (run !== null && capsuleId !== null) recordRunnable(run, { id: capsuleId, kind: "capsules" })
   const all = new Set(inputs)
   // A run lists its inputs even if the provenance of its result does not.
   const inputsOfRun = run === null ? [] : idsIn(run, "data_assets", graph.unreadable)
