@@ -8,6 +8,7 @@ import {
   execute,
   type GraphQLError,
   type GraphQLFieldResolver,
+  GraphQLList,
   GraphQLObjectType,
   type GraphQLResolveInfo,
   GraphQLSchema,
@@ -23,6 +24,7 @@ import { seed, tokens } from "../sandbox/seed.ts"
 import { startSandbox } from "../sandbox/server.ts"
 import { TwoGenerationCache } from "../src/collections/twoGenerationCache.ts"
 import type { Context } from "../src/graph/context.ts"
+import { linkAt } from "../src/graph/loader.ts"
 import { schema } from "../src/graph/schema.ts"
 import { useCompiledExecutor } from "../src/http/plugins/useCompiledExecutor.ts"
 import { createLog } from "../src/log/log.ts"
@@ -77,12 +79,12 @@ type Execute = (args: ExecutionArgs) => ReturnType<typeof execute>
 /** The gateway's executor, which leaves some operations to graphql-js. */
 const compiled: Execute = (args) => executorBefore(execute)(args)
 
-function executorBefore(executeFn: Execute): Execute {
+function executorBefore(executeFn: Execute, maxBytes = Number.POSITIVE_INFINITY): Execute {
   let chosen = executeFn
   const setExecuteFn = (fn: Execute) => {
     chosen = fn
   }
-  useCompiledExecutor(Number.POSITIVE_INFINITY).onExecute?.({ executeFn, setExecuteFn } as never)
+  useCompiledExecutor(maxBytes).onExecute?.({ executeFn, setExecuteFn } as never)
   return (args) => chosen(withCancellation(args))
 }
 
@@ -96,6 +98,7 @@ function withCancellation(args: ExecutionArgs & { signal?: AbortSignal }): Execu
     get cancelled() {
       return signal.aborted
     },
+    endCalls() {},
   }
   return { ...args, contextValue: { ...contextValue, state } }
 }
@@ -370,4 +373,45 @@ test("neither the executor nor the estimate keeps a request's variables after th
   await new Promise(setImmediate)
   collectGarbage()
   expect(variable.deref()).toBeUndefined()
+})
+
+/** A schema with 100 links to the same object, whose field calls `name`. */
+function linkedSchema(link: () => unknown, name: () => unknown): GraphQLSchema {
+  const target = new GraphQLObjectType({ name: "Target", fields: { name: { type: GraphQLString, resolve: name } } })
+  const resolve = linkAt({ linkOrNull: link } as never, "id") as GraphQLFieldResolver<unknown, unknown>
+  const item = new GraphQLObjectType({ name: "Item", fields: { target: { type: target, resolve } } })
+  const items = { type: new GraphQLList(item), resolve: () => Array.from({ length: 100 }, () => ({ id: "a" })) }
+  return new GraphQLSchema({ query: new GraphQLObjectType({ name: "Query", fields: { items } }) })
+}
+
+const target = {}
+const promised = Promise.resolve(target)
+
+test.each([
+  ["that is loaded", () => target],
+  ["whose promise is pending", () => promised],
+])(
+  "the fields of an object %s are executed once for all links to it, and each counts in the response's size",
+  async (_what, link) => {
+    let calls = 0
+    const name = () => {
+      calls += 1
+      return "x".repeat(100)
+    }
+    const args = { schema: linkedSchema(link, name), document: parse("{ items { target { name } } }") }
+    expect(JSON.stringify(await compiled(args))).toBe(
+      JSON.stringify(await execute({ ...args, schema: linkedSchema(link, () => "x".repeat(100)) })),
+    )
+    expect(calls).toBe(1)
+    const { errors } = await executorBefore(execute, 10_000)(args)
+    expect(errors?.[0]?.message).toContain("larger than the limit of 10000 bytes")
+  },
+)
+
+test("a field that fails has an error at every link to its object", async () => {
+  const name = () => {
+    throw new Error("unreadable")
+  }
+  const args = { schema: linkedSchema(() => promised, name), document: parse("{ items { target { name } } }") }
+  expect(JSON.stringify(await compiled(args))).toBe(JSON.stringify(await execute(args)))
 })

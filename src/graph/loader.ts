@@ -235,16 +235,30 @@ function needsOnlyId(context: Context, info: GraphQLResolveInfo, typename: strin
   return onlyId
 }
 
+const links = new WeakSet<object>()
+
+/** Whether `linkAt` made this resolver: it gets the same object, or the same promise of it, wherever a request meets the same id. */
+export function isLink(resolve: object): boolean {
+  return links.has(resolve)
+}
+
 /** A resolver for the object whose id is at this key, or at the name of the key on older platforms. Null if there is none. */
 export function linkAt<T extends { id: string }>(
   loader: ReturnType<typeof loaderById<T>>,
   ...keys: [string, ...string[]]
 ) {
   const idAt = idOf(...keys)
-  return (parent: object, _args: object, context: Context, info: GraphQLResolveInfo): Promise<T | null> | T | null => {
+  const resolve = (
+    parent: object,
+    _args: object,
+    context: Context,
+    info: GraphQLResolveInfo,
+  ): Promise<T | null> | T | null => {
     const id = idAt(parent)
     return id === null ? null : loader.linkOrNull(context, id, info, keys[0])
   }
+  links.add(resolve)
+  return resolve
 }
 
 /** Code Ocean's alternative ids, and ids in another form than its own: only the object says which id it has. */

@@ -7,8 +7,8 @@ import {
   type GraphQLLeafType,
   type GraphQLObjectType,
   type GraphQLOutputType,
-  type GraphQLResolveInfo,
   GraphQLString,
+  getNullableType,
   isLeafType,
   isListType,
   isNonNullType,
@@ -17,16 +17,8 @@ import {
 import { inspect } from "graphql/jsutils/inspect.js"
 import { minBytesPerValue, roughSize } from "../responseSize.ts"
 import { executeFields } from "./execute.ts"
-import {
-  type Complete,
-  checkSize,
-  completePending,
-  type Execution,
-  nullForError,
-  type Path,
-  type SelectedField,
-} from "./execution.ts"
-import { type Continuation, isThenable, PendingResult } from "./pendingResult.ts"
+import { type Complete, checkSize, type Execution, nullForError, type Path, type SelectedField } from "./execution.ts"
+import { isPending, isThenable, PendingResult } from "./pendingResult.ts"
 
 const completers = new WeakMap<GraphQLOutputType, Complete>()
 
@@ -64,6 +56,7 @@ function completeNonNull(complete: Complete): Complete {
 
 function completeList(itemType: GraphQLOutputType): Complete {
   const complete = completerFor(itemType)
+  const hasLeaves = isLeafType(getNullableType(itemType))
   return (execution, field, info, path, value) => {
     if (!isIterable(value)) {
       throw new GraphQLError(`Expected Iterable, but did not find one for field "${nameOf(field)}".`)
@@ -75,21 +68,23 @@ function completeList(itemType: GraphQLOutputType): Complete {
     const items = new Array<unknown>(list.length)
     let pending: PendingResult | undefined
     for (let index = 0; index < items.length; index++) {
-      const itemPath: Path = { prev: path, key: index, typename: undefined }
       const item: unknown = list[index]
+      // A scalar or an enum's value needs its path only if it fails.
+      const itemPath = hasLeaves ? undefined : pathOfItem(path, index)
       try {
         if (isThenable(item)) {
           pending ??= new PendingResult(items)
-          pending.await(index, item, new ItemContinuation(execution, field, info, itemPath, itemType))
+          const place = { key: index, execution, field, type: itemType, path: itemPath ?? pathOfItem(path, index) }
+          pending.await(item, place, info, complete)
           continue
         }
-        const completed = complete(execution, field, info, itemPath, item)
-        if (isThenable(completed)) {
+        const completed = complete(execution, field, info, itemPath as Path, item)
+        if (isPending(completed)) {
           pending ??= new PendingResult(items)
-          pending.awaitCompleted(index, completed, new ItemContinuation(execution, field, info, itemPath, itemType))
+          pending.awaitCompleted(completed, { key: index, execution, field, type: itemType, path: itemPath as Path })
         } else items[index] = completed
       } catch (error) {
-        items[index] = nullForError(execution, field, itemType, itemPath, error)
+        items[index] = nullForError(execution, field, itemType, itemPath ?? pathOfItem(path, index), error)
       }
     }
     return pending ?? items
@@ -120,8 +115,12 @@ function completeLeaf(type: GraphQLLeafType): Complete {
 function completeObject(type: GraphQLObjectType): Complete {
   const { isTypeOf } = type
   if (!isTypeOf) {
-    return (execution, field, _info, path, value) =>
-      executeFields(execution, field.selection.fieldsOf(type), value, path)
+    return (execution, field, _info, path, value) => {
+      const fields = field.selection.fieldsOf(type)
+      return field.isLink
+        ? execution.links.execute(execution, fields, value as object, path)
+        : executeFields(execution, fields, value, path)
+    }
   }
   return (execution, field, info, path, value) => {
     const fields = field.selection.fieldsOf(type)
@@ -132,7 +131,7 @@ function completeObject(type: GraphQLObjectType): Complete {
       })
     }
     const is = isTypeOf(value, execution.context, info)
-    return isThenable(is) ? is.then(completed) : completed(is)
+    return isThenable(is) ? Promise.resolve(is).then(completed) : completed(is)
   }
 }
 
@@ -147,7 +146,7 @@ function completeAbstract(type: GraphQLAbstractType): Complete {
       return complete(execution, field, info, path, value)
     }
     const name = resolveType(value, execution.context, info, type)
-    return isThenable(name) ? name.then(completed) : completed(name)
+    return isThenable(name) ? Promise.resolve(name).then(completed) : completed(name)
   }
 }
 
@@ -192,37 +191,10 @@ function nameOf({ parentType, definition }: SelectedField): string {
   return `${parentType.name}.${definition.name}`
 }
 
-function isIterable(value: unknown): value is Iterable<unknown> {
-  return typeof value === "object" && typeof (value as Iterable<unknown>)[Symbol.iterator] === "function"
+function pathOfItem(list: Path, index: number): Path {
+  return { prev: list, key: index, typename: undefined }
 }
 
-/** Completes an item of a list that was pending. */
-class ItemContinuation implements Continuation {
-  private readonly execution: Execution
-  private readonly field: SelectedField
-  private readonly info: GraphQLResolveInfo
-  private readonly path: Path
-  private readonly type: GraphQLOutputType
-
-  constructor(
-    execution: Execution,
-    field: SelectedField,
-    info: GraphQLResolveInfo,
-    path: Path,
-    type: GraphQLOutputType,
-  ) {
-    this.execution = execution
-    this.field = field
-    this.info = info
-    this.path = path
-    this.type = type
-  }
-
-  complete(value: unknown): unknown {
-    return completePending(completerFor(this.type), this.execution, this.field, this.info, this.path, value)
-  }
-
-  recover(error: unknown): null {
-    return nullForError(this.execution, this.field, this.type, this.path, error)
-  }
+function isIterable(value: unknown): value is Iterable<unknown> {
+  return typeof value === "object" && typeof (value as Iterable<unknown>)[Symbol.iterator] === "function"
 }

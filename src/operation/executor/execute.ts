@@ -9,7 +9,6 @@ import { omittedErrors } from "../responseSize.ts"
 import {
   type Cancellation,
   checkSize,
-  completePending,
   type Data,
   type Execution,
   FieldErrors,
@@ -20,7 +19,8 @@ import {
   type SelectedField,
   type Variables,
 } from "./execution.ts"
-import { type Continuation, isThenable, PendingResult, type Thenable } from "./pendingResult.ts"
+import { Links } from "./links.ts"
+import { isPending, isThenable, PendingResult } from "./pendingResult.ts"
 
 /** An operation and the values of its variables. */
 export interface PreparedExecution {
@@ -30,9 +30,9 @@ export interface PreparedExecution {
 
 /**
  * Executes a prepared operation. The result is graphql-js' result, to the byte: the same data, errors and order of calls. It is
- * faster because what depends on the operation alone is prepared, and because values that are available are never awaited. One
- * difference remains: if a field that cannot be null nulls a parent with other pending fields, its error can come earlier in the
- * list of errors.
+ * faster because what depends on the operation alone is prepared, and because values that are available are never awaited. Two
+ * differences remain: if a field that cannot be null nulls a parent with other pending fields, its error can come earlier in the
+ * list of errors; and the fields of an object that several links lead to are executed once.
  * After cancellation no resolver is called; the result is undefined and must be discarded.
  * @param maxBytes a response that becomes larger than roughly this is stopped at once: it is null, with one error
  * @returns the result, or a promise of it that never rejects
@@ -51,6 +51,7 @@ export function execute(
     variables,
     errors: new FieldErrors(),
     args: undefined,
+    links: new Links(),
     cancellation,
     size: 0,
     maxBytes,
@@ -112,58 +113,41 @@ export function executeFields(
   const data: Data = {}
   let pending: PendingResult | undefined
   for (const field of fields) {
+    const { key, definition } = field
     execution.size += field.bytes
+    if (execution.cancellation.cancelled || execution.stopped !== undefined) {
+      data[key] = null
+      continue
+    }
     // Leaf fields need a path only for error reporting, so it is built lazily.
     const path = field.isLeaf ? undefined : pathOf(field, parentPath)
+    let completed: unknown
     try {
-      const value = executeField(execution, field, source, parentPath, path)
-      if (value instanceof PendingField) {
+      const info = field.needsInfo ? new ResolveInfo(execution, field, parentPath, path) : noInfo
+      const value = field.resolve(source, argumentsOf(execution, field), execution.context, info)
+      if (isThenable(value)) {
         pending ??= new PendingResult(data)
-        pending.await(field.key, value.promise, new FieldContinuation(execution, field, value.info, parentPath, path))
-      } else if (isThenable(value)) {
-        pending ??= new PendingResult(data)
-        pending.awaitCompleted(field.key, value, new FieldContinuation(execution, field, noInfo, parentPath, path))
-      } else data[field.key] = value
+        const place = { key, execution, field, type: definition.type, path: path ?? pathOf(field, parentPath) }
+        pending.await(value, place, info, field.complete)
+        continue
+      }
+      completed = field.complete(execution, field, info, path as Path, value)
     } catch (error) {
-      // Fields that have started settle first, so that their errors are reported too.
-      if (pending !== undefined) return pending.failWhenSettled(error)
-      throw error
+      try {
+        completed = nullForError(execution, field, definition.type, path ?? pathOf(field, parentPath), error)
+      } catch (located) {
+        // Fields that have started settle first, so that their errors are reported too.
+        if (pending !== undefined) return pending.failWhenSettled(located)
+        throw located
+      }
     }
+    if (isPending(completed)) {
+      pending ??= new PendingResult(data)
+      pending.awaitCompleted(completed, { key, execution, field, type: definition.type, path: path as Path })
+    } else data[key] = completed
   }
   checkSize(execution)
   return pending ?? data
-}
-
-/** The promise that a resolver returned. */
-class PendingField {
-  readonly promise: Thenable
-  readonly info: GraphQLResolveInfo
-
-  constructor(promise: Thenable, info: GraphQLResolveInfo) {
-    this.promise = promise
-    this.info = info
-  }
-}
-
-/** Returns the completed value, a promise of it, or a PendingField. */
-function executeField(
-  execution: Execution,
-  field: SelectedField,
-  source: unknown,
-  parentPath: Path | undefined,
-  path: Path | undefined,
-): unknown {
-  if (execution.cancellation.cancelled || execution.stopped !== undefined) return null
-  const { definition } = field
-  try {
-    const info = field.needsInfo ? new ResolveInfo(execution, field, parentPath, path) : noInfo
-    const value = field.resolve(source, argumentsOf(execution, field), execution.context, info)
-    return isThenable(value)
-      ? new PendingField(value, info)
-      : field.complete(execution, field, info, path as Path, value)
-  } catch (error) {
-    return nullForError(execution, field, definition.type, path ?? pathOf(field, parentPath), error)
-  }
 }
 
 /** Shared by all fields without arguments, which most are. */
@@ -178,38 +162,6 @@ function argumentsOf(execution: Execution, field: SelectedField): Record<string,
   const values = getArgumentValues(field.definition, field.nodes[0]!, execution.variables)
   execution.args.set(field, values)
   return values
-}
-
-/** Completes a field whose value was pending. */
-class FieldContinuation implements Continuation {
-  private readonly execution: Execution
-  private readonly field: SelectedField
-  private readonly info: GraphQLResolveInfo
-  private readonly parentPath: Path | undefined
-  private readonly path: Path | undefined
-
-  constructor(
-    execution: Execution,
-    field: SelectedField,
-    info: GraphQLResolveInfo,
-    parentPath: Path | undefined,
-    path: Path | undefined,
-  ) {
-    this.execution = execution
-    this.field = field
-    this.info = info
-    this.parentPath = parentPath
-    this.path = path
-  }
-
-  complete(value: unknown): unknown {
-    return completePending(this.field.complete, this.execution, this.field, this.info, this.path as Path, value)
-  }
-
-  recover(error: unknown): null {
-    const { execution, field } = this
-    return nullForError(execution, field, field.definition.type, this.path ?? pathOf(field, this.parentPath), error)
-  }
 }
 
 /** Passed to resolvers that do not use `info`. */

@@ -13,6 +13,7 @@ import {
   type OperationDefinitionNode,
 } from "graphql"
 import { bytesPerError, type MutationProgress, maxErrors, tooCostly, tooLarge } from "../responseSize.ts"
+import type { Links } from "./links.ts"
 
 export type Data = Record<string, unknown>
 export type Path = GraphQLResolveInfo["path"]
@@ -46,8 +47,10 @@ export interface SelectedField {
   readonly complete: Complete
   /** Whether its value is a scalar or an enum's value. */
   readonly isLeaf: boolean
-  /** False for a leaf whose resolver does not use `info`. */
+  /** Whether its resolver or the completion of its value may use `info`. */
   readonly needsInfo: boolean
+  /** Whether it leads to an object that others may lead to, too. */
+  readonly isLink: boolean
   /** The selection of its value. */
   readonly selection: Selection
   /** What it adds to the size of the response, in bytes, without the text in its value. */
@@ -82,6 +85,7 @@ export interface Execution {
   errors: FieldErrors
   /** The arguments of fields that have any. They are the same for all objects of a list. */
   args: Map<SelectedField, Record<string, unknown>> | undefined
+  readonly links: Links
   readonly cancellation: Cancellation
   /** The size of the response so far, in bytes, roughly. */
   size: number
@@ -98,6 +102,10 @@ export class FieldErrors {
   /** How many errors are not among them, because a response has at most `maxErrors`. */
   omitted = 0
   #nulledPaths: Set<Path | undefined> | undefined
+
+  get count(): number {
+    return this.all.length + this.omitted
+  }
 
   get isFull(): boolean {
     return this.all.length >= maxErrors
@@ -124,21 +132,6 @@ export function checkSize(execution: Execution): void {
   if (execution.size > execution.maxBytes && execution.stopped === undefined) {
     stop(execution, tooLarge(execution.maxBytes, progressOf(execution)))
   }
-}
-
-/** Completes a value that was pending, and stops the execution if that made the response too large. */
-export function completePending(
-  complete: Complete,
-  execution: Execution,
-  field: SelectedField,
-  info: GraphQLResolveInfo,
-  path: Path,
-  value: unknown,
-): unknown {
-  if (execution.stopped !== undefined) return null
-  const completed = complete(execution, field, info, path, value)
-  checkSize(execution)
-  return completed
 }
 
 function stop(execution: Execution, error: GraphQLError): void {

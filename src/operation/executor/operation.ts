@@ -6,16 +6,21 @@ import {
   type GraphQLFieldResolver,
   GraphQLID,
   type GraphQLObjectType,
+  type GraphQLOutputType,
   type GraphQLSchema,
   GraphQLString,
+  getNamedType,
   getNullableType,
   getVariableValues,
+  isAbstractType,
   isLeafType,
+  isObjectType,
   Kind,
   type SelectionSetNode,
   type VariableDefinitionNode,
 } from "graphql"
 import { makesCalls } from "../../graph/cost.ts"
+import { isLink } from "../../graph/loader.ts"
 import {
   collectFields,
   fieldDefinition,
@@ -167,7 +172,8 @@ function createSelection(
             resolve,
             complete: completerFor(definition.type),
             isLeaf,
-            needsInfo: !isLeaf || usesInfo(resolve),
+            needsInfo: usesInfo(resolve) || completionUsesInfo(definition.type),
+            isLink: isLink(resolve),
             selection: createSelection(scope, selectionSetsOf(nodes), onPrepared),
             bytes: makesCalls(definition) ? minBytesPerCall : Math.max(minBytesPerValue, key.length + 8),
           })
@@ -178,6 +184,12 @@ function createSelection(
       return fields
     },
   }
+}
+
+/** Whether the type of the value is decided by a function, which may use `info`. */
+function completionUsesInfo(type: GraphQLOutputType): boolean {
+  const named = getNamedType(type)
+  return isAbstractType(named) || (isObjectType(named) && named.isTypeOf != null)
 }
 
 /**

@@ -1,55 +1,64 @@
-/** A promise or a PendingResult. */
+import type { GraphQLOutputType, GraphQLResolveInfo } from "graphql"
+import { type Complete, checkSize, type Execution, nullForError, type Path, type SelectedField } from "./execution.ts"
+
+/** A promise, or another object with a method `then`. */
 export interface Thenable {
-  then(resolve: (value: unknown) => unknown, reject?: (error: unknown) => unknown): Thenable
+  then(resolve: (value: unknown) => unknown, reject?: (error: unknown) => unknown): unknown
 }
 
 export function isThenable(value: unknown): value is Thenable {
   return typeof value === "object" && value !== null && typeof (value as Thenable).then === "function"
 }
 
-/** The work that is left when a pending value arrives. */
-export interface Continuation {
-  /** Returns the completed value, or a promise of it. Throws if the value cannot be completed. */
-  complete(value: unknown): unknown
-  /** Returns the value that replaces a failed one. If it throws, the whole result fails at once. */
-  recover(error: unknown): unknown
+/** Whether a completed value still has pending values, or is a promise itself. */
+export function isPending(completed: unknown): completed is PendingResult | Promise<unknown> {
+  return completed instanceof PendingResult || completed instanceof Promise
 }
 
-interface Subscriber {
-  resolve(value: unknown): void
-  reject(error: unknown): void
+/** A field or an item of a list whose value is pending, and what is needed to record its error. */
+export interface Place {
+  /** Where it is in the object or list that contains it. */
+  readonly key: string | number
+  readonly execution: Execution
+  readonly field: SelectedField
+  readonly type: GraphQLOutputType
+  readonly path: Path
 }
 
 /**
- * An object or list of the response with values that are still pending: a thenable that allows one subscriber and calls it
- * synchronously. Native promises for each object on each level would take longer than the rest of the execution.
+ * An object or list of the response with values that are still pending. It counts them, and tells the object or list that contains
+ * it when none is left. Native promises for each object on each level would take longer than the rest of the execution.
  */
-export class PendingResult {
-  private readonly values: Record<string | number, unknown>
+export class PendingResult implements Thenable {
+  readonly values: Record<string | number, unknown>
   private pendingCount = 0
   private deferredError: unknown
-  private outcome: { value: unknown } | { error: unknown } | undefined
-  private subscriber: Subscriber | undefined
+  private state: "pending" | "complete" | "failed" = "pending"
+  private error: unknown
+  /** Undefined until it is known what contains it. */
+  private container: PendingResult | undefined
+  private place: Place | undefined
+  private subscriber: { resolve(value: unknown): void; reject(error: unknown): void } | undefined
 
   constructor(values: object) {
     this.values = values as Record<string | number, unknown>
   }
 
   /** Adds a value that has to be completed when it arrives. */
-  await(key: string | number, value: Thenable, continuation: Continuation): void {
-    completeWhenResolved(value, this.addSlot(key, continuation))
-  }
-
-  /** Adds a value that is completed already, but has pending values itself. */
-  awaitCompleted(key: string | number, value: Thenable | PendingResult, continuation: Continuation): void {
-    this.addSlot(key, continuation).subscribeTo(value)
-  }
-
-  private addSlot(key: string | number, continuation: Continuation): Slot {
+  await(value: Thenable, place: Place, info: GraphQLResolveInfo, complete: Complete): void {
     this.pendingCount += 1
     // Reserves the key's position in the response.
-    this.values[key] = undefined
-    return new Slot(this, key, continuation)
+    this.values[place.key] = undefined
+    const pending = new PendingValue(this, place, info, complete)
+    if (place.field.isLink) place.execution.links.await(value as Promise<unknown>, pending)
+    else whenSettled(value, pending)
+  }
+
+  /** Adds a value that is completed, but has pending values itself. */
+  awaitCompleted(completed: PendingResult | Promise<unknown>, place: Place): void {
+    this.pendingCount += 1
+    this.values[place.key] = undefined
+    this.settle(completed, place)
   }
 
   /** Rejects with this error once all pending values have settled. */
@@ -58,96 +67,133 @@ export class PendingResult {
     return this
   }
 
+  /** Allows one subscriber, which is called synchronously. */
   // biome-ignore lint/suspicious/noThenProperty: it is a thenable.
   then(resolve: (value: unknown) => void, reject: (error: unknown) => void): void {
-    this.subscribe({ resolve, reject })
+    this.subscriber = { resolve, reject }
+    if (this.state !== "pending") this.notify()
   }
 
-  subscribe(subscriber: Subscriber): void {
-    this.subscriber = subscriber
-    this.notify()
+  /** Stores a completed value in its place. */
+  settle(completed: unknown, place: Place): void {
+    if (completed instanceof PendingResult) {
+      // Its missing values are added to the same object later.
+      this.values[place.key] = completed.values
+      completed.container = this
+      completed.place = place
+      if (completed.state !== "pending") completed.notify()
+    } else if (completed instanceof Promise) whenSettled(completed, new CompletedLater(this, place))
+    else {
+      this.values[place.key] = completed
+      this.countDown()
+    }
   }
 
-  settle(key: string | number, value: unknown): void {
-    this.values[key] = value
+  /** Stores null in place of a value that has failed, or fails if its type does not allow null. */
+  fail(cause: unknown, { key, execution, field, type, path }: Place): void {
+    try {
+      this.values[key] = nullForError(execution, field, type, path, cause)
+    } catch (error) {
+      this.finish("failed", this.deferredError ?? error)
+      return
+    }
+    this.countDown()
+  }
+
+  private countDown(): void {
     this.pendingCount -= 1
     if (this.pendingCount > 0) return
-    this.finish(this.deferredError === undefined ? { value: this.values } : { error: this.deferredError })
+    if (this.deferredError === undefined) this.finish("complete", undefined)
+    else this.finish("failed", this.deferredError)
   }
 
-  reject(error: unknown): void {
-    this.finish({ error: this.deferredError ?? error })
-  }
-
-  private finish(outcome: { value: unknown } | { error: unknown }): void {
-    if (this.outcome !== undefined) return
-    this.outcome = outcome
+  private finish(state: "complete" | "failed", error: unknown): void {
+    if (this.state !== "pending") return
+    this.state = state
+    this.error = error
     this.notify()
   }
 
   private notify(): void {
-    if (this.subscriber === undefined || this.outcome === undefined) return
-    if ("value" in this.outcome) this.subscriber.resolve(this.outcome.value)
-    else this.subscriber.reject(this.outcome.error)
+    const { container, place, subscriber } = this
+    if (container !== undefined) {
+      if (this.state === "complete") container.countDown()
+      else container.fail(this.error, place as Place)
+    } else if (this.state === "complete") subscriber?.resolve(this.values)
+    else subscriber?.reject(this.error)
   }
+}
+
+/** What is called with the value or the error of a promise. */
+export interface Receiver {
+  onValue(value: unknown): void
+  onError(error: unknown): void
 }
 
 // Kept out of line: a function that contains a closure allocates its context on every call.
-function completeWhenResolved(value: Thenable, slot: Slot): void {
-  value.then(
-    (resolved) => slot.complete(resolved),
-    (error) => slot.reject(error),
-  )
+export function whenSettled(value: Thenable, receiver: Receiver): void {
+  try {
+    value.then(
+      (resolved) => receiver.onValue(resolved),
+      (error) => receiver.onError(error),
+    )
+  } catch (error) {
+    receiver.onError(error)
+  }
 }
 
-function subscribeToPromise(promise: Thenable, subscriber: Subscriber): void {
-  promise.then(
-    (value) => subscriber.resolve(value),
-    (error) => subscriber.reject(error),
-  )
+/** A value that is completed already when its promise resolves. */
+class CompletedLater implements Receiver {
+  private readonly container: PendingResult
+  private readonly place: Place
+
+  constructor(container: PendingResult, place: Place) {
+    this.container = container
+    this.place = place
+  }
+
+  onValue(value: unknown): void {
+    this.container.settle(value, this.place)
+  }
+
+  onError(error: unknown): void {
+    this.container.fail(error, this.place)
+  }
 }
 
-/** The position of one pending value in a PendingResult. */
-class Slot implements Subscriber {
-  private readonly result: PendingResult
-  private readonly key: string | number
-  private readonly continuation: Continuation
+/** A value that has to be completed when it arrives. */
+export class PendingValue implements Receiver {
+  /** The next value that waits for the same promise. */
+  next: PendingValue | undefined
+  private readonly container: PendingResult
+  private readonly place: Place
+  private readonly info: GraphQLResolveInfo
+  private readonly complete: Complete
 
-  constructor(result: PendingResult, key: string | number, continuation: Continuation) {
-    this.result = result
-    this.key = key
-    this.continuation = continuation
+  constructor(container: PendingResult, place: Place, info: GraphQLResolveInfo, complete: Complete) {
+    this.container = container
+    this.place = place
+    this.info = info
+    this.complete = complete
   }
 
-  complete(value: unknown): void {
-    let completed: unknown
+  onValue(value: unknown): void {
+    const { container, place } = this
+    const { execution, field, path } = place
+    let completed: unknown = null
     try {
-      completed = this.continuation.complete(value)
+      if (execution.stopped === undefined) {
+        completed = this.complete(execution, field, this.info, path, value)
+        checkSize(execution)
+      }
     } catch (error) {
-      this.reject(error)
+      container.fail(error, place)
       return
     }
-    if (isThenable(completed)) this.subscribeTo(completed)
-    else this.resolve(completed)
+    container.settle(completed, place)
   }
 
-  subscribeTo(value: Thenable | PendingResult): void {
-    if (value instanceof PendingResult) value.subscribe(this)
-    else subscribeToPromise(value, this)
-  }
-
-  resolve(value: unknown): void {
-    this.result.settle(this.key, value)
-  }
-
-  reject(cause: unknown): void {
-    let replacement: unknown
-    try {
-      replacement = this.continuation.recover(cause)
-    } catch (error) {
-      this.result.reject(error)
-      return
-    }
-    this.resolve(replacement)
+  onError(error: unknown): void {
+    this.container.fail(error, this.place)
   }
 }
