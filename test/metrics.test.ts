@@ -336,6 +336,17 @@ test("a taken METRICS_PORT ends the start with a message that names it, before a
   expect(output()).not.toContain("/graphql")
 })
 
+test("the metrics say whether a replica works alone because Redis is not available", async () => {
+  for (const [redisUrl, expected] of [
+    [undefined, 0],
+    ["redis://127.0.0.1:9", 1],
+  ] as const) {
+    const { gateway, total } = await startMeasured({ config: { redisUrl } })
+    await gateway.listen()
+    expect(await total("gateway_store_away")).toBe(expected)
+  }
+})
+
 test("a gateway loads the package of metrics only if METRICS_PORT is set", async () => {
   const print =
     "import Module from 'node:module'; process.on('exit', () => console.log('prom-client:', Object.keys(Module._cache).some((path) => path.includes('prom-client'))))"
