@@ -122,6 +122,8 @@ export interface GatewayOptions {
   sharedReads?: boolean
   /** For tests: for how long others wait for a replica that died in the middle of a capture, in milliseconds. */
   leaseMs?: number
+  /** For tests: the most that a request waits for Redis, in milliseconds. On a busy machine, 50 ms may be too short. */
+  storeWaitMs?: number
   /** For tests: the maximum number of calls to Code Ocean that are queued. */
   upstreamQueue?: number
 }
@@ -142,7 +144,7 @@ export function createGateway(config: Config, log: Log, options: GatewayOptions 
   const pool = openUpstream(config, limits, options, log)
 
   // What replicas share.
-  const store = openStore(config.redisUrl, config.codeoceanUrl, log)
+  const store = openStore(config.redisUrl, config.codeoceanUrl, log, options.storeWaitMs)
   const replicas = config.redisUrl === undefined ? undefined : store
 
   // What outlives a request: polled objects, and changes that are finished even if the client disconnects.

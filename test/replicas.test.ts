@@ -12,6 +12,8 @@ import { describeWithRedis, startRedis } from "./support/redis.ts"
 interface Replica {
   url: string
   kill(): Promise<void>
+  suspend(): void
+  resume(): void
   output(): string
 }
 
@@ -31,6 +33,8 @@ async function startReplica(env: Record<string, string>): Promise<Replica> {
   return {
     url,
     output: () => output,
+    suspend: () => void child.kill("SIGSTOP"),
+    resume: () => void child.kill("SIGCONT"),
     async kill() {
       child.kill("SIGKILL")
       await once(child, "exit")
@@ -144,12 +148,51 @@ describeWithRedis("two replicas with one Redis", () => {
     }
   }, 300_000)
 
-  /** Two gateways in this process. */
-  async function startTwo() {
+  /** Two processes, a client who captures through the first one, and the moment at which that call is stopped. */
+  async function stopCapture(call: string, stage: Stage) {
     const sandbox = await startSandbox()
     onTestFinished(() => sandbox.close())
     const redis = await startRedis()
-    const worlds = [1, 2].map(() => startGatewayOn(sandbox.url, { config: { redisUrl: redis.url } }))
+    const upstream = await startLaggingUpstream(sandbox.url, 0)
+    const env = { CODEOCEAN_URL: upstream.url, REDIS_URL: redis.url, UPSTREAM_TIMEOUT_MS: "1000" }
+    const [first, second] = await Promise.all([startReplica(env), startReplica(env)])
+    const { reached, goOn } = upstream.stopAt(call, stage)
+    const captured = capture(first.url, "Once")
+    await reached
+    return { redis, first, second, captured, goOn, created: () => sandbox.requestsTo("POST /data_assets").length }
+  }
+
+  test("capture a result once if one of them is suspended before it creates the data asset", async () => {
+    const { first, second, captured, goOn, created } = await stopCapture("POST /data_assets/search", "took effect")
+    first.suspend()
+    goOn()
+    const id = await capture(second.url, "Once")
+    expect(created()).toBe(1)
+    first.resume()
+    // Its search has taken too long in the meantime.
+    await captured.catch(() => undefined)
+    expect(await capture(first.url, "Once")).toBe(id)
+    expect(created()).toBe(1)
+  })
+
+  test("capture a result once if Redis loses everything while one of them creates the data asset", async () => {
+    const { redis, second, captured, goOn, created } = await stopCapture("POST /data_assets/search", "took effect")
+    await redis.kill()
+    await redis.start()
+    // The owner has renewed its lease.
+    await expect.poll(() => redis.dump()).toContain("lease:")
+    const late = capture(second.url, "Once")
+    goOn()
+    expect(await late).toBe(await captured)
+    expect(created()).toBe(1)
+  })
+
+  /** Two gateways in this process. */
+  async function startTwo(storeWaitMs = 10_000) {
+    const sandbox = await startSandbox()
+    onTestFinished(() => sandbox.close())
+    const redis = await startRedis()
+    const worlds = [1, 2].map(() => startGatewayOn(sandbox.url, { config: { redisUrl: redis.url }, storeWaitMs }))
     const [one, two] = worlds as [(typeof worlds)[0], (typeof worlds)[0]]
     const urls = await Promise.all([one.gateway.listen(), two.gateway.listen()])
     return { sandbox, redis, one, two, urls }
@@ -183,7 +226,7 @@ describeWithRedis("two replicas with one Redis", () => {
   })
 
   test("stay ready and answer while Redis is dead, hangs or starts again, and log an outage once", async () => {
-    const { redis, one, two, urls } = await startTwo()
+    const { redis, one, two, urls } = await startTwo(1_000)
     const isFine = async () => {
       for (const [at, world] of [one, two].entries()) {
         expect((await fetch(`${urls[at]}/ready`)).status).toBe(200)

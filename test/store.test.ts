@@ -6,11 +6,13 @@ import { type AddressInfo, createServer } from "node:net"
 import { setImmediate, setTimeout as sleep } from "node:timers/promises"
 import { describe, expect, onTestFinished, test } from "vitest"
 import { createLog } from "../src/log/log.ts"
+import { createTasks } from "../src/polling/tasks.ts"
+import type { Turn } from "../src/polling/turn.ts"
 import { acquireLease } from "../src/store/lease.ts"
 import { createMemoryStore } from "../src/store/memory.ts"
 import { createRedisStore } from "../src/store/redis.ts"
-import { createSharedStore, type SharedStoreOptions } from "../src/store/shared.ts"
-import { maxWaitMs, noNote, type Store, unfinished } from "../src/store/store.ts"
+import { createSharedStore, defaultWaitMs, type SharedStoreOptions } from "../src/store/shared.ts"
+import { noNote, type Store, unfinished } from "../src/store/store.ts"
 import { describeWithRedis, startHeldWay, startRedis } from "./support/redis.ts"
 import { stopTime } from "./support/time.ts"
 
@@ -29,7 +31,7 @@ function describeContract(start: () => Promise<Omit<Store, "isAway" | "ready">>)
     const store = await start()
     expect(await store.takeLease("a", "ada", 60_000)).toBe(noNote)
     expect(await store.takeLease("a", "grace", 60_000)).toBeUndefined()
-    expect(await store.renewLease("a", "grace", 60_000, false)).toBe(false)
+    expect(await store.renewLease("a", "grace", 60_000, false)).toBe("lost")
     await store.releaseLease("a", "grace", "stolen")
     expect(await store.takeLease("a", "grace", 60_000)).toBeUndefined()
     await store.releaseLease("a", "ada", "made by ada")
@@ -41,17 +43,28 @@ function describeContract(start: () => Promise<Omit<Store, "isAway" | "ready">>)
     const store = await start()
     await store.takeLease("a", "ada", 20)
     await expect.poll(() => store.takeLease("a", "grace", 60_000), { interval: 5 }).toBe(unfinished)
-    expect(await store.renewLease("a", "ada", 60_000, false)).toBe(false)
+    expect(await store.renewLease("a", "ada", 60_000, false)).toBe("lost")
     await store.releaseLease("a", "ada", "too late")
     await store.releaseLease("a", "grace", noNote)
     expect(await store.takeLease("a", "ada", 60_000)).toBe(noNote)
+  })
+
+  test("an owner whose lease was taken and released in the meantime learns that, and keeps the note of the other", async () => {
+    const store = await start()
+    await store.takeLease("a", "ada", 1)
+    await sleep(10)
+    await store.takeLease("a", "grace", 60_000)
+    await store.releaseLease("a", "grace", "made by grace")
+    expect(await store.renewLease("a", "ada", 60_000, true)).toBe("retaken")
+    await store.releaseLease("a", "ada", undefined)
+    expect(await store.takeLease("a", "joan", 60_000)).toBe("made by grace")
   })
 
   test("a lease that has expired can be renewed until another owner takes it", async () => {
     const store = await start()
     await store.takeLease("a", "ada", 1)
     await sleep(10)
-    expect(await store.renewLease("a", "ada", 60_000, false)).toBe(true)
+    expect(await store.renewLease("a", "ada", 60_000, false)).toBe("retaken")
     expect(await store.takeLease("a", "grace", 60_000)).toBeUndefined()
   })
 
@@ -210,7 +223,7 @@ describeWithRedis("a Redis server", () => {
     async function use(store: Store): Promise<void> {
       const name = randomUUID()
       expect(await store.takeLease(name, "ada", 60_000)).toBe(noNote)
-      expect(await store.renewLease(name, "ada", 60_000, false)).toBe(true)
+      expect(await store.renewLease(name, "ada", 60_000, false)).toBe("kept")
       await store.releaseLease(name, "ada", noNote)
       await store.announce("news", "one")
     }
@@ -228,7 +241,7 @@ describeWithRedis("a Redis server", () => {
       await redis.start()
       await expect.poll(() => store.isAway).toBe(false)
       // The owner renews what Redis has lost.
-      expect(await store.renewLease("a", "ada", 60_000, false)).toBe(true)
+      expect(await store.renewLease("a", "ada", 60_000, false)).toBe("retaken")
       expect(await store.takeLease("a", "grace", 60_000)).toBeUndefined()
       await expect.poll(messages).toEqual([away, back])
     })
@@ -240,10 +253,10 @@ describeWithRedis("a Redis server", () => {
       const time = stopTime()
       redis.hang()
       let isDone = false
-      const first = store.takeLease("a", "ada", 60_000, { leftMs: maxWaitMs }).finally(() => {
+      const first = store.takeLease("a", "ada", 60_000, { waitedMs: 0 }).finally(() => {
         isDone = true
       })
-      time.pass(maxWaitMs - 1)
+      time.pass(defaultWaitMs - 1)
       await untilIdle()
       expect(isDone).toBe(false)
       time.pass(1)
@@ -255,7 +268,7 @@ describeWithRedis("a Redis server", () => {
       redis.resume()
       await time.passUntil(() => !store.isAway)
       // Redis has executed the command that nobody waited for. Its owner is the same.
-      expect(await store.renewLease("a", "ada", 60_000, false)).toBe(true)
+      expect(await store.renewLease("a", "ada", 60_000, false)).toBe("kept")
       expect(await store.takeLease("a", "grace", 60_000)).toBeUndefined()
     })
 
@@ -284,7 +297,7 @@ describeWithRedis("a Redis server", () => {
       await redis.command("SET", "test:note:b", "known to Redis alone")
       await redis.command("SET", "test:note:d", "known to Redis alone")
       const time = stopTime()
-      const patience = { leftMs: maxWaitMs }
+      const patience = { waitedMs: 0 }
       const take = async (name: string, waitMs: number) => {
         way.hold()
         const taken = store.takeLease(name, "ada", 60_000, patience)
@@ -295,13 +308,13 @@ describeWithRedis("a Redis server", () => {
         return taken
       }
       expect(await take("a", 30)).toBe(noNote)
-      expect(patience.leftMs).toBe(20)
+      expect(patience.waitedMs).toBe(30)
       expect(await take("b", 20)).toBe(noNote)
-      expect(patience.leftMs).toBe(0)
+      expect(patience.waitedMs).toBe(50)
       expect(store.isAway).toBe(false)
       // A short wait is always possible.
       expect(await take("c", 4)).toBe(noNote)
-      expect(patience.leftMs).toBe(0)
+      expect(patience.waitedMs).toBe(50)
       expect(await store.takeLease("d", "grace", 60_000)).toBe("known to Redis alone")
     })
 
@@ -310,9 +323,9 @@ describeWithRedis("a Redis server", () => {
       const { store } = startShared(redis.url)
       await store.ready()
       await redis.command("SET", "test:note:a", "known to Redis alone")
-      const taken = store.takeLease("a", "ada", 60_000, { leftMs: maxWaitMs })
+      const taken = store.takeLease("a", "ada", 60_000, { waitedMs: 0 })
       await untilIdle()
-      const until = performance.now() + 4 * maxWaitMs
+      const until = performance.now() + 4 * defaultWaitMs
       while (performance.now() < until);
       expect(await taken).toBe("known to Redis alone")
       expect(store.isAway).toBe(false)
@@ -376,8 +389,8 @@ describeWithRedis("a Redis server", () => {
       const time = stopTime()
       for (let outage = 0; outage < 3; outage++) {
         redis.hang()
-        const used = store.takeLease(`${outage}`, "ada", 60_000, { leftMs: maxWaitMs })
-        time.pass(maxWaitMs)
+        const used = store.takeLease(`${outage}`, "ada", 60_000, { waitedMs: 0 })
+        time.pass(defaultWaitMs)
         await used
         expect(store.isAway).toBe(true)
         redis.resume()
@@ -399,7 +412,7 @@ describeWithRedis("a Redis server", () => {
       await redis.start()
       await time.passUntil(() => !store.isAway && !other.isAway)
       expect(await store.takeLease("a", "ada", 60_000)).toBeUndefined()
-      expect(await other.renewLease("a", "grace", 60_000, false)).toBe(true)
+      expect(await other.renewLease("a", "grace", 60_000, false)).toBe("retaken")
       time.pass(3_000)
       expect(await store.takeLease("a", "ada", 60_000)).toBeUndefined()
       await other.releaseLease("a", "grace", "made by grace")
@@ -418,6 +431,39 @@ describeWithRedis("a Redis server", () => {
       const next = await waiting
       expect(next?.note).toBe("made here")
       next?.release(noNote)
+    })
+
+    test("work whose process was suspended just before a change is begun again when it is its turn", async () => {
+      const redis = await startRedis()
+      const [{ store }, { store: other }] = [startShared(redis.url), startShared(redis.url)]
+      await Promise.all([store.ready(), other.ready()])
+      const time = stopTime()
+      const [tasks, otherTasks] = [createTasks(store), createTasks(other)]
+      const notes: (string | undefined)[] = []
+      let changes = 0
+      const make = (turn: Turn) => {
+        changes += 1
+        turn.leave("made")
+        return Promise.resolve("made")
+      }
+      const result = await tasks.run("ada", "key", "this", ({ alone }) =>
+        alone(async (turn) => {
+          notes.push(turn.note)
+          if (turn.note !== undefined) return turn.note
+          time.pass(3_000)
+          await redis.command(
+            "EVAL",
+            "for _, key in ipairs(redis.call('KEYS', 'test:lease:*')) do redis.call('DEL', key) end",
+            0,
+          )
+          await otherTasks.run("ada", "key", "this", (task) => task.alone(make))
+          await turn.confirm()
+          return make(turn)
+        }),
+      )
+      expect(result).toBe("made")
+      expect(notes).toEqual([undefined, "made"])
+      expect(changes).toBe(1)
     })
 
     test("a process that was suspended finds that its lease belongs to another", async () => {

@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders } from "node:http"
 import type { OperationDefinitionNode } from "graphql"
 import type { RequestCost, RequestInfo } from "../graph/context.ts"
 import { type LineLog, type Log, RequestLog } from "../log/log.ts"
-import { maxWaitMs, type Patience } from "../store/store.ts"
+import type { Patience } from "../store/store.ts"
 import type { Metrics, OperationOutcome } from "../telemetry/metrics.ts"
 import type { Telemetry } from "../telemetry/telemetry.ts"
 import type { RequestSpan } from "../telemetry/tracer.ts"
@@ -96,9 +96,9 @@ export class RequestState implements RequestInfo {
     return this.#key
   }
 
-  /** How long the request may still wait for the store. Created lazily: few requests use the store. */
+  /** How long the request has waited for the store. Created lazily: few requests use the store. */
   get patience(): Patience {
-    this.#patience ??= { leftMs: maxWaitMs }
+    this.#patience ??= { waitedMs: 0 }
     return this.#patience
   }
 

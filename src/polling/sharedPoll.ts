@@ -1,6 +1,6 @@
 import { hash } from "node:crypto"
 import { acquireLease, type Lease } from "../store/lease.ts"
-import { maxWaitMs, noNote, type Store } from "../store/store.ts"
+import { noNote, type Store } from "../store/store.ts"
 import { isObject } from "../upstream/decoders.ts"
 import { parseJson } from "../upstream/json.ts"
 import type { Snapshot } from "./source.ts"
@@ -38,7 +38,7 @@ export class SharedPoll<T> {
     if (this.#lease?.isHeld) return true
     this.#drop()
     // A client may be waiting for the first event.
-    const patience = { leftMs: maxWaitMs }
+    const patience = { waitedMs: 0 }
     const lease = await acquireLease(this.#store, this.#name, { ttlMs: pollLeaseMs, limitMs: 0, patience })
     if (this.#isStopped) {
       lease?.release(noNote)

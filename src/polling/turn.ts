@@ -59,17 +59,23 @@ export async function inTurn<T>(
       })
     } catch (error) {
       if (!(error instanceof LostTurn)) throw error
+      left = undefined
     } finally {
-      own.release(left ?? own.note)
-      common?.release(left === undefined ? common.note : left === unfinished ? unfinished : noNote)
+      own.release(left ?? noteBefore(own))
+      common?.release(left === undefined ? noteBefore(common) : left === unfinished ? unfinished : noNote)
     }
   }
+}
+
+/** The note that a lease had when it was taken. Undefined if another owner may have left a later one. */
+function noteBefore(lease: Lease): string | undefined {
+  return lease.isInterrupted ? undefined : lease.note
 }
 
 async function confirm(lease: Lease, patience: Patience | undefined): Promise<void> {
   // A lease without a note was marked as unfinished when it was taken.
   const isMarked = lease.note === noNote || lease.note === unfinished
-  if (isMarked && lease.isHeld) return
+  if (isMarked && lease.isHeld && !lease.isInterrupted) return
   if (!(await lease.renew(true, patience))) throw new LostTurn()
 }
 

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto"
 import { setTimeout as sleep } from "node:timers/promises"
-import { maxWaitMs, type Patience, type Store } from "./store.ts"
+import type { Patience, Store } from "./store.ts"
 
 /** How long a lease is valid without a renewal. A replica that dies delays others by this time. */
 export const leaseMs = 3_000
@@ -27,7 +27,7 @@ export async function acquireLease(
   let lease = await take(patience)
   for (let pauseMs = minPauseMs; lease === undefined && performance.now() < until; pauseMs *= 1.5) {
     // The command is sent during the pause, so this waits for the other owner and not for the store.
-    ;[lease] = await Promise.all([take({ leftMs: maxWaitMs }), sleep(Math.min(pauseMs, maxPauseMs))])
+    ;[lease] = await Promise.all([take({ waitedMs: 0 }), sleep(Math.min(pauseMs, maxPauseMs))])
   }
   return lease
 }
@@ -44,6 +44,7 @@ export class Lease {
   /** When it expires, unless it is renewed. */
   #heldUntil: number
   #isLost = false
+  #isInterrupted = false
 
   constructor(store: Store, name: string, owner: string, ttlMs: number, takenAt: number, note: string) {
     this.#store = store
@@ -60,20 +61,29 @@ export class Lease {
     return !this.#isLost && performance.now() < this.#heldUntil
   }
 
+  /** Whether another owner may have had it since it was taken. */
+  get isInterrupted(): boolean {
+    return this.#isLost || this.#isInterrupted
+  }
+
   /**
-   * Renews it. Resolves with whether it is still held.
+   * Renews it. Resolves with whether it is held, and has been all the time.
    * @param isUnfinished whether the note becomes `unfinished`
    */
   async renew(isUnfinished = false, patience?: Patience): Promise<boolean> {
     const startedAt = performance.now()
-    const isOurs = await this.#store.renewLease(this.#name, this.#owner, this.#ttlMs, isUnfinished, patience)
-    if (isOurs) this.#heldUntil = Math.max(this.#heldUntil, startedAt + this.#ttlMs)
-    else this.#isLost = true
-    return this.isHeld
+    const renewal = await this.#store.renewLease(this.#name, this.#owner, this.#ttlMs, isUnfinished, patience)
+    if (renewal === "lost") this.#isLost = true
+    else this.#heldUntil = Math.max(this.#heldUntil, startedAt + this.#ttlMs)
+    if (renewal === "retaken") this.#isInterrupted = true
+    return this.isHeld && !this.isInterrupted
   }
 
-  /** Releases it, and leaves this note for the next owner. Nothing needs to wait for it. */
-  release(note: string): void {
+  /**
+   * Releases it. Nothing needs to wait for it.
+   * @param note what the next owner gets. Undefined leaves the note as it is
+   */
+  release(note: string | undefined): void {
     clearInterval(this.#timer)
     void this.#store.releaseLease(this.#name, this.#owner, note)
   }

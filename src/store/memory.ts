@@ -1,5 +1,5 @@
 import { LRUCache } from "lru-cache"
-import { noNote, noteTtlMs, type Store, unfinished } from "./store.ts"
+import { type LeaseRenewal, noNote, noteTtlMs, type Store, unfinished } from "./store.ts"
 
 /** How many notes are kept. Work whose note is lost calls Code Ocean again. */
 const maxNotes = 1_000
@@ -18,18 +18,19 @@ export class MemoryLeases {
     return note
   }
 
-  renew(name: string, owner: string, ttlMs: number, isUnfinished: boolean): boolean {
-    if (this.#hasOther(name, owner)) return false
+  renew(name: string, owner: string, ttlMs: number, isUnfinished: boolean): LeaseRenewal {
+    if (this.#hasOther(name, owner)) return "lost"
+    const isKept = performance.now() < (this.#leases.get(name)?.until ?? 0)
     this.#leases.set(name, { owner, until: performance.now() + ttlMs })
-    if (isUnfinished) this.#notes.set(name, unfinished)
-    return true
+    if ((isUnfinished && isKept) || !this.#notes.has(name)) this.#notes.set(name, unfinished)
+    return isKept ? "kept" : "retaken"
   }
 
-  release(name: string, owner: string, note: string): void {
+  release(name: string, owner: string, note: string | undefined): void {
     if (this.#hasOther(name, owner)) return
     this.#leases.delete(name)
     if (note === noNote) this.#notes.delete(name)
-    else this.#notes.set(name, note)
+    else if (note !== undefined) this.#notes.set(name, note)
   }
 
   #hasOther(name: string, owner: string): boolean {

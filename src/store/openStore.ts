@@ -7,10 +7,11 @@ import type { Store } from "./store.ts"
 
 /**
  * Opens the store in Redis, or in memory without an address.
+ * @param maxWaitMs for tests
  * @param deployment the address of Code Ocean. Only gateways with the same one share a store
  */
-export function openStore(redisUrl: string | undefined, deployment: URL, log: Log): Store {
+export function openStore(redisUrl: string | undefined, deployment: URL, log: Log, maxWaitMs?: number): Store {
   if (redisUrl === undefined) return createMemoryStore()
   const name = hash("sha256", deployment.href, "base64url").slice(0, 8)
-  return createSharedStore({ url: redisUrl, prefix: `codeocean-gateway:1:${name}:`, log, settleMs: leaseMs })
+  return createSharedStore({ url: redisUrl, prefix: `codeocean-gateway:1:${name}:`, log, settleMs: leaseMs, maxWaitMs })
 }

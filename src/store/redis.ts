@@ -1,5 +1,5 @@
 import { Redis } from "ioredis"
-import { noteTtlMs, type Store, unfinished } from "./store.ts"
+import { type LeaseRenewal, noNote, noteTtlMs, type Store, unfinished } from "./store.ts"
 
 /** How long the latest text of a topic is kept for replicas that follow it later. */
 const textTtlMs = 5 * 60_000
@@ -51,19 +51,19 @@ const scripts = {
     numberOfKeys: 2,
     lua: `
       local holder = redis.call("GET", KEYS[1])
-      if holder and holder ~= ARGV[1] then return 0 end
+      if holder and holder ~= ARGV[1] then return "lost" end
       redis.call("SET", KEYS[1], ARGV[1], "PX", ARGV[2])
-      if ARGV[3] == "1" then redis.call("SET", KEYS[2], "${unfinished}", "PX", ${noteTtlMs})
+      if holder and ARGV[3] == "1" then redis.call("SET", KEYS[2], "${unfinished}", "PX", ${noteTtlMs})
       else redis.call("SET", KEYS[2], "${unfinished}", "NX", "PX", ${noteTtlMs}) end
-      return 1`,
+      return holder and "kept" or "retaken"`,
   },
   releaseLease: {
     numberOfKeys: 2,
     lua: `
       local holder = redis.call("GET", KEYS[1])
       if holder and holder ~= ARGV[1] then return 0 end
-      if ARGV[2] == "" then redis.call("DEL", KEYS[2])
-      else redis.call("SET", KEYS[2], ARGV[2], "PX", ${noteTtlMs}) end
+      if ARGV[2] == "${noNote}" then redis.call("DEL", KEYS[2])
+      elseif ARGV[2] then redis.call("SET", KEYS[2], ARGV[2], "PX", ${noteTtlMs}) end
       redis.call("DEL", KEYS[1])
       return 1`,
   },
@@ -95,8 +95,8 @@ const scripts = {
 
 type Commands = Redis & {
   takeLease(lease: string, noteKey: string, owner: string, ttlMs: number): Promise<string | null>
-  renewLease(lease: string, noteKey: string, owner: string, ttlMs: number, isUnfinished: 0 | 1): Promise<0 | 1>
-  releaseLease(lease: string, noteKey: string, owner: string, note: string): Promise<0 | 1>
+  renewLease(lease: string, noteKey: string, owner: string, ttlMs: number, isUnfinished: 0 | 1): Promise<LeaseRenewal>
+  releaseLease(lease: string, noteKey: string, owner: string, ...note: string[]): Promise<0 | 1>
   countRequests(keyCount: number, ...args: (string | number)[]): Promise<string[]>
   announceText(topic: string, text: string): Promise<1>
 }
@@ -164,10 +164,10 @@ export function createRedisStore({ url, prefix, onConnected, onDisconnected }: R
 
   return {
     takeLease: async (name, owner, ttlMs) => (await commands.takeLease(...leaseKeys(name), owner, ttlMs)) ?? undefined,
-    renewLease: async (name, owner, ttlMs, isUnfinished) =>
-      (await commands.renewLease(...leaseKeys(name), owner, ttlMs, isUnfinished ? 1 : 0)) === 1,
+    renewLease: (name, owner, ttlMs, isUnfinished) =>
+      commands.renewLease(...leaseKeys(name), owner, ttlMs, isUnfinished ? 1 : 0),
     async releaseLease(name, owner, note) {
-      await commands.releaseLease(...leaseKeys(name), owner, note)
+      await commands.releaseLease(...leaseKeys(name), owner, ...(note === undefined ? [] : [note]))
     },
     async countRequests(counts, msPerRequest) {
       const keys = counts.map(([name]) => `${prefix}rate:${name}`)

@@ -1,8 +1,10 @@
 import type { Log } from "../log/log.ts"
 import { createMemoryStore, MemoryLeases } from "./memory.ts"
 import type { RedisStore } from "./redis.ts"
-import { maxWaitMs, noNote, type Patience, type Store } from "./store.ts"
+import { noNote, type Patience, type Store } from "./store.ts"
 
+/** The most that a request waits for Redis, in milliseconds, in all. */
+export const defaultWaitMs = 50
 /** The most that work in the background waits for Redis, in milliseconds. */
 const maxBackgroundMs = 500
 /** A wait of this length is always possible and is not counted, in milliseconds: it shows that Redis is well. */
@@ -24,6 +26,8 @@ export interface SharedStoreOptions {
    * renew them within this time.
    */
   settleMs: number
+  /** For tests: the most that a request waits for Redis, in milliseconds. */
+  maxWaitMs?: number | undefined
   /** How long Redis must be available until the log says so. Outages that follow each other sooner are logged once. */
   stableMs?: number
 }
@@ -33,7 +37,7 @@ export interface SharedStoreOptions {
  * circuit breaker: then the memory of this process is used, until a probe finds that Redis answers in time and accepts writes.
  */
 export function createSharedStore(options: SharedStoreOptions): Store {
-  const { log, settleMs, stableMs = 10_000 } = options
+  const { log, settleMs, maxWaitMs = defaultWaitMs, stableMs = 10_000 } = options
   const host = URL.parse(options.url)?.host
   const leases = new MemoryLeases()
   const topics = createMemoryStore()
@@ -110,7 +114,7 @@ export function createSharedStore(options: SharedStoreOptions): Store {
   async function sendInBackground<T>(command: (redis: RedisStore) => Promise<T>): Promise<{ answer: T } | undefined> {
     if (redis === undefined || isAway) return undefined
     try {
-      return { answer: await within(maxBackgroundMs, command(redis)) }
+      return { answer: await within(Math.max(maxBackgroundMs, maxWaitMs), command(redis)) }
     } catch (error) {
       leave((error as Error).message)
       return undefined
@@ -125,7 +129,7 @@ export function createSharedStore(options: SharedStoreOptions): Store {
     if (patience === undefined) return sendInBackground(command)
     if (redis === undefined || isAway) return undefined
     const startedAt = performance.now()
-    const limitMs = Math.max(uncountedMs, Math.min(maxWaitMs, patience.leftMs))
+    const limitMs = Math.max(uncountedMs, maxWaitMs - patience.waitedMs)
     try {
       return { answer: await within(limitMs, command(redis)) }
     } catch (error) {
@@ -134,7 +138,7 @@ export function createSharedStore(options: SharedStoreOptions): Store {
       return undefined
     } finally {
       const waitedMs = performance.now() - startedAt
-      if (waitedMs > uncountedMs) patience.leftMs -= waitedMs
+      if (waitedMs > uncountedMs) patience.waitedMs += waitedMs
     }
   }
 

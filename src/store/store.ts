@@ -8,16 +8,25 @@ export interface Store {
   /**
    * Takes the lease, and returns its note. Undefined if another owner has the lease. If there is no note, it is `unfinished` from
    * now on.
-   * @param patience how long a request that waits for the answer may still wait. Undefined for work in the background
+   * @param patience of the request that waits for the answer. Undefined for work in the background
    */
   takeLease(name: string, owner: string, ttlMs: number, patience?: Patience): Promise<string | undefined>
   /**
-   * Renews the lease, also if it has expired and no other owner took it. Returns false if another owner has it.
-   * @param isUnfinished whether the note becomes `unfinished`
+   * Renews the lease, also if it has expired and no other owner has it.
+   * @param isUnfinished whether the note of a lease that has not expired becomes `unfinished`
    */
-  renewLease(name: string, owner: string, ttlMs: number, isUnfinished: boolean, patience?: Patience): Promise<boolean>
-  /** Releases the lease, and leaves this note. Does nothing if another owner has the lease. */
-  releaseLease(name: string, owner: string, note: string): Promise<void>
+  renewLease(
+    name: string,
+    owner: string,
+    ttlMs: number,
+    isUnfinished: boolean,
+    patience?: Patience,
+  ): Promise<LeaseRenewal>
+  /**
+   * Releases the lease. Does nothing if another owner has it.
+   * @param note what the next owner gets. Undefined leaves the note as it is
+   */
+  releaseLease(name: string, owner: string, note: string | undefined): Promise<void>
   /**
    * Counts requests in rate limits that all replicas share. Returns how far the theoretical arrival time of each (GCRA) is ahead of
    * the present, in milliseconds. Undefined if only this process knows of its requests.
@@ -45,16 +54,19 @@ export interface Store {
   close(): Promise<void>
 }
 
+/**
+ * `kept`: the owner has had the lease all the time. `retaken`: it had expired or was lost, and another owner may have had it in the
+ * meantime. `lost`: another owner has it.
+ */
+export type LeaseRenewal = "kept" | "retaken" | "lost"
+
 /** In place of a note. */
 export const noNote = ""
 export const unfinished = "?"
 
-/** The most that a request waits for a store that is not in this process, in milliseconds, in all. */
-export const maxWaitMs = 50
-
-/** How long one request may still wait for the store, in milliseconds. Each wait that is not very short reduces it. */
+/** How long one request has waited for the store, in milliseconds, without very short waits. The store limits it, and adds to it. */
 export interface Patience {
-  leftMs: number
+  waitedMs: number
 }
 
 /** How long a note is kept. */

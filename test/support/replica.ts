@@ -6,6 +6,9 @@ import { createGateway } from "../../src/server.ts"
 // environment. The log is written to standard output.
 
 const log = createLog("info", { write: (line) => void process.stdout.write(line) })
-const gateway = createGateway(readConfig(process.env), log, { leaseMs: Number(process.env.LEASE_MS) })
+const gateway = createGateway(readConfig(process.env), log, {
+  leaseMs: Number(process.env.LEASE_MS),
+  storeWaitMs: 10_000,
+})
 process.once("disconnect", () => process.exit(0))
 process.send?.({ url: await gateway.listen() })
