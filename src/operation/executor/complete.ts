@@ -17,7 +17,15 @@ import {
 import { inspect } from "graphql/jsutils/inspect.js"
 import { minBytesPerValue, roughSize } from "../responseSize.ts"
 import { executeFields } from "./execute.ts"
-import { type Complete, checkSize, type Execution, nullForError, type Path, type SelectedField } from "./execution.ts"
+import {
+  type Complete,
+  checkSize,
+  type Data,
+  type Execution,
+  nullForError,
+  type Path,
+  type SelectedField,
+} from "./execution.ts"
 import { isPending, isThenable, PendingResult } from "./pendingResult.ts"
 
 const completers = new WeakMap<GraphQLOutputType, Complete>()
@@ -118,7 +126,7 @@ function completeObject(type: GraphQLObjectType): Complete {
     return (execution, field, _info, path, value) => {
       const fields = field.selection.fieldsOf(type)
       return field.isLink
-        ? execution.links.execute(execution, fields, value as object, path)
+        ? executeLinked(execution, fields, value as object, path)
         : executeFields(execution, fields, value, path)
     }
   }
@@ -133,6 +141,26 @@ function completeObject(type: GraphQLObjectType): Complete {
     const is = isTypeOf(value, execution.context, info)
     return isThenable(is) ? Promise.resolve(is).then(completed) : completed(is)
   }
+}
+
+/** The fields of an object that is linked. A result without pending values and errors is used again for the same fields. */
+function executeLinked(
+  execution: Execution,
+  fields: readonly SelectedField[],
+  object: object,
+  path: Path,
+): Data | PendingResult {
+  const { size, errors } = execution
+  const results = execution.links.resultsFor(fields)
+  const index = results.indexOf(object)
+  if (index >= 0) {
+    execution.size += results.sizes[index] as number
+    return results.data[index] as Data
+  }
+  const failures = errors.count
+  const data = executeFields(execution, fields, object, path)
+  if (!isPending(data) && errors.count === failures) results.add(object, data, execution.size - size)
+  return data
 }
 
 function completeAbstract(type: GraphQLAbstractType): Complete {

@@ -19,7 +19,7 @@ import {
   type SelectedField,
   type Variables,
 } from "./execution.ts"
-import { Links } from "./links.ts"
+import { ResponseLinks } from "./links.ts"
 import { isPending, isThenable, PendingResult } from "./pendingResult.ts"
 
 /** An operation and the values of its variables. */
@@ -51,7 +51,7 @@ export function execute(
     variables,
     errors: new FieldErrors(),
     args: undefined,
-    links: new Links(),
+    links: new ResponseLinks(),
     cancellation,
     size: 0,
     maxBytes,

@@ -13,7 +13,6 @@ import {
   type OperationDefinitionNode,
 } from "graphql"
 import { bytesPerError, type MutationProgress, maxErrors, tooCostly, tooLarge } from "../responseSize.ts"
-import type { Links } from "./links.ts"
 
 export type Data = Record<string, unknown>
 export type Path = GraphQLResolveInfo["path"]
@@ -67,6 +66,34 @@ export type Complete = (
   path: Path,
   value: unknown,
 ) => unknown
+
+/** A value that waits for the promise of a linked object. */
+export interface WaitingLink {
+  /** The next value that waits for the same promise. */
+  next: WaitingLink | undefined
+  onValue(value: unknown): void
+  onError(error: unknown): void
+}
+
+/**
+ * The objects that the links of a response lead to. Many links of a large response lead to the same object: they wait for its
+ * promise together, and its fields are executed once.
+ */
+export interface Links {
+  /** Calls the link when the promise has settled, in the order of the calls. */
+  await(promise: Promise<unknown>, link: WaitingLink): void
+  resultsFor(fields: readonly SelectedField[]): LinkedResults
+}
+
+/** The last results for the same fields, without those that have pending values or errors. */
+export interface LinkedResults {
+  readonly data: readonly Data[]
+  /** What each adds to the size of the response. */
+  readonly sizes: readonly number[]
+  /** Where the result of an object is. -1 if there is none. */
+  indexOf(object: object): number
+  add(object: object, data: Data, size: number): void
+}
 
 /** The request that an execution belongs to. */
 export interface Cancellation {

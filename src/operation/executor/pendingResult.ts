@@ -1,5 +1,13 @@
 import type { GraphQLOutputType, GraphQLResolveInfo } from "graphql"
-import { type Complete, checkSize, type Execution, nullForError, type Path, type SelectedField } from "./execution.ts"
+import {
+  type Complete,
+  checkSize,
+  type Execution,
+  nullForError,
+  type Path,
+  type SelectedField,
+  type WaitingLink,
+} from "./execution.ts"
 
 /** A promise, or another object with a method `then`. */
 export interface Thenable {
@@ -162,9 +170,8 @@ class CompletedLater implements Receiver {
 }
 
 /** A value that has to be completed when it arrives. */
-export class PendingValue implements Receiver {
-  /** The next value that waits for the same promise. */
-  next: PendingValue | undefined
+class PendingValue implements WaitingLink {
+  next: WaitingLink | undefined
   private readonly container: PendingResult
   private readonly place: Place
   private readonly info: GraphQLResolveInfo
