@@ -1,5 +1,6 @@
 import { type ChildProcess, fork } from "node:child_process"
 import { once } from "node:events"
+import { fileURLToPath } from "node:url"
 import { expect, onTestFinished, test } from "vitest"
 import { seed, tokens } from "../sandbox/seed.ts"
 import { startSandbox } from "../sandbox/server.ts"
@@ -17,10 +18,13 @@ interface Replica {
   output(): string
 }
 
+/** The compiled code that `npm start` keeps. Without it each start takes twice the CPU time. */
+const compiled = fileURLToPath(new URL("../node_modules/.cache/compiled", import.meta.url))
+
 /** A gateway in a process of its own. */
 async function startReplica(env: Record<string, string>): Promise<Replica> {
   const child: ChildProcess = fork(new URL("support/replica.ts", import.meta.url), {
-    env: { PATH: process.env.PATH, PORT: "0", LEASE_MS: "500", ...env },
+    env: { PATH: process.env.PATH, PORT: "0", LEASE_MS: "500", NODE_COMPILE_CACHE: compiled, ...env },
     silent: true,
   })
   onTestFinished(() => void child.kill("SIGKILL"))
