@@ -146,7 +146,7 @@ export async function expectationsOf(url: string, token: string, run: string): P
 }
 
 /** What upstream's faults may do to a field. */
-const faults = new Set([
+export const faults: ReadonlySet<string> = new Set([
   "UPSTREAM_UNAVAILABLE",
   "UPSTREAM_TIMEOUT",
   "UPSTREAM_INVALID_RESPONSE",
@@ -154,9 +154,9 @@ const faults = new Set([
   "OVERLOADED",
 ])
 
-interface Result {
+export interface Result {
   data?: unknown
-  errors?: { message: string; path?: (string | number)[]; extensions: { code: string } }[]
+  errors?: { message: string; path?: (string | number)[]; extensions: { code: string; outcomeUnknown?: boolean } }[]
 }
 
 /**

@@ -20,7 +20,10 @@ export interface Look {
 export type Question = "look" | "stop"
 export type Reply = { url: string } | { look: Look } | { stopped: boolean }
 
-// A gateway in its own process, so that its memory can be measured; started by fork with --expose-gc.
+// A gateway in its own process, so that its memory can be measured; started by fork with --expose-gc. With the argument `print`,
+// it also writes its log to standard output.
+
+const prints = process.argv[2] === "print"
 
 let unhandledRejections = 0
 const warnings: string[] = []
@@ -35,6 +38,7 @@ process.on("warning", ({ name, message }) => warnings.push(`${name}: ${message}`
 
 const log = createLog("debug", {
   write(line) {
+    if (prints) process.stdout.write(line)
     logLines += 1
     if (Object.values(tokens).some((token) => line.includes(token) || line.includes(btoa(`${token}:`)))) {
       linesWithToken += 1

@@ -1,10 +1,9 @@
-import { fork } from "node:child_process"
-import { once } from "node:events"
 import { Pool } from "undici"
 import { seed, tokens } from "../../sandbox/seed.ts"
 import { startSandbox } from "../../sandbox/server.ts"
 import { type Expectation, expectationsOf, wrongIn } from "./expected.ts"
-import type { Look, Question, Reply } from "./gateway.ts"
+import type { Look } from "./gateway.ts"
+import { startGateway } from "./gatewayProcess.ts"
 
 export interface SoakReport {
   seconds: number
@@ -48,7 +47,12 @@ export async function soak(seconds: number): Promise<SoakReport> {
   async function callerOf(token: string, run: string) {
     return { token, expectations: await expectationsOf(sandbox.url, token, run) }
   }
-  const gateway = await startGateway(sandbox.url)
+  const gateway = await startGateway({
+    CODEOCEAN_URL: sandbox.url,
+    REQUEST_DEADLINE_MS: String(deadlineMs),
+    // There are only two callers, so the limits of one caller are off.
+    CALLER_REQUESTS_PER_SECOND: "1000000",
+  })
   const pool = new Pool(gateway.url, { connections })
 
   const wrong: string[] = []
@@ -155,35 +159,6 @@ function problemsOf(report: Omit<SoakReport, "problems">, finished: boolean): st
       `left open: ${JSON.stringify(last.stats)}`,
     !finished && "the gateway did not finish when it was told to stop",
   ].filter((problem) => problem !== false)
-}
-
-async function startGateway(upstreamUrl: string) {
-  const child = fork(new URL("gateway.ts", import.meta.url), {
-    execArgv: ["--expose-gc"],
-    env: {
-      PATH: process.env.PATH,
-      CODEOCEAN_URL: upstreamUrl,
-      PORT: "0",
-      REQUEST_DEADLINE_MS: String(deadlineMs),
-      // There are only two callers, so the limits of one caller are off.
-      CALLER_REQUESTS_PER_SECOND: "1000000",
-    },
-  })
-  const ended = once(child, "exit").then(() => Promise.reject(new Error("the gateway's process has ended")))
-  // It exits at the end.
-  ended.catch(() => undefined)
-  const heard = async () => (await Promise.race([once(child, "message"), ended]))[0] as Reply
-  const ask = (question: Question) => {
-    const reply = heard()
-    child.send(question)
-    return reply
-  }
-  const { url } = (await heard()) as { url: string }
-  return {
-    url,
-    look: async () => ((await ask("look")) as { look: Look }).look,
-    stop: async () => ((await ask("stop")) as { stopped: boolean }).stopped,
-  }
 }
 
 function median(numbers: number[]): number {
