@@ -265,7 +265,7 @@ async function startFuzzing() {
     return sound.has(call) ? { body: sound.get(call) } : { status: 404, body: { message: "none" } }
   })
   sound = await soundAnswers(`${upstream.url}/api/v1/file`)
-  const world = startGatewayOn(upstream.url, { clock: hastyTime() })
+  const world = startGatewayOn(upstream.url, { clock: hastyTime(), leaseMs: 3_600_000 })
   return {
     ...world,
     sound,
@@ -398,7 +398,7 @@ describe("odd values at every key of every response", () => {
   test.each(Object.entries(subscriptions))(
     "odd values at every key of every response end a subscription with an error or not at all: %s",
     async (_name, query) => {
-      // A capture whose creation has an unknown outcome searches for as long as a call can take.
+      // A capture whose creation has an unknown outcome searches for as long as a call can take. Its lease must not expire then.
       const time = stopTime()
       const world = await startFuzzing()
       const url = await world.gateway.listen()
