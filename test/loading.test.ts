@@ -1,6 +1,7 @@
 import type { ServerResponse } from "node:http"
 import { describe, expect, test } from "vitest"
 import { seed, tokens } from "../sandbox/seed.ts"
+import { changeRunnable } from "../src/graph/capsule/loader.ts"
 import { RecentChanges } from "../src/graph/recentChanges.ts"
 import { examples } from "../src/http/graphiql/examples.ts"
 import { createMemoryStore } from "../src/store/memory.ts"
@@ -473,4 +474,18 @@ test("two requests never share what they loaded", async () => {
 test("the examples in GraphiQL are answered without an error", async () => {
   const { ask } = await startGateway()
   for (const { query, variables } of examples) expect((await ask(query, variables)).errors, query).toBeUndefined()
+})
+
+test("the response to a change waits until the other replicas know of the change", async () => {
+  const announced = Promise.withResolvers<void>()
+  const recentChanges = { add: () => announced.promise }
+  let isDone = false
+  const change = changeRunnable({ state: {}, recentChanges } as never, "id", async () => "changed").then((result) => {
+    isDone = true
+    return result
+  })
+  await new Promise(setImmediate)
+  expect(isDone).toBe(false)
+  announced.resolve()
+  expect(await change).toBe("changed")
 })

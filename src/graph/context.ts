@@ -3,6 +3,7 @@ import type { TwoGenerationCache } from "../collections/twoGenerationCache.ts"
 import type { LineLog } from "../log/log.ts"
 import type { Snapshot, Update } from "../polling/source.ts"
 import type { Task } from "../polling/tasks.ts"
+import type { Patience } from "../store/store.ts"
 import type { Metrics } from "../telemetry/metrics.ts"
 import type { CallCounts, Caller } from "../upstream/call.ts"
 import type { Upstream } from "../upstream/client.ts"
@@ -68,6 +69,8 @@ export interface RequestInfo extends Caller {
   /** For lines about this request, beside the one that each request gets. */
   readonly log: LineLog
   readonly cost: RequestCost
+  /** How long the request has waited for the store. */
+  readonly patience?: Patience
   /** Undefined while metrics are off. */
   readonly metrics?: Metrics | undefined
 }

@@ -1,6 +1,6 @@
 import { hash } from "node:crypto"
 import { LRUCache } from "lru-cache"
-import type { Store } from "../store/store.ts"
+import type { Patience, Store } from "../store/store.ts"
 import type { Caller } from "../upstream/call.ts"
 
 const retentionMs = 60_000
@@ -29,13 +29,13 @@ export class RecentChanges {
   }
 
   /**
-   * To be called before a change is sent and after it. The first announcement reaches the other replicas while Code Ocean makes the
-   * change, so that nobody has to wait for it.
+   * To be called before a change is sent and after it. Resolves when the other replicas have been told, which usually takes less time
+   * than the change, or when the request may not wait longer for the store.
    */
-  add(caller: Caller, id: string): void {
+  add(caller: Caller & { readonly patience?: Patience }, id: string): Promise<void> {
     const change = changeOf(caller, id)
     this.#changes.set(change, true)
-    void this.#store.announce(topic, change)
+    return this.#store.announce(topic, change, caller.patience)
   }
 
   has(caller: Caller, id: string): boolean {

@@ -166,8 +166,8 @@ export function createSharedStore(options: SharedStoreOptions): Store {
     },
     countRequests: async (counts, msPerRequest) =>
       (await sendInBackground((redis) => redis.countRequests(counts, msPerRequest)))?.answer,
-    async announce(topic, text) {
-      const sent = await sendInBackground((redis) => redis.announce(topic, text))
+    async announce(topic, text, patience) {
+      const sent = await send(patience, (redis) => redis.announce(topic, text))
       if (sent === undefined) await topics.announce(topic, text)
     },
     listen(topic, listener) {

@@ -35,8 +35,8 @@ export interface Store {
     counts: readonly (readonly [name: string, requests: number])[],
     msPerRequest: number,
   ): Promise<number[] | undefined>
-  /** Calls the topic's listener in each replica, this one included. */
-  announce(topic: string, text: string): Promise<void>
+  /** Calls the topic's listener in each replica, this one included. Resolves when Redis has sent it to them, or may not be waited for. */
+  announce(topic: string, text: string, patience?: Patience): Promise<void>
   /** Sets the listener of a topic. May be called more than once for one announcement. */
   listen(topic: string, listener: (text: string) => void): void
   /** Sends a text to the followers of a topic in other replicas, and keeps the latest one for those who follow it later. */

@@ -79,11 +79,13 @@ export function attachedPage(
  * caller's requests read it directly for a minute, not by a search.
  */
 export async function changeRunnable<T>(context: Context, id: string, write: () => Promise<T>): Promise<T> {
-  context.recentChanges.add(context.state, id)
+  const announced = context.recentChanges.add(context.state, id)
   try {
     return await write()
   } finally {
-    context.recentChanges.add(context.state, id)
+    // Before the client can ask another replica.
+    await announced
+    void context.recentChanges.add(context.state, id)
     capsuleById(context).clear(id)
     pipelineById(context).clear(id)
     clearAppPanels(context)
