@@ -415,3 +415,24 @@ test("a field that fails has an error at every link to its object", async () => 
   const args = { schema: linkedSchema(() => promised, name), document: parse("{ items { target { name } } }") }
   expect(JSON.stringify(await compiled(args))).toBe(JSON.stringify(await execute(args)))
 })
+
+test("an operation with more links than the executor keeps still has the right result", async () => {
+  const link = () => promised
+  const aliases = Array.from({ length: 200 }, (_, index) => `a${index}: target { name }`).join(" ")
+  const args = {
+    schema: linkedSchema(link, () => "n"),
+    document: parse(`{ items { ${aliases} } again: items { ${aliases} } }`),
+  }
+  expect(JSON.stringify(await compiled(args))).toBe(JSON.stringify(await execute(args)))
+})
+
+test("a value whose method `then` throws is null with an error", async () => {
+  const one = () => ({
+    // biome-ignore lint/suspicious/noThenProperty: it is what is tested.
+    then() {
+      throw new Error("no promise")
+    },
+  })
+  const args = ask("{ one two }", { rootValue: { one, two: () => Promise.resolve(2) } })
+  expect(JSON.stringify(await compiled(args))).toBe(JSON.stringify(await execute(args)))
+})

@@ -1,7 +1,7 @@
 import type { Data, LinkedResults, Links, SelectedField, WaitingLink } from "./execution.ts"
 import { type Receiver, whenSettled } from "./pendingResult.ts"
 
-/** How many promises and how many results for one field are kept at the same time. They are found by comparing. */
+/** How many promises, selections, and results for one selection are kept at the same time. They are found by comparing. */
 const maxKept = 64
 
 /** Arrays and not Maps, for the reason given in collections/linkedList.ts. */
@@ -9,6 +9,7 @@ export class ResponseLinks implements Links {
   private readonly waiting: WaitingLinks[] = []
   private nextWaiting = 0
   private readonly results: KeptResults[] = []
+  private nextResults = 0
 
   await(promise: Promise<unknown>, link: WaitingLink): void {
     for (const waiting of this.waiting) {
@@ -25,7 +26,8 @@ export class ResponseLinks implements Links {
   resultsFor(fields: readonly SelectedField[]): LinkedResults {
     for (const results of this.results) if (results.fields === fields) return results
     const results = new KeptResults(fields)
-    this.results.push(results)
+    this.results[this.nextResults] = results
+    this.nextResults = (this.nextResults + 1) % maxKept
     return results
   }
 }
