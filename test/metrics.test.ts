@@ -347,26 +347,6 @@ test("the metrics say whether a replica works alone because Redis is not availab
   }
 })
 
-test("a gateway loads the package of metrics only if METRICS_PORT is set", async () => {
-  const print =
-    "import Module from 'node:module'; process.on('exit', () => console.log('prom-client:', Object.keys(Module._cache).some((path) => path.includes('prom-client'))))"
-  for (const [METRICS_PORT, isLoaded] of [
-    ["", "false"],
-    ["0", "true"],
-  ] as const) {
-    const env = { CODEOCEAN_URL: "http://127.0.0.1:9", PORT: "0", METRICS_PORT }
-    const { child, said, exited } = run(
-      process.execPath,
-      ["--import", `data:text/javascript,${encodeURIComponent(print)}`, "src/main.ts"],
-      env,
-    )
-    await said(/"msg":"listening"/)
-    child.kill("SIGTERM")
-    expect(await said(/prom-client: (\w+)/)).toBe(isLoaded)
-    expect(await exited).toBe(0)
-  }
-})
-
 test("docs/operations.md lists every metric of the gateway's own, and no other", async () => {
   const { render } = await startMeasured()
   const documented = readFileSync(new URL("../docs/operations.md", import.meta.url), "utf8")

@@ -7,7 +7,6 @@ import { startSandbox } from "../sandbox/server.ts"
 import { callsOf, type Result, startGatewayOn } from "./support/gateway.ts"
 import { type Stage, startLaggingUpstream } from "./support/laggingUpstream.ts"
 import { follow } from "./support/live.ts"
-import { run } from "./support/process.ts"
 import { describeWithRedis, startRedis } from "./support/redis.ts"
 
 interface Replica {
@@ -78,26 +77,6 @@ async function capture(url: string, name: string): Promise<string> {
   expect(errors).toBeUndefined()
   return data.captureResult.dataAsset.id
 }
-
-test("a gateway loads the package of Redis only if REDIS_URL is set, and starts without a Redis", async () => {
-  const print =
-    "import Module from 'node:module'; process.on('exit', () => console.log('ioredis:', Object.keys(Module._cache).some((path) => path.includes('ioredis'))))"
-  for (const [REDIS_URL, isLoaded] of [
-    ["", "false"],
-    ["redis://127.0.0.1:9", "true"],
-  ] as const) {
-    const env = { CODEOCEAN_URL: "http://127.0.0.1:9", PORT: "0", REDIS_URL }
-    const { child, said, exited } = run(
-      process.execPath,
-      ["--import", `data:text/javascript,${encodeURIComponent(print)}`, "src/main.ts"],
-      env,
-    )
-    await said(/"msg":"listening"/)
-    child.kill("SIGTERM")
-    expect(await said(/ioredis: (\w+)/)).toBe(isLoaded)
-    expect(await exited).toBe(0)
-  }
-})
 
 describeWithRedis("two replicas with one Redis", () => {
   const moments: [call: string, stage: Stage | "sent by the client" | "answered to the client"][] = [

@@ -8,7 +8,6 @@ import { type CollectedSpan, startCollector, startTracedGatewayOn } from "./supp
 import { startFaultyUpstream, unusedAddress } from "./support/faultyUpstream.ts"
 import type { Result } from "./support/gateway.ts"
 import { follow } from "./support/live.ts"
-import { run } from "./support/process.ts"
 
 const digest = (text: string, length: number) => createHash("sha256").update(text).digest("hex").slice(0, length)
 
@@ -365,24 +364,4 @@ describe("a collector that does not work", () => {
     await vi.waitFor(() => expect(tracerLines).toHaveLength(1))
     expect(tracerLines[0]).toMatchObject({ level: "warn", msg: "spans can't be sent and are dropped" })
   })
-})
-
-test("a gateway loads the packages of traces only if the collector's address is set", async () => {
-  const print =
-    "import { registerHooks } from 'node:module'; let isLoaded = false; registerHooks({ load(url, context, next) { isLoaded ||= url.includes('@opentelemetry/'); return next(url, context) } }); process.on('exit', () => console.log('opentelemetry:', isLoaded))"
-  for (const [endpoint, isLoaded] of [
-    ["", "false"],
-    ["http://127.0.0.1:9", "true"],
-  ] as const) {
-    const env = { CODEOCEAN_URL: "http://127.0.0.1:9", PORT: "0", OTEL_EXPORTER_OTLP_ENDPOINT: endpoint }
-    const { child, said, exited } = run(
-      process.execPath,
-      ["--import", `data:text/javascript,${encodeURIComponent(print)}`, "src/main.ts"],
-      env,
-    )
-    await said(/"msg":"listening"/)
-    child.kill("SIGTERM")
-    expect(await said(/opentelemetry: (\w+)/)).toBe(isLoaded)
-    expect(await exited).toBe(0)
-  }
 })
