@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process"
 import { randomUUID } from "node:crypto"
 import { once } from "node:events"
 import { readFileSync } from "node:fs"
@@ -101,14 +102,14 @@ function describeContract(start: () => Promise<Omit<Store, "isAway" | "ready">>)
 describe("the memory of a process", () => describeContract(async () => createMemoryStore()))
 
 describeWithRedis("a Redis server", () => {
-  async function startOnRedis() {
-    const { url } = await startRedis()
-    const store = createRedisStore({ url, prefix: "test:", onConnected() {}, onDisconnected() {} })
+  async function connect(url: string) {
+    const { promise: isConnected, resolve: onConnected } = Promise.withResolvers<void>()
+    const store = createRedisStore({ url, prefix: "test:", onConnected, onDisconnected() {} })
     onTestFinished(() => store.close())
-    await expect.poll(() => store.probe().then(() => "connected", String)).toBe("connected")
+    await isConnected
     return store
   }
-  describeContract(startOnRedis)
+  describeContract(async () => connect((await startRedis()).url))
 
   describe("behind the circuit breaker", () =>
     describeContract(async () => {
@@ -266,7 +267,7 @@ describeWithRedis("a Redis server", () => {
       for (let at = 0; at < 20; at++) await use(store)
       expect(messages()).toEqual([away])
       redis.resume()
-      await time.passUntil(() => !store.isAway)
+      await time.passUntilOther(() => !store.isAway)
       // Redis has executed the command that nobody waited for. Its owner is the same.
       expect(await store.renewLease("a", "ada", 60_000, false)).toBe("kept")
       expect(await store.takeLease("a", "grace", 60_000)).toBeUndefined()
@@ -323,9 +324,13 @@ describeWithRedis("a Redis server", () => {
       const { store } = startShared(redis.url)
       await store.ready()
       await redis.command("SET", "test:note:a", "known to Redis alone")
+      // Redis knows the script from here on, so that one answer is enough.
+      await store.takeLease("b", "ada", 60_000)
       const taken = store.takeLease("a", "ada", 60_000, { waitedMs: 0 })
-      await untilIdle()
       const until = performance.now() + 4 * defaultWaitMs
+      await untilIdle()
+      // Redis answers in the order of the questions.
+      expect(spawnSync("redis-cli", ["-p", `${redis.port}`, "GET", "test:lease:a"]).stdout.toString()).toBe("ada\n")
       while (performance.now() < until);
       expect(await taken).toBe("known to Redis alone")
       expect(store.isAway).toBe(false)
@@ -349,7 +354,7 @@ describeWithRedis("a Redis server", () => {
       expect(lines).toHaveLength(1)
       expect(lines[0]).toMatchObject({ level: "warn", msg: away, reason: expect.stringContaining("OOM") })
       await redis.command("CONFIG", "SET", "maxmemory", 0)
-      await time.passUntil(() => !store.isAway)
+      await time.passUntilOther(() => !store.isAway)
     })
 
     test("a Redis with another password is not used, and neither the log nor Redis gets the password", async () => {
@@ -394,7 +399,7 @@ describeWithRedis("a Redis server", () => {
         await used
         expect(store.isAway).toBe(true)
         redis.resume()
-        await time.passUntil(() => !store.isAway)
+        await time.passUntilOther(() => !store.isAway)
         time.pass(5_000)
       }
       expect(messages()).toEqual([away])
@@ -404,18 +409,28 @@ describeWithRedis("a Redis server", () => {
 
     test("after an outage no lease is given until their owners have renewed those that Redis may have lost", async () => {
       const redis = await startRedis()
-      const [{ store }, { store: other }] = [startShared(redis.url, { settleMs: 3_000 }), startShared(redis.url)]
-      await Promise.all([store.ready(), other.ready()])
-      expect(await other.takeLease("a", "grace", 60_000)).toBe(noNote)
-      await redis.kill()
+      const { store } = startShared(redis.url, { settleMs: 3_000 })
+      await store.ready()
+      const owner = await connect(redis.url)
+      expect(await owner.takeLease("a", "grace", 60_000)).toBe(noNote)
+      expect(store.isAway).toBe(false)
+      // All timers of the outage are on the stopped clock, also those that begin when the connection ends.
       const time = stopTime()
+      await redis.kill()
+      await expect.poll(() => store.isAway).toBe(true)
       await redis.start()
-      await time.passUntil(() => !store.isAway && !other.isAway)
+      await time.passUntilOther(() => !store.isAway)
+      // From here on no time passes by itself, so it is certain that the owner comes in time.
       expect(await store.takeLease("a", "ada", 60_000)).toBeUndefined()
-      expect(await other.renewLease("a", "grace", 60_000, false)).toBe("retaken")
-      time.pass(3_000)
+      expect(await store.takeLease("b", "ada", 60_000)).toBeUndefined()
+      const sameOwner = await connect(redis.url)
+      expect(await sameOwner.renewLease("a", "grace", 60_000, false)).toBe("retaken")
+      time.pass(2_999)
+      expect(await store.takeLease("b", "ada", 60_000)).toBeUndefined()
+      time.pass(1)
+      expect(await store.takeLease("b", "ada", 60_000)).toBe(noNote)
       expect(await store.takeLease("a", "ada", 60_000)).toBeUndefined()
-      await other.releaseLease("a", "grace", "made by grace")
+      await sameOwner.releaseLease("a", "grace", "made by grace")
       expect(await store.takeLease("a", "ada", 60_000)).toBe("made by grace")
     })
 
