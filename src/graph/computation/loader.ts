@@ -1,10 +1,12 @@
+import { GraphQLError } from "graphql"
+import type { ErrorCode } from "../../errors.ts"
 import { DecodeError } from "../../upstream/decoders.ts"
 import { isUsableId } from "../../upstream/route.ts"
 import type { Kind } from "../capsule/rest.ts"
-import type { Context } from "../context.ts"
-import { invalidField, readableFloat } from "../fields.ts"
+import { type Context, oncePerRequest } from "../context.ts"
+import { invalidField } from "../fields.ts"
 import { loaderById, loaderByKey } from "../loader.ts"
-import { markOf } from "../pagination/position.ts"
+import { byAge, positionOf, type RunPosition } from "./position.ts"
 import * as rest from "./rest.ts"
 
 export const computationById = loaderById("Computation", (context, id) => rest.getComputation(context.upstream, id))
@@ -16,22 +18,20 @@ export interface RunnableKey {
 }
 
 /** A run in the list of its capsule or pipeline. */
-export interface ListedRun {
-  /** Its id, or a digest of an id that is too long for a cursor. Runs that started at the same time are in the order of their keys. */
-  key: string
-  /** Epoch seconds. 0 if it is absent or can't be read: the run comes last. */
-  created: number
+export interface ListedRun extends RunPosition {
   /** A run that could not be decoded comes behind all others. */
   computation: rest.Computation | DecodeError
   /** The loader's object for the run. Set when a page contains the run, because lists are long and pages short. */
   shown?: rest.Computation
 }
 
-const createdOf = readableFloat("created")
-
 const computationsByRunnable = loaderByKey(async (context, key) => {
   const { kind, id }: RunnableKey = JSON.parse(key)
-  const listed = await rest.listComputations(context.upstream, kind, id)
+  return listedRuns(await rest.listComputations(context.upstream, kind, id))
+})
+
+/** The runs of a capsule or pipeline as Code Ocean lists them, each once, newest first. */
+export function listedRuns(listed: readonly (rest.Computation | DecodeError)[]): ListedRun[] {
   const distinct = new Map<string, ListedRun>()
   const unreadable: ListedRun[] = []
   for (const computation of listed) {
@@ -42,19 +42,11 @@ const computationsByRunnable = loaderByKey(async (context, key) => {
         computation,
       })
     } else {
-      const key = shortKey(computation.id)
-      distinct.set(computation.id, { key, created: createdOf(computation) ?? 0, computation })
+      distinct.set(computation.id, { ...positionOf(computation), computation })
     }
   }
-  return [...[...distinct.values()].sort((a, b) => b.created - a.created || (a.key < b.key ? -1 : 1)), ...unreadable]
-})
-
-/** A cursor takes an id of Code Ocean's own form as it is, and up to eight characters for each of another id's. */
-function shortKey(id: string): string {
-  return id.length <= maxKeyLength || /^[\w-]+$/.test(id) ? id : markOf(id)
+  return [...[...distinct.values()].sort(byAge), ...unreadable]
 }
-
-const maxKeyLength = 36
 
 /** All runs of a capsule or pipeline, newest first. One call, shared by all pages and filters of a request. */
 export function computationsOf(context: Context, runnable: RunnableKey): Promise<ListedRun[]> {
@@ -93,4 +85,23 @@ export function runnableOf(computation: rest.Computation): RunnableKey | undefin
 /** The property is not copied to responses that requests share: a loader's objects are the request's own. */
 interface Ran extends rest.Computation {
   [runnable]?: RunnableKey
+}
+
+/** The budget of one request for filtering and paging lists of runs: 50 for a run, 1 per character of its name, 5 per input. */
+const maxExaminedCharacters = 200_000_000
+export const examinedOfRun = 50
+export const examinedOfInput = 5
+
+const examined = oncePerRequest(() => ({ characters: 0 }))
+
+/** Throws a GraphQLError if the request goes through too many runs. */
+export function noteExamined(context: Context, characters: number): void {
+  const sum = examined(context)
+  sum.characters += characters
+  if (sum.characters > maxExaminedCharacters) {
+    throw new GraphQLError(
+      "The filters and pages of this request go through too many runs. Split them into several requests.",
+      { extensions: { code: "OPERATION_TOO_COSTLY" satisfies ErrorCode } },
+    )
+  }
 }

@@ -1,10 +1,9 @@
-import { GraphQLError } from "graphql"
-import { badUserInput, type ErrorCode } from "../../errors.ts"
+import { badUserInput } from "../../errors.ts"
 import { DecodeError, isObject } from "../../upstream/decoders.ts"
 import { builder } from "../builder.ts"
 import { capsuleById, linkRunnable } from "../capsule/loader.ts"
 import { Capsule, Runnable } from "../capsule/type.ts"
-import { type Context, oncePerRequest } from "../context.ts"
+import type { Context } from "../context.ts"
 import { cost, link, listOf } from "../cost.ts"
 import { dataAssetById } from "../dataAsset/loader.ts"
 import { DataAsset } from "../dataAsset/type.ts"
@@ -15,11 +14,20 @@ import { limitLength, maxLength } from "../inputLimits.ts"
 import { linkAt } from "../loader.ts"
 import { Node } from "../node/type.ts"
 import { ownCall } from "../ownCall.ts"
-import { connectionOf } from "../pagination/connection.ts"
-import { decodeText, encodeText } from "../pagination/cursor.ts"
+import { connectionOf, edgeOf } from "../pagination/connection.ts"
 import { type Page, type PageArguments, pageOfList } from "../pagination/page.ts"
-import { computationsOf, type ListedRun, type RunnableKey, runnableOf, shownRun } from "./loader.ts"
+import {
+  computationsOf,
+  examinedOfInput,
+  examinedOfRun,
+  type ListedRun,
+  noteExamined,
+  type RunnableKey,
+  runnableOf,
+  shownRun,
+} from "./loader.ts"
 import { outcomeOf } from "./outcome.ts"
+import { cursorTextOf, isBehind, positionIn } from "./position.ts"
 import type * as rest from "./rest.ts"
 
 export const ComputationState = wireEnum("ComputationState", "The state of a run.", {
@@ -96,40 +104,11 @@ export async function computationPage(
       return computations.filter(matches)
     },
     args,
-    (run) => `${run.created}~${encodeText(run.key)}`,
-    runKeyIn,
-    (run, [created, key]) => run.created < created || (run.created === created && run.key > key),
+    cursorTextOf,
+    positionIn,
+    isBehind,
   )
   return { ...page, nodes: page.nodes.map((run) => shownRun(context, run, runnable)) }
-}
-
-/** The sort key of a run: when it was started, and its own key. */
-type RunKey = readonly [created: number, key: string]
-
-function runKeyIn(text: string): RunKey | undefined {
-  const [created = "", encodedKey = "", ...more] = text.split("~", 3)
-  const key = decodeText(encodedKey)
-  return /^-?\d/.test(created) && Number.isFinite(Number(created)) && key !== undefined && more.length === 0
-    ? [Number(created), key]
-    : undefined
-}
-
-/** The budget of one request for filtering and paging lists of runs: 50 for a run, 1 per character of its name, 5 per input. */
-const maxExaminedCharacters = 200_000_000
-const examinedOfRun = 50
-const examinedOfInput = 5
-
-const examined = oncePerRequest(() => ({ characters: 0 }))
-
-function noteExamined(context: Context, characters: number): void {
-  const sum = examined(context)
-  sum.characters += characters
-  if (sum.characters > maxExaminedCharacters) {
-    throw new GraphQLError(
-      "The filters and pages of this request go through too many runs. Split them into several requests.",
-      { extensions: { code: "OPERATION_TOO_COSTLY" satisfies ErrorCode } },
-    )
-  }
 }
 
 function matcherOf({ state, endStatus, name, created, dataAssetId }: Filter, context: Context) {
@@ -341,4 +320,5 @@ Computation.implement({
   }),
 })
 
-export const ComputationConnection = connectionOf("Computation", Computation)
+export const ComputationEdge = edgeOf("Computation", Computation)
+export const ComputationConnection = connectionOf("Computation", Computation, ComputationEdge)

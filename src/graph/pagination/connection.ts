@@ -30,9 +30,15 @@ const PageInfo = builder.objectRef<Page<unknown>>("PageInfo").implement({
   }),
 })
 
-/** The connection type for pages of this type: `{edges {cursor node} nodes pageInfo}`. */
-export function connectionOf<T>(name: string, node: ObjectType<T>) {
-  const Edge = builder.objectRef<{ page: Page<T | DecodeError>; index: number }>(`${name}Edge`).implement({
+/** An item of a page. */
+interface EdgeOf<T> {
+  page: Page<T | DecodeError>
+  index: number
+}
+
+/** The edge type for pages of this type: `{cursor node}`. */
+export function edgeOf<T>(name: string, node: ObjectType<T>): ObjectType<EdgeOf<T>> {
+  return builder.objectRef<EdgeOf<T>>(`${name}Edge`).implement({
     description: `An item of a page of ${name} objects, with its cursor.`,
     fields: (t) => ({
       cursor: t.string({
@@ -48,29 +54,42 @@ export function connectionOf<T>(name: string, node: ObjectType<T>) {
       }),
     }),
   })
-  return builder.objectRef<Page<T | DecodeError>>(`${name}Connection`).implement({
-    description: `A page of ${name} objects.`,
-    fields: (t) => ({
-      edges: t.field({
-        type: [Edge],
-        nullable: { list: false, items: false },
-        description: "The items, each with its cursor.",
-        resolve: (page) => page.nodes.map((_node, index) => ({ page, index })),
-      }),
-      nodes: t.field({
-        type: [node],
-        nullable: { list: false, items: true },
-        description: "The items. An item is null, with an error, if Code Ocean sent an unreadable value.",
-        resolve: (page) => page.nodes as never,
-      }),
-      pageInfo: t.field({
-        type: PageInfo,
-        nullable: false,
-        description: "The position of the page in the whole result.",
-        resolve: (page) => page as Page<unknown>,
-      }),
+}
+
+/** The connection type for pages of this type: `{edges {cursor node} nodes pageInfo}`. */
+export function connectionOf<T>(name: string, node: ObjectType<T>, edge = edgeOf(name, node)) {
+  const connection = builder.objectRef<Page<T | DecodeError>>(`${name}Connection`)
+  connection.implement({ description: `A page of ${name} objects.` })
+  addConnectionFields(connection, node, edge)
+  return connection
+}
+
+/** Adds the fields of a connection to a type whose values are pages. */
+export function addConnectionFields<T, P extends Page<T | DecodeError>>(
+  connection: ObjectType<P>,
+  node: ObjectType<T>,
+  edge: ObjectType<EdgeOf<T>>,
+): void {
+  builder.objectFields(connection, (t) => ({
+    edges: t.field({
+      type: [edge],
+      nullable: { list: false, items: false },
+      description: "The items, each with its cursor.",
+      resolve: (page) => page.nodes.map((_node, index) => ({ page, index })) as never,
     }),
-  })
+    nodes: t.field({
+      type: [node],
+      nullable: { list: false, items: true },
+      description: "The items. An item is null, with an error, if Code Ocean sent an unreadable value.",
+      resolve: (page) => page.nodes as never,
+    }),
+    pageInfo: t.field({
+      type: PageInfo,
+      nullable: false,
+      description: "The position of the page in the whole result.",
+      resolve: (page) => page as Page<unknown>,
+    }),
+  }))
 }
 
 /** The number of items of a page, for the cost of its field. */
