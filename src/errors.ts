@@ -68,6 +68,19 @@ export function hasCode(error: unknown, ...codes: ErrorCode[]): boolean {
   return error instanceof UpstreamError && codes.includes(codeOf(error))
 }
 
+/**
+ * For a result that lacks a part because a call failed: the error that takes the place of the part.
+ * @param missing a sentence that says what is missing
+ * @param details further extensions
+ */
+export function partMissing(missing: string, error: unknown, details: Record<string, unknown> = {}): unknown {
+  const failure = toFailure(error)
+  if (failure === undefined) return error
+  const { code, message } = failure
+  const upstream = error instanceof UpstreamError ? upstreamExtensions(error) : {}
+  return new GraphQLError(`${missing} ${message}`, { extensions: { code, ...upstream, ...details } })
+}
+
 /** Creates an error for invalid input. `message` is a sentence that says what to send instead. */
 export function badUserInput(message: string): GraphQLError {
   return new GraphQLError(message, { extensions: { code: "BAD_USER_INPUT" satisfies ErrorCode } })

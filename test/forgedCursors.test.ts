@@ -13,6 +13,11 @@ const connections: Record<string, { ask: (field: string) => string; field: strin
   "Query.searchCapsules": { ask: (field) => `{ ${field} }`, field: "searchCapsules", binding: "capsules {}" },
   "Query.searchPipelines": { ask: (field) => `{ ${field} }`, field: "searchPipelines", binding: "pipelines {}" },
   "Query.searchDataAssets": { ask: (field) => `{ ${field} }`, field: "searchDataAssets", binding: "data_assets {}" },
+  "Query.recentComputations": {
+    ask: (field) => `{ ${field} }`,
+    field: "recentComputations",
+    binding: "recentComputations [null,null,20]",
+  },
   "Capsule.computations": {
     ask: (field) => `{ capsule(id: "${seed.cellCounter}") { ${field} } }`,
     field: "computations",

@@ -8,6 +8,8 @@ export interface Cost {
   calls?: number
   /** The field makes `calls` for each of these. The default is once. */
   per?: Count
+  /** The number of calls in addition to `calls`, however many of `per` there are. */
+  fixedCalls?: number
   /**
    * The argument with an id, a list of ids, or a list of references with `__typename` and `id`. The field makes `calls` for each of
    * them, but once in a request for the same id and type.

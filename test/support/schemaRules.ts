@@ -160,9 +160,11 @@ function losesNothingElse({ type }: GraphQLField<unknown, unknown>): boolean {
 }
 
 function* connectionDepartures(type: GraphQLObjectType): Iterable<string> {
-  const item = type.name.replace(/Connection$/, "")
-  const wanted = { edges: `[${item}Edge!]!`, nodes: `[${item}]!`, pageInfo: "PageInfo!" }
   const fields = type.getFields()
+  // A second connection of the same items has a word before their name, and the same edges.
+  const item = fields.nodes === undefined ? "" : getNamedType(fields.nodes.type).name
+  if (!type.name.endsWith(`${item}Connection`)) yield `${type.name}: a connection of ${item} ends in ${item}Connection`
+  const wanted = { edges: `[${item}Edge!]!`, nodes: `[${item}]!`, pageInfo: "PageInfo!" }
   for (const [name, shape] of Object.entries(wanted)) {
     if (String(fields[name]?.type) !== shape) yield `${type.name}.${name}: is not ${shape}`
   }

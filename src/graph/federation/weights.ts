@@ -53,9 +53,9 @@ function idsArgumentOf(field: Field): GraphQLArgument | undefined {
   return field.args.find(({ name, type }) => name === byId && isList(type))
 }
 
-function callsOf({ calls = 0, per, oncePerObject, oncePerRequest }: Cost, isRoot: boolean): number {
+function callsOf({ calls = 0, per, fixedCalls = 0, oncePerObject, oncePerRequest }: Cost, isRoot: boolean): number {
   const shared = (oncePerObject === undefined ? 0 : 1) + (isRoot && oncePerRequest !== undefined ? 1 : 0)
-  return calls * (per?.assumed ?? 1) + shared
+  return calls * (per?.assumed ?? 1) + fixedCalls + shared
 }
 
 function listSizeOf(field: Field, { items }: Cost): string[] {

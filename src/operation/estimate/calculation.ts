@@ -47,9 +47,9 @@ export class Calculation {
 
   /** The calls of the field itself, without lookups by id. */
   ownCalls(field: CostedField): number {
-    const { calls, byId, per } = field.cost
+    const { calls, byId, per, fixedCalls = 0 } = field.cost
     if (calls === undefined || byId !== undefined) return 0
-    return calls * (per === undefined ? 1 : this.#count(per, field))
+    return calls * (per === undefined ? 1 : this.#count(per, field)) + fixedCalls
   }
 
   /** The calls of everything that is selected below the field. */

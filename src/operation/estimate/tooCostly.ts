@@ -63,23 +63,23 @@ function costOf(
 /** A sentence with a smaller request that is allowed. */
 function smallerRequest(path: readonly CostedField[], isAllowed: (cap: Cap) => boolean): string {
   for (const { node, cost } of path) {
-    const argument = cost.items?.argument ?? cost.per?.argument
-    if (argument === undefined) continue
+    const counts = [cost.items?.argument, cost.per?.argument].filter((argument) => argument !== undefined)
+    if (counts.length === 0) continue
     const size = largestAllowed((max) => isAllowed((other) => (other === node ? max : Number.POSITIVE_INFINITY)))
-    if (size > 0) return `${withSize(node, argument, size)} would be allowed.`
+    if (size > 0) return `${withSize(node, [...new Set(counts)], size)} would be allowed.`
   }
   const size = largestAllowed((max) => isAllowed(() => max))
   if (size > 0) return `It would be allowed with every \`first\` and every list of ids at ${size} or less.`
   return "Split it into several requests."
 }
 
-const numericArguments: ReadonlySet<string> = new Set(["first", "depth"])
+const numericArguments: ReadonlySet<string> = new Set(["first", "depth", "runnables"])
 
-function withSize({ alias, name }: FieldNode, argument: string, size: number): string {
+function withSize({ alias, name }: FieldNode, counts: readonly string[], size: number): string {
   const field = alias === undefined ? name.value : `${alias.value}: ${name.value}`
-  return numericArguments.has(argument)
-    ? `\`${field}(${argument}: ${size})\``
-    : `\`${field}\` with ${size} of its \`${argument}\``
+  return counts.every((argument) => numericArguments.has(argument))
+    ? `\`${field}(${counts.map((argument) => `${argument}: ${size}`).join(", ")})\``
+    : `\`${field}\` with ${size} of its \`${counts.join("` and `")}\``
 }
 
 const maxSize = 1000
