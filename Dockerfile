@@ -16,6 +16,15 @@ RUN mkdir /page \
   && find node_modules -type f \( -name '*.d.?ts' -o -name '*.d.ts' -o -name '*.map' \) -delete \
   && find node_modules -type d -empty -delete
 
+# The explorer, as files for browsers. Nothing else of this stage is kept.
+FROM node:26-slim AS explorer
+WORKDIR /app/explorer
+COPY explorer/package.json explorer/package-lock.json ./
+RUN npm ci --ignore-scripts
+COPY schema.graphql /app/
+COPY explorer ./
+RUN npm run build
+
 # The sandbox needs no packages: docker build --target sandbox.
 FROM node:26-slim AS sandbox
 WORKDIR /app
@@ -44,6 +53,7 @@ ENV NODE_ENV=production NODE_COMPILE_CACHE=/app/node_modules/.cache/compiled
 COPY package.json ./
 COPY --from=packages /app/node_modules ./node_modules
 COPY src ./src
+COPY --from=explorer /app/explorer/dist ./explorer/dist
 # One start and stop, not as root: Node keeps what it compiled, for this user, and a container's first start finds it, on a
 # read-only file system too.
 RUN mkdir -p node_modules/.cache && chown node node_modules/.cache

@@ -4,6 +4,7 @@ import { createLog } from "../src/log/log.ts"
 import { LogOutput } from "../src/log/logOutput.ts"
 import { readManifest } from "../src/operation/persisted/manifest.ts"
 import { createGateway } from "../src/server.ts"
+import { buildExplorer } from "../tools/explorer.ts"
 import { SandboxOptionsError, sandboxOptions } from "./options.ts"
 import { tokens } from "./seed.ts"
 import { startSandbox } from "./server.ts"
@@ -12,10 +13,12 @@ import { startSandbox } from "./server.ts"
 const sandbox = await orExit(() =>
   startSandbox({ ...sandboxOptions(process.env), ...(process.env.SANDBOX_PORT ? {} : { port: 0 }) }),
 )
+const hasExplorer = await explorerIsBuilt()
 const config = await orExit(() =>
   readConfig(
     {
       LOG_LEVEL: "warn",
+      EXPLORER: String(hasExplorer),
       ...process.env,
       NODE_ENV: undefined,
       CODEOCEAN_URL: sandbox.url,
@@ -28,13 +31,16 @@ const config = await orExit(() =>
   ),
 )
 const output = new LogOutput(1)
-const gateway = createGateway(config, createLog(config.logLevel, output), { graphiqlToken: tokens.ada })
+const gateway = createGateway(config, createLog(config.logLevel, output), {
+  graphiqlToken: tokens.ada,
+  explorerToken: tokens.ada,
+})
 
 const url = await orExit(() => gateway.listen())
 console.log(`
 The gateway is up, on a Code Ocean in memory (${sandbox.url}).
 
-  GraphiQL   ${url}/graphql   (open it and press the run button)
+${config.explorer ? `  Explorer   ${url}/explorer/   (signed in as Ada)\n` : ""}  GraphiQL   ${url}/graphql   (open it and press the run button)
 
   Tokens     ${Object.entries(tokens)
     .map(([name, token]) => `${name.padEnd(12)}${token}`)
@@ -45,7 +51,7 @@ The gateway is up, on a Code Ocean in memory (${sandbox.url}).
 
 Ctrl+C stops both.
 `)
-if (process.stdout.isTTY) openInBrowser(`${url}/graphql`)
+if (process.stdout.isTTY) openInBrowser(config.explorer ? `${url}/explorer/` : `${url}/graphql`)
 
 for (const signal of ["SIGTERM", "SIGINT"] as const) {
   process.once(signal, async () => {
@@ -54,6 +60,18 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
     await output.flush(1_000)
     process.exit(0)
   })
+}
+
+/** Builds the explorer at the first start, and after a change of its sources. If that fails, the demo goes without it. */
+async function explorerIsBuilt(): Promise<boolean> {
+  if (process.env.EXPLORER === "false") return false
+  try {
+    await buildExplorer(console.log)
+    return true
+  } catch (error) {
+    console.error(`The explorer can't be built, so the demo starts without it. ${(error as Error).message}`)
+    return false
+  }
 }
 
 /** Runs a step of the start. Errors that a user can correct are printed without a stack. */

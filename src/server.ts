@@ -8,6 +8,8 @@ import { createContextBuilder } from "./http/buildContext.ts"
 import { createClientAddress, createIdentifyClient, type IdentifyClient } from "./http/clientIdentity.ts"
 import { createCompression } from "./http/compression.ts"
 import { createConnections } from "./http/connections.ts"
+import { builtExplorer } from "./http/explorer/files.ts"
+import { createExplorer } from "./http/explorer/sendExplorer.ts"
 import { createFastPath, type OperationHandler } from "./http/fastPath.ts"
 import { examples } from "./http/graphiql/examples.ts"
 import { createLandingPage } from "./http/landingPage.ts"
@@ -106,6 +108,8 @@ export interface GatewayOptions {
   telemetry?: Telemetry
   /** A token that GraphiQL presets for everyone who opens it. For the demo only. */
   graphiqlToken?: string
+  /** A token that signs everyone in who opens the explorer. For the demo only. */
+  explorerToken?: string
   /** Returns why the log can't be written at present; undefined if it can. */
   logFailure?: () => string | undefined
   /** For tests: the clock of subscriptions. */
@@ -242,8 +246,20 @@ export function createGateway(config: Config, log: Log, options: GatewayOptions 
   const requestHandler = createRequestHandler({
     log,
     telemetry,
-    route: createRouter(endpoint, config.codeoceanToken !== undefined && listensLocally(config), config.graphiql),
-    sendLandingPage: createLandingPage(endpoint, config.graphiql),
+    route: createRouter(
+      endpoint,
+      config.codeoceanToken !== undefined && listensLocally(config),
+      config.graphiql,
+      config.explorer,
+    ),
+    sendLandingPage: createLandingPage(endpoint, config.graphiql, config.explorer),
+    sendExplorer: config.explorer
+      ? createExplorer(builtExplorer, {
+          graphiql: config.graphiql,
+          codeoceanUrl: config.codeoceanUrl.href,
+          ...(options.explorerToken && { token: options.explorerToken }),
+        })
+      : undefined,
     identifyClient,
     clientAddress,
     admission,

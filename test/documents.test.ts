@@ -12,7 +12,7 @@ import { fixedLimits } from "../src/operation/limits.ts"
 const root = fileURLToPath(new URL("..", import.meta.url))
 const read = (path: string) => readFile(join(root, path), "utf8")
 
-const paths = globSync(["*.md", "{docs,bench,src,sandbox,test,tools}/**/*.md", "examples/*/*.md"], {
+const paths = globSync(["*.md", "{docs,bench,src,sandbox,test,tools}/**/*.md", "{explorer,examples/*}/*.md"], {
   cwd: root,
   exclude: (path) => path.includes("node_modules"),
 }).sort()
@@ -53,6 +53,9 @@ test("the usual documents of a project exist", () => {
   expect(page("README.md").split("\n").length).toBeLessThanOrEqual(150)
 })
 
+/** Whether the document belongs to a package with its own files, scripts and settings. */
+const isOwnPackage = (path: string) => /^(?:explorer|examples)\//.test(path)
+
 describe.each(table)("%s", (path, text) => {
   test(`${path} has links that lead to files and headings`, async () => {
     for (const [, target = ""] of prose(text).matchAll(/\]\(([^)\s]+)\)/g)) {
@@ -66,7 +69,7 @@ describe.each(table)("%s", (path, text) => {
 
   test(`${path} names files and folders that exist`, async () => {
     const named = text.matchAll(/`((?:src|sandbox|test|tools|docs|bench|examples)\/[\w./-]*)`/g)
-    const folder = path.startsWith("examples/") ? dirname(path) : "."
+    const folder = isOwnPackage(path) ? dirname(path) : "."
     for (const [, file = ""] of named) {
       // Generated files that are not in the repository.
       if (/node_modules|generated\//.test(file)) continue
@@ -77,7 +80,7 @@ describe.each(table)("%s", (path, text) => {
 
   test(`${path} names npm scripts that exist`, async () => {
     const scripts = new Set(Object.keys(packageJson.scripts))
-    if (path.startsWith("examples/")) {
+    if (isOwnPackage(path)) {
       const own = JSON.parse(await read(join(dirname(path), "package.json")))
       for (const script of Object.keys(own.scripts)) scripts.add(script)
     }
@@ -124,7 +127,7 @@ describe.each(table)("%s", (path, text) => {
       ...(await read("test/support/gateway.ts")).matchAll(/process\.env\.(\w+)/g).map(([, name]) => name),
     ])
     // The examples and the changelog have names of their own.
-    if (path.startsWith("examples/") || path === "CHANGELOG.md") return
+    if (isOwnPackage(path) || path === "CHANGELOG.md") return
     for (const [name] of text.matchAll(/\b[A-Z][A-Z0-9]+(?:_[A-Z0-9]+)+\b/g)) expect(known).toContain(name)
   })
 })

@@ -2,9 +2,10 @@ import { spawnSync } from "node:child_process"
 import { createHash } from "node:crypto"
 import { existsSync, globSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
+import { buildExplorer } from "./explorer.ts"
 
 /*
- * Installs the packages of each example, and those of deploy/, if they are not installed yet, or if the lock file has changed. The
+ * Builds the explorer, and installs the packages of each example, and those of deploy/, if they are not installed yet, or if the lock file has changed. The
  * tests start the examples with these packages, and check the Helm chart and the compose file.
  */
 
@@ -25,3 +26,5 @@ for (const lock of globSync("{examples/*,deploy}/package-lock.json", { cwd: root
   if (status !== 0) process.exit(1)
   writeFileSync(installed, wanted)
 }
+
+await buildExplorer(console.log)

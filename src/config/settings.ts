@@ -110,6 +110,13 @@ export const features = {
     meaning:
       "`true` or `false`: whether browsers get the GraphiQL page at `/graphql`. The default is `true`, in production `false`.",
   },
+  explorer: {
+    name: "EXPLORER",
+    kind: boolean,
+    default: false,
+    meaning:
+      "`true` serves the explorer, a page for people, at `/explorer/`. The page contains the address of Code Ocean, to link to its own pages. The Docker image contains the explorer; elsewhere `npm run explorer` builds it.",
+  },
   introspection: {
     name: "INTROSPECTION",
     kind: boolean,

@@ -18,8 +18,9 @@ export type SendLandingPage = (request: IncomingMessage, response: ServerRespons
 /**
  * Creates the landing page for browsers. It says what this server is, but not its version.
  * @param graphiql whether GraphiQL is at the endpoint
+ * @param explorer whether the explorer is served
  */
-export function createLandingPage(endpoint: string, graphiql: boolean): SendLandingPage {
+export function createLandingPage(endpoint: string, graphiql: boolean, explorer = false): SendLandingPage {
   const page = Buffer.from(`<!doctype html>
 <html lang="en">
 <head>
@@ -33,7 +34,7 @@ export function createLandingPage(endpoint: string, graphiql: boolean): SendLand
 <p>This server answers GraphQL operations on the capsules, pipelines, runs and data assets of a Code Ocean deployment.
 Programs send them by POST to <code>${endpoint}</code>, as JSON, with a Code Ocean access token in the header
 <code>Authorization: Bearer</code>. Subscriptions are sent as server-sent events.</p>
-${graphiql ? `<p><a href=".${endpoint}">Open GraphiQL</a> to try operations in the browser.</p>` : ""}
+${explorer ? `<p><a href="./explorer/">Open the explorer</a> to look at capsules, runs and data assets.</p>\n` : ""}${graphiql ? `<p><a href=".${endpoint}">Open GraphiQL</a> to try operations in the browser.</p>` : ""}
 </body>
 </html>
 `)

@@ -7,6 +7,7 @@ import { type BodyTimeouts, createBodies, hasBody } from "./body.ts"
 import type { ClientAddress, IdentifyClient } from "./clientIdentity.ts"
 import type { Connection, Connections } from "./connections.ts"
 import { createEventLoopBudget } from "./eventLoopBudget.ts"
+import type { SendExplorer } from "./explorer/sendExplorer.ts"
 import type { OperationHandler } from "./fastPath.ts"
 import type { SendLandingPage } from "./landingPage.ts"
 import { createRejectionLog, guarded, logUnexpected } from "./logging.ts"
@@ -44,6 +45,7 @@ export function createRequestHandler(options: {
   maxBodyBytes: number
   corsOrigins: readonly string[]
   sendLandingPage: SendLandingPage
+  sendExplorer?: SendExplorer
   answerOperation: OperationHandler
   /** Answers requests that are not operations, such as `/health`. */
   answerOther(request: IncomingMessage, response: ServerResponse, state: RequestState): void
@@ -92,6 +94,7 @@ export function createRequestHandler(options: {
     if (route !== "operation") {
       bodies.discard(request, response)
       if (route === "page") options.sendLandingPage(request, response)
+      else if (route === "explorer") options.sendExplorer?.(request, response)
       else if (route === "other") options.answerOther(request, response, createState(request, response))
       else sendText(request, response, route)
       return

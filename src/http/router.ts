@@ -3,10 +3,15 @@ import { loopback } from "../config/config.ts"
 import { isNavigation } from "./accept.ts"
 
 /**
- * Where a request goes: `operation` is a GraphQL operation, `page` the landing page for a browser, and `other` everything else
- * that Yoga answers.
+ * Where a request goes: `operation` is a GraphQL operation, `page` the landing page for a browser, `explorer` the explorer with
+ * its files, and `other` everything else that Yoga answers.
  */
-export type Route = "operation" | "page" | "other" | { status: 400 | 404 | 405 | 421; message: string; allow?: string }
+export type Route =
+  | "operation"
+  | "page"
+  | "explorer"
+  | "other"
+  | { status: 400 | 404 | 405 | 421; message: string; allow?: string }
 
 /** A client that asks for a WebSocket gets a response and no upgrade. Other upgrades, such as to h2c, are ignored. */
 function wantsWebSocket({ method, headers: { upgrade } }: IncomingMessage): boolean {
@@ -23,16 +28,19 @@ const operationMethods = "GET, HEAD, POST, OPTIONS"
  * @param localOnly whether a request without its own token must name this machine as its host. This prevents DNS rebinding: a
  *   page whose name resolves to this machine has the same origin as the gateway for a browser, but cannot change its own name.
  * @param graphiql whether browsers get GraphiQL at the endpoint
+ * @param explorer whether the explorer is served
  */
 export function createRouter(
   endpoint: string,
   localOnly: boolean,
   graphiql: boolean,
+  explorer = false,
 ): (request: IncomingMessage) => Route {
   const assets = new RegExp(`^${endpoint}/graphiql/[\\w-]+/[\\w-]+(\\.[\\w-]+)+$`)
 
   function methodsOf(path: string): string | undefined {
     if (path === endpoint || path === `${endpoint}/`) return operationMethods
+    if (explorer && (path === "/explorer" || path.startsWith("/explorer/"))) return readMethods
     return path === "/health" || path === "/ready" || assets.test(path) ? readMethods : undefined
   }
 
@@ -58,6 +66,7 @@ export function createRouter(
     if (!methods.split(", ").includes(request.method ?? "")) {
       return { status: 405, message: `Method not allowed here: ${methods}.`, allow: methods }
     }
+    if (path.startsWith("/explorer")) return "explorer"
     if (methods !== operationMethods || request.method === "OPTIONS") return "other"
     if (localOnly && host && request.headers.authorization === undefined && !isThisMachine(host)) {
       const message =

@@ -1,0 +1,76 @@
+import { Anchor, Button, Code, Drawer, Group, Stack, Text, UnstyledButton } from "@mantine/core"
+import { useState } from "react"
+import { type SentRequest, useRequestLog } from "../data/requestLog.ts"
+import { count } from "../parts/format.ts"
+import { LinkIcon } from "../parts/icons.tsx"
+import { graphqlUrl, settings } from "./settings.ts"
+
+/** The request of the page, what it cost, and the way to send it oneself. */
+export function RequestBar() {
+  const requests = useRequestLog()
+  const [open, setOpen] = useState(false)
+  // Of the last page: what was sent together with its query.
+  const latest = requests.find(({ kind }) => kind !== "subscription") ?? requests[0]
+  return (
+    <footer className="bar">
+      {latest !== undefined && (
+        <>
+          <span className="truncate">
+            <strong>{latest.name}</strong>
+          </span>
+          <span className="number">{costOf(latest)}</span>
+          <Group gap="sm" wrap="nowrap">
+            <UnstyledButton fz="xs" td="underline" onClick={() => setOpen(true)}>
+              {count(requests.length, "request")}
+            </UnstyledButton>
+            {settings.graphiql && <OpenInGraphiql request={latest} />}
+          </Group>
+        </>
+      )}
+      <Drawer opened={open} onClose={() => setOpen(false)} position="bottom" size="70vh" title="Requests of this visit">
+        <Stack gap="md">
+          {requests.map((request) => (
+            <section key={request.id}>
+              <Group justify="space-between" mb={4}>
+                <Text size="sm" fw={600}>
+                  {request.name}{" "}
+                  <Text component="span" size="xs" c="dimmed" fw={400}>
+                    {request.kind}, {costOf(request)}
+                  </Text>
+                </Text>
+                {settings.graphiql && <OpenInGraphiql request={request} />}
+              </Group>
+              <Code block>
+                {request.text}
+                {Object.keys(request.variables).length > 0 && `\n\n${JSON.stringify(request.variables, null, 2)}`}
+              </Code>
+            </section>
+          ))}
+        </Stack>
+        <Button variant="default" mt="md" onClick={() => setOpen(false)}>
+          Close
+        </Button>
+      </Drawer>
+    </footer>
+  )
+}
+
+function costOf({ kind, milliseconds, calls, failed }: SentRequest): string {
+  if (milliseconds === undefined) return kind === "subscription" ? "waiting for events" : "waiting…"
+  const parts = [
+    ...(failed ? ["with errors"] : []),
+    ...(calls === undefined ? [] : [count(calls, "REST call")]),
+    `${Math.round(milliseconds).toLocaleString("en")} ms`,
+  ]
+  return parts.join(" · ")
+}
+
+function OpenInGraphiql({ request }: { request: SentRequest }) {
+  const parameters = new URLSearchParams({ query: request.text })
+  if (Object.keys(request.variables).length > 0) parameters.set("variables", JSON.stringify(request.variables))
+  return (
+    <Anchor href={`${graphqlUrl}?${parameters}`} target="_blank" rel="noreferrer" size="xs" className="outcome">
+      Open in GraphiQL <LinkIcon width="12" height="12" />
+    </Anchor>
+  )
+}

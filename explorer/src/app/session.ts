@@ -1,0 +1,96 @@
+import { useSyncExternalStore } from "react"
+import { sessionUrl, settings } from "./settings.ts"
+
+/*
+ * Who is signed in. The token is in a sealed cookie that no script can read. The gateway takes the cookie only together with
+ * this header, which pages of other sites cannot send.
+ */
+export const sessionHeaders = { "x-session": "1" }
+
+export interface Session {
+  /** When the session ends unless it is used. */
+  expiresAt?: string
+  /** When it ends even if it is used. */
+  endsAt?: string
+}
+
+export type SessionState =
+  | { is: "unknown" }
+  /** The gateway does not answer, so whether there is a session is not known. */
+  | { is: "unreachable"; message: string }
+  | { is: "signedOut" }
+  | { is: "signedIn"; session: Session }
+  /** It has ended while pages are open. They stay as they are until the visitor signs in again. */
+  | { is: "expired"; session: Session }
+
+let state: SessionState = { is: "unknown" }
+const listeners = new Set<() => void>()
+function set(next: SessionState): void {
+  state = next
+  for (const listener of listeners) listener()
+}
+
+export function subscribeToSession(listener: () => void): () => void {
+  listeners.add(listener)
+  return () => listeners.delete(listener)
+}
+
+export const sessionState = (): SessionState => state
+export const useSession = (): SessionState => useSyncExternalStore(subscribeToSession, sessionState)
+
+/** Set when the visitor signs out of the demo, which would otherwise sign in again at once. */
+const signedOutKey = "explorer:signed-out"
+
+/** Asks the gateway for the session. In the demo, it starts one. */
+export async function findSession(): Promise<void> {
+  try {
+    const response = await fetch(sessionUrl, { headers: sessionHeaders, credentials: "same-origin" })
+    const session = response.ok
+      ? (((await response.json()) as { session: Session | null }).session ?? undefined)
+      : undefined
+    if (session !== undefined) set({ is: "signedIn", session })
+    else if (response.status >= 500)
+      set({ is: "unreachable", message: `The gateway answers with HTTP ${response.status}.` })
+    else if (settings.token !== undefined && sessionStorage.getItem(signedOutKey) === null) await signIn(settings.token)
+    else set({ is: "signedOut" })
+  } catch {
+    set({ is: "unreachable", message: "The gateway does not answer." })
+  }
+}
+
+/** Signs in with a token. Resolves with why it was refused; undefined if it was not. */
+export async function signIn(token: string): Promise<string | undefined> {
+  const response = await fetch(sessionUrl, {
+    method: "POST",
+    headers: { ...sessionHeaders, "content-type": "application/json" },
+    credentials: "same-origin",
+    body: JSON.stringify({ token }),
+  }).catch(() => undefined)
+  if (response === undefined) return "The gateway does not answer. Try again in a moment."
+  const body: unknown = await response.json().catch(() => undefined)
+  if (response.ok) {
+    sessionStorage.removeItem(signedOutKey)
+    set({ is: "signedIn", session: (body as { session: Session }).session })
+    return undefined
+  }
+  if (state.is === "unknown" || state.is === "unreachable") set({ is: "signedOut" })
+  if (response.status === 401) return "Code Ocean does not know this token. It may be misspelt, expired or revoked."
+  const seconds = response.headers.get("retry-after")
+  if (response.status === 429) return `Too many attempts. Try again in ${seconds ?? "some"} seconds.`
+  const message = (body as { errors?: { message?: string }[] } | undefined)?.errors?.[0]?.message
+  return message ?? `The gateway answers with HTTP ${response.status}.`
+}
+
+/** Forgets the session. The token stays valid at Code Ocean. */
+export async function signOut(): Promise<void> {
+  await fetch(sessionUrl, { method: "DELETE", headers: sessionHeaders, credentials: "same-origin" }).catch(
+    () => undefined,
+  )
+  sessionStorage.setItem(signedOutKey, "true")
+  set({ is: "signedOut" })
+}
+
+/** To be called when the gateway does not accept the session any more. */
+export function sessionExpired(): void {
+  if (state.is === "signedIn") set({ is: "expired", session: state.session })
+}

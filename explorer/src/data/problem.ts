@@ -1,0 +1,78 @@
+import type { CombinedError } from "urql"
+
+/** What went wrong, in the terms of the person who looks at the page. */
+export interface Problem {
+  is: "signIn" | "offline" | "codeOceanDown" | "rateLimited" | "forbidden" | "refused" | "broken"
+  message: string
+  /** After how many seconds to try again, if the gateway says so. */
+  retryAfterSeconds?: number
+  /** For the log of the gateway. */
+  requestId?: string
+  /** The fields that failed, such as `capsule.permissions`. Empty if nothing came. */
+  paths: string[]
+}
+
+/** Problems that pass without a change by the visitor. What was there before is still shown. */
+export const passes = ({ is }: Problem): boolean =>
+  is === "signIn" || is === "offline" || is === "codeOceanDown" || is === "rateLimited"
+
+const kinds: Readonly<Record<string, Problem["is"]>> = {
+  UNAUTHENTICATED: "signIn",
+  UPSTREAM_UNAVAILABLE: "codeOceanDown",
+  UPSTREAM_TIMEOUT: "codeOceanDown",
+  RATE_LIMITED: "rateLimited",
+  OVERLOADED: "rateLimited",
+  FORBIDDEN: "forbidden",
+  BAD_USER_INPUT: "refused",
+  OPERATION_TOO_COSTLY: "refused",
+}
+
+const messages: Readonly<Partial<Record<Problem["is"], string>>> = {
+  signIn: "Your session has ended. Sign in again to go on.",
+  codeOceanDown: "Code Ocean does not answer at present.",
+  rateLimited: "Too many requests were sent in a short time.",
+  forbidden: "Your token may not see this.",
+}
+
+interface Extensions {
+  code?: string
+  requestId?: string
+  retryAfterSeconds?: number
+}
+
+/** The problems of a response, each kind once, the one that matters most first. */
+export function problemsOf(error: CombinedError | undefined): Problem[] {
+  if (error === undefined) return []
+  const response = error.response as Response | undefined
+  if (error.networkError !== undefined && error.graphQLErrors.length === 0) {
+    if (response?.status === 401) return [{ is: "signIn", message: messages.signIn!, paths: [] }]
+    const message =
+      response === undefined
+        ? "The gateway does not answer. Is this computer online?"
+        : "The gateway sent no usable answer."
+    return [{ is: "offline", message, paths: [] }]
+  }
+  const problems = new Map<string, Problem>()
+  for (const { message, path = [], extensions } of error.graphQLErrors) {
+    const { code = "", requestId, retryAfterSeconds } = extensions as Extensions
+    const is = kinds[code] ?? "broken"
+    const text = path.join(".")
+    const known = problems.get(is)
+    if (known === undefined) {
+      problems.set(is, {
+        is,
+        message: messages[is] ?? message,
+        paths: text === "" ? [] : [text],
+        ...(requestId !== undefined && { requestId }),
+        ...(retryAfterSeconds !== undefined && { retryAfterSeconds }),
+      })
+    } else if (text !== "") known.paths.push(text)
+  }
+  const order: Problem["is"][] = ["signIn", "offline", "codeOceanDown", "rateLimited", "broken", "refused", "forbidden"]
+  return [...problems.values()].toSorted((a, b) => order.indexOf(a.is) - order.indexOf(b.is))
+}
+
+/** Whether a field of the response, such as `capsule.permissions`, failed because the caller may not see it. */
+export function isForbidden(problems: readonly Problem[], path: string): boolean {
+  return problems.some(({ is, paths }) => is === "forbidden" && paths.some((failed) => failed.startsWith(path)))
+}

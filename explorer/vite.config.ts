@@ -1,0 +1,45 @@
+import { readdir, readFile, writeFile } from "node:fs/promises"
+import { join } from "node:path"
+import { promisify } from "node:util"
+import { brotliCompress, gzip, constants as zlib } from "node:zlib"
+import react from "@vitejs/plugin-react"
+import { defineConfig, type Plugin } from "vite"
+
+// For `npm run dev`: a gateway that runs beside it.
+const gateway = process.env.GATEWAY_URL ?? "http://127.0.0.1:4000"
+
+/** Writes a compressed form of each file beside it, at the best level, so that the gateway never compresses them. */
+function compressed(): Plugin {
+  return {
+    name: "compressed",
+    apply: "build",
+    async writeBundle({ dir = "" }) {
+      const folder = join(dir, "assets")
+      await Promise.all(
+        (await readdir(folder)).map(async (name) => {
+          const content = await readFile(join(folder, name))
+          const params = { [zlib.BROTLI_PARAM_QUALITY]: 11, [zlib.BROTLI_PARAM_SIZE_HINT]: content.length }
+          await writeFile(join(folder, `${name}.br`), await promisify(brotliCompress)(content, { params }))
+          await writeFile(join(folder, `${name}.gz`), await promisify(gzip)(content, { level: 9 }))
+        }),
+      )
+    },
+  }
+}
+
+export default defineConfig({
+  plugins: [react(), compressed()],
+  // Relative, because a proxy may serve the gateway below a path of its own.
+  base: "./",
+  // The gateway puts the nonce of each response here.
+  html: { cspNonce: "NONCE" },
+  build: {
+    target: "es2023",
+    // They know light-dark(), which is otherwise replaced.
+    cssTarget: ["chrome123", "firefox120", "safari17.5"],
+    // Fonts and images in the CSS would be refused by the content security policy if they were other files.
+    assetsInlineLimit: 4_096,
+    chunkSizeWarningLimit: 1_000,
+  },
+  server: { proxy: Object.fromEntries(["/graphql", "/session"].map((path) => [path, gateway])) },
+})
