@@ -87,6 +87,16 @@ function describeContract(start: () => Promise<Omit<Store, "isAway" | "ready">>)
     expect(notes.filter((note) => note !== undefined)).toEqual([noNote])
   })
 
+  test("a name is denied until its time has passed, and no other name is", async () => {
+    const store = await start()
+    await store.deny("long", 60_000)
+    await store.deny("short", 20)
+    expect(await store.isDenied("long")).toBe(true)
+    expect(await store.isDenied("other")).toBe(false)
+    await expect.poll(() => store.isDenied("short"), { interval: 5 }).toBe(false)
+    expect(await store.isDenied("long")).toBe(true)
+  })
+
   test("an announcement reaches the listener of its topic", async () => {
     const store = await start()
     const heard: string[] = []

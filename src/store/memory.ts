@@ -39,15 +39,44 @@ export class MemoryLeases {
   }
 }
 
+/** How many names can be denied at once. The oldest ones are forgotten. */
+const maxDenied = 100_000
+
+/** The denied names of one process, without promises. */
+export class MemoryDenials {
+  readonly #denied = new LRUCache<string, true>({
+    maxSize: maxDenied,
+    sizeCalculation: () => 1,
+    ttl: 1,
+    ttlResolution: 0,
+  })
+
+  add(name: string, ttlMs: number): void {
+    if (ttlMs >= 1) this.#denied.set(name, true, { ttl: Math.ceil(ttlMs) })
+  }
+
+  has(name: string): boolean {
+    return this.#denied.has(name)
+  }
+
+  /** The names, each with the milliseconds that are left. */
+  get entries(): (readonly [name: string, ttlMs: number])[] {
+    return [...this.#denied.keys()].map((name) => [name, this.#denied.getRemainingTTL(name)] as const)
+  }
+}
+
 /** The store of one process alone. */
 export function createMemoryStore(): Store {
   const leases = new MemoryLeases()
+  const denials = new MemoryDenials()
   const listeners = new Map<string, (text: string) => void>()
   return {
     takeLease: async (name, owner, ttlMs) => leases.take(name, owner, ttlMs),
     renewLease: async (name, owner, ttlMs, isUnfinished) => leases.renew(name, owner, ttlMs, isUnfinished),
     releaseLease: async (name, owner, note) => leases.release(name, owner, note),
     countRequests: async () => undefined,
+    deny: async (name, ttlMs) => denials.add(name, ttlMs),
+    isDenied: async (name) => denials.has(name),
     announce: async (topic, text) => listeners.get(topic)?.(text),
     listen: (topic, listener) => void listeners.set(topic, listener),
     publish: async () => undefined,

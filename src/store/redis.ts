@@ -174,6 +174,10 @@ export function createRedisStore({ url, prefix, onConnected, onDisconnected }: R
       const requests = counts.map(([, count]) => count)
       return (await commands.countRequests(keys.length, ...keys, msPerRequest, ...requests)).map(Number)
     },
+    async deny(name, ttlMs) {
+      await commands.set(`${prefix}denied:${name}`, "", "PX", Math.ceil(ttlMs))
+    },
+    isDenied: async (name) => (await commands.exists(`${prefix}denied:${name}`)) === 1,
     async announce(topic, text) {
       await commands.announceText(topicKey(topic), text)
     },

@@ -1,5 +1,5 @@
 import type { Log } from "../log/log.ts"
-import { createMemoryStore, MemoryLeases } from "./memory.ts"
+import { createMemoryStore, MemoryDenials, MemoryLeases } from "./memory.ts"
 import type { RedisStore } from "./redis.ts"
 import { noNote, type Patience, type Store } from "./store.ts"
 
@@ -40,6 +40,7 @@ export function createSharedStore(options: SharedStoreOptions): Store {
   const { log, settleMs, maxWaitMs = defaultWaitMs, stableMs = 10_000 } = options
   const host = URL.parse(options.url)?.host
   const leases = new MemoryLeases()
+  const denials = new MemoryDenials()
   const topics = createMemoryStore()
   let redis: RedisStore | undefined
   let isClosed = false
@@ -103,11 +104,19 @@ export function createSharedStore(options: SharedStoreOptions): Store {
     wasShared = true
     clearTimeout(probeTimer)
     void redis?.repeatTexts().catch(() => undefined)
+    void denyAgain()
     if (!isLogged) return
     stableTimer = setTimeout(() => {
       isLogged = false
       log.info({ host }, "Redis is available again")
     }, stableMs).unref()
+  }
+
+  /** Redis may have lost what was denied, or was not available when it was. */
+  async function denyAgain(): Promise<void> {
+    for (const [name, ttlMs] of denials.entries) {
+      if (ttlMs >= 1) await sendInBackground((redis) => redis.deny(name, ttlMs))
+    }
   }
 
   /** Sends a command that no request waits for. Resolves with its answer, or with undefined if there is none in time. */
@@ -166,6 +175,14 @@ export function createSharedStore(options: SharedStoreOptions): Store {
     },
     countRequests: async (counts, msPerRequest) =>
       (await sendInBackground((redis) => redis.countRequests(counts, msPerRequest)))?.answer,
+    async deny(name, ttlMs, patience) {
+      denials.add(name, ttlMs)
+      await send(patience, (redis) => redis.deny(name, ttlMs))
+    },
+    async isDenied(name, patience) {
+      if (denials.has(name)) return true
+      return (await send(patience, (redis) => redis.isDenied(name)))?.answer ?? false
+    },
     async announce(topic, text, patience) {
       const sent = await send(patience, (redis) => redis.announce(topic, text))
       if (sent === undefined) await topics.announce(topic, text)

@@ -35,6 +35,10 @@ export interface Store {
     counts: readonly (readonly [name: string, requests: number])[],
     msPerRequest: number,
   ): Promise<number[] | undefined>
+  /** Denies a name in all replicas for so long. Kept in this process, too, for the time that Redis is not available. */
+  deny(name: string, ttlMs: number, patience?: Patience): Promise<void>
+  /** Whether a name is denied, as far as can be known in time. */
+  isDenied(name: string, patience?: Patience): Promise<boolean>
   /** Calls the topic's listener in each replica, this one included. Resolves when Redis has sent it to them, or may not be waited for. */
   announce(topic: string, text: string, patience?: Patience): Promise<void>
   /** Sets the listener of a topic. May be called more than once for one announcement. */

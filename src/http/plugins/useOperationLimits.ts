@@ -41,14 +41,18 @@ export function useOperationLimits(options: {
     onParse({ parseFn, setParseFn }) {
       setParseFn((source, parseOptions) => {
         const text = String(source.body ?? source)
-        checkSource(text, limits)
-        const document = parseFn(source, {
-          ...parseOptions,
-          maxTokens: limits.tokens,
-          noLocation: !isLocatable(text),
-        })
-        checkDocument(document, limits)
-        return document
+        try {
+          checkSource(text, limits)
+          const document = parseFn(source, {
+            ...parseOptions,
+            maxTokens: limits.tokens,
+            noLocation: !isLocatable(text),
+          })
+          checkDocument(document, limits)
+          return document
+        } catch (error) {
+          throw withoutStack(error)
+        }
       })
     },
     onValidate({ addValidationRule, validateFn, setValidationFn }) {
@@ -59,7 +63,7 @@ export function useOperationLimits(options: {
       }
       setValidationFn((schema, document, rules) => {
         const errors = validateFn(schema, document, rules, { hideSuggestions: !introspection })
-        return errors.length === 0 ? errors : withPlaces(errors, document)
+        return errors.length === 0 ? errors : withPlaces(errors, document).map(withoutStack)
       })
     },
     onExecute({ args, setResultAndStopExecution }) {
@@ -73,6 +77,15 @@ export function useOperationLimits(options: {
       else if (!introspection) return { onSubscribeResult: hideSuggestions }
     },
   }
+}
+
+/**
+ * For an error that is cached with its document. Until its stack is read or replaced, V8 keeps the functions on it and what they refer
+ * to, such as the state of the request, with its token.
+ */
+function withoutStack<E>(error: E): E {
+  if (error instanceof GraphQLError) error.stack = ""
+  return error
 }
 
 /** The field `_service` of federation reveals as much of the schema as introspection does. */
