@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process"
+import { randomBytes } from "node:crypto"
 import { ConfigError, readConfig } from "../src/config/config.ts"
 import { createLog } from "../src/log/log.ts"
 import { LogOutput } from "../src/log/logOutput.ts"
@@ -19,6 +20,7 @@ const config = await orExit(() =>
     {
       LOG_LEVEL: "warn",
       EXPLORER: String(hasExplorer),
+      SESSION_SECRETS: randomBytes(33).toString("base64"),
       ...process.env,
       NODE_ENV: undefined,
       CODEOCEAN_URL: sandbox.url,

@@ -32,6 +32,7 @@ import { createRequestHandler } from "./http/requestHandler.ts"
 import { RequestState, type ServerContext } from "./http/requestState.ts"
 import { corsOptions } from "./http/respond.ts"
 import { createRouter } from "./http/router.ts"
+import { openSessions } from "./http/session/openSessions.ts"
 import type { Log } from "./log/log.ts"
 import { createOperationCheck } from "./operation/check.ts"
 import { createDocumentCache, createErrorCache } from "./operation/documentCache.ts"
@@ -114,6 +115,8 @@ export interface GatewayOptions {
   logFailure?: () => string | undefined
   /** For tests: the clock of subscriptions. */
   clock?: Clock
+  /** For tests: the time of sessions, in milliseconds since 1970. */
+  now?: () => number
   /** For tests: replaces some of the default timeouts. */
   clientTimeouts?: Partial<ClientTimeouts>
   /** For tests: limits on operations, which replace the fixed ones and those of the settings. */
@@ -164,7 +167,9 @@ export function createGateway(config: Config, log: Log, options: GatewayOptions 
 
   // Identity and admission of clients.
   const clientAddress = createClientAddress(config.trustedProxies)
-  const identifyClient = createIdentifyClient(config.codeoceanToken)
+  const shared = { store, replicas, pool, log, metrics, clientAddress, now: options.now ?? Date.now }
+  const sessions = openSessions(config, shared)
+  const identifyClient = createIdentifyClient(config.codeoceanToken, sessions?.sessions)
   const admission = createAdmission(config, undefined, replicas)
   const memory = measureMemory()
   const lag = measureLag(log, (lagMs) => {
@@ -246,12 +251,13 @@ export function createGateway(config: Config, log: Log, options: GatewayOptions 
   const requestHandler = createRequestHandler({
     log,
     telemetry,
-    route: createRouter(
+    route: createRouter({
       endpoint,
-      config.codeoceanToken !== undefined && listensLocally(config),
-      config.graphiql,
-      config.explorer,
-    ),
+      localOnly: config.codeoceanToken !== undefined && listensLocally(config),
+      graphiql: config.graphiql,
+      explorer: config.explorer,
+      sessions: sessions !== undefined,
+    }),
     sendLandingPage: createLandingPage(endpoint, config.graphiql, config.explorer),
     sendExplorer: config.explorer
       ? createExplorer(builtExplorer, {
@@ -270,6 +276,7 @@ export function createGateway(config: Config, log: Log, options: GatewayOptions 
     corsOrigins,
     answerOperation: options.fastPath === false ? yogaFallback : fastPath,
     answerOther: (request, response, state) => void yoga(request, response, { state }),
+    sessions,
   })
   const listener = createListener(
     {

@@ -60,7 +60,7 @@ describe.each([
         "content-encoding": encoding,
         "content-length": String(response.body.length),
         "content-type": plain.headers["content-type"],
-        vary: "Accept, Accept-Encoding, Authorization, Agent-Id, Origin",
+        vary: "Accept, Accept-Encoding, Authorization, Agent-Id, Origin, Cookie, X-Session",
       })
       expect(response.body.length).toBeLessThan(length / 3)
       expect(decoded(response)).toBe(String(plain.body))

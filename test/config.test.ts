@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto"
 import { describe, expect, test } from "vitest"
 import { ConfigError, readConfig, warningsOf } from "../src/config/config.ts"
 import { settings } from "../src/config/settings.ts"
@@ -312,6 +313,42 @@ test("GraphiQL is on outside production and off in production, unless GRAPHIQL s
   expect(readConfig({ CODEOCEAN_URL, NODE_ENV: "production" }).graphiql).toBe(false)
   expect(readConfig({ CODEOCEAN_URL, NODE_ENV: "production", GRAPHIQL: "true" }).graphiql).toBe(true)
   expect(readConfig({ CODEOCEAN_URL, GRAPHIQL: "false" }).graphiql).toBe(false)
+})
+
+describe("SESSION_SECRETS", () => {
+  const random = "4pZ1hWq8vT0yLxR6nBs3KdGmJcUeQf7a"
+  const other = "9f86d081884c7d659a2feaa0c55ad015"
+
+  test("is a list whose first secret seals, and is unset by default", () => {
+    expect(readConfig({ CODEOCEAN_URL }).sessionSecrets).toBeUndefined()
+    expect(readConfig({ CODEOCEAN_URL, SESSION_SECRETS: `${random}, ${other}` }).sessionSecrets).toEqual([
+      random,
+      other,
+    ])
+  })
+
+  test.each([
+    ["short", random.slice(1), "is shorter than 32 characters"],
+    ["a repeated word", "change-me-now!!!".repeat(2), "is not random"],
+    ["a few characters", `ab${"ab".repeat(15)}c`, "is not random"],
+    ["a space", `${random} ${random}`, "printable ASCII"],
+    ["a letter beyond ASCII", `${random}é`, "printable ASCII"],
+    ["very long", random + "x1".repeat(600), "printable ASCII"],
+    ["the same twice", `${random},${random}`, "number 2, that is there twice"],
+    ["an empty one", `${random},`, "number 2, that is shorter"],
+  ])("rejects %s, without repeating it", (_, value, problem) => {
+    const problems = problemsOf({ CODEOCEAN_URL, SESSION_SECRETS: value })
+    expect(problems).toEqual([expect.stringContaining(problem)])
+    expect(problems[0]).not.toContain(value.slice(0, 10))
+  })
+
+  test("accepts what openssl makes, in Base64 and in hexadecimal digits", () => {
+    for (let round = 0; round < 200; round++) {
+      for (const value of [randomBytes(33).toString("base64"), randomBytes(16).toString("hex")]) {
+        expect(problemsOf({ CODEOCEAN_URL, SESSION_SECRETS: value })).toEqual([])
+      }
+    }
+  })
 })
 
 test("there are at most 50 settings, each with a name of its own", () => {

@@ -185,7 +185,7 @@ test.each(valueSets)(
     const environment = Object.fromEntries(
       rendered.map(({ name, value }) => [
         name,
-        value ?? (name.endsWith("PROXY") ? "http://user:secret@proxy:3128" : "token"),
+        value ?? (name.endsWith("PROXY") ? "http://user:secret@proxy:3128" : "4pZ1hWq8vT0yLxR6nBs3KdGmJcUeQf7a"),
       ]),
     )
     expect(() => readConfig({ NODE_ENV: "production", ...environment }, () => new Map())).not.toThrow()

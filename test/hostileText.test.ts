@@ -18,6 +18,7 @@ import { cpuMs } from "./support/cpuTime.ts"
 import { startGateway } from "./support/gateway.ts"
 import { hostileTexts } from "./support/hostileTexts.ts"
 
+const routed = { endpoint: "/graphql", graphiql: true, explorer: true, sessions: true }
 const mebibyte = 1024 * 1024
 const texts = Object.values(hostileTexts(mebibyte))
 const owner = { kind: "data_assets", id: "1" } as const
@@ -43,10 +44,10 @@ const functions: Record<string, (text: string) => unknown> = {
   parseRetryAfterMs,
   missingScope: (text) => missingScope(403, text, text, true),
   isNavigation: (text) => isNavigation({ accept: `text/html,${text}` }),
-  "createRouter' path": (text) => createRouter("/graphql", false, true)(request({}, text)),
+  "createRouter' path": (text) => createRouter({ ...routed, localOnly: false })(request({}, text)),
   "createRouter' asset": (text) =>
-    createRouter("/graphql", false, true)(request({}, `/graphql/graphiql/a/${text}.js `)),
-  "createRouter' host": (text) => createRouter("/graphql", true, true)(request({ host: text })),
+    createRouter({ ...routed, localOnly: false })(request({}, `/graphql/graphiql/a/${text}.js `)),
+  "createRouter' host": (text) => createRouter({ ...routed, localOnly: true })(request({ host: text })),
   "createClientAddress' proxies": (text) => {
     const { socket, ...headers } = request({ "x-forwarded-for": text })
     return createClientAddress(1)(headers as IncomingMessage, socket)

@@ -136,7 +136,9 @@ describe("headers against caches", () => {
     expect(response.headers.get("cache-control")).toContain("no-store")
     if (path.startsWith("/graphql") && status !== 404 && init.method !== "PUT") {
       expect(response.headers.get("cache-control")).toBe("private, no-store")
-      expect(response.headers.get("vary")).toBe("Accept, Accept-Encoding, Authorization, Agent-Id, Origin")
+      expect(response.headers.get("vary")).toBe(
+        "Accept, Accept-Encoding, Authorization, Agent-Id, Origin, Cookie, X-Session",
+      )
     }
   })
 })

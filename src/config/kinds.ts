@@ -84,6 +84,33 @@ export const token = v.pipe(
   v.check(isPlausibleToken, "must be a token: up to 1,024 printable characters, without spaces and colons"),
 )
 
+const minSecretLength = 32
+/** A random text of the minimum length has more, even if it has only digits. */
+const minCharacters = 7
+
+/** What is wrong with a secret that encrypts something: a clause that does not repeat it. */
+function problemOfSecret(secret: string): string | undefined {
+  if (secret.length < minSecretLength) return `is shorter than ${minSecretLength} characters`
+  if (!/^[\x21-\x7e]{1,1024}$/.test(secret))
+    return "has other than up to 1,024 printable ASCII characters without spaces"
+  // A text that repeats itself occurs in its double, before its end.
+  const repeats = `${secret}${secret}`.indexOf(secret, 1) < secret.length
+  return repeats || new Set(secret).size < minCharacters ? "is not random" : undefined
+}
+
+export const sessionSecrets = v.pipe(
+  v.string(),
+  v.rawTransform(({ dataset, addIssue }) => {
+    const list = dataset.value.split(",").map((secret) => secret.trim())
+    const how = "Make one with `openssl rand -base64 33`"
+    for (const [index, secret] of list.entries()) {
+      const problem = list.indexOf(secret) < index ? "is there twice" : problemOfSecret(secret)
+      if (problem !== undefined) addIssue({ message: `has a secret, number ${index + 1}, that ${problem}. ${how}` })
+    }
+    return list
+  }),
+)
+
 export const platformVersion = v.pipe(
   v.string(),
   v.regex(/^(0|[1-9]\d{0,4})(\.(0|[1-9]\d{0,4})){2}$/, "must be a version of three numbers, such as 4.6.0"),

@@ -11,6 +11,7 @@ import {
   proxyUrl,
   ratio,
   redisUrl,
+  sessionSecrets,
   token,
   traceSamplers,
   upstreamUrl,
@@ -102,6 +103,20 @@ export const features = {
     default: false,
     meaning:
       "`true` confirms that `CODEOCEAN_TOKEN` is intended in production. Without it the gateway refuses to start there.",
+  },
+  sessionSecrets: {
+    name: "SESSION_SECRETS",
+    secret: "value",
+    kind: v.optional(sessionSecrets),
+    meaning:
+      "Turns on sessions for pages of the gateway's own origin: `/session` seals a user's token in a cookie. Secrets of at least 32 random characters, separated by commas, such as from `openssl rand -base64 33`. The first one seals. All of them open, so put a new one in front of the old one, and remove the old one after three times `SESSION_HOURS`. All replicas need the same. Unset by default: no sessions.",
+  },
+  sessionHours: {
+    name: "SESSION_HOURS",
+    kind: integer(1, 168),
+    default: 8,
+    meaning:
+      "After how many hours without a request a session ends. After three times as many hours it ends even if it is used.",
   },
   graphiql: {
     name: "GRAPHIQL",

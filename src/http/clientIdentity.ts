@@ -3,6 +3,7 @@ import type { IncomingHttpHeaders, IncomingMessage } from "node:http"
 import { isIPv6, type Socket } from "node:net"
 import { isPlausibleToken } from "../config/kinds.ts"
 import type { Token } from "../upstream/call.ts"
+import type { ActiveSession, Sessions } from "./session/sessions.ts"
 
 /** Who sends a request. */
 export interface ClientIdentity {
@@ -12,6 +13,8 @@ export interface ClientIdentity {
   readonly tokenDigest: string
   /** The key that admission counts by: the digest of a token that the client has sent, otherwise the client's address. */
   readonly key: string
+  /** The session that the token comes from. The user may have signed out of it, which only the store knows. */
+  readonly session?: ActiveSession
 }
 
 /** @param address returns the client's address; called only if the headers hold no usable token */
@@ -38,8 +41,11 @@ export function createClientAddress(trustedProxies: number): ClientAddress {
   }
 }
 
-/** @param fallbackToken the token for requests without an Authorization header */
-export function createIdentifyClient(fallbackToken?: string): IdentifyClient {
+/**
+ * @param fallbackToken the token for requests that have no Authorization header and ask for no session
+ * @param sessions undefined if they are off
+ */
+export function createIdentifyClient(fallbackToken?: string, sessions?: Pick<Sessions, "open">): IdentifyClient {
   const fallback: Token = fallbackToken === undefined ? noToken : { value: fallbackToken }
   const fallbackDigest = fallbackToken === undefined ? "" : digestOf(fallbackToken)
   /** By Authorization header: to parse and hash it again costs as much as the rest of a small request. */
@@ -52,17 +58,32 @@ export function createIdentifyClient(fallbackToken?: string): IdentifyClient {
     cached.set(authorization, identity)
   }
 
-  return ({ authorization }, address) => {
+  return (headers, address) => {
+    const { authorization } = headers
     const known = authorization && cached.get(authorization)
     if (known) return known
-    if (authorization === undefined) return { token: fallback, tokenDigest: fallbackDigest, key: address() }
+    if (authorization === undefined) {
+      const session = sessions?.open(headers)
+      if (session === undefined) return { token: fallback, tokenDigest: fallbackDigest, key: address() }
+      // Not remembered: its token is in memory only during its requests.
+      return "missing" in session ? withoutToken(session, address()) : { ...tokenIdentity(session.token), session }
+    }
     const token = parseToken(authorization)
-    if ("missing" in token) return { token, tokenDigest: "", key: address() }
-    const tokenDigest = digestOf(token.value)
-    const identity = { token, tokenDigest, key: tokenDigest }
+    if ("missing" in token) return withoutToken(token, address())
+    const identity = tokenIdentity(token.value)
     cache(authorization, identity)
     return identity
   }
+}
+
+export function tokenIdentity(token: string): ClientIdentity {
+  const tokenDigest = digestOf(token)
+  return { token: { value: token }, tokenDigest, key: tokenDigest }
+}
+
+/** @param token says why there is none */
+export function withoutToken(token: Token, key: string): ClientIdentity {
+  return { token, tokenDigest: "", key }
 }
 
 /** Cuts an IPv6 address to its first 64 bits: one household or host owns all the addresses that share them. */

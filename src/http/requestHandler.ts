@@ -4,7 +4,7 @@ import { methodLabel } from "../telemetry/labels.ts"
 import type { Telemetry } from "../telemetry/telemetry.ts"
 import type { Admission, AdmissionTicket } from "./admission.ts"
 import { type BodyTimeouts, createBodies, hasBody } from "./body.ts"
-import type { ClientAddress, IdentifyClient } from "./clientIdentity.ts"
+import { type ClientAddress, type ClientIdentity, type IdentifyClient, withoutToken } from "./clientIdentity.ts"
 import type { Connection, Connections } from "./connections.ts"
 import { createEventLoopBudget } from "./eventLoopBudget.ts"
 import type { SendExplorer } from "./explorer/sendExplorer.ts"
@@ -16,13 +16,15 @@ import type { Rejection } from "./rejection.ts"
 import { RequestState } from "./requestState.ts"
 import { sendRejection, sendText, setCorsHeaders } from "./respond.ts"
 import type { Route } from "./router.ts"
+import type { OpenedSessions } from "./session/openSessions.ts"
+import { type ActiveSession, noSession } from "./session/sessions.ts"
 
 /** The maximum number of pipelined requests of one connection. One that sends more is closed. */
 const maxPipelined = 100
 
 export interface RequestHandler {
   handle(request: IncomingMessage, response: ServerResponse): void
-  /** Aborts bodies that are too slow. To be called at short intervals. */
+  /** Aborts bodies that are too slow. Ends subscriptions of sessions that are over. To be called at short intervals. */
   check(): void
   close(): void
   readonly stats: { halfSent: number; halfSentBytes: number }
@@ -49,6 +51,8 @@ export function createRequestHandler(options: {
   answerOperation: OperationHandler
   /** Answers requests that are not operations, such as `/health`. */
   answerOther(request: IncomingMessage, response: ServerResponse, state: RequestState): void
+  /** Undefined if sessions are off. */
+  sessions?: OpenedSessions | undefined
 }): RequestHandler {
   const { log, telemetry, admission, connections, responses, clientAddress, answerOperation } = options
   const rejectionLog = createRejectionLog(log)
@@ -91,7 +95,7 @@ export function createRequestHandler(options: {
 
   function dispatch(request: IncomingMessage, response: ServerResponse) {
     const route = options.route(request)
-    if (route !== "operation") {
+    if (route !== "operation" && route !== "session") {
       bodies.discard(request, response)
       if (route === "page") options.sendLandingPage(request, response)
       else if (route === "explorer") options.sendExplorer?.(request, response)
@@ -99,13 +103,14 @@ export function createRequestHandler(options: {
       else sendText(request, response, route)
       return
     }
+    const admitted = route === "session" ? answerSession : admit
     if (request.method !== "POST" || !hasBody(request)) {
       bodies.discard(request, response)
-      admit(request, response, undefined)
+      admitted(request, response, undefined)
       return
     }
     const rejection = bodies.checkHeaders(request)
-    if (rejection === undefined) bodies.read(request, response, (body) => admit(request, response, body))
+    if (rejection === undefined) bodies.read(request, response, (body) => admitted(request, response, body))
     else {
       bodies.discard(request, response)
       rejectCounted(request, response, rejection)
@@ -144,6 +149,57 @@ export function createRequestHandler(options: {
     }
     // Node remembers the method, and omits the body of the response.
     if (request.method === "HEAD") request.method = "GET"
+    const { session } = identity
+    if (session === undefined) answerAdmitted(request, response, identity, ticket, body)
+    else answerInSession(request, response, identity, session, ticket, body)
+  }
+
+  /** Answers a request with a session, unless the user has signed out of it. */
+  function answerInSession(
+    request: IncomingMessage,
+    response: ServerResponse,
+    identity: ClientIdentity,
+    session: ActiveSession,
+    ticket: AdmissionTicket,
+    body: Buffer | undefined,
+  ) {
+    const { sessions } = options.sessions as OpenedSessions
+    response.once("close", () => ticket.release())
+    sessions
+      .isEnded(session, { waitedMs: 0 })
+      .then((isEnded) => {
+        if (response.destroyed) return
+        if (isEnded) {
+          answerAdmitted(request, response, withoutToken(noSession, identity.key), ticket, body)
+          return
+        }
+        const cookie = sessions.renewal(session)
+        if (cookie !== undefined) response.setHeader("set-cookie", cookie)
+        const state = answerAdmitted(request, response, identity, ticket, body)
+        const stop = sessions.onEnd(session, () => state.isSubscription && state.cancel())
+        response.once("close", stop)
+      })
+      .catch((error: unknown) => fail(error, response))
+  }
+
+  function answerSession(request: IncomingMessage, response: ServerResponse, body: Buffer | undefined) {
+    const { ticket, rejection } = admission.admit(identify(request).key)
+    if (rejection !== undefined) {
+      reject(request, response, rejection)
+      return
+    }
+    response.once("close", () => ticket.release())
+    const create = (identity?: ClientIdentity) => createState(request, response, identity, ticket)
+    options.sessions?.answer(request, response, create, body).catch((error: unknown) => fail(error, response))
+  }
+
+  function answerAdmitted(
+    request: IncomingMessage,
+    response: ServerResponse,
+    identity: ClientIdentity,
+    ticket: AdmissionTicket,
+    body: Buffer | undefined,
+  ): RequestState {
     const state = createState(request, response, identity, ticket)
     const encoding = body && request.headers["content-encoding"]
     if (encoding !== undefined) {
@@ -160,6 +216,7 @@ export function createRequestHandler(options: {
       answerOperation(request, response, state, body)
       eventLoopBudget.spend(performance.now() - startedAt)
     }
+    return state
   }
 
   function handle(request: IncomingMessage, response: ServerResponse) {
@@ -189,7 +246,10 @@ export function createRequestHandler(options: {
       connection.pipelined.push(response)
       if (connection.pipelined.length > maxPipelined) connection.socket.destroy()
     },
-    check: bodies.check,
+    check() {
+      bodies.check()
+      options.sessions?.sessions.check()
+    },
     close: rejectionLog.close,
     get stats() {
       return bodies.stats

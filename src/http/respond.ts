@@ -55,7 +55,7 @@ export function notAcceptable({ isSubscription }: RequestState): GraphQLError {
 // Headers
 
 /** The request headers that a response to an operation depends on. */
-const operationVary = "Accept, Accept-Encoding, Authorization, Agent-Id, Origin"
+const operationVary = "Accept, Accept-Encoding, Authorization, Agent-Id, Origin, Cookie, X-Session"
 
 const operationCacheControl = "private, no-store"
 
@@ -253,7 +253,11 @@ export function sendText(
 }
 
 /** Rejects a request for an operation, in the form that GraphQL over HTTP requires. The body need not be read. */
-export function sendRejection(request: IncomingMessage, response: ServerResponse, rejection: Rejection): void {
+export function sendRejection(
+  request: IncomingMessage,
+  response: ServerResponse,
+  rejection: Omit<Rejection, "reason">,
+): void {
   const requestId = requestIdOf(request.headers["x-request-id"])
   const { code, message, retryAfterSeconds, acceptEncoding } = rejection
   const body = JSON.stringify({ errors: [{ message, extensions: { code, requestId, retryAfterSeconds } }] })
@@ -264,6 +268,21 @@ export function sendRejection(request: IncomingMessage, response: ServerResponse
     ...(acceptEncoding !== undefined && { "accept-encoding": acceptEncoding }),
     vary: operationVary,
     "x-request-id": requestId,
+  })
+}
+
+/** Answers a request that is not GraphQL with JSON about its sender. */
+export function sendPrivate(
+  request: IncomingMessage,
+  response: ServerResponse,
+  { status, body, cookie }: { status: number; body?: unknown; cookie?: string | undefined },
+): void {
+  send(response, status, body === undefined ? "" : JSON.stringify(body), {
+    ...(body !== undefined && { "content-type": contentTypes["application/json"] }),
+    ...(cookie !== undefined && { "set-cookie": cookie }),
+    "cache-control": operationCacheControl,
+    vary: operationVary,
+    "x-request-id": requestIdOf(request.headers["x-request-id"]),
   })
 }
 

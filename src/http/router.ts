@@ -3,11 +3,13 @@ import { loopback } from "../config/config.ts"
 import { isNavigation } from "./accept.ts"
 
 /**
- * Where a request goes: `operation` is a GraphQL operation, `page` the landing page for a browser, `explorer` the explorer with
- * its files, and `other` everything else that Yoga answers.
+/**
+ * Where a request goes: `operation` is a GraphQL operation, `session` a request to /session, `page` the landing page for a browser,
+ * `explorer` the explorer with its files, and `other` everything else that Yoga answers.
  */
 export type Route =
   | "operation"
+  | "session"
   | "page"
   | "explorer"
   | "other"
@@ -19,28 +21,33 @@ function wantsWebSocket({ method, headers: { upgrade } }: IncomingMessage): bool
 }
 
 const readMethods = "GET, HEAD"
+const sessionMethods = "GET, POST, DELETE"
 const operationMethods = "GET, HEAD, POST, OPTIONS"
 
 /**
  * Routes requests by the request line and the Host header. Only exactly spelled paths match, so that no component behind the
  * router can interpret them differently.
- * @param endpoint the path of GraphQL
- * @param localOnly whether a request without its own token must name this machine as its host. This prevents DNS rebinding: a
+ * @param options.endpoint the path of GraphQL
+ * @param options.localOnly whether a request without its own token must name this machine as its host. This prevents DNS rebinding: a
  *   page whose name resolves to this machine has the same origin as the gateway for a browser, but cannot change its own name.
- * @param graphiql whether browsers get GraphiQL at the endpoint
- * @param explorer whether the explorer is served
+ * @param options.graphiql whether browsers get GraphiQL at the endpoint
+ * @param options.explorer whether the explorer is served
+ * @param options.sessions whether sessions are on
  */
-export function createRouter(
-  endpoint: string,
-  localOnly: boolean,
-  graphiql: boolean,
-  explorer = false,
-): (request: IncomingMessage) => Route {
+export function createRouter(options: {
+  endpoint: string
+  localOnly: boolean
+  graphiql: boolean
+  explorer: boolean
+  sessions: boolean
+}): (request: IncomingMessage) => Route {
+  const { endpoint, localOnly, graphiql, explorer, sessions } = options
   const assets = new RegExp(`^${endpoint}/graphiql/[\\w-]+/[\\w-]+(\\.[\\w-]+)+$`)
 
   function methodsOf(path: string): string | undefined {
     if (path === endpoint || path === `${endpoint}/`) return operationMethods
     if (explorer && (path === "/explorer" || path.startsWith("/explorer/"))) return readMethods
+    if (sessions && path === "/session") return sessionMethods
     return path === "/health" || path === "/ready" || assets.test(path) ? readMethods : undefined
   }
 
@@ -67,8 +74,11 @@ export function createRouter(
       return { status: 405, message: `Method not allowed here: ${methods}.`, allow: methods }
     }
     if (path.startsWith("/explorer")) return "explorer"
+    if (methods === sessionMethods) return "session"
     if (methods !== operationMethods || request.method === "OPTIONS") return "other"
-    if (localOnly && host && request.headers.authorization === undefined && !isThisMachine(host)) {
+    const { authorization, "x-session": session } = request.headers
+    const bringsNone = authorization === undefined && !(sessions && session !== undefined)
+    if (localOnly && host && bringsNone && !isThisMachine(host)) {
       const message =
         "Send a token, or use the host name localhost. The gateway's own token is available only to this machine."
       return { status: 421, message }

@@ -22,6 +22,14 @@ export type RejectionReason = (typeof rejectionReasons)[number]
 export type OperationOutcome = "ok" | "errors" | "cancelled" | "stopped"
 
 /**
+ * What happened to a session: the token of a sign-in was accepted or not, or could not be checked because Code Ocean failed; or the
+ * user signed out.
+ */
+export const sessionEvents = ["started", "token_rejected", "not_checked", "ended"] as const
+
+export type SessionEvent = (typeof sessionEvents)[number]
+
+/**
  * What the gateway reports of its work. It is undefined while metrics are off, so a hook costs a comparison. No hook throws. Any
  * string may be passed: values that are not known are counted under a common label.
  */
@@ -32,6 +40,8 @@ export interface Metrics {
   onRejection(reason: RejectionReason): void
   /** An operation has ended. Undefined if its document was not accepted. */
   onOperation(operation: OperationDefinitionNode | null | undefined, outcome: OperationOutcome, seconds: number): void
+  /** A session of a browser has begun or ended, or could not begin. */
+  onSession(event: SessionEvent): void
   /** A client gets an error with this code. */
   onError(code: string): void
   /**

@@ -11,6 +11,8 @@ import {
   type OperationOutcome,
   type RejectionReason,
   rejectionReasons,
+  type SessionEvent,
+  sessionEvents,
 } from "./metrics.ts"
 
 /**
@@ -59,6 +61,11 @@ export class PrometheusMetrics implements Metrics {
   readonly #rejections = this.#counter("gateway_rejected_requests_total", "Requests that were not admitted.", [
     "reason",
   ])
+  readonly #sessions = this.#counter(
+    "gateway_session_events_total",
+    "Sessions that began or ended, or could not begin.",
+    ["event"],
+  )
   readonly #attempts = this.#durations(
     "http_client_request_duration_seconds",
     "Time of one attempt of a call, from sending to the last byte. error_type says why there was no response.",
@@ -104,6 +111,7 @@ export class PrometheusMetrics implements Metrics {
     }
     // A series that begins with 0 shows its first increase.
     for (const reason of rejectionReasons) this.#rejections.inc({ reason }, 0)
+    for (const event of sessionEvents) this.#sessions.inc({ event }, 0)
     for (const code of errorCodes) this.#errors.inc({ code }, 0)
     for (const reason of Object.values(notSent)) this.#refused.inc({ reason }, 0)
     for (const [step, status] of captureSteps) this.#captures.inc({ step, status }, 0)
@@ -124,6 +132,10 @@ export class PrometheusMetrics implements Metrics {
 
   onRejection(reason: RejectionReason): void {
     this.#rejections.inc({ reason })
+  }
+
+  onSession(event: SessionEvent): void {
+    this.#sessions.inc({ event })
   }
 
   onOperation(operation: OperationDefinitionNode | null | undefined, outcome: OperationOutcome, seconds: number): void {

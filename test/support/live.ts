@@ -77,7 +77,7 @@ export interface Following {
   leave(): void
 }
 
-/** Subscribes over a real socket, as Ada unless `headers` say otherwise. */
+/** Subscribes over a real socket, as Ada unless `headers` say otherwise or ask for a session. */
 export async function follow(
   url: string,
   query: string,
@@ -91,7 +91,7 @@ export async function follow(
     headers: {
       "content-type": "application/json",
       accept: "text/event-stream",
-      authorization: `Bearer ${tokens.ada}`,
+      ...(headers["x-session"] === undefined && { authorization: `Bearer ${tokens.ada}` }),
       ...headers,
     },
     body: JSON.stringify({ query, variables }),

@@ -1,3 +1,4 @@
+import { writeHeapSnapshot } from "node:v8"
 import { readConfig } from "../../src/config/config.ts"
 import { createLog } from "../../src/log/log.ts"
 import { createGateway } from "../../src/server.ts"
@@ -11,4 +12,5 @@ const gateway = createGateway(readConfig(process.env), log, {
   storeWaitMs: 10_000,
 })
 process.once("disconnect", () => process.exit(0))
+process.on("message", ({ snapshot }: { snapshot: string }) => process.send?.({ written: writeHeapSnapshot(snapshot) }))
 process.send?.({ url: await gateway.listen() })

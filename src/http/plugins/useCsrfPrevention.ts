@@ -4,7 +4,7 @@ import type { Plugin } from "graphql-yoga"
 import { isUtf8, readContentType } from "../contentType.ts"
 
 /** Any of these headers makes a browser send a preflight first, which only the origins in CORS_ORIGINS pass. */
-const preflightHeaders = ["authorization", "x-graphql-yoga-csrf", "apollo-require-preflight"]
+const preflightHeaders = ["authorization", "x-graphql-yoga-csrf", "apollo-require-preflight", "x-session"]
 
 /** The supported content types. Forms are excluded: Yoga would execute a form that has a preflight header. */
 const supportedTypes: ReadonlySet<string> = new Set([
