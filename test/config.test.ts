@@ -342,6 +342,12 @@ describe("SESSION_SECRETS", () => {
     expect(problems[0]).not.toContain(value.slice(0, 10))
   })
 
+  test("is missed by the explorer, and a warning says so", () => {
+    const warnings = (env: Record<string, string>) => warningsOf(readConfig({ CODEOCEAN_URL, ...env }), env)
+    expect(warnings({ EXPLORER: "true" })).toEqual([expect.stringContaining("set SESSION_SECRETS")])
+    expect(warnings({ EXPLORER: "true", SESSION_SECRETS: random })).toEqual([])
+  })
+
   test("accepts what openssl makes, in Base64 and in hexadecimal digits", () => {
     for (let round = 0; round < 200; round++) {
       for (const value of [randomBytes(33).toString("base64"), randomBytes(16).toString("hex")]) {

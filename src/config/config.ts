@@ -53,6 +53,9 @@ export function warningsOf(config: Config, environment: Environment): string[] {
       `CODEOCEAN_TOKEN is set and HOST is ${config.host}: everyone who reaches port ${config.port} acts as that token. If this is not intended, remove CODEOCEAN_TOKEN or set HOST=127.0.0.1.`,
     )
   }
+  if (config.explorer && config.sessionSecrets === undefined) {
+    warnings.push("EXPLORER is true, but nobody can sign in to the explorer: set SESSION_SECRETS.")
+  }
   const set = withoutEmpty(environment)
   const ignored = Object.keys(removed).filter((name) => set[name] !== undefined)
   if (ignored.length > 0) {
