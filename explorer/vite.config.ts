@@ -4,11 +4,12 @@ import { promisify } from "node:util"
 import { brotliCompress, gzip, constants as zlib } from "node:zlib"
 import react from "@vitejs/plugin-react"
 import { defineConfig, type Plugin } from "vite"
+import { mantineStyles } from "./build/mantineStyles.ts"
 
 // For `npm run dev`: a gateway that runs beside it.
 const gateway = process.env.GATEWAY_URL ?? "http://127.0.0.1:4000"
 
-/** Writes a compressed form of each file beside it, at the best level, so that the gateway never compresses them. */
+/** Writes the compressed forms of each file beside it, so that the gateway never compresses them. */
 function compressed(): Plugin {
   return {
     name: "compressed",
@@ -18,7 +19,8 @@ function compressed(): Plugin {
       await Promise.all(
         (await readdir(folder)).map(async (name) => {
           const content = await readFile(join(folder, name))
-          const params = { [zlib.BROTLI_PARAM_QUALITY]: 11, [zlib.BROTLI_PARAM_SIZE_HINT]: content.length }
+          // The best quality, 11, takes 3 s and saves another 7 %.
+          const params = { [zlib.BROTLI_PARAM_QUALITY]: 9, [zlib.BROTLI_PARAM_SIZE_HINT]: content.length }
           await writeFile(join(folder, `${name}.br`), await promisify(brotliCompress)(content, { params }))
           await writeFile(join(folder, `${name}.gz`), await promisify(gzip)(content, { level: 9 }))
         }),
@@ -28,7 +30,7 @@ function compressed(): Plugin {
 }
 
 export default defineConfig({
-  plugins: [react(), compressed()],
+  plugins: [react(), mantineStyles(join(import.meta.dirname, "src")), compressed()],
   // Relative, because a proxy may serve the gateway below a path of its own.
   base: "./",
   // The gateway puts the nonce of each response here.
@@ -40,6 +42,7 @@ export default defineConfig({
     // Fonts and images in the CSS would be refused by the content security policy if they were other files.
     assetsInlineLimit: 4_096,
     chunkSizeWarningLimit: 1_000,
+    rolldownOptions: { checks: { pluginTimings: false } },
   },
   server: { proxy: Object.fromEntries(["/graphql", "/session"].map((path) => [path, gateway])) },
 })

@@ -130,7 +130,7 @@ export const features = {
     kind: boolean,
     default: false,
     meaning:
-      "`true` serves the explorer, a page for people, at `/explorer/`. The page contains the address of Code Ocean, to link to its own pages. The Docker image contains the explorer; elsewhere `npm run explorer` builds it.",
+      "`true` serves the explorer, a page for people, at `/explorer/`. It needs `SESSION_SECRETS`. The page contains the address of Code Ocean, to link to its own pages. The Docker image contains the explorer; elsewhere `npm run explorer` builds it.",
   },
   introspection: {
     name: "INTROSPECTION",
@@ -156,7 +156,7 @@ export const features = {
     kind: boolean,
     default: false,
     meaning:
-      "`true` rejects every operation that is not in that file, including the operations of GraphiQL and of federation routers.",
+      "`true` rejects every operation that is not in that file, including the operations of GraphiQL, of the explorer and of federation routers.",
   },
   metricsPort: {
     name: "METRICS_PORT",

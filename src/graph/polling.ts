@@ -2,7 +2,7 @@ import { badUserInput } from "../errors.ts"
 import { minWaitMs } from "../polling/source.ts"
 import type { Polling } from "./context.ts"
 
-const defaultIntervalSeconds = minWaitMs / 1000
+const minIntervalSeconds = minWaitMs / 1000
 const maxIntervalSeconds = 3_600
 const maxTimeLimitSeconds = 7 * 86_400
 
@@ -12,26 +12,21 @@ const maxTimeLimitSeconds = 7 * 86_400
  * @param beyond its end: what happens beyond the limit
  */
 export const pollingOptions = (limit: string, beyond: string) => ({
-  pollingIntervalSeconds: intervalOption(),
+  pollingIntervalSeconds: {
+    description: `The shortest time between two reads, ${minIntervalSeconds} to ${maxIntervalSeconds} seconds. Defaults to ${minIntervalSeconds}. The time grows while the state stays the same.`,
+  },
   timeLimitSeconds: {
     description: `${limit}, 1 to ${maxTimeLimitSeconds}. Checked between two reads. Nothing is stopped in Code Ocean. ${beyond}`,
   },
 })
 
-/** The option for the time between two reads. */
-export function intervalOption(minSeconds = defaultIntervalSeconds): { description: string } {
-  return {
-    description: `The shortest time between two reads, ${minSeconds} to ${maxIntervalSeconds} seconds. Defaults to ${minSeconds}. The time grows while the state stays the same.`,
-  }
-}
-
 /** Throws BAD_USER_INPUT for a value that is out of bounds. */
-export function pollingFrom(
-  input: { pollingIntervalSeconds?: number | null | undefined; timeLimitSeconds?: number | null | undefined },
-  minSeconds = defaultIntervalSeconds,
-): Polling {
+export function pollingFrom(input: {
+  pollingIntervalSeconds?: number | null | undefined
+  timeLimitSeconds?: number | null | undefined
+}): Polling {
   return {
-    fastestMs: milliseconds(input, "pollingIntervalSeconds", minSeconds, maxIntervalSeconds),
+    fastestMs: milliseconds(input, "pollingIntervalSeconds", minIntervalSeconds, maxIntervalSeconds),
     timeLimitMs: milliseconds(input, "timeLimitSeconds", 1, maxTimeLimitSeconds),
   }
 }

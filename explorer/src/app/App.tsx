@@ -3,7 +3,7 @@ import { Component, type ReactNode, Suspense, useEffect, useMemo, useRef } from 
 import { Provider } from "urql"
 import { createClient } from "../data/client.ts"
 import { EmptyState } from "../parts/EmptyState.tsx"
-import { linkTo, usePath } from "./router.ts"
+import { currentPath, linkTo, usePath } from "./router.ts"
 import { matchRoute } from "./routes.ts"
 import { Shell } from "./Shell.tsx"
 import { SignInDialog, SignInPage } from "./SignIn.tsx"
@@ -70,7 +70,7 @@ function focusHeading(path: string): void {
     const observer = new MutationObserver(() => {
       if (document.querySelector("main h1") === null) return
       observer.disconnect()
-      if (path === decodeURI(location.pathname).slice(-path.length)) focus()
+      if (path === currentPath()) focus()
     })
     observer.observe(main, { childList: true, subtree: true })
     setTimeout(() => observer.disconnect(), 10_000)

@@ -34,9 +34,9 @@ export function navigate(path: string, { replace = false }: Target = {}): void {
   changed()
 }
 
-export function usePath(): string {
-  return useSyncExternalStore(subscribe, () => decodeURI(location.pathname).slice(root.length).replace(/\/$/, ""))
-}
+export const currentPath = (): string => location.pathname.slice(root.length).replace(/\/$/, "")
+
+export const usePath = (): string => useSyncExternalStore(subscribe, currentPath)
 
 /** The parameters of the query of the address, and a function that changes some of them. Null and "" remove a parameter. */
 export function useQueryState(): [URLSearchParams, (change: Record<string, string | null>, target?: Target) => void] {

@@ -1,4 +1,4 @@
-import { Client, type Exchange, fetchExchange, getOperationName, stringifyDocument } from "@urql/core"
+import { Client, type Exchange, fetchExchange, getOperationName, type Operation, stringifyDocument } from "@urql/core"
 import { cacheExchange, type DataField, type Resolver } from "@urql/exchange-graphcache"
 import { relayPagination } from "@urql/exchange-graphcache/extras"
 import { pipe, tap } from "wonka"
@@ -6,7 +6,7 @@ import { sessionExpired, sessionHeaders } from "../app/session.ts"
 import { graphqlUrl } from "../app/settings.ts"
 import schema from "./introspection.generated.ts"
 import { problemsOf } from "./problem.ts"
-import { requestAnswered, requestSent } from "./requestLog.ts"
+import { requestAnswered, requestSent, type SentRequest } from "./requestLog.ts"
 
 /** Types without an id belong to the object that holds them. */
 const embedded = schema.__schema.types
@@ -55,39 +55,56 @@ export function createClient(): Client {
   })
 }
 
+interface Sent {
+  operation: Operation
+  at: number
+  sentAt: number
+  /** Its number in the log. Undefined until the end of the task in which it was sent. */
+  id?: number
+}
+
 /** Notes each request for the bar at the bottom, and the end of the session. */
 const observeRequests: Exchange = ({ forward }) => {
-  const sent = new Map<number, { id: number; at: number }>()
+  const requests = new Map<number, Sent>()
+
+  function write(request: Sent): number {
+    const { query, kind, variables } = request.operation
+    request.id ??= requestSent({
+      name: getOperationName(query) ?? kind,
+      kind: kind as SentRequest["kind"],
+      text: stringifyDocument(query),
+      variables: variables ?? {},
+      sentAt: request.sentAt,
+    })
+    return request.id
+  }
+
   return (operations) =>
     pipe(
       operations,
-      tap(({ key, kind, query, variables }) => {
+      tap((operation) => {
+        const { key, kind } = operation
         if (kind === "teardown") {
-          sent.delete(key)
+          requests.delete(key)
           return
         }
-        const at = performance.now()
-        const id = requestSent({
-          name: getOperationName(query) ?? kind,
-          kind,
-          text: stringifyDocument(query),
-          variables: variables ?? {},
-          sentAt: Date.now(),
-        })
-        sent.set(key, { id, at })
+        const request = { operation, at: performance.now(), sentAt: Date.now() }
+        requests.set(key, request)
+        // Later, because React may still drop the component that it was sent for, and with it the request.
+        setTimeout(() => requests.get(key) === request && write(request))
       }),
       forward,
       tap(({ operation, error, extensions }) => {
-        const request = sent.get(operation.key)
+        const request = requests.get(operation.key)
         if (request !== undefined) {
           const calls = (extensions?.cost as { upstreamCalls?: number } | undefined)?.upstreamCalls
-          requestAnswered(request.id, {
+          requestAnswered(write(request), {
             milliseconds: performance.now() - request.at,
             failed: error !== undefined,
             ...(calls !== undefined && { calls }),
           })
           // The time of a subscription is that of its first event.
-          if (operation.kind === "subscription") sent.delete(operation.key)
+          requests.delete(operation.key)
         }
         if (problemsOf(error)[0]?.is === "signIn") sessionExpired()
       }),

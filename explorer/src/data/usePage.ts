@@ -79,7 +79,7 @@ export function usePage<Data, Variables extends Record<string, unknown>>(
   }
 }
 
-function nameOf(query: DocumentNode): string {
+export function nameOf(query: DocumentNode): string {
   const [definition] = query.definitions
   return definition?.kind === "OperationDefinition" ? (definition.name?.value ?? "") : ""
 }

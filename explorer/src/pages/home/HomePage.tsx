@@ -1,5 +1,133 @@
+import { Button, SegmentedControl, Skeleton, Text } from "@mantine/core"
+import { runnablePath } from "../../app/paths.ts"
+import { linkTo, useQueryState } from "../../app/router.ts"
+import type { ComputationOutcome } from "../../data/schema.generated.ts"
+import { usePages } from "../../data/usePages.ts"
+import { EmptyState } from "../../parts/EmptyState.tsx"
+import { Time } from "../../parts/Facts.tsx"
+import { CapsuleIcon, PipelineIcon } from "../../parts/icons.tsx"
 import { PageTitle } from "../../parts/PageTitle.tsx"
+import { Problems } from "../../parts/Problems.tsx"
+import { SkeletonRows } from "../../parts/SkeletonRows.tsx"
+import classes from "./Home.module.css"
+import { HomeDocument, type HomeQuery } from "./home.generated.ts"
+import { RunRow } from "./RunRow.tsx"
+import type { RecentRunFragment } from "./recentRun.generated.ts"
 
+type Recent = NonNullable<HomeQuery["recentComputations"]>
+
+/** What the visitor looks for, by its value in the address. */
+const choices: Readonly<Record<string, { label: string; outcomes?: ComputationOutcome[] }>> = {
+  "": { label: "All" },
+  failed: { label: "Failed", outcomes: ["FAILED", "SUSPECT"] },
+  running: { label: "In progress", outcomes: ["IN_PROGRESS"] },
+  succeeded: { label: "Succeeded", outcomes: ["SUCCEEDED"] },
+}
+
+const select = ({ recentComputations }: HomeQuery) => recentComputations
+
+/** The newest runs of the capsules and pipelines that were last opened, and these themselves. */
 export default function HomePage() {
-  return <PageTitle title="Home" />
+  const [address, change] = useQueryState()
+  const shown = address.get("runs") ?? ""
+  const choice = choices[shown] ?? choices[""]!
+  const page = usePages<HomeQuery, RecentRunFragment, { first: number; outcome: ComputationOutcome[] | undefined }>(
+    HomeDocument,
+    { first: 30, outcome: choice.outcomes },
+    select,
+  )
+  const recent = page.data?.recentComputations ?? undefined
+
+  return (
+    <>
+      <PageTitle title="Recent runs">
+        <SegmentedControl
+          aria-label="Which runs"
+          value={shown in choices ? shown : ""}
+          onChange={(runs) => change({ runs })}
+          data={Object.entries(choices).map(([value, { label }]) => ({ value, label }))}
+        />
+      </PageTitle>
+      <Problems page={page} />
+      <div className={classes.columns}>
+        <section className="panel" aria-label="Runs">
+          {page.data === undefined && page.problems.length === 0 && <SkeletonRows />}
+          {recent !== undefined && page.nodes.length === 0 && <NoRuns all={choice.outcomes === undefined} />}
+          {page.nodes.length > 0 && (
+            <ul className={classes.runs}>
+              {page.nodes.map((run) => (
+                <RunRow key={run.id} run={run} />
+              ))}
+            </ul>
+          )}
+          {page.hasMore && (
+            <div className={classes.more}>
+              <Button variant="default" size="compact-sm" loading={page.loadingMore} onClick={page.loadMore}>
+                Older runs
+              </Button>
+              {page.moreProblem !== undefined && <Text size="sm">{page.moreProblem.message}</Text>}
+            </div>
+          )}
+          {recent !== undefined && <HowFar recent={recent} />}
+        </section>
+        <aside aria-label="Capsules and pipelines">
+          <h2 className={classes.heading}>Last opened</h2>
+          <Runnables recent={recent} />
+        </aside>
+      </div>
+    </>
+  )
+}
+
+function NoRuns({ all }: { all: boolean }) {
+  return (
+    <EmptyState title={all ? "No runs yet" : "No such runs"}>
+      {all && (
+        <Text size="sm" c="dimmed">
+          Nothing has run in the capsules and pipelines that you created or that were shared with you.
+        </Text>
+      )}
+      <Button component="a" variant="default" {...linkTo("search?owned=CREATED")}>
+        Find a capsule to run
+      </Button>
+    </EmptyState>
+  )
+}
+
+/** How far the list reaches, because a run of an object that was not looked at is missing in it. */
+function HowFar({ recent }: { recent: Recent }) {
+  if (recent.isComplete)
+    return <p className={classes.note}>These are all runs of everything that is yours or was shared with you.</p>
+  return (
+    <p className={classes.note}>
+      From the {recent.runnables.length} capsules and pipelines that were last opened.{" "}
+      {recent.completeSince !== null && (
+        <>
+          Nothing that has run since <Time of={recent.completeSince} /> is missing.
+        </>
+      )}
+    </p>
+  )
+}
+
+function Runnables({ recent }: { recent: Recent | undefined }) {
+  if (recent === undefined) return <Skeleton height={300} />
+  return (
+    <ul className={classes.runnables}>
+      {recent.runnables.map(
+        (runnable) =>
+          runnable !== null && (
+            <li key={runnable.id}>
+              {runnable.__typename === "Pipeline" ? <PipelineIcon /> : <CapsuleIcon />}
+              <a {...linkTo(runnablePath(runnable))} className="text-link truncate" title={runnable.name}>
+                {runnable.name}
+              </a>
+              <span>
+                <Time of={runnable.lastAccessed} missing="" />
+              </span>
+            </li>
+          ),
+      )}
+    </ul>
+  )
 }

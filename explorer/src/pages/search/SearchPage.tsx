@@ -1,5 +1,172 @@
+import { Button, Group, Loader, NativeSelect, SegmentedControl, Text, TextInput } from "@mantine/core"
+import { useEffect, useRef, useState } from "react"
+import { useQueryState } from "../../app/router.ts"
+import { usePages } from "../../data/usePages.ts"
+import { EmptyState } from "../../parts/EmptyState.tsx"
+import { SearchIcon } from "../../parts/icons.tsx"
 import { PageTitle } from "../../parts/PageTitle.tsx"
+import { Problems } from "../../parts/Problems.tsx"
+import { SkeletonRows } from "../../parts/SkeletonRows.tsx"
+import { VirtualList } from "../../parts/VirtualList.tsx"
+import { Filters } from "./Filters.tsx"
+import { Row } from "./Rows.tsx"
+import classes from "./Search.module.css"
+import { type Item, searches } from "./searches.ts"
+import { isNarrowed, type Kind, readState, sortsOf } from "./state.ts"
 
+const labels: Readonly<Record<Kind, string>> = {
+  capsules: "Capsules",
+  pipelines: "Pipelines",
+  "data-assets": "Data assets",
+}
+
+/** Finds capsules, pipelines and data assets. The whole search is in the address. */
 export default function SearchPage() {
-  return <PageTitle title="Search" />
+  const [address, change] = useQueryState()
+  const state = readState(address)
+  const { document, select, variables } = searches[state.kind]
+  const page = usePages(document, variables(state), select)
+  // The fields for metadata are the same for every search: while the next one is answered, the last ones stay.
+  const fields = useLast(page.data?.customMetadata?.fields ?? undefined)
+
+  return (
+    <>
+      <PageTitle title="Search">
+        <SegmentedControl
+          aria-label="What to search"
+          value={state.kind}
+          onChange={(kind) => change({ type: kind === "capsules" ? null : kind, sort: null })}
+          data={Object.entries(labels).map(([value, label]) => ({ value, label }))}
+        />
+      </PageTitle>
+      <div className={classes.controls}>
+        <QueryField
+          query={state.query}
+          label={`Search ${labels[state.kind].toLowerCase()}`}
+          onChange={(q) => change({ q }, { replace: true })}
+        />
+        <Filters state={state} fields={fields ?? []} change={change} />
+      </div>
+      <Problems page={page} />
+      <div className="panel">
+        <div className={classes.summary}>
+          <Summary page={page} narrowed={isNarrowed(state)} kind={state.kind} />
+          <NativeSelect
+            aria-label="Order"
+            variant="unstyled"
+            size="xs"
+            value={state.sort}
+            onChange={(event) => change({ sort: event.currentTarget.value })}
+            data={Object.entries(sortsOf(state.kind)).map(([value, label]) => ({ value, label }))}
+          />
+        </div>
+        {page.data === undefined && page.problems.length === 0 && <SkeletonRows />}
+        {page.data !== undefined && page.nodes.length === 0 && page.problems.length === 0 && (
+          <EmptyState title={`No ${labels[state.kind].toLowerCase()} found`}>
+            {isNarrowed(state) ? (
+              <Button
+                variant="default"
+                onClick={() => {
+                  const names = [...address.keys()].filter((name) => name !== "type" && name !== "sort")
+                  change(Object.fromEntries(names.map((name) => [name, null])))
+                }}
+              >
+                Remove all conditions
+              </Button>
+            ) : (
+              <Text size="sm" c="dimmed">
+                Your token sees none.
+              </Text>
+            )}
+          </EmptyState>
+        )}
+        {page.nodes.length > 0 && (
+          <VirtualList<Item>
+            key={`${state.kind} ${address}`}
+            label={labels[state.kind]}
+            items={page.nodes}
+            keyOf={({ id }) => id}
+            row={(item) => <Row item={item} />}
+            onEnd={page.moreProblem === undefined ? page.loadMore : undefined}
+          />
+        )}
+        {page.moreProblem !== undefined && (
+          <EmptyState title="The next rows could not be read">
+            <Text size="sm">{page.moreProblem.message}</Text>
+            <Button variant="default" loading={page.loadingMore} onClick={page.loadMore}>
+              Try again
+            </Button>
+          </EmptyState>
+        )}
+      </div>
+    </>
+  )
+}
+
+function Summary({
+  page,
+  narrowed,
+  kind,
+}: {
+  page: { nodes: readonly Item[]; data: unknown; loading: boolean; loadingMore: boolean; hasMore: boolean }
+  narrowed: boolean
+  kind: Kind
+}) {
+  if (page.data === undefined) return <span>Searching…</span>
+  const number = page.nodes.length.toLocaleString("en")
+  const noun = page.nodes.length === 1 ? labels[kind].toLowerCase().replace(/s$/, "") : labels[kind].toLowerCase()
+  return (
+    <Group gap="xs" role="status">
+      <span className="number">
+        {page.hasMore ? `The first ${number} ${noun}, more below` : `${number} ${noun}${narrowed ? " found" : ""}`}
+      </span>
+      {(page.loading || page.loadingMore) && <Loader size={14} aria-label="Loading" />}
+    </Group>
+  )
+}
+
+/** The text of the search. It is searched for when the visitor pauses, so that not each letter is a request. */
+function QueryField({ query, label, onChange }: { query: string; label: string; onChange(query: string): void }) {
+  const [text, setText] = useState(query)
+  const sent = useRef(query)
+  // Going back, or a link, changes the address.
+  if (query !== sent.current) {
+    sent.current = query
+    setText(query)
+  }
+  const latest = useRef(onChange)
+  latest.current = onChange
+  useEffect(() => {
+    if (text === sent.current) return
+    const timer = setTimeout(() => {
+      sent.current = text
+      latest.current(text)
+    }, 250)
+    return () => clearTimeout(timer)
+  }, [text])
+  return (
+    <TextInput
+      type="search"
+      className={classes.field}
+      size="sm"
+      aria-label={label}
+      placeholder="Words, or tag:ecephys, name:&quot;exact name&quot;, …"
+      leftSection={<SearchIcon />}
+      value={text}
+      autoComplete="off"
+      spellCheck={false}
+      onChange={(event) => setText(event.currentTarget.value)}
+      onKeyDown={(event) => {
+        if (event.key !== "Enter") return
+        sent.current = text
+        onChange(text)
+      }}
+    />
+  )
+}
+
+function useLast<Value>(value: Value | undefined): Value | undefined {
+  const last = useRef(value)
+  if (value !== undefined) last.current = value
+  return last.current
 }

@@ -1,0 +1,189 @@
+import { describe, expect, onTestFinished, test } from "vitest"
+import { tokens } from "../sandbox/seed.ts"
+import { startSandbox } from "../sandbox/server.ts"
+import { gzipBytes, startExplorer, useExplorer, violationsOf, visit } from "./support/explorer.ts"
+
+useExplorer()
+
+const heading = (name: string) => ({ name, level: 1 })
+const signInHeading = heading("Code Ocean explorer")
+
+describe("signing in", () => {
+  test("a visitor pastes a token, gets the page that was asked for, and is told that signing out revokes nothing", async () => {
+    const { url } = await startExplorer()
+    const { page, complaints } = await visit(url, "search?type=pipelines", { token: null })
+    await page.getByRole("heading", signInHeading).waitFor()
+    expect(await page.getByText("does not revoke the token").count()).toBe(1)
+    expect(await page.getByRole("link", { name: "revoke it in Code Ocean" }).getAttribute("href")).toMatch(/^http/)
+    await page.getByLabel("Access token").fill(tokens.ada)
+    await page.keyboard.press("Enter")
+    await page.getByRole("link", { name: "Ecephys Pipeline" }).waitFor()
+    expect(new URL(page.url()).search).toBe("?type=pipelines")
+    expect(complaints).toEqual([])
+    const stored = "JSON.stringify([localStorage, sessionStorage, document.cookie, document.documentElement.outerHTML])"
+    expect(await page.evaluate(stored)).not.toContain(tokens.ada)
+  })
+
+  test("a wrong token is explained beside the field, and stays there to be corrected", async () => {
+    const { url } = await startExplorer()
+    const { page } = await visit(url, "", { token: null })
+    await page.getByLabel("Access token").fill("cop_wrong")
+    await page.getByRole("button", { name: "Sign in" }).click()
+    await page.getByRole("alert").getByText("does not know this token").waitFor()
+    expect(await page.getByLabel("Access token").inputValue()).toBe("cop_wrong")
+  })
+
+  test("the demo signs in by itself, until the visitor signs out", async () => {
+    const { url } = await startExplorer({ explorerToken: tokens.ada })
+    const { page } = await visit(url, "", { token: null })
+    await page.getByRole("heading", heading("Recent runs")).waitFor()
+    await page.getByRole("button", { name: "Account and help" }).click()
+    await page.getByRole("menuitem", { name: "Sign out" }).click()
+    await page.getByRole("heading", signInHeading).waitFor()
+    await page.reload()
+    await page.getByRole("heading", signInHeading).waitFor()
+  })
+
+  test("when a session has ended, the visitor signs in over the page, and nothing that was typed is lost", async () => {
+    const { url } = await startExplorer()
+    const { page } = await visit(url, "search")
+    await page.getByRole("link", { name: "Spike Sorting", exact: true }).waitFor()
+    await page.context().clearCookies()
+    await page.getByRole("searchbox").fill("ecephys")
+    await page.getByRole("dialog", { name: "Your session has ended" }).waitFor()
+    await page.getByLabel("Access token").fill(tokens.ada)
+    await page.keyboard.press("Enter")
+    await page.getByRole("dialog").waitFor({ state: "detached" })
+    expect(await page.getByRole("searchbox").inputValue()).toBe("ecephys")
+    await page.getByRole("link", { name: "Drift Correction" }).waitFor({ state: "detached" })
+    await page.getByRole("link", { name: "Spike Sorting", exact: true }).waitFor()
+  })
+})
+
+describe("every page", () => {
+  test("the first page with data takes at most 12 requests, 250 kB and four round trips, all to the gateway", async () => {
+    const { url } = await startExplorer()
+    const { page, complaints } = await visit(url, "nowhere")
+    const network = await page.context().newCDPSession(page)
+    await network.send("Network.enable")
+    await network.send("Network.setCacheDisabled", { cacheDisabled: true })
+    const latency = { offline: false, latency: 200, downloadThroughput: -1, uploadThroughput: -1 }
+    await network.send("Network.emulateNetworkConditions", latency)
+    const requests = new Map<string, { url: string; round: number; answered: boolean }>()
+    network.on("Network.requestWillBeSent", ({ requestId, request }) => {
+      if (!request.url.startsWith("http")) return
+      const rounds = [...requests.values()].filter(({ answered }) => answered).map(({ round }) => round)
+      requests.set(requestId, { url: request.url, round: 1 + Math.max(0, ...rounds), answered: false })
+    })
+    // A request that is sent after the answer to another one waited for it. With this latency, others are sent together.
+    network.on("Network.responseReceived", ({ requestId }) => {
+      const request = requests.get(requestId)
+      if (request) request.answered = true
+    })
+    await page.goto(`${url}/explorer/`)
+    await page.getByRole("link", { name: "Mouse 730945, more units" }).waitFor()
+    const sent = [...requests.values()]
+    expect(sent.length).toBeLessThanOrEqual(12)
+    expect(Math.max(...sent.map(({ round }) => round))).toBeLessThanOrEqual(4)
+    expect(new Set(sent.map((request) => new URL(request.url).origin))).toEqual(new Set([url]))
+    const files = sent.filter((request) => new URL(request.url).pathname.startsWith("/explorer/"))
+    const sizes = await Promise.all(files.map((file) => gzipBytes(file.url)))
+    expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThan(250_000)
+    expect(complaints).toEqual([])
+  })
+
+  test("the keyboard reaches the content, the search and every page, and the focus moves to the new page's heading", async () => {
+    const { url } = await startExplorer()
+    const { page } = await visit(url)
+    await page.getByRole("link", { name: "Mouse 730945, more units" }).waitFor()
+    await page.keyboard.press("Tab")
+    expect(await page.evaluate("document.activeElement.textContent")).toBe("Skip to the content")
+    await page.keyboard.press("Enter")
+    await expect.poll(() => page.evaluate("document.activeElement.tagName")).toBe("MAIN")
+    await page.keyboard.press("g")
+    await page.keyboard.press("s")
+    await page.getByRole("heading", heading("Search")).waitFor()
+    await expect.poll(() => page.evaluate("document.activeElement.textContent")).toBe("Search")
+    await page.keyboard.press("/")
+    expect(await page.evaluate("document.activeElement.type")).toBe("search")
+    await page.keyboard.type("gh?")
+    expect(await page.getByRole("searchbox").inputValue()).toBe("gh?")
+    await page.getByRole("heading", heading("Search")).focus()
+    await page.keyboard.press("?")
+    await page.getByRole("dialog", { name: "Keyboard shortcuts" }).waitFor()
+    expect(await violationsOf(page)).toEqual([])
+    await page.keyboard.press("Escape")
+    await page.getByRole("dialog").waitFor({ state: "detached" })
+    await page.keyboard.press("g")
+    await page.keyboard.press("h")
+    await page.getByRole("heading", heading("Recent runs")).waitFor()
+  })
+
+  test.each([
+    ["light", 1280],
+    ["dark", 390],
+  ] as const)("axe finds nothing against WCAG AA in the %s theme at a width of %d", async (colorScheme, width) => {
+    const { url } = await startExplorer()
+    const options = { colorScheme, viewport: { width, height: 800 } }
+    const { page, complaints } = await visit(url, "", options)
+    const failedRun = page.getByRole("listitem").filter({ hasText: "Mouse 730945, more units" })
+    await failedRun.getByRole("button", { name: "End of the log" }).click()
+    await failedRun.locator("pre").waitFor()
+    expect(await violationsOf(page)).toEqual([])
+    await page.goto(`${url}/explorer/search?type=data-assets&favorite=false`)
+    await page.getByRole("link", { name: "nuclei-unet" }).waitFor()
+    expect(await violationsOf(page)).toEqual([])
+    await page.getByRole("button", { name: "Add a condition" }).click()
+    await page.getByRole("menuitem", { name: "subject id" }).click()
+    await page.getByRole("dialog", { name: "Condition: subject id" }).waitFor()
+    expect(await violationsOf(page)).toEqual([])
+    await page.keyboard.press("Escape")
+    await page.context().clearCookies()
+    await page.reload()
+    await page.getByRole("heading", signInHeading).waitFor()
+    expect(await violationsOf(page)).toEqual([])
+    expect(await page.evaluate("document.documentElement.scrollWidth <= innerWidth")).toBe(true)
+    expect(complaints).toEqual([])
+  })
+
+  test("the bar has the request of the page, its cost and its time, and opens it in GraphiQL", async () => {
+    const { url, sandbox } = await startExplorer()
+    sandbox.requests.length = 0
+    const { page, operations } = await visit(url, "search?q=tag:ecephys")
+    await page.getByRole("link", { name: "Spike Sorting", exact: true }).waitFor()
+    const bar = page.getByRole("contentinfo")
+    expect(await bar.innerText()).toMatch(/SearchCapsules\s+2 REST calls · [\d,]+ ms/)
+    expect(operations).toEqual(["SearchCapsules"])
+    const href = (await bar.getByRole("link", { name: "Open in GraphiQL" }).getAttribute("href")) ?? ""
+    expect(new URL(href).searchParams.get("query")).toContain("query SearchCapsules(")
+    expect(JSON.parse(new URL(href).searchParams.get("variables") ?? "")).toMatchObject({ query: "tag:ecephys" })
+  })
+
+  test("while Code Ocean is down, what was read stays, with its age, and is read again when it is back", async () => {
+    const { url, sandbox } = await startExplorer()
+    const { page } = await visit(url, "search")
+    await page.getByRole("link", { name: "Spike Sorting", exact: true }).waitFor()
+    await page.getByRole("link", { name: "Home", exact: true }).click()
+    await page.getByRole("link", { name: "Mouse 730945, more units" }).waitFor()
+    await sandbox.close()
+    await page.getByRole("link", { name: "Search", exact: true }).click()
+    await page.getByRole("status").getByText("Code Ocean does not answer").first().waitFor()
+    expect(await page.getByText("You see what was known").count()).toBe(1)
+    expect(await page.getByRole("link", { name: "Spike Sorting", exact: true }).count()).toBe(1)
+    expect(await violationsOf(page)).toEqual([])
+    const again = await startSandbox({ port: Number(new URL(sandbox.url).port) })
+    onTestFinished(() => again.close())
+    // The page reads it again by itself, and so does a visitor who is in a hurry.
+    await page.getByRole("button", { name: "Try again" }).click()
+    await page.getByText("Code Ocean does not answer").first().waitFor({ state: "detached" })
+    expect(await page.getByText("You see what was known").count()).toBe(0)
+  })
+
+  test("an address that leads nowhere says so, with the way back", async () => {
+    const { url } = await startExplorer()
+    const { page } = await visit(url, "nowhere/at/all")
+    await page.getByRole("heading", heading("There is no such page")).waitFor()
+    await page.getByRole("link", { name: "Go to the home page" }).click()
+    await page.getByRole("heading", heading("Recent runs")).waitFor()
+  })
+})

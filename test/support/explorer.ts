@@ -1,0 +1,100 @@
+import { readFileSync } from "node:fs"
+import { gzipSync } from "node:zlib"
+import type { Browser, BrowserContextOptions, Page } from "playwright-core"
+import { beforeAll, expect, onTestFinished } from "vitest"
+import { tokens } from "../../sandbox/seed.ts"
+import { buildExplorer } from "../../tools/explorer.ts"
+import { launchBrowser } from "./browser.ts"
+import { startGateway } from "./gateway.ts"
+import { secret } from "./sessions.ts"
+
+/*
+ * The explorer in a real browser, on a gateway and a sandbox in this process. One browser for each file of tests; each visitor has
+ * a profile of its own.
+ */
+
+let browser: Browser | undefined
+
+/** Builds the explorer if it is not built, and starts the browser. To be called at the top of a file of tests. */
+export function useExplorer(): void {
+  beforeAll(async () => {
+    await buildExplorer()
+    const launched = await launchBrowser()
+    browser = launched.browser
+    return launched.close
+  }, 300_000)
+}
+
+export type ExplorerWorld = Awaited<ReturnType<typeof startExplorer>>
+
+/** A gateway with the explorer. Its address is `url`. */
+export async function startExplorer(options: Parameters<typeof startGateway>[0] = {}) {
+  const config = { explorer: true, sessionSecrets: [secret], ...options.config }
+  const world = await startGateway({ ...options, config })
+  return { ...world, url: await world.gateway.listen() }
+}
+
+interface Visit extends BrowserContextOptions {
+  /** Signs in with this token before the page opens. Null: nobody is signed in. Default: Ada's. */
+  token?: string | null
+}
+
+export interface Visitor {
+  page: Page
+  /** What the browser has complained of: errors, warnings, and what the content security policy has refused. */
+  complaints: string[]
+  /** The addresses that the browser has asked for. */
+  requested: string[]
+  /** The operations that were sent to the gateway, by name. */
+  operations: string[]
+}
+
+/** Opens a page of the explorer, such as `search?q=ecephys`. */
+export async function visit(url: string, path = "", { token = tokens.ada, ...options }: Visit = {}): Promise<Visitor> {
+  if (browser === undefined) throw new Error("Call useExplorer() at the top of the file.")
+  const context = await browser.newContext({ locale: "en-US", viewport: { width: 1280, height: 800 }, ...options })
+  onTestFinished(() => context.close())
+  if (token !== null) {
+    const headers = { "x-session": "1", origin: url }
+    const response = await context.request.post(`${url}/session`, { headers, data: { token } })
+    expect(response.status()).toBe(201)
+  }
+  const page = await context.newPage()
+  const complaints: string[] = []
+  page.on("console", (message) => {
+    if (message.type() === "error" || message.type() === "warning") complaints.push(message.text())
+  })
+  page.on("pageerror", (error) => complaints.push(error.message))
+  await page.addInitScript(`addEventListener("securitypolicyviolation", (violation) =>
+    console.error("refused", violation.effectiveDirective, violation.blockedURI))`)
+  const requested: string[] = []
+  const operations: string[] = []
+  page.on("request", (request) => {
+    requested.push(request.url())
+    const [, name] = /"operationName":"(\w+)"/.exec(request.postData() ?? "") ?? []
+    if (name !== undefined) operations.push(name)
+  })
+  await page.goto(`${url}/explorer/${path}`)
+  return { page, complaints, requested, operations }
+}
+
+const axe = () => readFileSync(new URL("../../explorer/node_modules/axe-core/axe.min.js", import.meta.url), "utf8")
+
+/** What axe finds against WCAG 2.2 AA on the page as it is. Empty if it finds nothing. */
+export async function violationsOf(page: Page): Promise<string[]> {
+  // Menus and dialogs fade in; a contrast that is measured meanwhile is wrong.
+  await page.evaluate("Promise.all(document.getAnimations().map((animation) => animation.finished.catch(() => {})))")
+  await page.evaluate(axe())
+  const tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+  return (await page.evaluate(`axe.run(document, { runOnly: ${JSON.stringify(tags)} }).then(({ violations }) =>
+    violations.flatMap(({ id, help, nodes }) => nodes.map(({ html, any }) =>
+      id + ": " + help + ": " + html.slice(0, 200) + " " + any.map(({ message }) => message).join("; "))))`)) as string[]
+}
+
+/** The bytes of a response's body, compressed by gzip as the gateway would send it to a client that takes nothing else. */
+export async function gzipBytes(url: string): Promise<number> {
+  const response = await fetch(url, { headers: { "accept-encoding": "gzip" } })
+  const sent = Number(response.headers.get("content-length"))
+  const body = Buffer.from(await response.arrayBuffer())
+  return response.headers.get("content-encoding") === "gzip" ? sent : gzipSync(body).length
+}
