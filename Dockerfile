@@ -58,7 +58,7 @@ COPY --from=explorer /app/explorer/dist ./explorer/dist
 # read-only file system too.
 RUN mkdir -p node_modules/.cache && chown node node_modules/.cache
 USER node
-RUN CODEOCEAN_URL=http://localhost PORT=0 METRICS_PORT=0 REDIS_URL=redis://localhost \
+RUN CODEOCEAN_URL=http://localhost PORT=0 METRICS_PORT=0 MCP=true REDIS_URL=redis://localhost \
   timeout --preserve-status 5 node --max-semi-space-size=128 src/main.ts && chmod -R a+rX node_modules/.cache
 
 FROM scratch

@@ -34,6 +34,7 @@ import { corsOptions } from "./http/respond.ts"
 import { createRouter } from "./http/router.ts"
 import { openSessions } from "./http/session/openSessions.ts"
 import type { Log } from "./log/log.ts"
+import { openMcp } from "./mcp/openMcp.ts"
 import { createOperationCheck } from "./operation/check.ts"
 import { createDocumentCache, createErrorCache } from "./operation/documentCache.ts"
 import { prepareExecution } from "./operation/executor/operation.ts"
@@ -237,6 +238,23 @@ export function createGateway(config: Config, log: Log, options: GatewayOptions 
     log,
   })
 
+  // The tools for agents. Their operations pass Yoga's plugins.
+  const mcp = config.mcp
+    ? openMcp({
+        yoga,
+        schema,
+        pollers,
+        log,
+        corsOrigins,
+        maxResponseBytes: limits.responseBytes,
+        toolsFolder: config.mcpTools,
+        mutations: config.mcpMutations,
+        introspection: config.introspection,
+        freeQueries: !only,
+        clock: options.clock,
+      })
+    : undefined
+
   // HTTP over sockets.
   const maxConnections = connectionLimit(config.connections, config.upstreamConnections + otherDescriptors)
   const connections = createConnections(
@@ -257,6 +275,7 @@ export function createGateway(config: Config, log: Log, options: GatewayOptions 
       graphiql: config.graphiql,
       explorer: config.explorer,
       sessions: sessions !== undefined,
+      agents: config.mcp ? { allowedHosts: config.allowedHosts, allowedOrigins: corsOrigins } : undefined,
     }),
     sendLandingPage: createLandingPage(endpoint, config.graphiql, config.explorer),
     sendExplorer: config.explorer
@@ -275,6 +294,7 @@ export function createGateway(config: Config, log: Log, options: GatewayOptions 
     maxBodyBytes: limits.bodyBytes,
     corsOrigins,
     answerOperation: options.fastPath === false ? yogaFallback : fastPath,
+    answerMcp: mcp?.answer,
     answerOther: (request, response, state) => void yoga(request, response, { state }),
     sessions,
   })
@@ -321,6 +341,7 @@ export function createGateway(config: Config, log: Log, options: GatewayOptions 
       log.info({ url }, "serving metrics")
     }
     await store.ready()
+    await mcp?.ready()
     return listener.listen(config.port, config.host)
   }
 
@@ -343,6 +364,7 @@ export function createGateway(config: Config, log: Log, options: GatewayOptions 
     requestHandler.close()
     await pool.close()
     await store.close()
+    await mcp?.close()
     await yoga.dispose()
     await telemetry.tracer?.close()
     await metricsListener?.close()

@@ -9,6 +9,7 @@ const root = new URL("../", import.meta.url)
 const layers = [
   "main",
   "server",
+  "mcp",
   "http",
   "operation",
   "graph",

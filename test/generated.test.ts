@@ -8,6 +8,7 @@ test.each([
   "schema.graphql",
   ".env.example",
   "docs/settings.md",
+  "docs/agents.md",
   "deploy/helm/values.schema.json",
   "deploy/compose.yml",
 ])("%s is up to date (else: npm run schema)", async (path) => {

@@ -296,9 +296,12 @@ test("persisted operations and certificates are read from the files that are mou
   for (const [variable, configMap, key] of [
     ["PERSISTED_OPERATIONS", "portal-operations", "persisted-documents.json"],
     ["NODE_EXTRA_CA_CERTS", "certificate-authority", "ca.crt"],
+    ["MCP_TOOLS", "agent-tools", undefined],
   ]) {
     const path = environmentOf(objects).find(({ name }) => name === variable)!.value!
-    const mount = volumeMounts.find(({ mountPath }: { mountPath: string }) => path === `${mountPath}/${key}`)
+    const mount = volumeMounts.find(
+      ({ mountPath }: { mountPath: string }) => path === (key ? `${mountPath}/${key}` : mountPath),
+    )
     expect(volumes).toContainEqual({ name: mount.name, configMap: { name: configMap } })
   }
 })

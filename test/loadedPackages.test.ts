@@ -11,6 +11,7 @@ const print = (part: string) => `
 test.each([
   ["prom-client", "METRICS_PORT", "0"],
   ["ioredis", "REDIS_URL", "redis://127.0.0.1:9"],
+  ["@modelcontextprotocol", "MCP", "true"],
   ["@opentelemetry", "OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9"],
 ])(
   "a gateway loads %s only if %s is set, and starts without the server that it names",

@@ -3,7 +3,13 @@ import { boolean, ratio } from "../src/config/kinds.ts"
 import { groups, type Row } from "../src/config/settings.ts"
 
 /** Settings that the chart sets itself. They are no values. */
-export const setByChart: ReadonlySet<string> = new Set(["HOST", "PORT", "METRICS_PORT", "PERSISTED_OPERATIONS"])
+export const setByChart: ReadonlySet<string> = new Set([
+  "HOST",
+  "PORT",
+  "METRICS_PORT",
+  "PERSISTED_OPERATIONS",
+  "MCP_TOOLS",
+])
 
 const text = v.optional(v.string())
 

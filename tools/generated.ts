@@ -2,11 +2,14 @@ import { readFile } from "node:fs/promises"
 import { type Setting, settingGroups, settings } from "../src/config/settings.ts"
 import { subgraphSdl } from "../src/graph/federation/sdl.ts"
 import { schema } from "../src/graph/schema.ts"
+import { readAllTools } from "../src/mcp/mcp.ts"
+import type { Tool } from "../src/mcp/toolFile.ts"
 import { chartSettings, readByPackages, setByChart } from "./chartSettings.ts"
 
 const settingsPage = "docs/settings.md"
 const chartSchema = "deploy/helm/values.schema.json"
 const composeFile = "deploy/compose.yml"
+const agentsPage = "docs/agents.md"
 const architecturePage = "docs/architecture.md"
 
 /** The expected content of each file that is generated from the code, by its path from the project's root. */
@@ -15,6 +18,7 @@ export async function generatedFiles(root: URL): Promise<Record<string, string>>
     "schema.graphql": subgraphSdl(schema),
     ".env.example": envExample(),
     [settingsPage]: await withSection(root, settingsPage, "settings", settingsTables()),
+    [agentsPage]: await withSection(root, agentsPage, "tools", toolsTable()),
     [chartSchema]: await withChartSettings(root),
     [composeFile]: await withComposeSettings(root),
   }
@@ -64,6 +68,20 @@ function requestDiagram(spine: readonly string[]): string {
   )
   const path = ["client([client])", ...spine.keys().map((index) => `f${index + 1}`), "codeocean([Code Ocean])"]
   return ["```mermaid", "flowchart TD", ...folders, `  ${path.join(" --> ")}`, "```"].join("\n")
+}
+
+/** The tools for agents, with their arguments. */
+function toolsTable(): string {
+  const row = ({ name, writes, description, inputSchema: { properties = {}, required = [] } }: Tool) => {
+    const args = Object.keys(properties).map((key) => (required.includes(key) ? `**${key}**` : key))
+    return `| \`${name}\`${writes ? " (changes)" : ""} | ${args.join(", ")} | ${description} |`
+  }
+  const tools = readAllTools(schema, undefined).toSorted((a, b) => Number(a.writes) - Number(b.writes))
+  return [
+    "| tool | arguments (**required**) | description for the model |",
+    "| --- | --- | --- |",
+    ...tools.map(row),
+  ].join("\n")
 }
 
 function envExample(): string {

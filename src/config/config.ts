@@ -4,6 +4,7 @@ import { isOneEditAway } from "../collections/text.ts"
 import type { Manifest } from "../operation/persisted/manifest.ts"
 import { shown } from "./kinds.ts"
 import {
+  agents,
   clients,
   essential,
   features,
@@ -28,6 +29,7 @@ export interface OperationLimits extends Values<typeof operations> {}
 export interface Config
   extends Values<typeof essential>,
     Values<typeof features>,
+    Values<typeof agents>,
     Values<typeof network>,
     Values<typeof clients>,
     Values<typeof upstream>,
@@ -161,6 +163,7 @@ export function readConfig(
   const config = {
     ...values(essential),
     ...values(features),
+    ...values(agents),
     ...values(network),
     ...values(clients),
     ...values(upstream),

@@ -135,6 +135,26 @@ export const origins = v.pipe(
   }),
 )
 
+/** Names or addresses of hosts, without ports. */
+export const hosts = v.pipe(
+  v.string(),
+  v.rawTransform(({ dataset, addIssue }) => {
+    const list = dataset.value
+      .split(",")
+      .map((host) => host.trim())
+      .filter((host) => host !== "")
+    for (const host of list) {
+      const url = URL.parse(`http://${host}`)
+      if (url === null || url.hostname !== host || host.includes("*")) {
+        addIssue({
+          message: `contains ${shown(host)}, which is not a host: write a name in lower case or an address without scheme, port and path, such as gateway.example.org`,
+        })
+      }
+    }
+    return list
+  }),
+)
+
 /** Whether the address differs from its origin only in its form, such as capitals, a slash at its end or the usual port. */
 function isAlmostOrigin(url: URL | null): url is URL {
   return (

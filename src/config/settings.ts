@@ -2,6 +2,7 @@ import * as v from "valibot"
 import {
   boolean,
   collectorUrl,
+  hosts,
   integer,
   logLevel,
   logLevels,
@@ -190,6 +191,35 @@ export const features = {
   },
 } satisfies Rows
 
+export const agents = {
+  mcp: {
+    name: "MCP",
+    kind: boolean,
+    default: false,
+    meaning:
+      "`true` serves tools for agents at `/mcp`, over the Model Context Protocol. Without `ALLOWED_HOSTS`, only to this machine.",
+  },
+  mcpMutations: {
+    name: "MCP_MUTATIONS",
+    kind: boolean,
+    default: false,
+    meaning: "`true` offers agents the tools that change something, too.",
+  },
+  mcpTools: {
+    name: "MCP_TOOLS",
+    kind: v.optional(v.string()),
+    meaning:
+      "The path of a folder with further tools for agents, one `.graphql` file each. One with the name of a tool of the gateway replaces it. It is read at the start.",
+  },
+  allowedHosts: {
+    name: "ALLOWED_HOSTS",
+    kind: hosts,
+    default: "",
+    meaning:
+      "The host names by which agents reach the gateway, separated by commas, such as `gateway.example.org`. Requests to `/mcp` with another `Host` are rejected, except with `localhost`, `127.x.x.x` or `[::1]`. This prevents that a web page whose domain name resolves to the gateway can use it.",
+  },
+} satisfies Rows
+
 export const network = {
   httpsProxy: {
     name: "HTTPS_PROXY",
@@ -374,6 +404,7 @@ export const replicas = {
 export const groups: readonly (readonly [title: string, rows: Rows])[] = [
   ["The six that most deployments need", essential],
   ["Access and features", features],
+  ["Agents", agents],
   ["Network", network],
   ["Limits on clients", clients],
   ["Limits on operations", operations],

@@ -15,7 +15,7 @@ import type { OpenResponses } from "./openResponses.ts"
 import type { Rejection } from "./rejection.ts"
 import { RequestState } from "./requestState.ts"
 import { sendRejection, sendText, setCorsHeaders } from "./respond.ts"
-import type { Route } from "./router.ts"
+import { isMcp, type Route } from "./router.ts"
 import type { OpenedSessions } from "./session/openSessions.ts"
 import { type ActiveSession, noSession } from "./session/sessions.ts"
 
@@ -49,6 +49,8 @@ export function createRequestHandler(options: {
   sendLandingPage: SendLandingPage
   sendExplorer?: SendExplorer
   answerOperation: OperationHandler
+  /** Answers messages of agents' clients. */
+  answerMcp?: OperationHandler | undefined
   /** Answers requests that are not operations, such as `/health`. */
   answerOther(request: IncomingMessage, response: ServerResponse, state: RequestState): void
   /** Undefined if sessions are off. */
@@ -95,7 +97,7 @@ export function createRequestHandler(options: {
 
   function dispatch(request: IncomingMessage, response: ServerResponse) {
     const route = options.route(request)
-    if (route !== "operation" && route !== "session") {
+    if (route !== "operation" && route !== "mcp" && route !== "session") {
       bodies.discard(request, response)
       if (route === "page") options.sendLandingPage(request, response)
       else if (route === "explorer") options.sendExplorer?.(request, response)
@@ -201,19 +203,20 @@ export function createRequestHandler(options: {
     body: Buffer | undefined,
   ): RequestState {
     const state = createState(request, response, identity, ticket)
+    const answer = (isMcp(request) && options.answerMcp) || answerOperation
     const encoding = body && request.headers["content-encoding"]
     if (encoding !== undefined) {
       bodies.decode(response, body as Buffer, encoding, (decoded) => {
         if ("status" in decoded) reject(request, response, decoded)
-        else if (!response.destroyed) answerOperation(request, response, state, decoded)
+        else if (!response.destroyed) answer(request, response, state, decoded)
       })
     } else if (eventLoopBudget.isSpent()) {
       eventLoopBudget.defer(identity.key, () => {
-        if (!response.destroyed) answerOperation(request, response, state, body)
+        if (!response.destroyed) answer(request, response, state, body)
       })
     } else if (!response.destroyed) {
       const startedAt = performance.now()
-      answerOperation(request, response, state, body)
+      answer(request, response, state, body)
       eventLoopBudget.spend(performance.now() - startedAt)
     }
     return state

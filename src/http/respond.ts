@@ -7,6 +7,7 @@ import { fullProgress, isLargerThan, maxErrors, omittedErrors, roughSize, tooLar
 import { requestIdOf } from "./clientIdentity.ts"
 import type { Rejection } from "./rejection.ts"
 import type { RequestState } from "./requestState.ts"
+import { isMcp } from "./router.ts"
 
 /*
  * Decides the media type, status, headers, CORS and hidden extensions of every response, for the fast path, for rejections and
@@ -72,7 +73,7 @@ export function completeHeaders(headers: Headers, { requestId }: RequestState, i
   if (isOperation) headers.set("vary", operationVary)
 }
 
-const exposedHeaders = ["X-Request-Id", "Retry-After"]
+const exposedHeaders = ["X-Request-Id", "Retry-After", "Mcp-Session-Id"]
 
 /** The CORS settings for Yoga. Yoga's default rejects an origin with `null`, which is the origin of sandboxed pages. */
 export function corsOptions(origin: string | null, allowed: readonly string[]): CORSOptions {
@@ -90,6 +91,10 @@ export function corsOptions(origin: string | null, allowed: readonly string[]): 
       "X-Upstream-Cost",
       "X-GraphQL-Yoga-CSRF",
       "Apollo-Require-Preflight",
+      "MCP-Protocol-Version",
+      "Mcp-Method",
+      "Mcp-Name",
+      "Mcp-Session-Id",
     ],
     exposedHeaders,
     maxAge: 3600,
@@ -236,6 +241,9 @@ function withoutHttpExtensions(result: ExecutionResult): object {
 
 // Rejections and text
 
+/** The code of JSON-RPC for errors of a server's own. */
+const serverErrorCode = -32_000
+
 /** Answers a request that is not GraphQL with one line of text. */
 export function sendText(
   request: IncomingMessage,
@@ -252,7 +260,10 @@ export function sendText(
   })
 }
 
-/** Rejects a request for an operation, in the form that GraphQL over HTTP requires. The body need not be read. */
+/**
+ * Rejects a request for an operation, in the form that GraphQL over HTTP requires, or a message of an agent's client, as an error of
+ * JSON-RPC. The body need not be read.
+ */
 export function sendRejection(
   request: IncomingMessage,
   response: ServerResponse,
@@ -260,7 +271,12 @@ export function sendRejection(
 ): void {
   const requestId = requestIdOf(request.headers["x-request-id"])
   const { code, message, retryAfterSeconds, acceptEncoding } = rejection
-  const body = JSON.stringify({ errors: [{ message, extensions: { code, requestId, retryAfterSeconds } }] })
+  const extensions = { code, requestId, retryAfterSeconds }
+  const body = JSON.stringify(
+    isMcp(request)
+      ? { jsonrpc: "2.0", id: null, error: { code: serverErrorCode, message, data: extensions } }
+      : { errors: [{ message, extensions }] },
+  )
   send(response, rejection.status, body, {
     "content-type": contentTypes[negotiate(request.headers.accept) ?? "application/json"],
     "cache-control": operationCacheControl,

@@ -3,17 +3,17 @@ import { loopback } from "../config/config.ts"
 import { isNavigation } from "./accept.ts"
 
 /**
-/**
- * Where a request goes: `operation` is a GraphQL operation, `session` a request to /session, `page` the landing page for a browser,
- * `explorer` the explorer with its files, and `other` everything else that Yoga answers.
+ * Where a request goes: `operation` is a GraphQL operation, `mcp` a message of an agent's client, `session` a request to /session,
+ * `page` the landing page for a browser, `explorer` the explorer with its files, and `other` everything else that Yoga answers.
  */
 export type Route =
   | "operation"
+  | "mcp"
   | "session"
   | "page"
   | "explorer"
   | "other"
-  | { status: 400 | 404 | 405 | 421; message: string; allow?: string }
+  | { status: 400 | 403 | 404 | 405 | 421; message: string; allow?: string }
 
 /** A client that asks for a WebSocket gets a response and no upgrade. Other upgrades, such as to h2c, are ignored. */
 function wantsWebSocket({ method, headers: { upgrade } }: IncomingMessage): boolean {
@@ -23,6 +23,15 @@ function wantsWebSocket({ method, headers: { upgrade } }: IncomingMessage): bool
 const readMethods = "GET, HEAD"
 const sessionMethods = "GET, POST, DELETE"
 const operationMethods = "GET, HEAD, POST, OPTIONS"
+const mcpMethods = "POST, OPTIONS"
+
+/** The path of the Model Context Protocol. */
+const mcpPath = "/mcp"
+
+/** Whether a request is for agents. Its body and its rejection have another form. */
+export function isMcp({ url }: IncomingMessage): boolean {
+  return url?.split("?", 1)[0] === mcpPath
+}
 
 /**
  * Routes requests by the request line and the Host header. Only exactly spelled paths match, so that no component behind the
@@ -33,6 +42,7 @@ const operationMethods = "GET, HEAD, POST, OPTIONS"
  * @param options.graphiql whether browsers get GraphiQL at the endpoint
  * @param options.explorer whether the explorer is served
  * @param options.sessions whether sessions are on
+ * @param options.agents who may use the tools for agents. Undefined if there are none
  */
 export function createRouter(options: {
   endpoint: string
@@ -40,11 +50,13 @@ export function createRouter(options: {
   graphiql: boolean
   explorer: boolean
   sessions: boolean
+  agents?: AgentAccess | undefined
 }): (request: IncomingMessage) => Route {
-  const { endpoint, localOnly, graphiql, explorer, sessions } = options
+  const { endpoint, localOnly, graphiql, explorer, sessions, agents } = options
   const assets = new RegExp(`^${endpoint}/graphiql/[\\w-]+/[\\w-]+(\\.[\\w-]+)+$`)
 
   function methodsOf(path: string): string | undefined {
+    if (path === mcpPath && agents !== undefined) return mcpMethods
     if (path === endpoint || path === `${endpoint}/`) return operationMethods
     if (explorer && (path === "/explorer" || path.startsWith("/explorer/"))) return readMethods
     if (sessions && path === "/session") return sessionMethods
@@ -75,7 +87,11 @@ export function createRouter(options: {
     }
     if (path.startsWith("/explorer")) return "explorer"
     if (methods === sessionMethods) return "session"
-    if (methods !== operationMethods || request.method === "OPTIONS") return "other"
+    if (methods === mcpMethods && agents !== undefined) {
+      const rejection = checkAgentAccess(request, agents)
+      if (rejection !== undefined) return rejection
+    } else if (methods !== operationMethods) return "other"
+    if (request.method === "OPTIONS") return "other"
     const { authorization, "x-session": session } = request.headers
     const bringsNone = authorization === undefined && !(sessions && session !== undefined)
     if (localOnly && host && bringsNone && !isThisMachine(host)) {
@@ -83,8 +99,32 @@ export function createRouter(options: {
         "Send a token, or use the host name localhost. The gateway's own token is available only to this machine."
       return { status: 421, message }
     }
-    return "operation"
+    return methods === mcpMethods ? "mcp" : "operation"
   }
+}
+
+/** Through which hosts, and from which web pages, agents may be served. */
+export interface AgentAccess {
+  allowedHosts: readonly string[]
+  allowedOrigins: readonly string[]
+}
+
+/**
+ * Rejects requests of web pages that are not allowed. Clients that are no browsers send no Origin. A page whose domain name
+ * resolves to this machine has that name in Host.
+ */
+function checkAgentAccess({ headers: { host, origin } }: IncomingMessage, access: AgentAccess): Route | undefined {
+  if (!host || !(isThisMachine(host) || access.allowedHosts.includes(hostName(host)))) {
+    const message = "This host name is not allowed here. The operator of the gateway can add it to ALLOWED_HOSTS."
+    return { status: 421, message }
+  }
+  if (origin === undefined || access.allowedOrigins.includes(origin)) return undefined
+  if (URL.parse(origin)?.host === new URL(`http://${host}`).host) return undefined
+  return { status: 403, message: "This web origin is not allowed here. The operator can add it to CORS_ORIGINS." }
+}
+
+function hostName(host: string): string {
+  return new URL(`http://${host}`).hostname
 }
 
 /** Yoga builds the URL of a request from the Host header, which must therefore contain nothing but a host. */
@@ -93,7 +133,7 @@ function isHost(host: string): boolean {
 }
 
 function isThisMachine(host: string): boolean {
-  return loopback.test(new URL(`http://${host}`).hostname)
+  return loopback.test(hostName(host))
 }
 
 /** Reduces an absolute URL, as clients send it to proxies, to path and query. */
