@@ -81,6 +81,11 @@ export function partMissing(missing: string, error: unknown, details: Record<str
   return new GraphQLError(`${missing} ${message}`, { extensions: { code, ...upstream, ...details } })
 }
 
+/** Whether Code Ocean rejected a read, so that a retry would give the same result. */
+export function isRejected(error: unknown): boolean {
+  return hasCode(error, "NOT_FOUND", "FORBIDDEN", "UNAUTHENTICATED", "BAD_USER_INPUT")
+}
+
 /** Creates an error for invalid input. `message` is a sentence that says what to send instead. */
 export function badUserInput(message: string): GraphQLError {
   return new GraphQLError(message, { extensions: { code: "BAD_USER_INPUT" satisfies ErrorCode } })

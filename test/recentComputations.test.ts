@@ -171,12 +171,12 @@ describe("how far the runs were looked for", () => {
   })
 
   test.each([
-    ["the last access of the last one is unknown", { a: undefined }, true],
+    ["the last access of the last one is unknown", { a: undefined, b: undefined }, true],
     ["they do not come in order", { a: 100, b: 900, c: 300 }, true],
     ["there is more, but nothing was sent", {}, true],
   ])("it is unknown since when if %s", async (_why, created, hasMore) => {
     const { ask } = await startWith({ created, hasMore })
-    const { data } = await ask(recent("runnables: 1", coverage))
+    const { data } = await ask(recent("runnables: 2", coverage))
     expect(data.recentComputations).toMatchObject({ isComplete: false, completeSince: null })
   })
 

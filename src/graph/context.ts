@@ -73,6 +73,8 @@ export interface RequestInfo extends Caller {
   readonly patience?: Patience
   /** Undefined while metrics are off. */
   readonly metrics?: Metrics | undefined
+  /** Set by a subscription whose events are changes: two equal ones are two changes, and both are sent. */
+  sendsEqualEvents?: boolean
 }
 
 /** The cost of a request in calls to Code Ocean. */
@@ -86,6 +88,8 @@ export interface Subject<T> {
   kind: string
   id: string
   read(upstream: Upstream): Promise<Snapshot<T>>
+  /** The minimum interval between two reads, in milliseconds. Undefined for the default. */
+  minWaitMs?: number
   /** The maximum interval between two reads, in milliseconds. */
   slowestMs: number
 }

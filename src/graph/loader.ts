@@ -262,7 +262,7 @@ export function linkAt<T extends { id: string }>(
 }
 
 /** Code Ocean's alternative ids, and ids in another form than its own: only the object says which id it has. */
-const otherIdForm = /^\d+$|[A-Z]/
+export const otherIdForm = /^\d+$|[A-Z]/
 
 /**
  * A resolver for the object whose id is the argument `id`. Null if it does not exist. If only fields are selected that make calls

@@ -2,7 +2,7 @@ import { badUserInput } from "../errors.ts"
 import { minWaitMs } from "../polling/source.ts"
 import type { Polling } from "./context.ts"
 
-const minIntervalSeconds = minWaitMs / 1000
+const defaultIntervalSeconds = minWaitMs / 1000
 const maxIntervalSeconds = 3_600
 const maxTimeLimitSeconds = 7 * 86_400
 
@@ -12,21 +12,26 @@ const maxTimeLimitSeconds = 7 * 86_400
  * @param beyond its end: what happens beyond the limit
  */
 export const pollingOptions = (limit: string, beyond: string) => ({
-  pollingIntervalSeconds: {
-    description: `The shortest time between two reads, ${minIntervalSeconds} to ${maxIntervalSeconds} seconds. Defaults to ${minIntervalSeconds}. The time grows while the state stays the same.`,
-  },
+  pollingIntervalSeconds: intervalOption(),
   timeLimitSeconds: {
     description: `${limit}, 1 to ${maxTimeLimitSeconds}. Checked between two reads. Nothing is stopped in Code Ocean. ${beyond}`,
   },
 })
 
-/** Throws BAD_USER_INPUT for a value that is out of bounds. */
-export function pollingFrom(input: {
-  pollingIntervalSeconds?: number | null | undefined
-  timeLimitSeconds?: number | null | undefined
-}): Polling {
+/** The option for the time between two reads. */
+export function intervalOption(minSeconds = defaultIntervalSeconds): { description: string } {
   return {
-    fastestMs: milliseconds(input, "pollingIntervalSeconds", minIntervalSeconds, maxIntervalSeconds),
+    description: `The shortest time between two reads, ${minSeconds} to ${maxIntervalSeconds} seconds. Defaults to ${minSeconds}. The time grows while the state stays the same.`,
+  }
+}
+
+/** Throws BAD_USER_INPUT for a value that is out of bounds. */
+export function pollingFrom(
+  input: { pollingIntervalSeconds?: number | null | undefined; timeLimitSeconds?: number | null | undefined },
+  minSeconds = defaultIntervalSeconds,
+): Polling {
+  return {
+    fastestMs: milliseconds(input, "pollingIntervalSeconds", minSeconds, maxIntervalSeconds),
     timeLimitMs: milliseconds(input, "timeLimitSeconds", 1, maxTimeLimitSeconds),
   }
 }

@@ -47,10 +47,11 @@ export function createContextBuilder(options: {
       recentChanges,
       warnUnknownEnum,
       typeById,
-      watch: ({ kind, id, read, slowestMs }, polling) =>
+      watch: ({ kind, id, read, minWaitMs, slowestMs }, polling) =>
         pollers.watch(JSON.stringify([state.key, kind, id]), {
           read: (signal) => readOnce(pool.forCaller(state, { retryReads: false }), read, signal),
           retryAfterMs: pollAgainAfterMs,
+          minWaitMs,
           slowestMs,
           ...polling,
         }),

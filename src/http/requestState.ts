@@ -41,6 +41,7 @@ export class RequestState implements RequestInfo {
   operation: OperationDefinitionNode | null | undefined
   operationName: string | undefined
   isSubscription = false
+  sendsEqualEvents = false
   /** How many parts were sent of an incremental response, or events of a subscription. Undefined for a response in one piece. */
   parts: number | undefined
   /** How many errors of each code the client got. */

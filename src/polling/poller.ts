@@ -1,7 +1,7 @@
 import { hash } from "node:crypto"
 import type { Clock } from "./clock.ts"
 import { pollLeaseMs, type SharedPoll } from "./sharedPoll.ts"
-import { minWaitMs, type Snapshot, type Source, type Update } from "./source.ts"
+import { minWaitMs as defaultMinWaitMs, type Snapshot, type Source, type Update } from "./source.ts"
 
 /** The factor by which the wait grows with each read that finds the object in the same stage. */
 const waitGrowth = 1.5
@@ -37,6 +37,7 @@ export function createPoller<T>(
   clock: Clock,
   drop: () => void,
   share: ((receive: (snapshot: Snapshot<T>) => void) => SharedPoll<T>) | undefined,
+  minWaitMs = defaultMinWaitMs,
 ): Poller<T> {
   const listeners = new Set<Listener<T>>()
   let running: AbortController | undefined

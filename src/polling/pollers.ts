@@ -4,7 +4,7 @@ import type { Store } from "../store/store.ts"
 import { type Clock, systemClock } from "./clock.ts"
 import { createPoller, type Listener, type Poller } from "./poller.ts"
 import { SharedPoll } from "./sharedPoll.ts"
-import type { Source, Update } from "./source.ts"
+import type { Snapshot, Source, Update } from "./source.ts"
 
 /** When this many objects are held, those without a listener are dropped. */
 const maxPollers = 10_000
@@ -62,7 +62,8 @@ export function createPollers(clock: Clock = systemClock, store?: Store): Poller
         // It may have been dropped, and another poller created under the same key.
         if (pollers.get(key) === poller) pollers.delete(key)
       }
-      poller = createPoller<T>(clock, forget, store && ((receive) => new SharedPoll(store, key, receive)))
+      const share = store && ((receive: (snapshot: Snapshot<T>) => void) => new SharedPoll(store, key, receive))
+      poller = createPoller<T>(clock, forget, share, listener.source.minWaitMs)
       pollers.set(key, poller as Poller<unknown>)
     }
     listeners += 1

@@ -1,4 +1,4 @@
-/** The shortest wait between two reads of an object, and the first one, in milliseconds. */
+/** The shortest wait between two reads of an object, and the first one, in milliseconds, unless its source has another. */
 export const minWaitMs = 5_000
 
 /** The result of one read of an object. */
@@ -16,6 +16,8 @@ export interface Source<T> {
   read(signal: AbortSignal): Promise<Snapshot<T>>
   /** The shortest wait after this error, in milliseconds. Undefined if the error is permanent. */
   retryAfterMs(error: unknown): number | undefined
+  /** The shortest wait between two reads of this object, whoever listens, in milliseconds. All its sources have the same. */
+  minWaitMs?: number | undefined
   /** The longest wait between two reads, in milliseconds, unless the shortest is longer. */
   slowestMs: number
   /** The shortest wait between two reads that this listener wants, in milliseconds. Of several listeners the shortest counts. */

@@ -1,10 +1,11 @@
 import type { GraphQLObjectType, GraphQLResolveInfo } from "graphql"
-import { emptyIfSearchFails, nullIfMissing } from "../../errors.ts"
+import { emptyIfSearchFails, isRejected, nullIfMissing } from "../../errors.ts"
+import type { Upstream } from "../../upstream/client.ts"
 import type { DecodeError } from "../../upstream/decoders.ts"
 import { clearAppPanels } from "../appPanel/loader.ts"
-import { clearComputations } from "../computation/loader.ts"
+import { clearComputations, type RunnableKey } from "../computation/loader.ts"
 import type { Context } from "../context.ts"
-import { type BulkFetch, loaderById, loaderByKey, type Typed } from "../loader.ts"
+import { type BulkFetch, loaderById, loaderByKey, otherIdForm, type Typed } from "../loader.ts"
 import { needsOnlyTheId } from "../ownCall.ts"
 import { type Page, type PageArguments, pageOfSearch } from "../pagination/page.ts"
 import * as rest from "./rest.ts"
@@ -38,6 +39,28 @@ export function linkRunnable(context: Context, kind: rest.Kind, id: string, info
   return isKnown
     ? ({ id, __typename: typename } as Typed<rest.Runnable>)
     : nullIfMissing(loaderOfKind[kind].link(context, id, info))
+}
+
+/** Which capsule or pipeline has this id, if that is known without a call. */
+export function knownRunnable({ typeById, state }: Context, id: string): RunnableKey | undefined {
+  const typename = otherIdForm.test(id) ? undefined : typeById.get(state.key, id)
+  if (typename === capsuleById.typename) return { id, kind: "capsules" }
+  return typename === pipelineById.typename ? { id, kind: "pipelines" } : undefined
+}
+
+/**
+ * Finds out which capsule or pipeline has this id, which may be an alternative id. The route of capsules also returns pipelines, so the
+ * other one is asked first.
+ */
+export async function findRunnable(upstream: Upstream, id: string): Promise<RunnableKey> {
+  try {
+    const pipeline = await rest.getRunnable(upstream, "pipelines", id)
+    return { id: pipeline.id, kind: "pipelines" }
+  } catch (error) {
+    if (!isRejected(error)) throw error
+  }
+  const capsule = await rest.getRunnable(upstream, "capsules", id)
+  return { id: capsule.id, kind: "capsules" }
 }
 
 /** One page of a search. Makes one call. The objects found are not fetched again in this request. */

@@ -1,4 +1,4 @@
-import { hasCode, nullIfMissing } from "../../errors.ts"
+import { hasCode, isRejected, nullIfMissing } from "../../errors.ts"
 import { builder } from "../builder.ts"
 import { capsuleById, pipelineById } from "../capsule/loader.ts"
 import { computationById } from "../computation/loader.ts"
@@ -39,11 +39,6 @@ async function probe(context: Context, id: string): Promise<NodeObject | null> {
   }
   if (forbidden !== undefined) throw forbidden
   return null
-}
-
-/** Whether Code Ocean rejected the read, so that a retry would give the same result. */
-function isRejected(error: unknown): boolean {
-  return hasCode(error, "NOT_FOUND", "FORBIDDEN", "UNAUTHENTICATED", "BAD_USER_INPUT")
 }
 
 const costPerId =

@@ -98,7 +98,7 @@ export function useRequests(options: {
       part(result) {
         if (state.isSubscription) state.endCalls()
         const part = presentPart(state, result, maxResponseBytes)
-        if (state.isSubscription && !isChanged(part)) return undefined
+        if (state.isSubscription && !state.sendsEqualEvents && !isChanged(part)) return undefined
         state.parts = (state.parts ?? 0) + 1
         return part
       },
