@@ -1,6 +1,7 @@
 import { setImmediate } from "node:timers/promises"
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest"
 import type { Config } from "../src/config/config.ts"
+import { callTool, withoutNulls } from "./support/agents.ts"
 import { errorBody, type FaultName, faults, startWithFault, unusedAddress } from "./support/faultyUpstream.ts"
 import { type Result, startGatewayOn } from "./support/gateway.ts"
 import { follow, pushedTime } from "./support/live.ts"
@@ -297,6 +298,39 @@ describe.each([
       expect(errors!.some(({ message }) => message.includes("unknown whether"))).toBe(false)
     }
   })
+})
+
+describe("through a tool for agents", () => {
+  const config = { mcp: true, mcpMutations: true }
+  const route = "PATCH /data_assets/d1/archive"
+
+  test.each(names)(
+    "a tool whose calls meet %s says so with what to do, and a change is never sent twice",
+    async (fault) => {
+      const time = takesTime(fault) ? stopTime() : undefined
+      const { url, spoiled, nothingLeft } = await start([...routes, route], fault, { config })
+      const { code, attempts = 1, write } = expected[fault]
+      const ids = Object.keys(reads) as (keyof typeof reads)[]
+      const asked = Promise.all([
+        callTool(url, "change", "archive_data", { id: "d1" }),
+        ...ids.map((id) => callTool(url, id, "run_query", { query: reads[id].query })),
+      ])
+      const [changed, ...answers] = await (time ? time.passDuring(asked) : asked)
+      for (const [at, id] of ids.entries()) {
+        const { errors, left } = answers[at]!
+        const { path, missingIsNull } = reads[id]
+        const isLeft = missingIsNull && isMissing(fault)
+        const error = { code, path: path.join("."), do: expect.any(String), message: expect.any(String) }
+        expect(errors, id).toEqual(isLeft ? undefined : [expect.objectContaining(error)])
+        expect(left, id).toEqual(withoutNulls(reads[id].left))
+        expect(spoiled(reads[id].route), id).toHaveLength(attempts)
+      }
+      expect(changed!.errors).toEqual(write === "done" ? undefined : [expect.objectContaining({ code })])
+      expect(changed!.errors?.[0]?.do.includes("may have happened") ?? false).toBe(write === unknownOutcome)
+      expect(spoiled(route)).toHaveLength(1)
+      await nothingLeft()
+    },
+  )
 })
 
 describe("a subscription", () => {

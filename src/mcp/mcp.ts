@@ -39,7 +39,11 @@ export const ownToolsFolder = new URL("tools", import.meta.url).pathname
 /** All tools of a deployment, in the order of their names. One of its own folder replaces ours of the same name. */
 export function readAllTools(schema: GraphQLSchema, folder: string | undefined): Tool[] {
   const tools = new Map(readTools(ownToolsFolder, schema).map((tool) => [tool.name, tool]))
-  for (const tool of folder === undefined ? [] : readTools(folder, schema)) tools.set(tool.name, tool)
+  try {
+    for (const tool of folder === undefined ? [] : readTools(folder, schema)) tools.set(tool.name, tool)
+  } catch (error) {
+    throw new Error(`MCP_TOOLS ${(error as Error).message}`)
+  }
   return [...tools.values()].toSorted((a, b) => (a.name < b.name ? -1 : 1))
 }
 

@@ -25,8 +25,9 @@ interface Entry {
 
 /** How much more a word in a name counts than one in a description. */
 const nameWeight = 4
-/** How much less a whole type counts than a field with the same words. */
+/** How much less a whole type counts than a field with the same words, and how much more a field with which a query can begin. */
 const typeWeight = 0.9
+const queryWeight = 1.5
 
 const maxWords = 20
 
@@ -35,8 +36,15 @@ export function createSearchSchema(schema: GraphQLSchema): SearchSchema {
   // The results of mutations say nothing that the mutations don't.
   const entries = types.filter((type) => !isUnionType(type)).flatMap(entriesOf)
 
+  const frequencies = new Map<string, number>()
+  for (const { names, description } of entries) {
+    for (const word of new Set([...names, ...description])) frequencies.set(word, (frequencies.get(word) ?? 0) + 1)
+  }
+  /** Words that many entries have say little. */
+  const weightOf = (word: string) => Math.log(entries.length / (frequencies.get(word) ?? entries.length))
+
   return (words, limit) => {
-    const wanted = [...wordsIn(words)].slice(0, maxWords)
+    const wanted = [...wordsIn(words)].slice(0, maxWords).map((word) => ({ word, weight: weightOf(word) }))
     const exact = types.filter(({ name }) => words.split(/\W+/).includes(name))
     const found = entries
       .map((entry) => ({ entry, score: scoreOf(entry, wanted) }))
@@ -61,13 +69,17 @@ export function printSchemaBriefly(schema: GraphQLSchema): string {
     .join("\n\n")
 }
 
-function scoreOf({ names, description, line }: Entry, wanted: readonly string[]): number {
+function scoreOf(
+  { type, names, description, line }: Entry,
+  wanted: readonly { word: string; weight: number }[],
+): number {
   const matched = wanted.reduce(
-    (sum, word) => sum + (names.has(word) ? nameWeight : 0) + (description.has(word) ? 1 : 0),
+    (sum, { word, weight }) => sum + weight * ((names.has(word) ? nameWeight : 0) + (description.has(word) ? 1 : 0)),
     0,
   )
+  const kind = line === undefined ? typeWeight : type.name === "Query" ? queryWeight : 1
   // Of two entries with the same words, the one with the shorter name says more about them.
-  return matched === 0 ? 0 : (matched / (1 + names.size / 20)) * (line === undefined ? typeWeight : 1)
+  return (matched / (1 + names.size / 20)) * kind
 }
 
 function entriesOf(type: GraphQLNamedType): Entry[] {

@@ -77,3 +77,35 @@ export const changingTools: typeof readingTools = {
   delete_run: { args: { id: seed.failedCount, confirm: true }, has: seed.failedCount, calls: 1 },
   delete_data: { args: { id: seed.mouseRecording, confirm: true }, has: seed.mouseRecording, calls: 1 },
 }
+
+/**
+ * Calls a tool without the SDK, with a message of an older revision, which needs no handshake. The caller is the token `cop_<id>`, or
+ * that of the headers.
+ */
+export async function callTool(
+  url: string,
+  id: string,
+  name: string,
+  args: object,
+  headers: Record<string, string> = { authorization: `Bearer cop_${id}` },
+): Promise<{ errors?: { code: string; message: string; path?: string; do: string }[]; left: unknown }> {
+  const response = await fetch(`${url}/mcp`, {
+    method: "POST",
+    headers: {
+      "content-type": "application/json",
+      accept: "application/json, text/event-stream",
+      connection: "close",
+      ...headers,
+    },
+    body: JSON.stringify({ jsonrpc: "2.0", id, method: "tools/call", params: { name, arguments: args } }),
+  })
+  const [, data = ""] = /^data: (.*)$/m.exec(await response.text()) ?? []
+  const { isError, content } = JSON.parse(data).result
+  const answer = JSON.parse(content[0].text)
+  return isError ? { errors: answer.errors, left: answer.data } : { left: answer }
+}
+
+/** As answers of tools are. */
+export function withoutNulls(value: unknown): unknown {
+  return JSON.parse(JSON.stringify(value, (_key, inner) => (inner === null ? undefined : inner)))
+}
