@@ -18,18 +18,21 @@ export default function FieldFilter({
   const [values, setValues] = useState(
     (filter.values ?? (filter.value === undefined ? [] : [filter.value])).map(String),
   )
+  /** What is in the field, and not yet one of the values. */
+  const [typed, setTyped] = useState("")
   const [min, setMin] = useState(filter.range?.min ?? undefined)
   const [max, setMax] = useState(filter.range?.max ?? undefined)
   const [exclude, setExclude] = useState(filter.exclude ?? false)
   const isRange = field?.type === "DATE" || (field?.type === "NUMBER" && !field.allowedValues)
-  const isEmpty = isRange ? min === undefined && max === undefined : values.length === 0
+  const isEmpty = isRange ? min === undefined && max === undefined : values.length === 0 && typed.trim() === ""
 
   function apply(event: FormEvent) {
     event.preventDefault()
-    const typed = field?.type === "NUMBER" ? values.map(Number) : values
+    const texts = typed.trim() === "" ? values : [...new Set([...values, typed.trim()])]
+    const chosen = field?.type === "NUMBER" ? texts.map(Number) : texts
     onApply({
       key: filter.key,
-      ...(isRange ? { range: { min, max } } : typed.length === 1 ? { value: typed[0] } : { values: typed }),
+      ...(isRange ? { range: { min, max } } : chosen.length === 1 ? { value: chosen[0] } : { values: chosen }),
       ...(exclude && { exclude }),
     })
   }
@@ -78,7 +81,8 @@ export default function FieldFilter({
               value={values}
               onChange={setValues}
               data={field?.allowedValues?.map(String) ?? []}
-              acceptValueOnBlur
+              searchValue={typed}
+              onSearchChange={setTyped}
             />
           )}
           <Checkbox

@@ -1,0 +1,141 @@
+import type { CDPSession } from "playwright-core"
+import { expect, test } from "vitest"
+import { startExplorer, useExplorer, visit } from "./support/explorer.ts"
+
+useExplorer()
+
+const link = (name: string) => ({ name, exact: true })
+
+test("a search is narrowed by clicking, and whoever opens its address sees the same", async () => {
+  const { url } = await startExplorer()
+  const { page, operations } = await visit(url, "search")
+  await page.getByRole("link", link("Spike Sorting")).waitFor()
+  await page.getByText("Data assets", { exact: true }).click()
+  await page.getByRole("link", link("nuclei-unet")).waitFor()
+  await page.getByRole("button", { name: "Type" }).click()
+  await page.getByRole("menuitemradio", { name: "Dataset" }).click()
+  await page.getByRole("link", link("nuclei-unet")).waitFor({ state: "detached" })
+  await page.getByRole("button", { name: "Add a condition" }).click()
+  await page.getByRole("menuitem", { name: "subject id" }).click()
+  await page.getByRole("combobox", { name: "Any of these values" }).fill("730945")
+  await page.getByRole("button", { name: "Apply" }).click()
+  await page.getByText("subject id is 730945", { exact: true }).waitFor()
+  await page.getByRole("link", link("Stained sections")).waitFor({ state: "detached" })
+  await page.getByLabel("Order").selectOption("Largest")
+  await page.getByRole("searchbox").fill("ecephys")
+  await expect.poll(() => new URL(page.url()).searchParams.get("q")).toBe("ecephys")
+  const names = () => page.getByRole("list", { name: "Data assets" }).getByRole("link").allInnerTexts()
+  await expect.poll(names).toEqual(["ecephys_730945_2024-06-13"])
+
+  const { page: other } = await visit(
+    page.url().replace(/\/explorer\/.*/, ""),
+    page.url().replace(/.*\/explorer\//, ""),
+  )
+  await other.getByRole("link", link("ecephys_730945_2024-06-13")).waitFor()
+  expect(await other.getByRole("list", { name: "Data assets" }).getByRole("link").allInnerTexts()).toEqual(
+    await names(),
+  )
+  expect(await other.getByRole("searchbox").inputValue()).toBe("ecephys")
+
+  // Each state is one request. The text changes the state once the visitor pauses, not with each letter.
+  expect(new Set(operations)).toEqual(new Set(["SearchCapsules", "SearchDataAssets"]))
+  expect(operations.length).toBeLessThanOrEqual(7)
+  await page.goBack()
+  await expect.poll(() => page.getByRole("combobox", { name: "Order" }).inputValue()).toBe("")
+})
+
+test("a search without a result says so, and removes all its conditions at once", async () => {
+  const { url } = await startExplorer()
+  const { page } = await visit(url, "search?type=pipelines&q=nothing-is-called-this&favorite=true")
+  await page.getByRole("heading", { name: "No pipelines found" }).waitFor()
+  await page.getByRole("button", { name: "Remove all conditions" }).click()
+  await page.getByRole("link", link("Ecephys Pipeline")).waitFor()
+  expect(new URL(page.url()).search).toBe("?type=pipelines")
+})
+
+test("an address with values that do not exist is a search without them", async () => {
+  const { url } = await startExplorer()
+  const address = "search?type=nothing&owned=x&status=y&sort=z&filters=%7Bbroken&favorite=maybe"
+  const { page, complaints } = await visit(url, address)
+  await page.getByRole("link", link("Spike Sorting")).waitFor()
+  expect(complaints).toEqual([])
+})
+
+test("5,000 rows are read page by page, of which only those around the visible ones exist, and going back returns to the same row", async () => {
+  const { url } = await startExplorer({ sandbox: { generate: 5_000 } })
+  const { page } = await visit(url, "search?sort=NAME-ASC")
+  const list = page.getByRole("list", { name: "Capsules" })
+  await list.getByRole("listitem").first().waitFor()
+  const counted = () => page.getByText(/^(The first )?[\d,]+ capsules/).innerText()
+  let most = 0
+  while ((await counted()).includes("more below")) {
+    const before = await counted()
+    await page.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
+    await expect.poll(counted).not.toBe(before)
+    most = Math.max(most, await list.getByRole("listitem").count())
+  }
+  expect(Number(/[\d,]+/.exec(await counted())?.[0].replace(",", ""))).toBeGreaterThan(5_000)
+  expect(most).toBeLessThan(70)
+  await page.evaluate("scrollTo(0, 100_000)")
+  const positioned = () => list.locator("li[aria-posinset='2285']")
+  await positioned().waitFor()
+  const name = await positioned().getByRole("link").innerText()
+  await positioned().getByRole("link").click()
+  await list.waitFor({ state: "detached" })
+  await page.goBack()
+  await positioned().waitFor()
+  expect(await positioned().getByRole("link").innerText()).toBe(name)
+  expect(await page.evaluate("scrollY")).toBe(100_000)
+})
+
+/** The bytes of everything on the heap but compiled code, which grows as functions turn out to be used often. */
+async function heapOf(profiler: CDPSession): Promise<number> {
+  let json = ""
+  profiler.on("HeapProfiler.addHeapSnapshotChunk", ({ chunk }) => {
+    json += chunk
+  })
+  await profiler.send("HeapProfiler.collectGarbage")
+  await profiler.send("HeapProfiler.takeHeapSnapshot")
+  profiler.removeAllListeners("HeapProfiler.addHeapSnapshotChunk")
+  const { snapshot, nodes } = JSON.parse(json)
+  const { node_fields: fields, node_types: types } = snapshot.meta
+  const code = ["code", "hidden"].map((type) => types[0].indexOf(type))
+  let bytes = 0
+  for (let at = 0; at < nodes.length; at += fields.length) if (!code.includes(nodes[at])) bytes += nodes[at + 3]
+  return bytes
+}
+
+test("after 200 navigations the heap is at most a tenth larger", async () => {
+  const { url } = await startExplorer()
+  const { page } = await visit(url)
+  const profiler = await page.context().newCDPSession(page)
+  // In the page itself, because each step of Playwright compiles code there, which counts as heap.
+  const navigate = async (times: number) => {
+    await page.evaluate(`(async () => {
+      const shown = (selector, text) => [...document.querySelectorAll(selector)].some((found) => found.textContent === text)
+      const wait = (selector, text) => new Promise((resolve) => {
+        const observer = new MutationObserver(() => {
+          if (!shown(selector, text)) return
+          observer.disconnect()
+          resolve()
+        })
+        observer.observe(document.body, { childList: true, subtree: true, characterData: true })
+      })
+      for (let count = 0; count < ${times}; count += 2) {
+        for (const [key, selector, text] of [["s", "main li a", "Ecephys Quality Report"], ["h", "main h1", "Recent runs"]]) {
+          const arrived = wait(selector, text)
+          for (const pressed of ["g", key]) document.body.dispatchEvent(new KeyboardEvent("keydown", { key: pressed, bubbles: true }))
+          await arrived
+        }
+      }
+    })()`)
+    const heap = await heapOf(profiler)
+    const { nodes, jsEventListeners } = await profiler.send("Memory.getDOMCounters")
+    return { heap, nodes, jsEventListeners }
+  }
+  const before = await navigate(60)
+  const after = await navigate(200)
+  expect(after.heap).toBeLessThan(1.1 * before.heap)
+  expect(after.nodes).toBeLessThan(1.1 * before.nodes)
+  expect(after.jsEventListeners).toBeLessThan(1.1 * before.jsEventListeners)
+})
