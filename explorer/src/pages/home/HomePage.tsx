@@ -13,6 +13,7 @@ import classes from "./Home.module.css"
 import { HomeDocument, type HomeQuery } from "./home.generated.ts"
 import { RunRow } from "./RunRow.tsx"
 import type { RecentRunFragment } from "./recentRun.generated.ts"
+import { useLiveRuns } from "./useLiveRuns.ts"
 
 type Recent = NonNullable<HomeQuery["recentComputations"]>
 
@@ -37,6 +38,7 @@ export default function HomePage() {
     select,
   )
   const recent = page.data?.recentComputations ?? undefined
+  const { runs, state: live } = useLiveRuns(page.nodes, choice.outcomes, recent !== undefined)
 
   return (
     <>
@@ -52,10 +54,10 @@ export default function HomePage() {
       <div className={classes.columns}>
         <section className="panel" aria-label="Runs">
           {page.data === undefined && page.problems.length === 0 && <SkeletonRows />}
-          {recent !== undefined && page.nodes.length === 0 && <NoRuns all={choice.outcomes === undefined} />}
-          {page.nodes.length > 0 && (
+          {recent !== undefined && runs.length === 0 && <NoRuns all={choice.outcomes === undefined} />}
+          {runs.length > 0 && (
             <ul className={classes.runs}>
-              {page.nodes.map((run) => (
+              {runs.map((run) => (
                 <RunRow key={run.id} run={run} />
               ))}
             </ul>
@@ -68,7 +70,7 @@ export default function HomePage() {
               {page.moreProblem !== undefined && <Text size="sm">{page.moreProblem.message}</Text>}
             </div>
           )}
-          {recent !== undefined && <HowFar recent={recent} />}
+          {recent !== undefined && <HowFar recent={recent} isLive={live === "live"} />}
         </section>
         <aside aria-label="Capsules and pipelines">
           <h2 className={classes.heading}>Last opened</h2>
@@ -95,9 +97,10 @@ function NoRuns({ all }: { all: boolean }) {
 }
 
 /** How far the list reaches, because a run of an object that was not looked at is missing in it. */
-function HowFar({ recent }: { recent: Recent }) {
+function HowFar({ recent, isLive }: { recent: Recent; isLive: boolean }) {
+  const live = isLive && " New runs and changes appear by themselves."
   if (recent.isComplete)
-    return <p className={classes.note}>These are all runs of everything that is yours or was shared with you.</p>
+    return <p className={classes.note}>These are all runs of everything that is yours or was shared with you.{live}</p>
   return (
     <p className={classes.note}>
       From the {recent.runnables.length} capsules and pipelines that were last opened.{" "}
@@ -106,6 +109,7 @@ function HowFar({ recent }: { recent: Recent }) {
           Nothing that has run since <Time of={recent.completeSince} /> is missing.
         </>
       )}
+      {live}
     </p>
   )
 }

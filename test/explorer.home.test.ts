@@ -1,0 +1,53 @@
+import { expect, test } from "vitest"
+import { seed, tokens } from "../sandbox/seed.ts"
+import { startExplorer, useExplorer, visit } from "./support/explorer.ts"
+import { pushedTime } from "./support/live.ts"
+
+useExplorer()
+
+test("a run that starts appears on the home page by itself, and so does its end", async () => {
+  const time = pushedTime()
+  const { url, ask, sandbox } = await startExplorer({ clock: time })
+  const { page, operations } = await visit(url)
+  await page.getByText("New runs and changes appear by themselves.").waitFor()
+  const run = (await ask(`mutation { runCapsule(input: { capsuleId: "${seed.spikeSortingCopy}" }) {
+    ... on RunCapsulePayload { computation { id name } } ... on MutationRefused { message } } }`)) as {
+    data: { runCapsule: { computation: { id: string } } }
+  }
+  const { id } = run.data.runCapsule.computation
+  const row = page.getByRole("listitem").filter({ has: page.locator(`a[href$="/runs/${id}"]`) })
+  const passUntil = (text: string) =>
+    expect
+      .poll(async () => {
+        time.push(60)
+        return (await row.allInnerTexts()).join()
+      })
+      .toContain(text)
+  await passUntil("In progress")
+  expect(await page.getByRole("list").first().getByRole("listitem").first().innerText()).toContain("In progress")
+  sandbox.clock.advance(100_000)
+  await passUntil("Succeeded")
+  expect(operations).toEqual(["Home", "HomeLive"])
+})
+
+test("the failed runs are one click away, their log another one, and what is chosen is in the address", async () => {
+  const { url } = await startExplorer()
+  const { page } = await visit(url)
+  await page.getByText("Failed", { exact: true }).first().click()
+  await page.getByRole("link", { name: "Nightly", exact: true }).waitFor({ state: "detached" })
+  expect(new URL(page.url()).search).toBe("?runs=failed")
+  const row = page.getByRole("listitem").filter({ hasText: "Mouse 730945, more units" })
+  expect(await row.innerText()).toContain("Its exit code is 137")
+  await row.getByRole("button", { name: "End of the log" }).click()
+  await row.locator("pre").waitFor()
+  await page.reload()
+  await row.waitFor()
+  expect(await page.getByRole("link", { name: "Nightly", exact: true }).count()).toBe(0)
+})
+
+test("parts that the token may not see are named, and everything else is there", async () => {
+  const { url } = await startExplorer()
+  const { page } = await visit(url, "search?type=data-assets", { token: tokens.noDatasets })
+  await page.getByRole("status").getByText("not visible to you").waitFor()
+  expect(await page.getByRole("heading", { name: "Search" }).count()).toBe(1)
+})
