@@ -91,12 +91,13 @@ test("5,000 rows are read page by page, of which only those around the visible o
 /** The bytes of everything on the heap but compiled code, which grows as functions turn out to be used often. */
 async function heapOf(profiler: CDPSession): Promise<number> {
   let json = ""
-  profiler.on("HeapProfiler.addHeapSnapshotChunk", ({ chunk }) => {
+  const onChunk = ({ chunk }: { chunk: string }) => {
     json += chunk
-  })
+  }
+  profiler.on("HeapProfiler.addHeapSnapshotChunk", onChunk)
   await profiler.send("HeapProfiler.collectGarbage")
   await profiler.send("HeapProfiler.takeHeapSnapshot")
-  profiler.removeAllListeners("HeapProfiler.addHeapSnapshotChunk")
+  profiler.off("HeapProfiler.addHeapSnapshotChunk", onChunk)
   const { snapshot, nodes } = JSON.parse(json)
   const { node_fields: fields, node_types: types } = snapshot.meta
   const code = ["code", "hidden"].map((type) => types[0].indexOf(type))
