@@ -1,12 +1,16 @@
-import { setTimeout as sleep } from "node:timers/promises"
+import { setImmediate, setTimeout as sleep } from "node:timers/promises"
 import { expect, onTestFinished, test } from "vitest"
 import { seed, tokens } from "../sandbox/seed.ts"
 import { startSandbox } from "../sandbox/server.ts"
 import { type Admission, type AdmissionLimits, createAdmission } from "../src/http/admission.ts"
 import { createLog } from "../src/log/log.ts"
+import { createMemoryStore } from "../src/store/memory.ts"
+import { scripts } from "../src/store/redis.ts"
 import { createSharedStore } from "../src/store/shared.ts"
+import type { Store } from "../src/store/store.ts"
 import { startGatewayOn } from "./support/gateway.ts"
 import { describeWithRedis, type RedisServer, startRedis } from "./support/redis.ts"
+import { stopTime } from "./support/time.ts"
 
 const off: AdmissionLimits = {
   callerRequestsPerSecond: 0,
@@ -36,41 +40,67 @@ function isAdmitted(replica: Admission, caller = "ada"): boolean {
 }
 
 describeWithRedis("the rate of one caller over several replicas with one Redis", () => {
+  /** A store whose Redis counts with the stopped clock of the test, and whose answers arrive after so many milliseconds of it. */
+  function startTimedStore(redis: RedisServer, latencyMs: number) {
+    // The last two arguments are the time.
+    const script = scripts.countRequests.lua.replace('redis.call("TIME")', "{ARGV[#ARGV - 1], ARGV[#ARGV]}")
+    expect(script).not.toContain("TIME")
+    let answers: { dueAt: number; answer: Promise<unknown>; arrive: (ms: number[]) => void }[] = []
+    const store: Store = {
+      ...createMemoryStore(),
+      countRequests(counts, msPerRequest) {
+        const now = performance.now()
+        const keys = counts.map(([name]) => name)
+        const requests = counts.map(([, count]) => count)
+        const time = [Math.floor(now / 1_000), Math.round((now % 1_000) * 1_000)]
+        const answer = redis.command("EVAL", script, keys.length, ...keys, msPerRequest, ...requests, ...time)
+        return new Promise((arrive) => answers.push({ dueAt: now + latencyMs, answer, arrive }))
+      },
+    }
+    /** Resolves when the replicas have read what is due. */
+    async function arrived(): Promise<void> {
+      await Promise.all(answers.map(({ answer }) => answer))
+      const due = answers.filter(({ dueAt }) => dueAt <= performance.now())
+      answers = answers.filter((answer) => !due.includes(answer))
+      for (const { answer, arrive } of due) arrive(((await answer) as string[]).map(Number))
+      await setImmediate()
+    }
+    return { store, arrived }
+  }
+
   test.each([
-    ["two replicas in turn, at 1,000 a second", 2, 1_000, (turn: number) => turn % 2],
-    ["three replicas in turn, at 200 a second", 3, 200, (turn: number) => turn % 3],
-    ["two replicas, one with a tenth of the requests", 2, 1_000, (turn: number) => (turn % 10 === 0 ? 1 : 0)],
-    ["two replicas that the client changes all the time", 2, 1_000, () => (Date.now() % 600 < 300 ? 0 : 1)],
-  ])("is within a tenth of the limit: %s", async (_title, count, rate, replicaOf) => {
-    const replicas = await startReplicas(await startRedis(), count, rate)
+    ["two replicas in turn, at 1,000 a second", 2, 1_000, 1, (turn: number) => turn % 2],
+    ["two replicas in turn, with a Redis that takes 100 ms", 2, 1_000, 100, (turn: number) => turn % 2],
+    ["three replicas in turn, at 200 a second", 3, 200, 1, (turn: number) => turn % 3],
+    ["two replicas, one with a tenth of the requests", 2, 1_000, 1, (turn: number) => (turn % 10 === 0 ? 1 : 0)],
+    ["two replicas that the client changes all the time", 2, 1_000, 1, () => (performance.now() % 600 < 300 ? 0 : 1)],
+  ])("is within a tenth of the limit: %s", async (_title, count, rate, latencyMs, replicaOf) => {
+    const redis = await startRedis()
+    const time = stopTime()
+    const { store, arrived } = startTimedStore(redis, latencyMs)
+    const limits = { ...off, callerRequestsPerSecond: rate }
+    const replicas = Array.from({ length: count }, () => createAdmission(limits, undefined, store))
     let turn = 0
-    /** Sends up to five times as many requests as the limit allows, until the condition holds. Returns how many were admitted, and in which time. */
-    async function flood(isOver: (wasAdmitted: boolean, ms: number, rejected: number) => boolean) {
-      const startedAt = performance.now()
+    /** Sends five times as many requests as the limit allows. Returns how many were admitted. */
+    async function flood(seconds: number) {
       let admitted = 0
-      let rejected = 0
-      for (;;) {
+      for (let ms = 0; ms < seconds * 1_000; ms++) {
         for (let request = 0; request < rate / 200; request++) {
-          const wasAdmitted = isAdmitted(replicas[replicaOf(turn++)] as Admission)
-          if (wasAdmitted) admitted += 1
-          else rejected += 1
-          const ms = performance.now() - startedAt
-          if (isOver(wasAdmitted, ms, rejected)) return { admitted, ms }
+          if (isAdmitted(replicas[replicaOf(turn++)] as Admission)) admitted += 1
         }
-        await sleep(1)
+        time.pass(1)
+        await arrived()
       }
+      return admitted
     }
     const isWithinATenth = (ratio: number) => {
       expect(ratio).toBeGreaterThan(0.9)
       expect(ratio).toBeLessThan(1.1)
     }
     // From the first request: all that may be sent at once, and more as time passes.
-    const all = await flood((_, ms, rejected) => ms > 2_000 && rejected > rate)
-    isWithinATenth(all.admitted / (rate * (10 + all.ms / 1_000)))
+    isWithinATenth((await flood(4)) / (rate * (10 + 4)))
     // When it is used up.
-    await flood((wasAdmitted) => wasAdmitted)
-    const steady = await flood((_, ms) => ms > 2_000)
-    isWithinATenth(steady.admitted / ((rate * steady.ms) / 1_000))
+    isWithinATenth((await flood(2)) / (rate * 2))
   })
 
   test("counts what two replicas admitted at the same moment, and makes the caller wait for it", async () => {
@@ -126,10 +156,19 @@ describeWithRedis("the rate of one caller over several replicas with one Redis",
       const url = `${await world?.gateway.listen()}/graphql?query={__typename}`
       return (await fetch(url, { headers: { "apollo-require-preflight": "1", ...headers } })).status
     }
+    /** Resolves when Redis has counted requests of so many callers. A replica reports its callers in their order. */
+    const counted = (callers: number) =>
+      expect.poll(async () => ((await redis.command("KEYS", "*:rate:*")) as string[]).length).toBe(callers)
     for (let request = 0; request < 10; request++) expect(await status(one)).toBe(200)
     expect(await status(one)).toBe(429)
     await status(one, {})
-    let admitted = 0
+    await counted(2)
+    await status(two)
+    await status(two, { authorization: `Bearer ${tokens.grace}` })
+    await counted(3)
+    // By then it has read the answer that Redis gave before this one.
+    await redis.command("PING")
+    let admitted = 1
     while ((await status(two)) === 200) admitted += 1
     // Alone it would admit ten.
     expect(admitted).toBeLessThan(9)

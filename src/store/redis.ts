@@ -36,7 +36,7 @@ export interface RedisOptions {
  * The scripts. Each runs as a whole. KEYS are those of the lease and its note, or of the topic. Keys that a script writes are
  * never left without an expiry.
  */
-const scripts = {
+export const scripts = {
   takeLease: {
     numberOfKeys: 2,
     lua: `

@@ -64,8 +64,14 @@ export async function startRedis({
     if (child.exitCode === null && child.signalCode === null) await once(child, "exit")
   }
 
+  let connecting: Promise<void> | undefined
   async function command(name: string, ...args: (string | number)[]): Promise<unknown> {
-    if (client.status !== "ready") await client.connect()
+    if (client.status !== "ready") {
+      connecting ??= client.connect().finally(() => {
+        connecting = undefined
+      })
+      await connecting
+    }
     return client.call(name, ...args)
   }
 
