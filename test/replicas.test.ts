@@ -1,49 +1,11 @@
-import { type ChildProcess, fork } from "node:child_process"
-import { once } from "node:events"
-import { fileURLToPath } from "node:url"
 import { expect, onTestFinished, test } from "vitest"
 import { seed, tokens } from "../sandbox/seed.ts"
 import { startSandbox } from "../sandbox/server.ts"
 import { callsOf, type Result, startGatewayOn } from "./support/gateway.ts"
 import { type Stage, startLaggingUpstream } from "./support/laggingUpstream.ts"
-import { follow } from "./support/live.ts"
+import { follow, pushedTime } from "./support/live.ts"
 import { describeWithRedis, startRedis } from "./support/redis.ts"
-
-interface Replica {
-  url: string
-  kill(): Promise<void>
-  suspend(): void
-  resume(): void
-  output(): string
-}
-
-/** The compiled code that `npm start` keeps. Without it each start takes twice the CPU time. */
-const compiled = fileURLToPath(new URL("../node_modules/.cache/compiled", import.meta.url))
-
-/** A gateway in a process of its own. */
-async function startReplica(env: Record<string, string>): Promise<Replica> {
-  const child: ChildProcess = fork(new URL("support/replica.ts", import.meta.url), {
-    env: { PATH: process.env.PATH, PORT: "0", LEASE_MS: "500", NODE_COMPILE_CACHE: compiled, ...env },
-    silent: true,
-  })
-  onTestFinished(() => void child.kill("SIGKILL"))
-  let output = ""
-  for (const stream of [child.stdout, child.stderr]) stream?.on("data", (text) => (output += text))
-  const [{ url }] = (await Promise.race([
-    once(child, "message"),
-    once(child, "exit").then(() => Promise.reject(new Error(output))),
-  ])) as [{ url: string }]
-  return {
-    url,
-    output: () => output,
-    suspend: () => void child.kill("SIGSTOP"),
-    resume: () => void child.kill("SIGCONT"),
-    async kill() {
-      child.kill("SIGKILL")
-      await once(child, "exit")
-    },
-  }
-}
+import { startReplica } from "./support/replicas.ts"
 
 const ask = (url: string, query: string, token: string = tokens.ada) =>
   fetch(`${url}/graphql`, {
@@ -90,45 +52,48 @@ describeWithRedis("two replicas with one Redis", () => {
     ["", "answered to the client"],
   ]
 
-  test("capture a result once, at whatever moment one of them is killed, although searches lag behind", async () => {
+  /** @param returns when the client comes back to the other replica */
+  async function killAtEachMoment(returns: "before the kill" | "after the kill") {
     const sandbox = await startSandbox()
     onTestFinished(() => sandbox.close())
     const redis = await startRedis()
     const upstream = await startLaggingUpstream(sandbox.url, 500)
     const env = { CODEOCEAN_URL: upstream.url, REDIS_URL: redis.url, UPSTREAM_TIMEOUT_MS: "3000" }
     let [first, second] = await Promise.all([startReplica(env), startReplica(env)])
-    for (const [round, returns] of ["after the kill", "before the kill"].entries()) {
-      for (const [index, [call, stage]] of moments.entries()) {
-        const name = `Round ${round} ${index}`
-        const stop =
-          stage.endsWith("by the client") || stage.endsWith("to the client")
-            ? undefined
-            : upstream.stopAt(call, stage as Stage)
-        const lost = ask(first.url, mutation(name)).catch(() => undefined)
-        if (stage !== "sent by the client") await (stop?.reached ?? lost)
-        // The client comes back to the other replica, in turns by a mutation and by a subscription.
-        const comeBack = () => (index % 2 === 0 ? capture(second.url, name) : followCapture(second.url, name))
-        const early = returns === "before the kill" ? comeBack() : undefined
-        await first.kill()
-        const next = startReplica(env)
-        stop?.goOn()
-        const id = await (early ?? comeBack())
-        const created = sandbox
-          .requestsTo("POST /data_assets")
-          .filter(({ body }) => (body as { name: string }).name === name)
-        expect(created, `${name}: ${call} ${stage}, the client returns ${returns}`).toHaveLength(1)
-        // Also on the replica that starts now.
-        first = second
-        second = await next
-        expect(await capture(second.url, name)).toBe(id)
-        expect(sandbox.requestsTo("POST /data_assets")).toHaveLength(round * moments.length + index + 1)
-      }
+    for (const [index, [call, stage]] of moments.entries()) {
+      const name = `Moment ${index}`
+      const stop =
+        stage.endsWith("by the client") || stage.endsWith("to the client")
+          ? undefined
+          : upstream.stopAt(call, stage as Stage)
+      const lost = ask(first.url, mutation(name)).catch(() => undefined)
+      if (stage !== "sent by the client") await (stop?.reached ?? lost)
+      // In turns by a mutation and by a subscription.
+      const comeBack = () => (index % 2 === 0 ? capture(second.url, name) : followCapture(second.url, name))
+      const early = returns === "before the kill" ? comeBack() : undefined
+      await first.kill()
+      const next = startReplica(env)
+      stop?.goOn()
+      const id = await (early ?? comeBack())
+      const created = sandbox
+        .requestsTo("POST /data_assets")
+        .filter(({ body }) => (body as { name: string }).name === name)
+      expect(created, `${name}: ${call} ${stage}, the client returns ${returns}`).toHaveLength(1)
+      // Also on the replica that starts now.
+      first = second
+      second = await next
+      expect(await capture(second.url, name)).toBe(id)
+      expect(sandbox.requestsTo("POST /data_assets")).toHaveLength(index + 1)
     }
     const dump = await redis.dump()
     expect(dump).toContain("note:")
     for (const token of Object.values(tokens)) {
       for (const form of [token, btoa(`${token}:`), encodeURIComponent(token)]) expect(dump).not.toContain(form)
     }
+  }
+
+  test("capture a result once, at whatever moment one of them is killed, although searches lag behind", async () => {
+    await Promise.all([killAtEachMoment("after the kill"), killAtEachMoment("before the kill")])
   }, 300_000)
 
   /** Two processes, a client who captures through the first one, and the moment at which that call is stopped. */
@@ -171,11 +136,13 @@ describeWithRedis("two replicas with one Redis", () => {
   })
 
   /** Two gateways in this process. */
-  async function startTwo(storeWaitMs = 10_000) {
+  async function startTwo(options: Parameters<typeof startGatewayOn>[1] = {}) {
     const sandbox = await startSandbox()
     onTestFinished(() => sandbox.close())
     const redis = await startRedis()
-    const worlds = [1, 2].map(() => startGatewayOn(sandbox.url, { config: { redisUrl: redis.url }, storeWaitMs }))
+    const worlds = [1, 2].map(() =>
+      startGatewayOn(sandbox.url, { config: { redisUrl: redis.url }, storeWaitMs: 10_000, ...options }),
+    )
     const [one, two] = worlds as [(typeof worlds)[0], (typeof worlds)[0]]
     const urls = await Promise.all([one.gateway.listen(), two.gateway.listen()])
     return { sandbox, redis, one, two, urls }
@@ -209,7 +176,7 @@ describeWithRedis("two replicas with one Redis", () => {
   })
 
   test("stay ready and answer while Redis is dead, hangs or starts again, and log an outage once", async () => {
-    const { redis, one, two, urls } = await startTwo(1_000)
+    const { redis, one, two, urls } = await startTwo({ storeWaitMs: 1_000 })
     const isFine = async () => {
       for (const [at, world] of [one, two].entries()) {
         expect((await fetch(`${urls[at]}/ready`)).status).toBe(200)
@@ -234,7 +201,7 @@ describeWithRedis("two replicas with one Redis", () => {
   })
 
   test("read an object once that a caller follows through both, and another caller's for that caller", async () => {
-    const { sandbox, redis, urls } = await startTwo()
+    const { sandbox, redis, urls } = await startTwo({ clock: pushedTime() })
     const run = `subscription { computation(id: "${seed.runningAlignment}") { state } }`
     const calls = () => sandbox.requestsTo(`GET /computations/${seed.runningAlignment}`).length
     const first = await follow(urls[0] as string, run)
@@ -251,24 +218,5 @@ describeWithRedis("two replicas with one Redis", () => {
     expect(calls()).toBe(3)
     const dump = await redis.dump()
     for (const text of [...Object.values(tokens), "assistant"]) expect(dump).not.toContain(text)
-  })
-
-  test("go on with an object that both follow when the one that reads is killed", async () => {
-    const sandbox = await startSandbox()
-    onTestFinished(() => sandbox.close())
-    const redis = await startRedis()
-    const env = { CODEOCEAN_URL: sandbox.url, REDIS_URL: redis.url }
-    const [first, second] = await Promise.all([startReplica(env), startReplica(env)])
-    const run = `subscription { computation(id: "${seed.runningAlignment}") { state } }`
-    const lost = await follow(first.url, run)
-    await lost.next()
-    await expect.poll(() => redis.dump()).toContain("latest:")
-    const kept = await follow(second.url, run)
-    expect(await kept.next()).toEqual({ data: { computation: { state: "RUNNING" } } })
-    expect(sandbox.requests).toHaveLength(1)
-    await first.kill()
-    sandbox.clock.advance(10_000)
-    expect(await kept.rest()).toEqual([{ data: { computation: { state: "COMPLETED" } } }])
-    expect(sandbox.requests).toHaveLength(2)
   })
 })

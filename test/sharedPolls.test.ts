@@ -1,10 +1,13 @@
 import { expect, onTestFinished, test } from "vitest"
+import { seed } from "../sandbox/seed.ts"
+import { startSandbox } from "../sandbox/server.ts"
 import { createLog } from "../src/log/log.ts"
 import { createPollers } from "../src/polling/pollers.ts"
 import type { Snapshot, Source, Update } from "../src/polling/source.ts"
 import { createSharedStore } from "../src/store/shared.ts"
-import { pushedTime } from "./support/live.ts"
+import { follow, pushedTime } from "./support/live.ts"
 import { describeWithRedis, type RedisServer, startRedis } from "./support/redis.ts"
+import { startReplica } from "./support/replicas.ts"
 
 interface Run {
   state: string
@@ -238,6 +241,23 @@ describeWithRedis("an object that is followed through several replicas with one 
     await expect.poll(() => redis.command("PUBSUB", "CHANNELS", "test:latest:*")).toEqual([])
     await expect.poll(() => redis.command("KEYS", "test:lease:*")).toEqual([])
     expect(await redis.command("KEYS", "test:note:*")).toEqual([])
+  })
+
+  test("is read by another process when the one that reads it is killed", async () => {
+    const sandbox = await startSandbox()
+    onTestFinished(() => sandbox.close())
+    const redis = await startRedis()
+    const env = { CODEOCEAN_URL: sandbox.url, REDIS_URL: redis.url }
+    const [first, second] = await Promise.all([startReplica(env), startReplica(env)])
+    const run = `subscription { computation(id: "${seed.runningAlignment}") { state } }`
+    const lost = await follow(first.url, run)
+    await lost.next()
+    await expect.poll(() => redis.dump()).toContain("latest:")
+    const kept = await follow(second.url, run)
+    expect(await kept.next()).toEqual({ data: { computation: { state: "RUNNING" } } })
+    await first.kill()
+    sandbox.clock.advance(10_000)
+    expect(await kept.rest()).toEqual([{ data: { computation: { state: "COMPLETED" } } }])
   })
 })
 
