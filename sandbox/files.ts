@@ -1,5 +1,6 @@
 import { createHmac, timingSafeEqual } from "node:crypto"
 import { Readable } from "node:stream"
+import { chart } from "./chart.ts"
 import { type Answer, type Call, isObject, ok, Refusal, refuse } from "./route.ts"
 import { computationNow, type FileContent, type Files, type World } from "./world.ts"
 
@@ -10,7 +11,8 @@ export const signedForSeconds = 300
 
 /** A file's size in bytes. */
 export function sizeOf(content: FileContent): number {
-  return typeof content === "string" ? Buffer.byteLength(content) : content.size
+  if (typeof content === "string") return Buffer.byteLength(content)
+  return content instanceof Uint8Array ? content.length : content.size
 }
 
 /** The path without slashes at its ends. */
@@ -60,7 +62,9 @@ export function downloadUrl(call: Call, owner: FileOwner, id: string, files: Fil
   return ok({ url: call.sign(owner, id, askedFile(call, files), "attachment") })
 }
 
-/** The results of a computation; those without files of their own have a log and a small JSON file. */
+const overview = chart([12, 48])
+
+/** The results of a computation; those without files of their own have a log, a small JSON file and a figure. */
 export function resultsOf(world: World, id: string): Files {
   const record = world.computations.get(id)
   if (!record) return {}
@@ -73,6 +77,7 @@ export function resultsOf(world: World, id: string): Files {
     output: `Starting ${wire.name}\n${failed ? "Traceback (most recent call last)\nRuntimeError: stopped early" : "Done"}\n`,
     "processing.json": `${JSON.stringify({ name: wire.name, started: wire.created, parameters: wire.parameters ?? [] }, null, 2)}\n`,
     "figures/overview.csv": "step,seconds\nload,12\nrun,48\n",
+    "figures/overview.png": overview,
   }
 }
 
@@ -120,6 +125,7 @@ export function openSealed(secret: Buffer, segment: string, now: number): Signed
 /** The bytes from `start` up to `end` (not included); files without kept content are zeros. */
 export function readContent(content: FileContent, start: number, end: number): Readable {
   if (typeof content === "string") return Readable.from([Buffer.from(content).subarray(start, end)])
+  if (content instanceof Uint8Array) return Readable.from([content.subarray(start, end)])
   const chunk = Buffer.alloc(64 * 1024)
   let left = end - start
   return new Readable({

@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto"
 import { type Attachment, admitted, attachResults, readAttachments, readDetachments } from "./attachments.ts"
+import { chart } from "./chart.ts"
 import { findOwnComputation } from "./computations.ts"
 import { type Answer, type Call, noContent, ok, optionalText, type Route, readObject, refuse } from "./route.ts"
 import { findRunnable } from "./runnables.ts"
@@ -75,6 +76,8 @@ function run(call: Call): Answer {
   return ok(computationNow(world, world.computations.get(wire.id)!))
 }
 
+const counts = chart([3, 5, 8, 6, 4, 2])
+
 /** The results of the run. `parameters.json` has the parameters that it was run with. */
 function resultsOf(parent: RunnableRecord, { parameters = [], processes = [], data_assets = [] }: Computation) {
   const lines = parameters.map(({ param_name, name, value }) => `${param_name ?? name ?? "argument"}: ${value}\n`)
@@ -84,6 +87,7 @@ function resultsOf(parent: RunnableRecord, { parameters = [], processes = [], da
     "processing.json": json({ processing: { name: parent.wire.name } }),
     "parameters.json": json({ parameters, processes, data_assets }),
     "tables/summary.csv": "item,count\n1,2\n",
+    "figures/counts.png": counts,
   }
 }
 

@@ -55,5 +55,6 @@ function rangeOf(header: string | undefined, size: number): [number, number] | "
 function contentType(path: string): string {
   if (path.endsWith(".json")) return "application/json"
   if (path.endsWith(".csv")) return "text/csv"
+  if (path.endsWith(".png")) return "image/png"
   return /\.(nwb|tif|zarr|bin|dat)$/.test(path) ? "application/octet-stream" : "text/plain; charset=utf-8"
 }

@@ -167,8 +167,8 @@ export interface Access {
   scopes: ReadonlySet<Scope>
 }
 
-/** A file's text, or, for files too large to keep, only its size in bytes. */
-export type FileContent = string | { size: number }
+/** A file's text or bytes, or, for files too large to keep, only its size in bytes. */
+export type FileContent = string | Uint8Array | { size: number }
 /** Path ("folder/name", without a leading slash) to content. */
 export type Files = Record<string, FileContent>
 

@@ -11,6 +11,7 @@ import { createConnections } from "./http/connections.ts"
 import { builtExplorer } from "./http/explorer/files.ts"
 import { createExplorer } from "./http/explorer/sendExplorer.ts"
 import { createFastPath, type OperationHandler } from "./http/fastPath.ts"
+import { createFileRoute } from "./http/fileRoute.ts"
 import { examples } from "./http/graphiql/examples.ts"
 import { createLandingPage } from "./http/landingPage.ts"
 import { connectionLimit, createListener, type ListenerLimits } from "./http/listener.ts"
@@ -293,6 +294,7 @@ export function createGateway(config: Config, log: Log, options: GatewayOptions 
     bodyTimeouts: timeouts,
     maxBodyBytes: limits.bodyBytes,
     corsOrigins,
+    answerFile: createFileRoute(buildContext, config.requestDeadlineMs / 2),
     answerOperation: options.fastPath === false ? yogaFallback : fastPath,
     answerMcp: mcp?.answer,
     answerOther: (request, response, state) => void yoga(request, response, { state }),

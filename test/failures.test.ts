@@ -53,6 +53,7 @@ async function listening(answerOperation: OperationHandler, admit: Admission["ad
     corsOrigins: [],
     sendLandingPage: () => {},
     answerOperation,
+    answerFile: () => undefined,
     answerOther: (_request, response) => void response.end("fine"),
   })
   const listener = createListener(timeouts, {

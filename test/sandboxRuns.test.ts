@@ -58,6 +58,7 @@ describe("starting a run", () => {
     expect(await list()).toEqual([])
     sandbox.clock.advance(41)
     expect((await list()).map(({ name }: { name: string }) => name)).toEqual([
+      "figures",
       "tables",
       "output",
       "parameters.json",

@@ -9,13 +9,14 @@ import type { Connection, Connections } from "./connections.ts"
 import { createEventLoopBudget } from "./eventLoopBudget.ts"
 import type { SendExplorer } from "./explorer/sendExplorer.ts"
 import type { OperationHandler } from "./fastPath.ts"
+import type { FileHandler } from "./fileRoute.ts"
 import type { SendLandingPage } from "./landingPage.ts"
 import { createRejectionLog, guarded, logUnexpected } from "./logging.ts"
 import type { OpenResponses } from "./openResponses.ts"
 import type { Rejection } from "./rejection.ts"
 import { RequestState } from "./requestState.ts"
 import { sendRejection, sendText, setCorsHeaders } from "./respond.ts"
-import { isMcp, type Route } from "./router.ts"
+import type { Route } from "./router.ts"
 import type { OpenedSessions } from "./session/openSessions.ts"
 import { type ActiveSession, noSession } from "./session/sessions.ts"
 
@@ -29,6 +30,8 @@ export interface RequestHandler {
   close(): void
   readonly stats: { halfSent: number; halfSentBytes: number }
 }
+
+type Admitted = (request: IncomingMessage, response: ServerResponse, body: Buffer | undefined) => void
 
 /**
  * Handles what is common to all requests: route, body, client identity, admission and the request's state. An exception is
@@ -51,6 +54,7 @@ export function createRequestHandler(options: {
   answerOperation: OperationHandler
   /** Answers messages of agents' clients. */
   answerMcp?: OperationHandler | undefined
+  answerFile: FileHandler
   /** Answers requests that are not operations, such as `/health`. */
   answerOther(request: IncomingMessage, response: ServerResponse, state: RequestState): void
   /** Undefined if sessions are off. */
@@ -67,6 +71,12 @@ export function createRequestHandler(options: {
     checkAdmission: (request) => admission.check(identify(request).key),
     fail,
   })
+
+  const handlers = {
+    operation: answerOperation,
+    mcp: options.answerMcp ?? answerOperation,
+    file: options.answerFile,
+  } satisfies Partial<Record<Route & string, OperationHandler>>
 
   const identify = (request: IncomingMessage) =>
     options.identifyClient(request.headers, () => clientAddress(request, request.socket))
@@ -97,7 +107,7 @@ export function createRequestHandler(options: {
 
   function dispatch(request: IncomingMessage, response: ServerResponse) {
     const route = options.route(request)
-    if (route !== "operation" && route !== "mcp" && route !== "session") {
+    if (route !== "operation" && route !== "mcp" && route !== "file" && route !== "session") {
       bodies.discard(request, response)
       if (route === "page") options.sendLandingPage(request, response)
       else if (route === "explorer") options.sendExplorer?.(request, response)
@@ -105,7 +115,7 @@ export function createRequestHandler(options: {
       else sendText(request, response, route)
       return
     }
-    const admitted = route === "session" ? answerSession : admit
+    const admitted: Admitted = route === "session" ? answerSession : (...all) => admit(handlers[route], ...all)
     if (request.method !== "POST" || !hasBody(request)) {
       bodies.discard(request, response)
       admitted(request, response, undefined)
@@ -142,7 +152,12 @@ export function createRequestHandler(options: {
     return state
   }
 
-  function admit(request: IncomingMessage, response: ServerResponse, body: Buffer | undefined) {
+  function admit(
+    answer: OperationHandler,
+    request: IncomingMessage,
+    response: ServerResponse,
+    body: Buffer | undefined,
+  ) {
     const identity = identify(request)
     const { ticket, rejection } = admission.admit(identity.key)
     if (rejection !== undefined) {
@@ -152,8 +167,8 @@ export function createRequestHandler(options: {
     // Node remembers the method, and omits the body of the response.
     if (request.method === "HEAD") request.method = "GET"
     const { session } = identity
-    if (session === undefined) answerAdmitted(request, response, identity, ticket, body)
-    else answerInSession(request, response, identity, session, ticket, body)
+    if (session === undefined) answerAdmitted(request, response, identity, ticket, body, answer)
+    else answerInSession(request, response, identity, session, ticket, body, answer)
   }
 
   /** Answers a request with a session, unless the user has signed out of it. */
@@ -164,6 +179,7 @@ export function createRequestHandler(options: {
     session: ActiveSession,
     ticket: AdmissionTicket,
     body: Buffer | undefined,
+    answer: OperationHandler,
   ) {
     const { sessions } = options.sessions as OpenedSessions
     response.once("close", () => ticket.release())
@@ -172,12 +188,12 @@ export function createRequestHandler(options: {
       .then((isEnded) => {
         if (response.destroyed) return
         if (isEnded) {
-          answerAdmitted(request, response, withoutToken(noSession, identity.key), ticket, body)
+          answerAdmitted(request, response, withoutToken(noSession, identity.key), ticket, body, answer)
           return
         }
         const cookie = sessions.renewal(session)
         if (cookie !== undefined) response.setHeader("set-cookie", cookie)
-        const state = answerAdmitted(request, response, identity, ticket, body)
+        const state = answerAdmitted(request, response, identity, ticket, body, answer)
         const stop = sessions.onEnd(session, () => state.isSubscription && state.cancel())
         response.once("close", stop)
       })
@@ -201,9 +217,9 @@ export function createRequestHandler(options: {
     identity: ClientIdentity,
     ticket: AdmissionTicket,
     body: Buffer | undefined,
+    answer: OperationHandler,
   ): RequestState {
     const state = createState(request, response, identity, ticket)
-    const answer = (isMcp(request) && options.answerMcp) || answerOperation
     const encoding = body && request.headers["content-encoding"]
     if (encoding !== undefined) {
       bodies.decode(response, body as Buffer, encoding, (decoded) => {

@@ -166,14 +166,14 @@ export class RequestState implements RequestInfo {
    * @param interruption why the response was not sent as requested; undefined if it was
    */
   writeLine(
-    message: "request" | "subscription",
+    message: "request" | "subscription" | "file",
     interruption: "cancelled" | "stopped" | undefined,
     details: object,
   ): void {
     const { errorCodes, cost } = this
     const durationMs = performance.now() - this.started
     const outcome = interruption ?? (errorCodes === undefined ? "ok" : "errors")
-    this.metrics?.onOperation(this.operation, outcome, durationMs / 1000)
+    if (message !== "file") this.metrics?.onOperation(this.operation, outcome, durationMs / 1000)
     if (this.span?.isRecorded) this.endSpan(outcome, "status" in details ? (details.status as number) : undefined)
     this.#gatewayLog.info(
       {

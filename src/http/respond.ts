@@ -287,6 +287,45 @@ export function sendRejection(
   })
 }
 
+/** Sends an image that is part of somebody's results: only to pages of the same origin, and without any power as a document. */
+export function sendImage(
+  response: ServerResponse,
+  { requestId }: RequestState,
+  { type, bytes }: { type: string; bytes: Buffer },
+): void {
+  response.writeHead(200, {
+    "content-type": type,
+    "content-length": bytes.length,
+    // For a browser that opens it as a page: an SVG image can have scripts and links.
+    "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox",
+    "content-disposition": type === "image/svg+xml" ? "attachment" : "inline",
+    "cross-origin-resource-policy": "same-origin",
+    "cache-control": operationCacheControl,
+    vary: operationVary,
+    "x-request-id": requestId,
+    "x-content-type-options": "nosniff",
+  })
+  response.end(bytes)
+}
+
+/** Sends the error of a request that is not GraphQL in the form that operations have. */
+export function sendErrors(
+  response: ServerResponse,
+  { requestId }: RequestState,
+  error: { status: number; code: string; message: string; extensions?: Record<string, unknown> },
+): void {
+  const { status, code, message } = error
+  const extensions: Record<string, unknown> = { ...error.extensions, code, requestId }
+  const { retryAfterSeconds } = extensions
+  send(response, status, JSON.stringify({ errors: [{ message, extensions }] }), {
+    "content-type": contentTypes["application/json"],
+    "cache-control": operationCacheControl,
+    ...(retryAfterSeconds !== undefined && { "retry-after": String(retryAfterSeconds) }),
+    vary: operationVary,
+    "x-request-id": requestId,
+  })
+}
+
 /** Answers a request that is not GraphQL with JSON about its sender. */
 export function sendPrivate(
   request: IncomingMessage,

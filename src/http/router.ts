@@ -3,12 +3,14 @@ import { loopback } from "../config/config.ts"
 import { isNavigation } from "./accept.ts"
 
 /**
- * Where a request goes: `operation` is a GraphQL operation, `mcp` a message of an agent's client, `session` a request to /session,
- * `page` the landing page for a browser, `explorer` the explorer with its files, and `other` everything else that Yoga answers.
+ * Where a request goes: `operation` is a GraphQL operation, `mcp` a message of an agent's client, `file` a request for an image,
+ * `session` a request to /session, `page` the landing page for a browser, `explorer` the explorer with its files, and `other` everything
+ * else that Yoga answers.
  */
 export type Route =
   | "operation"
   | "mcp"
+  | "file"
   | "session"
   | "page"
   | "explorer"
@@ -21,12 +23,16 @@ function wantsWebSocket({ method, headers: { upgrade } }: IncomingMessage): bool
 }
 
 const readMethods = "GET, HEAD"
+const fileMethods = "GET"
 const sessionMethods = "GET, POST, DELETE"
 const operationMethods = "GET, HEAD, POST, OPTIONS"
 const mcpMethods = "POST, OPTIONS"
 
 /** The path of the Model Context Protocol. */
 const mcpPath = "/mcp"
+
+/** The path of an image: `/files/computations/{id}` or `/files/data_assets/{id}`. */
+export const filePath = /^\/files\/(computations|data_assets)\/([\w-]{1,256})$/
 
 /** Whether a request is for agents. Its body and its rejection have another form. */
 export function isMcp({ url }: IncomingMessage): boolean {
@@ -60,6 +66,7 @@ export function createRouter(options: {
     if (path === endpoint || path === `${endpoint}/`) return operationMethods
     if (explorer && (path === "/explorer" || path.startsWith("/explorer/"))) return readMethods
     if (sessions && path === "/session") return sessionMethods
+    if (filePath.test(path)) return fileMethods
     return path === "/health" || path === "/ready" || assets.test(path) ? readMethods : undefined
   }
 
@@ -90,7 +97,7 @@ export function createRouter(options: {
     if (methods === mcpMethods && agents !== undefined) {
       const rejection = checkAgentAccess(request, agents)
       if (rejection !== undefined) return rejection
-    } else if (methods !== operationMethods) return "other"
+    } else if (methods !== operationMethods && methods !== fileMethods) return "other"
     if (request.method === "OPTIONS") return "other"
     const { authorization, "x-session": session } = request.headers
     const bringsNone = authorization === undefined && !(sessions && session !== undefined)
@@ -99,6 +106,7 @@ export function createRouter(options: {
         "Send a token, or use the host name localhost. The gateway's own token is available only to this machine."
       return { status: 421, message }
     }
+    if (methods === fileMethods) return "file"
     return methods === mcpMethods ? "mcp" : "operation"
   }
 }

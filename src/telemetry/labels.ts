@@ -30,7 +30,8 @@ export function routeLabel(url: string | undefined): string {
   const path = query < 0 ? url : url.slice(0, query)
   if (routes.has(path)) return path
   if (path === "/graphql/") return "/graphql"
-  return path.startsWith("/graphql/graphiql/") ? "/graphql/graphiql/{file}" : other
+  if (path.startsWith("/graphql/graphiql/")) return "/graphql/graphiql/{file}"
+  return path.startsWith("/files/") ? "/files/{owner}/{id}" : other
 }
 
 /** The values of a label that come from the source code. A limit holds even if one of them depended on data by mistake. */
