@@ -27,7 +27,7 @@ function startShared(url: string, options: Partial<SharedStoreOptions> = {}) {
 }
 
 /** What every store does. */
-function describeContract(start: () => Promise<Omit<Store, "isAway" | "ready">>) {
+function describeContract(start: () => Promise<Omit<Store, "isAway" | "ready" | "openCache">>) {
   test("a lease belongs to one owner until it is released, and its note goes to the next one", async () => {
     const store = await start()
     expect(await store.takeLease("a", "ada", 60_000)).toBe(noNote)
@@ -159,6 +159,13 @@ describeWithRedis("a Redis server", () => {
     await store.publish("run", "running")
     await expect.poll(() => heard).toContain("running")
     store.unfollow("run")
+    const cache = store.openCache({ quietMs: 1_000, secret: "" })
+    const version = (await cache.get("ada", "a"))?.version as string
+    cache.set("a", version, "text", 60_000)
+    await expect.poll(async () => (await cache.get("ada", "a"))?.text).toBe("text")
+    cache.delete("a", version)
+    await cache.drop("ada")
+    expect(await cache.get("ada", "a")).toMatchObject({ isOpen: false })
     expect(lines).toEqual([])
     expect(store.isAway).toBe(false)
   })

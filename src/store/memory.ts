@@ -1,4 +1,5 @@
 import { LRUCache } from "lru-cache"
+import { MemoryCache } from "./memoryCache.ts"
 import { type LeaseRenewal, noNote, noteTtlMs, type Store, unfinished } from "./store.ts"
 
 /** How many notes are kept. Work whose note is lost calls Code Ocean again. */
@@ -82,6 +83,7 @@ export function createMemoryStore(): Store {
     publish: async () => undefined,
     follow: async () => undefined,
     unfollow: () => undefined,
+    openCache: (options) => new MemoryCache(options),
     isAway: false,
     ready: async () => undefined,
     close: async () => undefined,

@@ -7,11 +7,18 @@ import type { Store } from "./store.ts"
 
 /**
  * Opens the store in Redis, or in memory without an address.
- * @param maxWaitMs for tests
  * @param deployment the address of Code Ocean. Only gateways with the same one share a store
+ * @param maxWaitMs for tests
+ * @param settleMs for tests
  */
-export function openStore(redisUrl: string | undefined, deployment: URL, log: Log, maxWaitMs?: number): Store {
+export function openStore(
+  redisUrl: string | undefined,
+  deployment: URL,
+  log: Log,
+  maxWaitMs?: number,
+  settleMs: number = leaseMs,
+): Store {
   if (redisUrl === undefined) return createMemoryStore()
   const name = hash("sha256", deployment.href, "base64url").slice(0, 8)
-  return createSharedStore({ url: redisUrl, prefix: `codeocean-gateway:1:${name}:`, log, settleMs: leaseMs, maxWaitMs })
+  return createSharedStore({ url: redisUrl, prefix: `codeocean-gateway:1:${name}:`, log, settleMs, maxWaitMs })
 }

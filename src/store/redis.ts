@@ -1,5 +1,5 @@
 import { Redis } from "ioredis"
-import { type LeaseRenewal, noNote, noteTtlMs, type Store, unfinished } from "./store.ts"
+import { type Found, type LeaseRenewal, noNote, noteTtlMs, renewalMs, type Store, unfinished } from "./store.ts"
 
 /** How long the latest text of a topic is kept for replicas that follow it later. */
 const textTtlMs = 5 * 60_000
@@ -8,17 +8,26 @@ const textTtlMs = 5 * 60_000
 const announcementTtlMs = 60_000
 const maxAnnouncements = 10_000
 
+/** How long the version of an owner's texts is kept. Without it, the owner's texts are not found. */
+const versionTtlMs = 24 * 3_600_000
+
 const connectTimeoutMs = 2_000
 const reconnectMs = 500
 /** Frees what waits for an answer that never comes. The time limit of requests is that of shared.ts, and is far shorter. */
 const commandTimeoutMs = 1_000
 
 /** Redis. All methods reject if it fails, and may take long. */
-export interface RedisStore extends Omit<Store, "isAway" | "ready"> {
+export interface RedisStore extends Omit<Store, "isAway" | "ready" | "openCache"> {
   /** Resolves if Redis answers and accepts writes. */
   probe(): Promise<void>
   /** Calls the listeners with all announcements of the last minute, and the followers with the latest texts. */
   repeatTexts(): Promise<void>
+  /** Looks up a text of a cache, as in store.ts. `newVersion` is for an owner without one. */
+  getText(owner: string, name: string, newVersion: string): Promise<Found>
+  setText(name: string, version: string, text: string, ttlMs: number): Promise<void>
+  deleteText(name: string, version: string): Promise<void>
+  dropTexts(owner: string, newVersion: string, quietMs: number): Promise<void>
+  dropAllTexts(newVersion: string): Promise<void>
   /** Drops the connections and makes new ones. */
   reconnect(): void
 }
@@ -91,6 +100,28 @@ export const scripts = {
       redis.call("PUBLISH", KEYS[1], ARGV[1])
       return 1`,
   },
+  // KEYS are the version of all texts, and that of the owner, which begins with a "-" while none of the owner's is kept.
+  getText: {
+    numberOfKeys: 2,
+    lua: `
+      local version = ""
+      for index, key in ipairs(KEYS) do
+        local part = redis.call("GET", key)
+        if not part then
+          part = ARGV[3]
+          redis.call("SET", key, part, "PX", ${versionTtlMs})
+        end
+        if index == 2 and string.sub(part, 1, 1) == "-" then return {version .. part, 0} end
+        version = version .. part
+      end
+      local key = ARGV[1] .. version .. ":" .. ARGV[2]
+      local text = redis.call("GET", key)
+      if not text then return {version, 1} end
+      local ttl = tonumber(string.match(text, "^%d+")) or 0
+      local due = redis.call("PTTL", key) * 2 <= ttl
+        and redis.call("SET", key .. ":due", "", "NX", "PX", ${renewalMs}) and 1 or 0
+      return {version, 1, text, due}`,
+  },
 }
 
 type Commands = Redis & {
@@ -99,6 +130,13 @@ type Commands = Redis & {
   releaseLease(lease: string, noteKey: string, owner: string, ...note: string[]): Promise<0 | 1>
   countRequests(keyCount: number, ...args: (string | number)[]): Promise<string[]>
   announceText(topic: string, text: string): Promise<1>
+  getText(
+    allVersion: string,
+    ownerVersion: string,
+    textPrefix: string,
+    name: string,
+    newVersion: string,
+  ): Promise<[version: string, isOpen: 0 | 1, text?: string, isDue?: 0 | 1]>
 }
 
 export function createRedisStore({ url, prefix, onConnected, onDisconnected }: RedisOptions): RedisStore {
@@ -123,6 +161,11 @@ export function createRedisStore({ url, prefix, onConnected, onDisconnected }: R
   const listeners = new Map<string, (text: string) => void>()
   const followers = new Map<string, (text: string) => void>()
   let reason = "the connection was closed"
+  /**
+   * Identifies the run of the Redis server, and is part of all names of the cache. A server that starts again may have restored an
+   * earlier state, in which drops are missing. Empty if the server does not tell: then no texts are kept.
+   */
+  let serverRun: string | undefined
 
   for (const connection of [commands, subscriber]) {
     connection.on("error", (error: NodeJS.ErrnoException) => {
@@ -133,13 +176,21 @@ export function createRedisStore({ url, prefix, onConnected, onDisconnected }: R
     connection.connect().catch(() => undefined)
   }
   commands.on("ready", onConnected)
-  commands.on("close", () => onDisconnected(reason))
+  commands.on("close", () => {
+    serverRun = undefined
+    onDisconnected(reason)
+  })
   subscriber.on("message", (topic: string, text: string) => (listeners.get(topic) ?? followers.get(topic))?.(text))
   subscriber.on("ready", () => void subscribe())
 
   const leaseKeys = (name: string) => [`${prefix}lease:${name}`, `${prefix}note:${name}`] as const
   const topicKey = (topic: string) => `${prefix}topic:${topic}`
   const latestKey = (topic: string) => `${prefix}latest:${topic}`
+  const cacheKey = (name: string) => {
+    if (serverRun === undefined) throw new Error("the run of the server is not known")
+    return `${prefix}cache:${serverRun}:${name}`
+  }
+  const textKey = (name: string, version: string) => cacheKey(`text:${version}:${name}`)
 
   async function subscribe(): Promise<void> {
     try {
@@ -199,7 +250,27 @@ export function createRedisStore({ url, prefix, onConnected, onDisconnected }: R
       followers.delete(latestKey(topic))
       if (subscriber.status === "ready") subscriber.unsubscribe(latestKey(topic)).catch(() => undefined)
     },
+    async getText(owner, name, newVersion) {
+      if (serverRun === "") return { version: "", isOpen: false }
+      const keys = [cacheKey("all"), cacheKey(`owner:${owner}`)] as const
+      const [version, isOpen, stored, isDue] = await commands.getText(...keys, cacheKey("text:"), name, newVersion)
+      const text = stored?.slice(stored.indexOf(" ") + 1)
+      return { version, isOpen: isOpen === 1, text, isDue: isDue === 1 }
+    },
+    async setText(name, version, text, ttlMs) {
+      await commands.set(textKey(name, version), `${ttlMs} ${text}`, "PX", ttlMs)
+    },
+    async deleteText(name, version) {
+      await commands.del(textKey(name, version))
+    },
+    async dropTexts(owner, newVersion, quietMs) {
+      await commands.set(cacheKey(`owner:${owner}`), `-${newVersion}`, "PX", quietMs)
+    },
+    async dropAllTexts(newVersion) {
+      await commands.set(cacheKey("all"), newVersion, "PX", versionTtlMs)
+    },
     async probe() {
+      serverRun ??= /^run_id:(\S+)/m.exec(await commands.info("server"))?.[1] ?? ""
       await commands.set(`${prefix}probe`, "", "PX", 1_000)
     },
     repeatTexts,

@@ -1,6 +1,7 @@
 import type { Log } from "../log/log.ts"
 import { createMemoryStore, MemoryDenials, MemoryLeases } from "./memory.ts"
 import type { RedisStore } from "./redis.ts"
+import { SharedCache } from "./sharedCache.ts"
 import { noNote, type Patience, type Store } from "./store.ts"
 
 /** The most that a request waits for Redis, in milliseconds, in all. */
@@ -23,7 +24,8 @@ export interface SharedStoreOptions {
   log: Log
   /**
    * For so long after an outage no lease is given, in milliseconds. Redis may have lost those of other replicas, whose owners
-   * renew them within this time.
+   * renew them within this time. The cache is not used either, since other replicas may have dropped texts during the outage, and
+   * begin to use Redis again within this time.
    */
   settleMs: number
   /** For tests: the most that a request waits for Redis, in milliseconds. */
@@ -48,6 +50,9 @@ export function createSharedStore(options: SharedStoreOptions): Store {
   let isAway = true
   let wasShared = false
   let settledAt = Number.NEGATIVE_INFINITY
+  /** At the start, too: others may have had an outage. */
+  let cacheUsableAt = Number.POSITIVE_INFINITY
+  let cache: SharedCache | undefined
   let isProbing = false
   let lostProbes = 0
   let isLogged = false
@@ -102,6 +107,8 @@ export function createSharedStore(options: SharedStoreOptions): Store {
     isAway = false
     if (wasShared) settledAt = performance.now() + settleMs
     wasShared = true
+    cacheUsableAt = performance.now() + settleMs
+    void cache?.recover()
     clearTimeout(probeTimer)
     void redis?.repeatTexts().catch(() => undefined)
     void denyAgain()
@@ -127,6 +134,19 @@ export function createSharedStore(options: SharedStoreOptions): Store {
     } catch (error) {
       leave((error as Error).message)
       return undefined
+    }
+  }
+
+  /** Sends a command even if Redis counts as not available. Resolves with whether it was executed in time. */
+  async function tryToSend(command: (redis: RedisStore) => Promise<unknown>): Promise<boolean> {
+    if (redis === undefined) return false
+    try {
+      await within(Math.max(maxBackgroundMs, maxWaitMs), command(redis))
+      return true
+    } catch (error) {
+      // The next probe must not be postponed.
+      if (!isAway) leave((error as Error).message)
+      return false
     }
   }
 
@@ -197,6 +217,11 @@ export function createSharedStore(options: SharedStoreOptions): Store {
     follow: async (topic, listener, patience) =>
       (await send(patience, (redis) => redis.follow(topic, listener)))?.answer,
     unfollow: (topic) => redis?.unfollow(topic),
+    openCache(cacheOptions) {
+      const isUsable = () => !isAway && performance.now() >= cacheUsableAt
+      cache = new SharedCache({ isUsable, send, tryToSend }, cacheOptions)
+      return cache
+    },
     async ready() {
       await loaded
       while (isAway && !isLogged) await new Promise((resolve) => setTimeout(resolve, 10))

@@ -51,6 +51,8 @@ export interface Store {
    */
   follow(topic: string, listener: (text: string) => void, patience?: Patience): Promise<string | undefined>
   unfollow(topic: string): void
+  /** Opens the cache. To be called once. */
+  openCache(options: TextCacheOptions): TextCache
   /** Whether this process works alone because the server of the store fails. */
   readonly isAway: boolean
   /** Resolves when it can be used. Nothing needs to wait for it. */
@@ -75,3 +77,51 @@ export interface Patience {
 
 /** How long a note is kept. */
 export const noteTtlMs = 24 * 3_600_000
+
+/**
+ * A cache of texts. Each text has an owner and a name. All texts of an owner are dropped at once, in all replicas that share the
+ * cache. No method rejects.
+ */
+export interface TextCache {
+  readonly kind: "memory" | "redis"
+  /**
+   * Looks up a text. Undefined if the cache cannot be used now.
+   * @param patience of the request that waits for the answer
+   */
+  get(owner: string, name: string, patience?: Patience): Found | undefined | Promise<Found | undefined>
+  /**
+   * Keeps a text. Nobody waits for it. Nobody finds it if the owner's texts have been dropped since `version` was found.
+   * @param ttlMs how long it may be found
+   */
+  set(name: string, version: string, text: string, ttlMs: number): void
+  /** Drops one text. Nobody waits for it. */
+  delete(name: string, version: string): void
+  /**
+   * Drops all texts of an owner. For `quietMs` none of them is kept. Resolves when this is so in all replicas, or when the request may
+   * not wait longer.
+   */
+  drop(owner: string, patience?: Patience): Promise<void>
+  /** How much memory of this process it uses. */
+  readonly bytes: number
+}
+
+/** The answer to a look-up. */
+export interface Found {
+  /** Of the owner's texts. Another one after each drop. */
+  readonly version: string
+  /** False while no texts of the owner are kept. */
+  readonly isOpen: boolean
+  readonly text?: string | undefined
+  /** Whether the text should be replaced by a newer one now. Once for each text, in the second half of its time. */
+  readonly isDue?: boolean
+}
+
+export interface TextCacheOptions {
+  /** How long no text of an owner is kept after a drop. */
+  quietMs: number
+  /** Protects the names in Redis. All replicas have the same. */
+  secret: string
+}
+
+/** How long a text is not due again after it was found to be due, so that it is not read twice while that takes long. */
+export const renewalMs = 30_000

@@ -1,0 +1,105 @@
+import { createHmac, hash, randomBytes } from "node:crypto"
+import type { RedisStore } from "./redis.ts"
+import type { Found, Patience, TextCache, TextCacheOptions } from "./store.ts"
+
+/** The most that waits to be sent to Redis, in bytes. Further texts are not kept. */
+const maxUnsentBytes = 8 * 1024 * 1024
+
+/** How a cache uses Redis. */
+export interface CacheConnection {
+  /** False while Redis is not available, and until other replicas have had the time to say what they have dropped meanwhile. */
+  isUsable(): boolean
+  /** Sends a command that a request waits for, and resolves with its answer. Undefined if there is none in time. */
+  send<T>(
+    patience: Patience | undefined,
+    command: (redis: RedisStore) => Promise<T>,
+  ): Promise<{ answer: T } | undefined>
+  /** Sends a command even if Redis is not available. Resolves with whether it was executed. */
+  tryToSend(command: (redis: RedisStore) => Promise<unknown>): Promise<boolean>
+}
+
+/** Texts in Redis. While it is not available, none is kept or found, since other replicas could not drop them. */
+export class SharedCache implements TextCache {
+  readonly kind = "redis"
+  readonly bytes = 0
+  readonly #connection: CacheConnection
+  readonly #options: TextCacheOptions
+  #lastOwner = ""
+  #lastOwnerName = ""
+  #unsentBytes = 0
+  /** How many drops may not have reached Redis, and for how many of them all texts have been dropped since. */
+  #lostDrops = 0
+  #recoveredDrops = 0
+  #isRecovering = false
+
+  constructor(connection: CacheConnection, options: TextCacheOptions) {
+    this.#connection = connection
+    this.#options = options
+  }
+
+  async get(owner: string, name: string, patience?: Patience): Promise<Found | undefined> {
+    if (!this.#isUsable) return undefined
+    const ownerName = this.#nameOfOwner(owner)
+    const sent = await this.#connection.send(patience, (redis) =>
+      redis.getText(ownerName, this.#nameOf(name), newVersion()),
+    )
+    return sent?.answer
+  }
+
+  set(name: string, version: string, text: string, ttlMs: number): void {
+    const { length } = text
+    if (!this.#isUsable || this.#unsentBytes + length > maxUnsentBytes) return
+    this.#unsentBytes += length
+    void this.#connection
+      .send(undefined, (redis) => redis.setText(this.#nameOf(name), version, text, ttlMs))
+      .finally(() => {
+        this.#unsentBytes -= length
+      })
+  }
+
+  delete(name: string, version: string): void {
+    if (!this.#isUsable) return
+    void this.#connection.send(undefined, (redis) => redis.deleteText(this.#nameOf(name), version))
+  }
+
+  async drop(owner: string, patience?: Patience): Promise<void> {
+    const drop = (redis: RedisStore) => redis.dropTexts(this.#nameOfOwner(owner), newVersion(), this.#options.quietMs)
+    if ((await this.#connection.send(patience, drop)) !== undefined) return
+    this.#lostDrops += 1
+    void this.recover()
+  }
+
+  /**
+   * Drops the texts of all owners if the drop of one was lost. To be called when Redis is available again. Called at once, too, since
+   * other replicas may still use Redis.
+   */
+  async recover(): Promise<void> {
+    const lost = this.#lostDrops
+    if (lost === this.#recoveredDrops || this.#isRecovering) return
+    this.#isRecovering = true
+    if (await this.#connection.tryToSend((redis) => redis.dropAllTexts(newVersion()))) this.#recoveredDrops = lost
+    this.#isRecovering = false
+  }
+
+  get #isUsable(): boolean {
+    return this.#lostDrops === this.#recoveredDrops && this.#connection.isUsable()
+  }
+
+  /** The owner's name in Redis. Does not depend on the secret, so that replicas tell each other of changes while it is replaced. */
+  #nameOfOwner(owner: string): string {
+    if (owner !== this.#lastOwner) {
+      this.#lastOwner = owner
+      this.#lastOwnerName = hash("sha256", `cache ${owner}`, "base64url")
+    }
+    return this.#lastOwnerName
+  }
+
+  #nameOf(name: string): string {
+    return createHmac("sha256", this.#options.secret).update(name).digest("base64url")
+  }
+}
+
+/** Never one that was used before: an owner whose version Redis has lost must not get back to old texts. */
+function newVersion(): string {
+  return randomBytes(9).toString("base64url")
+}
