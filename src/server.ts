@@ -48,6 +48,7 @@ import { createTasks } from "./polling/tasks.ts"
 import { openStore } from "./store/openStore.ts"
 import type { Telemetry } from "./telemetry/telemetry.ts"
 import { createUpstreamPool, type UpstreamPool } from "./upstream/pool.ts"
+import { openResponseCache, type ResponseCache } from "./upstream/responseCache.ts"
 
 const endpoint = "/graphql"
 
@@ -129,7 +130,7 @@ export interface GatewayOptions {
   compiledExecutor?: boolean
   /** For tests: false sends equal reads of one caller one by one. */
   sharedReads?: boolean
-  /** For tests: for how long others wait for a replica that died in the middle of a capture, in milliseconds. */
+  /** For tests: for how long others wait for a replica that died in the middle of a capture, and after an outage of Redis, in milliseconds. */
   leaseMs?: number
   /** For tests: the most that a request waits for Redis, in milliseconds. On a busy machine, 50 ms may be too short. */
   storeWaitMs?: number
@@ -149,12 +150,13 @@ export function createGateway(config: Config, log: Log, options: GatewayOptions 
   const timeouts = { ...clientTimeouts, keepAliveMs: config.keepAliveMs, ...options.clientTimeouts }
   let closing: Promise<boolean> | undefined
 
-  // Calls to Code Ocean.
-  const pool = openUpstream(config, limits, options, log)
-
   // What replicas share.
-  const store = openStore(config.redisUrl, config.codeoceanUrl, log, options.storeWaitMs)
+  const store = openStore(config.redisUrl, config.codeoceanUrl, log, options.storeWaitMs, options.leaseMs)
   const replicas = config.redisUrl === undefined ? undefined : store
+
+  // Calls to Code Ocean.
+  const cache = openResponseCache(config, store, metrics)
+  const pool = openUpstream(config, limits, options, log, cache)
 
   // What outlives a request: polled objects, and changes that are finished even if the client disconnects.
   const pollers = createPollers(options.clock, replicas)
@@ -333,6 +335,7 @@ export function createGateway(config: Config, log: Log, options: GatewayOptions 
       maxActiveCalls: config.upstreamConnections,
       queuedCalls: pool.counts.queued,
       storeAway: store.isAway,
+      cacheBytes: cache?.bytes ?? 0,
     }
   })
 
@@ -388,7 +391,13 @@ export function createGateway(config: Config, log: Log, options: GatewayOptions 
   }
 }
 
-function openUpstream(config: Config, limits: Limits, options: GatewayOptions, log: Log): UpstreamPool {
+function openUpstream(
+  config: Config,
+  limits: Limits,
+  options: GatewayOptions,
+  log: Log,
+  cache: ResponseCache | undefined,
+): UpstreamPool {
   return createUpstreamPool({
     url: config.codeoceanUrl,
     minServerVersion: config.minServerVersion,
@@ -400,6 +409,7 @@ function openUpstream(config: Config, limits: Limits, options: GatewayOptions, l
     retryPercent: config.upstreamRetryPercent,
     breakerCalls: config.upstreamBreakerCalls,
     sharedReads: options.sharedReads ?? true,
+    cache,
     proxies:
       config.httpsProxy || config.httpProxy
         ? { https: config.httpsProxy, http: config.httpProxy, except: config.noProxy }

@@ -1,6 +1,8 @@
 import { randomBytes } from "node:crypto"
+import { readFileSync } from "node:fs"
 import { describe, expect, test } from "vitest"
 import { ConfigError, readConfig, warningsOf } from "../src/config/config.ts"
+import { cacheKinds } from "../src/config/kinds.ts"
 import { settings } from "../src/config/settings.ts"
 import { fixedLimits } from "../src/operation/limits.ts"
 
@@ -357,8 +359,71 @@ describe("SESSION_SECRETS", () => {
   })
 })
 
-test("there are at most 50 settings, each with a name of its own", () => {
-  expect(settings.length).toBeLessThanOrEqual(50)
+describe("CACHE_TTL_SECONDS", () => {
+  const ttls = (CACHE_TTL_SECONDS: string) => readConfig({ CODEOCEAN_URL, CACHE_TTL_SECONDS }).cacheTtls
+
+  test("is one time for all kinds, times for single kinds, or both", () => {
+    const all = (ms: number) => Object.fromEntries(cacheKinds.map((kind) => [kind, ms]))
+    expect(ttls("60")).toEqual(all(60_000))
+    expect(ttls(" custom_metadata=3600 ")).toEqual({ ...all(0), custom_metadata: 3_600_000 })
+    expect(ttls("60, searches = 0,release_app_panels=86400")).toEqual({
+      ...all(60_000),
+      searches: 0,
+      release_app_panels: 86_400_000,
+    })
+  })
+
+  test("keeps nothing by default, and with 0", () => {
+    expect(readConfig({ CODEOCEAN_URL }).cacheTtls).toBeUndefined()
+    for (const value of ["", "0", "searches=0", "0,searches=0"]) expect(ttls(value)).toBeUndefined()
+  })
+
+  test.each([
+    "60s",
+    "-1",
+    "1.5",
+    "86401",
+    "60,60",
+    "searches=60,60",
+    "searches=",
+    "=60",
+    "runs=60",
+    "60,",
+    "searches=1,searches=2",
+  ])("cannot be %s", (CACHE_TTL_SECONDS) => {
+    expect(problemsOf({ CODEOCEAN_URL, CACHE_TTL_SECONDS })).toEqual([
+      expect.stringMatching(/^CACHE_TTL_SECONDS contains ".*60,custom_metadata=3600 \(capsules, /),
+    ])
+  })
+
+  test("needs a CACHE_SECRET of at least 32 characters in production if responses are kept in Redis", () => {
+    const env = { CODEOCEAN_URL, CACHE_TTL_SECONDS: "0,searches=60", REDIS_URL: "redis://redis.example.org" }
+    const production = { ...env, NODE_ENV: "production" }
+    const missing = expect.stringContaining("CACHE_SECRET is required in production")
+    expect(problemsOf(production)).toEqual([missing])
+    for (const fine of [env, { ...production, CACHE_TTL_SECONDS: "0" }, { ...production, REDIS_URL: "" }]) {
+      expect(readConfig(fine).cacheSecret).toBeUndefined()
+    }
+    const CACHE_SECRET = "4pZ1hWq8vT0yLxR6nBs3KdGmJcUeQf7a"
+    expect(readConfig({ ...production, CACHE_SECRET }).cacheSecret).toBe(CACHE_SECRET)
+    const [problem, ...others] = problemsOf({ ...production, CACHE_SECRET: "swordfish" })
+    expect(others).toEqual([])
+    expect(problem).toMatch(/^CACHE_SECRET is shorter than 32 characters: /)
+    expect(problem).not.toContain("swordfish")
+  })
+
+  test("has kinds that the documents describe, each of them", () => {
+    const page = readFileSync(new URL("../docs/operations.md", import.meta.url), "utf8")
+    const [, table = ""] = /\n\| kind \| what is kept \|\n(.*?)\n\n/s.exec(page) ?? []
+    const described = [...table.matchAll(/^\| (.+?) \|/gm)].flatMap(
+      ([, names]) => (names as string).match(/\w+/g) ?? [],
+    )
+    expect(described).toEqual([...cacheKinds])
+  })
+})
+
+test("there are at most 52 settings, each with a name of its own", () => {
+  expect(settings.length).toBeLessThanOrEqual(52)
   expect(new Set(settings.map(({ name }) => name)).size).toBe(settings.length)
 })
 

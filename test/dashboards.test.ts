@@ -6,6 +6,7 @@ import { join } from "node:path"
 import { describe, expect, onTestFinished, test } from "vitest"
 import { seed, tokens } from "../sandbox/seed.ts"
 import { startSandbox } from "../sandbox/server.ts"
+import { cacheFor } from "./support/cache.ts"
 import { freePort } from "./support/freePort.ts"
 import { follow } from "./support/live.ts"
 import { startMeasuredGatewayOn } from "./support/metrics.ts"
@@ -62,6 +63,7 @@ async function startGateway() {
       upstreamConnections: 2,
       upstreamBreakerCalls: 0,
       callerSubscriptions: 1,
+      ...cacheFor("60"),
       limits: { bodyBytes: 10_000 },
       persistedOperations: new Map([["capsule-name", persisted]]),
     },

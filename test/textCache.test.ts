@@ -9,7 +9,7 @@ import { describeWithRedis, type RedisServer, startHeldWay, startRedis } from ".
 import { stopTime } from "./support/time.ts"
 
 const quietMs = 60_000
-const secret = "a secret for tests, long enough for a setting"
+const secret = "4pZ1hWq8vT0yLxR6nBs3KdGmJcUeQf7a"
 
 /** A cache, and what lets time pass for it. */
 interface World {

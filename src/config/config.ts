@@ -5,6 +5,7 @@ import type { Manifest } from "../operation/persisted/manifest.ts"
 import { shown } from "./kinds.ts"
 import {
   agents,
+  cache,
   clients,
   essential,
   features,
@@ -33,7 +34,8 @@ export interface Config
     Values<typeof network>,
     Values<typeof clients>,
     Values<typeof upstream>,
-    Values<typeof replicas> {
+    Values<typeof replicas>,
+    Values<typeof cache> {
   readonly limits: OperationLimits
   /** The content of `persistedOperationsFile`. */
   readonly persistedOperations: Manifest | undefined
@@ -128,6 +130,9 @@ function problemsBetween(env: Environment): string[] {
   if (url?.protocol === "http:" && !loopback.test(url.hostname)) {
     problems.push("CODEOCEAN_URL must be https in production, otherwise tokens would be sent unencrypted")
   }
+  if (env.REDIS_URL !== undefined && /[1-9]/.test(env.CACHE_TTL_SECONDS ?? "") && env.CACHE_SECRET === undefined) {
+    problems.push("CACHE_SECRET is required in production if CACHE_TTL_SECONDS keeps responses in Redis")
+  }
   if (env.CODEOCEAN_TOKEN !== undefined && env.CODEOCEAN_TOKEN_IN_PRODUCTION !== "true") {
     problems.push(
       "CODEOCEAN_TOKEN lets everyone who reaches the gateway act as that token: remove it, or set CODEOCEAN_TOKEN_IN_PRODUCTION=true if this is intended",
@@ -168,6 +173,7 @@ export function readConfig(
     ...values(clients),
     ...values(upstream),
     ...values(replicas),
+    ...values(cache),
     limits: values(operations),
   }
   const persistedOperations = manifestIn(config.persistedOperationsFile, readManifest, problems)

@@ -196,6 +196,59 @@ function isPercentEncoded(text: string): boolean {
   }
 }
 
+/** What the cache keeps, by the names that the setting uses. */
+export const cacheKinds = [
+  "capsules",
+  "releases",
+  "app_panels",
+  "release_app_panels",
+  "computations",
+  "data_assets",
+  "searches",
+  "custom_metadata",
+] as const
+
+export type CacheKind = (typeof cacheKinds)[number]
+
+/** How long responses are kept, in milliseconds. 0 means not at all. */
+export type CacheTtls = Readonly<Record<CacheKind, number>>
+
+const maxCacheTtlSeconds = 86_400
+
+const seconds = integer(0, maxCacheTtlSeconds)
+
+/** A time for all kinds, and times for single ones: `60,custom_metadata=3600`. Undefined if nothing is kept. */
+export const cacheTtls = v.pipe(
+  v.string(),
+  v.rawTransform(({ dataset, addIssue, NEVER }): CacheTtls | undefined => {
+    const given = new Map<string, string>()
+    for (const entry of dataset.value.split(",")) {
+      const [, kind = "", text = ""] = /^(?:([^=]*)=)?(.*)$/s.exec(entry.trim()) ?? []
+      const name = kind.trim()
+      const isKnown = entry.includes("=") ? cacheKinds.some((known) => known === name) : given.size === 0
+      if (!isKnown || given.has(name) || !v.is(seconds, text.trim())) {
+        addIssue({
+          message: `contains ${shown(entry)}: write seconds from 0 to ${maxCacheTtlSeconds}, then times for single kinds of responses, such as 60,custom_metadata=3600 (${cacheKinds.join(", ")})`,
+        })
+        return NEVER
+      }
+      given.set(name, text.trim())
+    }
+    const ttls = Object.fromEntries(
+      cacheKinds.map((kind) => [kind, Number(given.get(kind) ?? given.get("") ?? 0) * 1_000]),
+    ) as CacheTtls
+    return Object.values(ttls).some((ttl) => ttl > 0) ? ttls : undefined
+  }),
+)
+
+export const cacheSecret = v.pipe(
+  v.string(),
+  v.rawCheck(({ dataset, addIssue }) => {
+    const problem = dataset.typed ? problemOfSecret(dataset.value) : undefined
+    if (problem !== undefined) addIssue({ message: `${problem}: write the output of \`openssl rand -base64 32\`` })
+  }),
+)
+
 export const redisUrl = v.pipe(
   v.string(),
   v.check((value) => {

@@ -1,6 +1,9 @@
 import * as v from "valibot"
 import {
   boolean,
+  cacheKinds,
+  cacheSecret,
+  cacheTtls,
   collectorUrl,
   hosts,
   integer,
@@ -390,6 +393,22 @@ export const upstream = {
   },
 } satisfies Rows
 
+export const cache = {
+  cacheTtls: {
+    name: "CACHE_TTL_SECONDS",
+    kind: cacheTtls,
+    default: "0",
+    meaning: `How long responses of Code Ocean are kept for later requests of the same caller, in seconds, at most a day. 0 means not at all. A time for all may be followed by times for single kinds, such as \`60,custom_metadata=3600,release_app_panels=86400\`: ${cacheKinds.join(", ")}. What is kept, and what is never kept, is described in docs/operations.md under Cache. With \`REDIS_URL\` the responses are kept in Redis, otherwise in each process.`,
+  },
+  cacheSecret: {
+    name: "CACHE_SECRET",
+    secret: "value",
+    kind: v.optional(cacheSecret),
+    meaning:
+      "A random text of at least 32 characters, the same for all replicas, such as the output of `openssl rand -base64 32`. It makes the names in Redis under which responses are kept. Required in production if responses are kept in Redis.",
+  },
+} satisfies Rows
+
 export const replicas = {
   redisUrl: {
     name: "REDIS_URL",
@@ -410,6 +429,7 @@ export const groups: readonly (readonly [title: string, rows: Rows])[] = [
   ["Limits on operations", operations],
   ["Calls to Code Ocean", upstream],
   ["What replicas share", replicas],
+  ["The cache", cache],
 ]
 
 /** One setting, as `.env.example` and `docs/settings.md` show it. */

@@ -54,6 +54,7 @@ export class RequestState implements RequestInfo {
   readonly metrics: Metrics | undefined
   /** The parent of the spans of its calls. Undefined while traces are off, and in process. */
   readonly span: RequestSpan | undefined
+  readonly #cacheControl: string | undefined
   readonly #gatewayLog: Log
   readonly #telemetry: Telemetry
   #log: RequestLog | undefined
@@ -79,6 +80,7 @@ export class RequestState implements RequestInfo {
     const agentId = headers["agent-id"]
     this.agentId = isAgentId(agentId) ? agentId : undefined
     this.isAgentIdInvalid = agentId !== this.agentId
+    this.#cacheControl = headers["cache-control"]
     const showsCost = headers[costHeader]
     this.showsCost = showsCost === "1" || showsCost === "true"
   }
@@ -95,6 +97,15 @@ export class RequestState implements RequestInfo {
   get key(): string {
     this.#key ??= this.agentId === undefined ? this.tokenDigest : `${this.tokenDigest} ${this.agentId}`
     return this.#key
+  }
+
+  /** Only queries use the cache. Whatever changes something, or follows it, needs what is there now. */
+  get cacheUse(): "read" | "refresh" | undefined {
+    if (this.operation?.operation !== "query") return undefined
+    const control = this.#cacheControl
+    if (control === undefined) return "read"
+    if (/\bno-store\b/i.test(control)) return undefined
+    return /\bno-cache\b/i.test(control) ? "refresh" : "read"
   }
 
   /** How long the request has waited for the store. Created lazily: few requests use the store. */
@@ -183,6 +194,7 @@ export class RequestState implements RequestInfo {
         durationMs: Math.round(durationMs),
         upstreamCalls: cost.upstreamCalls,
         sharedCalls: cost.sharedCalls || undefined,
+        cachedCalls: cost.cachedCalls || undefined,
         outcome,
         errorCodes,
         linesLeftOut: this.#log?.linesLeftOut || undefined,

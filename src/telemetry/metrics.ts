@@ -90,4 +90,6 @@ export interface GaugeValues {
   maxActiveCalls: number
   queuedCalls: number
   storeAway: boolean
+  /** The memory of the cache in this process. */
+  cacheBytes: number
 }

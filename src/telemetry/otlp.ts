@@ -135,7 +135,7 @@ class RecordedRequest implements RequestSpan {
     return new RecordedCall(this.#recorder.startSpan(endpoint, options, this.#context))
   }
 
-  end({ outcome, status, operation, upstreamCalls, sharedCalls, errorCodes }: RequestResult): void {
+  end({ outcome, status, operation, upstreamCalls, sharedCalls, cachedCalls, errorCodes }: RequestResult): void {
     if (!this.#span.isRecording()) return
     const type = operation?.operation
     const name = operation?.name?.value.slice(0, maxNameLength)
@@ -147,6 +147,7 @@ class RecordedRequest implements RequestSpan {
       "gateway.outcome": outcome,
       "gateway.upstream_calls": upstreamCalls,
       "gateway.shared_calls": sharedCalls,
+      "gateway.cached_calls": cachedCalls,
       "gateway.error_codes": errorCodes && Object.keys(errorCodes),
     })
     if (outcome === "errors") this.#span.setStatus({ code: SpanStatusCode.ERROR })
@@ -167,13 +168,14 @@ class RecordedCall implements CallSpan {
     return traceparentOf(this.span)
   }
 
-  end({ status, error, attempts, queuedMs, isShared }: CallResult): void {
+  end({ status, error, attempts, queuedMs, isShared, isCached }: CallResult): void {
     this.span.setAttributes({
       "http.response.status_code": status,
       "error.type": error,
       "http.request.resend_count": attempts > 1 ? attempts - 1 : undefined,
       "gateway.queued_ms": Math.round(queuedMs * 1000) / 1000,
       "gateway.shared": isShared,
+      "gateway.cached": isCached,
     })
     if (error !== undefined) this.span.setStatus({ code: SpanStatusCode.ERROR })
     this.span.end()

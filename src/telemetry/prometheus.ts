@@ -255,6 +255,11 @@ const gauges: readonly (readonly [name: string, help: string, valueIn: (values: 
     "Whether this process works alone because Redis is not available: 1 or 0.",
     (values) => values.storeAway,
   ],
+  [
+    "gateway_cache_bytes",
+    "The memory of the cache in this process. 0 if it is in Redis.",
+    (values) => values.cacheBytes,
+  ],
 ]
 
 /** The names of the operations of each document. */

@@ -34,6 +34,7 @@ export interface RequestResult {
   operation?: OperationDefinitionNode | null | undefined
   upstreamCalls: number
   sharedCalls: number
+  cachedCalls?: number | undefined
   errorCodes?: Readonly<Record<string, number>> | undefined
 }
 
@@ -53,6 +54,8 @@ export interface CallResult {
   queuedMs: number
   /** Whether another request had sent it. */
   isShared: boolean
+  /** Whether it was not sent because its response was kept. */
+  isCached?: boolean
 }
 
 /** A trace and its parent span, from the header `traceparent` of W3C Trace Context. */

@@ -1,12 +1,14 @@
 import type { LineLog } from "../log/log.ts"
+import type { Patience } from "../store/store.ts"
 import type { RequestSpan } from "../telemetry/tracer.ts"
+import type { Route } from "./cachePolicy.ts"
 import type { Decoder } from "./decoders.ts"
 
 /** One call to Code Ocean's API. */
 export interface Call<T> {
   method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE"
   /** The path below `/api/v1/`, with placeholders for ids: `capsules/{id}/app_panel`. */
-  route: string
+  route: Route
   ids?: Readonly<Record<string, string>>
   /** Undefined values are left out. */
   query?: Readonly<Record<string, string | number | boolean | undefined>>
@@ -41,6 +43,13 @@ export interface Caller {
   readonly log: LineLog
   /** Logs a successful call. Undefined if the log's level leaves these out. */
   readonly logCall?: ((line: object) => void) | undefined
+  /**
+   * How the reads of the request use the cache: `refresh` replaces what is kept. Undefined if they pass it by, as all do that a change,
+   * a subscription or a task needs.
+   */
+  readonly cacheUse?: "read" | "refresh" | undefined
+  /** How long the request has waited for the store. */
+  readonly patience?: Patience
   /** The parent of the calls' spans. Undefined while traces are off. */
   readonly span?: RequestSpan | undefined
   /** Updated with each call. */
@@ -52,4 +61,6 @@ export interface CallCounts {
   upstreamCalls: number
   /** Calls that were not sent because an equal one was in flight. */
   sharedCalls: number
+  /** Calls that were not sent because their responses were kept. Absent while the cache is off. */
+  cachedCalls?: number
 }

@@ -2,6 +2,8 @@ import { validateHeaderValue } from "node:http"
 import { LinkedList } from "../collections/linkedList.ts"
 import { Semaphore } from "../collections/semaphore.ts"
 import { type Call, type Caller, endpointOf } from "./call.ts"
+import { decodeBody } from "./decode.ts"
+import { DecodeError } from "./decoders.ts"
 import {
   type Download,
   DownloadFlight,
@@ -25,6 +27,7 @@ import {
   type PendingCall,
   type PendingCallOwner,
 } from "./pendingCall.ts"
+import type { Kept, ResponseCache } from "./responseCache.ts"
 import type { RetryBudget } from "./retry.ts"
 import { fillRoute, InvalidIdError } from "./route.ts"
 import type { SharedReads } from "./singleFlight.ts"
@@ -40,7 +43,8 @@ const maxReceivedBytes = 128 * 1024 * 1024
 export interface Upstream {
   /**
    * Makes a call that changes nothing, whatever its method. Retried after temporary failures, and shared with an equal read of
-   * the same caller that is in flight. Do not modify the result, because others may have the same object.
+   * the same caller that is in flight. Answered from the cache if the request's `cacheUse` allows that. Do not modify the result,
+   * because others may have the same object.
    */
   read<T>(call: Call<T>): Promise<T>
   /** Makes a call that changes something. Sent at most once. */
@@ -62,6 +66,8 @@ export interface UpstreamResources {
   readonly route: ApiRoute
   /** Undefined if equal reads are not shared. */
   readonly reads: SharedReads<ApiFlight> | undefined
+  /** Undefined if no responses are kept. */
+  readonly cache: ResponseCache | undefined
   readonly files: FilePools
   /** Separate from the API's budget: failures of object storage must not use up the API's retries. */
   readonly fileBudget: RetryBudget
@@ -92,13 +98,23 @@ export class RequestUpstream implements Upstream, PendingCallOwner {
     this.#resources = resources
     this.retryReads = retryReads
     this.#token = "value" in caller.token ? caller.token.value : ""
+    if (resources.cache !== undefined) caller.cost.cachedCalls ??= 0
   }
 
   read<T>(call: Call<T>): Promise<T> {
     try {
       const request = this.#prepare(call)
-      const now = performance.now()
-      return this.#start(new ApiCall(this, this.#flightFor(request, now), now, call, false, this.#token))
+      const { cache } = this.#resources
+      const readKey = readKeyOf(request)
+      if (cache === undefined || !cache.covers(call)) return this.#send(call, request, readKey)
+      if (this.caller.cacheUse === undefined) {
+        cache.count("bypass")
+        return this.#send(call, request, readKey)
+      }
+      const kept = cache.get(this.caller, readKey)
+      return kept instanceof Promise
+        ? kept.then((kept) => this.#readThrough(cache, kept, call, request, readKey))
+        : this.#readThrough(cache, kept, call, request, readKey)
     } catch (error) {
       return Promise.reject(error)
     }
@@ -106,15 +122,22 @@ export class RequestUpstream implements Upstream, PendingCallOwner {
 
   async write<T>(call: Call<T>): Promise<T> {
     const request = this.#prepare(call)
-    const { reads, route } = this.#resources
+    const { reads, route, cache } = this.#resources
     const { tokenDigest } = this.caller
     const now = performance.now()
     reads?.invalidate(tokenDigest, now)
+    // Before, for a process that dies in the middle.
+    const dropped = cache?.drop(this.caller)
     try {
       const flight = new ApiFlight(route, this.caller, request, "", now)
       return await this.#start(new ApiCall(this, flight, now, call, true, this.#token))
     } finally {
       reads?.invalidate(tokenDigest, performance.now())
+      if (cache !== undefined) {
+        await dropped
+        // Whatever the outcome. Before the client can ask another replica.
+        await cache.drop(this.caller)
+      }
     }
   }
 
@@ -204,11 +227,81 @@ export class RequestUpstream implements Upstream, PendingCallOwner {
     return { method, path, template: route, headers, body, blocking: false }
   }
 
+  /**
+   * Answers a read from the cache if it can, or sends it.
+   * @param kept undefined if the cache cannot be used now
+   */
+  #readThrough<T>(
+    cache: ResponseCache,
+    kept: Kept | undefined,
+    call: Call<T>,
+    request: HttpRequest,
+    readKey: string,
+  ): Promise<T> {
+    if (kept === undefined || this.#endedBecause !== undefined) return this.#send(call, request, readKey)
+    // A read in flight is not shared with one that began after a change in another replica.
+    const sharedKey = `${readKey}\n${kept.version}`
+    const { text } = kept
+    if (text !== undefined && this.caller.cacheUse === "read") {
+      const decoded = decodeKept(text, call)
+      if (decoded !== undefined) {
+        cache.count(kept.isDue ? "stale" : "hit")
+        this.#countKept(call, text)
+        if (kept.isDue) this.#renew(cache, kept, call, request, sharedKey)
+        return Promise.resolve(decoded.value)
+      }
+    }
+    cache.count(kept.isOpen && this.caller.cacheUse === "read" ? "miss" : "bypass")
+    const sent = this.#send(call, request, sharedKey, kept)
+    if (text !== undefined) sent.catch((error: unknown) => cache.onFailure(kept, error))
+    return sent
+  }
+
+  /** Counts like a call that is shared. */
+  #countKept(call: Call<unknown>, text: string): void {
+    const { cost, span, logCall } = this.caller
+    cost.cachedCalls = (cost.cachedCalls ?? 0) + 1
+    this.onData(text.length)
+    const endpoint = endpointOf(call)
+    if (span?.isRecorded) {
+      span.startCall(endpoint, undefined).end({ attempts: 0, queuedMs: 0, isShared: false, isCached: true })
+    }
+    logCall?.({ endpoint, cached: true })
+  }
+
+  /**
+   * Replaces a kept response in the background. Its call has a deadline and a place in the queue like any other, and ends
+   * independently of this request. It is not retried.
+   */
+  #renew<T>(cache: ResponseCache, kept: Kept, call: Call<T>, request: HttpRequest, sharedKey: string): void {
+    const { reads } = this.#resources
+    if (reads?.get(this.caller.key, sharedKey, performance.now()) !== undefined) return
+    const renewal = new RequestUpstream(this.caller, this.#resources, false)
+    renewal
+      .#send(call, request, sharedKey, kept)
+      .catch((error: unknown) => cache.onFailure(kept, error))
+      .finally(() => renewal.end())
+  }
+
+  /**
+   * Sends a read, or joins an equal one in flight.
+   * @param place where the response is kept
+   */
+  #send<T>(call: Call<T>, request: HttpRequest, readKey: string, place?: Kept): Promise<T> {
+    const now = performance.now()
+    const flight = this.#flightFor(request, readKey, now)
+    const { cache } = this.#resources
+    // Whoever joins may have looked up the place after a change.
+    const keep =
+      cache === undefined || place === undefined || flight.attempts > 0
+        ? undefined
+        : (response: HttpResponse, value: T) => cache.keep(place, { response, call, value, token: this.#token })
+    return this.#start(new ApiCall(this, flight, now, call, false, this.#token, keep))
+  }
+
   /** The flight of an equal read, or a new one. */
-  #flightFor(request: HttpRequest, now: number): Flight {
+  #flightFor(request: HttpRequest, key: string, now: number): Flight {
     const { reads, route } = this.#resources
-    const { method, path, body } = request
-    const key = body === undefined && method === "GET" ? path : `${method} ${path}\n${body ?? ""}`
     if (reads === undefined || this.#endedBecause !== undefined)
       return new ApiFlight(route, this.caller, request, key, now)
     const shared = reads.get(this.caller.key, key, now)
@@ -242,6 +335,20 @@ export class RequestUpstream implements Upstream, PendingCallOwner {
       call.flight.join(call)
     } else call.cancel(this.#endedBecause)
     return call.promise
+  }
+}
+
+function readKeyOf({ method, path, body }: HttpRequest): string {
+  return body === undefined && method === "GET" ? path : `${method} ${path}\n${body ?? ""}`
+}
+
+/** The value of a kept response. Undefined if it cannot be decoded, because somebody else has changed it. */
+function decodeKept<T>(text: string, call: Call<T>): { value: T } | undefined {
+  try {
+    return { value: decodeBody(text, call) }
+  } catch (error) {
+    if (error instanceof DecodeError) return undefined
+    throw error
   }
 }
 

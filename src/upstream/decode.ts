@@ -93,6 +93,11 @@ export function decodeResponse<T>(
   }
 }
 
+/** The decoded body. Throws DecodeError. */
+export function decodeBody<T>(text: string, call: Call<T>): T {
+  return call.decode(text === "" ? undefined : parseJson(text))
+}
+
 const maxMessageLength = 2_000
 /** The largest error body that is parsed, in bytes. */
 const maxErrorBodyBytes = 1024 * 1024

@@ -176,7 +176,9 @@ export class ApiCall<T> extends PendingCall<T> {
   readonly #isWrite: boolean
   readonly #call: Call<T>
   readonly #token: string
+  readonly #keep: ((response: HttpResponse, value: T) => void) | undefined
 
+  /** @param keep called with a response that could be decoded. Must not throw */
   constructor(
     owner: PendingCallOwner,
     flight: Flight,
@@ -184,8 +186,10 @@ export class ApiCall<T> extends PendingCall<T> {
     call: Call<T>,
     isWrite: boolean,
     token: string,
+    keep?: (response: HttpResponse, value: T) => void,
   ) {
     super(owner, flight, startedAt)
+    this.#keep = keep
     this.#call = call
     this.#isWrite = isWrite
     this.#token = token
@@ -209,7 +213,9 @@ export class ApiCall<T> extends PendingCall<T> {
   }
 
   protected decode(outcome: ReceivedResponse): T {
-    return decodeResponse(outcome, this.#call, this.#isWrite, this.#token)
+    const value = decodeResponse(outcome, this.#call, this.#isWrite, this.#token)
+    this.#keep?.(outcome.response, value)
+    return value
   }
 }
 

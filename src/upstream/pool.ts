@@ -10,6 +10,7 @@ import { createFilePools } from "./download.ts"
 import { FairSemaphore } from "./fairSemaphore.ts"
 import type { ApiFlight } from "./flight.ts"
 import { createProxyAgent, type Proxies } from "./proxy.ts"
+import type { ResponseCache } from "./responseCache.ts"
 import { RetryBudget } from "./retry.ts"
 import { SharedReads } from "./singleFlight.ts"
 import { type HttpResponse, send, TransportError } from "./transport.ts"
@@ -59,6 +60,8 @@ export interface UpstreamOptions {
   breakerCalls: number
   /** Whether equal reads of one caller share one call. */
   sharedReads: boolean
+  /** Keeps responses for later requests. Default: none are kept */
+  cache?: ResponseCache | undefined
   /** The proxies through which Code Ocean and files are reached. Default: none */
   proxies?: Proxies | undefined
   /** The origins of private storage from which files are read. Default: none */
@@ -117,6 +120,7 @@ export function createUpstreamPool(options: UpstreamOptions): UpstreamPool {
     commonHeaders,
     route: { pool, semaphore, breaker, budget: new RetryBudget(options.retryPercent), timeoutMs, metrics, isMeasured },
     reads: options.sharedReads ? new SharedReads<ApiFlight>() : undefined,
+    cache: options.cache,
     files,
     fileBudget: new RetryBudget(options.retryPercent),
     deadlineMs: options.deadlineMs,

@@ -38,6 +38,21 @@ export function createRedaction(token: string): (text: string) => string {
   }
 }
 
+/**
+ * Returns a function that says whether a text of JSON contains the token, in one of the usual forms. Takes far less time than the
+ * redaction, which also finds unusual escapes.
+ */
+export function createTokenSearch(token: string): (json: string) => boolean {
+  const base64s = base64StartsOf(token)
+  const urlSafe = base64s.map((start) => start.replaceAll("+", "-").replaceAll("/", "_"))
+  const escaped = JSON.stringify(token).slice(1, -1)
+  const forms = new Set([token, escaped, encodeURIComponent(token), ...base64s, ...urlSafe])
+  return (json) => {
+    for (const form of forms) if (json.includes(form)) return true
+    return false
+  }
+}
+
 /** The beginning of the token's Base64 that does not depend on what follows: its complete groups of three bytes. */
 function base64StartsOf(token: string): string[] {
   const whole = token.slice(0, token.length - (token.length % 3))
