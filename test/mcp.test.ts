@@ -206,7 +206,7 @@ test("a tool's line in the log has its operation, its calls, the method and no c
   const agent = await connectAgent(world.gateway)
   await agent.call("show_run", { id: seed.hollowSuccess })
   const line = await vi.waitUntil(() => world.lines.find(({ operation }) => operation === "ShowRun"))
-  expect(line).toMatchObject({ msg: "request", mcp: "tools/call", status: 200, upstreamCalls: 5, outcome: "ok" })
+  expect(line).toMatchObject({ msg: "request", mcp: "tools/call", status: 200, upstreamCalls: 3, outcome: "ok" })
   const failed = await agent.call("run_query", { query: "{ nothing }" })
   expect(failed.isError).toBe(true)
   await vi.waitFor(() =>

@@ -30,8 +30,14 @@ export async function architectureFile(root: URL, spine: readonly string[]): Pro
 }
 
 /** The page with this content between its two marks of this name. */
-async function withSection(root: URL, path: string, name: string, content: string): Promise<string> {
-  const start = `<!-- ${name}: written by npm run schema -->`
+export async function withSection(
+  root: URL,
+  path: string,
+  name: string,
+  content: string,
+  command = "npm run schema",
+): Promise<string> {
+  const start = `<!-- ${name}: written by ${command} -->`
   const end = `<!-- ${name} end -->`
   const page = await readFile(new URL(path, root), "utf8")
   const [before, rest] = page.split(start)

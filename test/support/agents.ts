@@ -24,7 +24,7 @@ export async function connectAgent(
 
 /** The tools of the gateway that read: arguments for the sandbox, a part of the answer, and the calls that it costs. */
 export const readingTools: Record<string, { args?: Record<string, unknown>; has: string; calls: number }> = {
-  failed_runs: { args: { id: seed.ecephysPipeline, pipeline: true }, has: seed.failedPipelineRun, calls: 3 },
+  failed_runs: { args: { id: seed.ecephysPipeline, pipeline: true }, has: seed.failedPipelineRun, calls: 2 },
   find_capsules: { args: { query: "cell" }, has: seed.cellCounter, calls: 1 },
   find_data: { args: { filters: [{ key: "tags", value: "derived" }] }, has: '"RESULT"', calls: 1 },
   inventory: { has: seed.cellCounter, calls: 3 },
@@ -39,9 +39,9 @@ export const readingTools: Record<string, { args?: Record<string, unknown>; has:
   run_query: { args: { query: "{ customMetadata { categories } }" }, has: "Acquisition", calls: 1 },
   search_schema: { args: { words: "exit code" }, has: "exitCode: Int", calls: 0 },
   show_capsule: { args: { id: seed.cellCounter }, has: "paramName", calls: 3 },
-  show_run: { args: { id: seed.hollowSuccess }, has: "MemoryError", calls: 4 },
+  show_run: { args: { id: seed.hollowSuccess }, has: "MemoryError", calls: 2 },
   unused_data: { has: "old recording", calls: 3 },
-  used_by: { args: { id: seed.mouseRecording }, has: seed.sortedRun, calls: 7 },
+  used_by: { args: { id: seed.mouseRecording }, has: seed.sortedRun, calls: 6 },
   wait_for_run: { args: { id: seed.hollowSuccess }, has: '"SUSPECT"', calls: 1 },
   what_failed: { has: seed.failedSorting, calls: 23 },
 }

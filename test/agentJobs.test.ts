@@ -1,0 +1,42 @@
+import { readFile } from "node:fs/promises"
+import { expect, test } from "vitest"
+import { agentJobs } from "../tools/agentJobs.ts"
+import { comparisonTable, measureAgents } from "../tools/compareAgents.ts"
+
+/** The cells of the rows of a table. */
+const rowsOf = (table: string) =>
+  table
+    .split("\n")
+    .filter((line) => line.startsWith("| ") && !line.startsWith("| ---"))
+    .slice(1)
+    .map((line) =>
+      line
+        .split("|")
+        .slice(1, -1)
+        .map((cell) => cell.trim()),
+    )
+
+const page = await readFile(new URL("../docs/agents.md", import.meta.url), "utf8")
+const [, section = ""] = /<!-- comparison: .*? -->\n(.*?)<!-- comparison end -->/s.exec(page) ?? []
+
+test("the table of docs/agents.md has the calls and the tokens of every job (else: npm run agents)", async () => {
+  const measured = await measureAgents()
+  const expected = rowsOf(comparisonTable(measured))
+  const written = rowsOf(section)
+  expect(written.map((row) => row.slice(0, 5))).toEqual(expected.map((row) => row.slice(0, 5)))
+  // Ids differ between measurements, and with them the number of tokens.
+  for (const [at, [name, , , , , ...tokens]] of expected.entries()) {
+    for (const [side, count] of tokens.entries()) {
+      const difference = Math.abs(Number(written[at]![5 + side]) - Number(count))
+      expect(difference, name).toBeLessThanOrEqual(Math.max(20, Number(count) * 0.05))
+    }
+  }
+  for (const { job, ours, theirs } of measured.jobs) {
+    expect(ours.toolCalls, job.name).toBeLessThanOrEqual(theirs.toolCalls)
+    expect(ours.restCalls <= theirs.restCalls || job.note !== undefined, job.name).toBe(true)
+  }
+})
+
+test("the table has the twelve jobs of docs/jobs.md, and one more", () => {
+  expect(agentJobs).toHaveLength(13)
+})

@@ -1,0 +1,61 @@
+import { execFile } from "node:child_process"
+import { fileURLToPath } from "node:url"
+import { promisify } from "node:util"
+import { expect, test } from "vitest"
+import type { ToolResult } from "../examples/agents/agent.ts"
+import { tokens } from "../sandbox/seed.ts"
+import { changingTools, readingTools } from "./support/agents.ts"
+import { startGateway } from "./support/gateway.ts"
+
+/*
+ * The official inspector, one process for each call.
+ */
+
+const timeout = 300_000
+const parallel = 2
+const headers = { authorization: `Bearer ${tokens.ada}` }
+
+async function load() {
+  const { inspect, inspectTool } = await import(new URL("../examples/agents/inspector.ts", import.meta.url).href)
+  return {
+    inspect: (url: string, ...args: string[]): Promise<unknown> => inspect(url, headers, args),
+    callTool: (url: string, name: string, args?: object): Promise<ToolResult> => inspectTool(url, headers, name, args),
+  }
+}
+
+test("every tool works in the official inspector", { timeout }, async () => {
+  const { gateway } = await startGateway({ config: { mcp: true, mcpMutations: true } })
+  const url = `${await gateway.listen()}/mcp`
+  const { callTool } = await load()
+  const call = async ([name, { args, has }]: [string, (typeof readingTools)[string]]) => {
+    const { content, isError } = await callTool(url, name, args)
+    expect(isError, `${name}: ${content[0]?.text}`).not.toBe(true)
+    expect(content[0]!.text, name).toContain(has)
+  }
+  const readers = Object.entries(readingTools)
+  const next = async (): Promise<void> => {
+    for (let tool = readers.pop(); tool !== undefined; tool = readers.pop()) await call(tool)
+  }
+  await Promise.all(Array.from({ length: parallel }, next))
+  for (const tool of Object.entries(changingTools)) await call(tool)
+})
+
+test("the inspector accepts the lists of tools, resources and prompts", { timeout }, async () => {
+  const { gateway } = await startGateway({ config: { mcp: true } })
+  const url = `${await gateway.listen()}/mcp`
+  const { inspect } = await load()
+  const lists = await Promise.all(
+    ["tools/list", "resources/list", "prompts/list"].map((method) => inspect(url, "--method", method)),
+  )
+  expect(lists).toMatchObject([
+    { tools: expect.any(Array) },
+    { resources: [{ uri: "codeocean://schema" }, { uri: "codeocean://jobs" }] },
+    { prompts: [{ name: "why_did_runs_fail" }, {}, {}] },
+  ])
+})
+
+test("the example of agents has no type errors", { timeout }, async () => {
+  const root = fileURLToPath(new URL("..", import.meta.url))
+  const compiler = fileURLToPath(new URL("../node_modules/typescript/bin/tsc", import.meta.url))
+  await promisify(execFile)(process.execPath, [compiler, "-p", "examples/agents"], { cwd: root })
+})
