@@ -1,6 +1,7 @@
 import * as v from "valibot"
 import { boolean, ratio } from "../src/config/kinds.ts"
-import { groups, type Row } from "../src/config/settings.ts"
+import type { Row } from "../src/config/row.ts"
+import { groups } from "../src/config/settings.ts"
 
 /** Settings that the chart sets itself. They are no values. */
 export const setByChart: ReadonlySet<string> = new Set([

@@ -3,23 +3,19 @@ import { safeParse } from "valibot"
 import { isOneEditAway } from "../collections/text.ts"
 import type { Manifest } from "../operation/persisted/manifest.ts"
 import { shown } from "./kinds.ts"
+import { clients, operations } from "./limits.ts"
+import { outsideProduction, type Row, type Rows, type Values } from "./row.ts"
 import {
   agents,
   cache,
-  clients,
   essential,
   features,
   groups,
   network,
-  operations,
-  outsideProduction,
-  type Row,
-  type Rows,
   removed,
   replicas,
   settings,
   upstream,
-  type Values,
 } from "./settings.ts"
 
 type Environment = Readonly<Record<string, string | undefined>>

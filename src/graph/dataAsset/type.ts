@@ -21,7 +21,8 @@ import {
   stringItems,
   stringOrEmpty,
 } from "../fields.ts"
-import { File, Folder, fileAt, folderAt } from "../files/type.ts"
+import { fileAt, folderAt } from "../files/place.ts"
+import { File, Folder } from "../files/type.ts"
 import { limitLength, maxLength } from "../inputLimits.ts"
 import { Lineage, LineageDirection, lineageOf, maxDepth } from "../lineage/type.ts"
 import { linkAt } from "../loader.ts"

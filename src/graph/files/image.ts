@@ -1,8 +1,8 @@
 import { badUserInput, nullIfMissing } from "../../errors.ts"
 import type { Context } from "../context.ts"
 import { maxLength } from "../inputLimits.ts"
+import { fileAt } from "./place.ts"
 import * as rest from "./rest.ts"
-import { fileAt } from "./type.ts"
 
 /** The maximum size of an image that the gateway reads: 8 MiB. */
 export const maxImageBytes = 8 * 1024 * 1024

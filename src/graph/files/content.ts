@@ -1,0 +1,186 @@
+import { badUserInput, nullIfMissing } from "../../errors.ts"
+import { parseExactly } from "../../upstream/rawNumber.ts"
+import type { Context } from "../context.ts"
+import { readableFloat } from "../fields.ts"
+import { loaderByKey } from "../loader.ts"
+import { type FilePlace, fileAt, keyOf, placeOf, quotedPath } from "./place.ts"
+import * as rest from "./rest.ts"
+
+/** Null if the file does not exist. */
+export const urlsByFile = loaderByKey((context, key) => {
+  const { owner, path } = placeOf(key)
+  return nullIfMissing(rest.getFileUrls(context.upstream, owner, path))
+})
+
+/** Null if the file does not exist. */
+const downloadByFile = loaderByKey(async (context, key) => {
+  const { range, ...place } = placeOf(key)
+  const urls = await urlsByFile(context).load(keyOf(place))
+  return urls && nullIfMissing(context.upstream.download(urls.download_url, range))
+})
+
+/** The maximum size of a file that the gateway reads: 1 MiB. */
+export const mostBytes = 1024 * 1024
+export const defaultBytes = 64 * 1024
+
+/** A file is read up to the smallest of these sizes that suffices, so that fields with different limits share a download. */
+const steps = [defaultBytes, mostBytes]
+
+/** A file that was read. `text` is undefined if the file is too large or not UTF-8, `size` if it is unknown. */
+interface Content {
+  size: number | undefined
+  text: string | undefined
+}
+
+/** Null if the file does not exist. Decoded once per request, however many fields show it. */
+const contentByFile = loaderByKey(async (context, key): Promise<Content | null> => {
+  const download = await downloadByFile(context).load(key)
+  if (download === null) return null
+  const { bytes } = download
+  return bytes === undefined ? { size: download.size, text: undefined } : { size: bytes.length, text: decoded(bytes) }
+})
+
+function decoded(bytes: Buffer): string | undefined {
+  try {
+    return bytes.includes(0) ? undefined : new TextDecoder("utf-8", { fatal: true }).decode(bytes)
+  } catch (error) {
+    if (error instanceof TypeError) return undefined
+    throw error
+  }
+}
+
+const listedSizeOf = readableFloat("size")
+
+export function checkListedSize(file: FilePlace, maxBytes: number): void {
+  const listed = listedSizeOf(file)
+  if (listed !== null && listed > maxBytes) throw tooLarge(file, listed, maxBytes)
+}
+
+function tooLarge({ path }: FilePlace, size: number | undefined, maxBytes: number) {
+  const actual = size === undefined ? `more than ${maxBytes}` : String(size)
+  const more = (size ?? 0) <= mostBytes && maxBytes < mostBytes
+  const advice = more ? `Request \`text\` with a larger \`maxBytes\` (at most ${mostBytes}), or fetch` : "Fetch"
+  return badUserInput(
+    `${quotedPath(path)} has ${actual} bytes, but at most ${maxBytes} can be read. ${advice} the file from its \`downloadUrl\`.`,
+  )
+}
+
+/** The text of a whole file. Null if it does not exist. Throws BAD_USER_INPUT for a file of more than `maxBytes`. */
+export async function textOf(context: Context, file: FilePlace, maxBytes: number): Promise<string | null> {
+  checkListedSize(file, maxBytes)
+  const step = steps.find((bytes) => bytes >= maxBytes) ?? mostBytes
+  const content = await contentByFile(context).load(keyOf(file, { maxBytes: step }))
+  if (content === null) return null
+  if (content.size === undefined || content.size > maxBytes) {
+    throw tooLarge(file, content.size, maxBytes)
+  }
+  if (content.text === undefined) {
+    throw badUserInput(`${quotedPath(file.path)} is not UTF-8 text. Fetch it from its \`downloadUrl\`.`)
+  }
+  return content.text
+}
+
+const deepestJson = 500
+
+/** Parsed once per request, however many fields show it. */
+export const jsonByFile = loaderByKey(async (context, key): Promise<unknown> => {
+  const file: FilePlace = { __typename: "File", ...placeOf(key) }
+  const content = await textOf(context, file, mostBytes)
+  if (content === null) return null
+  const value = parsed(content)
+  if (value === undefined) throw badUserInput(`${quotedPath(file.path)} is not JSON. Request its \`text\`.`)
+  // Serializing deeper values would overflow the stack.
+  if (isDeeper(value, deepestJson)) {
+    throw badUserInput(
+      `${quotedPath(file.path)} is JSON nested more than ${deepestJson} levels deep. Request its \`text\`.`,
+    )
+  }
+  return parseExactly(content)
+})
+
+function parsed(content: string): unknown {
+  try {
+    return JSON.parse(content)
+  } catch {
+    return undefined
+  }
+}
+
+function isDeeper(value: unknown, levels: number): boolean {
+  if (typeof value !== "object" || value === null) return false
+  return levels === 0 || Object.values(value).some((inner) => isDeeper(inner, levels - 1))
+}
+
+/** A log that was read, or only its size if it is too large. */
+type Log = { size: number | undefined } | { text: string; isWhole: boolean; lineStarts: Uint32Array }
+
+/** Null if there is no log. Decoded and split into lines once per request, however many fields show it. */
+const logByFile = loaderByKey(async (context, key): Promise<Log | null> => {
+  const download = await downloadByFile(context).load(key)
+  if (download === null || download.bytes === undefined) return download
+  const text = new TextDecoder().decode(wholeCharacters(download))
+  return { text, isWhole: download.isWhole, lineStarts: lineStartsIn(text) }
+})
+
+/** The offsets at which the lines begin. A line includes its line break. */
+function lineStartsIn(text: string): Uint32Array {
+  const starts = new Uint32Array(text.length)
+  let count = 0
+  for (let at = 0; at < text.length; ) {
+    starts[count++] = at
+    const end = text.indexOf("\n", at)
+    at = end < 0 ? text.length : end + 1
+  }
+  // A copy, to free the unused part of the array.
+  return starts.slice(0, count)
+}
+
+/** How much of a log's end is read first, and how much if that has too few lines. */
+const tailBytes = [64 * 1024, mostBytes]
+
+/**
+ * The text of a log, or its last lines. Null if there is no log. Bytes that are not UTF-8 are replaced, because programs write
+ * any bytes. Throws BAD_USER_INPUT for the whole of a log of more than 1 MiB.
+ */
+export async function logOf(
+  context: Context,
+  owner: rest.FileOwner,
+  path: string,
+  tail: number | null | undefined,
+): Promise<string | null> {
+  const file = fileAt(owner, path)
+  if (tail == null) {
+    const log = await logByFile(context).load(keyOf(file, { maxBytes: mostBytes }))
+    if (log !== null && "size" in log) {
+      throw badUserInput(
+        `The log has ${log.size ?? `more than ${mostBytes}`} bytes, and at most ${mostBytes} are read. Request its last lines with \`tail\`, or fetch \`resultFile(path: ${quotedPath(path)})\` from its \`downloadUrl\`.`,
+      )
+    }
+    return log === null ? null : log.text
+  }
+  if (tail < 1)
+    throw badUserInput("`tail` must be at least 1. It is the number of lines to read, counted from the end.")
+  let end: string | null = null
+  for (const maxBytes of tailBytes) {
+    const log = await logByFile(context).load(keyOf(file, { maxBytes, fromEnd: true }))
+    if (log === null) return null
+    if ("size" in log) {
+      throw badUserInput(
+        `The log has ${log.size ?? `more than ${maxBytes}`} bytes, and its storage returns it only as a whole. Fetch \`resultFile(path: ${quotedPath(path)})\` from its \`downloadUrl\`.`,
+      )
+    }
+    const { text, lineStarts, isWhole } = log
+    const lines = lineStarts.length
+    if (isWhole) return text.slice(lineStarts[Math.max(0, lines - tail)] ?? 0)
+    // The first line of a part is incomplete. It is returned only if it is the only one.
+    end = text.slice(lineStarts[lines > 1 ? Math.max(1, lines - tail) : 0] ?? 0)
+    if (lines > tail) return end
+  }
+  return end
+}
+
+/** Drops the rest of a character at the beginning of a part, which may start within one. */
+function wholeCharacters({ bytes, isWhole }: { bytes: Buffer; isWhole: boolean }): Buffer {
+  const first = bytes.subarray(0, 4).findIndex((byte) => (byte & 0xc0) !== 0x80)
+  return isWhole || first < 0 ? bytes : bytes.subarray(first)
+}
