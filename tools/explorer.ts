@@ -39,7 +39,7 @@ export async function buildExplorer(say: (message: string) => void = () => {}): 
     const installed = join(folder, "node_modules", ".installed")
     if (!existsSync(installed) || readFileSync(installed, "utf8") !== wanted) {
       say("Installing the explorer's packages, once…")
-      run("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
+      run("npm", "ci", "--include=dev", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
       writeFileSync(installed, wanted)
     }
     say("Building the explorer…")
@@ -78,7 +78,13 @@ function isRunning(pid: number): boolean {
 }
 
 function run(command: string, ...parameters: string[]): void {
-  const { status, error } = spawnSync(command, parameters, { cwd: folder, stdio: ["ignore", "inherit", "inherit"] })
+  // A test runner sets NODE_ENV to "test", and the build would be one for development.
+  const env = { ...process.env, NODE_ENV: "production" }
+  const { status, error } = spawnSync(command, parameters, {
+    cwd: folder,
+    env,
+    stdio: ["ignore", "inherit", "inherit"],
+  })
   if (error) throw error
   if (status !== 0) throw new Error(`${command} ${parameters.join(" ")} in explorer/ ended with ${status}.`)
 }
