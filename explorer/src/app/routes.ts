@@ -30,6 +30,13 @@ function route(path: string, load: () => Promise<{ default: ComponentType<PagePr
 export const routes: readonly Route[] = [
   route("", () => import("../pages/home/HomePage.tsx")),
   route("search", () => import("../pages/search/SearchPage.tsx")),
+  route("capsules/:id", async () => ({ default: (await import("../pages/runnable/RunnablePage.tsx")).CapsulePage })),
+  route("pipelines/:id", async () => ({ default: (await import("../pages/runnable/RunnablePage.tsx")).PipelinePage })),
+  route("capsules/:of/runs/:id", async () => ({ default: (await import("../pages/run/RunPage.tsx")).CapsuleRunPage })),
+  route("pipelines/:of/runs/:id", async () => ({
+    default: (await import("../pages/run/RunPage.tsx")).PipelineRunPage,
+  })),
+  route("runs/:id", () => import("../pages/run/RunPage.tsx")),
 ]
 
 /** The pages in the navigation. Each has a shortcut: g, then the letter. */

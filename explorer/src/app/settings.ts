@@ -20,6 +20,8 @@ const gateway = import.meta.env.DEV
 
 export const graphqlUrl = `${gateway}/graphql`
 export const sessionUrl = `${gateway}/session`
+/** Where images of results are. */
+export const filesUrl = `${gateway}/files`
 
 /** A page of Code Ocean's own. Undefined if its address is unknown. */
 export function codeoceanPage(path: string): string | undefined {

@@ -1,7 +1,8 @@
 import { useEffect, useRef, useState } from "react"
 import { type TypedDocumentNode, useClient } from "urql"
 import { pipe, subscribe } from "wonka"
-import { problemsOf } from "./problem.ts"
+import { useSession } from "../app/session.ts"
+import { type Problem, problemsOf } from "./problem.ts"
 
 /** Whether a subscription is receiving events. */
 export type LiveState = "off" | "connecting" | "live" | "ended"
@@ -13,21 +14,27 @@ const longestPauseMs = 30_000
  * Follows an object while `variables` are given. Its events update the cache, and with it the page. A stream that ends although
  * the object goes on, because the gateway restarts or the network fails, is opened again, after pauses that grow.
  * @param isFinal whether an event is the last one that will ever come
+ * @param onProblem called with a problem that has ended it for good
  */
 export function useLive<Data, Variables extends Record<string, unknown>>(
   subscription: TypedDocumentNode<Data, Variables>,
   variables: Variables | undefined,
   isFinal: (data: Data) => boolean = () => false,
   onData?: (data: Data) => void,
+  onProblem?: (problem: Problem) => void,
 ): LiveState {
   const client = useClient()
   const [state, setState] = useState<LiveState>("off")
-  const callbacks = useRef({ isFinal, onData })
-  callbacks.current = { isFinal, onData }
+  const callbacks = useRef({ isFinal, onData, onProblem })
+  callbacks.current = { isFinal, onData, onProblem }
   const key = variables === undefined ? undefined : JSON.stringify(variables)
 
+  // While the session has ended, nothing can be followed. After signing in again, it goes on.
+  const isExpired = useSession().is === "expired"
+  const isOff = key === undefined || isExpired
+
   useEffect(() => {
-    if (key === undefined) {
+    if (isOff) {
       setState("off")
       return
     }
@@ -61,10 +68,11 @@ export function useLive<Data, Variables extends Record<string, unknown>>(
             }
           }
           // A refusal does not pass by asking again.
-          const worst = problemsOf(error)[0]?.is
-          if (worst === "signIn" || worst === "forbidden" || worst === "refused") {
+          const [worst] = problemsOf(error)
+          if (worst?.is === "signIn" || worst?.is === "forbidden" || worst?.is === "refused") {
             done = true
             setState("ended")
+            if (worst.is !== "signIn") callbacks.current.onProblem?.(worst)
           }
           if (error !== undefined || !hasNext) setTimeout(onEnd)
         }),
@@ -77,6 +85,6 @@ export function useLive<Data, Variables extends Record<string, unknown>>(
       clearTimeout(timer)
       stop?.()
     }
-  }, [client, subscription, key])
+  }, [client, subscription, key, isOff])
   return state
 }

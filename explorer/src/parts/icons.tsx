@@ -86,6 +86,11 @@ export const StarIcon = icon(
   <path d="m8 2.25 1.75 3.6 3.95.55-2.85 2.8.65 3.95L8 11.3l-3.5 1.85.65-3.95L2.3 6.4l3.95-.55z" />,
 )
 export const LinkIcon = icon(<path d="M6.5 3H3v10h10V9.5M9.5 3H13v3.5M13 3 7.5 8.5" />)
+export const MoreIcon = icon(<path d="M3.5 8h.01M8 8h.01M12.5 8h.01" strokeWidth="2.25" />)
+export const DotIcon = icon(<circle cx="8" cy="8" r="2" />)
+export const ChevronIcon = icon(<path d="m6 3.5 4.5 4.5L6 12.5" />)
+export const DownloadIcon = icon(<path d="M8 2.5v7.25M4.75 6.75 8 10l3.25-3.25M3 13.25h10" />)
+export const RunIcon = icon(<path d="M4.5 3v10l8.5-5z" />)
 export const FolderIcon = icon(<path d="M2 4.25h4l1.5 1.5H14v7H2z" />)
 export const FileIcon = icon(<path d="M4 2.25h5l3 3v8.5H4zM9 2.25v3h3" />)
 export const LockIcon = icon(

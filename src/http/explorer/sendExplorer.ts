@@ -82,7 +82,8 @@ function contentSecurityPolicy(nonce: string): string {
     // Modules that a script with the nonce imports have it too.
     `script-src 'nonce-${nonce}'`,
     `style-src 'nonce-${nonce}'`,
-    "img-src 'self' data:",
+    // Images of results are read with the session, which an address of an image could not send.
+    "img-src 'self' data: blob:",
     "connect-src 'self'",
     "base-uri 'none'",
     "form-action 'none'",

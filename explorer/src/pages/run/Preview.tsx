@@ -1,0 +1,224 @@
+import { Alert, Button, Group, Skeleton, Text } from "@mantine/core"
+import { useVirtualizer } from "@tanstack/react-virtual"
+import { type ReactNode, useEffect, useMemo, useRef, useState } from "react"
+import { useClient, useQuery } from "urql"
+import { sessionExpired, sessionHeaders } from "../../app/session.ts"
+import { filesUrl } from "../../app/settings.ts"
+import { problemsOf } from "../../data/problem.ts"
+import { count } from "../../parts/format.ts"
+import { DownloadIcon, WarningIcon } from "../../parts/icons.tsx"
+import classes from "./Run.module.css"
+import { ResultTextDocument, ResultUrlDocument } from "./run.generated.ts"
+import { Scrolled, scrolls } from "./Scrolled.tsx"
+import { indented, kindOf, tableOf } from "./texts.ts"
+
+interface PreviewProps {
+  /** The run. */
+  id: string
+  path: string
+}
+
+/** A file of the results: as an image, a table, JSON or text. */
+export function Preview({ id, path }: PreviewProps) {
+  const kind = kindOf(path)
+  return (
+    <section aria-label={`Preview of ${path}`} className={classes.preview}>
+      <Group justify="space-between" wrap="nowrap" mb="xs" gap="sm">
+        <Text size="sm" fw={600} style={{ overflowWrap: "anywhere" }}>
+          {path}
+        </Text>
+        <Download id={id} path={path} />
+      </Group>
+      {kind === "image" ? <Image key={path} id={id} path={path} /> : <TextFile key={path} id={id} path={path} />}
+    </section>
+  )
+}
+
+/** Addresses of files are valid for a short time, so that each click asks for one. */
+function Download({ id, path }: PreviewProps) {
+  const client = useClient()
+  const [state, setState] = useState<{ busy: boolean; problem?: string }>({ busy: false })
+  async function download() {
+    setState({ busy: true })
+    const variables = { id, path }
+    const { data, error } = await client
+      .query(ResultUrlDocument, variables, { requestPolicy: "network-only" })
+      .toPromise()
+    const url = data?.computation?.resultFile?.downloadUrl
+    if (!url) {
+      setState({ busy: false, problem: problemsOf(error)[0]?.message ?? "The file does not exist any more." })
+      return
+    }
+    setState({ busy: false })
+    const link = document.createElement("a")
+    link.href = url
+    link.download = path.slice(path.lastIndexOf("/") + 1)
+    link.rel = "noreferrer"
+    link.target = "_blank"
+    link.click()
+  }
+  return (
+    <Group gap="xs" wrap="nowrap">
+      {state.problem && (
+        <Text size="xs" c="red" role="alert">
+          {state.problem}
+        </Text>
+      )}
+      <Button
+        size="compact-sm"
+        variant="default"
+        leftSection={<DownloadIcon />}
+        loading={state.busy}
+        onClick={() => void download()}
+      >
+        Download
+      </Button>
+    </Group>
+  )
+}
+
+function NoPreview({ children }: { children: ReactNode }) {
+  return (
+    <Alert
+      variant="light"
+      color="gray"
+      icon={<WarningIcon />}
+      title="There is no preview"
+      styles={{ title: { color: "var(--mantine-color-text)" } }}
+    >
+      <Text size="sm">{children}</Text>
+    </Alert>
+  )
+}
+
+function TextFile({ id, path }: PreviewProps) {
+  const [{ data, error, fetching }] = useQuery({ query: ResultTextDocument, variables: { id, path } })
+  const text = data?.computation?.resultFile?.text
+  if (typeof text === "string") return <Shown text={text} path={path} />
+  if (fetching) return <Skeleton height={180} />
+  return <NoPreview>{problemsOf(error)[0]?.message ?? "The file does not exist any more."}</NoPreview>
+}
+
+function Shown({ text, path }: { text: string; path: string }) {
+  const kind = kindOf(path)
+  const json = useMemo(() => (kind === "json" ? indented(text) : undefined), [kind, text])
+  if (text === "") return <NoPreview>The file is empty.</NoPreview>
+  if (kind === "table") return <Table text={text} separator={path.toLowerCase().endsWith(".tsv") ? "\t" : ","} />
+  return (
+    <>
+      {kind === "json" && json === undefined && (
+        <Text size="xs" c="dimmed" mb={4}>
+          This is not valid JSON, and shown as it is.
+        </Text>
+      )}
+      <Scrolled label={`Text of ${path}`} className={classes.text}>
+        {json ?? text}
+      </Scrolled>
+    </>
+  )
+}
+
+const rowHeight = 28
+const mostColumns = 100
+
+/** A table of any length, of which only the visible rows exist. */
+function Table({ text, separator }: { text: string; separator: string }) {
+  const box = useRef<HTMLDivElement>(null)
+  const [header = [], ...rows] = useMemo(() => tableOf(text, separator), [text, separator])
+  const virtualizer = useVirtualizer({
+    count: rows.length,
+    getScrollElement: () => box.current,
+    estimateSize: () => rowHeight,
+    overscan: 10,
+  })
+  const columns = header.slice(0, mostColumns)
+  const shown = virtualizer.getVirtualItems()
+  const before = shown[0]?.start ?? 0
+  const after = virtualizer.getTotalSize() - (shown.at(-1)?.end ?? 0)
+  return (
+    <>
+      <section ref={box} className={classes.table} {...scrolls} aria-label="Table">
+        <table aria-rowcount={rows.length + 1}>
+          <thead>
+            <tr>
+              {columns.map((name, index) => (
+                <th key={`${index} ${name}`} scope="col">
+                  {name}
+                </th>
+              ))}
+            </tr>
+          </thead>
+          <tbody>
+            {before > 0 && <tr style={{ height: before }} />}
+            {shown.map(({ index, key }) => (
+              <tr key={key} aria-rowindex={index + 2} style={{ height: rowHeight }}>
+                {columns.map((name, column) => (
+                  <td key={`${column} ${name}`}>{rows[index]?.[column]}</td>
+                ))}
+              </tr>
+            ))}
+            {after > 0 && <tr style={{ height: after }} />}
+          </tbody>
+        </table>
+      </section>
+      <Text size="xs" c="dimmed" mt={4}>
+        {count(rows.length, "row")}
+        {header.length > mostColumns && `, the first ${mostColumns} of ${header.length} columns`}
+      </Text>
+    </>
+  )
+}
+
+/** An image through the gateway, which sends nothing else from there. It has no script and no address of its own. */
+function Image({ id, path }: PreviewProps) {
+  const [state, setState] = useState<{ url?: string; problem?: string }>({})
+  const [attempt, setAttempt] = useState(0)
+
+  useEffect(() => {
+    const controller = new AbortController()
+    let url: string | undefined
+    setState({})
+    readImage(id, path, controller.signal).then(
+      (blob) => {
+        if (controller.signal.aborted) return
+        url = URL.createObjectURL(blob)
+        setState({ url })
+      },
+      (error: unknown) => {
+        if (!controller.signal.aborted) setState({ problem: (error as Error).message })
+      },
+    )
+    return () => {
+      controller.abort()
+      if (url !== undefined) URL.revokeObjectURL(url)
+    }
+  }, [id, path, attempt])
+
+  if (state.problem !== undefined) {
+    return (
+      <NoPreview>
+        {state.problem}{" "}
+        <Button size="compact-xs" variant="default" onClick={() => setAttempt(attempt + 1)}>
+          Try again
+        </Button>
+      </NoPreview>
+    )
+  }
+  if (state.url === undefined) return <Skeleton height={180} />
+  return (
+    <div className={classes.image}>
+      <img src={state.url} alt={path} onError={() => setState({ problem: "The browser cannot show this image." })} />
+    </div>
+  )
+}
+
+async function readImage(id: string, path: string, signal: AbortSignal): Promise<Blob> {
+  const url = `${filesUrl}/computations/${encodeURIComponent(id)}?${new URLSearchParams({ path })}`
+  const response = await fetch(url, { headers: sessionHeaders, credentials: "same-origin", signal }).catch(() => {
+    throw new Error("The gateway does not answer.")
+  })
+  if (response.ok) return await response.blob()
+  if (response.status === 401) sessionExpired()
+  const body = (await response.json().catch(() => undefined)) as { errors?: { message?: string }[] } | undefined
+  throw new Error(body?.errors?.[0]?.message ?? `The gateway answers with HTTP ${response.status}.`)
+}

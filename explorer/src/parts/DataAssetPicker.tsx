@@ -1,0 +1,139 @@
+import { Button, Checkbox, Group, Modal, Skeleton, Stack, Text, TextInput } from "@mantine/core"
+import { useDebouncedValue } from "@mantine/hooks"
+import { useState } from "react"
+import type { Change } from "../data/useChange.ts"
+import { usePage } from "../data/usePage.ts"
+import classes from "./DataAssetPicker.module.css"
+import { FindDataAssetsDocument } from "./dataAssetPicker.generated.ts"
+import { Size, Time } from "./Facts.tsx"
+import { count } from "./format.ts"
+import { SearchIcon } from "./icons.tsx"
+import { Problems } from "./Problems.tsx"
+import { Refusal } from "./Refusal.tsx"
+
+export interface ChosenDataAsset {
+  id: string
+  name: string
+  /** "" if the data asset's own folder is to be taken. */
+  mount: string
+}
+
+interface DataAssetPickerProps {
+  title: string
+  /** The verb on the button. */
+  action: string
+  /** Ids that cannot be chosen because they are already there. */
+  present: readonly (string | null)[]
+  change?: Pick<Change<unknown, never>, "busy" | "refusal" | "problem" | "unknown">
+  /** Resolves with whether it is done. The dialog then closes. */
+  onChoose(chosen: ChosenDataAsset[]): boolean | Promise<boolean>
+  onClose(): void
+}
+
+const shownResults = 30
+
+/** Finds data assets by a search, and chooses some of them, with the folders that they are mounted in. */
+export function DataAssetPicker({ title, action, present, change, onChoose, onClose }: DataAssetPickerProps) {
+  const [opened, setOpened] = useState(true)
+  const [text, setText] = useState("")
+  const [query] = useDebouncedValue(text.trim(), 250)
+  const [chosen, setChosen] = useState<readonly ChosenDataAsset[]>([])
+  const page = usePage(FindDataAssetsDocument, { query: query || null, first: shownResults })
+  const found = page.data?.searchDataAssets?.nodes.filter((node) => node !== null)
+  const busy = change?.busy ?? false
+  const close = () => {
+    if (!busy) setOpened(false)
+  }
+
+  async function submit() {
+    if (await onChoose([...chosen])) setOpened(false)
+  }
+
+  return (
+    <Modal
+      opened={opened}
+      onClose={close}
+      onExitTransitionEnd={onClose}
+      title={title}
+      size="lg"
+      closeButtonProps={{ "aria-label": "Close" }}
+    >
+      <Stack gap="sm">
+        <TextInput
+          type="search"
+          aria-label="Find data assets"
+          placeholder="Name, tag or other words"
+          leftSection={<SearchIcon />}
+          value={text}
+          data-autofocus
+          onChange={(event) => setText(event.currentTarget.value)}
+        />
+        <Problems page={page} />
+        <div className={classes.results} aria-busy={page.loading}>
+          {found === undefined
+            ? Array.from({ length: 6 }, (_, index) => <Skeleton key={index} height={20} my={12} />)
+            : found.map(({ id, name, state, size, created, mount }) => {
+                const isPresent = present.includes(id)
+                return (
+                  <Checkbox
+                    key={id}
+                    size="sm"
+                    className={classes.result}
+                    label={name}
+                    description={
+                      <>
+                        {isPresent ? "Already there, " : ""}
+                        {state === "READY" ? "" : `${state.toLowerCase()}, `}
+                        <Size of={size} />, <Time of={created} />
+                      </>
+                    }
+                    disabled={isPresent || state === "FAILED" || busy}
+                    checked={isPresent || chosen.some((other) => other.id === id)}
+                    onChange={(event) =>
+                      setChosen(
+                        event.currentTarget.checked
+                          ? [...chosen, { id, name, mount: mount ?? "" }]
+                          : chosen.filter((other) => other.id !== id),
+                      )
+                    }
+                  />
+                )
+              })}
+          {found?.length === 0 && (
+            <Text size="sm" c="dimmed" py="sm">
+              No data asset is found by these words.
+            </Text>
+          )}
+        </div>
+        {page.data?.searchDataAssets?.pageInfo.hasNextPage && (
+          <Text size="xs" c="dimmed">
+            The newest {shownResults} are shown. More words find others.
+          </Text>
+        )}
+        {chosen.map(({ id, name, mount }) => (
+          <TextInput
+            key={id}
+            size="xs"
+            label={`Folder of ${name}`}
+            leftSection="/data/"
+            leftSectionWidth={48}
+            value={mount}
+            disabled={busy}
+            onChange={({ currentTarget: { value } }) =>
+              setChosen(chosen.map((other) => (other.id === id ? { ...other, mount: value } : other)))
+            }
+          />
+        ))}
+        {change && <Refusal of={change} />}
+        <Group justify="flex-end" gap="sm">
+          <Button variant="default" onClick={close} disabled={busy}>
+            Cancel
+          </Button>
+          <Button onClick={() => void submit()} loading={busy} disabled={chosen.length === 0}>
+            {chosen.length === 0 ? action : `${action} ${count(chosen.length, "data asset")}`}
+          </Button>
+        </Group>
+      </Stack>
+    </Modal>
+  )
+}

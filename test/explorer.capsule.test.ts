@@ -1,0 +1,148 @@
+import { expect, test } from "vitest"
+import { seed, tokens } from "../sandbox/seed.ts"
+import { startExplorer, useExplorer, violationsOf, visit } from "./support/explorer.ts"
+
+useExplorer()
+
+const capsule = `capsules/${seed.cellCounter}`
+
+test("a run is started by the app panel's form: all wrong values are shown at once and nothing is sent, then it runs", async () => {
+  const { url, sandbox } = await startExplorer()
+  const { page, complaints, operations } = await visit(url, capsule)
+  const runs = page.getByRole("list", { name: "Runs" })
+  await runs.getByRole("link", { name: "Run 3 - all sections" }).waitFor()
+  expect(operations.filter((name) => name !== "RunsLive")).toEqual(["RunnablePage"])
+  await page.getByRole("img", { name: "Run time of 5 runs" }).waitFor()
+  expect(await violationsOf(page)).toEqual([])
+
+  await page.getByRole("tab", { name: "New run" }).click()
+  await page.getByLabel("Threshold").fill("7")
+  await page.getByLabel("Sample").fill("ab1")
+  sandbox.requests.length = 0
+  await page.getByRole("button", { name: "Start the run" }).click()
+  const problems = page.getByRole("alert").getByRole("listitem")
+  await problems.first().waitFor()
+  expect(await problems.allInnerTexts()).toEqual([
+    "Sample: Must match the pattern ^[A-Z]{2}\\d{4}$",
+    "Threshold: Must be at most 0.95.",
+  ])
+  expect(await page.evaluate("document.activeElement.labels[0].textContent")).toBe("Sample")
+  expect(operations).not.toContain("RunCapsule")
+  expect(await violationsOf(page)).toEqual([])
+
+  // What was typed outlives a reload, and the other tabs.
+  await page.getByLabel("Sample").fill("AB1234")
+  await page.reload()
+  await page.getByRole("tab", { name: "Data" }).click()
+  await page.goBack()
+  expect(await page.getByLabel("Sample").inputValue()).toBe("AB1234")
+  await page.getByLabel("Threshold").fill("0.40")
+  // Two clicks, before there is an answer to the first.
+  await page.getByRole("button", { name: "Start the run" }).dblclick()
+  await page.getByRole("status").getByText("Run 6 has started").waitFor()
+  expect(operations.filter((name) => name === "RunCapsule")).toHaveLength(1)
+  const started = sandbox.requests.filter(({ method, path }) => method === "POST" && path.endsWith("/computations"))
+  expect(started).toHaveLength(1)
+  await page.getByRole("tab", { name: "Runs" }).click()
+  const newRun = runs.getByRole("listitem").filter({ hasText: "Run 6" })
+  await newRun.getByText("In progress").waitFor()
+  expect(await newRun.innerText()).toContain("threshold: 0.40")
+  expect(complaints).toEqual([])
+})
+
+test("what only the gateway can check stands beside its field, and an outage keeps what was typed", async () => {
+  const { url, sandbox } = await startExplorer()
+  const { page, operations } = await visit(url, `${capsule}?tab=run`)
+  const sample = page.getByLabel("Sample")
+  await sample.waitFor()
+  // The form takes the pattern for too slow, as if it had a repetition in a repetition.
+  await sample.fill(`${"A".repeat(501)}`)
+  await page.getByRole("button", { name: "Start the run" }).click()
+  await page.getByRole("alert").getByRole("button", { name: "Sample" }).waitFor()
+  expect(operations).toContain("RunCapsule")
+  expect(await page.getByRole("alert").innerText()).toContain("must match the pattern")
+  await sample.fill("AB1234")
+  await page.getByRole("alert").waitFor({ state: "detached" })
+
+  await sandbox.close()
+  await page.getByRole("button", { name: "Start the run" }).click()
+  await page.getByRole("alert").getByText("It is not known whether this was done").waitFor()
+  expect(await sample.inputValue()).toBe("AB1234")
+})
+
+test("data is attached from a search and detached after a question, and a refusal says why", async () => {
+  const { url } = await startExplorer()
+  const { page, complaints } = await visit(url, `${capsule}?tab=data`, { viewport: { width: 390, height: 800 } })
+  const attached = page.getByRole("region", { name: "Attached data" }).getByRole("listitem")
+  await attached.first().waitFor()
+  expect(await attached.count()).toBe(2)
+  await page.getByRole("button", { name: "Attach data" }).click()
+  const dialog = page.getByRole("dialog")
+  await dialog.getByRole("searchbox").fill("probe-geometry")
+  await dialog.getByRole("checkbox", { name: "probe-geometry" }).check()
+  await dialog.getByLabel(/^Folder of/).fill("images")
+  expect(await violationsOf(page)).toEqual([])
+  await dialog.getByRole("button", { name: "Attach 1 data asset" }).click()
+  await dialog.getByRole("alert").getByText("Mount is already in use").waitFor()
+  await dialog.getByLabel(/^Folder of/).fill("probe")
+  await dialog.getByRole("button", { name: "Attach 1 data asset" }).click()
+  await dialog.waitFor({ state: "detached" })
+  await attached.nth(2).getByText("/data/probe").waitFor()
+
+  await attached.nth(2).getByRole("button").click()
+  await dialog.getByText("will not have").waitFor()
+  expect(await violationsOf(page)).toEqual([])
+  await dialog.getByRole("button", { name: "Detach" }).click()
+  await dialog.waitFor({ state: "detached" })
+  await attached.nth(2).waitFor({ state: "detached" })
+  expect(complaints).toEqual([])
+})
+
+test("deleting asks with the name, shows why it is refused, and works for what is archived", async () => {
+  const { url } = await startExplorer()
+  const { page } = await visit(url, `capsules/${seed.privateNotebook}`)
+  const more = page.getByRole("button", { name: "More about this capsule" })
+  const dialog = page.getByRole("dialog")
+  await more.click()
+  await page.getByRole("menuitem", { name: "Delete" }).click()
+  await dialog.getByText("Private Notebook, all of its runs").waitFor()
+  await dialog.getByRole("button", { name: "Delete" }).click()
+  await dialog.getByRole("alert").getByText("This capsule must be archived before it is deleted.").waitFor()
+  expect(await violationsOf(page)).toEqual([])
+  await dialog.getByRole("button", { name: "Cancel" }).click()
+  await dialog.waitFor({ state: "detached" })
+
+  await more.click()
+  await page.getByRole("menuitem", { name: "Archive" }).click()
+  await dialog.getByRole("button", { name: "Archive" }).click()
+  await page.getByText("Archived", { exact: true }).waitFor()
+  await more.click()
+  await page.getByRole("menuitem", { name: "Delete" }).click()
+  await dialog.getByRole("button", { name: "Delete" }).click()
+  await page.getByRole("heading", { name: "Search", level: 1 }).waitFor()
+  await page.goto(`${url}/explorer/capsules/${seed.privateNotebook}`)
+  await page.getByRole("heading", { name: "There is no such capsule" }).waitFor()
+})
+
+test("sharing adds and removes people, says what is not in effect, and a reader without rights sees what is closed", async () => {
+  const { url } = await startExplorer()
+  const { page } = await visit(url, `${capsule}?tab=sharing`)
+  const people = page.getByRole("list", { name: "People and groups" })
+  await people.getByText("grace@example.org").waitFor()
+  await page.getByLabel("Share with").selectOption("A group")
+  await page.getByLabel("Name of the group").fill("no such group")
+  await page.getByRole("button", { name: "Share" }).click()
+  await page.getByRole("alert").getByText("no such group was not added").waitFor()
+  await page.getByLabel("Share with").selectOption("A person")
+  await page.getByLabel("Email address").fill("admin@example.org")
+  await page.keyboard.press("Enter")
+  await people.getByText("admin@example.org").waitFor()
+  expect(await violationsOf(page)).toEqual([])
+  await page.getByRole("button", { name: "Remove grace@example.org" }).click()
+  await page.getByRole("dialog").getByRole("button", { name: "Remove" }).click()
+  await people.getByText("grace@example.org").waitFor({ state: "detached" })
+
+  const other = await visit(url, `capsules/${seed.driftCorrection}?tab=data`, { token: tokens.ada })
+  await other.page.getByText("You may not open it.").waitFor()
+  expect(await other.page.getByRole("heading", { name: "Drift Correction" }).count()).toBe(1)
+})
