@@ -11,7 +11,7 @@ import {
   type FilePools,
   type FileRange,
   fileEndpoint,
-  maxCompressedForEnd,
+  maxCompressedForPart,
   maxDownloadBytes,
   maxParallelDownloads,
   readDownload,
@@ -161,8 +161,8 @@ export class RequestUpstream implements Upstream, PendingCallOwner {
       let { download, encoding } = await fetchPart(range)
       if (encoding === undefined) return download
       // Compressed bytes can be decoded only from their beginning.
-      if (range.fromEnd && (download.bytes === undefined || !download.isWhole)) {
-        ;({ download, encoding = "" } = await fetchPart({ maxBytes: maxCompressedForEnd }))
+      if (range.part !== undefined && (download.bytes === undefined || !download.isWhole)) {
+        ;({ download, encoding = "" } = await fetchPart({ maxBytes: maxCompressedForPart }))
       }
       if (download.bytes === undefined) return download
       const decoded = await decodeFile(download.bytes, encoding, range)

@@ -23,8 +23,8 @@ export const fileEndpoint = `GET ${fileTemplate}`
 export interface FileRange {
   /** The maximum number of bytes. */
   maxBytes: number
-  /** If true, reads the last `maxBytes` of a larger file. */
-  fromEnd?: boolean
+  /** Of a larger file, the first or the last `maxBytes` are read. If omitted, nothing of it is. */
+  part?: "start" | "end"
 }
 
 /** The bytes that were read, decoded if the file is stored compressed. If the file is larger than `maxBytes` only its size, which is undefined if the storage does not send it. */
@@ -160,8 +160,7 @@ export async function fetchFile(
   timeoutMs: number,
   sendOne: (start: (handler: ResponseHandler) => InFlight) => Promise<HttpResponse>,
 ): Promise<HttpResponse> {
-  const rangeHeader: Record<string, string> = range.fromEnd ? { range: `bytes=-${range.maxBytes}` } : {}
-  const allHeaders = { ...headers, "user-agent": pools.userAgent, ...rangeHeader }
+  const allHeaders = { ...headers, "user-agent": pools.userAgent, ...rangeHeader(range) }
   const startedAt = performance.now()
   let url = checkedUrl(URL.parse(signedUrl))
   for (let redirects = 0; ; redirects++) {
@@ -179,7 +178,8 @@ export async function fetchFile(
           body: undefined,
           blocking: false as const,
         }
-        return send(pools.poolFor(url, redirects === 0), request, leftMs, handler, range.maxBytes)
+        const cut = { at: range.maxBytes, keep: range.part === "start" }
+        return send(pools.poolFor(url, redirects === 0), request, leftMs, handler, cut)
       }),
     )
     const { location } = response.headers
@@ -189,23 +189,33 @@ export async function fetchFile(
   }
 }
 
+function rangeHeader({ maxBytes, part }: FileRange): Record<string, string> {
+  if (part === undefined) return {}
+  return { range: part === "start" ? `bytes=0-${maxBytes - 1}` : `bytes=-${maxBytes}` }
+}
+
 /**
  * Reads the final response of a download.
  * Throws UpstreamError: `status` if the file is gone (404, 410) or the storage is failing or overloaded, otherwise `invalid`.
  */
 export function readDownload(response: HttpResponse, range: FileRange): Download {
   const { status, body, isCut } = response
+  if (range.part === "start" && (status === 200 || status === 206)) {
+    const total = /^bytes 0-\d+\/(\d+)$/.exec(String(response.headers["content-range"]))?.[1]
+    const isWhole = !isCut && (status === 200 || Number(total) === body.length)
+    return { bytes: body, isWhole }
+  }
   if (status === 200 && isCut) {
     // The length of a compressed file is not the size of its content.
     const size = storedEncoding(response) === undefined ? wholeNumber(response.headers["content-length"]) : undefined
     return { bytes: undefined, size }
   }
   if (status === 200 || status === 204) return { bytes: body, isWhole: true }
-  if (range.fromEnd && status === 206 && !isCut) {
+  if (range.part === "end" && status === 206 && !isCut) {
     return { bytes: body, isWhole: /^bytes 0-/.test(String(response.headers["content-range"])) }
   }
-  // 416 to a suffix range means that the file is empty.
-  if (range.fromEnd && status === 416) return { bytes: Buffer.alloc(0), isWhole: true }
+  // 416 to such a range means that the file is empty.
+  if (range.part !== undefined && status === 416) return { bytes: Buffer.alloc(0), isWhole: true }
   if (status === 404 || status === 410) {
     throw new UpstreamError("status", fileEndpoint, "The file is no longer in its storage.", { status })
   }
@@ -225,17 +235,17 @@ export function storedEncoding({ headers }: HttpResponse): string | undefined {
   return isDecodable(header) ? header : undefined
 }
 
-/** For the end of a compressed file, all of it is read and decoded: the largest sizes before and after, in bytes. */
-export const maxCompressedForEnd = 1024 * 1024
-const maxDecodedForEnd = 8 * 1024 * 1024
+/** For a part of a compressed file, all of it is read and decoded: the largest sizes before and after, in bytes. */
+export const maxCompressedForPart = 1024 * 1024
+const maxDecodedForPart = 8 * 1024 * 1024
 
 /**
  * Decodes a whole file that is stored compressed. No limit is exceeded on the way: a few bytes can stand for gigabytes.
  * Throws UpstreamError if it is not what its storage says.
  */
-export async function decodeFile(bytes: Buffer, encoding: string, { maxBytes, fromEnd }: FileRange): Promise<Download> {
+export async function decodeFile(bytes: Buffer, encoding: string, { maxBytes, part }: FileRange): Promise<Download> {
   if (bytes.length === 0) return { bytes, isWhole: true }
-  const decoded = await decodeBytes(bytes, encoding, fromEnd ? maxDecodedForEnd : maxBytes)
+  const decoded = await decodeBytes(bytes, encoding, part === undefined ? maxBytes : maxDecodedForPart)
   if (decoded === "malformed") {
     throw new UpstreamError("invalid", fileEndpoint, fileMessages.malformed, {
       cause: new Error(`the content is not encoded as ${encoding.slice(0, 20)}`),
@@ -244,7 +254,8 @@ export async function decodeFile(bytes: Buffer, encoding: string, { maxBytes, fr
   if (decoded === "tooLarge") return { bytes: undefined, size: undefined }
   if (decoded.length <= maxBytes) return { bytes: decoded, isWhole: true }
   // A copy, so that the rest is freed.
-  return { bytes: Buffer.from(decoded.subarray(-maxBytes)), isWhole: false }
+  const shown = part === "start" ? decoded.subarray(0, maxBytes) : decoded.subarray(-maxBytes)
+  return { bytes: Buffer.from(shown), isWhole: false }
 }
 
 export const fileMessages = {

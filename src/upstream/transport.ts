@@ -97,25 +97,34 @@ export const maxResponseBytes = 32 * 1024 * 1024
  * Uses the pool's `dispatch`, not `request`: without a stream for each body, a page of a hundred small responses takes about
  * two thirds of the time.
  * @param timeoutMs from sending to the last byte; waiting for a connection does not count
- * @param cutAt a body of more bytes than this is cut off; if omitted, one of more than `maxResponseBytes` is an error
+ * @param cut a body of more bytes than `at` is cut off, and only if `keep` is true, its beginning is returned; if omitted, one of more
+ *   than `maxResponseBytes` is an error
  */
 export function send(
   pool: Dispatcher,
   request: HttpRequest,
   timeoutMs: number,
   handler: ResponseHandler,
-  cutAt?: number,
+  cut?: Cut,
 ): InFlight {
-  const collector = new ResponseCollector(timeoutMs, handler, cutAt)
+  const collector = new ResponseCollector(timeoutMs, handler, cut)
   pool.dispatch(request, collector)
   return collector
 }
+
+/** What to do with a body that is too large. */
+export interface Cut {
+  at: number
+  keep: boolean
+}
+
+const nothing = Buffer.alloc(0)
 
 /** A class and not a set of closures: there is one for each request in flight, and the garbage collector copies each of them. */
 class ResponseCollector implements Dispatcher.DispatchHandler, InFlight {
   readonly #timeoutMs: number
   readonly #handler: ResponseHandler
-  readonly #cutAt: number | undefined
+  readonly #cut: Cut | undefined
   #controller: Dispatcher.DispatchController | undefined
   #timer: NodeJS.Timeout | undefined
   #done = false
@@ -124,10 +133,10 @@ class ResponseCollector implements Dispatcher.DispatchHandler, InFlight {
   #size = 0
   #chunks: Buffer[] = []
 
-  constructor(timeoutMs: number, handler: ResponseHandler, cutAt: number | undefined) {
+  constructor(timeoutMs: number, handler: ResponseHandler, cut: Cut | undefined) {
     this.#timeoutMs = timeoutMs
     this.#handler = handler
-    this.#cutAt = cutAt
+    this.#cut = cut
   }
 
   abort(): boolean {
@@ -146,12 +155,12 @@ class ResponseCollector implements Dispatcher.DispatchHandler, InFlight {
     if (status < 200) return
     this.#status = status
     this.#headers = headers
-    if (Number(headers["content-length"]) > this.#maxBytes) this.#tooLarge()
+    if (Number(headers["content-length"]) > this.#maxBytes && !this.#cut?.keep) this.#tooLarge()
   }
 
   onResponseData(_controller: unknown, chunk: Buffer): void {
     this.#size += chunk.length
-    if (this.#size > this.#maxBytes) this.#tooLarge()
+    if (this.#size > this.#maxBytes) this.#tooLarge(chunk)
     else this.#handler.onData?.(chunk.length)
     if (!this.#done) this.#chunks.push(chunk)
   }
@@ -165,20 +174,21 @@ class ResponseCollector implements Dispatcher.DispatchHandler, InFlight {
   }
 
   get #maxBytes(): number {
-    return this.#cutAt ?? maxResponseBytes
+    return this.#cut?.at ?? maxResponseBytes
   }
 
   static #onTimeout(collector: ResponseCollector): void {
     collector.#fail(new TransportError("timeout", true, `no complete response within ${collector.#timeoutMs} ms`))
   }
 
-  #tooLarge(): void {
-    if (this.#cutAt === undefined) {
+  /** @param chunk the one that is too much */
+  #tooLarge(chunk: Buffer = nothing): void {
+    if (this.#cut === undefined) {
       const exceeded = `${maxResponseBytes} bytes`
       this.#fail(new TransportError("invalid", true, `a response of more than ${exceeded}`, { exceeded }))
       return
     }
-    this.#finish(Buffer.alloc(0), true)
+    this.#finish(this.#cut.keep ? Buffer.concat([...this.#chunks, chunk]).subarray(0, this.#cut.at) : nothing, true)
     this.#controller?.abort(new Error("cut off"))
   }
 

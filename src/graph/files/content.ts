@@ -40,9 +40,10 @@ const contentByFile = loaderByKey(async (context, key): Promise<Content | null> 
   return bytes === undefined ? { size: download.size, text: undefined } : { size: bytes.length, text: decoded(bytes) }
 })
 
-function decoded(bytes: Buffer): string | undefined {
+/** @param isCut whether a character at the end may be incomplete. It is left out */
+function decoded(bytes: Buffer, isCut = false): string | undefined {
   try {
-    return bytes.includes(0) ? undefined : new TextDecoder("utf-8", { fatal: true }).decode(bytes)
+    return bytes.includes(0) ? undefined : new TextDecoder("utf-8", { fatal: true }).decode(bytes, { stream: isCut })
   } catch (error) {
     if (error instanceof TypeError) return undefined
     throw error
@@ -75,9 +76,32 @@ export async function textOf(context: Context, file: FilePlace, maxBytes: number
     throw tooLarge(file, content.size, maxBytes)
   }
   if (content.text === undefined) {
-    throw badUserInput(`${quotedPath(file.path)} is not UTF-8 text. Fetch it from its \`downloadUrl\`.`)
+    throw notText(file)
   }
   return content.text
+}
+
+/** The beginning of a text file. Null if it does not exist. Throws BAD_USER_INPUT for a file that is not text. */
+export async function headOf(
+  context: Context,
+  file: FilePlace,
+  maxBytes: number,
+): Promise<{ text: string; isWhole: boolean } | null> {
+  const download = await downloadByFile(context).load(keyOf(file, { maxBytes, part: "start" }))
+  if (download === null) return null
+  const { bytes } = download
+  if (bytes === undefined) {
+    throw badUserInput(
+      `${quotedPath(file.path)} is stored compressed and too large to be decoded. Fetch it from its \`downloadUrl\`.`,
+    )
+  }
+  const text = decoded(bytes, !download.isWhole)
+  if (text === undefined) throw notText(file)
+  return { text, isWhole: download.isWhole }
+}
+
+function notText({ path }: FilePlace) {
+  return badUserInput(`${quotedPath(path)} is not UTF-8 text. Fetch it from its \`downloadUrl\`.`)
 }
 
 const deepestJson = 500
@@ -162,7 +186,7 @@ export async function logOf(
     throw badUserInput("`tail` must be at least 1. It is the number of lines to read, counted from the end.")
   let end: string | null = null
   for (const maxBytes of tailBytes) {
-    const log = await logByFile(context).load(keyOf(file, { maxBytes, fromEnd: true }))
+    const log = await logByFile(context).load(keyOf(file, { maxBytes, part: "end" }))
     if (log === null) return null
     if ("size" in log) {
       throw badUserInput(

@@ -5,7 +5,7 @@ import { string } from "../fields.ts"
 import { limitLength, maxLength } from "../inputLimits.ts"
 import { ownCall } from "../ownCall.ts"
 import { maxFirst } from "../pagination/page.ts"
-import { checkListedSize, defaultBytes, jsonByFile, mostBytes, textOf, urlsByFile } from "./content.ts"
+import { checkListedSize, defaultBytes, headOf, jsonByFile, mostBytes, textOf, urlsByFile } from "./content.ts"
 import { entriesOf } from "./listing.ts"
 import { type FilePlace, type FolderPlace, keyOf, nameOf } from "./place.ts"
 
@@ -52,6 +52,27 @@ Folder.implement({
   }),
 })
 
+/** The argument for how much of a file is read. */
+const maxBytesArgument = (what: string) =>
+  ({
+    required: true,
+    defaultValue: defaultBytes,
+    description: `${what}, from 1 to ${mostBytes} bytes.`,
+  }) as const
+
+function checkMaxBytes(maxBytes: number): void {
+  if (maxBytes >= 1 && maxBytes <= mostBytes) return
+  throw badUserInput(`\`maxBytes\` must be from 1 to ${mostBytes}. Fetch larger files from their \`downloadUrl\`.`)
+}
+
+const FileHead = builder.objectRef<{ text: string; isWhole: boolean }>("FileHead").implement({
+  description: "The beginning of a text file.",
+  fields: (t) => ({
+    text: t.exposeString("text", { nullable: false, description: "The text, up to the last whole character." }),
+    isWhole: t.exposeBoolean("isWhole", { nullable: false, description: "Whether this is the whole file." }),
+  }),
+})
+
 const viewUrlOf = string("view_url")
 
 export const File = builder.objectRef<FilePlace>("File")
@@ -86,19 +107,22 @@ File.implement({
         "The whole content of a small UTF-8 text file. A larger file, or one that is not text, is an error. Costs two REST calls: one for its URL and one for the content.",
       extensions: { ...cost({ calls: 1, oncePerObject: "urls", bytes: 8_192 }), ...ownCall("call") },
       args: {
-        maxBytes: t.arg.int({
-          required: true,
-          defaultValue: defaultBytes,
-          description: `The maximum size of the file to read, from 1 to ${mostBytes} bytes.`,
-        }),
+        maxBytes: t.arg.int(maxBytesArgument("The maximum size of the file to read")),
       },
       resolve: (file, { maxBytes }, context) => {
-        if (maxBytes < 1 || maxBytes > mostBytes) {
-          throw badUserInput(
-            `\`maxBytes\` must be from 1 to ${mostBytes}. Fetch larger files from their \`downloadUrl\`.`,
-          )
-        }
+        checkMaxBytes(maxBytes)
         return textOf(context, file, maxBytes)
+      },
+    }),
+    head: t.field({
+      type: FileHead,
+      description:
+        "The beginning of a UTF-8 text file, however large it is. A file that is not text is an error, and so is a compressed one of more than 1 MiB. Costs two REST calls: one for its URL and one for the content, and one more if it is stored compressed.",
+      extensions: { ...cost({ calls: 1, oncePerObject: "urls", bytes: 8_192 }), ...ownCall("call") },
+      args: { maxBytes: t.arg.int(maxBytesArgument("How much to read")) },
+      resolve: (file, { maxBytes }, context) => {
+        checkMaxBytes(maxBytes)
+        return headOf(context, file, maxBytes)
       },
     }),
     json: t.field({
