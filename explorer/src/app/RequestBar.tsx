@@ -18,7 +18,7 @@ export function RequestBar() {
           <span className="truncate">
             <strong>{latest.name}</strong>
           </span>
-          <span className="number">{costOf(latest)}</span>
+          <span className="number truncate">{costOf(latest)}</span>
           <Group gap="sm" wrap="nowrap">
             <UnstyledButton fz="xs" td="underline" onClick={() => setOpen(true)}>
               {count(requests.length, "request")}

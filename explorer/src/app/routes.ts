@@ -37,6 +37,7 @@ export const routes: readonly Route[] = [
     default: (await import("../pages/run/RunPage.tsx")).PipelineRunPage,
   })),
   route("runs/:id", () => import("../pages/run/RunPage.tsx")),
+  route("data-assets/:id", () => import("../pages/dataAsset/DataAssetPage.tsx")),
 ]
 
 /** The pages in the navigation. Each has a shortcut: g, then the letter. */
