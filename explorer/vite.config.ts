@@ -42,9 +42,10 @@ export default defineConfig({
     // Fonts and images in the CSS would be refused by the content security policy if they were other files.
     assetsInlineLimit: 4_096,
     chunkSizeWarningLimit: 1_000,
+    // Each combination of pages would otherwise have files of its own for what they share, and each is a request before the first data.
+    cssCodeSplit: false,
     rolldownOptions: {
       checks: { pluginTimings: false },
-      // What most pages share is one file: each file of its own would be one more request before the first data.
       output: { codeSplitting: { groups: [{ name: "shared", minShareCount: 3 }] } },
     },
   },
