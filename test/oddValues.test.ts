@@ -83,6 +83,9 @@ const operations: Record<string, { query: string; variables?: Record<string, unk
       searchCapsules(first: 1) { ${page("name created")} } searchPipelines(first: 1) { ${page("name created")} }
       searchDataAssets(first: 1) { ${page("name created size")} } }`,
   },
+  recentComputations: {
+    query: `{ recentComputations(first: 1) { ${page("name state created")} } }`,
+  },
   runCapsule: {
     query: `${input("RunCapsule")} { ... on RunCapsulePayload { computation { ${runFields} } } } }`,
     variables: {
@@ -125,13 +128,25 @@ const operations: Record<string, { query: string; variables?: Record<string, unk
   },
 }
 
-/** Subscriptions, each of which is followed until it completes. */
+const changes = "{ isFirst removedIds added { name state } changed { name } unread { ... on Capsule { name } } }"
+
+/** Subscriptions, each of which is followed until it completes, or for an event if it never does. */
 const subscriptions: Record<string, string> = {
   run: `subscription { computation(id: "${ids.run}") { ${runFields} } }`,
   asset: `subscription { dataAsset(id: "${ids.asset}") { name state } }`,
   capture: `subscription { captureResult(input: { computationId: "${ids.run}", name: "n", tags: [], mount: "m", permissions: { everyone: VIEWER } }) {
     computation { outcome } dataAsset { name state } steps { status } complete refusal { message details } } }`,
+  computations: `subscription { computations(runnableId: "${ids.capsule}") ${changes} }`,
+  recentComputations: `subscription { recentComputations ${changes} }`,
   release: `subscription { release(capsuleId: "${ids.capsule}", jobId: "${ids.job}") { ${everyField("ReleaseJob")} } }`,
+}
+
+async function eventsOf(url: string, query: string): Promise<Result[]> {
+  const following = await follow(url, query)
+  if (!query.includes(changes)) return following.rest()
+  const event = await following.next()
+  following.leave()
+  return event === undefined ? [] : [event]
 }
 
 test("every field that makes calls, mutations aside, is asked for with odd values in the responses", () => {
@@ -402,7 +417,7 @@ describe("odd values at every key of every response", () => {
       const time = stopTime()
       const world = await startFuzzing()
       const url = await world.gateway.listen()
-      const ask = () => time.passDuring(follow(url, query).then((following) => following.rest()))
+      const ask = () => time.passDuring(eventsOf(url, query))
       const calls = await world.callsDuring(async () => {
         const events = await ask()
         expect(events.length).toBeGreaterThan(0)
@@ -469,7 +484,7 @@ describe("odd items in every list of every response", () => {
     const world = await startFuzzing()
     const url = await world.gateway.listen()
     const ask = async (): Promise<Result[]> =>
-      query.startsWith("subscription") ? (await follow(url, query)).rest() : [await world.ask(query, variables)]
+      query.startsWith("subscription") ? eventsOf(url, query) : [await world.ask(query, variables)]
     let before: Result[] = []
     const calls = await world.callsDuring(async () => {
       // The first request creates the capture, and later ones find it.
