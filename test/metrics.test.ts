@@ -292,13 +292,22 @@ test("clients of the metrics' port that hang, flood or send bodies do not delay 
   expect(await ask("{ __typename }")).toEqual({ data: { __typename: "Query" } })
   for (const socket of open) socket.destroy()
   const rendered = vi.spyOn(PrometheusMetrics.prototype, "render")
-  onTestFinished(() => rendered.mockRestore())
+  // A text is sent again for 200 ms of this clock.
+  let now = performance.now() + 1_000
+  const clock = vi.spyOn(performance, "now").mockImplementation(() => now)
+  onTestFinished(() => {
+    rendered.mockRestore()
+    clock.mockRestore()
+  })
   await vi.waitFor(async () => expect((await fetch(metricsUrl)).status).toBe(200))
   const texts = await Promise.all(
     Array.from({ length: 50 }, () => fetch(metricsUrl).then((response) => response.text())),
   )
   expect(new Set(texts).size).toBe(1)
   expect(rendered).toHaveBeenCalledTimes(1)
+  now += 201
+  await (await fetch(metricsUrl)).text()
+  expect(rendered).toHaveBeenCalledTimes(2)
   const posted = await exchangeRaw(
     metricsUrl,
     "POST /metrics HTTP/1.1\r\nhost: x\r\ncontent-length: 1000000\r\n\r\nabc",
