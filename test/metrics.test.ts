@@ -6,6 +6,7 @@ import { seed, tokens } from "../sandbox/seed.ts"
 import { startSandbox } from "../sandbox/server.ts"
 import { errorCodes } from "../src/errors.ts"
 import { PrometheusMetrics } from "../src/telemetry/prometheus.ts"
+import { callTool } from "./support/agents.ts"
 import { startFaultyUpstream } from "./support/faultyUpstream.ts"
 import { freePort } from "./support/freePort.ts"
 import { startGatewayOn } from "./support/gateway.ts"
@@ -242,6 +243,28 @@ test("only operations of the manifest have names in metrics", async () => {
     ["Persisted", 2],
     ["", 3],
   ])
+})
+
+test("tools for agents have the names of their operations in metrics, and other messages have none", async () => {
+  const { gateway, samples } = await startMeasured({ config: { mcp: true } })
+  const url = await gateway.listen()
+  const headers = { authorization: `Bearer ${tokens.ada}` }
+  await callTool(url, "1", "metadata_fields", {}, headers)
+  await callTool(url, "2", "run_query", { query: "query MetadataFields { __typename }" }, headers)
+  await callTool(url, "3", "search_schema", { words: "lineage" }, headers).catch(() => "its answer is no JSON")
+  const counts = () => samples("graphql_server_operation_duration_seconds_count")
+  await vi.waitFor(async () =>
+    expect((await counts()).map(({ labels, value }) => [labels.operation_type, labels.operation_name, value])).toEqual([
+      ["query", "MetadataFields", 1],
+      ["query", "", 1],
+      ["", "", 1],
+    ]),
+  )
+  await vi.waitFor(async () =>
+    expect(
+      (await samples("http_server_request_duration_seconds_count")).map(({ labels }) => labels.http_route),
+    ).toEqual(["/mcp"]),
+  )
 })
 
 test("a manifest with thousands of operations has at most 500 names in metrics", async () => {
