@@ -436,3 +436,50 @@ test("a value whose method `then` throws is null with an error", async () => {
   const args = ask("{ one two }", { rootValue: { one, two: () => Promise.resolve(2) } })
   expect(JSON.stringify(await compiled(args))).toBe(JSON.stringify(await execute(args)))
 })
+
+const nullable = buildSchema(`
+  type Query { parent: Parent list: [Parent!] rows: [Parent!]! bad: Int! slow: Int }
+  type Parent { bad: Int! slow: Int child: Parent children: [Parent] }
+`)
+const never = new Promise(() => {})
+const rejected = () => Promise.reject(new Error("unreadable"))
+const failing = { bad: rejected, slow: () => never }
+const withInner = { bad: rejected, child: { bad: 1, slow: () => never }, children: [{ bad: 1, slow: () => never }] }
+
+test.each([
+  ["at the side of the failed one", "{ parent { bad slow } }", { parent: failing }],
+  ["deeper in the parent", "{ parent { child { slow } children { bad slow } bad } }", { parent: withInner }],
+  ["in a list", "{ list { bad slow } }", { list: [{ bad: 1, slow: () => never }, failing] }],
+  ["at the root", "{ bad slow parent { slow } }", { ...failing, parent: { slow: () => never } }],
+])("a response does not wait for values %s, once their parent is null", async (_where, query, rootValue) => {
+  const args = { schema: nullable, document: parse(query), rootValue }
+  expect(JSON.stringify(await compiled(args))).toBe(JSON.stringify(await execute(args)))
+})
+
+test("an object that fails at once waits for its pending values, whose errors are reported first", async () => {
+  const bad = () => {
+    throw new Error("at once")
+  }
+  const parent = { bad, slow: rejected, child: { bad: rejected, slow: rejected }, children: [{ bad: rejected }] }
+  const fields = "slow child { slow bad } children { bad } bad"
+  const document = parse(`{ parent { ${fields} } list { child { ${fields} } ${fields} } slow }`)
+  const args = { schema: nullable, document, rootValue: { parent, list: [{ ...parent, child: parent }], slow: 1 } }
+  const answer = await compiled(args)
+  expect(textOf(answer)).toBe(textOf(await execute(args)))
+  const messages = answer.errors?.filter(({ path }) => path?.[0] === "parent").map(({ message }) => message)
+  expect(messages).toEqual([...new Array(4).fill("unreadable"), "at once"])
+})
+
+test("errors below the items of a list that has failed are reported", async () => {
+  const rootValue = {
+    slow: () => new Promise((resolve) => setImmediate(resolve, 1)),
+    rows: [Promise.resolve({ child: { bad: rejected } }), null],
+  }
+  const args = { schema: nullable, document: parse("{ slow rows { child { bad } } }"), rootValue }
+  const answer = await compiled(args)
+  expect(textOf(answer)).toBe(textOf(await execute(args)))
+  expect(answer.errors?.map(({ path }) => path)).toEqual([
+    ["rows", 0, "child", "bad"],
+    ["rows", 1],
+  ])
+})

@@ -24,9 +24,11 @@ import {
   type Execution,
   nullForError,
   type Path,
+  type PendingValues,
   type SelectedField,
+  type Target,
 } from "./execution.ts"
-import { isPending, isThenable, PendingResult } from "./pendingResult.ts"
+import { isThenable, LaterValue, PendingValue } from "./pending.ts"
 
 const completers = new WeakMap<GraphQLOutputType, Complete>()
 
@@ -64,6 +66,7 @@ function completeNonNull(complete: Complete): Complete {
 
 function completeList(itemType: GraphQLOutputType): Complete {
   const complete = completerFor(itemType)
+  const target: Target = { type: itemType, complete }
   const hasLeaves = isLeafType(getNullableType(itemType))
   return (execution, field, info, path, value) => {
     if (!isIterable(value)) {
@@ -73,29 +76,33 @@ function completeList(itemType: GraphQLOutputType): Complete {
     execution.size += list.length * minBytesPerValue
     checkSize(execution)
     if (execution.stopped !== undefined) return []
+    const { group } = execution
+    const pendingBefore = group.count
     const items = new Array<unknown>(list.length)
-    let pending: PendingResult | undefined
     for (let index = 0; index < items.length; index++) {
       const item: unknown = list[index]
       // A scalar or an enum's value needs its path only if it fails.
       const itemPath = hasLeaves ? undefined : pathOfItem(path, index)
       try {
         if (isThenable(item)) {
-          pending ??= new PendingResult(items)
-          const place = { key: index, execution, field, type: itemType, path: itemPath ?? pathOfItem(path, index) }
-          pending.await(item, place, info, complete)
+          const place = itemPath ?? pathOfItem(path, index)
+          items[index] = new PendingValue(group, items, field, target, place).await(item)
           continue
         }
         const completed = complete(execution, field, info, itemPath as Path, item)
-        if (isPending(completed)) {
-          pending ??= new PendingResult(items)
-          pending.awaitCompleted(completed, { key: index, execution, field, type: itemType, path: itemPath as Path })
-        } else items[index] = completed
+        items[index] =
+          completed instanceof LaterValue ? completed.at(group, items, field, target, itemPath as Path) : completed
       } catch (error) {
-        items[index] = nullForError(execution, field, itemType, itemPath ?? pathOfItem(path, index), error)
+        try {
+          items[index] = nullForError(execution, field, itemType, itemPath ?? pathOfItem(path, index), error)
+        } catch (located) {
+          // Nothing waits for the items before this one.
+          if (group.count > pendingBefore) group.abandon(items, path)
+          throw located
+        }
       }
     }
-    return pending ?? items
+    return items
   }
 }
 
@@ -139,7 +146,7 @@ function completeObject(type: GraphQLObjectType): Complete {
       })
     }
     const is = isTypeOf(value, execution.context, info)
-    return isThenable(is) ? Promise.resolve(is).then(completed) : completed(is)
+    return isThenable(is) ? new LaterValue(is, (settled) => completed(settled as boolean)) : completed(is)
   }
 }
 
@@ -149,8 +156,8 @@ function executeLinked(
   fields: readonly SelectedField[],
   object: object,
   path: Path,
-): Data | PendingResult {
-  const { size, errors } = execution
+): Data | PendingValues {
+  const { size, errors, group } = execution
   const results = execution.links.resultsFor(fields)
   const index = results.indexOf(object)
   if (index >= 0) {
@@ -158,8 +165,10 @@ function executeLinked(
     return results.data[index] as Data
   }
   const failures = errors.count
+  const pendingBefore = group.count
   const data = executeFields(execution, fields, object, path)
-  if (!isPending(data) && errors.count === failures) results.add(object, data, execution.size - size)
+  if (group.count === pendingBefore && errors.count === failures)
+    results.add(object, data as Data, execution.size - size)
   return data
 }
 
@@ -174,7 +183,7 @@ function completeAbstract(type: GraphQLAbstractType): Complete {
       return complete(execution, field, info, path, value)
     }
     const name = resolveType(value, execution.context, info, type)
-    return isThenable(name) ? Promise.resolve(name).then(completed) : completed(name)
+    return isThenable(name) ? new LaterValue(name, completed) : completed(name)
   }
 }
 

@@ -1,10 +1,4 @@
-import {
-  type ExecutionArgs,
-  type ExecutionResult,
-  type GraphQLError,
-  type GraphQLResolveInfo,
-  getArgumentValues,
-} from "graphql"
+import { type ExecutionArgs, type ExecutionResult, type GraphQLError, getArgumentValues } from "graphql"
 import { omittedErrors } from "../responseSize.ts"
 import {
   type Cancellation,
@@ -15,12 +9,14 @@ import {
   nullForError,
   type Operation,
   type Path,
+  type PendingValues,
   pathOf,
   type SelectedField,
   type Variables,
 } from "./execution.ts"
 import { ResponseLinks } from "./links.ts"
-import { isPending, isThenable, PendingResult } from "./pendingResult.ts"
+import { isThenable, LaterValue, PendingGroup, PendingValue } from "./pending.ts"
+import { infoFor } from "./resolveInfo.ts"
 
 /** An operation and the values of its variables. */
 export interface PreparedExecution {
@@ -53,6 +49,7 @@ export function execute(
     args: undefined,
     links: new ResponseLinks(),
     cancellation,
+    group: noGroup,
     size: 0,
     maxBytes,
     stopped: undefined,
@@ -60,17 +57,18 @@ export function execute(
   }
   try {
     const data = executeRoot(execution)
-    if (!isThenable(data)) return resultOf(execution, data)
-    return new Promise((resolve) => {
-      data.then(
-        (value) => resolve(resultOf(execution, value)),
-        (error) => resolve(failedResult(execution, error)),
-      )
-    })
+    if (!(data instanceof Promise)) return resultOf(execution, data)
+    return data.then(
+      (value) => resultOf(execution, value),
+      (error) => failedResult(execution, error),
+    )
   } catch (error) {
     return failedResult(execution, error)
   }
 }
+
+/** Replaced before anything is executed. */
+const noGroup = undefined as unknown as PendingValues
 
 function resultOf({ errors: { all: errors, omitted }, stopped }: Execution, data: unknown): ExecutionResult {
   if (stopped !== undefined) return { errors: [stopped], data: null }
@@ -83,24 +81,30 @@ function failedResult(execution: Execution, error: unknown): ExecutionResult {
   return resultOf(execution, null)
 }
 
-function executeRoot(execution: Execution): Data | PendingResult | Promise<Data> {
+function executeRoot(execution: Execution): Data | Promise<Data> {
   const { definition, rootType } = execution.operation
   const fields = execution.operation.selectionFor(execution.variables).fieldsOf(rootType)
-  return definition.operation === "mutation"
-    ? executeSerially(execution, fields, execution.rootValue)
-    : executeFields(execution, fields, execution.rootValue, undefined)
+  return definition.operation === "mutation" ? executeSerially(execution, fields) : executeAtRoot(execution, fields)
 }
 
 /** Executes a mutation's fields: each starts when the one before has settled. */
-async function executeSerially(execution: Execution, fields: readonly SelectedField[], source: unknown): Promise<Data> {
+async function executeSerially(execution: Execution, fields: readonly SelectedField[]): Promise<Data> {
   const data: Data = {}
   for (const field of fields) {
     checkSize(execution)
     if (execution.stopped !== undefined) break
     execution.started += 1
-    Object.assign(data, await executeFields(execution, [field], source, undefined))
+    Object.assign(data, await executeAtRoot(execution, [field]))
   }
   return data
+}
+
+/** Executes fields of the root type. Returns a promise if some of their values are pending. */
+function executeAtRoot(execution: Execution, fields: readonly SelectedField[]): Data | Promise<Data> {
+  const root = new PendingGroup(execution)
+  execution.group = root
+  root.data = executeFields(execution, fields, execution.rootValue, undefined)
+  return root.count === 0 ? (root.data as Data) : root.promise()
 }
 
 /** Executes the fields that are selected from an object. */
@@ -109,11 +113,12 @@ export function executeFields(
   fields: readonly SelectedField[],
   source: unknown,
   parentPath: Path | undefined,
-): Data | PendingResult {
+): Data | PendingValues {
   const data: Data = {}
-  let pending: PendingResult | undefined
+  const { group } = execution
+  const pendingBefore = group.count
   for (const field of fields) {
-    const { key, definition } = field
+    const { key } = field
     execution.size += field.bytes
     if (execution.cancellation.cancelled || execution.stopped !== undefined) {
       data[key] = null
@@ -123,31 +128,30 @@ export function executeFields(
     const path = field.isLeaf ? undefined : pathOf(field, parentPath)
     let completed: unknown
     try {
-      const info = field.needsInfo ? new ResolveInfo(execution, field, parentPath, path) : noInfo
+      const info = infoFor(field.needsInfo, execution, field, parentPath, path)
       const value = field.resolve(source, argumentsOf(execution, field), execution.context, info)
       if (isThenable(value)) {
-        pending ??= new PendingResult(data)
-        const place = { key, execution, field, type: definition.type, path: path ?? pathOf(field, parentPath) }
-        pending.await(value, place, info, field.complete)
+        const pending = new PendingValue(group, data, field, field, path ?? pathOf(field, parentPath))
+        // Reserves the key's position in the response.
+        data[key] = pending
+        pending.await(value)
         continue
       }
       completed = field.complete(execution, field, info, path as Path, value)
+      if (completed instanceof LaterValue) completed = completed.at(group, data, field, field, path as Path)
     } catch (error) {
       try {
-        completed = nullForError(execution, field, definition.type, path ?? pathOf(field, parentPath), error)
+        completed = nullForError(execution, field, field.type, path ?? pathOf(field, parentPath), error)
       } catch (located) {
         // Fields that have started settle first, so that their errors are reported too.
-        if (pending !== undefined) return pending.failWhenSettled(located)
+        if (group.count > pendingBefore) return group.defer(data, located, parentPath)
         throw located
       }
     }
-    if (isPending(completed)) {
-      pending ??= new PendingResult(data)
-      pending.awaitCompleted(completed, { key, execution, field, type: definition.type, path: path as Path })
-    } else data[key] = completed
+    data[key] = completed
   }
   checkSize(execution)
-  return pending ?? data
+  return data
 }
 
 /** Shared by all fields without arguments, which most are. */
@@ -162,57 +166,4 @@ function argumentsOf(execution: Execution, field: SelectedField): Record<string,
   const values = getArgumentValues(field.definition, field.nodes[0]!, execution.variables)
   execution.args.set(field, values)
   return values
-}
-
-/** Passed to resolvers that do not use `info`. */
-const noInfo = undefined as unknown as GraphQLResolveInfo
-
-/**
- * The `info` of a field. There is one for each field of each object, and nearly everything in it is the same for all objects
- * of a list, so it holds only the field's position and looks up the rest when it is read.
- */
-class ResolveInfo implements GraphQLResolveInfo {
-  private readonly execution: Execution
-  private readonly field: SelectedField
-  private readonly parentPath: Path | undefined
-  private ownPath: Path | undefined
-
-  constructor(execution: Execution, field: SelectedField, parentPath: Path | undefined, path: Path | undefined) {
-    this.execution = execution
-    this.field = field
-    this.parentPath = parentPath
-    this.ownPath = path
-  }
-
-  get fieldName() {
-    return this.field.definition.name
-  }
-  get fieldNodes() {
-    return this.field.nodes
-  }
-  get returnType() {
-    return this.field.definition.type
-  }
-  get parentType() {
-    return this.field.parentType
-  }
-  get path() {
-    this.ownPath ??= pathOf(this.field, this.parentPath)
-    return this.ownPath
-  }
-  get schema() {
-    return this.execution.operation.schema
-  }
-  get fragments() {
-    return this.execution.operation.fragments
-  }
-  get rootValue() {
-    return this.execution.rootValue
-  }
-  get operation() {
-    return this.execution.operation.definition
-  }
-  get variableValues() {
-    return this.execution.variables
-  }
 }

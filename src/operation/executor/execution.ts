@@ -34,8 +34,14 @@ export interface Selection {
   fieldsOf(type: GraphQLObjectType): readonly SelectedField[]
 }
 
+/** What a value is completed to. */
+export interface Target {
+  readonly type: GraphQLOutputType
+  readonly complete: Complete
+}
+
 /** A field that is selected from objects of one type, with everything about it that does not depend on values. */
-export interface SelectedField {
+export interface SelectedField extends Target {
   /** Its key in the response. */
   readonly key: string
   /** All nodes of the document that select it. */
@@ -43,11 +49,12 @@ export interface SelectedField {
   readonly parentType: GraphQLObjectType
   readonly definition: GraphQLField<unknown, unknown>
   readonly resolve: GraphQLFieldResolver<unknown, unknown>
-  readonly complete: Complete
   /** Whether its value is a scalar or an enum's value. */
   readonly isLeaf: boolean
   /** Whether its resolver or the completion of its value may use `info`. */
   readonly needsInfo: boolean
+  /** Whether the completion of its value may use `info`. */
+  readonly completionNeedsInfo: boolean
   /** Whether it leads to an object that others may lead to, too. */
   readonly isLink: boolean
   /** The selection of its value. */
@@ -57,7 +64,8 @@ export interface SelectedField {
 }
 
 /**
- * Turns a resolver's value into the response's value, or a promise of it. Throws if the value does not fit its type.
+ * Turns a resolver's value into the response's value. In it, and in its place, there may be values that are still pending
+ * (pending.ts). Throws if the value does not fit its type.
  */
 export type Complete = (
   execution: Execution,
@@ -103,6 +111,23 @@ export interface Cancellation {
   endCalls(): void
 }
 
+/** Counts values that are pending together. */
+export interface PendingValues {
+  readonly execution: Execution
+  count: number
+  /** The part of the response that contains the values, and its path. */
+  readonly data: object | undefined
+  readonly path: Path | undefined
+  /** Called when one of the values has settled. */
+  settle(): void
+  /** Fails an object, of which values are pending, once these have settled. Returns what lies in its place until then. */
+  defer(data: Data, error: unknown, path: Path | undefined): PendingValues
+  /** Stops waiting for the values in a part of the response that is left out of it. */
+  abandon(part: object, path: Path | undefined): void
+  /** Fails the object that contains the values, or the whole operation. */
+  fail(error: unknown): void
+}
+
 /** The state of one execution of an operation. */
 export interface Execution {
   operation: Operation
@@ -114,6 +139,8 @@ export interface Execution {
   args: Map<SelectedField, Record<string, unknown>> | undefined
   readonly links: Links
   readonly cancellation: Cancellation
+  /** The group of the values that are being executed. */
+  group: PendingValues
   /** The size of the response so far, in bytes, roughly. */
   size: number
   readonly maxBytes: number

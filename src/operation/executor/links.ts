@@ -1,5 +1,5 @@
 import type { Data, LinkedResults, Links, SelectedField, WaitingLink } from "./execution.ts"
-import { type Receiver, whenSettled } from "./pendingResult.ts"
+import { type Receiver, whenSettled } from "./pending.ts"
 
 /** How many promises, selections, and results for one selection are kept at the same time. They are found by comparing. */
 const maxKept = 64
@@ -58,8 +58,8 @@ class KeptResults implements LinkedResults {
 /** The links that wait for the same promise. Once it has settled, it accepts no more. */
 class WaitingLinks implements Receiver {
   promise: Promise<unknown> | undefined
-  private readonly first: WaitingLink
-  private last: WaitingLink
+  private first: WaitingLink | undefined
+  private last: WaitingLink | undefined
 
   constructor(promise: Promise<unknown>, first: WaitingLink) {
     this.promise = promise
@@ -68,17 +68,24 @@ class WaitingLinks implements Receiver {
   }
 
   add(link: WaitingLink): void {
-    this.last.next = link
+    if (this.last !== undefined) this.last.next = link
     this.last = link
   }
 
   onValue(value: unknown): void {
-    this.promise = undefined
-    for (let link: WaitingLink | undefined = this.first; link !== undefined; link = link.next) link.onValue(value)
+    for (let link = this.settle(); link !== undefined; link = link.next) link.onValue(value)
   }
 
   onError(error: unknown): void {
+    for (let link = this.settle(); link !== undefined; link = link.next) link.onError(error)
+  }
+
+  /** Returns the first link, and refers to none any more: this object can be kept for longer than they are. */
+  private settle(): WaitingLink | undefined {
+    const { first } = this
     this.promise = undefined
-    for (let link: WaitingLink | undefined = this.first; link !== undefined; link = link.next) link.onError(error)
+    this.first = undefined
+    this.last = undefined
+    return first
   }
 }

@@ -164,15 +164,18 @@ function createSelection(
           if (definition === undefined) continue
           const resolve = definition.resolve ?? defaultFieldResolver
           const isLeaf = isLeafType(getNullableType(definition.type))
+          const completionNeedsInfo = completionUsesInfo(definition.type)
           fields.push({
             key,
             nodes,
             parentType: type,
             definition,
             resolve,
+            type: definition.type,
             complete: completerFor(definition.type),
             isLeaf,
-            needsInfo: usesInfo(resolve) || completionUsesInfo(definition.type),
+            needsInfo: usesInfo(resolve) || completionNeedsInfo,
+            completionNeedsInfo,
             isLink: isLink(resolve),
             selection: createSelection(scope, selectionSetsOf(nodes), onPrepared),
             bytes: makesCalls(definition) ? minBytesPerCall : Math.max(minBytesPerValue, key.length + 8),
