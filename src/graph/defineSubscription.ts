@@ -72,7 +72,7 @@ export function defineSubscription<T extends { id: string }>(
       subscribe: (_root, { id, ...input }, context) => watch(id, context, pollingFrom(input)),
       resolve: ((update: Update<T>, args: object, context: Context) => {
         const value = resolveUpdate(update, args, context)
-        return value instanceof Promise ? value : loader.prime(context, [value])[0]
+        return value instanceof Promise ? value : loader.prime(context, value)
       }) as never,
     }),
   )

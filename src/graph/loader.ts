@@ -63,7 +63,9 @@ interface Load<T> {
  */
 class Loader<T> {
   readonly #fetchWave: FetchWave<T>
-  readonly #loads = new Map<string, Load<T>>()
+  readonly #indexed = new Map<string, Load<T>>()
+  /** Primed values that are not indexed yet: most of a large page are never looked up. */
+  #primed: (T & { id: string })[] = []
   /** Created with the first miss: many loaders of a request are only primed. */
   #misses: DataLoader<string, T> | undefined
 
@@ -77,14 +79,13 @@ class Loader<T> {
 
   /** Same as `load`, with null for an object that does not exist. */
   loadOrNull(key: string): Promise<T | null> {
-    const load = this.#loadOf(key)
-    load.orNull ??= nullIfMissing(this.#promiseOf(load, key))
-    return load.orNull
+    return this.#orNull(this.#loadOf(key), key)
   }
 
-  /** Whether the key is already loaded or loading. */
-  has(key: string): boolean {
-    return this.#loads.has(key)
+  /** The value if it is loaded, or the promise of `loadOrNull` if it is loading. One look-up: a large response has hundreds of links. */
+  known(key: string): T | Promise<T | null> | undefined {
+    const load = this.#loads.get(key)
+    return load && (load.value ?? this.#orNull(load, key))
   }
 
   /** The value, if it is already loaded. */
@@ -92,9 +93,9 @@ class Loader<T> {
     return this.#loads.get(key)?.value
   }
 
-  /** Stores a value that another call returned, unless the key is already loaded or loading. */
-  prime(key: string, value: T): void {
-    if (!this.#loads.has(key)) this.#loads.set(key, { value })
+  /** Stores a value that another call returned by its id, unless this is already loaded or loading. */
+  prime(value: T & { id: string }): void {
+    this.#primed.push(value)
   }
 
   /** Drops the value, so that the next load fetches it again. */
@@ -107,6 +108,14 @@ class Loader<T> {
     this.#loads.clear()
   }
 
+  get #loads(): Map<string, Load<T>> {
+    if (this.#primed.length > 0) {
+      for (const value of this.#primed) if (!this.#indexed.has(value.id)) this.#indexed.set(value.id, { value })
+      this.#primed = []
+    }
+    return this.#indexed
+  }
+
   #loadOf(key: string): Load<T> {
     let load = this.#loads.get(key)
     if (load === undefined) {
@@ -114,6 +123,11 @@ class Loader<T> {
       this.#loads.set(key, load)
     }
     return load
+  }
+
+  #orNull(load: Load<T>, key: string): Promise<T | null> {
+    load.orNull ??= nullIfMissing(this.#promiseOf(load, key))
+    return load.orNull
   }
 
   #promiseOf(load: Load<T>, key: string): Promise<T> {
@@ -166,14 +180,11 @@ export function loaderById<T extends { id: string }>(
     /** The maximum number of ids that one call fetches, or undefined if each id takes a call. */
     maxBulkIds: bulk?.maxIds,
     typename,
-    /** Stores objects that another call returned, so that they are not fetched again. Returns them with their `__typename`. */
-    prime(context: Context, objects: readonly T[]): Typed<T>[] {
-      const loaded = loader(context)
-      return objects.map((object) => {
-        const primed = recordType(context, object)
-        loaded.prime(object.id, primed)
-        return primed
-      })
+    /** Stores an object that another call returned, so that it is not fetched again. Returns it with its `__typename`. */
+    prime(context: Context, object: T): Typed<T> {
+      const primed = recordType(context, object)
+      loader(context).prime(primed)
+      return primed
     },
     /** Same as `prime` for a list. An item that could not be decoded stays in its place. */
     primeItems(context: Context, items: readonly (T | DecodeError)[]): (Typed<T> | DecodeError)[] {
@@ -181,7 +192,7 @@ export function loaderById<T extends { id: string }>(
       return items.map((item) => {
         if (item instanceof DecodeError) return item
         const primed = recordType(context, item)
-        loaded.prime(item.id, primed)
+        loaded.prime(primed)
         return primed
       })
     },
@@ -202,9 +213,9 @@ export function loaderById<T extends { id: string }>(
         return typed(typename, { id } as T)
       }
       const objects = loader(context)
-      const value = objects.value(id)
-      if (value !== undefined) return value
-      if (!objects.has(id)) checkId(id, key)
+      const known = objects.known(id)
+      if (known !== undefined) return known
+      checkId(id, key)
       return objects.loadOrNull(id)
     },
   })
@@ -215,24 +226,46 @@ function typed<T extends object>(typename: string, object: T): Typed<T> {
   return { ...object, __typename: typename }
 }
 
-/** The look-ahead of a request by the nodes of a field, which are the same for all items of a list. */
-const onlyIdByField = oncePerRequest(() => new Map<GraphQLResolveInfo["fieldNodes"], Map<string, boolean>>())
+/** The look-aheads of a request: which fields select nothing but `id` and `__typename`. */
+class LookAheads {
+  readonly #byNodes = new Map<GraphQLResolveInfo["fieldNodes"], Map<string, boolean>>()
+  /** The last one. A list asks for the same one for each of its items. */
+  #nodes: GraphQLResolveInfo["fieldNodes"] | undefined
+  #typename = ""
+  #onlyId = false
+
+  needsOnlyId(info: GraphQLResolveInfo, typename: string): boolean {
+    const nodes = info.fieldNodes
+    if (nodes !== this.#nodes || typename !== this.#typename) {
+      this.#onlyId = this.#lookUp(info, typename)
+      this.#nodes = nodes
+      this.#typename = typename
+    }
+    return this.#onlyId
+  }
+
+  #lookUp(info: GraphQLResolveInfo, typename: string): boolean {
+    let byType = this.#byNodes.get(info.fieldNodes)
+    if (byType === undefined) {
+      byType = new Map()
+      this.#byNodes.set(info.fieldNodes, byType)
+    }
+    let onlyId = byType.get(typename)
+    if (onlyId === undefined) {
+      const type = info.schema.getType(typename) as GraphQLObjectType
+      onlyId = selectsOnlyId(info, type, selectionSetsOf(info.fieldNodes))
+      byType.set(typename, onlyId)
+    }
+    return onlyId
+  }
+}
+
+/** By the nodes of a field, which are the same for all items of a list. */
+const lookAheads = oncePerRequest(() => new LookAheads())
 
 /** Whether a field selects nothing but `id` and `__typename` from objects of this type. */
 function needsOnlyId(context: Context, info: GraphQLResolveInfo, typename: string): boolean {
-  const byNodes = onlyIdByField(context)
-  let byType = byNodes.get(info.fieldNodes)
-  if (byType === undefined) {
-    byType = new Map()
-    byNodes.set(info.fieldNodes, byType)
-  }
-  let onlyId = byType.get(typename)
-  if (onlyId === undefined) {
-    const type = info.schema.getType(typename) as GraphQLObjectType
-    onlyId = selectsOnlyId(info, type, selectionSetsOf(info.fieldNodes))
-    byType.set(typename, onlyId)
-  }
-  return onlyId
+  return lookAheads(context).needsOnlyId(info, typename)
 }
 
 const links = new WeakSet<object>()

@@ -143,7 +143,7 @@ defineMutation({
     const captured = await captureOnce(context, request)
     const steps = await stepsOfMutation(context, captured, request.polling)
     // If the gateway has waited for it, it has changed, and is read again.
-    if (captured.steps === steps) dataAssetById.prime(context, [captured.dataAsset])
+    if (captured.steps === steps) dataAssetById.prime(context, captured.dataAsset)
     return { id: captured.dataAsset.id, steps }
   },
 })

@@ -92,8 +92,8 @@ builder.subscriptionField("captureResult", (t) =>
       const { computation, dataAsset } = event
       return {
         ...event,
-        computation: computation && (computationById.prime(context, [computation])[0] as computationRest.Computation),
-        dataAsset: dataAsset && (dataAssetById.prime(context, [dataAsset])[0] as rest.DataAsset),
+        computation: computation && computationById.prime(context, computation),
+        dataAsset: dataAsset && dataAssetById.prime(context, dataAsset),
       }
     }) as never,
   }),

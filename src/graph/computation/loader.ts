@@ -19,10 +19,12 @@ export interface RunnableKey {
 
 /** A run in the list of its capsule or pipeline. */
 export interface ListedRun extends RunPosition {
-  /** A run that could not be decoded comes behind all others. */
+  /**
+   * A run that could not be decoded comes behind all others. Replaced by the loader's object when a page contains the run: lists are
+   * long, and pages short.
+   */
   computation: rest.Computation | DecodeError
-  /** The loader's object for the run. Set when a page contains the run, because lists are long and pages short. */
-  shown?: rest.Computation
+  isShown?: boolean
 }
 
 const computationsByRunnable = loaderByKey(async (context, key) => {
@@ -45,7 +47,10 @@ export function listedRuns(listed: readonly (rest.Computation | DecodeError)[]):
       distinct.set(computation.id, { ...positionOf(computation), computation })
     }
   }
-  return [...[...distinct.values()].sort(byAge), ...unreadable]
+  const runs = [...distinct.values()]
+  // Usually they are in order. Sorting would copy them all the same.
+  if (runs.some((run, index) => index > 0 && byAge(runs[index - 1] as ListedRun, run) > 0)) runs.sort(byAge)
+  return unreadable.length === 0 ? runs : [...runs, ...unreadable]
 }
 
 /** All runs of a capsule or pipeline, newest first. One call, shared by all pages and filters of a request. */
@@ -60,14 +65,14 @@ export function clearComputations(context: Context): void {
 
 /** Adds the run to the request's loader, with the capsule or pipeline that ran, so that later fields need no call. */
 export function shownRun(context: Context, run: ListedRun, key: RunnableKey): rest.Computation | DecodeError {
-  if (run.computation instanceof DecodeError) return run.computation
-  if (run.shown === undefined) {
-    if (!isUsableId(run.computation.id)) return invalidField("id", "not an id")
-    const [computation = run.computation] = computationById.prime(context, [run.computation])
-    recordRunnable(computation, key)
-    run.shown = computation
-  }
-  return run.shown
+  const { computation } = run
+  if (computation instanceof DecodeError || run.isShown) return computation
+  if (!isUsableId(computation.id)) return invalidField("id", "not an id")
+  const shown = computationById.prime(context, computation)
+  recordRunnable(shown, key)
+  run.computation = shown
+  run.isShown = true
+  return shown
 }
 
 const runnable = Symbol("the capsule or pipeline that ran")

@@ -97,7 +97,7 @@ async function run(context: Context, kind: Kind, id: string, input: RunInput, pr
           })),
   })
   clearComputations(context)
-  const [computation = started] = computationById.prime(context, [started])
+  const computation = computationById.prime(context, started)
   recordRunnable(computation, { id, kind })
   return { computation }
 }

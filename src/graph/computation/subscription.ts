@@ -111,7 +111,7 @@ export async function resolveChanges(
   if ("error" in event) return nullIfMissing(Promise.reject(event.error))
   const { isFirst, unread, left } = event
   const show = (run: rest.Computation, runnable: RunnableKey) => {
-    const [computation = run] = computationById.prime(context, [run])
+    const computation = computationById.prime(context, run)
     recordRunnable(computation, runnable)
     return computation
   }

@@ -153,7 +153,7 @@ defineMutation({
       target: input.target == null ? undefined : wireTarget(input.target),
       results_info: input.resultsInfo == null ? undefined : wireResultsInfo(input.resultsInfo),
     })
-    dataAssetById.prime(context, [created])
+    dataAssetById.prime(context, created)
     return { id: created.id }
   },
 })
