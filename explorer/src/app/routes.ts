@@ -1,5 +1,5 @@
 import { type ComponentType, lazy } from "react"
-import { HomeIcon, SearchIcon } from "../parts/icons.tsx"
+import { BulkIcon, HomeIcon, SearchIcon } from "../parts/icons.tsx"
 
 /*
  * The table of pages. A page is a folder in `pages/` with its component, and the one request that it sends as a `.graphql` file.
@@ -37,6 +37,7 @@ export const routes: readonly Route[] = [
     default: (await import("../pages/run/RunPage.tsx")).PipelineRunPage,
   })),
   route("runs/:id", () => import("../pages/run/RunPage.tsx")),
+  route("bulk", () => import("../pages/bulk/BulkPage.tsx")),
   route("data-assets/:id", () => import("../pages/dataAsset/DataAssetPage.tsx")),
 ]
 
@@ -44,6 +45,7 @@ export const routes: readonly Route[] = [
 export const navigation = [
   { path: "", label: "Home", Icon: HomeIcon, key: "h" },
   { path: "search", label: "Search", Icon: SearchIcon, key: "s" },
+  { path: "bulk", label: "Bulk", Icon: BulkIcon, key: "b" },
 ] as const
 
 /** The route of a path, with the parameters in it. */

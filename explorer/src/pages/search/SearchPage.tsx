@@ -1,14 +1,14 @@
-import { Button, Group, Loader, NativeSelect, SegmentedControl, Text, TextInput } from "@mantine/core"
-import { useEffect, useRef, useState } from "react"
-import { useQueryState } from "../../app/router.ts"
+import { Anchor, Button, Group, Loader, NativeSelect, SegmentedControl, Text } from "@mantine/core"
+import { useRef } from "react"
+import { linkTo, useQueryState } from "../../app/router.ts"
 import { usePages } from "../../data/usePages.ts"
 import { EmptyState } from "../../parts/EmptyState.tsx"
-import { SearchIcon } from "../../parts/icons.tsx"
 import { PageTitle } from "../../parts/PageTitle.tsx"
 import { Problems } from "../../parts/Problems.tsx"
 import { SkeletonRows } from "../../parts/SkeletonRows.tsx"
 import { VirtualList } from "../../parts/VirtualList.tsx"
 import { Filters } from "./Filters.tsx"
+import { QueryField } from "./QueryField.tsx"
 import { Row } from "./Rows.tsx"
 import classes from "./Search.module.css"
 import { type Item, searches } from "./searches.ts"
@@ -51,6 +51,11 @@ export default function SearchPage() {
       <div className="panel">
         <div className={classes.summary}>
           <Summary page={page} narrowed={isNarrowed(state)} kind={state.kind} />
+          {state.kind === "data-assets" && page.nodes.length > 0 && (
+            <Anchor size="sm" ml="auto" mr="md" {...linkTo(`bulk?${withoutKind(address)}`)}>
+              Change many
+            </Anchor>
+          )}
           <NativeSelect
             aria-label="Order"
             variant="unstyled"
@@ -125,48 +130,16 @@ function Summary({
   )
 }
 
-/** The text of the search. It is searched for when the visitor pauses, so that not each letter is a request. */
-function QueryField({ query, label, onChange }: { query: string; label: string; onChange(query: string): void }) {
-  const [text, setText] = useState(query)
-  const sent = useRef(query)
-  // Going back, or a link, changes the address.
-  if (query !== sent.current) {
-    sent.current = query
-    setText(query)
-  }
-  const latest = useRef(onChange)
-  latest.current = onChange
-  useEffect(() => {
-    if (text === sent.current) return
-    const timer = setTimeout(() => {
-      sent.current = text
-      latest.current(text)
-    }, 250)
-    return () => clearTimeout(timer)
-  }, [text])
-  return (
-    <TextInput
-      type="search"
-      className={classes.field}
-      size="sm"
-      aria-label={label}
-      placeholder="Words, or tag:ecephys, name:&quot;exact name&quot;, …"
-      leftSection={<SearchIcon />}
-      value={text}
-      autoComplete="off"
-      spellCheck={false}
-      onChange={(event) => setText(event.currentTarget.value)}
-      onKeyDown={(event) => {
-        if (event.key !== "Enter") return
-        sent.current = text
-        onChange(text)
-      }}
-    />
-  )
-}
-
+/** The last value that was defined. */
 function useLast<Value>(value: Value | undefined): Value | undefined {
   const last = useRef(value)
   if (value !== undefined) last.current = value
   return last.current
+}
+
+/** The same conditions, for the page that changes what they find. */
+function withoutKind(address: URLSearchParams): URLSearchParams {
+  const rest = new URLSearchParams(address)
+  rest.delete("type")
+  return rest
 }

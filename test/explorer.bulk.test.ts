@@ -1,0 +1,78 @@
+import { expect, test } from "vitest"
+import { startExplorer, useExplorer, violationsOf, visit } from "./support/explorer.ts"
+
+useExplorer()
+
+test("tags of many data assets change after the differences were shown, each with its outcome", async () => {
+  const { url, sandbox } = await startExplorer()
+  const { page, complaints } = await visit(url, "search?type=data-assets&q=tag:ecephys")
+  await page.getByRole("link", { name: "Change many" }).click()
+  await page.getByRole("heading", { name: "Change many data assets" }).waitFor()
+  expect(new URL(page.url()).search).toBe("?q=tag%3Aecephys")
+  await page.getByRole("checkbox", { name: "ecephys_730945_sorted" }).check()
+  await page.getByRole("checkbox", { name: "nightly_730945" }).check()
+  await page.getByRole("status").getByText("2 data assets chosen").waitFor()
+  const apply = page.getByRole("button", { name: "Apply" })
+  expect(await apply.isDisabled()).toBe(true)
+  await page.getByRole("combobox", { name: "Add tags" }).fill("checked")
+  await page.keyboard.press("Enter")
+  await page.getByRole("combobox", { name: "Remove tags" }).fill("derived")
+  await page.keyboard.press("Enter")
+  await page.getByRole("button", { name: "Show the differences" }).click()
+  await page.getByText("2 data assets would change. Nothing was changed yet.").waitFor()
+  expect(sandbox.requestsTo("PUT /data_assets/*")).toEqual([])
+  const row = page.getByRole("row").filter({ hasText: "ecephys_730945_sorted" })
+  expect(await row.getByRole("deletion").allInnerTexts()).toEqual(["derived"])
+  expect(await row.getByRole("insertion").allInnerTexts()).toEqual(["checked"])
+  expect(await violationsOf(page)).toEqual([])
+  // Another edit needs another look.
+  await page.getByRole("combobox", { name: "Add tags" }).fill("twice")
+  await page.keyboard.press("Enter")
+  expect(await apply.isDisabled()).toBe(true)
+  await page.getByRole("button", { name: "Show the differences" }).click()
+  await row.getByText("twice").waitFor()
+  await apply.click()
+  await page.getByText("2 data assets changed.").waitFor()
+  expect(sandbox.requestsTo("PUT /data_assets/*")).toHaveLength(2)
+  expect(complaints).toEqual([])
+})
+
+test("an edit that is cancelled leaves the rest untouched, and says how many", async () => {
+  const { url, sandbox } = await startExplorer({ sandbox: { generate: 60 } })
+  const { page } = await visit(url, "bulk")
+  await page.getByRole("checkbox", { name: /^All \d+/ }).check()
+  await page.getByRole("combobox", { name: "Add tags" }).fill("checked")
+  await page.keyboard.press("Enter")
+  await page.getByRole("button", { name: "Show the differences" }).click()
+  await page.getByText("Nothing was changed yet.").waitFor()
+  const hold = sandbox.hold()
+  await page.getByRole("button", { name: "Apply" }).click()
+  await page.getByRole("button", { name: "Cancel" }).click()
+  hold.end()
+  await page.getByText(/Cancelled: \d+ were not touched\./).waitFor()
+  const written = sandbox.requestsTo("PUT /data_assets/*").length
+  expect(written).toBeGreaterThan(0)
+  expect(written).toBeLessThanOrEqual(25)
+})
+
+test("what was chosen and typed survives a reload, and one failure does not hide the others", async () => {
+  const { url, sandbox } = await startExplorer()
+  const { page } = await visit(url, "bulk?q=tag:ecephys", {
+    colorScheme: "dark",
+    viewport: { width: 390, height: 800 },
+  })
+  await page.getByRole("checkbox", { name: "ecephys_730945_sorted" }).check()
+  await page.getByRole("checkbox", { name: "nightly_730945" }).check()
+  await page.getByRole("combobox", { name: "Add tags" }).fill("checked")
+  await page.keyboard.press("Enter")
+  await page.reload()
+  await page.getByText("2 data assets chosen").waitFor()
+  await page.getByRole("button", { name: "Show the differences" }).click()
+  await page.getByText("Nothing was changed yet.").waitFor()
+  sandbox.failNext("PUT /data_assets/*", { status: 403, body: { message: "not yours" } })
+  await page.getByRole("button", { name: "Apply" }).click()
+  await page.getByText("1 data asset changed, 1 failed.").waitFor()
+  expect(await page.getByRole("row").filter({ hasText: "Failed" }).innerText()).toContain("not yours")
+  expect(await violationsOf(page)).toEqual([])
+  expect(await page.evaluate("document.documentElement.scrollWidth <= innerWidth")).toBe(true)
+})
