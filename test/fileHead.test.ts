@@ -84,7 +84,7 @@ test("half a character at the end is left out, and one in the middle is no text"
 })
 
 test("a file that is stored compressed is decoded from its beginning, and up to 1 MiB of it", async () => {
-  const compressed = gzipSync(lines(100_000))
+  const compressed = gzipSync(Buffer.from(`section,cells\n${"1,812\n".repeat(100_000)}`))
   const { serve } = ranged(compressed, { "content-encoding": "gzip" })
   expect((await read(serve, "(maxBytes: 14)")).head).toEqual({ text: "section,cells\n", isWhole: false })
   // Without compression, the encoded file is as large as its content.

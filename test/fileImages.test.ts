@@ -168,12 +168,19 @@ describe("an image of a run's results", () => {
     expect(response.headers.get("retry-after")).toBe("1")
     for (const held of opened) held.end(png)
     await Promise.all(first)
+    // The turn of the one that was refused goes to another.
+    const second = Array.from({ length: 8 }, () => get())
+    await expect.poll(() => opened.length).toBe(16)
+    for (const held of opened) held.end(png)
+    await Promise.all(second)
     await expect.poll(() => gateway.stats.requests).toBe(0)
   })
 
   test("is not read for a client that has left, whether it waits or not", async () => {
     const opened: ServerResponse[] = []
-    const { get, gateway, storage } = await startWith((response) => void opened.push(response))
+    const { get, gateway, storage } = await startWith((response) => void opened.push(response), {
+      config: { upstreamTimeoutMs: 120_000, requestDeadlineMs: 120_000 },
+    })
     const leaving = new AbortController()
     const responses = Array.from({ length: 10 }, () => get(ofRun("x"), { signal: leaving.signal }).catch(() => "left"))
     await expect.poll(() => opened.length).toBe(8)
@@ -197,6 +204,10 @@ describe("what storage sends in place of an image", () => {
     ["a script", "alert(1)"],
     ["text that begins like a bitmap", "BMW, a car maker, and some more text to fill the header"],
     ["XML", '<?xml version="1.0"?><feed></feed>'],
+    [
+      "an SVG image with foreign entities",
+      '<!DOCTYPE svg SYSTEM "x" [%all;]><svg xmlns="http://www.w3.org/2000/svg"/>',
+    ],
     [
       "an SVG image with entities of its own",
       '<!DOCTYPE svg [<!ENTITY a "b">]><svg xmlns="http://www.w3.org/2000/svg"/>',

@@ -84,8 +84,7 @@ export function createFileRoute(buildContext: BuildContext, maxWaitMs: number): 
         resolve(isOurs)
       }
       const timer = setTimeout(end, maxWaitMs, false)
-      state.onCancelled = () => end(false)
-      if (state.cancelled || reads.enqueue(state.key, call) !== undefined) end(false)
+      if (reads.enqueue(state.key, call) !== undefined) end(false)
     })
   }
 

@@ -80,7 +80,7 @@ function isSvg(bytes: Buffer): boolean {
   for (;;) {
     rest = rest.trimStart()
     const end = rest.startsWith("<?") ? "?>" : rest.startsWith("<!--") ? "-->" : rest.startsWith("<!") ? ">" : undefined
-    if (end === undefined) return /^<svg[\s>]/.test(rest)
+    if (end === undefined) return /^<svg[\s/>]/.test(rest)
     const at = rest.indexOf(end)
     if (at < 0 || (end === ">" && rest.slice(0, at).includes("["))) return false
     rest = rest.slice(at + end.length)
