@@ -7,7 +7,7 @@ import { readManifest } from "../src/operation/persisted/manifest.ts"
 import { createGateway } from "../src/server.ts"
 import { buildExplorer } from "../tools/explorer.ts"
 import { SandboxOptionsError, sandboxOptions } from "./options.ts"
-import { tokens } from "./seed.ts"
+import { seed, tokens } from "./seed.ts"
 import { startSandbox } from "./server.ts"
 
 // The sandbox takes a free port by default, because another sandbox may be running beside the demo.
@@ -35,6 +35,12 @@ const config = await orExit(() =>
 const output = new LogOutput(1)
 const gateway = createGateway(config, createLog(config.logLevel, output), {
   graphiqlToken: tokens.ada,
+  graphiqlIds: {
+    capsuleId: seed.cellCounter,
+    activeComputationId: seed.runningAlignment,
+    computationId: seed.countedCells,
+    dataAssetId: seed.sortedSpikes,
+  },
   explorerToken: tokens.ada,
 })
 

@@ -12,7 +12,7 @@ import { builtExplorer } from "./http/explorer/files.ts"
 import { createExplorer } from "./http/explorer/sendExplorer.ts"
 import { createFastPath, type OperationHandler } from "./http/fastPath.ts"
 import { createFileRoute } from "./http/fileRoute.ts"
-import { examples } from "./http/graphiql/examples.ts"
+import { createExamples, type ExampleIds } from "./http/graphiql/examples.ts"
 import { createLandingPage } from "./http/landingPage.ts"
 import { connectionLimit, createListener, type ListenerLimits } from "./http/listener.ts"
 import { measureMemory } from "./http/memoryPressure.ts"
@@ -110,8 +110,10 @@ export interface GatewayStats extends PollerCounts {
 export interface GatewayOptions {
   /** Default: none. */
   telemetry?: Telemetry
-  /** A token that GraphiQL presets for everyone who opens it. For the demo only. */
+  /** A token that everyone who opens GraphiQL has, or is signed in with. For the demo only. */
   graphiqlToken?: string
+  /** The ids in GraphiQL's examples. For the demo only. */
+  graphiqlIds?: ExampleIds
   /** A token that signs everyone in who opens the explorer. For the demo only. */
   explorerToken?: string
   /** Returns why the log can't be written at present; undefined if it can. */
@@ -209,7 +211,12 @@ export function createGateway(config: Config, log: Log, options: GatewayOptions 
       }),
       // Before the checks of GraphQL requests, which the navigation of a browser is not.
       config.graphiql &&
-        useGraphiql({ endpoint, examples, ...(options.graphiqlToken && { token: options.graphiqlToken }) }),
+        useGraphiql({
+          endpoint,
+          examples: createExamples(options.graphiqlIds),
+          sessions: sessions !== undefined,
+          token: options.graphiqlToken,
+        }),
       useCsrfPrevention(),
       useBodyLimit(limits.bodyBytes),
       usePersistedOperations(persisted),
@@ -254,7 +261,6 @@ export function createGateway(config: Config, log: Log, options: GatewayOptions 
         mutations: config.mcpMutations,
         introspection: config.introspection,
         freeQueries: !only,
-        metrics,
         clock: options.clock,
       })
     : undefined

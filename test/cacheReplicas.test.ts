@@ -3,7 +3,7 @@ import { once } from "node:events"
 import { expect, onTestFinished, test } from "vitest"
 import { tokens } from "../sandbox/seed.ts"
 import { startSandbox } from "../sandbox/server.ts"
-import { examples } from "../src/http/graphiql/examples.ts"
+import { createExamples } from "../src/http/graphiql/examples.ts"
 import { cacheFor, startChanging } from "./support/cache.ts"
 import type { Result } from "./support/gateway.ts"
 import { type MeasuredWorld, startMeasuredGatewayOn } from "./support/metrics.ts"
@@ -131,7 +131,8 @@ describeWithRedis("replicas with a cache in Redis", () => {
     const redis = await startRedis()
     const [one] = await startReplicas(sandbox.url, redis, { count: 1 })
     const callers = Object.values(tokens).map((token) => ({ authorization: `Bearer ${token}`, "agent-id": "helper-x" }))
-    for (const headers of callers) for (const { query, variables } of examples) await one.ask(query, variables, headers)
+    for (const headers of callers)
+      for (const { query, variables } of createExamples().slice(0, 3)) await one.ask(query, variables, headers)
     const keys = (await redis.command("KEYS", "*:cache:*:text:*")) as string[]
     expect(keys.length).toBeGreaterThan(20)
     const dump = await redis.dump()

@@ -138,7 +138,7 @@ test("a browser without internet runs the gateway's own example with one click, 
   const { page, complaints, requested } = await openPage(`${origin}/graphql`)
   await expect
     .poll(() => page.getByRole("tab").allInnerTexts())
-    .toEqual(["CapsulePage", "FailedPipelineRuns", "Releases"])
+    .toEqual(["CapsulePage", "FailedPipelineRuns", "Releases", "Run", "WatchRun", "Capture", "Lineage"])
   await run(page)
   await shown(page, "Result Window").toContain("Spike Sorting")
   expect(await textOf(page, "Result Window")).not.toContain('"errors"')

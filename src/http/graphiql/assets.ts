@@ -26,13 +26,17 @@ const require = createRequire(import.meta.url)
 
 // React and GraphiQL do not export their browser builds, only their package.json.
 const inPackage = (name: string, file: string) => join(dirname(require.resolve(`${name}/package.json`)), file)
+const inExplorer = (file: string) => inPackage("@graphiql/plugin-explorer", `dist/${file}`)
 
-const SOURCES: Record<AssetName, () => string> = {
-  "react.js": () => inPackage("react", "umd/react.production.min.js"),
-  "react-dom.js": () => inPackage("react-dom", "umd/react-dom.production.min.js"),
-  "graphiql.js": () => inPackage("graphiql", "graphiql.min.js"),
-  "graphiql.css": () => inPackage("graphiql", "graphiql.min.css"),
-  "browser.js": () => join(import.meta.dirname, "browser.js"),
+const own = (file: string) => join(import.meta.dirname, "browser", file)
+
+/** The files that each asset consists of. */
+const SOURCES: Record<AssetName, () => string[]> = {
+  "react.js": () => [inPackage("react", "umd/react.production.min.js")],
+  "react-dom.js": () => [inPackage("react-dom", "umd/react-dom.production.min.js")],
+  "graphiql.js": () => [inPackage("graphiql", "graphiql.min.js"), inExplorer("index.umd.js")],
+  "graphiql.css": () => [inPackage("graphiql", "graphiql.min.css"), inExplorer("style.css"), own("page.css")],
+  "browser.js": () => ["execute.js", "copyAs.js", "session.js", "page.js"].map(own),
 }
 
 /** Reads the files of the page, about 1.5 MB. Rejects if one of the packages is not installed. */
@@ -43,7 +47,8 @@ export async function loadAssets(): Promise<Record<AssetName, Asset>> {
 }
 
 async function loadAsset(name: AssetName): Promise<Asset> {
-  const content = await readFile(SOURCES[name]())
+  const files = await Promise.all(SOURCES[name]().map((file) => readFile(file, "utf8")))
+  const content = Buffer.from(files.join("\n"))
   const version = createHash("sha256").update(content).digest("hex").slice(0, 16)
   const bodies = new Map<Encoding, Promise<Uint8Array<ArrayBuffer>>>()
   return {

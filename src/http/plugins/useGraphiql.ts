@@ -14,8 +14,10 @@ export interface GraphiqlOptions {
   /** The path of the GraphQL endpoint, which also serves the page. */
   endpoint: string
   examples: Example[]
-  /** A token that is preset in the headers editor, readable by everyone who can open the page. For the demo only. */
-  token?: string
+  /** Whether a visitor can sign in. Otherwise the token is in the headers editor. */
+  sessions?: boolean
+  /** A token that everyone who can open the page is signed in with, or has in the headers editor. For the demo only. */
+  token?: string | undefined
 }
 
 type Assets = Record<AssetName, Asset>
@@ -24,9 +26,14 @@ type Assets = Record<AssetName, Asset>
  * Serves GraphiQL to browsers that navigate to the endpoint, and its scripts and styles below the endpoint. Other requests pass
  * through. The page loads nothing from other hosts. Yoga's own `graphiql` must be disabled.
  */
-export function useGraphiql({ endpoint, examples, token = "" }: GraphiqlOptions): Plugin {
+export function useGraphiql({ endpoint, examples, sessions = false, token = "" }: GraphiqlOptions): Plugin {
   const assetRoot = `${endpoint}/graphiql/`
-  const settings = JSON.stringify({ examples, token, storage: `codeocean-${digest(JSON.stringify(examples))}` })
+  const settings = JSON.stringify({
+    examples,
+    sessions,
+    token,
+    storage: `codeocean-${digest(JSON.stringify(examples))}`,
+  })
   let loading: Promise<Assets> | undefined
   const assets = () => {
     loading ??= loadAssets()
@@ -130,7 +137,7 @@ function page(assets: Assets, root: string, settings: string, nonce: string): st
 <title>GraphiQL - Code Ocean GraphQL gateway</title>
 <link rel="icon" href="${ICON}">
 <link nonce="${nonce}" rel="stylesheet" href="${root}${assets["graphiql.css"].path}">
-<style nonce="${nonce}">body { margin: 0 } #graphiql { height: 100vh }</style>
+<style nonce="${nonce}">body { margin: 0 } #graphiql { height: 100vh; height: 100dvh }</style>
 <script id="settings" type="application/json">${settings.replaceAll("<", "\\u003c")}</script>
 ${script("react.js")}
 ${script("react-dom.js")}

@@ -1,0 +1,282 @@
+import { spawn } from "node:child_process"
+import { once } from "node:events"
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { text } from "node:stream/consumers"
+import type { Browser, Page } from "playwright-core"
+import { beforeAll, describe, expect, onTestFinished, test } from "vitest"
+import { seed, tokens } from "../sandbox/seed.ts"
+import { launchBrowser } from "./support/browser.ts"
+import { startGateway } from "./support/gateway.ts"
+import { secret, tokenOf } from "./support/sessions.ts"
+
+let browser: Browser
+
+beforeAll(async () => {
+  const launched = await launchBrowser()
+  browser = launched.browser
+  return launched.close
+})
+
+const wide = { width: 1_300, height: 850 }
+
+async function openPage(url: string, viewport = wide) {
+  const context = await browser.newContext({ viewport, permissions: ["clipboard-read", "clipboard-write"] })
+  onTestFinished(() => context.close())
+  const page = await context.newPage()
+  const complaints: string[] = []
+  page.on("console", (message) => complaints.push(`${message.type()}: ${message.text()}`))
+  page.on("pageerror", (error) => complaints.push(error.message))
+  await page.addInitScript(`addEventListener("securitypolicyviolation", (violation) =>
+    console.error("refused", violation.effectiveDirective, violation.blockedURI))`)
+  await page.goto(url)
+  return { page, complaints, context }
+}
+
+/** A gateway with sessions, and its GraphiQL. */
+async function startPage({
+  viewport = wide,
+  path = "",
+  ...options
+}: Parameters<typeof startGateway>[0] & { viewport?: typeof wide; path?: string } = {}) {
+  const world = await startGateway({ ...options, config: { sessionSecrets: [secret], ...options.config } })
+  const url = `${await world.gateway.listen()}/graphql`
+  return { ...world, url, ...(await openPage(url + path, viewport)) }
+}
+
+const button = (page: Page, name: string) => page.getByRole("button", { name, exact: true })
+const tabs = (page: Page) => expect.poll(() => page.getByRole("tab").allInnerTexts())
+const textOf = (page: Page, region: string) => page.getByRole("region", { name: region, exact: true }).innerText()
+const shown = (page: Page, region: string) => expect.poll(() => textOf(page, region), { timeout: 10_000 })
+const runButton = "Execute query (Ctrl-Enter)"
+const run = (page: Page) => button(page, runButton).click()
+const dialog = (page: Page) => page.getByRole("dialog")
+const capsules = "query Capsules { searchCapsules(first: 1) { nodes { id } } }"
+const linkTo = (query: string, variables?: object) =>
+  `?${new URLSearchParams({ query, ...(variables && { variables: JSON.stringify(variables) }) })}`
+
+describe("GraphiQL with sessions", () => {
+  test("an operation without a session asks for a token, and is answered after the sign-in, also on later visits", async () => {
+    const { page, sandbox, url, context, complaints } = await startPage({ path: linkTo(capsules) })
+    await shown(page, "Query Editor").toContain("Capsules")
+    await run(page)
+    await dialog(page).getByText("Code Ocean access token").waitFor()
+    await page.getByLabel("Code Ocean access token").fill("cop_wrong")
+    await dialog(page).getByRole("button", { name: "Sign in" }).click()
+    await dialog(page).getByRole("alert").waitFor()
+    await page.getByLabel("Code Ocean access token").fill(tokens.grace)
+    await dialog(page).getByRole("button", { name: "Sign in" }).click()
+    await button(page, "Signed in").waitFor()
+    sandbox.requests.length = 0
+    await run(page)
+    await shown(page, "Result Window").toContain('"nodes"')
+    expect(tokenOf(sandbox.requests[0]?.headers.authorization)).toBe(tokens.grace)
+    await page.goto(url)
+    await button(page, "Signed in").waitFor()
+    const kept = await page.evaluate(() => JSON.stringify([localStorage, sessionStorage, document.cookie]))
+    expect(kept + (await page.content())).not.toContain("cop_")
+    await button(page, "Signed in").click()
+    await dialog(page).getByText("the token stays valid").waitFor()
+    expect(await dialog(page).getByRole("link").getAttribute("href")).toBe(`${sandbox.url}/`)
+    await button(page, "Sign out").click()
+    await button(page, "Sign in").first().waitFor()
+    expect(await context.cookies()).toEqual([])
+    // The browser reports the 401 of the wrong token.
+    expect(complaints.filter((complaint) => !complaint.includes("401"))).toEqual([])
+  })
+
+  test("a token in the headers editor wins, and is asked for no session", async () => {
+    const { page, sandbox } = await startPage({ path: linkTo(capsules) })
+    await shown(page, "Query Editor").toContain("Capsules")
+    await button(page, "Headers").click()
+    await page.getByRole("region", { name: "Headers", exact: true }).click()
+    await page.keyboard.insertText(JSON.stringify({ authorization: `Bearer ${tokens.admin}` }))
+    await shown(page, "Headers").toContain(tokens.admin)
+    sandbox.requests.length = 0
+    await run(page)
+    await shown(page, "Result Window").toContain('"nodes"')
+    expect(tokenOf(sandbox.requests[0]?.headers.authorization)).toBe(tokens.admin)
+  })
+
+  test("in the demo the visitor is signed in at once, each example runs with one click, and signing out lasts", async () => {
+    const ids = {
+      capsuleId: seed.cellCounter,
+      activeComputationId: seed.runningAlignment,
+      computationId: seed.countedCells,
+      dataAssetId: seed.sortedSpikes,
+    }
+    const { page, url, complaints } = await startPage({ graphiqlToken: tokens.ada, graphiqlIds: ids })
+    await button(page, "Signed in").waitFor()
+    const expected = {
+      CapsulePage: "Spike Sorting",
+      FailedPipelineRuns: "searchPipelines",
+      Releases: "originalCapsule",
+      Run: '"state": "INITIALIZING"',
+      WatchRun: '"state": "RUNNING"',
+      Capture: '"name": "Captured with GraphiQL"',
+      Lineage: '"name": "ecephys_730945_sorted"',
+    }
+    await tabs(page).toEqual(Object.keys(expected))
+    for (const [name, result] of Object.entries(expected)) {
+      await page.getByRole("tab").nth(Object.keys(expected).indexOf(name)).click()
+      await shown(page, "Query Editor").toContain(` ${name}`)
+      await run(page)
+      await shown(page, "Result Window").toContain(result)
+      const stop = button(page, "Stop query (Ctrl-Enter)")
+      if (await stop.isVisible()) await stop.click({ timeout: 1_000 }).catch(() => undefined)
+      await button(page, runButton).waitFor()
+    }
+    expect(complaints).toEqual([])
+    await button(page, "Signed in").click()
+    await button(page, "Sign out").click()
+    await button(page, "Sign in").first().waitFor()
+    await page.goto(url)
+    await button(page, "Sign in").first().waitFor()
+  })
+})
+
+describe("links", () => {
+  test("a link opens its operation beside the tabs that are there, once, and never runs it", async () => {
+    const mutation = `mutation Archive($id: ID!) { archiveCapsule(input: {capsuleId: $id}) { __typename } }`
+    const { page, url, sandbox } = await startPage({
+      graphiqlToken: tokens.ada,
+      path: linkTo(mutation, { id: seed.cellCounter }),
+    })
+    await shown(page, "Query Editor").toContain("mutation Archive")
+    await shown(page, "Variables").toContain(seed.cellCounter)
+    await tabs(page).toContain("Archive")
+    await button(page, "Signed in").waitFor()
+    expect(page.url()).toBe(url)
+    // GraphiQL stores its tabs half a second after a change.
+    const stored = () =>
+      page.evaluate(() => Object.entries(localStorage).find(([key]) => key.endsWith(":tabState"))?.[1] ?? "")
+    await expect.poll(stored).toContain("Archive")
+    await page.goto(url + linkTo("query Other { __typename }"))
+    await shown(page, "Query Editor").toContain("query Other")
+    await tabs(page).toEqual(expect.arrayContaining(["Archive", "CapsulePage", "Other"]))
+    expect(sandbox.requests.map(({ path }) => path)).not.toContain(`/capsules/${seed.cellCounter}/archive`)
+  })
+
+  test("the link that is copied opens the same operation", async () => {
+    const query = 'query Odd { searchCapsules(query: "a & b # ü %") { nodes { id } } }'
+    const { page } = await startPage({ path: linkTo(query, { unused: "x y" }) })
+    await shown(page, "Query Editor").toContain("query Odd")
+    const link = await copied(page, "Copy link")
+    expect(link).not.toContain("cop_")
+    await page.goto(link)
+    await shown(page, "Query Editor").toContain('"a & b # ü %"')
+    await shown(page, "Variables").toContain("x y")
+  })
+})
+
+/** Chooses an item of the menu, and reads the clipboard. */
+async function copied(page: Page, item: string): Promise<string> {
+  await page.evaluate(() => navigator.clipboard.writeText("nothing yet"))
+  await button(page, "Copy as code").click()
+  await page.getByRole("menuitem", { name: item, exact: true }).click()
+  const read = () => page.evaluate(() => navigator.clipboard.readText())
+  await expect.poll(read).not.toBe("nothing yet")
+  return read()
+}
+
+const programs = {
+  curl: ["sh", "code.sh"],
+  Python: ["python3", "code.py"],
+  TypeScript: [process.execPath, "code.ts"],
+} as const
+
+/** Runs copied code, and returns what it prints. */
+async function outputOf(language: keyof typeof programs, code: string): Promise<string> {
+  const folder = mkdtempSync(join(tmpdir(), "copied-"))
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+  const [program, file] = programs[language]
+  writeFileSync(join(folder, file), code)
+  const env = { ...process.env, CODEOCEAN_TOKEN: tokens.ada }
+  const child = spawn(program, [file], { cwd: folder, env, stdio: ["ignore", "pipe", "inherit"] })
+  const [output] = await Promise.all([text(child.stdout), once(child, "close")])
+  return output
+}
+
+describe.each(Object.keys(programs) as (keyof typeof programs)[])("code in %s", (language) => {
+  test("runs, with its variables, whatever characters it has, and contains no token", async () => {
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: it must not be taken for one in the copied code either.
+    const odd = "a'b\"c\\d`e${f}\\n ü €"
+    const query = `query Odd($first: Int!) {
+  # ${odd} """
+  capsule: searchCapsules(first: $first, query: ${JSON.stringify(odd)}) { nodes { id } }
+}
+query Second { __typename }`
+    const { page } = await startPage({ graphiqlToken: tokens.ada, path: linkTo(query, { first: 3 }) })
+    await shown(page, "Query Editor").toContain("query Odd")
+    await button(page, "Signed in").waitFor()
+    const code = await copied(page, `Copy as ${language}`)
+    expect(code).not.toContain("cop_")
+    const result = JSON.parse(await outputOf(language, code))
+    expect(result.errors).toBeUndefined()
+    expect(Object.keys(result.data)).toEqual(["capsule"])
+  })
+
+  test("follows a subscription to its end", async () => {
+    const query = `subscription Ended {\n  computation(id: "${seed.sortedRun}") { state }\n}`
+    const { page } = await startPage({ path: linkTo(query) })
+    await shown(page, "Query Editor").toContain("Ended")
+    const output = await outputOf(language, await copied(page, `Copy as ${language}`))
+    expect(output).toMatch(/"state":\s*"COMPLETED"/)
+  })
+})
+
+test("the operation builder adds a field to the operation, under the content security policy", async () => {
+  const { page, complaints } = await startPage({ path: linkTo(capsules) })
+  await shown(page, "Query Editor").toContain("Capsules")
+  await button(page, "Show GraphiQL Explorer").click()
+  const builder = page.locator(".graphiql-explorer-root")
+  await builder.getByText("slug", { exact: true }).first().click()
+  await shown(page, "Query Editor").toContain("slug")
+  expect(complaints).toEqual([])
+})
+
+test("the documentation begins with the schema's description, and the fields for routers come last", async () => {
+  const { page } = await startPage()
+  await button(page, "Show Documentation Explorer").click()
+  const docs = page.locator(".graphiql-doc-explorer")
+  await docs.getByText("Capsules, pipelines, their runs and data assets").waitFor()
+  await docs.getByText("Query", { exact: true }).click()
+  const fields = docs.locator(".graphiql-doc-explorer-item, .graphiql-doc-explorer-field-name")
+  await fields.first().waitFor()
+  const names = (await fields.allInnerTexts()).map((field) => /^\w+/.exec(field)?.[0])
+  expect(names).toContain("searchCapsules")
+  expect([...new Set(names)].slice(-2)).toEqual(["_entities", "_service"])
+})
+
+test.each([
+  { width: 360, height: 640 },
+  { width: 480, height: 800 },
+])(
+  "in a window of $width pixels the editor, the result and the buttons fit, and a plugin covers the editors",
+  async (viewport) => {
+    const { page } = await startPage({ graphiqlToken: tokens.ada, viewport, path: linkTo(capsules) })
+    await shown(page, "Query Editor").toContain("Capsules")
+    await button(page, "Signed in").waitFor()
+    await run(page)
+    await shown(page, "Result Window").toContain('"nodes"')
+    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(viewport.width)
+    const box = async (region: string) => {
+      const found = await page.getByRole("region", { name: region, exact: true }).boundingBox()
+      expect(found?.width, region).toBeGreaterThan(viewport.width * 0.6)
+      expect(found?.height, region).toBeGreaterThan(100)
+      return found as NonNullable<typeof found>
+    }
+    const [editor, result] = [await box("Query Editor"), await box("Result Window")]
+    expect(result.y).toBeGreaterThan(editor.y + editor.height)
+    expect(result.y + result.height).toBeLessThan(viewport.height)
+    await button(page, "Show GraphiQL Explorer").click()
+    const plugin = await page.locator(".graphiql-plugin").boundingBox()
+    expect(plugin?.width).toBeGreaterThan(viewport.width * 0.95)
+    await button(page, "Hide GraphiQL Explorer").click()
+    await button(page, "Signed in").click()
+    const asked = await dialog(page).boundingBox()
+    expect(asked?.x).toBeGreaterThanOrEqual(0)
+    expect((asked?.x ?? 0) + (asked?.width ?? 0)).toBeLessThanOrEqual(viewport.width)
+  },
+)
