@@ -132,6 +132,12 @@ describe.each(table)("%s", (path, text) => {
   })
 })
 
+test("the examples in docs/frontend.md are lines of the explorer", async () => {
+  const examples = [...page("docs/frontend.md").matchAll(/^```(?:ts|graphql)\n(?:\/\/|#) (\S+)\n(.*?)^```/gms)]
+  expect(examples.length).toBeGreaterThan(5)
+  for (const [, file = "", lines] of examples) expect(await read(file), file).toContain(lines)
+})
+
 /** The codes of the gateway's errors, in the order of their list. */
 async function errorCodes(): Promise<string[]> {
   const [, list = ""] = /const errorCodes = \[(.*?)\] as const/s.exec(await read("src/errors.ts")) ?? []
