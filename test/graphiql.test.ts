@@ -102,14 +102,11 @@ const run = (page: Page) => page.getByRole("button", { name: "Execute query" }).
  */
 const runUntilShown = (page: Page, text: string) =>
   expect
-    .poll(
-      async () => {
-        await run(page)
-        await page.waitForTimeout(300)
-        return textOf(page, "Result Window")
-      },
-      { timeout: 10_000 },
-    )
+    .poll(async () => {
+      await run(page)
+      await page.waitForTimeout(300)
+      return textOf(page, "Result Window")
+    })
     .toContain(text)
 const stop = (page: Page) => page.getByRole("button", { name: "Stop query" }).click()
 const openTab = (page: Page, name: string) => page.getByRole("tab", { name }).click()

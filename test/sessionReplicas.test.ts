@@ -74,8 +74,6 @@ describeWithRedis("sessions of replicas with one Redis", () => {
     await tab.delete()
     expect((await copyAt(gateway, cookie).get()).body.session).toBeNull()
     await redis.start()
-    await expect
-      .poll(async () => (await copyAt(other.gateway, cookie).get()).body.session, { timeout: 20_000 })
-      .toBeNull()
+    await expect.poll(async () => (await copyAt(other.gateway, cookie).get()).body.session).toBeNull()
   })
 })

@@ -244,7 +244,7 @@ describeWithRedis("Redis", () => {
     await redis.kill()
     await expect.poll(() => store.isAway).toBe(true)
     await redis.start()
-    await expect.poll(() => store.isAway, { timeout: 10_000 }).toBe(false)
+    await expect.poll(() => store.isAway).toBe(false)
     expect(await redis.dump()).toContain("old")
     expect(await found(cache, "ada", "a")).toBe("nothing")
     await keep(cache, "ada", "a", "new")
@@ -271,7 +271,7 @@ describeWithRedis("Redis", () => {
     await one.cache.drop("ada", { waitedMs: 0 })
     expect(one.store.isAway).toBe(true)
     redis.resume()
-    await expect.poll(() => found(one.cache, "ada", "a"), { timeout: 10_000 }).not.toBe("not usable")
+    await expect.poll(() => found(one.cache, "ada", "a")).not.toBe("not usable")
     for (const { cache } of [one, two]) {
       expect(["nothing", "closed"]).toContain(await found(cache, "ada", "a"))
       expect(await found(cache, "grace", "g")).toBe("nothing")
@@ -290,7 +290,7 @@ describeWithRedis("Redis", () => {
     expect(await found(other.cache, "ada", "a")).not.toBe("old")
     expect(await found(cut.cache, "ada", "a")).toBe("not usable")
     way.letGo()
-    await expect.poll(() => found(cut.cache, "ada", "a"), { timeout: 10_000 }).not.toBe("not usable")
+    await expect.poll(() => found(cut.cache, "ada", "a")).not.toBe("not usable")
     expect(await found(cut.cache, "ada", "a")).not.toBe("old")
   })
 
