@@ -27,8 +27,8 @@ export interface PreparedExecution {
 /**
  * Executes a prepared operation. The result is graphql-js' result, to the byte: the same data, errors and order of calls. It is
  * faster because what depends on the operation alone is prepared, and because values that are available are never awaited. Two
- * differences remain: if a field that cannot be null nulls a parent with other pending fields, its error can come earlier in the
- * list of errors; and the fields of an object that several links lead to are executed once.
+ * differences remain: the order of errors in the cases that docs/decisions/executor.md names, and that the fields of an object that
+ * several links lead to are executed once.
  * After cancellation no resolver is called; the result is undefined and must be discarded.
  * @param maxBytes a response that becomes larger than roughly this is stopped at once: it is null, with one error
  * @returns the result, or a promise of it that never rejects
