@@ -1,5 +1,6 @@
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
+import { setImmediate } from "node:timers/promises"
 import { describe, expect, onTestFinished, test } from "vitest"
 import { createLog } from "../src/log/log.ts"
 import { MemoryCache } from "../src/store/memoryCache.ts"
@@ -207,6 +208,32 @@ describeWithRedis("Redis", () => {
     expect(await found(one.cache, "ada", "a")).toBe("closed")
   })
 
+  test("look-ups of one moment get the text of their own owner and name, whatever their number", async () => {
+    const redis = await startRedis()
+    const { cache } = await startShared(redis.url)
+    const names = Array.from({ length: 150 }, (_, at) => `name ${at}`)
+    for (const owner of ["ada", "grace"]) {
+      const { version } = (await cache.get(owner, ""))!
+      for (const name of names.slice(0, 100)) cache.set(name, version, `${name} of ${owner}`, 60_000)
+      await expect.poll(() => found(cache, owner, "name 99")).toBe(`name 99 of ${owner}`)
+    }
+    await cache.drop("joan")
+    const patience = { waitedMs: 0 }
+    const lookups = names.flatMap((name, at) =>
+      ["ada", "grace", "joan"].map(async (owner) => {
+        const answer = await cache.get(owner, name, at % 3 === 0 ? { waitedMs: 0 } : patience)
+        return [owner, name, answer?.isOpen, answer?.text]
+      }),
+    )
+    const expected = names.flatMap((name, at) =>
+      ["ada", "grace", "joan"].map((owner) => {
+        const isKept = owner !== "joan" && at < 100
+        return [owner, name, owner !== "joan", isKept ? `${name} of ${owner}` : undefined]
+      }),
+    )
+    expect(await Promise.all(lookups)).toEqual(expected)
+  })
+
   test("Redis has neither names nor owners, and all keys expire", async () => {
     const redis = await startRedis()
     const { cache } = await startShared(redis.url)
@@ -315,6 +342,8 @@ describeWithRedis("Redis", () => {
     redis.hang()
     const patience = { waitedMs: 0 }
     const answers = Promise.all(Array.from({ length: 20 }, () => cache.get("ada", "a", patience)))
+    // They are sent at the end of this moment.
+    await setImmediate()
     time.pass(50)
     expect(await answers).toEqual(Array(20).fill(undefined))
     expect(store.isAway).toBe(true)

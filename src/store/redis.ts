@@ -22,8 +22,8 @@ export interface RedisStore extends Omit<Store, "isAway" | "ready" | "openCache"
   probe(): Promise<void>
   /** Calls the listeners with all announcements of the last minute, and the followers with the latest texts. */
   repeatTexts(): Promise<void>
-  /** Looks up a text of a cache, as in store.ts. `newVersion` is for an owner without one. */
-  getText(owner: string, name: string, newVersion: string): Promise<Found>
+  /** Looks up texts of a cache, as in store.ts. `newVersion` is for an owner without one. */
+  getTexts(owner: string, names: readonly string[], newVersion: string): Promise<Found[]>
   setText(name: string, version: string, text: string, ttlMs: number): Promise<void>
   deleteText(name: string, version: string): Promise<void>
   dropTexts(owner: string, newVersion: string, quietMs: number): Promise<void>
@@ -101,26 +101,30 @@ export const scripts = {
       return 1`,
   },
   // KEYS are the version of all texts, and that of the owner, which begins with a "-" while none of the owner's is kept.
-  getText: {
+  getTexts: {
     numberOfKeys: 2,
     lua: `
       local version = ""
       for index, key in ipairs(KEYS) do
         local part = redis.call("GET", key)
         if not part then
-          part = ARGV[3]
+          part = ARGV[2]
           redis.call("SET", key, part, "PX", ${versionTtlMs})
         end
-        if index == 2 and string.sub(part, 1, 1) == "-" then return {version .. part, 0} end
+        if index == 2 and string.sub(part, 1, 1) == "-" then return {version .. part} end
         version = version .. part
       end
-      local key = ARGV[1] .. version .. ":" .. ARGV[2]
-      local text = redis.call("GET", key)
-      if not text then return {version, 1} end
-      local ttl = tonumber(string.match(text, "^%d+")) or 0
-      local due = redis.call("PTTL", key) * 2 <= ttl
-        and redis.call("SET", key .. ":due", "", "NX", "PX", ${renewalMs}) and 1 or 0
-      return {version, 1, text, due}`,
+      local found = {version}
+      for index = 3, #ARGV do
+        local key = ARGV[1] .. version .. ":" .. ARGV[index]
+        local text = redis.call("GET", key)
+        local ttl = text and tonumber(string.match(text, "^%d+")) or 0
+        local due = text and redis.call("PTTL", key) * 2 <= ttl
+          and redis.call("SET", key .. ":due", "", "NX", "PX", ${renewalMs}) and 1 or 0
+        found[2 * index - 4] = text
+        found[2 * index - 3] = due
+      end
+      return found`,
   },
 }
 
@@ -130,13 +134,13 @@ type Commands = Redis & {
   releaseLease(lease: string, noteKey: string, owner: string, ...note: string[]): Promise<0 | 1>
   countRequests(keyCount: number, ...args: (string | number)[]): Promise<string[]>
   announceText(topic: string, text: string): Promise<1>
-  getText(
+  getTexts(
     allVersion: string,
     ownerVersion: string,
     textPrefix: string,
-    name: string,
     newVersion: string,
-  ): Promise<[version: string, isOpen: 0 | 1, text?: string, isDue?: 0 | 1]>
+    ...names: readonly string[]
+  ): Promise<[version: string, ...textsAndDue: (string | null | 0 | 1)[]]>
 }
 
 export function createRedisStore({ url, prefix, onConnected, onDisconnected }: RedisOptions): RedisStore {
@@ -250,12 +254,16 @@ export function createRedisStore({ url, prefix, onConnected, onDisconnected }: R
       followers.delete(latestKey(topic))
       if (subscriber.status === "ready") subscriber.unsubscribe(latestKey(topic)).catch(() => undefined)
     },
-    async getText(owner, name, newVersion) {
-      if (serverRun === "") return { version: "", isOpen: false }
+    async getTexts(owner, names, newVersion) {
+      if (serverRun === "") return names.map(() => ({ version: "", isOpen: false }))
       const keys = [cacheKey("all"), cacheKey(`owner:${owner}`)] as const
-      const [version, isOpen, stored, isDue] = await commands.getText(...keys, cacheKey("text:"), name, newVersion)
-      const text = stored?.slice(stored.indexOf(" ") + 1)
-      return { version, isOpen: isOpen === 1, text, isDue: isDue === 1 }
+      const [version, ...found] = await commands.getTexts(...keys, cacheKey("text:"), newVersion, ...names)
+      const isOpen = found.length > 0
+      return names.map((_, index) => {
+        const stored = found[2 * index] as string | null | undefined
+        const text = stored?.slice(stored.indexOf(" ") + 1)
+        return { version, isOpen, text, isDue: found[2 * index + 1] === 1 }
+      })
     },
     async setText(name, version, text, ttlMs) {
       await commands.set(textKey(name, version), `${ttlMs} ${text}`, "PX", ttlMs)

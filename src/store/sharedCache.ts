@@ -5,6 +5,18 @@ import type { Found, Patience, TextCache, TextCacheOptions } from "./store.ts"
 /** The most that waits to be sent to Redis, in bytes. Further texts are not kept. */
 const maxUnsentBytes = 8 * 1024 * 1024
 
+/** How many texts are looked up by one command. Their total size is 8 MiB at most. */
+const maxNames = 32
+
+interface Lookup {
+  owner: string
+  name: string
+  patience: Patience | undefined
+  resolve(found: Found | undefined): void
+}
+
+const unusable = Promise.resolve(undefined)
+
 /** How a cache uses Redis. */
 export interface CacheConnection {
   /** False while Redis is not available, and until other replicas have had the time to say what they have dropped meanwhile. */
@@ -24,6 +36,7 @@ export class SharedCache implements TextCache {
   readonly bytes = 0
   readonly #connection: CacheConnection
   readonly #options: TextCacheOptions
+  #lookups: Lookup[] = []
   #lastOwner = ""
   #lastOwnerName = ""
   #unsentBytes = 0
@@ -37,13 +50,33 @@ export class SharedCache implements TextCache {
     this.#options = options
   }
 
-  async get(owner: string, name: string, patience?: Patience): Promise<Found | undefined> {
-    if (!this.#isUsable) return undefined
-    const ownerName = this.#nameOfOwner(owner)
-    const sent = await this.#connection.send(patience, (redis) =>
-      redis.getText(ownerName, this.#nameOf(name), newVersion()),
-    )
-    return sent?.answer
+  get(owner: string, name: string, patience?: Patience): Promise<Found | undefined> {
+    if (!this.#isUsable) return unusable
+    return new Promise((resolve) => {
+      if (this.#lookups.length === 0) process.nextTick(() => this.#lookUp())
+      this.#lookups.push({ owner, name, patience, resolve })
+    })
+  }
+
+  /** Sends the look-ups of one moment. Those of one request take one command, which costs as much as a single look-up. */
+  #lookUp(): void {
+    const lookups = this.#lookups
+    this.#lookups = []
+    for (let start = 0; start < lookups.length; ) {
+      const { owner, patience } = lookups[start] as Lookup
+      let end = start + 1
+      while (end - start < maxNames && lookups[end]?.owner === owner && lookups[end]?.patience === patience) end++
+      void this.#send(lookups.slice(start, end), owner, patience)
+      start = end
+    }
+  }
+
+  async #send(lookups: readonly Lookup[], owner: string, patience: Patience | undefined): Promise<void> {
+    const sent = await this.#connection.send(patience, (redis) => {
+      const names = lookups.map(({ name }) => this.#nameOf(name))
+      return redis.getTexts(this.#nameOfOwner(owner), names, newVersion())
+    })
+    for (const [index, { resolve }] of lookups.entries()) resolve(sent?.answer[index])
   }
 
   set(name: string, version: string, text: string, ttlMs: number): void {

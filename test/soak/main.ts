@@ -52,7 +52,8 @@ if (replicas > 1) {
   broken by a kill         ${report.broken}
   refused by limits        ${report.refused}
   wrong answers            ${report.wrong.length}
-  calls to Code Ocean      ${report.upstreamCalls}
+  calls to Code Ocean      ${report.upstreamCalls}, and ${report.cachedCalls} answered from the cache
+  own changes, reads       ${report.own.changes}, ${report.own.reads}
   p50, p99                 ${report.p50Ms} ms, ${report.p99Ms} ms
   renames                  ${renames.sent}, of which Code Ocean got ${renames.received}, ${renames.doubled} twice; outcome unknown of ${renames.unknown}, ${renames.unknownButDone} of them done
   captures, doubled        ${captures.shared.rounds}, ${captures.shared.doubled} by four clients with Redis

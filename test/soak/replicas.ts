@@ -20,6 +20,7 @@ const rate = 150
 const floodRate = 2 * rate
 const mostRateError = 0.1
 
+const cacheSecret = "4pZ1hWq8vT0yLxR6nBs3KdGmJcUeQf7a"
 const gatewayIsDownMs = 2_000
 const deadlineMs = 5_000
 
@@ -35,6 +36,10 @@ export interface ReplicasReport {
   p50Ms: number
   p99Ms: number
   upstreamCalls: number
+  /** Calls that were answered from the cache. */
+  cachedCalls: number
+  /** Reads of a caller who waits for an own change. Those that saw what was before it are wrong answers. */
+  own: Writes["own"]
   renames: Writes["renames"] & { received: number }
   /** Captures by several clients while all replicas shared Redis, captures by one client, and the others. */
   captures: Record<"shared" | "single" | "alone", { rounds: number; doubled: number }>
@@ -79,6 +84,8 @@ export async function soakReplicas(seconds: number, replicas: number): Promise<R
       REQUEST_DEADLINE_MS: String(deadlineMs),
       UPSTREAM_TIMEOUT_MS: "3000",
       CALLER_REQUESTS_PER_SECOND: String(rate),
+      CACHE_TTL_SECONDS: "60",
+      CACHE_SECRET: cacheSecret,
     }
     const gateway = await startGateway(env, (chunk) => output.read(chunk))
     balancer.set(place, gateway.url)
@@ -89,12 +96,12 @@ export async function soakReplicas(seconds: number, replicas: number): Promise<R
   const pool = new Pool(balancer.url, { connections: 64, headersTimeout: 60_000 })
   const wrong: string[] = []
   const times: number[] = []
-  const count = { withFaults: 0, refused: 0, broken: 0, calls: 0 }
+  const count = { withFaults: 0, refused: 0, broken: 0, calls: 0, cachedCalls: 0 }
   const post = (from: Pool, token: string, query: string, variables?: object) =>
     from.request({
       method: "POST",
       path: "/graphql",
-      headers: { "content-type": "application/json", authorization: `Bearer ${token}` },
+      headers: { "content-type": "application/json", authorization: `Bearer ${token}`, "x-upstream-cost": "1" },
       body: JSON.stringify({ query, variables }),
     })
 
@@ -111,7 +118,11 @@ export async function soakReplicas(seconds: number, replicas: number): Promise<R
       return "refused"
     }
     times.push(performance.now() - startedAt)
-    if (statusCode === 200) return JSON.parse(text) as Result
+    if (statusCode === 200) {
+      const result = JSON.parse(text) as Result & { extensions: { cost: { cachedCalls?: number } } }
+      count.cachedCalls += result.extensions.cost.cachedCalls ?? 0
+      return result
+    }
     wrong.push(`status ${statusCode}: ${text.slice(0, 200)}`)
     return "refused"
   }
@@ -212,6 +223,7 @@ export async function soakReplicas(seconds: number, replicas: number): Promise<R
   await Promise.all([
     ...Array.from({ length: readers }, (_, reader) => read(reader)),
     ...renamedRuns.map((run) => writes.rename(run, goesOn)),
+    writes.readOwn(goesOn),
     ...captureGroups.map((group) => writes.capture(group, () => (mayBeAlone() ? 1 : clientsOfCapture), goesOn)),
     ...running.map((_, place) => killAndRestart(place, began + (seconds * 1000 * (place + 0.5)) / replicas)),
     flood(),
@@ -259,6 +271,7 @@ export async function soakReplicas(seconds: number, replicas: number): Promise<R
     p50Ms: at(0.5),
     p99Ms: at(0.99),
     renames: { ...writes.renames, received: writes.namesSent },
+    own: writes.own,
     captures: { shared: doubles(captures.shared), single: doubles(captures.single), alone: doubles(captures.alone) },
     rate: { shared: ratio(bySecond.shared), alone: ratio(bySecond.alone) },
     outages: outputs.reduce((sum, { outages }) => sum + outages.length, 0),
@@ -289,6 +302,8 @@ function problemsOf(report: Omit<ReplicasReport, "problems">, finished: boolean[
     report.broken === 0 && "no request broke when a replica was killed: nothing was tried",
     report.outages === 0 && "no replica noticed that Redis was killed: nothing was tried",
     report.p99Ms > deadlineMs && `p99 is ${report.p99Ms} ms, the deadline ${deadlineMs} ms`,
+    report.cachedCalls === 0 && "no call was answered from the cache: nothing was tried",
+    report.own.reads === 0 && "no own change was read: nothing was tried",
     renames.received === 0 && "Code Ocean got no rename: nothing was tried",
     renames.doubled > 0 && `${renames.doubled} doubled writes`,
     (captures.shared.rounds === 0 || captures.single.rounds === 0) && "no captures: nothing was tried",

@@ -17,6 +17,11 @@ export type Send = (
 /** Runs that no read of the soak returns. */
 export const renamedRuns = [seed.sortedRun, seed.hollowSuccess, seed.failedSorting, seed.pipelineRun]
 
+/** The run that a caller renames rarely, so that the cache is used in between. */
+const ownRun = seed.failedPipelineRun
+/** How long it is read after each rename. For the first minute the reads pass the cache by. */
+const ownMs = 72_000
+
 /** The pause after a response "refused", and the time after which a write that was on its way has taken effect or never will. */
 const [pauseMs, settledMs] = [200, 1_000]
 
@@ -24,6 +29,8 @@ const [pauseMs, settledMs] = [200, 1_000]
 export class Writes {
   readonly wrong: string[] = []
   readonly renames = { sent: 0, unknown: 0, unknownButDone: 0, doubled: 0 }
+  /** Reads of a caller who waits for an own change, and how many of them saw what was there before. */
+  readonly own = { changes: 0, reads: 0 }
   readonly captures: { name: string; clients: number; from: number; to: number; ids: Set<string>; created: number }[] =
     []
   readonly #send: Send
@@ -74,6 +81,43 @@ export class Writes {
         this.wrong.push(`a rename to ${name} is ${outcome}, and the name is ${after}: ${JSON.stringify(answer)}`)
       }
       before = after
+    }
+  }
+
+  /**
+   * Renames a run, and reads it through any replica until the next rename. A read that sees an earlier name after a later one, or after
+   * the response to the rename, is wrong.
+   */
+  async readOwn(goesOn: () => boolean): Promise<void> {
+    const query = `mutation ($input: RenameComputationInput!) {
+      renameComputation(input: $input) { ... on RenameComputationPayload { computation { id } } }
+    }`
+    const read = async () => {
+      const answer = await this.#send(tokens.admin, "query ($id: ID!) { computation(id: $id) { name } }", {
+        id: ownRun,
+      })
+      return typeof answer === "string" || answer.errors
+        ? undefined
+        : (answer.data as { computation: { name: string } }).computation.name
+    }
+    let expected = [(await this.#ask(`GET /computations/${ownRun}`)).name as string]
+    for (let turn = 0; goesOn(); turn++) {
+      const name = `Soak own ${turn}`
+      const answer = await this.#send(tokens.admin, query, { input: { id: ownRun, name } })
+      if (answer === "refused") continue
+      this.own.changes += 1
+      const outcome = answer === "broken" ? "unknown" : outcomeOf(answer)
+      if (outcome === "done") expected = [name]
+      if (outcome === "unknown") expected = [...expected, name]
+      const until = performance.now() + (outcome === "not done" ? 0 : ownMs)
+      for (; goesOn() && performance.now() < until; await sleep(20)) {
+        const seen = await read()
+        if (seen === undefined) continue
+        this.own.reads += 1
+        if (!expected.includes(seen))
+          this.wrong.push(`${outcome}: the own change is ${expected}, and is read as ${seen}`)
+        else if (seen === name) expected = [name]
+      }
     }
   }
 
