@@ -234,6 +234,15 @@ describeWithRedis("Redis", () => {
     expect(await Promise.all(lookups)).toEqual(expected)
   })
 
+  test("texts of a thousand owners are kept, whatever their versions are", async () => {
+    const redis = await startRedis()
+    const { cache } = await startShared(redis.url)
+    const owners = Array.from({ length: 1_000 }, (_, at) => `owner ${at}`)
+    const closed: string[] = []
+    for (const owner of owners) if ((await found(cache, owner, "a")) !== "nothing") closed.push(owner)
+    expect(closed).toEqual([])
+  })
+
   test("Redis has neither names nor owners, and all keys expire", async () => {
     const redis = await startRedis()
     const { cache } = await startShared(redis.url)
@@ -354,8 +363,10 @@ describeWithRedis("Redis", () => {
   })
 
   test("a Redis that is full keeps nothing, and nothing fails", async () => {
-    const redis = await startRedis({ args: ["--maxmemory", "1mb"] })
+    const redis = await startRedis()
     const { cache, store } = await startShared(redis.url)
+    expect(await found(cache, "ada", "a")).toBe("nothing")
+    await redis.command("CONFIG", "SET", "maxmemory", "1")
     await expect
       .poll(async () => {
         await cache.drop("ada")

@@ -132,7 +132,10 @@ export class SharedCache implements TextCache {
   }
 }
 
-/** Never one that was used before: an owner whose version Redis has lost must not get back to old texts. */
+/**
+ * Never one that was used before: an owner whose version Redis has lost must not get back to old texts. Without a "-", which stands
+ * before the version of an owner whose texts are not kept.
+ */
 function newVersion(): string {
-  return randomBytes(9).toString("base64url")
+  return randomBytes(12).toString("hex")
 }

@@ -31,12 +31,12 @@ export async function startBalancer(): Promise<Balancer> {
     const alive = targets.filter(({ isKilled }) => !isKilled)
     const target = alive[turn++ % alive.length]
     if (target === undefined) return response.writeHead(503).end()
-    const { authorization, "content-type": contentType } = request.headers
+    const { authorization, "content-type": contentType, "x-upstream-cost": showsCost } = request.headers
     try {
       const answer = await target.pool.request({
         method: "POST",
         path: request.url ?? "/",
-        headers: { authorization, "content-type": contentType },
+        headers: { authorization, "content-type": contentType, ...(showsCost && { "x-upstream-cost": showsCost }) },
         body,
       })
       const text = Buffer.from(await answer.body.arrayBuffer())

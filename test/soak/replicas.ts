@@ -119,8 +119,8 @@ export async function soakReplicas(seconds: number, replicas: number): Promise<R
     }
     times.push(performance.now() - startedAt)
     if (statusCode === 200) {
-      const result = JSON.parse(text) as Result & { extensions: { cost: { cachedCalls?: number } } }
-      count.cachedCalls += result.extensions.cost.cachedCalls ?? 0
+      const result = JSON.parse(text) as Result & { extensions?: { cost?: { cachedCalls?: number } } }
+      count.cachedCalls += result.extensions?.cost?.cachedCalls ?? 0
       return result
     }
     wrong.push(`status ${statusCode}: ${text.slice(0, 200)}`)
