@@ -33,7 +33,7 @@ builder.subscriptionType({
 
 /** What tools show of the schema as a whole. */
 const description =
-  "Capsules, pipelines, their runs and data assets of a Code Ocean deployment. Everything is read and changed with the caller's own access token, and nothing is cached between requests. Lists are connections with cursors. Changes that Code Ocean rejects are data (MutationRefused), other failures are errors with a code. Descriptions say how many REST calls a field costs; the header `X-Upstream-Cost: 1` adds the cost of a request to its response."
+  "Capsules, pipelines, their runs and data assets of a Code Ocean deployment. Everything is read and changed with the caller's own access token. Lists are connections with cursors. Changes that Code Ocean rejects are data (MutationRefused), other failures are errors with a code. Descriptions say how many REST calls a field costs; the header `X-Upstream-Cost: 1` adds the cost of a request to its response."
 
 /** Tools show types and fields in their order. The names that only routers use begin with an underscore, and would be the first. */
 function described(schema: GraphQLSchema): GraphQLSchema {
