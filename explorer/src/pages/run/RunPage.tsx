@@ -136,7 +136,7 @@ function Summary({ run, runnable }: SummaryProps) {
           </span>
         )}
         {run.exitCode !== null && <span>exit code {run.exitCode}</span>}
-        {(run.ownerEmail ?? run.owner) && <span>by {run.ownerEmail ?? run.owner}</span>}
+        {run.ownerEmail && <span>by {run.ownerEmail}</span>}
         {run.nextflowProfile && <span>profile {run.nextflowProfile}</span>}
       </div>
       {reasons.length > 0 && (

@@ -29,7 +29,7 @@ export function About({ runnable }: { runnable: RunnablePageFragment }) {
         </ul>
       )}
       <dl className={classes.facts}>
-        <Fact name="Owner">{runnable.ownerEmail ?? runnable.owner}</Fact>
+        <Fact name="Owner">{runnable.ownerEmail}</Fact>
         <Fact name="Field">{runnable.field}</Fact>
         <Fact name="Created">{runnable.created && <Time of={runnable.created} />}</Fact>
         <Fact name="Last opened">{runnable.lastAccessed && <Time of={runnable.lastAccessed} />}</Fact>

@@ -64,7 +64,7 @@ export function sectionsOf(panel: Panel | null | undefined, isPipeline: boolean)
     add("", undefined, undefined, loose)
     for (const [id, category] of known) {
       const members = fields.filter(({ parameter }) => (parameter.category ?? "") === id)
-      const description = [category?.description, category?.helpText].filter(Boolean).join(" ")
+      const description = [category?.description, category?.helpText].filter(Boolean).join(" – ")
       add(id, category?.name ?? undefined, description || undefined, members)
     }
     return sections

@@ -1,0 +1,74 @@
+import type { Locator } from "playwright-core"
+import { expect, test } from "vitest"
+import { seed } from "../sandbox/seed.ts"
+import { startExplorer, useExplorer, violationsOf, visit } from "./support/explorer.ts"
+import { pushedTime } from "./support/live.ts"
+
+useExplorer()
+
+test("a run is followed to its end, its results are looked at, captured and shared, with the steps shown", async () => {
+  const time = pushedTime()
+  const { url, sandbox } = await startExplorer({ clock: time })
+  /** Lets time pass until this is seen, which it certainly brings about. */
+  const passUntil = async (seen: Locator) => {
+    while ((await seen.count()) === 0) {
+      sandbox.clock.advance(10)
+      time.push(10)
+    }
+    await seen.waitFor()
+  }
+  const path = `capsules/${seed.sequenceAligner}/runs/${seed.runningAlignment}`
+  const { page, complaints, operations } = await visit(url, path)
+  const progress = page.getByRole("list", { name: "Progress of the run" })
+  await progress.locator("[aria-current=step]").getByText("Running").waitFor()
+  expect(operations.filter((name) => name !== "RunLive")).toEqual(["RunPage"])
+  expect(await violationsOf(page)).toEqual([])
+
+  await passUntil(page.getByRole("status").getByText("Succeeded"))
+  expect(await progress.count()).toBe(0)
+
+  // The tree by keyboard: the folder is opened, and its file is looked at.
+  const tree = page.getByRole("tree", { name: "Results" })
+  await tree.getByRole("treeitem", { name: "figures" }).waitFor()
+  await tree.focus()
+  await page.keyboard.press("Home")
+  await page.keyboard.press("ArrowRight")
+  await tree.getByRole("treeitem", { name: "overview.csv" }).waitFor()
+  await page.keyboard.press("ArrowRight")
+  await page.keyboard.press("Enter")
+  await page.getByRole("cell", { name: "48" }).waitFor()
+  expect(await page.getByRole("columnheader").allInnerTexts()).toEqual(["step", "seconds"])
+  expect(new URL(page.url()).searchParams.get("file")).toBe("figures/overview.csv")
+  await tree.getByRole("treeitem", { name: "processing.json" }).click()
+  const text = page.getByRole("region", { name: "Text of processing.json" })
+  await text.filter({ hasText: '"name": "Lane 7"' }).waitFor()
+  expect(await violationsOf(page)).toEqual([])
+
+  await page.getByRole("button", { name: "Capture" }).click()
+  const dialog = page.getByRole("dialog", { name: "Capture the results of Lane 7" })
+  const shareWith = dialog.locator("input").and(dialog.getByLabel("Share with"))
+  await dialog.getByLabel("Name of the data asset").fill("")
+  await shareWith.fill("grace")
+  await page.keyboard.press("Enter")
+  await dialog.getByRole("button", { name: "Capture and share" }).click()
+  await dialog.getByText("Needs a name.").waitFor()
+  await dialog.getByText("No email address: grace").waitFor()
+  expect(operations).not.toContain("Capture")
+  expect(await violationsOf(page)).toEqual([])
+  await dialog.getByLabel("Name of the data asset").fill("Lane 7, aligned")
+  await shareWith.press("Backspace")
+  await shareWith.fill("grace@example.org")
+  await page.keyboard.press("Enter")
+  await dialog.getByRole("button", { name: "Capture and share" }).click()
+  await dialog.waitFor({ state: "detached" })
+  const steps = page.getByRole("list", { name: "Steps of the capture" }).getByRole("listitem")
+  await steps
+    .filter({ has: page.getByRole("img", { name: "In progress" }) })
+    .getByText("Its files are stored")
+    .waitFor()
+  await passUntil(page.getByRole("link", { name: "Lane 7, aligned" }))
+  expect(await steps.getByRole("img", { name: "Done" }).count()).toBe(4)
+  const [created] = sandbox.requestsTo("POST /data_assets")
+  expect(created?.body).toMatchObject({ name: "Lane 7, aligned", mount: "Lane_7_aligned" })
+  expect(complaints).toEqual([])
+})
