@@ -261,6 +261,7 @@ export function createGateway(config: Config, log: Log, options: GatewayOptions 
         mutations: config.mcpMutations,
         introspection: config.introspection,
         freeQueries: !only,
+        metrics,
         clock: options.clock,
       })
     : undefined

@@ -422,6 +422,22 @@ describe("CACHE_TTL_SECONDS", () => {
   })
 })
 
+test("MCP on a gateway that other machines reach needs ALLOWED_HOSTS, which names hosts", () => {
+  const warnings = (env: Record<string, string>) => warningsOf(readConfig({ CODEOCEAN_URL, ...env }), env)
+  expect(warnings({ MCP: "true", HOST: "0.0.0.0" })).toEqual([expect.stringContaining("Set ALLOWED_HOSTS")])
+  expect(warnings({ MCP: "true" })).toEqual([])
+  expect(warnings({ HOST: "0.0.0.0" })).toEqual([])
+  expect(warnings({ MCP: "true", HOST: "0.0.0.0", ALLOWED_HOSTS: "gateway.example.org, 10.1.2.3" })).toEqual([])
+  for (const host of [
+    "https://gateway.example.org",
+    "gateway.example.org:443",
+    "*.example.org",
+    "Gateway.example.org",
+    "a b",
+  ])
+    expect(problemsOf({ CODEOCEAN_URL, ALLOWED_HOSTS: host }), host).toEqual([expect.stringContaining("is not a host")])
+})
+
 test("there are at most 52 settings, each with a name of its own", () => {
   expect(settings.length).toBeLessThanOrEqual(52)
   expect(new Set(settings.map(({ name }) => name)).size).toBe(settings.length)

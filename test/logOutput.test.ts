@@ -39,19 +39,19 @@ async function start(stdout: number | "pipe", stderr: number | "pipe" = "pipe", 
         method: "POST",
         headers: { "content-type": "application/json", authorization: `Bearer ${tokens.ada}` },
         body: JSON.stringify({ query: `{ capsule(id: "${seed.cellCounter}") { name } }` }),
-        signal: AbortSignal.timeout(5_000),
+        signal: AbortSignal.timeout(60_000),
       })
       return response.json()
     },
     async ready() {
-      const response = await fetch(`${url}/ready`, { signal: AbortSignal.timeout(5_000) })
+      const response = await fetch(`${url}/ready`, { signal: AbortSignal.timeout(60_000) })
       return { status: response.status, body: (await response.json()) as Record<string, unknown> }
     },
     errors: () => errors,
     child,
     async stop() {
       child.kill("SIGTERM")
-      const [code] = await once(child, "exit", { signal: AbortSignal.timeout(10_000) })
+      const [code] = await once(child, "exit", { signal: AbortSignal.timeout(60_000) })
       return code
     },
   }

@@ -2,10 +2,11 @@ import { once } from "node:events"
 import { connect } from "node:net"
 import { expect, onTestFinished, test, vi } from "vitest"
 import { seed, tokens } from "../sandbox/seed.ts"
-import { connectAgent, generations } from "./support/agents.ts"
+import { callTool, connectAgent, generations } from "./support/agents.ts"
 import { type FaultName, startWithFault } from "./support/faultyUpstream.ts"
 import { startGateway, startGatewayOn, type World } from "./support/gateway.ts"
 import { pushedTime } from "./support/live.ts"
+import { ownPage, startWithSession } from "./support/sessions.ts"
 
 const accept = "application/json, text/event-stream"
 const listTools = { jsonrpc: "2.0", id: 1, method: "tools/list" }
@@ -301,4 +302,16 @@ test("a gateway that stops lets a waiting tool answer", async () => {
   expect(isError).not.toBe(true)
   expect(JSON.parse(content[0]!.text)).toMatchObject({ waiting: expect.any(String), state: "RUNNING" })
   expect(await closed).toBe(true)
+})
+
+test("a page of the gateway's own origin uses its session, and the cookie alone is not enough", async () => {
+  const { gateway, sandbox, tab } = await startWithSession({ config: { mcp: true } })
+  const url = await gateway.listen()
+  sandbox.requests.length = 0
+  const ofPage = { cookie: tab.cookie as string, origin: url, ...ownPage }
+  expect((await callTool(url, "1", "metadata_fields", {}, ofPage)).left).toMatchObject({ fields: expect.any(Array) })
+  expect(sandbox.requests).toHaveLength(1)
+  const alone = await callTool(url, "2", "metadata_fields", {}, { cookie: tab.cookie as string })
+  expect(alone.errors?.[0]?.code).toBe("UNAUTHENTICATED")
+  expect(sandbox.requests).toHaveLength(1)
 })

@@ -56,6 +56,19 @@ describe("an answer", () => {
     expect(next).toBe(`c${items.length - 1}`)
   })
 
+  test.each([1_000, 100_000])("of %i items that is not even read to its end counts all that was left out", (count) => {
+    const { items, leftOut, next } = answerOf({ data: { found: pageOf(count, 500) } }, one).data as {
+      items: unknown[]
+      leftOut: number
+      next: string
+    }
+    expect(items.length + leftOut).toBe(count)
+    expect(next).toBe(`c${items.length - 1}`)
+    const tags = Array(count).fill("t".repeat(500))
+    const { data } = answerOf({ data: { found: { tags } } }, one)
+    expect((data!.tags as unknown[]).length + (data!.tagsLeftOut as number)).toBe(count)
+  })
+
   test("keeps outer lists, if an inner one is what makes it long", () => {
     const found = {
       edges: [0, 1].map((at) => ({ cursor: `o${at}`, node: { at, inner: at === 0 ? pageOf(900, 40) : pageOf(1, 1) } })),
@@ -81,10 +94,33 @@ describe("an answer", () => {
     expect(log).toBe(`[2000 characters left out]${"a".repeat(1_000)}${"z".repeat(3_000)}`)
   })
 
+  test("has a file's content in parts, which together are the whole", () => {
+    const text = Array.from({ length: 9_000 }, (_, at) => String(at)).join(" ")
+    let [whole, offset] = ["", 0]
+    for (let parts = 0; parts < 5; parts++) {
+      const { data } = answerOf({ data: { found: { text } } }, { ...one, offset })
+      const [, part = "", next] =
+        /^(.*?)(?:\[\d+ characters left out: continue with offset (\d+)\])?$/.exec(data!.text as string) ?? []
+      whole += part
+      if (next === undefined) break
+      offset = Number(next)
+    }
+    expect(whole).toBe(text)
+  })
+
   test("is bounded, whatever it contains", () => {
     const deep = (levels: number): unknown => (levels === 0 ? "x".repeat(900) : Array(4).fill(deep(levels - 1)))
     const many = Object.fromEntries(Array.from({ length: 60 }, (_, at) => [`k${at}`, "y".repeat(999)]))
-    for (const found of [{ json: deep(5) }, many, { json: many }, { json: "😀".repeat(50_000) }])
+    const keys = Object.fromEntries(Array.from({ length: 20_000 }, (_, at) => [`k${at}`, "z".repeat(40)]))
+    for (const found of [
+      keys,
+      { a: keys, b: { c: keys } },
+      { json: keys },
+      { json: deep(5) },
+      many,
+      { json: many },
+      { json: "😀".repeat(50_000) },
+    ])
       expect(textOf(answerOf({ data: { found } }, one)).length).toBeLessThanOrEqual(maxAnswerLength)
   })
 
@@ -132,6 +168,20 @@ describe("an answer", () => {
     expect(advices.every((text) => text.length > 10)).toBe(true)
     expect(adviceFor("GRAPHQL_VALIDATION_FAILED")).toContain("search_schema")
   })
+})
+
+test("an offset that is no position in a file is rejected, and one behind its end reads nothing", async () => {
+  const { gateway, sandbox } = await startGateway({ config: { mcp: true } })
+  const url = await gateway.listen()
+  const read = (offset: unknown) =>
+    callTool(url, "1", "read_file", { id: seed.countedCells, path: "counts.csv", offset }, ada)
+  for (const offset of [-1, 1.5, "1", 2_000_000])
+    expect((await read(offset)).errors?.[0]?.code, String(offset)).toBe("BAD_USER_INPUT")
+  expect(sandbox.requests).toEqual([])
+  const { left } = (await read(0)) as { left: { computation: { resultFile: { text: string } } } }
+  const { text } = left.computation.resultFile
+  expect(await read(5)).toMatchObject({ left: { computation: { resultFile: { text: text.slice(5) } } } })
+  expect(await read(1_000)).toMatchObject({ left: { computation: { resultFile: { text: "" } } } })
 })
 
 describe("content that tries to give instructions", () => {

@@ -6,6 +6,7 @@ import { seed, tokens } from "../sandbox/seed.ts"
 import { startSandbox } from "../sandbox/server.ts"
 import { errorCodes } from "../src/errors.ts"
 import { PrometheusMetrics } from "../src/telemetry/prometheus.ts"
+import { callTool } from "./support/agents.ts"
 import { startFaultyUpstream } from "./support/faultyUpstream.ts"
 import { freePort } from "./support/freePort.ts"
 import { startGatewayOn } from "./support/gateway.ts"
@@ -244,6 +245,28 @@ test("only operations of the manifest have names in metrics", async () => {
   ])
 })
 
+test("tools for agents have the names of their operations in metrics, and other messages have none", async () => {
+  const { gateway, samples } = await startMeasured({ config: { mcp: true } })
+  const url = await gateway.listen()
+  const headers = { authorization: `Bearer ${tokens.ada}` }
+  await callTool(url, "1", "metadata_fields", {}, headers)
+  await callTool(url, "2", "run_query", { query: "query MetadataFields { __typename }" }, headers)
+  await callTool(url, "3", "search_schema", { words: "lineage" }, headers).catch(() => "its answer is no JSON")
+  const counts = () => samples("graphql_server_operation_duration_seconds_count")
+  await vi.waitFor(async () =>
+    expect((await counts()).map(({ labels, value }) => [labels.operation_type, labels.operation_name, value])).toEqual([
+      ["query", "MetadataFields", 1],
+      ["query", "", 1],
+      ["", "", 1],
+    ]),
+  )
+  await vi.waitFor(async () =>
+    expect(
+      (await samples("http_server_request_duration_seconds_count")).map(({ labels }) => labels.http_route),
+    ).toEqual(["/mcp"]),
+  )
+})
+
 test("a manifest with thousands of operations has at most 500 names in metrics", async () => {
   const documents = Array.from({ length: 2_000 }, (_, at) => `query Name${at} { __typename }`)
   const persistedOperations = new Map(documents.map((document, at) => [`id-${at}`, document]))
@@ -292,13 +315,22 @@ test("clients of the metrics' port that hang, flood or send bodies do not delay 
   expect(await ask("{ __typename }")).toEqual({ data: { __typename: "Query" } })
   for (const socket of open) socket.destroy()
   const rendered = vi.spyOn(PrometheusMetrics.prototype, "render")
-  onTestFinished(() => rendered.mockRestore())
+  // A text is sent again for 200 ms of this clock.
+  let now = performance.now() + 1_000
+  const clock = vi.spyOn(performance, "now").mockImplementation(() => now)
+  onTestFinished(() => {
+    rendered.mockRestore()
+    clock.mockRestore()
+  })
   await vi.waitFor(async () => expect((await fetch(metricsUrl)).status).toBe(200))
   const texts = await Promise.all(
     Array.from({ length: 50 }, () => fetch(metricsUrl).then((response) => response.text())),
   )
   expect(new Set(texts).size).toBe(1)
   expect(rendered).toHaveBeenCalledTimes(1)
+  now += 201
+  await (await fetch(metricsUrl)).text()
+  expect(rendered).toHaveBeenCalledTimes(2)
   const posted = await exchangeRaw(
     metricsUrl,
     "POST /metrics HTTP/1.1\r\nhost: x\r\ncontent-length: 1000000\r\n\r\nabc",

@@ -63,6 +63,11 @@ export function warningsOf(config: Config, environment: Environment): string[] {
       `These variables are no longer settings and are ignored (the values that are used are in parentheses): ${ignored.map((name) => `${name} (${removed[name]})`).join(", ")}. Remove them.`,
     )
   }
+  if (config.mcp && !listensLocally(config) && config.allowedHosts.length === 0) {
+    warnings.push(
+      `MCP is set, HOST is ${config.host}, and ALLOWED_HOSTS is empty: requests of other machines to /mcp are rejected. Set ALLOWED_HOSTS to the host names by which they reach the gateway.`,
+    )
+  }
   const unreadable = config.noProxy.split(/[,\s]+/).filter((entry) => entry !== "" && !isNoProxyEntry(entry))
   if (unreadable.length > 0) {
     warnings.push(

@@ -44,12 +44,13 @@ export interface ToolAnswer {
  * Makes the answer of a tool from a result.
  * @param options.rootKeys the response keys of the operation's root. The value of the only one becomes the answer itself
  * @param options.connections whether pages are changed to `items` and `next`
+ * @param options.offset how many characters at the beginning of file contents are skipped
  */
 export function answerOf(
   { data, errors = [] }: ExecutionResult,
-  options: { rootKeys: readonly string[]; connections: boolean },
+  options: { rootKeys: readonly string[]; connections: boolean; offset?: number },
 ): ToolAnswer {
-  const compacted = compact(data ?? null, "", options.connections)
+  const compacted = compact(data ?? null, options.connections, options.offset)
   const { rootKeys } = options
   const answerErrors = errorsOf(errors)
   if (!isObject(compacted.value) || Object.keys(compacted.value).length === 0) {
@@ -73,50 +74,99 @@ export function textOf({ data, errors }: ToolAnswer): string {
 
 // Compaction
 
-interface Compacted {
-  value: unknown
-  /** Whether it contains a text that people have written at will. */
+/**
+ * About how many characters of a result are read, before lists are cut to fit. Results of tools can have megabytes, of which an agent
+ * gets the beginning.
+ */
+const maxRead = 10 * maxAnswerLength
+
+/** What the compaction of one result has seen so far. */
+interface Reading {
+  connections: boolean
+  /** How many characters at the beginning of file contents are skipped. */
+  offset: number
+  /** How many more characters are read. Lists end where it is used up. */
+  left: number
+  /** Whether there was a text that people have written at will. */
   untrusted: boolean
-  /** Whether it contains the description of a failure. */
+  /** Whether there was the description of a failure. */
   failed: boolean
+  /** How many items of each list were not read. */
+  unread: Map<readonly unknown[], number>
 }
 
 /** The cursors of the items of a page, by its list of items. */
 const cursorsOf = new WeakMap<readonly unknown[], readonly unknown[]>()
 
-function compact(value: unknown, key: string, connections: boolean): Compacted {
-  const result: Compacted = { value: undefined, untrusted: false, failed: false }
-  const inner = (child: unknown, childKey: string) => {
-    const compacted = compact(child, childKey, connections)
-    result.untrusted ||= compacted.untrusted
-    result.failed ||= compacted.failed
-    return compacted.value
-  }
-  if (isObject(value) && typeof value.toJSON === "function") {
-    return compact(JSON.parse(JSON.stringify(value)), key, connections)
-  }
-  if (key === "json" && value !== null) {
-    // The content of a file is left as it is.
-    return { value, untrusted: true, failed: false }
+function compact(value: unknown, connections: boolean, offset = 0): Reading & { value: unknown } {
+  const reading = { connections, offset, left: maxRead, untrusted: false, failed: false, unread: new Map() }
+  return Object.assign(reading, { value: compactValue(value, "", reading) })
+}
+
+/** Undefined if there is nothing to say. */
+function compactValue(value: unknown, key: string, reading: Reading): unknown {
+  if (value === null || value === undefined) return undefined
+  if (key === "json") {
+    reading.untrusted = true
+    return contentOf(value, reading)
   }
   if (typeof value === "string") {
-    result.value = cutText(value, key)
-    result.untrusted = untrusted.has(key) && value !== ""
-  } else if (Array.isArray(value)) {
-    result.value = value.map((item) => inner(item, key)).filter((item) => item !== undefined)
-  } else if (typeof value === "object" && value !== null) {
-    const present = Object.entries(value).flatMap(([name, child]) => {
-      const compacted = inner(child, name)
-      if (compacted === undefined || (Array.isArray(compacted) && compacted.length === 0)) return []
-      if (failures.has(name)) result.failed = true
-      return [[name, compacted] as const]
-    })
-    result.value = Object.fromEntries(present)
-    if (connections && isPage(value)) result.value = pageOf(result.value as Record<string, unknown>)
-    // An object without a value says nothing.
-    else if (present.length === 0) result.value = undefined
-  } else if (value !== null && value !== undefined) result.value = value
-  return result
+    if (untrusted.has(key) && value !== "") reading.untrusted = true
+    const text = key === "text" ? partOf(value, reading.offset) : cutText(value, key)
+    reading.left -= text.length
+    return text
+  }
+  if (Array.isArray(value)) return compactList(value, key, reading)
+  if (typeof value === "object") {
+    return "toJSON" in value && typeof value.toJSON === "function"
+      ? compactValue(JSON.parse(JSON.stringify(value)), key, reading)
+      : compactObject(value, reading)
+  }
+  reading.left -= 8
+  return value
+}
+
+function compactList(list: readonly unknown[], key: string, reading: Reading): unknown[] {
+  const items: unknown[] = []
+  for (const [index, item] of list.entries()) {
+    if (reading.left <= 0 && items.length > 0) {
+      reading.unread.set(items, list.length - index)
+      break
+    }
+    const compacted = compactValue(item, key, reading)
+    if (compacted !== undefined) items.push(compacted)
+  }
+  return items
+}
+
+/** Undefined if it has no value. */
+function compactObject(object: object, reading: Reading): object | undefined {
+  const result: Record<string, unknown> = {}
+  for (const [name, child] of Object.entries(object)) {
+    const compacted = compactValue(child, name, reading)
+    if (compacted === undefined) continue
+    const unread = Array.isArray(compacted) ? reading.unread.get(compacted) : undefined
+    if (Array.isArray(compacted) && compacted.length === 0) continue
+    reading.left -= name.length + 4
+    if (failures.has(name)) reading.failed = true
+    setOwn(result, name, compacted)
+    if (unread !== undefined) setOwn(result, `${name}LeftOut`, unread)
+  }
+  if (reading.connections && isPage(object)) return pageOf(result)
+  return Object.keys(result).length === 0 ? undefined : result
+}
+
+/** For names from files, such as `__proto__`. */
+function setOwn(object: Record<string, unknown>, name: string, value: unknown): void {
+  Object.defineProperty(object, name, { value, enumerable: true, configurable: true, writable: true })
+}
+
+/** The content of a JSON file. It is left as it is, or, if it is long, cut as text. */
+function contentOf(value: unknown, reading: Reading): unknown {
+  const text = JSON.stringify(value)
+  const max = Math.max(maxText, Math.min(maxLongText.text as number, reading.left))
+  reading.left -= text.length
+  return text.length <= max ? value : `${text.slice(0, max).toWellFormed()}[${text.length - max} characters left out]`
 }
 
 function isPage(value: object): boolean {
@@ -124,12 +174,18 @@ function isPage(value: object): boolean {
 }
 
 /** The page in its short form. `next` is the cursor after its last item; without it, the page is the last one. */
-function pageOf({ pageInfo, edges = [], nodes, ...others }: Record<string, unknown>): Record<string, unknown> {
+function pageOf(page: Record<string, unknown>): Record<string, unknown> {
+  const { pageInfo, edges = [], nodes, edgesLeftOut, nodesLeftOut, ...others } = page
   const { hasNextPage, endCursor } = (pageInfo ?? {}) as { hasNextPage?: boolean; endCursor?: string }
   const present = (edges as { node?: unknown; cursor?: unknown }[]).filter(({ node }) => node !== undefined)
   const items = (nodes as unknown[] | undefined) ?? present.map(({ node }) => node)
   const cursors = present.map(({ cursor }) => cursor)
   if (cursors.length === items.length) cursorsOf.set(items, cursors)
+  const unread = edgesLeftOut ?? nodesLeftOut
+  if (unread !== undefined) {
+    const next = cursors.at(-1)
+    return { ...others, items, leftOut: unread, ...(next !== undefined && { next }) }
+  }
   return { ...others, items, ...(hasNextPage && endCursor !== undefined && { next: endCursor }) }
 }
 
@@ -141,6 +197,13 @@ function cutText(text: string, key: string): string {
   const kept = key === "log" ? text.slice(-max) : text.slice(0, max)
   const note = `[${leftOut} characters left out]`
   return key === "log" ? `${note}${kept.toWellFormed()}` : `${kept.toWellFormed()}${note}`
+}
+
+/** The part of a file's content from this offset on. */
+function partOf(text: string, offset: number): string {
+  const end = offset + (maxLongText.text as number)
+  if (end >= text.length) return text.slice(offset)
+  return `${text.slice(offset, end).toWellFormed()}[${text.length - end} characters left out: continue with offset ${end}]`
 }
 
 // Cutting
@@ -201,7 +264,7 @@ function listsIn(value: unknown, parent?: unknown, key = ""): Place[] {
   return Object.entries(value).flatMap(([name, child]) => listsIn(child, value, name))
 }
 
-/** Halves the longest text. Returns false if no text is worth it. */
+/** Halves the longest text, or else leaves out the largest value. Returns false if nothing is left to cut. */
 function cutLongestText(answer: Record<string, unknown>): boolean {
   let longest: { parent: Record<string, unknown>; key: string; text: string } | undefined
   const visit = (value: unknown) => {
@@ -214,11 +277,25 @@ function cutLongestText(answer: Record<string, unknown>): boolean {
     }
   }
   visit(answer)
-  if (longest === undefined) return false
+  if (longest === undefined) return leaveOutLargest(answer)
   const { parent, key, text } = longest
   const half = Math.floor(text.length / 2)
   parent[key] = `${text.slice(0, half).toWellFormed()}[more left out]`
-  return half > "[more left out]".length
+  return true
+}
+
+/** Replaces the largest value of an answer by a note. For values of many small parts, such as objects with thousands of keys. */
+function leaveOutLargest(answer: Record<string, unknown>): boolean {
+  const sizes = Object.entries(answer).map(([key, value]) => [key, JSON.stringify(value).length] as const)
+  const [key, size] = sizes.reduce((largest, each) => (each[1] > largest[1] ? each : largest), ["", 0])
+  if (size < 100) {
+    const keys = Object.keys(answer)
+    for (const last of keys.slice(Math.ceil(keys.length / 2))) delete answer[last]
+    answer.note = `${keys.length - Math.ceil(keys.length / 2)} more values were left out.`
+    return keys.length > 2
+  }
+  answer[key] = `[${size} characters left out]`
+  return true
 }
 
 // Errors
@@ -287,6 +364,6 @@ function isRefusal(root: unknown): root is WireRefusal {
 }
 
 function refusalOf({ code, message, ...details }: WireRefusal): AnswerError {
-  const { value } = compact(details, "", false)
+  const { value } = compact(details, false)
   return { code, message, ...(isObject(value) ? value : {}), do: adviceFor(code) }
 }

@@ -10,6 +10,7 @@ import { setCorsHeaders } from "../http/respond.ts"
 import type { Log } from "../log/log.ts"
 import { type Clock, systemClock } from "../polling/clock.ts"
 import type { Pollers } from "../polling/pollers.ts"
+import type { Metrics } from "../telemetry/metrics.ts"
 import { isObject } from "../upstream/decoders.ts"
 import { createOperations } from "./operations.ts"
 import { createProtocol } from "./protocol.ts"
@@ -30,6 +31,7 @@ export interface McpOptions {
   introspection: boolean
   /** Whether clients may send queries of their own. */
   freeQueries: boolean
+  metrics?: Metrics | undefined
   clock?: Clock | undefined
 }
 
@@ -64,6 +66,7 @@ const maxDepth = 64
 export function createMcp(options: McpOptions): { answer: OperationHandler; close(): Promise<void> } {
   const { log } = options
   const tools = readAllTools(options.schema, options.toolsFolder).filter(({ writes }) => options.mutations || !writes)
+  options.metrics?.nameOperations(tools.map(({ text }) => text))
   const protocolFor = createProtocol({
     tools,
     schema: options.schema,

@@ -8,6 +8,7 @@ import {
   OperationTypeNode,
   parse,
   validate,
+  visit,
 } from "graphql"
 import { inputSchemaOf, type JsonSchema, outputSchemaOf } from "./jsonSchema.ts"
 
@@ -37,11 +38,13 @@ export interface Tool {
 }
 
 /** The arguments that the gateway adds to tools, and reads itself. */
-export const ownArguments = { seconds: "seconds", confirm: "confirm" } as const
+export const ownArguments = { seconds: "seconds", confirm: "confirm", offset: "offset" } as const
 
 /** How long a tool waits for the last event of a subscription, in seconds. Clients give up after 60 by default. */
 export const defaultWaitSeconds = 50
 const maxWaitSeconds = 3_600
+/** The gateway reads files of up to this many bytes. */
+const maxOffset = 1_048_576
 
 /**
  * Reads all tools of a folder, in the order of their names.
@@ -92,7 +95,12 @@ function toolOf(fileName: string, text: string, schema: GraphQLSchema): Tool {
     deletes,
     destructive: deletes || comments.marks.has("destructive"),
     idempotent: comments.marks.has("idempotent"),
-    inputSchema: withOwnArguments(inputSchemaOf(operation, schema, comments.variables), operation, deletes),
+    inputSchema: withOwnArguments(
+      inputSchemaOf(operation, schema, comments.variables),
+      operation,
+      deletes,
+      selectsText(document),
+    ),
     outputSchema: outputSchemaOf(document, operation, schema),
   }
 }
@@ -114,7 +122,23 @@ function isWrite(operation: OperationDefinitionNode, schema: GraphQLSchema): boo
   return rootFields(operation).some((field) => field in mutations)
 }
 
-function withOwnArguments(schema: JsonSchema, { operation }: OperationDefinitionNode, deletes: boolean): JsonSchema {
+/** Whether it selects the content of a file. */
+function selectsText(document: DocumentNode): boolean {
+  let selects = false
+  visit(document, {
+    Field({ name }) {
+      selects ||= name.value === "text"
+    },
+  })
+  return selects
+}
+
+function withOwnArguments(
+  schema: JsonSchema,
+  { operation }: OperationDefinitionNode,
+  deletes: boolean,
+  readsText: boolean,
+): JsonSchema {
   const properties = { ...schema.properties }
   if (operation === OperationTypeNode.SUBSCRIPTION) {
     properties[ownArguments.seconds] = {
@@ -123,6 +147,15 @@ function withOwnArguments(schema: JsonSchema, { operation }: OperationDefinition
       maximum: maxWaitSeconds,
       default: defaultWaitSeconds,
       description: "How long to wait.",
+    }
+  }
+  if (readsText) {
+    properties[ownArguments.offset] = {
+      type: "integer",
+      minimum: 0,
+      maximum: maxOffset,
+      default: 0,
+      description: "How many characters of the text to skip.",
     }
   }
   if (deletes) {

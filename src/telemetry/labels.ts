@@ -20,7 +20,7 @@ export function statusLabel(status: number): string {
   return statuses[status] ?? other
 }
 
-const routes: ReadonlySet<string> = new Set(["/graphql", "/health", "/ready", "/session", "/"])
+const routes: ReadonlySet<string> = new Set(["/graphql", "/health", "/ready", "/session", "/mcp", "/"])
 
 /** The label for the path of a request. */
 export function routeLabel(url: string | undefined): string {

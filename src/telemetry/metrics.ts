@@ -34,6 +34,8 @@ export type SessionEvent = (typeof sessionEvents)[number]
  * string may be passed: values that are not known are counted under a common label.
  */
 export interface Metrics {
+  /** The operations of these documents have their names in labels. */
+  nameOperations(documents: Iterable<string>): void
   /** A request of a client has arrived. Counted when its response is closed. */
   onRequest(request: IncomingMessage, response: ServerResponse): void
   /** A request was not admitted. */

@@ -21,7 +21,7 @@ import {
  */
 const leftOut = /^nodejs_(active_\w+|eventloop_lag_\w+)$/
 
-/** How many names of persisted operations are labels. The others have none. */
+/** How many names of persisted operations and of tools are labels. The others have none. */
 const maxOperationNames = 500
 /** How many templates of routes, and values of other labels, are told apart. The source code has fewer. */
 const maxTemplates = 200
@@ -43,7 +43,9 @@ const captureSteps = [
 export class PrometheusMetrics implements Metrics {
   readonly contentType = Registry.PROMETHEUS_CONTENT_TYPE
   readonly #registry = new Registry()
-  readonly #names: ReadonlyMap<string, ReadonlySet<string>>
+  /** The names of the operations of each document whose operations are named. */
+  readonly #names = new Map<string, ReadonlySet<string>>()
+  readonly #operationNames = new KnownValues(maxOperationNames)
   readonly #templates = new KnownValues(maxTemplates, "/")
   readonly #values = new KnownValues(maxValues)
 
@@ -54,7 +56,7 @@ export class PrometheusMetrics implements Metrics {
   )
   readonly #operations = this.#durations(
     "graphql_server_operation_duration_seconds",
-    "Time of an operation. A subscription is counted when it ends. Only persisted operations have a name.",
+    "Time of an operation. A subscription is counted when it ends. Only persisted operations and tools have a name.",
     ["operation_type", "operation_name", "outcome"],
   )
   readonly #errors = this.#counter("graphql_server_errors_total", "Errors in responses, by code.", ["code"])
@@ -103,7 +105,7 @@ export class PrometheusMetrics implements Metrics {
 
   /** @param persistedDocuments the documents whose operation names become labels */
   constructor(persistedDocuments: Iterable<string>) {
-    this.#names = namesByDocument(persistedDocuments)
+    this.nameOperations(persistedDocuments)
     // The event loop's monitor cannot be left out, so it samples rarely.
     collectDefaultMetrics({ register: this.#registry, eventLoopMonitoringPrecision: 1_000 })
     for (const { name } of this.#registry.getMetricsAsArray()) {
@@ -140,6 +142,16 @@ export class PrometheusMetrics implements Metrics {
 
   onOperation(operation: OperationDefinitionNode | null | undefined, outcome: OperationOutcome, seconds: number): void {
     this.#operations.with(operation?.operation ?? "", this.#nameOf(operation), outcome).observe(seconds)
+  }
+
+  nameOperations(documents: Iterable<string>): void {
+    for (const document of documents) {
+      const { definitions } = parse(document, { noLocation: true })
+      const names = definitions.flatMap((definition) =>
+        definition.kind === Kind.OPERATION_DEFINITION && definition.name !== undefined ? [definition.name.value] : [],
+      )
+      this.#names.set(document, new Set(names.filter((name) => this.#operationNames.label(name) === name)))
+    }
   }
 
   onError(code: string): void {
@@ -261,20 +273,6 @@ const gauges: readonly (readonly [name: string, help: string, valueIn: (values: 
     (values) => values.cacheBytes,
   ],
 ]
-
-/** The names of the operations of each document. */
-function namesByDocument(documents: Iterable<string>): Map<string, ReadonlySet<string>> {
-  const names = new Map<string, ReadonlySet<string>>()
-  const all = new KnownValues(maxOperationNames)
-  for (const document of documents) {
-    const { definitions } = parse(document, { noLocation: true })
-    const own = definitions.flatMap((definition) =>
-      definition.kind === Kind.OPERATION_DEFINITION && definition.name !== undefined ? [definition.name.value] : [],
-    )
-    names.set(document, new Set(own.filter((name) => all.label(name) === name)))
-  }
-  return names
-}
 
 function secondsSince(startedAt: number): number {
   return (performance.now() - startedAt) / 1000

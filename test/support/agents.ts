@@ -31,6 +31,7 @@ export const readingTools: Record<string, { args?: Record<string, unknown>; has:
   lineage: { args: { id: seed.mouseRecording }, has: '"PRODUCED"', calls: 6 },
   list_files: { args: { id: seed.countedCells }, has: "counts.csv", calls: 1 },
   metadata_fields: { has: "subject id", calls: 1 },
+  read_file: { args: { id: seed.countedCells, path: "counts.csv" }, has: '"text"', calls: 1 },
   read_files: {
     args: { path: "processing.json", filters: [{ key: "tags", value: "imaging" }] },
     has: "processing",
