@@ -7,6 +7,7 @@ import { type FaultName, startWithFault } from "./support/faultyUpstream.ts"
 import { startGateway, startGatewayOn, type World } from "./support/gateway.ts"
 import { pushedTime } from "./support/live.ts"
 import { ownPage, startWithSession } from "./support/sessions.ts"
+import { stopTime } from "./support/time.ts"
 
 const accept = "application/json, text/event-stream"
 const listTools = { jsonrpc: "2.0", id: 1, method: "tools/list" }
@@ -155,6 +156,8 @@ test("a body that is too large is rejected as an error of JSON-RPC", async () =>
 })
 
 test("a client that floods is limited like any other, by the same counts", async () => {
+  // No request becomes available again while the test runs.
+  stopTime()
   const world = await startGateway({ config: { mcp: true, callerRequestsPerSecond: 1 } })
   const statuses: number[] = []
   for (let count = 0; count < 12; count++) {
