@@ -305,7 +305,8 @@ describeWithRedis("Redis", () => {
     redis.hang()
     // The request has waited for Redis before.
     await one.cache.drop("ada", { waitedMs: 0 })
-    expect(one.store.isAway).toBe(true)
+    expect(await found(one.cache, "ada", "a")).toBe("not usable")
+    await expect.poll(() => one.store.isAway).toBe(true)
     redis.resume()
     await expect.poll(() => found(one.cache, "ada", "a")).not.toBe("not usable")
     for (const { cache } of [one, two]) {
@@ -355,9 +356,14 @@ describeWithRedis("Redis", () => {
     await setImmediate()
     time.pass(50)
     expect(await answers).toEqual(Array(20).fill(undefined))
-    expect(store.isAway).toBe(true)
+    // One slow look-up is no outage, but the cache is not used for a second.
+    expect(store.isAway).toBe(false)
     // The clock is stopped.
     expect(await cache.get("ada", "a", patience)).toBeUndefined()
+    time.pass(500)
+    await setImmediate()
+    await setImmediate()
+    expect(store.isAway).toBe(true)
     await cache.drop("ada", patience)
     redis.resume()
   })

@@ -150,10 +150,23 @@ export function createSharedStore(options: SharedStoreOptions): Store {
     }
   }
 
-  /** Sends a command that a request waits for. Resolves like `sendInBackground`. */
+  /**
+   * Does not use the cache for a while, and checks Redis in the background. Each request looks up texts, so on a busy machine one of
+   * many look-ups takes too long: that is no outage.
+   */
+  function pauseCache(): void {
+    cacheUsableAt = Math.max(cacheUsableAt, performance.now() + probeIntervalMs)
+    void sendInBackground((redis) => redis.probe())
+  }
+
+  /**
+   * Sends a command that a request waits for. Resolves like `sendInBackground`.
+   * @param onSlow called if there is no answer in time
+   */
   async function send<T>(
     patience: Patience | undefined,
     command: (redis: RedisStore) => Promise<T>,
+    onSlow: (reason: string) => void = leave,
   ): Promise<{ answer: T } | undefined> {
     if (patience === undefined) return sendInBackground(command)
     if (redis === undefined || isAway) return undefined
@@ -163,7 +176,8 @@ export function createSharedStore(options: SharedStoreOptions): Store {
       return { answer: await within(limitMs, command(redis)) }
     } catch (error) {
       // A request with little patience says nothing about Redis.
-      if (error !== noAnswer || limitMs === maxWaitMs) leave((error as Error).message)
+      if (error !== noAnswer) leave((error as Error).message)
+      else if (limitMs === maxWaitMs) onSlow(noAnswer.message)
       return undefined
     } finally {
       const waitedMs = performance.now() - startedAt
@@ -219,7 +233,10 @@ export function createSharedStore(options: SharedStoreOptions): Store {
     unfollow: (topic) => redis?.unfollow(topic),
     openCache(cacheOptions) {
       const isUsable = () => !isAway && performance.now() >= cacheUsableAt
-      cache = new SharedCache({ isUsable, send, tryToSend }, cacheOptions)
+      cache = new SharedCache(
+        { isUsable, send: (patience, command) => send(patience, command, pauseCache), tryToSend },
+        cacheOptions,
+      )
       return cache
     },
     async ready() {

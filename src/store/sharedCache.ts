@@ -107,10 +107,13 @@ export class SharedCache implements TextCache {
    * other replicas may still use Redis.
    */
   async recover(): Promise<void> {
-    const lost = this.#lostDrops
-    if (lost === this.#recoveredDrops || this.#isRecovering) return
+    if (this.#isRecovering) return
     this.#isRecovering = true
-    if (await this.#connection.tryToSend((redis) => redis.dropAllTexts(newVersion()))) this.#recoveredDrops = lost
+    while (this.#lostDrops !== this.#recoveredDrops) {
+      const lost = this.#lostDrops
+      if (!(await this.#connection.tryToSend((redis) => redis.dropAllTexts(newVersion())))) break
+      this.#recoveredDrops = lost
+    }
     this.#isRecovering = false
   }
 
