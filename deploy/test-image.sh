@@ -68,12 +68,13 @@ passed "the image has $((bytes / 1000000)) MB"
 "$docker" run --detach --name "$gateway" "${run_flags[@]}" --network "container:$sandbox" \
   --read-only --cap-drop all --security-opt no-new-privileges \
   --env CODEOCEAN_URL=http://127.0.0.1:4100 --env GRAPHIQL=true --env METRICS_PORT=9464 \
+  --env EXPLORER=true --env SESSION_SECRETS=0123456789abcdefghijklmnopqrstuvwxyz \
   --env REDIS_URL=redis://127.0.0.1:6379 --env OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318 "$image" >/dev/null
 
 # The list goes to a file, because grep -q would end before tar has written everything.
 "$docker" export "$gateway" | tar --list >"$work/files"
 for unwanted in 'bin/([bd]a)?sh$' '(bin|node_modules)/(npm|corepack|yarn|apt-get|dpkg)' '\.map$' '\.d\.[cm]?ts$' \
-  'node_modules/(typescript|vitest|@types|@codemirror|playwright-core)/' '^app/(test|bench|sandbox|docs)/'; do
+  'node_modules/(typescript|vitest|@types|@codemirror|playwright-core)/' '^app/(test|bench|sandbox|docs|explorer/(src|node_modules))/'; do
   ! grep -E "$unwanted" "$work/files" >"$work/found" || fail "the image contains $(head -1 "$work/found")"
 done
 grep -q '^var/lib/dpkg/status.d/libc6$' "$work/files" || fail "the image has no record of libc6 for vulnerability scanners"
@@ -123,19 +124,21 @@ assert.equal(data.searchCapsules.nodes.length, 2)
 END
 passed "a query is answered from the sandbox"
 
-client <<'END' || fail "GraphiQL is not complete"
+client <<'END' || fail "GraphiQL or the explorer is not complete"
 import assert from "node:assert"
-const page = await fetch("http://127.0.0.1:4000/graphql", { headers: { accept: "text/html" } })
-assert.equal(page.status, 200)
-const addresses = [...(await page.text()).matchAll(/(?:src|href)="(?!data:)([^"]+)"/g)].map(([, address]) => address)
-assert(addresses.length >= 4, "the page names no files")
-for (const address of addresses) {
-  const file = await fetch(new URL(address, page.url))
-  assert.equal(file.status, 200, address)
-  assert((await file.text()).length > 500, address)
+for (const path of ["/graphql", "/explorer/"]) {
+  const page = await fetch(`http://127.0.0.1:4000${path}`, { headers: { accept: "text/html" } })
+  assert.equal(page.status, 200)
+  const addresses = [...(await page.text()).matchAll(/(?:src|href)="(?!data:)([^"]+)"/g)].map(([, address]) => address)
+  assert(addresses.length >= 3, "the page names no files")
+  for (const address of addresses) {
+    const file = await fetch(new URL(address, page.url))
+    assert.equal(file.status, 200, address)
+    assert((await file.text()).length > 500, address)
+  }
 }
 END
-passed "the GraphiQL page has all its files"
+passed "the pages of GraphiQL and of the explorer have all their files"
 
 "$docker" image inspect "$image" | node -e '
   const [image] = JSON.parse(require("fs").readFileSync(0))

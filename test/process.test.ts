@@ -217,6 +217,7 @@ test("the demo answers GraphiQL's examples that need no ids, and stops when told
   const { child, said, exited, output } = run(process.execPath, ["sandbox/demo.ts"], { PORT: "0" })
   const url = await said(/GraphiQL\s+(http\S+)/)
   await said(/Ctrl\+C/)
+  expect((await fetch(await said(/Explorer\s+(http\S+)/))).status).toBe(200)
   for (const token of Object.values(tokens)) expect(output()).toContain(token)
   const examples = createExamples().filter(({ variables = {} }) => !Object.values(variables).includes(""))
   expect(examples).toHaveLength(3)
