@@ -58,6 +58,26 @@ describe("signing in", () => {
     await page.getByRole("link", { name: "Drift Correction" }).waitFor({ state: "detached" })
     await page.getByRole("link", { name: "Spike Sorting", exact: true }).waitFor()
   })
+
+  test("a tab never acts for the user who has signed in in another tab, unless the visitor wants that", async () => {
+    const { url, sandbox } = await startExplorer()
+    const { page } = await visit(url, "search")
+    await page.getByRole("link", { name: "Spike Sorting", exact: true }).waitFor()
+    const headers = { "x-session": "1", origin: url }
+    const signedIn = await page.context().request.post(`${url}/session`, { headers, data: { token: tokens.grace } })
+    expect(signedIn.status()).toBe(201)
+    const calls = sandbox.requests.length
+    await page.getByRole("searchbox").fill("ecephys")
+    const dialog = page.getByRole("dialog", { name: "Your session has ended" })
+    await dialog.waitFor()
+    await dialog.getByRole("button", { name: "Go on with that session" }).waitFor()
+    expect(sandbox.requests.length).toBe(calls)
+    await dialog.getByRole("button", { name: "Go on with that session" }).click()
+    await dialog.waitFor({ state: "detached" })
+    await page.getByRole("link", { name: "Drift Correction" }).waitFor({ state: "detached" })
+    expect(await page.getByRole("searchbox").inputValue()).toBe("ecephys")
+    expect(sandbox.requests.length).toBeGreaterThan(calls)
+  })
 })
 
 describe("every page", () => {

@@ -24,7 +24,7 @@ export function App() {
       <Shell>
         <Page />
       </Shell>
-      {session.is === "expired" && <SignInDialog />}
+      {session.is === "expired" && <SignInDialog other={session.other} />}
     </Provider>
   )
 }

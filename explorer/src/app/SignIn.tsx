@@ -1,7 +1,7 @@
 import { Alert, Anchor, Button, Modal, PasswordInput, Stack, Text, Title } from "@mantine/core"
 import { type FormEvent, type ReactNode, useEffect, useState } from "react"
 import { WarningIcon, WaveIcon } from "../parts/icons.tsx"
-import { signIn } from "./session.ts"
+import { continueWith, type Session, signIn } from "./session.ts"
 import { codeoceanPage, settings } from "./settings.ts"
 
 /** The first page of a visitor. The address stays, so the page that was asked for opens afterwards. */
@@ -27,8 +27,11 @@ export function SignInPage() {
   )
 }
 
-/** Over the page whose session has ended. What was typed there is kept. */
-export function SignInDialog() {
+/**
+ * Over the page whose session has ended. What was typed there is kept.
+ * @param other a session that began in another tab, maybe of another user
+ */
+export function SignInDialog({ other }: { other: Session | undefined }) {
   return (
     <Modal
       opened
@@ -42,6 +45,13 @@ export function SignInDialog() {
       <Text size="sm" mb="md">
         Sign in again to go on. Nothing on this page is lost.
       </Text>
+      {other !== undefined && (
+        <Alert variant="light" color="gray" p="xs" mb="md" title="You have signed in in another tab">
+          <Button size="xs" variant="default" onClick={() => continueWith(other)}>
+            Go on with that session
+          </Button>
+        </Alert>
+      )}
       <SignInForm />
     </Modal>
   )

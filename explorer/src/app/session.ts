@@ -2,12 +2,20 @@ import { useSyncExternalStore } from "react"
 import { sessionUrl, settings } from "./settings.ts"
 
 /*
- * Who is signed in. The token is in a sealed cookie that no script can read. The gateway takes the cookie only together with
- * this header, which pages of other sites cannot send.
+ * Who is signed in. The token is in a sealed cookie that no script can read. The gateway takes the cookie only together with the
+ * header X-Session, which pages of other sites cannot send.
  */
-export const sessionHeaders = { "x-session": "1" }
+
+/** Asks for the session that the browser has, whichever tab began it. */
+const anySession = { "x-session": "1" }
+
+/** Asks for this page's own session. The gateway refuses it if another user has signed in in another tab since. */
+export function sessionHeaders(): { "x-session": string } {
+  return "session" in state ? { "x-session": state.session.id } : anySession
+}
 
 export interface Session {
+  id: string
   /** When the session ends unless it is used. */
   expiresAt?: string
   /** When it ends even if it is used. */
@@ -20,8 +28,11 @@ export type SessionState =
   | { is: "unreachable"; message: string }
   | { is: "signedOut" }
   | { is: "signedIn"; session: Session }
-  /** It has ended while pages are open. They stay as they are until the visitor signs in again. */
-  | { is: "expired"; session: Session }
+  /**
+   * It has ended while pages are open. They stay as they are until the visitor signs in again, or goes on with `other`, the session
+   * of another tab.
+   */
+  | { is: "expired"; session: Session; other?: Session }
 
 let state: SessionState = { is: "unknown" }
 const listeners = new Set<() => void>()
@@ -41,13 +52,17 @@ export const useSession = (): SessionState => useSyncExternalStore(subscribeToSe
 /** Set when the visitor signs out of the demo, which would otherwise sign in again at once. */
 const signedOutKey = "explorer:signed-out"
 
+async function readSession(): Promise<{ response: Response; session: Session | undefined }> {
+  const response = await fetch(sessionUrl, { headers: anySession, credentials: "same-origin" })
+  if (!response.ok) return { response, session: undefined }
+  const { session } = (await response.json()) as { session: Session | null }
+  return { response, session: session ?? undefined }
+}
+
 /** Asks the gateway for the session. In the demo, it starts one. */
 export async function findSession(): Promise<void> {
   try {
-    const response = await fetch(sessionUrl, { headers: sessionHeaders, credentials: "same-origin" })
-    const session = response.ok
-      ? (((await response.json()) as { session: Session | null }).session ?? undefined)
-      : undefined
+    const { response, session } = await readSession()
     if (session !== undefined) set({ is: "signedIn", session })
     else if (response.status >= 500)
       set({ is: "unreachable", message: `The gateway answers with HTTP ${response.status}.` })
@@ -62,7 +77,7 @@ export async function findSession(): Promise<void> {
 export async function signIn(token: string): Promise<string | undefined> {
   const response = await fetch(sessionUrl, {
     method: "POST",
-    headers: { ...sessionHeaders, "content-type": "application/json" },
+    headers: { ...anySession, "content-type": "application/json" },
     credentials: "same-origin",
     body: JSON.stringify({ token }),
   }).catch(() => undefined)
@@ -83,14 +98,23 @@ export async function signIn(token: string): Promise<string | undefined> {
 
 /** Forgets the session. The token stays valid at Code Ocean. */
 export async function signOut(): Promise<void> {
-  await fetch(sessionUrl, { method: "DELETE", headers: sessionHeaders, credentials: "same-origin" }).catch(
-    () => undefined,
-  )
+  await fetch(sessionUrl, { method: "DELETE", headers: anySession, credentials: "same-origin" }).catch(() => undefined)
   sessionStorage.setItem(signedOutKey, "true")
   set({ is: "signedOut" })
 }
 
 /** To be called when the gateway does not accept the session any more. */
 export function sessionExpired(): void {
-  if (state.is === "signedIn") set({ is: "expired", session: state.session })
+  if (state.is !== "signedIn") return
+  const expired: SessionState = { is: "expired", session: state.session }
+  set(expired)
+  readSession().then(
+    ({ session }) => state === expired && session !== undefined && set({ ...expired, other: session }),
+    () => undefined,
+  )
+}
+
+/** Goes on with a session that began in another tab. */
+export function continueWith(session: Session): void {
+  set({ is: "signedIn", session })
 }

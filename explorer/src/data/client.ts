@@ -29,7 +29,7 @@ export function createClient(): Client {
     preferGetMethod: false,
     // Subscriptions are server-sent events on the same URL, read with fetch, because an EventSource sends no headers.
     fetchSubscriptions: true,
-    fetchOptions: { headers: { ...sessionHeaders, "x-upstream-cost": "1" }, credentials: "same-origin" },
+    fetchOptions: () => ({ headers: { ...sessionHeaders(), "x-upstream-cost": "1" }, credentials: "same-origin" }),
     // What is in the cache is shown at once, and read again.
     requestPolicy: "cache-and-network",
     exchanges: [

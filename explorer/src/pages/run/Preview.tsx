@@ -214,7 +214,7 @@ function Image({ id, path }: PreviewProps) {
 
 async function readImage(id: string, path: string, signal: AbortSignal): Promise<Blob> {
   const url = `${filesUrl}/computations/${encodeURIComponent(id)}?${new URLSearchParams({ path })}`
-  const response = await fetch(url, { headers: sessionHeaders, credentials: "same-origin", signal }).catch(() => {
+  const response = await fetch(url, { headers: sessionHeaders(), credentials: "same-origin", signal }).catch(() => {
     throw new Error("The gateway does not answer.")
   })
   if (response.ok) return await response.blob()
