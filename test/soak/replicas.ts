@@ -251,9 +251,10 @@ export async function soakReplicas(seconds: number, replicas: number): Promise<R
     doubled: rounds.filter(({ created, ids }) => created > 1 || ids.size > 1).length,
   })
   // The first second after the first refusal is not a whole one, nor is the last.
-  const measured = admitted
-    .map((requests, second) => ({ requests, second }))
-    .slice((firstRefusal ?? seconds) + 1, seconds - 1)
+  const measured = Array.from({ length: seconds }, (_, second) => ({ requests: admitted[second] ?? 0, second })).slice(
+    (firstRefusal ?? seconds) + 1,
+    seconds - 1,
+  )
   const bySecond = Object.groupBy(measured, ({ second }) =>
     // The replicas count together again after a second.
     wasAlone(began + (second - 1) * 1000, began + (second + 1) * 1000) ? "alone" : "shared",
