@@ -1,3 +1,4 @@
+import { memo } from "react"
 import { dataAssetPath, runnablePath } from "../../app/paths.ts"
 import { linkTo } from "../../app/router.ts"
 import { Size, Time } from "../../parts/Facts.tsx"
@@ -6,9 +7,10 @@ import { Tags } from "../../parts/Tags.tsx"
 import classes from "./Search.module.css"
 import type { DataAssetItem, Item, RunnableItem } from "./searches.ts"
 
-export function Row({ item }: { item: Item }) {
+/** Scrolling draws the list again, but only the rows that come into it. */
+export const Row = memo(function Row({ item }: { item: Item }) {
   return item.__typename === "DataAsset" ? <DataAssetRow item={item} /> : <RunnableRow item={item} />
-}
+})
 
 function RunnableRow({ item }: { item: RunnableItem }) {
   const Icon = item.__typename === "Pipeline" ? PipelineIcon : CapsuleIcon
