@@ -1,46 +1,34 @@
 import { Readable } from "node:stream"
-import { createYoga } from "graphql-yoga"
 import { type Config, listensLocally } from "./config/config.ts"
 import { schema } from "./graph/schema.ts"
 import { createAdmission, measureLag } from "./http/admission.ts"
 import { type BodyTimeouts, bodyTimeouts } from "./http/body.ts"
 import { createContextBuilder } from "./http/buildContext.ts"
-import { createClientAddress, createIdentifyClient, type IdentifyClient } from "./http/clientIdentity.ts"
+import { createClientAddress, createIdentifyClient } from "./http/clientIdentity.ts"
 import { createCompression } from "./http/compression.ts"
 import { createConnections } from "./http/connections.ts"
 import { builtExplorer } from "./http/explorer/files.ts"
 import { createExplorer } from "./http/explorer/sendExplorer.ts"
 import { createFastPath, type OperationHandler } from "./http/fastPath.ts"
 import { createFileRoute } from "./http/fileRoute.ts"
-import { createExamples, type ExampleIds } from "./http/graphiql/examples.ts"
+import type { ExampleIds } from "./http/graphiql/examples.ts"
+import { createGraphqlServer } from "./http/graphqlServer.ts"
 import { createLandingPage } from "./http/landingPage.ts"
 import { connectionLimit, createListener, type ListenerLimits } from "./http/listener.ts"
 import { measureMemory } from "./http/memoryPressure.ts"
 import { createMetricsListener } from "./http/metricsListener.ts"
 import { createOpenResponses, type DrainLimits } from "./http/openResponses.ts"
-import { useBodyLimit } from "./http/plugins/useBodyLimit.ts"
-import { useCancellation } from "./http/plugins/useCancellation.ts"
-import { useCompiledExecutor } from "./http/plugins/useCompiledExecutor.ts"
-import { useCsrfPrevention } from "./http/plugins/useCsrfPrevention.ts"
-import { useGraphiql } from "./http/plugins/useGraphiql.ts"
-import { useIncrementalDelivery } from "./http/plugins/useIncrementalDelivery.ts"
-import { useOperationLimits } from "./http/plugins/useOperationLimits.ts"
-import { usePersistedOperations } from "./http/plugins/usePersistedOperations.ts"
-import { useReadiness } from "./http/plugins/useReadiness.ts"
-import { useRequests } from "./http/plugins/useRequests.ts"
-import { useSubscriptionLimit } from "./http/plugins/useSubscriptionLimit.ts"
 import { createRequestHandler } from "./http/requestHandler.ts"
-import { RequestState, type ServerContext } from "./http/requestState.ts"
-import { corsOptions } from "./http/respond.ts"
+import { inProcessState } from "./http/requestState.ts"
 import { createRouter } from "./http/router.ts"
 import { openSessions } from "./http/session/openSessions.ts"
 import type { Log } from "./log/log.ts"
 import { openMcp } from "./mcp/openMcp.ts"
 import { createOperationCheck } from "./operation/check.ts"
-import { createDocumentCache, createErrorCache } from "./operation/documentCache.ts"
+import { createDocumentCache } from "./operation/documentCache.ts"
 import { prepareExecution } from "./operation/executor/operation.ts"
 import { fixedLimits, type Limits } from "./operation/limits.ts"
-import { invalidDocuments, type Manifest } from "./operation/persisted/manifest.ts"
+import { invalidDocuments } from "./operation/persisted/manifest.ts"
 import { createPersistedOperations } from "./operation/persisted/operations.ts"
 import type { Clock } from "./polling/clock.ts"
 import { createPollers, type PollerCounts } from "./polling/pollers.ts"
@@ -167,7 +155,9 @@ export function createGateway(config: Config, log: Log, options: GatewayOptions 
   // Documents, and the checks before execution.
   const { persistedOperations: manifest, persistedOperationsOnly: only } = config
   const persisted = createPersistedOperations({ manifest, only })
-  warnOfInvalidOperations(manifest, log)
+  for (const operation of invalidDocuments(manifest ?? new Map(), schema)) {
+    log.warn({ operation }, "persisted operation is invalid for this schema and will be rejected")
+  }
   const documents = createDocumentCache()
   const checkOperation = createOperationCheck(schema, limits)
 
@@ -186,46 +176,24 @@ export function createGateway(config: Config, log: Log, options: GatewayOptions 
   // GraphQL over HTTP: Yoga for everything, and the fast path for common operations.
   const buildContext = createContextBuilder({ log, pool, pollers, tasks, store })
   const compress = createCompression()
-  const yoga = createYoga<ServerContext>({
-    schema,
-    graphqlEndpoint: endpoint,
-    healthCheckEndpoint: "/health",
-    graphiql: false,
-    landingPage: false,
-    logging: false,
-    // useRequests presents all errors.
-    maskedErrors: false,
-    // useBodyLimit is the limit.
-    maxRequestBodySize: false,
-    multipart: false,
-    parserAndValidationCache: { documentCache: documents, errorCache: createErrorCache() },
-    cors: (request) => corsOptions(request.headers.get("origin"), corsOrigins),
-    // On the fast path, only the hooks on parsing and validation run, once for each text. fastPath.ts does the rest itself.
-    plugins: [
-      // First, so that the responses of all others get their headers and their log line.
-      useRequests({ endpoint, buildContext, pollers, maxResponseBytes: limits.responseBytes, compress }),
-      useReadiness({
-        upstream: pool,
-        problem: () => (closing ? "The gateway is stopping." : admission.overloadReason()),
-        logFailure: options.logFailure ?? (() => undefined),
-      }),
-      // Before the checks of GraphQL requests, which the navigation of a browser is not.
-      config.graphiql &&
-        useGraphiql({
-          endpoint,
-          examples: createExamples(options.graphiqlIds),
-          sessions: sessions !== undefined,
-          token: options.graphiqlToken,
-        }),
-      useCsrfPrevention(),
-      useBodyLimit(limits.bodyBytes),
-      usePersistedOperations(persisted),
-      useOperationLimits({ limits, checkOperation, introspection: config.introspection }),
-      config.incrementalDelivery && useIncrementalDelivery(),
-      useSubscriptionLimit(),
-      useCancellation(),
-      compiledExecutor && useCompiledExecutor(limits.responseBytes),
-    ],
+  const yoga = createGraphqlServer({
+    endpoint,
+    config,
+    limits,
+    sessions: sessions !== undefined,
+    graphiql: { token: options.graphiqlToken, ids: options.graphiqlIds },
+    compiledExecutor,
+    documents,
+    persisted,
+    checkOperation,
+    buildContext,
+    pollers,
+    compress,
+    readiness: {
+      upstream: pool,
+      problem: () => (closing ? "The gateway is stopping." : admission.overloadReason()),
+      logFailure: options.logFailure ?? (() => undefined),
+    },
   })
   const yogaFallback: OperationHandler = (request, response, state, body) => {
     if (body !== undefined) Object.assign(request, { body: Readable.from([body]) })
@@ -426,25 +394,4 @@ function openUpstream(
     telemetry: options.telemetry,
     log,
   })
-}
-
-function warnOfInvalidOperations(operations: Manifest | undefined, log: Log): void {
-  for (const problem of invalidDocuments(operations ?? new Map(), schema)) {
-    log.warn({ operation: problem }, "persisted operation is invalid for this schema and will be rejected")
-  }
-}
-
-/** The state of a request that arrives without a socket. */
-function inProcessState(
-  init: RequestInit,
-  identifyClient: IdentifyClient,
-  log: Log,
-  telemetry: Telemetry,
-): RequestState {
-  const headers = Object.fromEntries(new Headers(init.headers))
-  const identity = identifyClient(headers, () => "in process")
-  const state = new RequestState(log, headers, identity, undefined, telemetry)
-  init.signal?.addEventListener("abort", () => state.cancel(), { once: true })
-  if (init.signal?.aborted) state.cancel()
-  return state
 }

@@ -9,7 +9,7 @@ import type { RequestSpan } from "../telemetry/tracer.ts"
 import type { Token } from "../upstream/call.ts"
 import type { Upstream } from "../upstream/client.ts"
 import type { AdmissionTicket } from "./admission.ts"
-import { type ClientIdentity, isAgentId, requestIdOf } from "./clientIdentity.ts"
+import { type ClientIdentity, type IdentifyClient, isAgentId, requestIdOf } from "./clientIdentity.ts"
 
 /** With the value 1, the response contains the request's cost in `extensions.cost`. */
 const costHeader = "x-upstream-cost"
@@ -208,4 +208,19 @@ export class RequestState implements RequestInfo {
 /** What Yoga hands to its plugins with each request, and the start of each context. */
 export interface ServerContext {
   state: RequestState
+}
+
+/** The state of a request that arrives without a socket. */
+export function inProcessState(
+  { headers, signal }: RequestInit,
+  identifyClient: IdentifyClient,
+  log: Log,
+  telemetry: Telemetry,
+): RequestState {
+  const received = Object.fromEntries(new Headers(headers))
+  const identity = identifyClient(received, () => "in process")
+  const state = new RequestState(log, received, identity, undefined, telemetry)
+  signal?.addEventListener("abort", () => state.cancel(), { once: true })
+  if (signal?.aborted) state.cancel()
+  return state
 }
