@@ -10,8 +10,10 @@ RUN mkdir /page \
   && cp --parents node_modules/graphiql/package.json node_modules/graphiql/LICENSE node_modules/graphiql/graphiql.min.js \
     node_modules/graphiql/graphiql.min.css node_modules/react/package.json node_modules/react/LICENSE \
     node_modules/react/umd/react.production.min.js node_modules/react-dom/package.json node_modules/react-dom/LICENSE \
-    node_modules/react-dom/umd/react-dom.production.min.js /page \
-  && npm uninstall --offline --ignore-scripts --omit=dev --omit=peer graphiql react react-dom typescript \
+    node_modules/react-dom/umd/react-dom.production.min.js node_modules/@graphiql/plugin-explorer/package.json \
+    node_modules/@graphiql/plugin-explorer/dist/index.umd.js node_modules/@graphiql/plugin-explorer/dist/style.css /page \
+  && npm uninstall --offline --ignore-scripts --omit=dev --omit=peer \
+    @graphiql/plugin-explorer graphiql react react-dom typescript \
   && cp -R /page/node_modules . \
   && find node_modules -type f \( -name '*.d.?ts' -o -name '*.d.ts' -o -name '*.map' \) -delete \
   && find node_modules -type d -empty -delete
