@@ -11,7 +11,8 @@ RUN mkdir /page \
     node_modules/graphiql/graphiql.min.css node_modules/react/package.json node_modules/react/LICENSE \
     node_modules/react/umd/react.production.min.js node_modules/react-dom/package.json node_modules/react-dom/LICENSE \
     node_modules/react-dom/umd/react-dom.production.min.js node_modules/@graphiql/plugin-explorer/package.json \
-    node_modules/@graphiql/plugin-explorer/dist/index.umd.js node_modules/@graphiql/plugin-explorer/dist/style.css /page \
+    node_modules/@graphiql/plugin-explorer/dist/index.umd.js node_modules/@graphiql/plugin-explorer/dist/style.css \
+    node_modules/@graphiql/plugin-explorer/node_modules/graphiql-explorer/LICENSE /page \
   && npm uninstall --offline --ignore-scripts --omit=dev --omit=peer \
     @graphiql/plugin-explorer graphiql react react-dom typescript \
   && cp -R /page/node_modules . \
