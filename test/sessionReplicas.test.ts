@@ -1,5 +1,7 @@
-import { expect, test } from "vitest"
+import { type AddressInfo, connect, createServer } from "node:net"
+import { expect, onTestFinished, test } from "vitest"
 import { seed, tokens } from "../sandbox/seed.ts"
+import { cacheFor } from "./support/cache.ts"
 import { startGatewayOn } from "./support/gateway.ts"
 import { follow, pushedTime, untilLive } from "./support/live.ts"
 import { describeWithRedis, startRedis } from "./support/redis.ts"
@@ -23,6 +25,23 @@ async function startReplicas() {
     return copy
   }
   return { ...world, redis, other, startOther, copyAt }
+}
+
+/** Lets the answers of a Redis arrive late. */
+async function delayRedis({ url }: { url: string }) {
+  const delayed = { url: "", delayMs: 0 }
+  const { hostname, port } = new URL(url)
+  const relay = createServer((client) => {
+    const redis = connect(Number(port), hostname)
+    client.pipe(redis)
+    redis.on("data", (answer) => setTimeout(() => client.write(answer), delayed.delayMs))
+    for (const [socket, other] of [[client, redis] as const, [redis, client] as const])
+      socket.on("error", () => {}).on("close", () => other.destroy())
+  })
+  await new Promise<void>((listening) => relay.listen(0, "127.0.0.1", listening))
+  onTestFinished(() => void relay.close())
+  delayed.url = `redis://127.0.0.1:${(relay.address() as AddressInfo).port}`
+  return delayed
 }
 
 describeWithRedis("sessions of replicas with one Redis", () => {
@@ -49,6 +68,20 @@ describeWithRedis("sessions of replicas with one Redis", () => {
     await tab.delete()
     await run.rest().catch(() => undefined)
     await untilLive(other.gateway, { subscriptions: 0 })
+  })
+
+  test("the check of the session and the look-up of a response have one limit on their waits for Redis", async () => {
+    const redis = await delayRedis(await startRedis())
+    const config = { redisUrl: redis.url, ...cacheFor("60") }
+    const { tab } = await startWithSession({ config, leaseMs: 1, storeWaitMs: 800 })
+    const cachedCalls = async () => {
+      const { body } = await tab.ask("{ searchCapsules(first: 1) { nodes { id } } }", { "x-upstream-cost": "1" })
+      return body.extensions.cost.cachedCalls
+    }
+    await expect.poll(cachedCalls).toBe(1)
+    // Each of them alone would get its answer in time.
+    redis.delayMs = 450
+    expect(await cachedCalls()).toBe(0)
   })
 
   test("Redis gets neither the token nor the cookie nor the session's id", async () => {

@@ -114,6 +114,11 @@ export class RequestState implements RequestInfo {
     return this.#patience
   }
 
+  /** Set if the store was used before the state existed. */
+  set patience(patience: Patience) {
+    this.#patience = patience
+  }
+
   /** For events within the request. Created lazily: most requests log nothing but their own line. */
   get log(): LineLog {
     this.#log ??= new RequestLog(this.#gatewayLog, this.requestId, this.span?.traceId)
@@ -138,7 +143,7 @@ export class RequestState implements RequestInfo {
   forTask(): RequestState {
     const headers = { "x-request-id": this.requestId, "agent-id": this.agentId }
     const state = new RequestState(this.#gatewayLog, headers, this.identity, undefined, this.#telemetry, this.span)
-    state.#patience = this.patience
+    state.patience = this.patience
     return Object.assign(state, { cost: this.cost })
   }
 
