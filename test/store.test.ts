@@ -315,10 +315,10 @@ describeWithRedis("a Redis server", () => {
       await redis.command("SET", "test:note:b", "known to Redis alone")
       await redis.command("SET", "test:note:d", "known to Redis alone")
       const time = stopTime()
-      const patience = { waitedMs: 0 }
+      const storeWait = { waitedMs: 0 }
       const take = async (name: string, waitMs: number) => {
         way.hold()
-        const taken = store.takeLease(name, "ada", 60_000, patience)
+        const taken = store.takeLease(name, "ada", 60_000, storeWait)
         await untilIdle()
         time.pass(waitMs)
         await untilIdle()
@@ -326,13 +326,13 @@ describeWithRedis("a Redis server", () => {
         return taken
       }
       expect(await take("a", 30)).toBe(noNote)
-      expect(patience.waitedMs).toBe(30)
+      expect(storeWait.waitedMs).toBe(30)
       expect(await take("b", 20)).toBe(noNote)
-      expect(patience.waitedMs).toBe(50)
+      expect(storeWait.waitedMs).toBe(50)
       expect(store.isAway).toBe(false)
       // A short wait is always possible.
       expect(await take("c", 4)).toBe(noNote)
-      expect(patience.waitedMs).toBe(50)
+      expect(storeWait.waitedMs).toBe(50)
       expect(await store.takeLease("d", "grace", 60_000)).toBe("known to Redis alone")
     })
 

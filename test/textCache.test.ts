@@ -218,10 +218,10 @@ describeWithRedis("Redis", () => {
       await expect.poll(() => found(cache, owner, "name 99")).toBe(`name 99 of ${owner}`)
     }
     await cache.drop("joan")
-    const patience = { waitedMs: 0 }
+    const storeWait = { waitedMs: 0 }
     const lookups = names.flatMap((name, at) =>
       ["ada", "grace", "joan"].map(async (owner) => {
-        const answer = await cache.get(owner, name, at % 3 === 0 ? { waitedMs: 0 } : patience)
+        const answer = await cache.get(owner, name, at % 3 === 0 ? { waitedMs: 0 } : storeWait)
         return [owner, name, answer?.isOpen, answer?.text]
       }),
     )
@@ -350,8 +350,8 @@ describeWithRedis("Redis", () => {
     // The stopped clock begins at 0, and the cache is used from the real time of its start on.
     time.pass(24 * 3_600_000)
     redis.hang()
-    const patience = { waitedMs: 0 }
-    const answers = Promise.all(Array.from({ length: 20 }, () => cache.get("ada", "a", patience)))
+    const storeWait = { waitedMs: 0 }
+    const answers = Promise.all(Array.from({ length: 20 }, () => cache.get("ada", "a", storeWait)))
     // They are sent at the end of this moment.
     await setImmediate()
     time.pass(50)
@@ -359,12 +359,12 @@ describeWithRedis("Redis", () => {
     // One slow look-up is no outage, but the cache is not used for a second.
     expect(store.isAway).toBe(false)
     // The clock is stopped.
-    expect(await cache.get("ada", "a", patience)).toBeUndefined()
+    expect(await cache.get("ada", "a", storeWait)).toBeUndefined()
     time.pass(500)
     await setImmediate()
     await setImmediate()
     expect(store.isAway).toBe(true)
-    await cache.drop("ada", patience)
+    await cache.drop("ada", storeWait)
     redis.resume()
   })
 

@@ -3,7 +3,7 @@ import type { TwoGenerationCache } from "../collections/twoGenerationCache.ts"
 import type { LineLog } from "../log/log.ts"
 import type { Snapshot, Update } from "../polling/source.ts"
 import type { Task } from "../polling/tasks.ts"
-import type { Patience } from "../store/store.ts"
+import type { StoreWait } from "../store/store.ts"
 import type { Metrics } from "../telemetry/metrics.ts"
 import type { CallCounts, Caller } from "../upstream/call.ts"
 import type { Upstream } from "../upstream/client.ts"
@@ -70,7 +70,7 @@ export interface RequestInfo extends Caller {
   readonly log: LineLog
   readonly cost: RequestCost
   /** How long the request has waited for the store. */
-  readonly patience?: Patience
+  readonly storeWait?: StoreWait
   /** Undefined while metrics are off. */
   readonly metrics?: Metrics | undefined
   /** Set by a subscription whose events are changes: two equal ones are two changes, and both are sent. */

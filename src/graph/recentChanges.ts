@@ -1,6 +1,6 @@
 import { hash } from "node:crypto"
 import { LRUCache } from "lru-cache"
-import type { Patience, Store } from "../store/store.ts"
+import type { Store, StoreWait } from "../store/store.ts"
 import type { Caller } from "../upstream/call.ts"
 
 const retentionMs = 60_000
@@ -32,10 +32,10 @@ export class RecentChanges {
    * To be called before a change is sent and after it. Resolves when the other replicas have been told, which usually takes less time
    * than the change, or when the request may not wait longer for the store.
    */
-  add(caller: Caller & { readonly patience?: Patience }, id: string): Promise<void> {
+  add(caller: Caller & { readonly storeWait?: StoreWait }, id: string): Promise<void> {
     const change = changeOf(caller, id)
     this.#changes.set(change, true)
-    return this.#store.announce(topic, change, caller.patience)
+    return this.#store.announce(topic, change, caller.storeWait)
   }
 
   has(caller: Caller, id: string): boolean {

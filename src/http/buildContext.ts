@@ -73,7 +73,7 @@ export function createContextBuilder(options: {
     work: (context: Context, task: Task) => Promise<T>,
   ): Promise<T> {
     // Agents do not share an outcome.
-    const { tokenDigest, patience } = state
+    const { tokenDigest, storeWait } = state
     const run = async (task: Task) => {
       const context = {}
       build(context, state)
@@ -83,7 +83,7 @@ export function createContextBuilder(options: {
         state.endCalls()
       }
     }
-    return tasks.run(tokenDigest, JSON.stringify(key), JSON.stringify([state.key, wanted]), run, patience)
+    return tasks.run(tokenDigest, JSON.stringify(key), JSON.stringify([state.key, wanted]), run, storeWait)
   }
 
   return build

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http"
 import type { Log } from "../log/log.ts"
-import type { Patience } from "../store/store.ts"
+import type { StoreWait } from "../store/store.ts"
 import { methodLabel } from "../telemetry/labels.ts"
 import type { Telemetry } from "../telemetry/telemetry.ts"
 import type { Admission, AdmissionTicket } from "./admission.ts"
@@ -183,19 +183,19 @@ export function createRequestHandler(options: {
     answer: OperationHandler,
   ) {
     const { sessions } = options.sessions as OpenedSessions
-    const patience = { waitedMs: 0 }
+    const storeWait = { waitedMs: 0 }
     response.once("close", () => ticket.release())
     sessions
-      .isEnded(session, patience)
+      .isEnded(session, storeWait)
       .then((isEnded) => {
         if (response.destroyed) return
         if (isEnded) {
-          answerAdmitted(request, response, withoutToken(noSession, identity.key), ticket, body, answer, patience)
+          answerAdmitted(request, response, withoutToken(noSession, identity.key), ticket, body, answer, storeWait)
           return
         }
         const cookie = sessions.renewal(session)
         if (cookie !== undefined) response.setHeader("set-cookie", cookie)
-        const state = answerAdmitted(request, response, identity, ticket, body, answer, patience)
+        const state = answerAdmitted(request, response, identity, ticket, body, answer, storeWait)
         const stop = sessions.onEnd(session, () => state.isSubscription && state.cancel())
         response.once("close", stop)
       })
@@ -220,10 +220,10 @@ export function createRequestHandler(options: {
     ticket: AdmissionTicket,
     body: Buffer | undefined,
     answer: OperationHandler,
-    patience?: Patience,
+    storeWait?: StoreWait,
   ): RequestState {
     const state = createState(request, response, identity, ticket)
-    if (patience !== undefined) state.patience = patience
+    if (storeWait !== undefined) state.storeWait = storeWait
     const encoding = body && request.headers["content-encoding"]
     if (encoding !== undefined) {
       bodies.decode(response, body as Buffer, encoding, (decoded) => {

@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders } from "node:http"
 import type { OperationDefinitionNode } from "graphql"
 import type { RequestCost, RequestInfo } from "../graph/context.ts"
 import { type LineLog, type Log, RequestLog } from "../log/log.ts"
-import type { Patience } from "../store/store.ts"
+import type { StoreWait } from "../store/store.ts"
 import type { Metrics, OperationOutcome } from "../telemetry/metrics.ts"
 import type { Telemetry } from "../telemetry/telemetry.ts"
 import type { RequestSpan } from "../telemetry/tracer.ts"
@@ -59,7 +59,7 @@ export class RequestState implements RequestInfo {
   readonly #telemetry: Telemetry
   #log: RequestLog | undefined
   #key: string | undefined
-  #patience: Patience | undefined
+  #storeWait: StoreWait | undefined
   #controller: AbortController | undefined
 
   constructor(
@@ -109,14 +109,14 @@ export class RequestState implements RequestInfo {
   }
 
   /** How long the request has waited for the store. Created lazily: few requests use the store. */
-  get patience(): Patience {
-    this.#patience ??= { waitedMs: 0 }
-    return this.#patience
+  get storeWait(): StoreWait {
+    this.#storeWait ??= { waitedMs: 0 }
+    return this.#storeWait
   }
 
   /** Set if the store was used before the state existed. */
-  set patience(patience: Patience) {
-    this.#patience = patience
+  set storeWait(storeWait: StoreWait) {
+    this.#storeWait = storeWait
   }
 
   /** For events within the request. Created lazily: most requests log nothing but their own line. */
@@ -143,7 +143,7 @@ export class RequestState implements RequestInfo {
   forTask(): RequestState {
     const headers = { "x-request-id": this.requestId, "agent-id": this.agentId }
     const state = new RequestState(this.#gatewayLog, headers, this.identity, undefined, this.#telemetry, this.span)
-    state.patience = this.patience
+    state.storeWait = this.storeWait
     return Object.assign(state, { cost: this.cost })
   }
 

@@ -38,8 +38,8 @@ export class SharedPoll<T> {
     if (this.#lease?.isHeld) return true
     this.#drop()
     // A client may be waiting for the first event.
-    const patience = { waitedMs: 0 }
-    const lease = await acquireLease(this.#store, this.#name, { ttlMs: pollLeaseMs, limitMs: 0, patience })
+    const storeWait = { waitedMs: 0 }
+    const lease = await acquireLease(this.#store, this.#name, { ttlMs: pollLeaseMs, limitMs: 0, storeWait })
     if (this.#isStopped) {
       lease?.release(noNote)
       return false
@@ -51,7 +51,7 @@ export class SharedPoll<T> {
     }
     if (!this.#follows) {
       this.#follows = true
-      const latest = await this.#store.follow(this.#name, (text) => this.#receive(text), patience)
+      const latest = await this.#store.follow(this.#name, (text) => this.#receive(text), storeWait)
       if (this.#isStopped) return false
       if (latest !== undefined) return !this.#receive(latest)
     }

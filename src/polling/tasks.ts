@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises"
 import { GraphQLError } from "graphql"
 import type { ErrorCode } from "../errors.ts"
-import type { Patience, Store } from "../store/store.ts"
+import type { Store, StoreWait } from "../store/store.ts"
 import { type Clock, settledWithin, systemClock } from "./clock.ts"
 import { inTurn, type Turn } from "./turn.ts"
 
@@ -22,9 +22,15 @@ export interface Tasks {
    * @param caller whose task it is. Callers never share a task or a note
    * @param key what is worked on
    * @param wanted what is to be done. Calls with an equal value share one task
-   * @param patience how long the request may still wait for the store
+   * @param storeWait how long the request has waited for the store
    */
-  run<T>(caller: string, key: string, wanted: string, work: (task: Task) => Promise<T>, patience?: Patience): Promise<T>
+  run<T>(
+    caller: string,
+    key: string,
+    wanted: string,
+    work: (task: Task) => Promise<T>,
+    storeWait?: StoreWait,
+  ): Promise<T>
   /** Resolves when all tasks are finished, or after this many milliseconds, with whether all are finished. */
   drain(withinMs: number): Promise<boolean>
   /** The number of unfinished tasks. */
@@ -56,12 +62,12 @@ export function createTasks(store: Store, clock: Clock = systemClock, leaseMs?: 
     callerKey: string,
     key: string,
     part: (turn: Turn) => Promise<T>,
-    patience: Patience | undefined,
+    storeWait: StoreWait | undefined,
   ): Promise<T> {
     const giveUpAt = clock.now() + maxWaitForOthersMs
     const others = settledWithin(maxWaitForOthersMs, lastParts.get(key), clock)
     const result = Promise.all([lastParts.get(callerKey), others]).then(() =>
-      inTurn(store, { callerKey, key, waitMs: giveUpAt - clock.now(), leaseMs, patience }, part),
+      inTurn(store, { callerKey, key, waitMs: giveUpAt - clock.now(), leaseMs, storeWait }, part),
     )
     const end = ended(result)
     for (const name of [callerKey, key]) {
@@ -74,7 +80,7 @@ export function createTasks(store: Store, clock: Clock = systemClock, leaseMs?: 
   }
 
   return {
-    run<T>(caller: string, key: string, wanted: string, work: (task: Task) => Promise<T>, patience?: Patience) {
+    run<T>(caller: string, key: string, wanted: string, work: (task: Task) => Promise<T>, storeWait?: StoreWait) {
       const callerKey = `${caller}\n${key}`
       const previous = latest.get(callerKey)
       if (previous?.wanted === wanted) return previous.result as Promise<T>
@@ -82,7 +88,7 @@ export function createTasks(store: Store, clock: Clock = systemClock, leaseMs?: 
       if (count >= maxTasksPerCaller) return Promise.reject(tooManyTasks())
       counts.set(caller, count + 1)
       unfinished += 1
-      const task: Task = { alone: (part) => alone(callerKey, key, part, patience) }
+      const task: Task = { alone: (part) => alone(callerKey, key, part, storeWait) }
       const result = Promise.resolve(task)
         .then(work)
         .finally(() => {

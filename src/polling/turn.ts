@@ -1,6 +1,6 @@
 import { hash } from "node:crypto"
 import { acquireLease, type Lease, leaseMs } from "../store/lease.ts"
-import { noNote, type Patience, type Store, unfinished } from "../store/store.ts"
+import { noNote, type Store, type StoreWait, unfinished } from "../store/store.ts"
 
 /** The time in which a part of a task runs alone, in all replicas. */
 export interface Turn {
@@ -28,13 +28,13 @@ interface TurnOptions {
   /** How long to wait for other callers. Then the part runs all the same. */
   waitMs: number
   leaseMs?: number | undefined
-  patience?: Patience | undefined
+  storeWait?: StoreWait | undefined
 }
 
 /** Runs the part while no other process runs one with the same caller's key, and, within limits, with the same key. */
 export async function inTurn<T>(
   store: Store,
-  { callerKey, key, waitMs, leaseMs: ttlMs = leaseMs, patience }: TurnOptions,
+  { callerKey, key, waitMs, leaseMs: ttlMs = leaseMs, storeWait }: TurnOptions,
   part: (turn: Turn) => Promise<T>,
 ): Promise<T> {
   for (;;) {
@@ -42,9 +42,9 @@ export async function inTurn<T>(
     const own = (await acquireLease(store, nameOf(callerKey), {
       ttlMs,
       limitMs: Number.POSITIVE_INFINITY,
-      patience,
+      storeWait,
     })) as Lease
-    const common = await acquireLease(store, nameOf(key), { ttlMs, limitMs: waitMs, patience })
+    const common = await acquireLease(store, nameOf(key), { ttlMs, limitMs: waitMs, storeWait })
     let left: string | undefined
     try {
       return await part({
@@ -54,7 +54,7 @@ export async function inTurn<T>(
           left = note
         },
         async confirm() {
-          for (const lease of [own, common]) if (lease !== undefined) await confirm(lease, patience)
+          for (const lease of [own, common]) if (lease !== undefined) await confirm(lease, storeWait)
         },
       })
     } catch (error) {
@@ -72,11 +72,11 @@ function noteBefore(lease: Lease): string | undefined {
   return lease.isInterrupted ? undefined : lease.note
 }
 
-async function confirm(lease: Lease, patience: Patience | undefined): Promise<void> {
+async function confirm(lease: Lease, storeWait: StoreWait | undefined): Promise<void> {
   // A lease without a note was marked as unfinished when it was taken.
   const isMarked = lease.note === noNote || lease.note === unfinished
   if (isMarked && lease.isHeld && !lease.isInterrupted) return
-  if (!(await lease.renew(true, patience))) throw new LostTurn()
+  if (!(await lease.renew(true, storeWait))) throw new LostTurn()
 }
 
 /** Keys can be long, and may contain text of the caller. */

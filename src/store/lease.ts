@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto"
 import { setTimeout as sleep } from "node:timers/promises"
-import type { Patience, Store } from "./store.ts"
+import type { Store, StoreWait } from "./store.ts"
 
 /** How long a lease is valid without a renewal. A replica that dies delays others by this time. */
 export const leaseMs = 3_000
@@ -10,21 +10,21 @@ const [minPauseMs, maxPauseMs] = [50, 500]
 
 /**
  * Takes a lease, and waits while another owner has it. Undefined if that takes longer than `limitMs`.
- * @param patience what the request may still wait for the store itself
+ * @param storeWait how long the request has waited for the store itself
  */
 export async function acquireLease(
   store: Store,
   name: string,
-  { ttlMs = leaseMs, limitMs, patience }: { ttlMs?: number; limitMs: number; patience?: Patience },
+  { ttlMs = leaseMs, limitMs, storeWait }: { ttlMs?: number; limitMs: number; storeWait?: StoreWait },
 ): Promise<Lease | undefined> {
   const owner = randomUUID()
   const until = performance.now() + limitMs
-  const take = async (patience?: Patience) => {
+  const take = async (storeWait?: StoreWait) => {
     const startedAt = performance.now()
-    const note = await store.takeLease(name, owner, ttlMs, patience)
+    const note = await store.takeLease(name, owner, ttlMs, storeWait)
     return note === undefined ? undefined : new Lease(store, name, owner, ttlMs, startedAt, note)
   }
-  let lease = await take(patience)
+  let lease = await take(storeWait)
   for (let pauseMs = minPauseMs; lease === undefined && performance.now() < until; pauseMs *= 1.5) {
     // The command is sent during the pause, so this waits for the other owner and not for the store.
     ;[lease] = await Promise.all([take({ waitedMs: 0 }), sleep(Math.min(pauseMs, maxPauseMs))])
@@ -70,9 +70,9 @@ export class Lease {
    * Renews it. Resolves with whether it is held, and has been all the time.
    * @param isUnfinished whether the note becomes `unfinished`
    */
-  async renew(isUnfinished = false, patience?: Patience): Promise<boolean> {
+  async renew(isUnfinished = false, storeWait?: StoreWait): Promise<boolean> {
     const startedAt = performance.now()
-    const renewal = await this.#store.renewLease(this.#name, this.#owner, this.#ttlMs, isUnfinished, patience)
+    const renewal = await this.#store.renewLease(this.#name, this.#owner, this.#ttlMs, isUnfinished, storeWait)
     if (renewal === "lost") this.#isLost = true
     else this.#heldUntil = Math.max(this.#heldUntil, startedAt + this.#ttlMs)
     if (renewal === "retaken") this.#isInterrupted = true

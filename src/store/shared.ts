@@ -2,7 +2,7 @@ import type { Log } from "../log/log.ts"
 import { createMemoryStore, MemoryDenials, MemoryLeases } from "./memory.ts"
 import type { RedisStore } from "./redis.ts"
 import { SharedCache } from "./sharedCache.ts"
-import { noNote, type Patience, type Store } from "./store.ts"
+import { noNote, type Store, type StoreWait } from "./store.ts"
 
 /** The most that a request waits for Redis, in milliseconds, in all. */
 export const defaultWaitMs = 50
@@ -164,24 +164,24 @@ export function createSharedStore(options: SharedStoreOptions): Store {
    * @param onSlow called if there is no answer in time
    */
   async function send<T>(
-    patience: Patience | undefined,
+    storeWait: StoreWait | undefined,
     command: (redis: RedisStore) => Promise<T>,
     onSlow: (reason: string) => void = leave,
   ): Promise<{ answer: T } | undefined> {
-    if (patience === undefined) return sendInBackground(command)
+    if (storeWait === undefined) return sendInBackground(command)
     if (redis === undefined || isAway) return undefined
     const startedAt = performance.now()
-    const limitMs = Math.max(uncountedMs, maxWaitMs - patience.waitedMs)
+    const limitMs = Math.max(uncountedMs, maxWaitMs - storeWait.waitedMs)
     try {
       return { answer: await within(limitMs, command(redis)) }
     } catch (error) {
-      // A request with little patience says nothing about Redis.
+      // A request that had little time left says nothing about Redis.
       if (error !== noAnswer) leave((error as Error).message)
       else if (limitMs === maxWaitMs) onSlow(noAnswer.message)
       return undefined
     } finally {
       const waitedMs = performance.now() - startedAt
-      if (waitedMs > uncountedMs) patience.waitedMs += waitedMs
+      if (waitedMs > uncountedMs) storeWait.waitedMs += waitedMs
     }
   }
 
@@ -189,18 +189,18 @@ export function createSharedStore(options: SharedStoreOptions): Store {
     get isAway() {
       return isAway
     },
-    async takeLease(name, owner, ttlMs, patience) {
+    async takeLease(name, owner, ttlMs, storeWait) {
       if (!isAway && performance.now() < settledAt) return undefined
-      const sent = await send(patience, (redis) => redis.takeLease(name, owner, ttlMs))
+      const sent = await send(storeWait, (redis) => redis.takeLease(name, owner, ttlMs))
       if (sent === undefined) return leases.take(name, owner, ttlMs)
       if (sent.answer === undefined) return undefined
       // Here, too, for an outage. Redis may have lost the note.
       const noteHere = leases.take(name, owner, ttlMs)
       return sent.answer || noteHere || noNote
     },
-    async renewLease(name, owner, ttlMs, isUnfinished, patience) {
+    async renewLease(name, owner, ttlMs, isUnfinished, storeWait) {
       const isHeldHere = leases.renew(name, owner, ttlMs, isUnfinished)
-      const sent = await send(patience, (redis) => redis.renewLease(name, owner, ttlMs, isUnfinished))
+      const sent = await send(storeWait, (redis) => redis.renewLease(name, owner, ttlMs, isUnfinished))
       return sent?.answer ?? isHeldHere
     },
     async releaseLease(name, owner, note) {
@@ -209,16 +209,16 @@ export function createSharedStore(options: SharedStoreOptions): Store {
     },
     countRequests: async (counts, msPerRequest) =>
       (await sendInBackground((redis) => redis.countRequests(counts, msPerRequest)))?.answer,
-    async deny(name, ttlMs, patience) {
+    async deny(name, ttlMs, storeWait) {
       denials.add(name, ttlMs)
-      await send(patience, (redis) => redis.deny(name, ttlMs))
+      await send(storeWait, (redis) => redis.deny(name, ttlMs))
     },
-    async isDenied(name, patience) {
+    async isDenied(name, storeWait) {
       if (denials.has(name)) return true
-      return (await send(patience, (redis) => redis.isDenied(name)))?.answer ?? false
+      return (await send(storeWait, (redis) => redis.isDenied(name)))?.answer ?? false
     },
-    async announce(topic, text, patience) {
-      const sent = await send(patience, (redis) => redis.announce(topic, text))
+    async announce(topic, text, storeWait) {
+      const sent = await send(storeWait, (redis) => redis.announce(topic, text))
       if (sent === undefined) await topics.announce(topic, text)
     },
     listen(topic, listener) {
@@ -228,13 +228,13 @@ export function createSharedStore(options: SharedStoreOptions): Store {
     async publish(topic, text) {
       await sendInBackground((redis) => redis.publish(topic, text))
     },
-    follow: async (topic, listener, patience) =>
-      (await send(patience, (redis) => redis.follow(topic, listener)))?.answer,
+    follow: async (topic, listener, storeWait) =>
+      (await send(storeWait, (redis) => redis.follow(topic, listener)))?.answer,
     unfollow: (topic) => redis?.unfollow(topic),
     openCache(cacheOptions) {
       const isUsable = () => !isAway && performance.now() >= cacheUsableAt
       cache = new SharedCache(
-        { isUsable, send: (patience, command) => send(patience, command, pauseCache), tryToSend },
+        { isUsable, send: (storeWait, command) => send(storeWait, command, pauseCache), tryToSend },
         cacheOptions,
       )
       return cache

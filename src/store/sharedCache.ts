@@ -1,6 +1,6 @@
 import { createHmac, hash, randomBytes } from "node:crypto"
 import type { RedisStore } from "./redis.ts"
-import type { Found, Patience, TextCache, TextCacheOptions } from "./store.ts"
+import type { Found, StoreWait, TextCache, TextCacheOptions } from "./store.ts"
 
 /** The most that waits to be sent to Redis, in bytes. Further texts are not kept. */
 const maxUnsentBytes = 8 * 1024 * 1024
@@ -11,7 +11,7 @@ const maxNames = 32
 interface Lookup {
   owner: string
   name: string
-  patience: Patience | undefined
+  storeWait: StoreWait | undefined
   resolve(found: Found | undefined): void
 }
 
@@ -23,7 +23,7 @@ export interface CacheConnection {
   isUsable(): boolean
   /** Sends a command that a request waits for, and resolves with its answer. Undefined if there is none in time. */
   send<T>(
-    patience: Patience | undefined,
+    storeWait: StoreWait | undefined,
     command: (redis: RedisStore) => Promise<T>,
   ): Promise<{ answer: T } | undefined>
   /** Sends a command even if Redis is not available. Resolves with whether it was executed. */
@@ -50,11 +50,11 @@ export class SharedCache implements TextCache {
     this.#options = options
   }
 
-  get(owner: string, name: string, patience?: Patience): Promise<Found | undefined> {
+  get(owner: string, name: string, storeWait?: StoreWait): Promise<Found | undefined> {
     if (!this.#isUsable) return unusable
     return new Promise((resolve) => {
       if (this.#lookups.length === 0) process.nextTick(() => this.#lookUp())
-      this.#lookups.push({ owner, name, patience, resolve })
+      this.#lookups.push({ owner, name, storeWait, resolve })
     })
   }
 
@@ -63,16 +63,16 @@ export class SharedCache implements TextCache {
     const lookups = this.#lookups
     this.#lookups = []
     for (let start = 0; start < lookups.length; ) {
-      const { owner, patience } = lookups[start] as Lookup
+      const { owner, storeWait } = lookups[start] as Lookup
       let end = start + 1
-      while (end - start < maxNames && lookups[end]?.owner === owner && lookups[end]?.patience === patience) end++
-      void this.#send(lookups.slice(start, end), owner, patience)
+      while (end - start < maxNames && lookups[end]?.owner === owner && lookups[end]?.storeWait === storeWait) end++
+      void this.#send(lookups.slice(start, end), owner, storeWait)
       start = end
     }
   }
 
-  async #send(lookups: readonly Lookup[], owner: string, patience: Patience | undefined): Promise<void> {
-    const sent = await this.#connection.send(patience, (redis) => {
+  async #send(lookups: readonly Lookup[], owner: string, storeWait: StoreWait | undefined): Promise<void> {
+    const sent = await this.#connection.send(storeWait, (redis) => {
       const names = lookups.map(({ name }) => this.#nameOf(name))
       return redis.getTexts(this.#nameOfOwner(owner), names, newVersion())
     })
@@ -95,9 +95,9 @@ export class SharedCache implements TextCache {
     void this.#connection.send(undefined, (redis) => redis.deleteText(this.#nameOf(name), version))
   }
 
-  async drop(owner: string, patience?: Patience): Promise<void> {
+  async drop(owner: string, storeWait?: StoreWait): Promise<void> {
     const drop = (redis: RedisStore) => redis.dropTexts(this.#nameOfOwner(owner), newVersion(), this.#options.quietMs)
-    if ((await this.#connection.send(patience, drop)) !== undefined) return
+    if ((await this.#connection.send(storeWait, drop)) !== undefined) return
     this.#lostDrops += 1
     void this.recover()
   }

@@ -8,9 +8,9 @@ export interface Store {
   /**
    * Takes the lease, and returns its note. Undefined if another owner has the lease. If there is no note, it is `unfinished` from
    * now on.
-   * @param patience of the request that waits for the answer. Undefined for work in the background
+   * @param storeWait of the request that waits for the answer. Undefined for work in the background
    */
-  takeLease(name: string, owner: string, ttlMs: number, patience?: Patience): Promise<string | undefined>
+  takeLease(name: string, owner: string, ttlMs: number, storeWait?: StoreWait): Promise<string | undefined>
   /**
    * Renews the lease, also if it has expired and no other owner has it.
    * @param isUnfinished whether the note of a lease that has not expired becomes `unfinished`
@@ -20,7 +20,7 @@ export interface Store {
     owner: string,
     ttlMs: number,
     isUnfinished: boolean,
-    patience?: Patience,
+    storeWait?: StoreWait,
   ): Promise<LeaseRenewal>
   /**
    * Releases the lease. Does nothing if another owner has it.
@@ -36,11 +36,11 @@ export interface Store {
     msPerRequest: number,
   ): Promise<number[] | undefined>
   /** Denies a name in all replicas for so long. Kept in this process, too, for the time that Redis is not available. */
-  deny(name: string, ttlMs: number, patience?: Patience): Promise<void>
+  deny(name: string, ttlMs: number, storeWait?: StoreWait): Promise<void>
   /** Whether a name is denied, as far as can be known in time. */
-  isDenied(name: string, patience?: Patience): Promise<boolean>
+  isDenied(name: string, storeWait?: StoreWait): Promise<boolean>
   /** Calls the topic's listener in each replica, this one included. Resolves when Redis has sent it to them, or may not be waited for. */
-  announce(topic: string, text: string, patience?: Patience): Promise<void>
+  announce(topic: string, text: string, storeWait?: StoreWait): Promise<void>
   /** Sets the listener of a topic. May be called more than once for one announcement. */
   listen(topic: string, listener: (text: string) => void): void
   /** Sends a text to the followers of a topic in other replicas, and keeps the latest one for those who follow it later. */
@@ -49,7 +49,7 @@ export interface Store {
    * Calls the listener with what is published from now on, and resolves with the latest text. May be called more than once for one text.
    * Undefined if there is none, or if nobody else publishes.
    */
-  follow(topic: string, listener: (text: string) => void, patience?: Patience): Promise<string | undefined>
+  follow(topic: string, listener: (text: string) => void, storeWait?: StoreWait): Promise<string | undefined>
   unfollow(topic: string): void
   /** Opens the cache. To be called once. */
   openCache(options: TextCacheOptions): TextCache
@@ -71,7 +71,7 @@ export const noNote = ""
 export const unfinished = "?"
 
 /** How long one request has waited for the store, in milliseconds, without very short waits. The store limits it, and adds to it. */
-export interface Patience {
+export interface StoreWait {
   waitedMs: number
 }
 
@@ -86,9 +86,9 @@ export interface TextCache {
   readonly kind: "memory" | "redis"
   /**
    * Looks up a text. Undefined if the cache cannot be used now.
-   * @param patience of the request that waits for the answer
+   * @param storeWait of the request that waits for the answer
    */
-  get(owner: string, name: string, patience?: Patience): Found | undefined | Promise<Found | undefined>
+  get(owner: string, name: string, storeWait?: StoreWait): Found | undefined | Promise<Found | undefined>
   /**
    * Keeps a text. Nobody waits for it. Nobody finds it if the owner's texts have been dropped since `version` was found.
    * @param ttlMs how long it may be found
@@ -100,7 +100,7 @@ export interface TextCache {
    * Drops all texts of an owner. For `quietMs` none of them is kept. Resolves when this is so in all replicas, or when the request may
    * not wait longer.
    */
-  drop(owner: string, patience?: Patience): Promise<void>
+  drop(owner: string, storeWait?: StoreWait): Promise<void>
   /** How much memory of this process it uses. */
   readonly bytes: number
 }

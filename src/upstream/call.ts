@@ -1,5 +1,5 @@
 import type { LineLog } from "../log/log.ts"
-import type { Patience } from "../store/store.ts"
+import type { StoreWait } from "../store/store.ts"
 import type { RequestSpan } from "../telemetry/tracer.ts"
 import type { Route } from "./cachePolicy.ts"
 import type { Decoder } from "./decoders.ts"
@@ -49,7 +49,7 @@ export interface Caller {
    */
   readonly cacheUse?: "read" | "refresh" | undefined
   /** How long the request has waited for the store. */
-  readonly patience?: Patience
+  readonly storeWait?: StoreWait
   /** The parent of the calls' spans. Undefined while traces are off. */
   readonly span?: RequestSpan | undefined
   /** Updated with each call. */

@@ -64,7 +64,7 @@ export class ResponseCache {
       return undefined
     }
     const name = `${this.#namePrefix} ${caller.key}\n${readKey}`
-    const found = this.#texts.get(caller.tokenDigest, name, caller.patience)
+    const found = this.#texts.get(caller.tokenDigest, name, caller.storeWait)
     return found instanceof Promise ? found.then((found) => this.#kept(name, found)) : this.#kept(name, found)
   }
 
@@ -95,8 +95,8 @@ export class ResponseCache {
   }
 
   /** Drops all that is kept for the caller, whichever agents act. To be called before a change is sent, and after it. */
-  drop({ tokenDigest, patience }: Caller): Promise<void> {
-    return this.#texts.drop(tokenDigest, patience)
+  drop({ tokenDigest, storeWait }: Caller): Promise<void> {
+    return this.#texts.drop(tokenDigest, storeWait)
   }
 
   /** How much memory of this process it uses. */

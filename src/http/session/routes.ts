@@ -60,10 +60,13 @@ export function createSessionRoutes(options: {
   }
 
   /** The session of a request, unless the user has signed out of it. */
-  async function current({ headers }: IncomingMessage, { patience }: RequestState): Promise<ActiveSession | undefined> {
+  async function current(
+    { headers }: IncomingMessage,
+    { storeWait }: RequestState,
+  ): Promise<ActiveSession | undefined> {
     const session = sessions.open(headers)
     if (session === undefined || "missing" in session) return undefined
-    return (await sessions.isEnded(session, patience)) ? undefined : session
+    return (await sessions.isEnded(session, storeWait)) ? undefined : session
   }
 
   const signIn: SessionHandler = async (request, response, createState, body = noBody) => {
@@ -87,7 +90,7 @@ export function createSessionRoutes(options: {
     }
     // Otherwise each sign-in would leave a session behind that nobody can end.
     const previous = await current(request, state)
-    if (previous !== undefined) await sessions.end(previous, state.patience)
+    if (previous !== undefined) await sessions.end(previous, state.storeWait)
     if (response.destroyed) return
     report("started", state, started.session)
     send(request, response, 201, started.session, started.cookie)
@@ -100,7 +103,7 @@ export function createSessionRoutes(options: {
     const state = createState()
     const session = await current(request, state)
     if (!isGet && session !== undefined) {
-      await sessions.end(session, state.patience)
+      await sessions.end(session, state.storeWait)
       report("ended", state, session)
     }
     if (response.destroyed) return

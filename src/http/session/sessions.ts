@@ -1,6 +1,6 @@
 import { hash } from "node:crypto"
 import type { IncomingHttpHeaders } from "node:http"
-import type { Patience, Store } from "../../store/store.ts"
+import type { Store, StoreWait } from "../../store/store.ts"
 import { type CookieName, createCookies, isSameOrigin, setCookie } from "./cookie.ts"
 import { createSeal, newSessionId, type OpenedSession } from "./seal.ts"
 
@@ -33,11 +33,11 @@ export interface Sessions {
   /** Undefined if the request does not ask for a session. */
   open(headers: IncomingHttpHeaders): ActiveSession | NoSession | undefined
   /** Whether the user has signed out of it. */
-  isEnded(session: ActiveSession, patience?: Patience): Promise<boolean>
+  isEnded(session: ActiveSession, storeWait?: StoreWait): Promise<boolean>
   /** A new session for a token. Undefined if the browser would not keep its cookie. */
   start(token: string, headers: IncomingHttpHeaders): { session: ActiveSession; cookie: string } | undefined
   /** Ends a session before its time. Resolves when the other replicas can know. */
-  end(session: ActiveSession, patience?: Patience): Promise<void>
+  end(session: ActiveSession, storeWait?: StoreWait): Promise<void>
   /** The Set-Cookie header that extends a session. Undefined while it is not necessary. */
   renewal(session: ActiveSession): string | undefined
   /** Calls back when the session ends while a response is being sent. Returns a function that stops it. */
@@ -97,7 +97,7 @@ export function createSessions(options: {
       if (nowSeconds() >= expiresAt(session)) return noSession
       return wanted === "1" || wanted === session.id ? session : otherSession
     },
-    isEnded: (session, patience) => store.isDenied(nameOf(session), patience),
+    isEnded: (session, storeWait) => store.isDenied(nameOf(session), storeWait),
     start(token, headers) {
       const cookieName = cookies.nameFor(headers)
       if (cookieName === undefined) return undefined
@@ -105,10 +105,10 @@ export function createSessions(options: {
       const session = { id: newSessionId(), token, startedAt, sealedAt: startedAt, cookieName, isNewestKey: true }
       return { session, cookie: sealed(session) }
     },
-    async end(session, patience) {
+    async end(session, storeWait) {
       const name = nameOf(session)
-      await store.deny(name, (endsAt(session) - nowSeconds()) * 1_000, patience)
-      await store.announce(topic, name, patience)
+      await store.deny(name, (endsAt(session) - nowSeconds()) * 1_000, storeWait)
+      await store.announce(topic, name, storeWait)
     },
     renewal(session) {
       const sealedAt = nowSeconds()
