@@ -59,6 +59,21 @@ describe("signing in", () => {
     await page.getByRole("link", { name: "Spike Sorting", exact: true }).waitFor()
   })
 
+  test("a token that Code Ocean no longer accepts is no session of another tab", async () => {
+    const { url, sandbox } = await startExplorer()
+    const { page } = await visit(url, "search")
+    await page.getByRole("link", { name: "Spike Sorting", exact: true }).waitFor()
+    sandbox.failNext("POST /capsules/search", { status: 401 })
+    const asked = page.waitForResponse(`${url}/session`)
+    await page.getByRole("searchbox").fill("ecephys")
+    const dialog = page.getByRole("dialog", { name: "Your session has ended" })
+    await dialog.waitFor()
+    expect((await (await asked).json()).session).not.toBeNull()
+    // Time for the page to show what the response says.
+    await page.evaluate("new Promise((shown) => requestAnimationFrame(() => requestAnimationFrame(shown)))")
+    expect(await dialog.getByRole("button", { name: "Go on with that session" }).count()).toBe(0)
+  })
+
   test("a tab never acts for the user who has signed in in another tab, unless the visitor wants that", async () => {
     const { url, sandbox } = await startExplorer()
     const { page } = await visit(url, "search")

@@ -106,10 +106,14 @@ export async function signOut(): Promise<void> {
 /** To be called when the gateway does not accept the session any more. */
 export function sessionExpired(): void {
   if (state.is !== "signedIn") return
-  const expired: SessionState = { is: "expired", session: state.session }
+  const expired = { is: "expired", session: state.session } as const
   set(expired)
   readSession().then(
-    ({ session }) => state === expired && session !== undefined && set({ ...expired, other: session }),
+    ({ session }) => {
+      // The page's own session goes on if Code Ocean no longer accepts its token.
+      const isOther = session !== undefined && session.id !== expired.session.id
+      if (isOther && state === expired) set({ ...expired, other: session })
+    },
     () => undefined,
   )
 }
