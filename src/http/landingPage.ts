@@ -21,7 +21,8 @@ export type SendLandingPage = (request: IncomingMessage, response: ServerRespons
  * @param explorer whether the explorer is served
  */
 export function createLandingPage(endpoint: string, graphiql: boolean, explorer = false): SendLandingPage {
-  const page = Buffer.from(`<!doctype html>
+  const pageBelow = (root: string) =>
+    Buffer.from(`<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
@@ -34,16 +35,21 @@ export function createLandingPage(endpoint: string, graphiql: boolean, explorer 
 <p>This server answers GraphQL operations on the capsules, pipelines, runs and data assets of a Code Ocean deployment.
 Programs send them by POST to <code>${endpoint}</code>, as JSON, with a Code Ocean access token in the header
 <code>Authorization: Bearer</code>. Subscriptions are sent as server-sent events.</p>
-${explorer ? `<p><a href="./explorer/">Open the explorer</a> to look at capsules, runs and data assets.</p>\n` : ""}${graphiql ? `<p><a href=".${endpoint}">Open GraphiQL</a> to try operations in the browser.</p>` : ""}
+${explorer ? `<p><a href="${root}explorer/">Open the explorer</a> to look at capsules, runs and data assets.</p>\n` : ""}${graphiql ? `<p><a href="${root}${endpoint.slice(1)}">Open GraphiQL</a> to try operations in the browser.</p>` : ""}
 </body>
 </html>
 `)
+  const page = pageBelow("./")
+  const pageInFolder = pageBelow("../")
   return (request, response) => {
+    // Links are relative, because a proxy may serve the gateway below a path of its own.
+    const isFolder = request.url?.split("?", 1)[0]?.endsWith(`${endpoint}/`)
+    const body = isFolder ? pageInFolder : page
     response.writeHead(200, {
       ...headers,
-      "content-length": page.length,
+      "content-length": body.length,
       "x-request-id": requestIdOf(request.headers["x-request-id"]),
     })
-    response.end(page)
+    response.end(body)
   }
 }

@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs"
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
+import { createServer, type IncomingMessage, request, type ServerResponse } from "node:http"
 import { createServer as createTlsServer } from "node:https"
 import { type AddressInfo, connect, type Server, type Socket } from "node:net"
 import { onTestFinished } from "vitest"
@@ -75,4 +75,25 @@ async function listen(server: Server): Promise<number> {
     return new Promise<void>((resolve) => void server.close(() => resolve()))
   })
   return (server.address() as AddressInfo).port
+}
+
+/** Starts a proxy that serves another server's root below a path, such as `/gateway`. */
+export async function startPathProxy(target: string, path: string): Promise<string> {
+  const server = createServer((from, to) => {
+    const { url = "", method, headers } = from
+    if (!url.startsWith(`${path}/`)) return void to.writeHead(404).end()
+    const forwarded = request(target + url.slice(path.length), { method, headers }, (answer) => {
+      to.writeHead(answer.statusCode ?? 500, answer.headers)
+      answer.pipe(to)
+    })
+    forwarded.on("error", () => to.destroy())
+    to.on("close", () => forwarded.destroy())
+    from.pipe(forwarded)
+  })
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
+  onTestFinished(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}${path}`
 }

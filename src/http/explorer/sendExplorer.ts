@@ -30,10 +30,12 @@ export function createExplorer(folder: string, settings: ExplorerSettings): Send
   const json = JSON.stringify(settings).replaceAll("<", "\\u003c")
 
   return (request, response) => {
-    const [path = ""] = (request.url ?? "").split("?", 1)
+    const url = request.url ?? ""
+    const [path = ""] = url.split("?", 1)
     if (!path.startsWith(explorerRoot)) {
       // Relative, because a proxy may serve the gateway below a path of its own.
-      response.writeHead(308, { location: `.${explorerRoot}`, "cache-control": "no-store", "content-length": 0 }).end()
+      const location = `.${explorerRoot}${url.slice(path.length)}`
+      response.writeHead(308, { location, "cache-control": "no-store", "content-length": 0 }).end()
       return
     }
     const name = path.slice(explorerRoot.length)
