@@ -361,6 +361,24 @@ describe("following the runs of all capsules and pipelines", () => {
     expect(tooOften.errors?.[0]?.extensions.code).toBe("BAD_USER_INPUT")
   })
 
+  test("a subscription that joins between two polls gets the runs as they are, for one poll, however many join", async () => {
+    const lists = { a: [done("a1", 10)] }
+    const world = await startLists(lists)
+    const first = await world.follow(ofAll())
+    await first.next()
+    for (let polls = 0; polls < 8; polls++) await world.poll()
+    const before = world.listCalls()
+    lists.a = [running("a2", 20), done("a1", 10)]
+    const started = shown("a2", "RUNNING")
+    world.time.push(16)
+    const others = await Promise.all([1, 2, 3].map(() => world.follow(ofAll())))
+    for (const other of others)
+      expect(changesIn(await other.next())?.added).toEqual([started, shown("a1", "COMPLETED")])
+    expect(changesIn(await first.next())).toEqual({ ...nothing, added: [started] })
+    expect(world.listCalls()).toBe(before + 1)
+    expect(world.gateway.stats).toMatchObject({ pollers: 1, listeners: 4 })
+  })
+
   test("different callers never share polls", async () => {
     const { gateway } = await startGateway({ clock: pushedTime() })
     const url = await gateway.listen()

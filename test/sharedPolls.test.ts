@@ -101,6 +101,25 @@ describeWithRedis("an object that is followed through several replicas with one 
     expect(totalReads()).toBeLessThanOrEqual((alone?.reads() as number) + 2)
   })
 
+  test("is read once more for clients of another one that join between two reads", async () => {
+    const redis = await startRedis()
+    const { replicas, object, reads, pass } = await startReplicas(redis)
+    const [reader, other] = replicas as [(typeof replicas)[0], (typeof replicas)[0]]
+    const first = reader.watch()
+    await expect.poll(() => first.seen).toEqual(["running"])
+    // The waits have grown to 30 seconds, and the last read is 25 seconds ago.
+    await pass(5 + 7.5 + 11.25 + 16.875 + 25.3 + 30 + 25)
+    const [before = 0] = reads()
+    object.state = "finalizing"
+    const joined = [other.watch(), other.watch(), other.watch()]
+    for (const { seen } of joined) await expect.poll(() => seen).toEqual(["finalizing"])
+    expect(reads()).toEqual([before, 1])
+    expect(first.seen).toEqual(["running"])
+    await pass(10)
+    await expect.poll(() => first.seen).toEqual(["running", "finalizing"])
+    expect(reads()[1]).toBe(1)
+  })
+
   test("is taken over when the one that reads loses its listeners, or dies", async () => {
     const redis = await startRedis()
     const { replicas, object, reads, pass } = await startReplicas(redis, 3)

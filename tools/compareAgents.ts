@@ -46,6 +46,7 @@ function pollingTime(sandbox: Sandbox): Clock {
   let now = 0
   return {
     now: () => now,
+    wallTime: () => now,
     async sleep(ms, signal) {
       if (ms >= toolWaitMs) {
         await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }))

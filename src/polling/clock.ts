@@ -4,12 +4,15 @@ import { setTimeout as wait } from "node:timers/promises"
 export interface Clock {
   /** Milliseconds that never go backwards. */
   now(): number
+  /** Milliseconds since 1970, by which replicas compare when they have read an object. */
+  wallTime(): number
   /** Resolves after this many milliseconds, or when the signal aborts. */
   sleep(ms: number, signal: AbortSignal): Promise<void>
 }
 
 export const systemClock: Clock = {
   now: () => performance.now(),
+  wallTime: Date.now,
   sleep: (ms, signal) => wait(ms, undefined, { signal }).catch(() => undefined),
 }
 

@@ -1,6 +1,6 @@
 import { hash } from "node:crypto"
 import type { Clock } from "./clock.ts"
-import { pollLeaseMs, type SharedPoll } from "./sharedPoll.ts"
+import { pollLeaseMs, type ReceiveSnapshot, type SharedPoll } from "./sharedPoll.ts"
 import { minWaitMs as defaultMinWaitMs, type Snapshot, type Source, type Update } from "./source.ts"
 
 /** The factor by which the wait grows with each read that finds the object in the same stage. */
@@ -10,6 +10,8 @@ const maxFailingMs = 5 * 60_000
 
 export interface Listener<T> {
   source: Source<T>
+  /** Whether it joined when the latest update was no longer fresh, and the object has not been read since. */
+  awaitsRead: boolean
   /** When its time limit is reached. */
   endsAt: number
   wake(): void
@@ -36,7 +38,7 @@ export interface Poller<T> {
 export function createPoller<T>(
   clock: Clock,
   drop: () => void,
-  share: ((receive: (snapshot: Snapshot<T>) => void) => SharedPoll<T>) | undefined,
+  share: ((receive: ReceiveSnapshot<T>) => SharedPoll<T>) | undefined,
   minWaitMs = defaultMinWaitMs,
 ): Poller<T> {
   const listeners = new Set<Listener<T>>()
@@ -48,9 +50,11 @@ export function createPoller<T>(
   /** Whether it is waiting for the next read. */
   let sleeping = false
 
-  /** When the next read is due at the earliest, and when the last one ended. */
+  /** When the next read is due at the earliest, and when the last one ended, in this replica or another. */
   let nextAt = Number.NEGATIVE_INFINITY
   let readAt = Number.NEGATIVE_INFINITY
+  /** Whether a listener awaits a read, which is then due as soon as the object may be read. */
+  let readIsAwaited = false
   /** The earliest time at which a new listener may cause a read. */
   let earliestAt = Number.NEGATIVE_INFINITY
   let waitMs = minWaitMs
@@ -91,6 +95,7 @@ export function createPoller<T>(
   function finish() {
     finished = true
     start(coolDown)
+    endAwaiting()
     wakeAll()
   }
 
@@ -108,7 +113,16 @@ export function createPoller<T>(
 
   /** When the next read is due. */
   function dueAt(): number {
-    return Math.max(nextAt, readAt + fastestMs())
+    const regularAt = Math.max(nextAt, readAt + fastestMs())
+    return readIsAwaited ? Math.min(regularAt, earliestAt) : regularAt
+  }
+
+  /** The object was read, or could not be: nobody has to wait for it any more. */
+  function endAwaiting() {
+    if (!readIsAwaited) return
+    readIsAwaited = false
+    for (const listener of listeners) listener.awaitsRead = false
+    wakeAll()
   }
 
   /** When the first of the time limits is reached. */
@@ -141,7 +155,8 @@ export function createPoller<T>(
       if (shared !== undefined) {
         const isOurs = await isOurTurn(shared)
         if (signal.aborted) return
-        if (!isOurs) continue
+        // Another replica reads too seldom for a listener that has just joined.
+        if (!isOurs && !(readIsAwaited && clock.now() >= earliestAt)) continue
       }
       const startedAt = clock.now()
       earliestAt = nextAt = startedAt + minWaitMs
@@ -157,6 +172,7 @@ export function createPoller<T>(
         shared?.send(read.value)
         onSnapshot(read.value, listener.source)
       }
+      endAwaiting()
     }
   }
 
@@ -171,13 +187,15 @@ export function createPoller<T>(
     return false
   }
 
-  /** Takes what another replica has read. */
-  function receive(snapshot: Snapshot<T>) {
+  /** Takes what another replica has read, so many milliseconds ago. */
+  function receive(snapshot: Snapshot<T>, ageMs: number) {
     const [listener] = listeners
     if (listener === undefined || finished) return
-    readAt = clock.now()
+    readAt = Math.max(readAt, clock.now() - ageMs)
     earliestAt = readAt + minWaitMs
     onSnapshot(snapshot, listener.source)
+    if (ageMs <= minWaitMs) endAwaiting()
+    else awaitRead(listeners)
     // The other replica reads first, as long as it lives.
     nextAt += pollLeaseMs
   }
@@ -206,10 +224,20 @@ export function createPoller<T>(
     finish()
   }
 
+  function awaitRead(those: Iterable<Listener<T>>) {
+    for (const listener of those) listener.awaitsRead = true
+    readIsAwaited = true
+  }
+
   return {
     join(listener) {
+      const isStale = latest !== undefined && clock.now() - readAt > minWaitMs
+      // While reads fail, the latest update is the best there is.
+      const mustRead = isStale && !finished && failingSince === undefined
+      if (mustRead) awaitRead([listener])
       // The present wait may be too long for the new listener.
-      const isSooner = (listener.source.fastestMs ?? minWaitMs) < fastestMs() || listener.endsAt < firstEndsAt()
+      const isSooner =
+        mustRead || (listener.source.fastestMs ?? minWaitMs) < fastestMs() || listener.endsAt < firstEndsAt()
       listeners.add(listener)
       if (!finished && (!polling || (sleeping && isSooner))) start(poll)
     },

@@ -3,8 +3,8 @@ import type { ErrorCode } from "../errors.ts"
 import type { Store } from "../store/store.ts"
 import { type Clock, systemClock } from "./clock.ts"
 import { createPoller, type Listener, type Poller } from "./poller.ts"
-import { SharedPoll } from "./sharedPoll.ts"
-import type { Snapshot, Source, Update } from "./source.ts"
+import { type ReceiveSnapshot, SharedPoll } from "./sharedPoll.ts"
+import type { Source, Update } from "./source.ts"
 
 /** When this many objects are held, those without a listener are dropped. */
 const maxPollers = 10_000
@@ -12,8 +12,8 @@ const maxPollers = 10_000
 /** All objects that are polled. */
 export interface Pollers {
   /**
-   * Polls an object. Yields it as it is, then once for each change, and ends when it is final or can no longer be read. A slow
-   * listener skips updates that are outdated by the time it calls `next()`. Listeners with the same key share one poller, which
+   * Polls an object. Yields it as it is, then once for each change, and ends when it is final or can no longer be read. A listener
+   * that joins long after the last read causes another read, whose result is the first that it gets. A slow listener skips updates that are outdated by the time it calls `next()`. Listeners with the same key share one poller, which
    * reads with the source of the listener that joined first. Holds no resources before the first `next()` and after `return()`.
    */
   watch<T>(key: string, source: Source<T>): AsyncIterableIterator<Update<T>>
@@ -62,7 +62,7 @@ export function createPollers(clock: Clock = systemClock, store?: Store): Poller
         // It may have been dropped, and another poller created under the same key.
         if (pollers.get(key) === poller) pollers.delete(key)
       }
-      const share = store && ((receive: (snapshot: Snapshot<T>) => void) => new SharedPoll(store, key, receive))
+      const share = store && ((receive: ReceiveSnapshot<T>) => new SharedPoll(store, clock, key, receive))
       poller = createPoller<T>(clock, forget, share, listener.source.minWaitMs)
       pollers.set(key, poller as Poller<unknown>)
     }
@@ -81,6 +81,7 @@ export function createPollers(clock: Clock = systemClock, store?: Store): Poller
       const { timeLimitMs } = source
       const listener = {
         source,
+        awaitsRead: false,
         endsAt: Number.POSITIVE_INFINITY,
         wake: () => wake(),
         expire() {
@@ -104,7 +105,7 @@ export function createPollers(clock: Clock = systemClock, store?: Store): Poller
               if (timeLimitMs !== undefined) listener.endsAt = clock.now() + timeLimitMs
               poller = join(key, listener)
             }
-            if (poller.latest !== undefined && poller.version > seen) {
+            if (poller.latest !== undefined && poller.version > seen && !listener.awaitsRead) {
               seen = poller.version
               return { done: false, value: poller.latest }
             }

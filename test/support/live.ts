@@ -22,6 +22,7 @@ export function pushedTime(): PushedTime {
   }
   return {
     now: () => now,
+    wallTime: () => now,
     sleep: (ms, signal) =>
       new Promise((resolve) => {
         const sleeper = {
@@ -58,6 +59,7 @@ export function hastyTime(): Clock {
   let now = 0
   return {
     now: () => now,
+    wallTime: () => now,
     async sleep(ms) {
       now += ms
       await setImmediate()

@@ -130,7 +130,7 @@ export async function resolveChanges(
 
 /** The end of the descriptions of these subscriptions. */
 export const changesDescription =
-  "The first event is sent at once, and has the runs as they are. Then there is an event for each change. The stream does not complete. If it ends all the same, the connection was lost or the gateway is stopping: subscribe again. The first event of the new stream has what has changed in between. Temporary failures of Code Ocean do not end the stream. Other errors do."
+  "The first event is sent at once, and has the runs as they are, or were less than one shortest interval ago. Then there is an event for each change. The stream does not complete. If it ends all the same, the connection was lost or the gateway is stopping: subscribe again. The first event of the new stream has what has changed in between. Temporary failures of Code Ocean do not end the stream. Other errors do."
 
 builder.subscriptionField("computations", (t) =>
   t.field({
