@@ -6,7 +6,8 @@ import { gzipSync } from "node:zlib"
 import { Agent } from "undici"
 import { describe, expect, onTestFinished, test, vi } from "vitest"
 import { seed, tokens } from "../sandbox/seed.ts"
-import { fetchFile, isPublicAddress } from "../src/upstream/download.ts"
+import { fetchFile } from "../src/upstream/download.ts"
+import { isPublicAddress } from "../src/upstream/publicAddress.ts"
 import { cpuMs } from "./support/cpuTime.ts"
 import { type Answer, sendMuch, signature, startFaultyUpstream, startStorage } from "./support/faultyUpstream.ts"
 import { callsOf, type Result, startGateway, startGatewayOn } from "./support/gateway.ts"
@@ -226,7 +227,7 @@ describe("files", () => {
     } }`)
     expect(codes(listed)).toEqual(["BAD_USER_INPUT"])
     expect(listed.errors?.[0]?.message).toBe(
-      '"volume.dat" has 3221225472 bytes, but at most 65536 can be read. Fetch the file from its `downloadUrl`.',
+      '"volume.dat" has 3221225472 bytes, but at most 65536 can be read. Fetch the file from its `downloadUrl`, or read it in parts (`part`).',
     )
     expect(sandbox.requestsTo(`GET ${run}/results/urls`)).toHaveLength(3)
 

@@ -94,18 +94,27 @@ describe("an answer", () => {
     expect(log).toBe(`[2000 characters left out]${"a".repeat(1_000)}${"z".repeat(3_000)}`)
   })
 
-  test("has a file's content in parts, which together are the whole", () => {
-    const text = Array.from({ length: 9_000 }, (_, at) => String(at)).join(" ")
-    let [whole, offset] = ["", 0]
-    for (let parts = 0; parts < 5; parts++) {
-      const { data } = answerOf({ data: { found: { text } } }, { ...one, offset })
-      const [, part = "", next] =
-        /^(.*?)(?:\[\d+ characters left out: continue with offset (\d+)\])?$/.exec(data!.text as string) ?? []
-      whole += part
-      if (next === undefined) break
-      offset = Number(next)
+  test.each([
+    ["plain lines", `${"0123456789".repeat(4)}\n`.repeat(800)],
+    ["one long line", "0123456789".repeat(3_000)],
+    ["text that is long as JSON", '"\u001b\n'.repeat(9_000)],
+    ["characters outside of the basic plane", "\u{1f9e0}".repeat(9_000)],
+  ])("has a part of a file that is cut where the next part begins: %s", (_what, content) => {
+    const bytes = Buffer.from(content)
+    const parts: string[] = []
+    let offset = 0
+    for (;;) {
+      const part = { offset, text: bytes.subarray(offset).toString(), nextOffset: null }
+      const { data } = answerOf({ data: { found: { part } } }, { rootKeys: ["found"], connections: true })
+      expect(JSON.stringify(data).length).toBeLessThanOrEqual(maxAnswerLength)
+      const shown = data?.part as { text: string; nextOffset?: number }
+      parts.push(shown.text)
+      if (shown.nextOffset === undefined) break
+      expect(shown.nextOffset).toBeGreaterThan(offset)
+      offset = shown.nextOffset
     }
-    expect(whole).toBe(text)
+    expect(parts.join("")).toBe(content)
+    expect(parts.length).toBeGreaterThan(1)
   })
 
   test("is bounded, whatever it contains", () => {
@@ -175,13 +184,22 @@ test("an offset that is no position in a file is rejected, and one behind its en
   const url = await gateway.listen()
   const read = (offset: unknown) =>
     callTool(url, "1", "read_file", { id: seed.countedCells, path: "counts.csv", offset }, ada)
-  for (const offset of [-1, 1.5, "1", 2_000_000])
+  for (const offset of [-1, 1.5, "1", 2 ** 60])
     expect((await read(offset)).errors?.[0]?.code, String(offset)).toBe("BAD_USER_INPUT")
   expect(sandbox.requests).toEqual([])
-  const { left } = (await read(0)) as { left: { computation: { resultFile: { text: string } } } }
-  const { text } = left.computation.resultFile
-  expect(await read(5)).toMatchObject({ left: { computation: { resultFile: { text: text.slice(5) } } } })
-  expect(await read(1_000)).toMatchObject({ left: { computation: { resultFile: { text: "" } } } })
+  const part = (text: string) => ({ left: { computation: { resultFile: { part: { text } } } } })
+  expect(await read(0)).toMatchObject(part("section,cells\n1,812\n2,790\n"))
+  expect(await read(14)).toMatchObject(part("1,812\n2,790\n"))
+  expect(await read(1_000)).toMatchObject(part(""))
+})
+
+test("a search in a file finds lines, with the offsets to read on from", async () => {
+  const { gateway } = await startGateway({ config: { mcp: true } })
+  const find = async (text: string) =>
+    await callTool(await gateway.listen(), "1", "search_file", { id: seed.countedCells, path: "counts.csv", text }, ada)
+  const matches = [{ offset: 14, text: "1,812" }]
+  expect(await find("812")).toMatchObject({ left: { computation: { resultFile: { part: { matches, size: 26 } } } } })
+  expect((await find("nothing")).left).toEqual({ computation: { resultFile: { part: { size: 26 } } } })
 })
 
 describe("content that tries to give instructions", () => {

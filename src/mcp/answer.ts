@@ -44,13 +44,12 @@ export interface ToolAnswer {
  * Makes the answer of a tool from a result.
  * @param options.rootKeys the response keys of the operation's root. The value of the only one becomes the answer itself
  * @param options.connections whether pages are changed to `items` and `next`
- * @param options.offset how many characters at the beginning of file contents are skipped
  */
 export function answerOf(
   { data, errors = [] }: ExecutionResult,
-  options: { rootKeys: readonly string[]; connections: boolean; offset?: number },
+  options: { rootKeys: readonly string[]; connections: boolean },
 ): ToolAnswer {
-  const compacted = compact(data ?? null, options.connections, options.offset)
+  const compacted = compact(data ?? null, options.connections)
   const { rootKeys } = options
   const answerErrors = errorsOf(errors)
   if (!isObject(compacted.value) || Object.keys(compacted.value).length === 0) {
@@ -83,8 +82,6 @@ const maxRead = 10 * maxAnswerLength
 /** What the compaction of one result has seen so far. */
 interface Reading {
   connections: boolean
-  /** How many characters at the beginning of file contents are skipped. */
-  offset: number
   /** How many more characters are read. Lists end where it is used up. */
   left: number
   /** Whether there was a text that people have written at will. */
@@ -98,8 +95,8 @@ interface Reading {
 /** The cursors of the items of a page, by its list of items. */
 const cursorsOf = new WeakMap<readonly unknown[], readonly unknown[]>()
 
-function compact(value: unknown, connections: boolean, offset = 0): Reading & { value: unknown } {
-  const reading = { connections, offset, left: maxRead, untrusted: false, failed: false, unread: new Map() }
+function compact(value: unknown, connections: boolean): Reading & { value: unknown } {
+  const reading = { connections, left: maxRead, untrusted: false, failed: false, unread: new Map() }
   return Object.assign(reading, { value: compactValue(value, "", reading) })
 }
 
@@ -112,7 +109,7 @@ function compactValue(value: unknown, key: string, reading: Reading): unknown {
   }
   if (typeof value === "string") {
     if (untrusted.has(key) && value !== "") reading.untrusted = true
-    const text = key === "text" ? partOf(value, reading.offset) : cutText(value, key)
+    const text = cutText(value, key)
     reading.left -= text.length
     return text
   }
@@ -141,8 +138,10 @@ function compactList(list: readonly unknown[], key: string, reading: Reading): u
 
 /** Undefined if it has no value. */
 function compactObject(object: object, reading: Reading): object | undefined {
+  const maxPart = maxLongText.text as number
+  const isLong = isFilePart(object) && object.text.length > maxPart
   const result: Record<string, unknown> = {}
-  for (const [name, child] of Object.entries(object)) {
+  for (const [name, child] of Object.entries(isLong ? cutFilePart(object, maxPart) : object)) {
     const compacted = compactValue(child, name, reading)
     if (compacted === undefined) continue
     const unread = Array.isArray(compacted) ? reading.unread.get(compacted) : undefined
@@ -199,11 +198,24 @@ function cutText(text: string, key: string): string {
   return key === "log" ? `${note}${kept.toWellFormed()}` : `${kept.toWellFormed()}${note}`
 }
 
-/** The part of a file's content from this offset on. */
-function partOf(text: string, offset: number): string {
-  const end = offset + (maxLongText.text as number)
-  if (end >= text.length) return text.slice(offset)
-  return `${text.slice(offset, end).toWellFormed()}[${text.length - end} characters left out: continue with offset ${end}]`
+/** A part of a file, of which the next part is to be read from `nextOffset` on. */
+interface FilePart {
+  offset: number
+  text: string
+  nextOffset?: unknown
+}
+
+function isFilePart(value: object): value is FilePart {
+  return "offset" in value && typeof value.offset === "number" && "text" in value && typeof value.text === "string"
+}
+
+/** Shortens the part to this length, after a line if possible, so that reading on from `nextOffset` misses nothing. */
+function cutFilePart({ text, ...part }: FilePart, length: number): FilePart {
+  const lineEnd = text.lastIndexOf("\n", length - 1) + 1
+  // Not between the two halves of a character.
+  const end = lineEnd > 0 ? lineEnd : length - (/[\ud800-\udbff]/.test(text[length - 1] as string) ? 1 : 0)
+  const kept = text.slice(0, end)
+  return { ...part, text: kept, nextOffset: part.offset + Buffer.byteLength(kept) }
 }
 
 // Cutting
@@ -280,6 +292,10 @@ function cutLongestText(answer: Record<string, unknown>): boolean {
   if (longest === undefined) return leaveOutLargest(answer)
   const { parent, key, text } = longest
   const half = Math.floor(text.length / 2)
+  if (key === "text" && isFilePart(parent)) {
+    Object.assign(parent, cutFilePart(parent, half))
+    return true
+  }
   parent[key] = `${text.slice(0, half).toWellFormed()}[more left out]`
   return true
 }

@@ -117,12 +117,7 @@ export function createProtocol(options: {
       throw new ProtocolError(ProtocolErrorCode.InvalidParams, `There is no tool ${quoted(name)}.`)
     const unknown = Object.keys(args).find((key) => !Object.hasOwn(tool.inputSchema.properties ?? {}, key))
     if (unknown !== undefined) return invalid(`There is no argument ${quoted(unknown)}.`, tool)
-    const {
-      [ownArguments.seconds]: seconds,
-      [ownArguments.confirm]: confirm,
-      [ownArguments.offset]: offset,
-      ...others
-    } = args
+    const { [ownArguments.seconds]: seconds, [ownArguments.confirm]: confirm, ...others } = args
     // They are the gateway's only if the tool does not declare them itself.
     const isOwn = (key: string) =>
       !tool.operation.variableDefinitions?.some(({ variable }) => variable.name.value === key)
@@ -130,12 +125,6 @@ export function createProtocol(options: {
       ...others,
       ...(!isOwn(ownArguments.seconds) && { seconds }),
       ...(!isOwn(ownArguments.confirm) && { confirm }),
-      ...(!isOwn(ownArguments.offset) && { offset }),
-    }
-    const { minimum = 0, maximum = 0, default: skipped = 0 } = tool.inputSchema.properties?.[ownArguments.offset] ?? {}
-    const skip = (isOwn(ownArguments.offset) ? offset : undefined) ?? skipped
-    if (typeof skip !== "number" || !Number.isInteger(skip) || skip < minimum || skip > maximum) {
-      return invalid(`\`offset\` must be a whole number from ${minimum} to ${maximum}.`, tool)
     }
     if (tool.deletes) {
       const asked = await confirmation(state, tool, variables, confirm === true, ctx, server)
@@ -143,7 +132,7 @@ export function createProtocol(options: {
     }
     const request = { query: tool.text, operationName: tool.operationName, variables }
     if (tool.operation.operation !== "subscription") {
-      return answered(answerOf(await operations.execute(state, request, "any"), { ...shapeOf(tool), offset: skip }))
+      return answered(answerOf(await operations.execute(state, request, "any"), shapeOf(tool)))
     }
     return follow(state, tool, request, seconds, ctx)
   }

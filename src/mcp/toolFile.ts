@@ -8,7 +8,6 @@ import {
   OperationTypeNode,
   parse,
   validate,
-  visit,
 } from "graphql"
 import { inputSchemaOf, type JsonSchema, outputSchemaOf } from "./jsonSchema.ts"
 
@@ -38,13 +37,11 @@ export interface Tool {
 }
 
 /** The arguments that the gateway adds to tools, and reads itself. */
-export const ownArguments = { seconds: "seconds", confirm: "confirm", offset: "offset" } as const
+export const ownArguments = { seconds: "seconds", confirm: "confirm" } as const
 
 /** How long a tool waits for the last event of a subscription, in seconds. Clients give up after 60 by default. */
 export const defaultWaitSeconds = 50
 const maxWaitSeconds = 3_600
-/** The gateway reads files of up to this many bytes. */
-const maxOffset = 1_048_576
 
 /**
  * Reads all tools of a folder, in the order of their names.
@@ -95,12 +92,7 @@ function toolOf(fileName: string, text: string, schema: GraphQLSchema): Tool {
     deletes,
     destructive: deletes || comments.marks.has("destructive"),
     idempotent: comments.marks.has("idempotent"),
-    inputSchema: withOwnArguments(
-      inputSchemaOf(operation, schema, comments.variables),
-      operation,
-      deletes,
-      selectsText(document),
-    ),
+    inputSchema: withOwnArguments(inputSchemaOf(operation, schema, comments.variables), operation, deletes),
     outputSchema: outputSchemaOf(document, operation, schema),
   }
 }
@@ -122,23 +114,7 @@ function isWrite(operation: OperationDefinitionNode, schema: GraphQLSchema): boo
   return rootFields(operation).some((field) => field in mutations)
 }
 
-/** Whether it selects the content of a file. */
-function selectsText(document: DocumentNode): boolean {
-  let selects = false
-  visit(document, {
-    Field({ name }) {
-      selects ||= name.value === "text"
-    },
-  })
-  return selects
-}
-
-function withOwnArguments(
-  schema: JsonSchema,
-  { operation }: OperationDefinitionNode,
-  deletes: boolean,
-  readsText: boolean,
-): JsonSchema {
+function withOwnArguments(schema: JsonSchema, { operation }: OperationDefinitionNode, deletes: boolean): JsonSchema {
   const properties = { ...schema.properties }
   if (operation === OperationTypeNode.SUBSCRIPTION) {
     properties[ownArguments.seconds] = {
@@ -147,15 +123,6 @@ function withOwnArguments(
       maximum: maxWaitSeconds,
       default: defaultWaitSeconds,
       description: "How long to wait.",
-    }
-  }
-  if (readsText) {
-    properties[ownArguments.offset] = {
-      type: "integer",
-      minimum: 0,
-      maximum: maxOffset,
-      default: 0,
-      description: "How many characters of the text to skip.",
     }
   }
   if (deletes) {

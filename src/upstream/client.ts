@@ -158,10 +158,15 @@ export class RequestUpstream implements Upstream, PendingCallOwner {
         const message = `This request has read ${maxDownloadBytes} bytes of files, the maximum for one request. Request the other files separately, or fetch them from their \`downloadUrl\`.`
         throw new UpstreamError("limitExceeded", fileEndpoint, message)
       }
+      const { offset = 0 } = range
       let { download, encoding } = await fetchPart(range)
+      // There may be nothing at this offset only because the file is stored compressed. The response does not say that.
+      if (offset > 0 && download.bytes?.length === 0) {
+        ;({ encoding } = await fetchPart({ maxBytes: 1, part: "start" }))
+      }
       if (encoding === undefined) return download
       // Compressed bytes can be decoded only from their beginning.
-      if (range.part !== undefined && (download.bytes === undefined || !download.isWhole)) {
+      if (range.part !== undefined && (offset > 0 || download.bytes === undefined || !download.isWhole)) {
         ;({ download, encoding = "" } = await fetchPart({ maxBytes: maxCompressedForPart }))
       }
       if (download.bytes === undefined) return download

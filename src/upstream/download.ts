@@ -1,11 +1,10 @@
-import { lookup } from "node:dns"
-import { BlockList, isIP, isIPv6, type LookupFunction } from "node:net"
-import { Agent, buildConnector, type Dispatcher } from "undici"
+import { Agent, type Dispatcher } from "undici"
 import { decodeBytes, isDecodable } from "../collections/contentEncoding.ts"
 import type { Metrics } from "../telemetry/metrics.ts"
 import { UpstreamError } from "./error.ts"
 import { Flight } from "./flight.ts"
 import { createProxyAgent, type Proxies } from "./proxy.ts"
+import { ForbiddenAddressError, publicAddressOf, publicOnly } from "./publicAddress.ts"
 import type { RetryBudget } from "./retry.ts"
 import { type HttpResponse, type InFlight, type ResponseHandler, send, TransportError } from "./transport.ts"
 
@@ -25,10 +24,18 @@ export interface FileRange {
   maxBytes: number
   /** Of a larger file, the first or the last `maxBytes` are read. If omitted, nothing of it is. */
   part?: "start" | "end"
+  /** Where the part `start` begins, in bytes. Defaults to 0. */
+  offset?: number
 }
 
-/** The bytes that were read, decoded if the file is stored compressed. If the file is larger than `maxBytes` only its size, which is undefined if the storage does not send it. */
-export type Download = { bytes: Buffer; isWhole: boolean } | { bytes: undefined; size: number | undefined }
+/**
+ * The bytes that were read, decoded if the file is stored compressed. `isWhole` says whether nothing of the file follows them, or
+ * precedes those of the part `end`. If the file is larger than `maxBytes`, or this part of it cannot be read, only its size. The size
+ * is undefined if the storage does not send it.
+ */
+export type Download =
+  | { bytes: Buffer; isWhole: boolean; size?: number | undefined }
+  | { bytes: undefined; size: number | undefined }
 
 /**
  * The maximum size of one request's downloads, in bytes, not counting up to seven downloads that end at the same time. They all fit
@@ -178,7 +185,7 @@ export async function fetchFile(
           body: undefined,
           blocking: false as const,
         }
-        const cut = { at: range.maxBytes, keep: range.part === "start" }
+        const cut = { at: cutAt(range), keep: range.part === "start" }
         return send(pools.poolFor(url, redirects === 0), request, leftMs, handler, cut)
       }),
     )
@@ -189,9 +196,17 @@ export async function fetchFile(
   }
 }
 
-function rangeHeader({ maxBytes, part }: FileRange): Record<string, string> {
+function rangeHeader({ maxBytes, part, offset = 0 }: FileRange): Record<string, string> {
   if (part === undefined) return {}
-  return { range: part === "start" ? `bytes=0-${maxBytes - 1}` : `bytes=-${maxBytes}` }
+  return { range: part === "start" ? `bytes=${offset}-${offset + maxBytes - 1}` : `bytes=-${maxBytes}` }
+}
+
+/** How much of a file's beginning is read to get at a later part of it, in bytes, if its storage ignores ranges. */
+const maxSkippedBytes = 8 * 1024 * 1024
+
+/** After how many bytes of a response the rest is not read. */
+function cutAt({ maxBytes, offset = 0 }: FileRange): number {
+  return maxBytes + Math.min(offset, maxSkippedBytes)
 }
 
 /**
@@ -200,11 +215,7 @@ function rangeHeader({ maxBytes, part }: FileRange): Record<string, string> {
  */
 export function readDownload(response: HttpResponse, range: FileRange): Download {
   const { status, body, isCut } = response
-  if (range.part === "start" && (status === 200 || status === 206)) {
-    const total = /^bytes 0-\d+\/(\d+)$/.exec(String(response.headers["content-range"]))?.[1]
-    const isWhole = !isCut && (status === 200 || Number(total) === body.length)
-    return { bytes: body, isWhole }
-  }
+  if (range.part === "start" && (status === 200 || status === 206)) return startIn(response, range.offset ?? 0)
   if (status === 200 && isCut) {
     // The length of a compressed file is not the size of its content.
     const size = storedEncoding(response) === undefined ? wholeNumber(response.headers["content-length"]) : undefined
@@ -214,8 +225,10 @@ export function readDownload(response: HttpResponse, range: FileRange): Download
   if (range.part === "end" && status === 206 && !isCut) {
     return { bytes: body, isWhole: /^bytes 0-/.test(String(response.headers["content-range"])) }
   }
-  // 416 to such a range means that the file is empty.
-  if (range.part !== undefined && status === 416) return { bytes: Buffer.alloc(0), isWhole: true }
+  // 416 to such a range means that the file is empty, or ends before it.
+  if (range.part !== undefined && status === 416) {
+    return { bytes: Buffer.alloc(0), isWhole: true, size: sizeIn(response, /^bytes \*\/(\d{1,15})$/) }
+  }
   if (status === 404 || status === 410) {
     throw new UpstreamError("status", fileEndpoint, "The file is no longer in its storage.", { status })
   }
@@ -229,6 +242,30 @@ export function readDownload(response: HttpResponse, range: FileRange): Download
   })
 }
 
+/** The part of a file from this offset on. */
+function startIn(response: HttpResponse, offset: number): Download {
+  const { status, body, isCut } = response
+  if (status === 200) {
+    const size = isCut ? wholeNumber(response.headers["content-length"]) : body.length
+    // The storage ignores ranges, and the part is too far behind the beginning.
+    if (isCut && body.length <= offset) return { bytes: undefined, size }
+    return { bytes: body.subarray(offset), isWhole: !isCut, size }
+  }
+  const range = String(response.headers["content-range"])
+  if (offset > 0 && !range.startsWith(`bytes ${offset}-`)) {
+    throw new UpstreamError("invalid", fileEndpoint, fileMessages.invalid, {
+      status,
+      cause: new Error("the storage sent another part of the file"),
+    })
+  }
+  const size = sizeIn(response, /^bytes \d+-\d+\/(\d{1,15})$/)
+  return { bytes: body, isWhole: !isCut && size === offset + body.length, size }
+}
+
+function sizeIn({ headers }: HttpResponse, contentRange: RegExp): number | undefined {
+  return wholeNumber(contentRange.exec(String(headers["content-range"]))?.[1])
+}
+
 /** The encoding that a file is stored in, if it can be decoded here. Others, such as the `aws-chunked` of some uploads, are left. */
 export function storedEncoding({ headers }: HttpResponse): string | undefined {
   const header = String(headers["content-encoding"] ?? "")
@@ -237,13 +274,17 @@ export function storedEncoding({ headers }: HttpResponse): string | undefined {
 
 /** For a part of a compressed file, all of it is read and decoded: the largest sizes before and after, in bytes. */
 export const maxCompressedForPart = 1024 * 1024
-const maxDecodedForPart = 8 * 1024 * 1024
+const maxDecodedForPart = maxSkippedBytes
 
 /**
  * Decodes a whole file that is stored compressed. No limit is exceeded on the way: a few bytes can stand for gigabytes.
  * Throws UpstreamError if it is not what its storage says.
  */
-export async function decodeFile(bytes: Buffer, encoding: string, { maxBytes, part }: FileRange): Promise<Download> {
+export async function decodeFile(
+  bytes: Buffer,
+  encoding: string,
+  { maxBytes, part, offset = 0 }: FileRange,
+): Promise<Download> {
   if (bytes.length === 0) return { bytes, isWhole: true }
   const decoded = await decodeBytes(bytes, encoding, part === undefined ? maxBytes : maxDecodedForPart)
   if (decoded === "malformed") {
@@ -252,10 +293,11 @@ export async function decodeFile(bytes: Buffer, encoding: string, { maxBytes, pa
     })
   }
   if (decoded === "tooLarge") return { bytes: undefined, size: undefined }
-  if (decoded.length <= maxBytes) return { bytes: decoded, isWhole: true }
+  const size = decoded.length
+  if (offset === 0 && size <= maxBytes) return { bytes: decoded, isWhole: true, size }
   // A copy, so that the rest is freed.
-  const shown = part === "start" ? decoded.subarray(0, maxBytes) : decoded.subarray(-maxBytes)
-  return { bytes: Buffer.from(shown), isWhole: false }
+  const shown = part === "start" ? decoded.subarray(offset, offset + maxBytes) : decoded.subarray(-maxBytes)
+  return { bytes: Buffer.from(shown), isWhole: part === "start" && offset + maxBytes >= size, size }
 }
 
 export const fileMessages = {
@@ -266,9 +308,6 @@ export const fileMessages = {
   malformed:
     "The file can't be decoded: its storage says that it is compressed, but it is not, or it is damaged. Fetch it from its `downloadUrl`.",
 }
-
-/** An address from which no file is fetched. The message is for the log, and contains nothing of the URL but its host. */
-class ForbiddenAddressError extends Error {}
 
 function invalidFile(message: string): TransportError {
   return new TransportError("invalid", false, message)
@@ -297,88 +336,4 @@ const notPublic = "it is not known to be public, and the gateway's setting FILE_
 
 function wholeNumber(header: string | string[] | undefined): number | undefined {
   return /^\d{1,15}$/.test(String(header)) ? Number(header) : undefined
-}
-
-/**
- * Connects to public addresses only. The name is resolved once, here, and the connection uses the address that was checked, so
- * that a name that resolves differently the second time (DNS rebinding) is no way around the check.
- */
-function publicOnly(timeout: number): buildConnector.connector {
-  const connect = buildConnector({ timeout, allowH2: false, lookup: publicLookup })
-  return (options, callback) => {
-    if (isIP(options.hostname) > 0 && !isPublicAddress(options.hostname)) {
-      callback(new ForbiddenAddressError(`${options.hostname} is not a public address`), null)
-    } else connect(options, callback)
-  }
-}
-
-/**
- * Resolves with the public address to request from a proxy in place of this host. Rejects if there is none, and if names can't be
- * resolved here, because then it is unknown where the proxy would connect.
- */
-function publicAddressOf(host: string): Promise<string> {
-  const name = host.replace(/^\[(.*)\]$/, "$1")
-  return new Promise((resolve, reject) => {
-    publicLookup(name, {}, (error, address) => {
-      if (error === null) resolve(isIPv6(String(address)) ? `[${address}]` : String(address))
-      else if (error instanceof ForbiddenAddressError) reject(error)
-      else reject(new ForbiddenAddressError(`the name can't be resolved here (${error.code}), so it can't be checked`))
-    })
-  })
-}
-
-const publicLookup: LookupFunction = (hostname, options, callback) => {
-  lookup(hostname, { ...options, all: true }, (error, found) => {
-    if (error !== null) {
-      callback(error, "")
-      return
-    }
-    const forbidden = found.find(({ address }) => !isPublicAddress(address))
-    const [first] = found
-    if (forbidden !== undefined || first === undefined) {
-      const address = forbidden?.address ?? "nothing"
-      callback(new ForbiddenAddressError(`the name resolves to ${address}, which is not a public address`), "")
-    } else if (options.all) callback(null, found)
-    else callback(null, first.address, first.family)
-  })
-}
-
-const reservedV4 = blockList("ipv4", [
-  ["0.0.0.0", 8],
-  ["10.0.0.0", 8],
-  ["100.64.0.0", 10],
-  ["127.0.0.0", 8],
-  ["169.254.0.0", 16],
-  ["172.16.0.0", 12],
-  ["192.0.0.0", 24],
-  ["192.0.2.0", 24],
-  ["192.88.99.0", 24],
-  ["192.168.0.0", 16],
-  ["198.18.0.0", 15],
-  ["198.51.100.0", 24],
-  ["203.0.113.0", 24],
-  ["224.0.0.0", 3],
-])
-const globalV6 = blockList("ipv6", [["2000::", 3]])
-/** Parts of the global range for special purposes, for documentation, and for tunnels that lead to an IPv4 address. */
-const reservedV6 = blockList("ipv6", [
-  ["2001::", 23],
-  ["2001:db8::", 32],
-  ["2002::", 16],
-  ["3fff::", 20],
-])
-
-function blockList(family: "ipv4" | "ipv6", subnets: [string, number][]): BlockList {
-  const list = new BlockList()
-  for (const [net, prefix] of subnets) list.addSubnet(net, prefix, family)
-  return list
-}
-
-/**
- * Whether an IP address is on the public internet: not this machine, a private or link-local network, a multicast group or a
- * reserved range. For IPv6 only global unicast is public, so that an IPv4 address written as IPv6 does not pass.
- */
-export function isPublicAddress(address: string): boolean {
-  if (isIPv6(address)) return globalV6.check(address, "ipv6") && !reservedV6.check(address, "ipv6")
-  return isIP(address) === 4 && !reservedV4.check(address, "ipv4")
 }

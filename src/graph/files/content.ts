@@ -62,7 +62,7 @@ function tooLarge({ path }: FilePlace, size: number | undefined, maxBytes: numbe
   const more = (size ?? 0) <= mostBytes && maxBytes < mostBytes
   const advice = more ? `Request \`text\` with a larger \`maxBytes\` (at most ${mostBytes}), or fetch` : "Fetch"
   return badUserInput(
-    `${quotedPath(path)} has ${actual} bytes, but at most ${maxBytes} can be read. ${advice} the file from its \`downloadUrl\`.`,
+    `${quotedPath(path)} has ${actual} bytes, but at most ${maxBytes} can be read. ${advice} the file from its \`downloadUrl\`, or read it in parts (\`part\`).`,
   )
 }
 
@@ -98,6 +98,88 @@ export async function headOf(
   const text = decoded(bytes, !download.isWhole)
   if (text === undefined) throw notText(file)
   return { text, isWhole: download.isWhole }
+}
+
+/** A part of a text file. It consists of whole lines, unless one is longer than the part. */
+export interface FilePart {
+  /** Where it begins, in bytes. */
+  offset: number
+  text: string
+  /** Where the next part begins. Null if nothing follows. */
+  nextOffset: number | null
+  /** The size of the file. Undefined if its storage does not send it. */
+  size: number | undefined
+}
+
+/** The largest part of a character, and so the smallest part of a file that can be read. */
+export const leastBytes = 4
+
+/** A part of a text file. Null if the file does not exist. Throws BAD_USER_INPUT for a file that is not text. */
+export async function filePartOf(
+  context: Context,
+  file: FilePlace,
+  offset: number,
+  maxBytes: number,
+): Promise<FilePart | null> {
+  const download = await downloadByFile(context).load(keyOf(file, { maxBytes, part: "start", offset }))
+  if (download === null) return null
+  const { bytes, size } = download
+  if (bytes === undefined) {
+    throw badUserInput(
+      `This part of ${quotedPath(file.path)} can't be read, because its storage sends the file only as a whole, or compressed. Fetch it from its \`downloadUrl\`.`,
+    )
+  }
+  const start = offset === 0 ? 0 : partialStart(bytes)
+  const end = download.isWhole ? bytes.length : wholeEnd(bytes)
+  const text = decoded(bytes.subarray(start, Math.max(start, end)))
+  if (text === undefined) throw notText(file)
+  // A byte order mark at the beginning is no part of the text.
+  const skipped = Math.max(start, end) - Buffer.byteLength(text)
+  return { offset: offset + skipped, text, nextOffset: download.isWhole ? null : offset + end, size }
+}
+
+const isContinuation = (byte: number | undefined) => byte !== undefined && (byte & 0xc0) === 0x80
+
+/** How many bytes at the beginning belong to a character that began before. */
+function partialStart(bytes: Buffer): number {
+  let start = 0
+  while (start < leastBytes - 1 && isContinuation(bytes[start])) start++
+  return start
+}
+
+/** Where a part ends that is not the last: after its last line, or, if no line ends in it, after its last complete character. */
+function wholeEnd(bytes: Buffer): number {
+  const lineEnd = bytes.lastIndexOf(0x0a) + 1
+  if (lineEnd > 0) return lineEnd
+  let first = bytes.length - 1
+  while (first > bytes.length - leastBytes && isContinuation(bytes[first])) first--
+  const lead = bytes[first] ?? 0
+  const length = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : lead >= 0xc0 ? 2 : 1
+  return first + length > bytes.length ? first : bytes.length
+}
+
+/** A line of a part. */
+export interface FileLine {
+  offset: number
+  text: string
+}
+
+/** The lines of a part that contain a text, regardless of case. */
+export function linesWith({ text, offset }: FilePart, wanted: string, first: number): FileLine[] {
+  const found: FileLine[] = []
+  const matches = matcherOf(wanted)
+  let at = offset
+  for (const line of text.split(/(?<=\n)/)) {
+    if (found.length === first) break
+    if (matches(line)) found.push({ offset: at, text: line.replace(/\r?\n$/, "") })
+    at += Buffer.byteLength(line)
+  }
+  return found
+}
+
+function matcherOf(wanted: string): (line: string) => boolean {
+  const lower = wanted.toLowerCase()
+  return (line) => line.toLowerCase().includes(lower)
 }
 
 function notText({ path }: FilePlace) {

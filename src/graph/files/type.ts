@@ -1,11 +1,24 @@
 import { badUserInput } from "../../errors.ts"
 import { builder } from "../builder.ts"
-import { cost } from "../cost.ts"
+import { cost, listOf } from "../cost.ts"
 import { string } from "../fields.ts"
 import { limitLength, maxLength } from "../inputLimits.ts"
 import { ownCall } from "../ownCall.ts"
 import { maxFirst } from "../pagination/page.ts"
-import { checkListedSize, defaultBytes, headOf, jsonByFile, mostBytes, textOf, urlsByFile } from "./content.ts"
+import {
+  checkListedSize,
+  defaultBytes,
+  type FileLine,
+  type FilePart,
+  filePartOf,
+  headOf,
+  jsonByFile,
+  leastBytes,
+  linesWith,
+  mostBytes,
+  textOf,
+  urlsByFile,
+} from "./content.ts"
 import { entriesOf } from "./listing.ts"
 import { type FilePlace, type FolderPlace, keyOf, nameOf } from "./place.ts"
 
@@ -53,16 +66,18 @@ Folder.implement({
 })
 
 /** The argument for how much of a file is read. */
-const maxBytesArgument = (what: string) =>
+const maxBytesArgument = (what: string, least = 1) =>
   ({
     required: true,
     defaultValue: defaultBytes,
-    description: `${what}, from 1 to ${mostBytes} bytes.`,
+    description: `${what}, from ${least} to ${mostBytes} bytes.`,
   }) as const
 
-function checkMaxBytes(maxBytes: number): void {
-  if (maxBytes >= 1 && maxBytes <= mostBytes) return
-  throw badUserInput(`\`maxBytes\` must be from 1 to ${mostBytes}. Fetch larger files from their \`downloadUrl\`.`)
+function checkMaxBytes(maxBytes: number, least = 1): void {
+  if (maxBytes >= least && maxBytes <= mostBytes) return
+  throw badUserInput(
+    `\`maxBytes\` must be from ${least} to ${mostBytes}. Read larger files in parts, or from their \`downloadUrl\`.`,
+  )
 }
 
 const FileHead = builder.objectRef<{ text: string; isWhole: boolean }>("FileHead").implement({
@@ -70,6 +85,68 @@ const FileHead = builder.objectRef<{ text: string; isWhole: boolean }>("FileHead
   fields: (t) => ({
     text: t.exposeString("text", { nullable: false, description: "The text, up to the last whole character." }),
     isWhole: t.exposeBoolean("isWhole", { nullable: false, description: "Whether this is the whole file." }),
+  }),
+})
+
+/** How many characters of a line are shown where a part is searched. */
+const maxLineLength = 1_000
+
+const FileLineType = builder.objectRef<FileLine>("FileLine").implement({
+  description: "A line of a text file.",
+  fields: (t) => ({
+    offset: t.field({
+      type: "ByteCount",
+      nullable: false,
+      description: "Where it begins in the file, in bytes. `part(offset:)` reads on from there.",
+      resolve: ({ offset }) => offset,
+    }),
+    text: t.string({
+      nullable: false,
+      description: `The line without its line break, up to ${maxLineLength} characters.`,
+      resolve: ({ text }) => (text.length > maxLineLength ? text.slice(0, maxLineLength).toWellFormed() : text),
+    }),
+  }),
+})
+
+const FilePartType = builder.objectRef<FilePart>("FilePart").implement({
+  description: "A part of a text file: whole lines, unless a line is longer than the part.",
+  fields: (t) => ({
+    offset: t.field({
+      type: "ByteCount",
+      nullable: false,
+      description: "Where the text begins in the file, in bytes. Never within a character.",
+      resolve: ({ offset }) => offset,
+    }),
+    text: t.exposeString("text", { nullable: false, description: "The text. Empty if the file ends before `offset`." }),
+    nextOffset: t.field({
+      type: "ByteCount",
+      description: "The `offset` of the next part. Null if this is the end of the file.",
+      resolve: ({ nextOffset }) => nextOffset,
+    }),
+    size: t.field({
+      type: "ByteCount",
+      description: "The size of the file in bytes. Null if its storage does not send it.",
+      resolve: ({ size }) => size ?? null,
+    }),
+    matches: t.field({
+      type: [FileLineType],
+      nullable: false,
+      description: "The first lines of this part that contain a text, regardless of case. Costs no further call.",
+      extensions: listOf(20),
+      args: {
+        text: t.arg.string({ required: true, description: "The text to look for. No pattern." }),
+        first: t.arg.int({
+          required: true,
+          defaultValue: 100,
+          description: `The maximum number of lines, from 1 to ${maxFirst}.`,
+        }),
+      },
+      resolve: (part, { text, first }) => {
+        if (text === "") throw badUserInput("`text` is empty. Give the text to look for.")
+        if (first < 1 || first > maxFirst) throw badUserInput(`\`first\` must be from 1 to ${maxFirst}.`)
+        return linesWith(part, text, first)
+      },
+    }),
   }),
 })
 
@@ -123,6 +200,25 @@ File.implement({
       resolve: (file, { maxBytes }, context) => {
         checkMaxBytes(maxBytes)
         return headOf(context, file, maxBytes)
+      },
+    }),
+    part: t.field({
+      type: FilePartType,
+      description:
+        "A part of a UTF-8 text file, however large it is. A file that is not text is an error. A compressed file is decoded, and can be read up to 1 MiB before and 8 MiB after decoding. Costs two REST calls: one for its URL and one for the content, and up to two more if it is stored compressed.",
+      extensions: { ...cost({ calls: 1, oncePerObject: "urls", bytes: 8_192 }), ...ownCall("call") },
+      args: {
+        offset: t.arg({
+          type: "ByteCount",
+          required: true,
+          defaultValue: 0,
+          description: "Where to begin, in bytes: 0, or the `nextOffset` of the part before.",
+        }),
+        maxBytes: t.arg.int(maxBytesArgument("How much to read", leastBytes)),
+      },
+      resolve: (file, { offset, maxBytes }, context) => {
+        checkMaxBytes(maxBytes, leastBytes)
+        return filePartOf(context, file, offset, maxBytes)
       },
     }),
     json: t.field({
