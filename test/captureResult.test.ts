@@ -113,17 +113,53 @@ describe("a result is captured when its run has ended", () => {
     expect(data.searchDataAssets.nodes).toEqual([{ name: "Aligned" }])
   })
 
-  test("a capture without waits costs one read of the run, one search, the creation, and one read of the data asset", async () => {
-    const { capture, sandbox } = await start()
-    const following = await capture({ computationId: seed.countedCells }, "complete dataAsset { id name }")
+  test("a capture of a run that has ended costs one read of it, a search, the creation, and a read of the draft 5 seconds later", async () => {
+    const { capture, pass, sandbox, time } = await start()
+    const wanted = { computationId: seed.countedCells, permissions: forGrace }
+    const following = await capture(wanted, "complete dataAsset { id state }")
     await until(following, ({ dataAsset }) => dataAsset)
-    expect(sandbox.requests.map(({ method, path }) => `${method} ${path.split("/")[1]}`).slice(0, 3)).toEqual([
-      "GET computations",
-      "POST data_assets",
-      "POST data_assets",
-    ])
-    expect(sandbox.requestsTo("POST /data_assets/search")).toHaveLength(1)
+    const calls = () =>
+      sandbox.requests
+        .filter(({ path }) => !path.endsWith("/permissions"))
+        .map(({ method, path }) => `${method} ${path.split("/")[1]}`)
+    const before = ["GET computations", "POST data_assets", "POST data_assets"]
+    // The run's poller cools down. The draft was just created, so it is not read at once.
+    expect(await time.waits(2)).toEqual([5, 5])
+    expect(calls()).toEqual(before)
+    sandbox.clock.advance(11)
+    await pass(5, 2)
+    expect((await following.rest()).at(-1)?.data.captureResult.dataAsset.state).toBe("READY")
+    expect(calls()).toEqual([...before, "GET data_assets"])
+  })
+
+  test("a capture that was made before and is READY is read once, to see that it is still there", async () => {
+    const { capture, pass, sandbox } = await start()
+    const wanted = { computationId: seed.countedCells }
+    const first = await capture(wanted, "complete dataAsset { id }")
+    const { id } = (await until(first, ({ dataAsset }) => dataAsset)).dataAsset
+    await pass(11, 2)
+    expect((await first.rest()).at(-1)?.data.captureResult.complete).toBe(true)
+    sandbox.requests.length = 0
+    const again = await (await capture({ ...wanted, permissions: forGrace }, "complete steps { status }")).rest()
+    expect(again.at(-1)?.data.captureResult).toEqual({
+      complete: true,
+      steps: [{ status: "ALREADY_DONE" }, { status: "DONE" }],
+    })
+    expect(sandbox.requestsTo(`GET /data_assets/${id}`)).toHaveLength(1)
+  })
+
+  test("a client that follows the draft of a capture gets its first event at once", async () => {
+    const { capture, time, sandbox, gateway } = await start()
+    const wanted = { computationId: seed.countedCells, permissions: forGrace }
+    const following = await capture(wanted, "dataAsset { id state }")
+    const { id } = (await until(following, ({ dataAsset }) => dataAsset)).dataAsset
+    await time.waits(2)
+    expect(sandbox.requestsTo(`GET /data_assets/${id}`)).toEqual([])
+    const other = await follow(await gateway.listen(), `subscription { dataAsset(id: "${id}") { state } }`)
+    expect((await other.next())?.data.dataAsset.state).toBe("DRAFT")
+    expect(sandbox.requestsTo(`GET /data_assets/${id}`)).toHaveLength(1)
     following.leave()
+    other.leave()
   })
 
   test("each step of a capture has a deadline of its own", async () => {
@@ -151,6 +187,7 @@ describe("a result is captured when its run has ended", () => {
     sandbox.failNext("GET /data_assets/*", { status: 503 }, 2)
     await until(following, ({ dataAsset }) => dataAsset)
     await pass(11, 2)
+    await pass(11)
     await pass(11)
     expect((await until(following, ({ complete }) => complete)).dataAsset.state).toBe("READY")
     expect(created()).toHaveLength(1)

@@ -100,4 +100,6 @@ export interface Polling {
   fastestMs: number | undefined
   /** How long it is watched, in milliseconds. Undefined without a limit. */
   timeLimitMs: number | undefined
+  /** Whether it has just been read, so that the first read comes after the shortest wait. */
+  justRead?: boolean
 }

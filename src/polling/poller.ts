@@ -49,6 +49,8 @@ export function createPoller<T>(
   let polling = false
   /** Whether it is waiting for the next read. */
   let sleeping = false
+  /** Whether there was a read, or an attempt at one. */
+  let hasBegun = false
 
   /** When the next read is due at the earliest, and when the last one ended, in this replica or another. */
   let nextAt = Number.NEGATIVE_INFINITY
@@ -125,6 +127,15 @@ export function createPoller<T>(
     wakeAll()
   }
 
+  /** Sets when the first read is due, if there was none yet. Returns whether it is due sooner than before. */
+  function firstReadIsSooner({ source }: Listener<T>): boolean {
+    if (hasBegun) return false
+    const dueAt = source.justRead ? clock.now() + minWaitMs : Number.NEGATIVE_INFINITY
+    const isSooner = dueAt < nextAt
+    nextAt = listeners.size === 0 ? dueAt : Math.min(nextAt, dueAt)
+    return isSooner
+  }
+
   /** When the first of the time limits is reached. */
   function firstEndsAt(): number {
     let first = Number.POSITIVE_INFINITY
@@ -152,6 +163,7 @@ export function createPoller<T>(
       const [listener] = listeners
       if (listener === undefined) return
       if (clock.now() < dueAt()) continue
+      hasBegun = true
       if (shared !== undefined) {
         const isOurs = await isOurTurn(shared)
         if (signal.aborted) return
@@ -191,6 +203,7 @@ export function createPoller<T>(
   function receive(snapshot: Snapshot<T>, ageMs: number) {
     const [listener] = listeners
     if (listener === undefined || finished) return
+    hasBegun = true
     readAt = Math.max(readAt, clock.now() - ageMs)
     earliestAt = readAt + minWaitMs
     onSnapshot(snapshot, listener.source)
@@ -237,7 +250,10 @@ export function createPoller<T>(
       if (mustRead) awaitRead([listener])
       // The present wait may be too long for the new listener.
       const isSooner =
-        mustRead || (listener.source.fastestMs ?? minWaitMs) < fastestMs() || listener.endsAt < firstEndsAt()
+        firstReadIsSooner(listener) ||
+        mustRead ||
+        (listener.source.fastestMs ?? minWaitMs) < fastestMs() ||
+        listener.endsAt < firstEndsAt()
       listeners.add(listener)
       if (!finished && (!polling || (sleeping && isSooner))) start(poll)
     },

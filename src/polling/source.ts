@@ -22,6 +22,8 @@ export interface Source<T> {
   slowestMs: number
   /** The shortest wait between two reads that this listener wants, in milliseconds. Of several listeners the shortest counts. */
   fastestMs?: number | undefined
+  /** Whether this listener has just read the object: the first read for it comes after the shortest wait. */
+  justRead?: boolean | undefined
   /** How long this listener follows the object, in milliseconds. Checked between two reads. Undefined without a limit. */
   timeLimitMs?: number | undefined
 }

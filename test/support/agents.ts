@@ -38,7 +38,7 @@ export const readingTools: Record<string, { args?: Record<string, unknown>; has:
     calls: 3,
   },
   run_query: { args: { query: "{ customMetadata { categories } }" }, has: "Acquisition", calls: 1 },
-  search_file: { args: { id: seed.countedCells, path: "counts.csv", text: "812" }, has: '"offset":14', calls: 1 },
+  search_file: { args: { id: seed.countedCells, path: "counts.csv", text: "1,812" }, has: '"offset":14', calls: 1 },
   search_schema: { args: { words: "exit code" }, has: "exitCode: Int", calls: 0 },
   show_capsule: { args: { id: seed.cellCounter }, has: "paramName", calls: 3 },
   show_run: { args: { id: seed.hollowSuccess }, has: "MemoryError", calls: 2 },
@@ -74,7 +74,7 @@ export const changingTools: typeof readingTools = {
   capture_result: {
     args: { id: seed.countedCells, name: "Counts", mount: "counts", seconds: 1 },
     has: '"CREATE"',
-    calls: 4,
+    calls: 3,
   },
   delete_run: { args: { id: seed.failedCount, confirm: true }, has: seed.failedCount, calls: 1 },
   delete_data: { args: { id: seed.mouseRecording, confirm: true }, has: seed.mouseRecording, calls: 1 },

@@ -54,7 +54,8 @@ export async function captureOnce(context: Context, request: CaptureRequest): Pr
       }),
   )
   if (Object.keys(request.permissions).length === 0) {
-    return { dataAsset, steps: [create], finished: Promise.resolve([create]) }
+    const steps = [create]
+    return { dataAsset, steps, finished: Promise.resolve(steps) }
   }
   const finished = bothSteps(create, shareOnce(context, dataAsset, request))
   return { dataAsset, steps: [create, pending], finished }
@@ -268,7 +269,7 @@ const defaultReadyLimitMs = 24 * 3_600_000
 async function untilReady(context: Context, id: string, polling: Polling): Promise<void> {
   const timeLimitMs = polling.timeLimitMs ?? defaultReadyLimitMs
   let latest: rest.DataAsset | undefined
-  for await (const update of watchDataAsset(id, context, { ...polling, timeLimitMs })) {
+  for await (const update of watchDataAsset(id, context, { ...polling, timeLimitMs, justRead: true })) {
     if ("error" in update) throw update.error
     if (update.isFinal) latest = update.value
   }
@@ -285,7 +286,7 @@ function stateOf({ state }: rest.DataAsset, context: Context): string {
   return DataAssetState.read(state, context)
 }
 
-function isReady(dataAsset: rest.DataAsset, context: Context): boolean {
+export function isReady(dataAsset: rest.DataAsset, context: Context): boolean {
   return stateOf(dataAsset, context) === "ready"
 }
 

@@ -12,7 +12,7 @@ import { watchDataAsset } from "../dataAsset/queries.ts"
 import type * as rest from "../dataAsset/rest.ts"
 import { DataAsset, DataAssetState } from "../dataAsset/type.ts"
 import { MutationRefused } from "../defineMutation.ts"
-import { type CaptureRequest, captureOnce, isDone, type Step } from "./capture.ts"
+import { type CaptureRequest, captureOnce, isDone, isReady, type Step } from "./capture.ts"
 import { CaptureResultInput, CaptureStepResult, requestFrom } from "./mutation.ts"
 
 /** The progress of a capture. */
@@ -62,7 +62,7 @@ builder.subscriptionField("captureResult", (t) =>
   t.field({
     type: CaptureProgress,
     description:
-      "Follows a run until it has ended, creates a data asset from its results, follows the data asset until it is READY or FAILED, and sets permissions once it is READY. The first event is sent at once, then one for each change. The stream completes after the last one. If the client disconnects before the run has ended, nothing is captured. Work that has started by then is finished. Subscribing again resumes: if the caller has already created a data asset from this run under this name, no second one is created, whatever else the input says, but the permissions are set. One that FAILED, was renamed or archived does not count, except that the gateway also finds an archived one that it has created itself within the last day. Costs what the subscriptions `computation(id)` and `dataAsset(id)` cost, two REST calls in between, and three more if it sets permissions, which are read before and after.",
+      "Follows a run until it has ended, creates a data asset from its results, follows the data asset until it is READY or FAILED, and sets permissions once it is READY. A data asset that was just created is read for the first time 5 seconds later. The first event is sent at once, then one for each change. The stream completes after the last one. If the client disconnects before the run has ended, nothing is captured. Work that has started by then is finished. Subscribing again resumes: if the caller has already created a data asset from this run under this name, no second one is created, whatever else the input says, but the permissions are set. One that FAILED, was renamed or archived does not count, except that the gateway also finds an archived one that it has created itself within the last day. Costs what the subscriptions `computation(id)` and `dataAsset(id)` cost, two REST calls in between, and three more if it sets permissions, which are read before and after.",
     extensions: cost({ calls: 7 }),
     args: {
       input: t.arg({
@@ -131,8 +131,14 @@ function capture(request: CaptureRequest, accept: readonly string[], context: Co
     const { dataAsset, steps, finished } = captured
     progress = { ...progress, dataAsset, steps }
     yield progress
+    // It does not change any more.
+    if (isReady(dataAsset, context)) {
+      const all = await finished
+      if (all !== steps) yield { ...progress, steps: all }
+      return
+    }
 
-    const asset = watchDataAsset(dataAsset.id, context, request.polling)
+    const asset = watchDataAsset(dataAsset.id, context, { ...request.polling, justRead: true })
     followed = asset
     for await (const update of asset) {
       if ("error" in update) {
