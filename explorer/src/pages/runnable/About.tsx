@@ -1,5 +1,6 @@
 import { Anchor, Skeleton, Stack, Text } from "@mantine/core"
 import type { ReactNode } from "react"
+import { searchPath } from "../../app/paths.ts"
 import { linkTo } from "../../app/router.ts"
 import { codeoceanPage } from "../../app/settings.ts"
 import { Time } from "../../parts/Facts.tsx"
@@ -10,6 +11,7 @@ import type { RunnablePageFragment } from "./runnable.generated.ts"
 /** What a capsule or pipeline is: description, origin, releases, article. */
 export function About({ runnable }: { runnable: RunnablePageFragment }) {
   const { description, tags, versions, article, originalCapsule, submission } = runnable
+  const kind = runnable.__typename === "Pipeline" ? "pipelines" : "capsules"
   const shownTags = (tags ?? []).filter(Boolean)
   const inCodeOcean = codeoceanPage(`capsule/${runnable.slug}`)
   return (
@@ -24,7 +26,11 @@ export function About({ runnable }: { runnable: RunnablePageFragment }) {
       {shownTags.length > 0 && (
         <ul className={classes.tags} aria-label="Tags">
           {shownTags.map((tag) => (
-            <li key={tag}>{tag}</li>
+            <li key={tag}>
+              <a {...linkTo(searchPath(kind, "tags", tag))} className="text-link">
+                {tag}
+              </a>
+            </li>
           ))}
         </ul>
       )}

@@ -48,7 +48,7 @@ export default function RunChart({ points, pathOf }: RunChartProps) {
         cursor: { show: false },
         legend: { show: false },
         scales: {
-          x: { range: (_chart, from, to) => padded(from, to) },
+          x: { range: () => padded(points) },
           y: { distr: logarithmic ? 3 : 1, range: () => range },
         },
         axes: [
@@ -141,7 +141,9 @@ function colorsOf(target: HTMLElement): Colors {
 }
 
 /** Points at the edges are not cut, and a single one is in the middle. */
-function padded(from: number, to: number): [number, number] {
+function padded(points: readonly Point[]): [number, number] {
+  // They are in the order of their start. The chart itself would put a single one at the edge of years.
+  const [from, to] = [points[0]!.started, points.at(-1)!.started]
   const margin = Math.max((to - from) * 0.03, 3_600)
   return [from - margin, to + margin]
 }

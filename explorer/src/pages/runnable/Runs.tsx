@@ -98,15 +98,18 @@ export function Runs({ runnable, runs, loading }: RunsProps) {
 
 function RunRow({ run, path }: { run: RunRowFragment; path: string }) {
   const parameters = (run.parameters ?? []).filter((value) => value !== null)
-  const text = parameters.map(({ name, paramName, value }) => `${paramName ?? name ?? ""}: ${value ?? ""}`).join(", ")
+  const values = parameters.map(({ name, paramName, value }) => `${paramName ?? name ?? ""}: ${value ?? ""}`).join(", ")
+  // What went wrong says more of a run than its values, which its own page has.
+  const isBad = run.outcome === "FAILED" || run.outcome === "SUSPECT"
+  const text = isBad ? run.outcomeReasons.join(" ") : run.cloudWorkstation ? "Cloud workstation" : values
   return (
     <div className={classes.run}>
       <Outcome of={run.outcome} reasons={run.outcomeReasons} />
       <a {...linkTo(path)} className="text-link truncate" title={run.name}>
         {run.name}
       </a>
-      <span className={`${classes.parameters} truncate`} title={text}>
-        {run.cloudWorkstation ? "Cloud workstation" : text}
+      <span className={`${classes.parameters} truncate`} title={isBad ? `${text} ${values}` : text}>
+        {text}
       </span>
       <span className={classes.time}>
         <Time of={run.created} />

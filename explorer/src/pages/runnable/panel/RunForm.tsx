@@ -5,7 +5,7 @@ import { linkTo } from "../../../app/router.ts"
 import { useChange } from "../../../data/useChange.ts"
 import { useDraft } from "../../../data/useDraft.ts"
 import { count } from "../../../parts/format.ts"
-import { CheckIcon, WarningIcon } from "../../../parts/icons.tsx"
+import { WarningIcon } from "../../../parts/icons.tsx"
 import { Markdown } from "../../../parts/Markdown.tsx"
 import { Refusal } from "../../../parts/Refusal.tsx"
 import { RunCapsuleDocument, RunPipelineDocument } from "../changes.generated.ts"
@@ -15,6 +15,7 @@ import { problemOf, problemsOf } from "./check.ts"
 import { controlId, ParameterField } from "./ParameterField.tsx"
 import { defaultsOf, type EarlierRun, type Field, runValuesOf, sectionsOf, type Values, valuesOfRun } from "./panel.ts"
 import { type RunData, RunDataFields } from "./RunData.tsx"
+import { Started, type StartedRun } from "./Started.tsx"
 
 interface Draft {
   values: Values
@@ -52,7 +53,7 @@ export function RunForm({ runnable, from, version, onStarted, onUnknown }: RunFo
   const [visited, setVisited] = useState(none)
   const [tried, setTried] = useState(false)
   const [showHidden, setShowHidden] = useState(false)
-  const [started, setStarted] = useState<RunRowFragment>()
+  const [started, setStarted] = useState<{ run: StartedRun; sent: Values }>()
   const capsule = useChange(RunCapsuleDocument)
   const pipeline = useChange(RunPipelineDocument)
   const change = isPipeline ? pipeline : capsule
@@ -110,7 +111,7 @@ export function RunForm({ runnable, from, version, onStarted, onUnknown }: RunFo
       ? (await pipeline.send({ input: { ...input, pipelineId: runnable.id } }))?.runPipeline
       : (await capsule.send({ input: { ...input, capsuleId: runnable.id } }))?.runCapsule
     if (run && "computation" in run && run.computation) {
-      setStarted(run.computation)
+      setStarted({ run: run.computation, sent: values })
       setTried(false)
       onStarted(run.computation)
     }
@@ -219,20 +220,7 @@ export function RunForm({ runnable, from, version, onStarted, onUnknown }: RunFo
             </Anchor>
           </Text>
         )}
-        {started && (
-          <Alert
-            role="status"
-            variant="light"
-            color="green"
-            icon={<CheckIcon />}
-            title={`${started.name} has started`}
-            styles={{ title: { color: "var(--mantine-color-text)" }, icon: { color: "var(--good)" } }}
-          >
-            <Anchor size="sm" {...linkTo(runPath({ id: started.id, runnable }))}>
-              Follow it
-            </Anchor>
-          </Alert>
-        )}
+        {started && <Started {...started} fields={fields} path={runPath({ id: started.run.id, runnable })} />}
         <Group gap="sm">
           <Button type="submit" loading={change.busy}>
             {started ? "Start another run" : "Start the run"}

@@ -94,8 +94,8 @@ export function defaultsOf(fields: readonly Field[]): Values {
   return Object.fromEntries(fields.map(({ key, parameter }) => [key, parameter.defaultValue ?? ""]))
 }
 
-/** The values that an earlier run had, as far as the panel still has their parameters. */
-export function valuesOfRun(run: EarlierRun, fields: readonly Field[]): Values {
+/** The values that a run has, as far as the panel has their parameters. */
+export function valuesOfRun(run: Pick<EarlierRun, "parameters" | "processes">, fields: readonly Field[]): Values {
   const values: Record<string, string> = {}
   for (const { key, process, parameter, position } of fields) {
     const given =
