@@ -41,6 +41,16 @@ export function DataAssetPicker({ title, action, present, change, onChoose, onCl
   const page = usePage(FindDataAssetsDocument, { query: query || null, first: shownResults })
   const found = page.data?.searchDataAssets?.nodes.filter((node) => node !== null)
   const busy = change?.busy ?? false
+  const choosable = (found ?? []).filter(({ id, state }) => !present.includes(id) && state !== "FAILED")
+  const isChosen = (id: string) => chosen.some((other) => other.id === id)
+  const allChosen = choosable.length > 0 && choosable.every(({ id }) => isChosen(id))
+
+  function toggleAll() {
+    const others = chosen.filter(({ id }) => !choosable.some((found) => found.id === id))
+    const all = choosable.map(({ id, name, mount }) => ({ id, name, mount: mount ?? "" }))
+    setChosen(allChosen ? others : [...chosen, ...all.filter(({ id }) => !isChosen(id))])
+  }
+
   const close = () => {
     if (!busy) setOpened(false)
   }
@@ -62,17 +72,27 @@ export function DataAssetPicker({ title, action, present, change, onChoose, onCl
         <TextInput
           type="search"
           aria-label="Find data assets"
-          placeholder="Name, tag or other words"
+          placeholder="Words, or tag:ecephys, name:&quot;exact name&quot;, …"
           leftSection={<SearchIcon />}
           value={text}
           data-autofocus
           onChange={(event) => setText(event.currentTarget.value)}
         />
         <Problems page={page} />
+        {choosable.length > 1 && (
+          <Checkbox
+            size="xs"
+            label={`All ${choosable.length} that are shown`}
+            checked={allChosen}
+            indeterminate={!allChosen && choosable.some(({ id }) => isChosen(id))}
+            disabled={busy}
+            onChange={toggleAll}
+          />
+        )}
         <div className={classes.results} aria-busy={page.loading}>
           {found === undefined
             ? Array.from({ length: 6 }, (_, index) => <Skeleton key={index} height={20} my={12} />)
-            : found.map(({ id, name, state, size, created, mount }) => {
+            : found.map(({ id, name, state, size, created, mount, tags }) => {
                 const isPresent = present.includes(id)
                 return (
                   <Checkbox
@@ -85,10 +105,11 @@ export function DataAssetPicker({ title, action, present, change, onChoose, onCl
                         {isPresent ? "Already there, " : ""}
                         {state === "READY" ? "" : `${state.toLowerCase()}, `}
                         <Size of={size} />, <Time of={created} />
+                        {(tags ?? []).map((tag) => tag && `, ${tag}`)}
                       </>
                     }
                     disabled={isPresent || state === "FAILED" || busy}
-                    checked={isPresent || chosen.some((other) => other.id === id)}
+                    checked={isPresent || isChosen(id)}
                     onChange={(event) =>
                       setChosen(
                         event.currentTarget.checked
