@@ -13,4 +13,9 @@ export function runPath(run: {
   return run.runnable ? `${runnablePath(run.runnable)}/runs/${run.id}` : `runs/${run.id}`
 }
 
+/** The search of one kind for what has this value in a field, such as `tags` or one of the custom metadata. */
+export function searchPath(type: "capsules" | "pipelines" | "data-assets", key: string, value: unknown): string {
+  return `search?${new URLSearchParams({ type, filters: JSON.stringify([{ key, value }]) })}`
+}
+
 export const dataAssetPath = (id: string): string => `data-assets/${id}`

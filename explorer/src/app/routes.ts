@@ -1,5 +1,5 @@
 import { type ComponentType, lazy } from "react"
-import { BulkIcon, HomeIcon, SearchIcon } from "../parts/icons.tsx"
+import { BulkIcon, HomeIcon, MineIcon, SearchIcon } from "../parts/icons.tsx"
 
 /*
  * The table of pages. A page is a folder in `pages/` with its component, and the one request that it sends as a `.graphql` file.
@@ -37,6 +37,8 @@ export const routes: readonly Route[] = [
     default: (await import("../pages/run/RunPage.tsx")).PipelineRunPage,
   })),
   route("runs/:id", () => import("../pages/run/RunPage.tsx")),
+  route("mine", () => import("../pages/mine/MinePage.tsx")),
+  route("read", () => import("../pages/readFile/ReadFilePage.tsx")),
   route("bulk", () => import("../pages/bulk/BulkPage.tsx")),
   route("data-assets/:id", () => import("../pages/dataAsset/DataAssetPage.tsx")),
 ]
@@ -45,6 +47,7 @@ export const routes: readonly Route[] = [
 export const navigation = [
   { path: "", label: "Home", Icon: HomeIcon, key: "h" },
   { path: "search", label: "Search", Icon: SearchIcon, key: "s" },
+  { path: "mine", label: "Mine", Icon: MineIcon, key: "m" },
   { path: "bulk", label: "Bulk", Icon: BulkIcon, key: "b" },
 ] as const
 

@@ -1,15 +1,35 @@
+import { linkTo } from "../app/router.ts"
 import classes from "./Tags.module.css"
 
+interface TagsProps {
+  of: readonly (string | null)[] | null | undefined
+  /** The search that a tag leads to. Without it, tags are texts. */
+  pathOf?(tag: string): string
+}
+
 /** Tags in one line. Those that do not fit are cut off; the title has all. */
-export function Tags({ of }: { of: readonly (string | null)[] | null | undefined }) {
-  const tags = (of ?? []).filter((tag) => tag !== null && tag !== "")
+export function Tags({ of, pathOf }: TagsProps) {
+  const tags = (of ?? []).flatMap((tag) => tag || [])
   return (
     <span className={classes.tags} title={tags.join(", ") || undefined}>
-      {tags.map((tag) => (
-        <span key={tag} className={classes.tag}>
-          {tag}
-        </span>
-      ))}
+      {tags.map((tag) =>
+        pathOf === undefined ? (
+          <span key={tag} className={classes.tag}>
+            {tag}
+          </span>
+        ) : (
+          <TagLink key={tag} tag={tag} path={pathOf(tag)} />
+        ),
+      )}
     </span>
+  )
+}
+
+function TagLink({ tag, path }: { tag: string; path: string }) {
+  const { href, onClick } = linkTo(path)
+  return (
+    <a className={classes.tag} href={href} onClick={onClick} aria-label={`Tag ${tag}`}>
+      {tag}
+    </a>
   )
 }

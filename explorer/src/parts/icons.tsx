@@ -35,6 +35,7 @@ export const SearchIcon = icon(
 export const BulkIcon = icon(
   <path d="M6.5 4h7M6.5 8h7M6.5 12h7M2.5 4l.75.75L4.5 3.25M2.5 8l.75.75L4.5 7.25M2.5 12l.75.75L4.5 11.25" />,
 )
+export const MineIcon = icon(<path d="M2.5 5.5h11v7.75h-11zM4 3h8M6.5 8.5h3" />)
 export const WaveIcon = icon(
   <path d="M1.5 6c1.6 0 1.6-1.5 3.25-1.5S6.4 6 8 6s1.6-1.5 3.25-1.5S12.9 6 14.5 6M1.5 11c1.6 0 1.6-1.5 3.25-1.5S6.4 11 8 11s1.6-1.5 3.25-1.5S12.9 11 14.5 11" />,
 )

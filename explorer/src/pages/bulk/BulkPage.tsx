@@ -15,8 +15,8 @@ import { Tags } from "../../parts/Tags.tsx"
 import { Filters } from "../search/Filters.tsx"
 import { QueryField } from "../search/QueryField.tsx"
 import searchClasses from "../search/Search.module.css"
-import { searches } from "../search/searches.ts"
-import { readState } from "../search/state.ts"
+import { searches, shownOf } from "../search/searches.ts"
+import { readDataAssetState } from "../search/state.ts"
 import classes from "./Bulk.module.css"
 import { BulkResult } from "./BulkResult.tsx"
 import { type Edit, textOf, useBulk } from "./useBulk.ts"
@@ -35,7 +35,7 @@ const empty: Draft = { chosen: {}, add: [], remove: [], set: {} }
 /** Changes tags and custom metadata of many data assets: choose, describe the change, look at the differences, apply. */
 export default function BulkPage() {
   const [address, change] = useQueryState()
-  const state = { ...readState(withKind(address)), kind: "data-assets" as const }
+  const state = readDataAssetState(address)
   const { document, select, variables } = searches["data-assets"]
   const page = usePages(document, variables(state), select)
   const fields = (page.data?.customMetadata?.fields ?? []).filter((field) => field !== null)
@@ -48,7 +48,7 @@ export default function BulkPage() {
   const isPreviewed = bulk.run?.dryRun === true && bulk.run.state === "done" && bulk.run.of === textOf(ids, edit)
   const isRunning = bulk.run?.state === "running"
   const hasEdit = Boolean(edit.add || edit.remove || edit.set)
-  const found = page.nodes
+  const found = shownOf(page.nodes, state)
   const allChosen = found.length > 0 && found.every(({ id }) => id in draft.chosen)
 
   function toggleAll() {
@@ -206,12 +206,6 @@ function FieldMenu({ fields, onAdd }: { fields: readonly FieldKind[]; onAdd(name
       </Menu.Dropdown>
     </Menu>
   )
-}
-
-function withKind(address: URLSearchParams): URLSearchParams {
-  const all = new URLSearchParams(address)
-  all.set("type", "data-assets")
-  return all
 }
 
 function editOf({ add, remove, set }: Draft, fields: readonly FieldKind[]): Edit {

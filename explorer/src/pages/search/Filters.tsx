@@ -16,10 +16,13 @@ export function Filters({
   state,
   fields,
   change,
+  without = [],
 }: {
   state: SearchState
   fields: readonly (MetadataField | null)[]
   change: Change
+  /** What the page does not offer. */
+  without?: readonly ("origin" | "unused")[]
 }) {
   const [editing, setEditing] = useState<{ index: number; filter?: SearchFilterInput } | undefined>()
   const setFilters = (filters: readonly SearchFilterInput[]) => change({ filters: writeFilters(filters) })
@@ -43,13 +46,15 @@ export function Filters({
             change={change}
             options={Object.fromEntries(Object.entries(dataAssetTypes).filter(([type]) => type !== "UNRECOGNIZED"))}
           />
-          <Choice
-            label="Storage"
-            name="origin"
-            value={state.origin}
-            change={change}
-            options={{ INTERNAL: "In Code Ocean", EXTERNAL: "In an external bucket" }}
-          />
+          {!without.includes("origin") && (
+            <Choice
+              label="Storage"
+              name="origin"
+              value={state.origin}
+              change={change}
+              options={{ INTERNAL: "In Code Ocean", EXTERNAL: "In an external bucket" }}
+            />
+          )}
         </>
       ) : (
         <Choice
@@ -62,6 +67,9 @@ export function Filters({
       )}
       <Toggle label="Favorites" name="favorite" on={state.favorite} change={change} />
       <Toggle label="Archived" name="archived" on={state.archived} change={change} />
+      {state.kind === "data-assets" && !without.includes("unused") && (
+        <Toggle label="Unused" name="unused" on={state.unused} change={change} />
+      )}
       <Menu position="bottom-start" shadow="md" width={240}>
         <Menu.Target>
           <UnstyledButton className={classes.choice}>Add a condition</UnstyledButton>
@@ -136,9 +144,11 @@ function Choice({
       </Menu.Target>
       <Menu.Dropdown>
         <Menu.RadioGroup value={value ?? ""} onChange={(next) => change({ [name]: next })}>
-          <Menu.RadioItem value="">Any {label.toLowerCase()}</Menu.RadioItem>
+          <Menu.RadioItem value="" closeMenuOnClick>
+            Any {label.toLowerCase()}
+          </Menu.RadioItem>
           {Object.entries(options).map(([option, text]) => (
-            <Menu.RadioItem key={option} value={option}>
+            <Menu.RadioItem key={option} value={option} closeMenuOnClick>
               {text}
             </Menu.RadioItem>
           ))}

@@ -1,5 +1,5 @@
 import { memo } from "react"
-import { dataAssetPath, runnablePath } from "../../app/paths.ts"
+import { dataAssetPath, runnablePath, searchPath } from "../../app/paths.ts"
 import { linkTo } from "../../app/router.ts"
 import { Size, Time } from "../../parts/Facts.tsx"
 import { CapsuleIcon, DataIcon, PipelineIcon } from "../../parts/icons.tsx"
@@ -8,16 +8,17 @@ import classes from "./Search.module.css"
 import type { DataAssetItem, Item, RunnableItem } from "./searches.ts"
 
 /** Scrolling draws the list again, but only the rows that come into it. */
-export const Row = memo(function Row({ item }: { item: Item }) {
-  return item.__typename === "DataAsset" ? <DataAssetRow item={item} /> : <RunnableRow item={item} />
+export const Row = memo(function Row({ item, withUse = false }: { item: Item; withUse?: boolean }) {
+  return item.__typename === "DataAsset" ? <DataAssetRow item={item} withUse={withUse} /> : <RunnableRow item={item} />
 })
 
 function RunnableRow({ item }: { item: RunnableItem }) {
-  const Icon = item.__typename === "Pipeline" ? PipelineIcon : CapsuleIcon
+  const isPipeline = item.__typename === "Pipeline"
+  const Icon = isPipeline ? PipelineIcon : CapsuleIcon
   return (
     <div className={classes.row}>
       <Name path={runnablePath(item)} name={item.name} icon={<Icon />} />
-      <Tags of={item.tags} />
+      <Tags of={item.tags} pathOf={(tag) => searchPath(isPipeline ? "pipelines" : "capsules", "tags", tag)} />
       <span className={classes.meta}>{item.status === "RELEASE" ? "Release" : ""}</span>
       <span className={`${classes.meta} truncate`}>{item.ownerEmail}</span>
       <span className={`${classes.meta} ${classes.when}`}>
@@ -35,11 +36,11 @@ export const dataAssetTypes: Readonly<Record<DataAssetItem["type"], string>> = {
   UNRECOGNIZED: "Other",
 }
 
-function DataAssetRow({ item }: { item: DataAssetItem }) {
+function DataAssetRow({ item, withUse }: { item: DataAssetItem; withUse: boolean }) {
   return (
     <div className={classes.row}>
       <Name path={dataAssetPath(item.id)} name={item.name} icon={<DataIcon />} />
-      <Tags of={item.tags} />
+      <Tags of={item.tags} pathOf={(tag) => searchPath("data-assets", "tags", tag)} />
       <span className={classes.meta}>
         {item.state === "DRAFT" && "Draft, "}
         {item.state === "FAILED" && <span className={classes.failed}>Failed, </span>}
@@ -49,7 +50,14 @@ function DataAssetRow({ item }: { item: DataAssetItem }) {
         <Size of={item.size} />
       </span>
       <span className={`${classes.meta} ${classes.when}`}>
-        <Time of={item.created} />
+        {withUse ? (
+          <>
+            {item.lastUsed && "used "}
+            <Time of={item.lastUsed} missing="never used" />
+          </>
+        ) : (
+          <Time of={item.created} />
+        )}
       </span>
     </div>
   )

@@ -3,6 +3,7 @@ import { useRef } from "react"
 import { linkTo, useQueryState } from "../../app/router.ts"
 import { usePages } from "../../data/usePages.ts"
 import { EmptyState } from "../../parts/EmptyState.tsx"
+import { count } from "../../parts/format.ts"
 import { PageTitle } from "../../parts/PageTitle.tsx"
 import { Problems } from "../../parts/Problems.tsx"
 import { SkeletonRows } from "../../parts/SkeletonRows.tsx"
@@ -11,8 +12,8 @@ import { Filters } from "./Filters.tsx"
 import { QueryField } from "./QueryField.tsx"
 import { Row } from "./Rows.tsx"
 import classes from "./Search.module.css"
-import { type Item, searches } from "./searches.ts"
-import { isNarrowed, type Kind, readState, sortsOf } from "./state.ts"
+import { type Item, searches, shownOf } from "./searches.ts"
+import { isNarrowed, type Kind, readState, type SearchState, sortsOf } from "./state.ts"
 
 const labels: Readonly<Record<Kind, string>> = {
   capsules: "Capsules",
@@ -26,6 +27,8 @@ export default function SearchPage() {
   const state = readState(address)
   const { document, select, variables } = searches[state.kind]
   const page = usePages(document, variables(state), select)
+  const shown = shownOf(page.nodes, state)
+  const isSettled = page.data !== undefined && page.problems.length === 0
   // The fields for metadata are the same for every search: while the next one is answered, the last ones stay.
   const fields = useLast(page.data?.customMetadata?.fields ?? undefined)
 
@@ -50,11 +53,16 @@ export default function SearchPage() {
       <Problems page={page} />
       <div className="panel">
         <div className={classes.summary}>
-          <Summary page={page} narrowed={isNarrowed(state)} kind={state.kind} />
-          {state.kind === "data-assets" && page.nodes.length > 0 && (
-            <Anchor size="sm" ml="auto" mr="md" {...linkTo(`bulk?${withoutKind(address)}`)}>
-              Change many
-            </Anchor>
+          <Summary page={page} state={state} shown={shown.length} />
+          {state.kind === "data-assets" && shown.length > 0 && (
+            <Group gap="md" ml="auto">
+              <Anchor size="sm" {...linkTo(`read?${withoutKind(address)}`)}>
+                Read a file of each
+              </Anchor>
+              <Anchor size="sm" {...linkTo(`bulk?${withoutKind(address)}`)}>
+                Change many
+              </Anchor>
+            </Group>
           )}
           <NativeSelect
             aria-label="Order"
@@ -66,9 +74,11 @@ export default function SearchPage() {
           />
         </div>
         {page.data === undefined && page.problems.length === 0 && <SkeletonRows />}
-        {page.data !== undefined && page.nodes.length === 0 && page.problems.length === 0 && (
-          <EmptyState title={`No ${labels[state.kind].toLowerCase()} found`}>
-            {isNarrowed(state) ? (
+        {isSettled && shown.length === 0 && (
+          <EmptyState title={`No ${labels[state.kind].toLowerCase()} found${page.hasMore ? " so far" : ""}`}>
+            {page.hasMore ? (
+              <LookFurther page={page} />
+            ) : isNarrowed(state) ? (
               <Button
                 variant="default"
                 onClick={() => {
@@ -85,15 +95,21 @@ export default function SearchPage() {
             )}
           </EmptyState>
         )}
-        {page.nodes.length > 0 && (
+        {shown.length > 0 && (
           <VirtualList<Item>
             key={`${state.kind} ${address}`}
             label={labels[state.kind]}
-            items={page.nodes}
+            items={shown}
             keyOf={({ id }) => id}
-            row={(item) => <Row item={item} />}
-            onEnd={page.moreProblem === undefined ? page.loadMore : undefined}
+            row={(item) => <Row item={item} withUse={state.unused} />}
+            // Whether they are used takes two calls for each, so that the next ones are read only if the visitor wants it.
+            onEnd={page.moreProblem === undefined && !state.unused ? page.loadMore : undefined}
           />
+        )}
+        {shown.length > 0 && state.unused && page.hasMore && page.moreProblem === undefined && (
+          <Group p="xs">
+            <LookFurther page={page} />
+          </Group>
         )}
         {page.moreProblem !== undefined && (
           <EmptyState title="The next rows could not be read">
@@ -108,23 +124,33 @@ export default function SearchPage() {
   )
 }
 
-function Summary({
-  page,
-  narrowed,
-  kind,
-}: {
+function LookFurther({ page }: { page: { loadingMore: boolean; loadMore(): void } }) {
+  return (
+    <Button variant="default" size="compact-sm" loading={page.loadingMore} onClick={page.loadMore}>
+      Look further
+    </Button>
+  )
+}
+
+interface SummaryProps {
   page: { nodes: readonly Item[]; data: unknown; loading: boolean; loadingMore: boolean; hasMore: boolean }
-  narrowed: boolean
-  kind: Kind
-}) {
+  state: SearchState
+  /** How many of the nodes are shown. */
+  shown: number
+}
+
+function Summary({ page, state, shown }: SummaryProps) {
   if (page.data === undefined) return <span>Searching…</span>
-  const number = page.nodes.length.toLocaleString("en")
-  const noun = page.nodes.length === 1 ? labels[kind].toLowerCase().replace(/s$/, "") : labels[kind].toLowerCase()
+  const { hasMore, nodes } = page
+  const noun = (number: number) => count(number, labels[state.kind].toLowerCase().replace(/s$/, ""))
+  const text = state.unused
+    ? `${shown.toLocaleString("en")} of ${hasMore ? "the first " : ""}${noun(nodes.length)} ${shown === 1 ? "is" : "are"} not attached to anything that you see`
+    : hasMore
+      ? `The first ${noun(nodes.length)}, more below`
+      : `${noun(nodes.length)}${isNarrowed(state) ? " found" : ""}`
   return (
     <Group gap="xs" role="status">
-      <span className="number">
-        {page.hasMore ? `The first ${number} ${noun}, more below` : `${number} ${noun}${narrowed ? " found" : ""}`}
-      </span>
+      <span className="number">{text}</span>
       {(page.loading || page.loadingMore) && <Loader size={14} aria-label="Loading" />}
     </Group>
   )

@@ -17,6 +17,14 @@ export type RunnableItem = Nodes<"searchCapsules"> | Nodes<"searchPipelines">
 export type DataAssetItem = Nodes<"searchDataAssets">
 export type Item = RunnableItem | DataAssetItem
 
+/** The data assets of a search that are to be shown: all of them, or those that are not attached to anything. */
+export function shownOf<Shown extends Item>(nodes: readonly Shown[], { unused }: SearchState): readonly Shown[] {
+  return unused ? nodes.filter((item) => item.__typename === "DataAsset" && isUnused(item)) : nodes
+}
+
+const isUnused = ({ attachedTo, attachedToPipelines }: DataAssetItem): boolean =>
+  attachedTo?.nodes.length === 0 && attachedToPipelines?.nodes.length === 0
+
 type Variables = ReturnType<typeof variablesOf> & Record<string, unknown> & { after?: string | null }
 
 interface Search {
@@ -49,6 +57,9 @@ export const searches: Readonly<Record<Kind, Search>> = {
     select: ({ searchDataAssets }) => searchDataAssets,
     variables: (state) => ({
       ...variablesOf(state),
+      // What is attached where takes two calls for each data asset.
+      ...(state.unused && { first: 25 }),
+      withUses: state.unused,
       type: state.dataType,
       origin: state.origin,
       orderBy: orderOf(state.sort),

@@ -17,6 +17,8 @@ export interface SearchState {
   origin: "INTERNAL" | "EXTERNAL" | undefined
   favorite: boolean
   archived: boolean
+  /** Whether only data assets are shown that are not attached to anything. The search itself cannot tell. */
+  unused: boolean
   sort: string
   filters: SearchFilterInput[]
 }
@@ -61,9 +63,17 @@ export function readState(address: URLSearchParams): SearchState {
     origin: kind === "data-assets" ? oneOf(address.get("origin"), ["INTERNAL", "EXTERNAL"]) : undefined,
     favorite: address.get("favorite") === "true",
     archived: address.get("archived") === "true",
+    unused: kind === "data-assets" && address.get("unused") === "true",
     sort: sort in sortsOf(kind) ? sort : "",
     filters: readFilters(address.get("filters")),
   }
+}
+
+/** The search of a page that is about data assets alone. */
+export function readDataAssetState(address: URLSearchParams): SearchState {
+  const own = new URLSearchParams(address)
+  own.set("type", "data-assets")
+  return readState(own)
 }
 
 function readFilters(json: string | null): SearchFilterInput[] {
@@ -101,8 +111,8 @@ export function orderOf<Field extends string>(sort: string): { field: Field; dir
 }
 
 /** Whether anything but the kind and the order is chosen. */
-export function isNarrowed({ query, ownership, status, dataType, origin, favorite, archived, filters }: SearchState) {
-  return Boolean(
-    query.trim() || ownership || status || dataType || origin || favorite || archived || filters.length > 0,
-  )
+export function isNarrowed(state: SearchState): boolean {
+  const { query, ownership, status, dataType, origin, favorite, archived, unused, filters } = state
+  const chosen = [query.trim(), ownership, status, dataType, origin, favorite, archived, unused, filters.length > 0]
+  return chosen.some(Boolean)
 }
