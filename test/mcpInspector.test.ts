@@ -7,12 +7,7 @@ import { tokens } from "../sandbox/seed.ts"
 import { changingTools, readingTools } from "./support/agents.ts"
 import { startGateway } from "./support/gateway.ts"
 
-/*
- * The official inspector, one process for each call.
- */
-
 const timeout = 300_000
-const parallel = 2
 const headers = { authorization: `Bearer ${tokens.ada}` }
 
 async function load() {
@@ -32,12 +27,7 @@ test("every tool works in the official inspector", { timeout }, async () => {
     expect(isError, `${name}: ${content[0]?.text}`).not.toBe(true)
     expect(content[0]!.text, name).toContain(has)
   }
-  const readers = Object.entries(readingTools)
-  const next = async (): Promise<void> => {
-    for (let tool = readers.pop(); tool !== undefined; tool = readers.pop()) await call(tool)
-  }
-  await Promise.all(Array.from({ length: parallel }, next))
-  for (const tool of Object.entries(changingTools)) await call(tool)
+  for (const tool of Object.entries({ ...readingTools, ...changingTools })) await call(tool)
 })
 
 test("the inspector accepts the lists of tools, resources and prompts", { timeout }, async () => {

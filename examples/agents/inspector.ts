@@ -1,24 +1,33 @@
 import { execFile } from "node:child_process"
+import { mkdtemp, readFile, rm } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { promisify } from "node:util"
 
-const command = fileURLToPath(
-  new URL("node_modules/@modelcontextprotocol/inspector/clients/launcher/build/index.js", import.meta.url),
-)
+const clients = new URL("node_modules/@modelcontextprotocol/inspector/clients/", import.meta.url)
+const launcher = new URL("launcher/build/index.js", clients)
+const commandLine = new URL("cli/build/index.js", clients)
+
+const parameters = (url: string, headers: Record<string, string>) => [
+  url,
+  "--transport",
+  "http",
+  ...Object.entries(headers).flatMap(([name, value]) => ["--header", `${name}: ${value}`]),
+]
 
 /** Runs the official inspector in a process of its own, and resolves with what it prints. Rejects if it fails. */
 export async function inspect(url: string, headers: Record<string, string>, args: readonly string[]): Promise<unknown> {
-  const header = Object.entries(headers).flatMap(([name, value]) => ["--header", `${name}: ${value}`])
   const { stdout } = await promisify(execFile)(
     process.execPath,
-    [command, "--cli", url, "--transport", "http", ...header, ...args],
+    [fileURLToPath(launcher), "--cli", ...parameters(url, headers), ...args],
     { maxBuffer: 10_000_000 },
   )
   return JSON.parse(stdout)
 }
 
-/** Calls a tool with the inspector. */
-export function inspectTool(
+/** Calls a tool with the inspector's command line, which runs in this process: a process for each tool takes half a second of CPU time. */
+export async function inspectTool(
   url: string,
   headers: Record<string, string>,
   name: string,
@@ -27,11 +36,14 @@ export function inspectTool(
   const pairs = Object.entries(args).map(
     ([key, value]) => `${key}=${typeof value === "string" ? value : JSON.stringify(value)}`,
   )
-  return inspect(url, headers, [
-    "--method",
-    "tools/call",
-    "--tool-name",
-    name,
-    ...(pairs.length > 0 ? ["--tool-arg", ...pairs] : []),
-  ])
+  const folder = await mkdtemp(join(tmpdir(), "inspector-"))
+  const output = join(folder, "result.json")
+  const call = ["--method", "tools/call", "--tool-name", name, ...(pairs.length > 0 ? ["--tool-arg", ...pairs] : [])]
+  try {
+    const { runCli } = await import(commandLine.href)
+    await runCli(["node", "inspector", ...parameters(url, headers), ...call, "--quiet", "--output", output])
+    return JSON.parse(await readFile(output, "utf8"))
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
 }
