@@ -1,9 +1,9 @@
 import { existsSync } from "node:fs"
-import { mkdtemp, rm, writeFile } from "node:fs/promises"
-import { tmpdir } from "node:os"
-import { join } from "node:path"
-import packaged from "@sparticuz/chromium"
+import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises"
+import { dirname, join } from "node:path"
 import { type Browser, chromium } from "playwright-core"
+
+const root = join(import.meta.dirname, "..", "..")
 
 const SYSTEM_BROWSERS = [
   process.env.CHROMIUM_PATH ?? "",
@@ -32,31 +32,14 @@ export interface LaunchedBrowser {
  * where that one does not start, a Chrome or Chromium of the system does, CHROMIUM_PATH first.
  */
 export async function launchBrowser(): Promise<LaunchedBrowser> {
-  // Its own folder, because an incomplete unpacking in a shared one would be taken for a browser from then on.
-  const folder = await mkdtemp(join(tmpdir(), "chromium-"))
-  const discard = () => rm(folder, { recursive: true, force: true })
-  const browser = await launchPackaged(folder)
-    .catch(launchFromSystem)
-    .catch(async (error: unknown) => {
-      await discard()
-      throw error
-    })
-  return {
-    browser,
-    async close() {
-      await browser.close()
-      await discard()
-    },
-  }
+  const browser = await launchPackaged().catch(launchFromSystem)
+  return { browser, close: () => browser.close() }
 }
 
-async function launchPackaged(folder: string): Promise<Browser> {
-  const executablePath = await unpackInto(folder)
-  const fonts = join(folder, "fonts.conf")
-  // Without any font Chromium lays out no text at all, and the package's own configuration looks for its fonts in /tmp.
-  await writeFile(fonts, `<fontconfig><dir>${folder}/fonts</dir><cachedir>${folder}/cache</cachedir></fontconfig>`)
-  const env = { ...process.env, FONTCONFIG_FILE: fonts, LD_LIBRARY_PATH: join(folder, "al2023", "lib") }
-  return await chromium.launch({ executablePath, args: ARGS, env })
+async function launchPackaged(): Promise<Browser> {
+  const folder = await unpacked()
+  const env = { ...process.env, FONTCONFIG_FILE: fontsIn(folder), LD_LIBRARY_PATH: join(folder, "al2023", "lib") }
+  return await chromium.launch({ executablePath: join(folder, "chromium"), args: ARGS, env })
 }
 
 async function launchFromSystem(cause: unknown): Promise<Browser> {
@@ -65,12 +48,39 @@ async function launchFromSystem(cause: unknown): Promise<Browser> {
   return await chromium.launch({ executablePath, args: ARGS })
 }
 
+const fontsIn = (folder: string) => join(folder, "fonts.conf")
+
+/**
+ * The folder with the packaged Chromium. Unpacking takes two seconds of CPU time, so it is done once for each version. The folder gets
+ * its name when it is complete.
+ */
+async function unpacked(): Promise<string> {
+  const { version } = JSON.parse(await readFile(join(root, "node_modules/@sparticuz/chromium/package.json"), "utf8"))
+  const folder = join(root, "node_modules", ".cache", `chromium-${version}`)
+  if (existsSync(folder)) return folder
+  await mkdir(dirname(folder), { recursive: true })
+  const incomplete = await mkdtemp(`${folder}-`)
+  try {
+    await unpackInto(incomplete)
+    // Without any font Chromium lays out no text at all, and the package's own configuration looks for its fonts in /tmp.
+    const fonts = `<fontconfig><dir>${folder}/fonts</dir><cachedir>${folder}/cache</cachedir></fontconfig>`
+    await writeFile(fontsIn(incomplete), fonts)
+    await rename(incomplete, folder)
+  } catch (error) {
+    await rm(incomplete, { recursive: true, force: true })
+    // Another process may have been faster.
+    if (!existsSync(folder)) throw error
+  }
+  return folder
+}
+
 /** The package unpacks into TMPDIR, and its shared libraries only where it takes the machine for a Lambda function. */
-async function unpackInto(folder: string): Promise<string> {
+async function unpackInto(folder: string): Promise<void> {
   const { TMPDIR, AWS_EXECUTION_ENV } = process.env
   Object.assign(process.env, { TMPDIR: folder, AWS_EXECUTION_ENV: "AWS_Lambda_nodejs24.x" })
   try {
-    return await packaged.executablePath()
+    const { default: packaged } = await import("@sparticuz/chromium")
+    await packaged.executablePath()
   } finally {
     for (const [name, value] of Object.entries({ TMPDIR, AWS_EXECUTION_ENV })) {
       if (value === undefined) delete process.env[name]
