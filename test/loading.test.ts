@@ -455,6 +455,27 @@ test("a change is remembered for a minute, for the caller's token whichever agen
   expect(changes.has(callerOf("ada"), "c1")).toBe(false)
 })
 
+test("that the caller has archived an object is remembered for a minute, unless the change failed", async () => {
+  let nowMs = 1
+  const changes = new RecentChanges(createMemoryStore(), { now: () => nowMs })
+  const ada = { tokenDigest: "ada" } as Caller
+  const grace = { tokenDigest: "grace" } as Caller
+  expect(changes.isArchived(ada, "c1")).toBeUndefined()
+  await changes.whileArchiving(ada, "c1", true, async () => {})
+  expect([changes.isArchived(ada, "c1"), changes.isArchived(ada, "c2"), changes.isArchived(grace, "c1")]).toEqual([
+    true,
+    undefined,
+    undefined,
+  ])
+  const failure = new Error("outcome unknown")
+  await expect(changes.whileArchiving(ada, "c1", false, () => Promise.reject(failure))).rejects.toBe(failure)
+  expect(changes.isArchived(ada, "c1")).toBeUndefined()
+  await changes.whileArchiving(ada, "c1", false, async () => {})
+  expect(changes.isArchived(ada, "c1")).toBe(false)
+  nowMs += 61_000
+  expect(changes.isArchived(ada, "c1")).toBeUndefined()
+})
+
 test("the last 10,000 changes are remembered", () => {
   const changes = new RecentChanges(createMemoryStore())
   const caller = { tokenDigest: "ada" } as Caller

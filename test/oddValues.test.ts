@@ -77,7 +77,7 @@ const operations: Record<string, { query: string; variables?: Record<string, unk
       containedDataAssets { dataAsset { name } } } }`,
   },
   others: {
-    query: `{ customMetadata { fields { ${metadataFields} } categories } node(id: "${ids.asset}") { id }
+    query: `{ customMetadata { fields { ${metadataFields} } categories } node(id: "${ids.asset}") { id ... on DataAsset { archived } }
       _entities(representations: [{ __typename: "Computation", id: "${ids.run}" }]) { ... on Computation { name } }
       capsules(ids: ["${ids.capsule}", "${ids.pipeline}"]) { name } pipelines(ids: ["${ids.pipeline}"]) { name }
       searchCapsules(first: 1) { ${page("name created")} } searchPipelines(first: 1) { ${page("name created")} }

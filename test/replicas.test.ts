@@ -167,6 +167,10 @@ describeWithRedis("two replicas with one Redis", () => {
         [...changed.slice(0, at + 1).map((id) => `GET /capsules/${id}`), "POST /capsules/search"].toSorted(),
       )
     }
+    const [archived] = changed
+    const { data: shown } = await two.ask(`{ capsule(id: "${archived}") { archived } }`)
+    expect(shown.capsule.archived).toBe(false)
+    expect(sandbox.requests.at(-1)?.path).toBe(`/capsules/${archived}`)
     // Other callers search for all.
     const before = sandbox.requests.length
     await two.ask(capsules, { ids }, { authorization: `Bearer ${tokens.admin}` })

@@ -21,6 +21,11 @@ export interface Cost {
   oncePerRequest?: string
   /** No call is made if only `id` and `__typename` are selected. */
   idsAreFree?: true
+  /**
+   * Fields below this one, as `Type.field`, that make no call because this one has already read what they show. Fields that make calls
+   * in between end this.
+   */
+  free?: readonly string[]
   /** The approximate size of its value in a response, if it differs from the usual size for its type. */
   bytes?: number
   /** The number of items in its own list, or in the lists of its object that declare no number themselves. */
@@ -49,7 +54,10 @@ export function costOf(field: { extensions: Readonly<{ cost?: unknown }> }): Cos
 
 /** Whether a field can make calls. */
 export function makesCalls(field: { extensions: Readonly<{ cost?: unknown }> }): boolean {
-  const { calls, oncePerObject, oncePerRequest } = costOf(field) ?? {}
+  return declaresCalls(costOf(field) ?? {})
+}
+
+export function declaresCalls({ calls, oncePerObject, oncePerRequest }: Cost): boolean {
   return (calls ?? oncePerObject ?? oncePerRequest) !== undefined
 }
 

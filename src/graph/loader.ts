@@ -29,6 +29,13 @@ export function loaderByKey<T>(fetch: (context: Context, key: string) => Promise
   return oncePerRequest((context) => new Loader((keys) => keys.map((key) => fetch(context, key))))
 }
 
+/** Same as `loaderByKey` for keys that are fetched together. */
+export function loaderByWave<T>(
+  fetchWave: (context: Context, keys: readonly string[]) => Promise<T>[],
+): (context: Context) => Loader<T> {
+  return oncePerRequest((context) => new Loader((keys) => fetchWave(context, keys)))
+}
+
 /** Fetches two or more accepted ids by bulk calls. The others, and those that the bulk calls do not return, are fetched one by one. */
 function bulkWave<T extends { id: string }>(
   context: Context,

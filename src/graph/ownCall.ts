@@ -14,7 +14,7 @@ import { everyField, selectionSetsOf } from "./selection.ts"
  * - `call`: by a call of its own, with the object's id. A value other than null proves that the object exists
  * - `search`: by a search for the object's id. A page with items proves that the object exists
  * - `place`: the value is an object such as a folder, which makes no call before its own fields do
- * - `none`: the value is known without a call and proves nothing
+ * - `none`: the value proves nothing
  */
 type OwnCall = "call" | "search" | "place" | "none"
 

@@ -12,7 +12,8 @@ const topic = "changes"
  * behind, so these are read directly.
  */
 export class RecentChanges {
-  readonly #changes: LRUCache<string, true>
+  /** True for each change. Of those that archive an object, another entry has whether it is archived now. */
+  readonly #changes: LRUCache<string, boolean>
   readonly #store: Store
 
   /** @param clock for tests */
@@ -25,7 +26,10 @@ export class RecentChanges {
       perf: clock,
     })
     this.#store = store
-    store.listen(topic, (change) => void this.#changes.set(change, true))
+    store.listen(topic, (text) => {
+      const [change = "", value] = text.split(" ")
+      this.#set(change, value === undefined || value === "true" ? true : value === "false" ? false : undefined)
+    })
   }
 
   /**
@@ -40,6 +44,34 @@ export class RecentChanges {
 
   has(caller: Caller, id: string): boolean {
     return this.#changes.size > 0 && this.#changes.has(changeOf(caller, id))
+  }
+
+  /** Archives or unarchives an object. If that fails, it is unknown which of the two it is. */
+  async whileArchiving(
+    caller: Caller & { readonly storeWait?: StoreWait },
+    id: string,
+    isArchived: boolean,
+    write: () => Promise<void>,
+  ): Promise<void> {
+    const announce = (value: boolean | undefined) => {
+      const change = changeOf(caller, `archived ${id}`)
+      this.#set(change, value)
+      return this.#store.announce(topic, `${change} ${value}`, caller.storeWait)
+    }
+    void announce(undefined)
+    await write()
+    // Before the client can ask another replica.
+    await announce(isArchived)
+  }
+
+  /** Whether the caller has archived or unarchived it within the last minute. Undefined if neither. */
+  isArchived(caller: Caller, id: string): boolean | undefined {
+    return this.#changes.size === 0 ? undefined : this.#changes.get(changeOf(caller, `archived ${id}`))
+  }
+
+  #set(change: string, value: boolean | undefined): void {
+    if (value === undefined) this.#changes.delete(change)
+    else this.#changes.set(change, value)
   }
 }
 

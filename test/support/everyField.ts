@@ -42,6 +42,9 @@ const emptyTexts = new Set(["default_value", "value"])
 
 /** Values that the gateway computes, or reads by another call. A new field of that kind must be listed here. */
 const notOnTheWire = new Set([
+  "Capsule.archived",
+  "Pipeline.archived",
+  "DataAsset.archived",
   "Computation.outcome",
   "Computation.outcomeReasons",
   "CustomMetadataEntry.type",

@@ -3,6 +3,7 @@ import { emptyIfSearchFails, isRejected, nullIfMissing } from "../../errors.ts"
 import type { Upstream } from "../../upstream/client.ts"
 import type { DecodeError } from "../../upstream/decoders.ts"
 import { clearAppPanels } from "../appPanel/loader.ts"
+import { noteFound } from "../archive/loader.ts"
 import { clearComputations, type RunnableKey } from "../computation/loader.ts"
 import type { Context } from "../context.ts"
 import { type BulkFetch, loaderById, loaderByKey, otherIdForm, type Typed } from "../loader.ts"
@@ -15,7 +16,11 @@ const searchById = (kind: rest.Kind): BulkFetch<rest.Runnable> => ({
   maxIds: rest.maxSearchIds,
   // The search index lags behind changes.
   accepts: (context, id) => rest.isSearchableId(id) && !context.recentChanges.has(context.state, id),
-  fetch: (context, ids) => emptyIfSearchFails(rest.findRunnables(context.upstream, kind, ids)),
+  fetch: async (context, ids) => {
+    const found = await emptyIfSearchFails(rest.findRunnables(context.upstream, kind, ids))
+    noteFound(context, found, false)
+    return found
+  },
 })
 
 /** A pipeline is read on the route of capsules too, but the search for capsules does not find it. */
@@ -67,10 +72,11 @@ export async function findRunnable(upstream: Upstream, id: string): Promise<Runn
 export async function runnablePage(
   context: Context,
   kind: rest.Kind,
-  params: object,
+  params: Record<string, unknown> & { archived?: boolean | undefined },
   args: PageArguments,
 ): Promise<Page<Typed<rest.Runnable> | DecodeError>> {
   const page = await pageOfSearch(kind, params, args, (body) => rest.searchRunnables(context.upstream, kind, body))
+  noteFound(context, page.nodes, params.archived)
   return { ...page, nodes: loaderOfKind[kind].primeItems(context, page.nodes) }
 }
 

@@ -52,7 +52,10 @@ function defineRunnableMutations(names: {
     input: ArchiveInput,
     payload: payloadOf(names.archive, `The ${one} was archived or unarchived.`),
     run: async ({ id, archived }, context) => {
-      await changeRunnable(context, id, () => rest.archiveRunnable(context.upstream, kind, id, archived))
+      const archive = () => rest.archiveRunnable(context.upstream, kind, id, archived)
+      await changeRunnable(context, id, () =>
+        context.recentChanges.whileArchiving(context.state, id, archived, archive),
+      )
       return { id }
     },
   })

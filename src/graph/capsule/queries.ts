@@ -82,7 +82,7 @@ builder.queryField("searchCapsules", (t) =>
     type: CapsuleConnection,
     description:
       "Searches the capsules that the caller may see. Null, with an error, if the search fails. Costs one REST call per page.",
-    extensions: cost({ calls: 1, items: pageItems }),
+    extensions: cost({ calls: 1, items: pageItems, free: ["Capsule.archived"] }),
     args: { ...pageArguments, ...searchArguments },
     resolve: async (_root, args, context, info) =>
       shownPage(await runnablePage(context, "capsules", wireParams(args), args), info),
@@ -94,7 +94,7 @@ builder.queryField("searchPipelines", (t) =>
     type: PipelineConnection,
     description:
       "Searches the pipelines that the caller may see. Null, with an error, if the search fails. Costs one REST call per page.",
-    extensions: cost({ calls: 1, items: pageItems }),
+    extensions: cost({ calls: 1, items: pageItems, free: ["Pipeline.archived"] }),
     args: { ...pageArguments, ...searchArguments },
     resolve: async (_root, args, context, info) =>
       shownPage(await runnablePage(context, "pipelines", wireParams(args), args), info),

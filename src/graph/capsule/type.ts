@@ -1,5 +1,6 @@
 import { appPanelOf } from "../appPanel/loader.ts"
 import { AppPanel } from "../appPanel/type.ts"
+import { isArchived } from "../archive/loader.ts"
 import { builder } from "../builder.ts"
 import { ComputationConnection, ComputationFilterInput, computationPage } from "../computation/type.ts"
 import { cost, link, longText, oneCall } from "../cost.ts"
@@ -224,6 +225,11 @@ Runnable.implement({
       resolve: objectItems<rest.Version>("versions"),
     }),
     article: t.field({ type: Article, description: "The publication it belongs to.", resolve: object("article") }),
+    archived: t.boolean({
+      description: `Whether it is archived. Code Ocean's objects do not say it, so it is known from searches: an object is archived if the search for archived ones finds it. Null if that search finds more than it returns. Costs no REST call if the object was found by a search of this request, or if the caller has archived or unarchived it within the last minute. Otherwise costs up to two REST calls, which the objects of a page share as far as they come together.`,
+      extensions: { ...cost({ calls: 2 }), ...ownCall("none") },
+      resolve: (runnable, _args, context) => isArchived(context, kindOf(runnable), runnable),
+    }),
     appPanel: t.field({
       type: AppPanel,
       description: "The form for the parameters of a run. Null if it has none. Costs one REST call.",
@@ -238,7 +244,15 @@ Runnable.implement({
       type: ComputationConnection,
       description:
         "Its runs, newest first. Costs one REST call, regardless of page and filter: Code Ocean returns the whole history, which the gateway filters and pages.",
-      extensions: { ...cost({ oncePerObject: "computations", items: pageItems }), ...ownCall("call") },
+      extensions: {
+        ...cost({
+          oncePerObject: "computations",
+          items: pageItems,
+          // The object is loaded, or the call that would have loaded it is left.
+          free: ["Computation.runnable"],
+        }),
+        ...ownCall("call"),
+      },
       args: {
         ...pageArguments,
         filter: t.arg({ type: ComputationFilterInput, description: "Which runs to return." }),

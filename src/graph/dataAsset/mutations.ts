@@ -217,7 +217,8 @@ defineMutation({
   }),
   payload: payloadOf("archiveDataAsset", "The data asset was archived or unarchived."),
   run: async ({ id, archived }, context) => {
-    await changeDataAsset(context, id, () => rest.archiveDataAsset(context.upstream, id, archived))
+    const archive = () => rest.archiveDataAsset(context.upstream, id, archived)
+    await changeDataAsset(context, id, () => context.recentChanges.whileArchiving(context.state, id, archived, archive))
     dataAssetById(context).clear(id)
     return { id }
   },

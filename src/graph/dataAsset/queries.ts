@@ -1,5 +1,6 @@
 import { badUserInput } from "../../errors.ts"
 import { DecodeError, isReadable } from "../../upstream/decoders.ts"
+import { noteFound } from "../archive/loader.ts"
 import { builder } from "../builder.ts"
 import type { Context } from "../context.ts"
 import { cost } from "../cost.ts"
@@ -63,7 +64,7 @@ builder.queryField("searchDataAssets", (t) =>
     type: connectionOf("DataAsset", DataAsset),
     description:
       "Searches the data assets that the caller may see. Null, with an error, if the search fails. Costs one REST call per page.",
-    extensions: cost({ calls: 1, items: pageItems }),
+    extensions: cost({ calls: 1, items: pageItems, free: ["DataAsset.archived"] }),
     args: {
       ...pageArguments,
       query: t.arg.string({ description: queryDescription, extensions: limitLength(maxLength.query) }),
@@ -84,6 +85,7 @@ builder.queryField("searchDataAssets", (t) =>
       const page = await pageOfSearch("data_assets", params, args, (body) =>
         rest.searchDataAssets(context.upstream, body),
       )
+      noteFound(context, page.nodes, args.archived)
       return shownPage({ ...page, nodes: dataAssetById.primeItems(context, page.nodes) }, info)
     },
   }),
@@ -140,6 +142,7 @@ export async function findDataAssets(
   if (answer.has_more || answer.results.length > maxFound) {
     throw badUserInput(`\`search\` finds more than ${maxFound} data assets. Narrow it down. Nothing was changed.`)
   }
+  noteFound(context, answer.results, criteria.archived)
   const found = dataAssetById.primeItems(context, answer.results)
   return {
     ids: [...new Set(found.filter(isReadable).map(({ id }) => id))],

@@ -1,10 +1,11 @@
 import { DecodeError } from "../../upstream/decoders.ts"
+import { isArchived } from "../archive/loader.ts"
 import { builder } from "../builder.ts"
 import { attachedPage, capsuleById } from "../capsule/loader.ts"
 import { Capsule, CapsuleConnection, PipelineConnection } from "../capsule/type.ts"
 import { computationById, recordRunnable } from "../computation/loader.ts"
 import { Computation } from "../computation/type.ts"
-import { type Count, cost, link, listOf, longText } from "../cost.ts"
+import { type Count, cost, link, listOf, longText, oneCall } from "../cost.ts"
 import { CustomMetadataEntry } from "../customMetadata/type.ts"
 import { wireEnum } from "../enums.ts"
 import {
@@ -203,6 +204,11 @@ DataAsset.implement({
       resolve: string("description"),
     }),
     field: t.string({ description: "The field of research.", resolve: string("field") }),
+    archived: t.boolean({
+      description: `Whether it is archived. Code Ocean's objects do not say it, so it is known from searches: a data asset is archived if the search for archived ones with its name finds it. Null if that search finds more than it returns. Costs no REST call if the data asset was found by a search of this request, or if the caller has archived or unarchived it within the last minute. Otherwise costs one REST call, which the data assets of a page share as far as they come together.`,
+      extensions: oneCall,
+      resolve: (asset, _args, context) => isArchived(context, "data_assets", asset),
+    }),
     tags: t.stringList({ description: "Keywords.", resolve: stringItems("tags", "keywords") }),
     nextflowProfile: t.string({
       description: "The Nextflow profile of the run that made it.",
@@ -291,7 +297,7 @@ DataAsset.implement({
     attachedTo: t.field({
       type: CapsuleConnection,
       description: "The capsules it is attached to. Costs one REST call per page.",
-      extensions: { ...cost({ calls: 1, items: pageItems }), ...ownCall("search") },
+      extensions: { ...cost({ calls: 1, items: pageItems, free: ["Capsule.archived"] }), ...ownCall("search") },
       args: attachedArguments,
       resolve: async (asset, args, context, info) =>
         shownPage(await attachedPage(context, "capsules", asset.id, args), info),
@@ -299,7 +305,7 @@ DataAsset.implement({
     attachedToPipelines: t.field({
       type: PipelineConnection,
       description: "The pipelines it is attached to. Costs one REST call per page.",
-      extensions: { ...cost({ calls: 1, items: pageItems }), ...ownCall("search") },
+      extensions: { ...cost({ calls: 1, items: pageItems, free: ["Pipeline.archived"] }), ...ownCall("search") },
       args: attachedArguments,
       resolve: async (asset, args, context, info) =>
         shownPage(await attachedPage(context, "pipelines", asset.id, args), info),

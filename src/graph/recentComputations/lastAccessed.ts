@@ -21,7 +21,7 @@ export const runnableSearches: readonly RunnableSearch[] = [
 ]
 
 /** The body of such a search for the last accessed ones, without its limit. */
-export function searchParams({ ownership }: RunnableSearch): object {
+export function searchParams({ ownership }: RunnableSearch): Record<string, unknown> {
   return { ownership, sort_field: "last_accessed", sort_order: "desc" }
 }
 

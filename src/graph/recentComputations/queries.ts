@@ -104,7 +104,11 @@ builder.queryField("recentComputations", (t) =>
   t.field({
     type: RecentComputationConnection,
     description: `The newest runs of the capsules and pipelines that were last accessed by anyone, among those that the caller created or was given. Null, with an error, if nothing can be read. Costs four REST calls, and one REST call for each of the capsules and pipelines, regardless of page and conditions: Code Ocean has no list of all runs.`,
-    extensions: cost({ ...recentCost, items: pageItems }),
+    extensions: cost({
+      ...recentCost,
+      items: pageItems,
+      free: ["Computation.runnable", "Capsule.archived", "Pipeline.archived"],
+    }),
     args: {
       ...pageArguments,
       since: t.arg({

@@ -16,7 +16,7 @@ import {
   type ValueNode,
   valueFromASTUntyped,
 } from "graphql"
-import { type Cost, costOf, makesCalls } from "../../graph/cost.ts"
+import { type Cost, costOf, declaresCalls } from "../../graph/cost.ts"
 import {
   collectFields,
   fieldDefinition,
@@ -125,6 +125,8 @@ function withoutId(root: SelectionCost, lookup: CostedField): SelectionCost {
   return { ...root, fields: root.fields.map((field) => (field === lookup ? { ...field, cost } : field)) }
 }
 
+const noCost: Cost = {}
+
 /** Reads the selections of one operation, each of them once. */
 class Planner {
   /** Whether the number of calls or items depends on variables, other than the ids of lookups. */
@@ -144,11 +146,16 @@ class Planner {
     return this.#requestCalls.size
   }
 
-  selectionCost(type: GraphQLObjectType, sets: readonly SelectionSetNode[]): SelectionCost {
-    const key = `${type.name} ${sets.map((set) => this.#numberOf(set)).join(" ")}`
+  /** @param freeFields those below it that make no call */
+  selectionCost(
+    type: GraphQLObjectType,
+    sets: readonly SelectionSetNode[],
+    freeFields: readonly string[] = [],
+  ): SelectionCost {
+    const key = `${type.name} ${freeFields.join()} ${sets.map((set) => this.#numberOf(set)).join(" ")}`
     let cost = this.#selectionCosts.get(key)
     if (cost === undefined) {
-      cost = this.#readSelection(type, sets)
+      cost = this.#readSelection(type, sets, freeFields)
       this.#selectionCosts.set(key, cost)
     }
     return cost
@@ -160,7 +167,11 @@ class Planner {
     return number
   }
 
-  #readSelection(type: GraphQLObjectType, sets: readonly SelectionSetNode[]): SelectionCost {
+  #readSelection(
+    type: GraphQLObjectType,
+    sets: readonly SelectionSetNode[],
+    freeFields: readonly string[],
+  ): SelectionCost {
     const fields: CostedField[] = []
     const sharedCalls = new Set<string>()
     let bytes = bytesPerObject
@@ -169,9 +180,11 @@ class Planner {
       const field = fieldDefinition(this.#scope.schema, type, (nodes[0] as FieldNode).name.value)
       if (field === undefined) continue
       bytes += bytesPerKey(key)
-      const costed = this.#costedField(field, key, nodes)
+      const cost = freeFields.includes(coordinateOf(type, field)) ? noCost : (costOf(field) ?? noCost)
+      const freeBelow = cost.free ?? (declaresCalls(cost) ? [] : freeFields)
+      const costed = this.#costedField(field, cost, key, nodes, freeBelow)
       if (costed === undefined) {
-        const free = this.#freeFieldBytes(type, field, nodes)
+        const free = this.#freeFieldBytes(type, field, nodes, freeBelow)
         bytes += free.bytes
         bytesPerItem += free.bytesPerItem
         continue
@@ -189,6 +202,7 @@ class Planner {
     type: GraphQLObjectType,
     field: GraphQLField<unknown, unknown>,
     nodes: readonly FieldNode[],
+    freeFields: readonly string[],
   ): { bytes: number; bytesPerItem: number } {
     const sets = selectionSetsOf(nodes)
     if (sets.length === 0) return { bytes: leafBytes(field), bytesPerItem: 0 }
@@ -196,7 +210,7 @@ class Planner {
       costOf(field)?.items?.assumed ?? itemsInIntrospection(this.#scope.schema).get(coordinateOf(type, field))
     const isList = isListType(getNullableType(field.type))
     const childBytes = this.#objectTypes(getNamedType(field.type)).map((childType) => {
-      const { bytes, bytesPerItem } = this.selectionCost(childType, sets)
+      const { bytes, bytesPerItem } = this.selectionCost(childType, sets, freeFields)
       return bytes + bytesPerItem * (isList ? 1 : (items ?? 1))
     })
     const largest = Math.max(0, ...childBytes)
@@ -206,17 +220,18 @@ class Planner {
 
   #costedField(
     field: GraphQLField<unknown, unknown>,
+    cost: Cost,
     key: string,
     nodes: readonly FieldNode[],
+    freeFields: readonly string[],
   ): CostedField | undefined {
     const node = nodes[0] as FieldNode
-    const cost = costOf(field) ?? {}
     const namedType = getNamedType(field.type)
     const sets = selectionSetsOf(nodes)
     const types = this.#objectTypes(namedType)
     if (cost.idsAreFree && types.every((type) => selectsOnlyId(this.#scope, type, sets))) return undefined
-    const children = types.map((type) => this.selectionCost(type, sets))
-    const hasCalls = makesCalls(field)
+    const children = types.map((type) => this.selectionCost(type, sets, freeFields))
+    const hasCalls = declaresCalls(cost)
     if (!hasCalls && children.every(({ fields }) => fields.length === 0)) return undefined
     return {
       key,

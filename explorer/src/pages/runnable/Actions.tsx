@@ -9,17 +9,15 @@ import { ArchiveRunnableDocument, DeleteRunnableDocument } from "./changes.gener
 import type { RunnablePageFragment } from "./runnable.generated.ts"
 
 interface ActionsProps {
-  runnable: Pick<RunnablePageFragment, "__typename" | "id" | "name">
-  archived: boolean | undefined
-  onChanged(): void
+  runnable: Pick<RunnablePageFragment, "__typename" | "id" | "name" | "archived">
 }
 
 /** What can be done with a capsule or pipeline as a whole. */
-export function Actions({ runnable, archived, onChanged }: ActionsProps) {
+export function Actions({ runnable }: ActionsProps) {
   const [asked, setAsked] = useState<"archive" | "delete">()
   const archive = useChange(ArchiveRunnableDocument)
   const remove = useChange(DeleteRunnableDocument)
-  const { id, name } = runnable
+  const { id, name, archived } = runnable
   const isPipeline = runnable.__typename === "Pipeline"
   const what = isPipeline ? "pipeline" : "capsule"
 
@@ -54,7 +52,6 @@ export function Actions({ runnable, archived, onChanged }: ActionsProps) {
           onConfirm={async () => {
             if ((await archive.send({ id, archived: !archived, isPipeline })) === undefined) return
             setAsked(undefined)
-            onChanged()
           }}
           onClose={() => {
             archive.clear()

@@ -38,7 +38,6 @@ function RunnablePage({ id, isPipeline }: { id: string; isPipeline: boolean }) {
     isPipeline,
     version: version ?? null,
     runs: runsPerPage,
-    idTerm: `id:"${id.replaceAll('"', "")}"`,
     from: from ?? "",
     again: from !== null,
   })
@@ -65,7 +64,6 @@ function RunnablePage({ id, isPipeline }: { id: string; isPipeline: boolean }) {
       </>
     )
   }
-  const archived = (page.data?.archivedCapsules ?? page.data?.archivedPipelines)?.nodes.some((node) => node?.id === id)
   const tabs = [
     ["runs", "Runs"],
     ["run", "New run"],
@@ -79,10 +77,10 @@ function RunnablePage({ id, isPipeline }: { id: string; isPipeline: boolean }) {
   return (
     <>
       <PageTitle title={runnable.name} icon={<Icon />}>
-        <Actions runnable={runnable} archived={archived} onChanged={page.reload} />
+        <Actions runnable={runnable} />
       </PageTitle>
       <Problems page={{ ...page, problems }} />
-      <Marks runnable={runnable} archived={archived ?? false} />
+      <Marks runnable={runnable} />
       <div className={classes.page}>
         <Tabs
           value={tab}
@@ -148,8 +146,7 @@ function RunnablePage({ id, isPipeline }: { id: string; isPipeline: boolean }) {
 const isRoot = (path: string) => !path.includes(".")
 
 /** States that everything on the page depends on. */
-function Marks({ runnable, archived }: { runnable: RunnablePageFragment; archived: boolean }) {
-  const { status } = runnable
+function Marks({ runnable: { status, archived } }: { runnable: RunnablePageFragment }) {
   if (status !== "RELEASE" && !archived) return null
   return (
     <div className={classes.marks}>
