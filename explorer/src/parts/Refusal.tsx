@@ -1,5 +1,6 @@
 import { Alert, Text } from "@mantine/core"
 import type { Change } from "../data/useChange.ts"
+import { sentence } from "./format.ts"
 import { LockIcon, WarningIcon } from "./icons.tsx"
 
 const titles: Readonly<Record<string, string>> = {
@@ -55,12 +56,6 @@ function Notice({ title, locked = false, children }: { title: string; locked?: b
       {children}
     </Alert>
   )
-}
-
-/** Code Ocean's messages have neither a capital nor a full stop. */
-function sentence(message: string): string {
-  const text = message.trim()
-  return `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? "" : "."}`
 }
 
 /** The data assets that Code Ocean names in a refusal. */

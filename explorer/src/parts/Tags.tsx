@@ -25,6 +25,23 @@ export function Tags({ of, pathOf }: TagsProps) {
   )
 }
 
+/** All tags, in as many lines as they need. */
+export function TagList({ of, pathOf }: Required<TagsProps>) {
+  const tags = (of ?? []).filter((tag) => tag !== null && tag !== "")
+  if (tags.length === 0) return null
+  return (
+    <ul className={classes.list} aria-label="Tags">
+      {tags.map((tag, index) => (
+        <li key={`${index} ${tag}`}>
+          <a className={classes.tag} {...linkTo(pathOf(tag))}>
+            {tag}
+          </a>
+        </li>
+      ))}
+    </ul>
+  )
+}
+
 function TagLink({ tag, path }: { tag: string; path: string }) {
   const { href, onClick } = linkTo(path)
   return (

@@ -60,3 +60,9 @@ export function bytes(size: number): string {
 /** A count with its noun: "1 run", "12 runs". */
 export const count = (number: number, noun: string, nouns = `${noun}s`): string =>
   `${number.toLocaleString("en")} ${number === 1 ? noun : nouns}`
+
+/** Code Ocean's messages have neither a capital nor a full stop. */
+export function sentence(message: string): string {
+  const text = message.trim()
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? "" : "."}`
+}

@@ -40,7 +40,7 @@ export function RunActions({ run, runnable, onCapture }: RunActionsProps) {
       )}
       <Menu position="bottom-end" width={200} shadow="md">
         <Menu.Target>
-          <ActionIcon variant="default" size={30} aria-label="More about this run">
+          <ActionIcon variant="default" size={36} aria-label="More about this run">
             <MoreIcon />
           </ActionIcon>
         </Menu.Target>

@@ -1,23 +1,24 @@
 import { Skeleton, Text } from "@mantine/core"
 import { useRef, useState } from "react"
 import { dataAssetPath, runnablePath } from "../../app/paths.ts"
-import { linkTo } from "../../app/router.ts"
+import { linkTo, useQueryState } from "../../app/router.ts"
 import type { PageProps } from "../../app/routes.ts"
 import { useLive } from "../../data/useLive.ts"
 import { usePage } from "../../data/usePage.ts"
 import { EmptyState } from "../../parts/EmptyState.tsx"
 import { Duration, Outcome, Size, Time } from "../../parts/Facts.tsx"
+import { Files } from "../../parts/files/Files.tsx"
 import { RunIcon } from "../../parts/icons.tsx"
 import { PageTitle } from "../../parts/PageTitle.tsx"
 import { Problems } from "../../parts/Problems.tsx"
+import { Scrolled } from "../../parts/Scrolled.tsx"
+import { Values } from "../../parts/Values.tsx"
 import { Capture } from "./Capture.tsx"
 import { CaptureForm, type CaptureRequest } from "./CaptureForm.tsx"
-import { Results } from "./Results.tsx"
 import classes from "./Run.module.css"
 import { RunActions } from "./RunActions.tsx"
 import { RunSteps } from "./RunSteps.tsx"
 import { RunLiveDocument, RunPageDocument, type RunPageQuery } from "./run.generated.ts"
-import { Scrolled } from "./Scrolled.tsx"
 
 type Run = NonNullable<RunPageQuery["computation"]>
 
@@ -148,12 +149,32 @@ function Summary({ run, runnable }: SummaryProps) {
   )
 }
 
+/** The files of the results. */
+function Results({ run, loading }: { run: Run; loading: boolean }) {
+  const [query] = useQueryState()
+  const root = run.results?.entries ?? []
+  return (
+    <section aria-label="Results">
+      <h2 className={classes.heading}>Results</h2>
+      {root.length > 0 || (!loading && query.has("file")) ? (
+        <Files owner={{ is: "run", id: run.id }} label="Results" root={root} />
+      ) : loading ? (
+        <Skeleton height={150} />
+      ) : (
+        <Text size="sm" c="dimmed">
+          {run.outcome === "IN_PROGRESS" ? "They appear when the run has ended." : "It has no results."}
+        </Text>
+      )}
+    </section>
+  )
+}
+
 function Log({ run, loading }: { run: Run; loading: boolean }) {
   return (
     <section aria-label="Log">
       <h2 className={classes.heading}>Log</h2>
       {run.log ? (
-        <Scrolled label="The last 300 lines of the log" className={classes.log} atEnd>
+        <Scrolled label="The last 300 lines of the log" atEnd>
           {run.log}
         </Scrolled>
       ) : loading ? (
@@ -171,10 +192,10 @@ function Log({ run, loading }: { run: Run; loading: boolean }) {
   )
 }
 
-type Values = Run["parameters"]
+type Given = Run["parameters"]
 
 function Parameters({ run }: { run: Run }) {
-  const parts: { title: string; values: Values; capsule?: string | undefined }[] = [
+  const parts: { title: string; values: Given; capsule?: string | undefined }[] = [
     { title: "Parameters", values: run.parameters },
     ...(run.processes ?? []).flatMap((process) =>
       process ? [{ title: process.name ?? "Process", values: process.parameters, capsule: process.capsule?.id }] : [],
@@ -192,19 +213,13 @@ function Parameters({ run }: { run: Run }) {
         )}
       </h2>
       {values && values.length > 0 ? (
-        <dl className={classes.values}>
-          {values.map(
-            (parameter, position) =>
-              parameter && (
-                <div key={position}>
-                  <dt title={parameter.paramName ?? undefined}>
-                    {parameter.name ?? parameter.paramName ?? `Parameter ${position + 1}`}
-                  </dt>
-                  <dd>{parameter.value}</dd>
-                </div>
-              ),
-          )}
-        </dl>
+        <Values
+          of={values.map((parameter, position) => ({
+            name: parameter?.name ?? parameter?.paramName ?? `Parameter ${position + 1}`,
+            value: parameter?.value,
+            title: parameter?.paramName ?? undefined,
+          }))}
+        />
       ) : (
         <Text size="sm" c="dimmed">
           None were given.

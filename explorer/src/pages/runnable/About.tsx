@@ -1,10 +1,11 @@
-import { Anchor, Skeleton, Stack, Text } from "@mantine/core"
+import { Anchor, Stack, Text } from "@mantine/core"
 import type { ReactNode } from "react"
 import { searchPath } from "../../app/paths.ts"
 import { linkTo } from "../../app/router.ts"
 import { codeoceanPage } from "../../app/settings.ts"
 import { Time } from "../../parts/Facts.tsx"
 import { External, Markdown } from "../../parts/Markdown.tsx"
+import { TagList } from "../../parts/Tags.tsx"
 import classes from "./Runnable.module.css"
 import type { RunnablePageFragment } from "./runnable.generated.ts"
 
@@ -12,7 +13,6 @@ import type { RunnablePageFragment } from "./runnable.generated.ts"
 export function About({ runnable }: { runnable: RunnablePageFragment }) {
   const { description, tags, versions, article, originalCapsule, submission } = runnable
   const kind = runnable.__typename === "Pipeline" ? "pipelines" : "capsules"
-  const shownTags = (tags ?? []).filter(Boolean)
   const inCodeOcean = codeoceanPage(`capsule/${runnable.slug}`)
   return (
     <Stack gap="md" className={classes.about}>
@@ -23,17 +23,7 @@ export function About({ runnable }: { runnable: RunnablePageFragment }) {
           It has no description.
         </Text>
       )}
-      {shownTags.length > 0 && (
-        <ul className={classes.tags} aria-label="Tags">
-          {shownTags.map((tag) => (
-            <li key={tag}>
-              <a {...linkTo(searchPath(kind, "tags", tag))} className="text-link">
-                {tag}
-              </a>
-            </li>
-          ))}
-        </ul>
-      )}
+      <TagList of={tags} pathOf={(tag) => searchPath(kind, "tags", tag)} />
       <dl className={classes.facts}>
         <Fact name="Owner">{runnable.ownerEmail}</Fact>
         <Fact name="Field">{runnable.field}</Fact>
@@ -136,15 +126,4 @@ function versionOf({
 
 function Doi({ of }: { of: string }) {
   return <External to={`https://doi.org/${encodeURI(of)}`}>{of}</External>
-}
-
-/** As large as what replaces it. */
-export function AboutSkeleton() {
-  return (
-    <Stack gap="sm" aria-hidden="true">
-      {[90, 100, 70, 40, 60, 55, 65].map((width) => (
-        <Skeleton key={width} height={14} width={`${width}%`} />
-      ))}
-    </Stack>
-  )
 }

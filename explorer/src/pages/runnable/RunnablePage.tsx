@@ -1,5 +1,4 @@
-import { Badge, NativeSelect, Skeleton, Tabs } from "@mantine/core"
-import { useMediaQuery } from "@mantine/hooks"
+import { NativeSelect, Skeleton } from "@mantine/core"
 import { useRef } from "react"
 import { useQueryState } from "../../app/router.ts"
 import type { PageProps } from "../../app/routes.ts"
@@ -7,16 +6,18 @@ import { isForbidden } from "../../data/problem.ts"
 import { usePage } from "../../data/usePage.ts"
 import { EmptyState } from "../../parts/EmptyState.tsx"
 import { CapsuleIcon, PipelineIcon } from "../../parts/icons.tsx"
+import { Mark } from "../../parts/Mark.tsx"
 import { PageTitle } from "../../parts/PageTitle.tsx"
 import { Problems } from "../../parts/Problems.tsx"
-import { About, AboutSkeleton } from "./About.tsx"
+import { TabbedPage, TabbedPageSkeleton } from "../../parts/TabbedPage.tsx"
+import { About } from "./About.tsx"
 import { Actions } from "./Actions.tsx"
 import { AttachedData } from "./AttachedData.tsx"
 import { RunForm } from "./panel/RunForm.tsx"
 import classes from "./Runnable.module.css"
 import { Runs, runsPerPage } from "./Runs.tsx"
 import { RunnablePageDocument, type RunnablePageFragment } from "./runnable.generated.ts"
-import { Sharing } from "./Sharing.tsx"
+import { RunnableSharing } from "./Sharing.tsx"
 import { useLiveRuns } from "./useLiveRuns.ts"
 
 export const CapsulePage = ({ params }: PageProps) => <RunnablePage id={params.id!} isPipeline={false} />
@@ -24,13 +25,9 @@ export const PipelinePage = ({ params }: PageProps) => <RunnablePage id={params.
 
 const none: [] = []
 
-/** The style sheet has the same. */
-const narrow = "(max-width: 68em)"
-
 /** A capsule or a pipeline: the same object with the same page. */
 function RunnablePage({ id, isPipeline }: { id: string; isPipeline: boolean }) {
   const [query, change] = useQueryState()
-  const isNarrow = useMediaQuery(narrow, matchMedia(narrow).matches)
   const from = query.get("from")
   const version = Number(query.get("version")) || undefined
   const page = usePage(RunnablePageDocument, {
@@ -64,16 +61,6 @@ function RunnablePage({ id, isPipeline }: { id: string; isPipeline: boolean }) {
       </>
     )
   }
-  const tabs = [
-    ["runs", "Runs"],
-    ["run", "New run"],
-    ["data", "Data"],
-    ["sharing", "Sharing"],
-    ...(isNarrow ? [["about", "About"]] : []),
-  ] as [string, string][]
-  const asked = query.get("tab")
-  const tab = tabs.some(([value]) => value === asked) ? asked! : "runs"
-
   return (
     <>
       <PageTitle title={runnable.name} icon={<Icon />}>
@@ -81,64 +68,54 @@ function RunnablePage({ id, isPipeline }: { id: string; isPipeline: boolean }) {
       </PageTitle>
       <Problems page={{ ...page, problems }} />
       <Marks runnable={runnable} />
-      <div className={classes.page}>
-        <Tabs
-          value={tab}
-          onChange={(value) => change({ tab: value === "runs" ? null : value })}
-          keepMounted={false}
-          className={classes.tabs}
-        >
-          <Tabs.List aria-label={`Parts of this ${what}`}>
-            {tabs.map(([value, label]) => (
-              <Tabs.Tab key={value} value={value}>
-                {label}
-              </Tabs.Tab>
-            ))}
-          </Tabs.List>
-          <Tabs.Panel value="runs" pt="md">
-            <Runs runnable={runnable} runs={runs} loading={loading} />
-          </Tabs.Panel>
-          <Tabs.Panel value="run" pt="md">
-            <VersionChoice runnable={runnable} version={version} onChange={(next) => change({ version: next })} />
-            {loading && !runnable.appPanel ? (
-              <Skeleton height={320} />
-            ) : (
-              <RunForm
-                // The fields of another version, and the values of another run, are another form.
-                key={`${version} ${from}`}
+      <TabbedPage
+        label={`Parts of this ${what}`}
+        tabs={[
+          { value: "runs", label: "Runs", content: <Runs runnable={runnable} runs={runs} loading={loading} /> },
+          {
+            value: "run",
+            label: "New run",
+            content: (
+              <>
+                <VersionChoice runnable={runnable} version={version} onChange={(next) => change({ version: next })} />
+                {loading && !runnable.appPanel ? (
+                  <Skeleton height={320} />
+                ) : (
+                  <RunForm
+                    // The fields of another version, and the values of another run, are another form.
+                    key={`${version} ${from}`}
+                    runnable={runnable}
+                    from={page.data?.computation ?? undefined}
+                    version={version}
+                    onStarted={(run) => add([run])}
+                    onUnknown={() => {
+                      page.reload()
+                      change({ tab: null })
+                    }}
+                  />
+                )}
+              </>
+            ),
+          },
+          {
+            value: "data",
+            label: "Data",
+            content: <AttachedData runnable={runnable} version={version} loading={loading} onChanged={page.reload} />,
+          },
+          {
+            value: "sharing",
+            label: "Sharing",
+            content: (
+              <RunnableSharing
                 runnable={runnable}
-                from={page.data?.computation ?? undefined}
-                version={version}
-                onStarted={(run) => add([run])}
-                onUnknown={() => {
-                  page.reload()
-                  change({ tab: null })
-                }}
+                loading={loading}
+                forbidden={isForbidden(page.problems, `${what}.permissions`)}
               />
-            )}
-          </Tabs.Panel>
-          <Tabs.Panel value="data" pt="md">
-            <AttachedData runnable={runnable} version={version} loading={loading} onChanged={page.reload} />
-          </Tabs.Panel>
-          <Tabs.Panel value="sharing" pt="md">
-            <Sharing
-              runnable={runnable}
-              loading={loading}
-              forbidden={isForbidden(page.problems, `${what}.permissions`)}
-            />
-          </Tabs.Panel>
-          {isNarrow && (
-            <Tabs.Panel value="about" pt="md">
-              <About runnable={runnable} />
-            </Tabs.Panel>
-          )}
-        </Tabs>
-        {!isNarrow && (
-          <aside aria-label="About">
-            <About runnable={runnable} />
-          </aside>
-        )}
-      </div>
+            ),
+          },
+        ]}
+        about={<About runnable={runnable} />}
+      />
     </>
   )
 }
@@ -150,16 +127,8 @@ function Marks({ runnable: { status, archived } }: { runnable: RunnablePageFragm
   if (status !== "RELEASE" && !archived) return null
   return (
     <div className={classes.marks}>
-      {status === "RELEASE" && (
-        <Badge variant="light" color="teal" tt="none" c="var(--mantine-color-text)">
-          Release
-        </Badge>
-      )}
-      {archived && (
-        <Badge variant="light" color="gray" tt="none" c="var(--mantine-color-text)">
-          Archived
-        </Badge>
-      )}
+      {status === "RELEASE" && <Mark color="teal">Release</Mark>}
+      {archived && <Mark>Archived</Mark>}
     </div>
   )
 }
@@ -193,16 +162,10 @@ function VersionChoice({ runnable, version, onChange }: VersionChoiceProps) {
 
 function PageSkeleton() {
   return (
-    <div className={classes.page} aria-hidden="true">
-      <div>
-        <Skeleton height={36} mb="md" />
-        <Skeleton height={28} width={260} mb="sm" />
-        <Skeleton height={200} mb="md" />
-        <Skeleton height={200} />
-      </div>
-      <aside>
-        <AboutSkeleton />
-      </aside>
-    </div>
+    <TabbedPageSkeleton>
+      <Skeleton height={28} width={260} mb="sm" />
+      <Skeleton height={200} mb="md" />
+      <Skeleton height={200} />
+    </TabbedPageSkeleton>
   )
 }

@@ -1,11 +1,12 @@
 import { useVirtualizer } from "@tanstack/react-virtual"
 import { type KeyboardEvent, useRef, useState } from "react"
-import { Size } from "../../parts/Facts.tsx"
-import { ChevronIcon, FileIcon, FolderIcon } from "../../parts/icons.tsx"
-import classes from "./Run.module.css"
-import type { Row } from "./useResults.ts"
+import { Size } from "../Facts.tsx"
+import { ChevronIcon, FileIcon, FolderIcon } from "../icons.tsx"
+import classes from "./Files.module.css"
+import type { Row } from "./useFolders.ts"
 
-interface ResultTreeProps {
+interface FileTreeProps {
+  label: string
   rows: readonly Row[]
   selected: string | null
   onSelect(path: string): void
@@ -17,7 +18,7 @@ const rowHeight = 30
 const tallest = 14 * rowHeight
 
 /** A tree of any size, of which only the visible rows exist. The arrows move, open and close, as in every tree. */
-export function ResultTree({ rows, selected, onSelect, onToggle, onMore }: ResultTreeProps) {
+export function FileTree({ label, rows, selected, onSelect, onToggle, onMore }: FileTreeProps) {
   const box = useRef<HTMLDivElement>(null)
   const [activeKey, setActiveKey] = useState<string>()
   const virtualizer = useVirtualizer({
@@ -32,7 +33,7 @@ export function ResultTree({ rows, selected, onSelect, onToggle, onMore }: Resul
     rows.findIndex(({ key }) => key === wanted),
     0,
   )
-  const idOf = (index: number) => `result-${index}`
+  const idOf = (index: number) => `file-${index}`
 
   function move(index: number) {
     const to = Math.min(Math.max(index, 0), rows.length - 1)
@@ -71,7 +72,7 @@ export function ResultTree({ rows, selected, onSelect, onToggle, onMore }: Resul
     <div
       ref={box}
       role="tree"
-      aria-label="Results"
+      aria-label={label}
       tabIndex={0}
       aria-activedescendant={rows.length > 0 ? idOf(active) : undefined}
       className={classes.tree}

@@ -1,13 +1,13 @@
-import { useCallback, useMemo, useRef, useState } from "react"
-import { useClient } from "urql"
+import { useCallback, useEffect, useMemo, useRef, useState } from "react"
+import { type RequestPolicy, useClient } from "urql"
 import { problemsOf } from "../../data/problem.ts"
-import { type ResultEntryFragment, ResultFolderDocument } from "./run.generated.ts"
+import { type FileEntryFragment, OpenFolderDocument } from "./files.generated.ts"
 
 /** How many entries of a folder are read at once. */
 export const entriesPerPage = 500
 
 export interface Folder {
-  entries: readonly ResultEntryFragment[]
+  entries: readonly FileEntryFragment[]
   /** Whether the folder has more entries. */
   more: boolean
   loading: boolean
@@ -16,11 +16,20 @@ export interface Folder {
 
 /** One row of the tree. */
 export type Row =
-  | { is: "entry"; key: string; level: number; entry: ResultEntryFragment; expanded: boolean | undefined }
+  | { is: "entry"; key: string; level: number; entry: FileEntryFragment; expanded: boolean | undefined }
   | { is: "note"; key: string; level: number; text: string }
   | { is: "more"; key: string; level: number; folder: string }
 
-type Entries = readonly (ResultEntryFragment | null)[]
+export type Entries = readonly (FileEntryFragment | null)[]
+
+/** What the files belong to. */
+export interface FileOwner {
+  is: "run" | "dataAsset"
+  id: string
+}
+
+/** The variables of the requests for files. */
+export const variablesOf = ({ id, is }: FileOwner) => ({ id, isRun: is === "run" })
 
 const folderOf = (entries: Entries): Folder => ({
   entries: entries.filter((entry) => entry !== null),
@@ -29,16 +38,24 @@ const folderOf = (entries: Entries): Folder => ({
   problem: undefined,
 })
 
-/** The results as a tree whose folders are read when they are opened. */
-export function useResults(id: string, root: Entries | null | undefined) {
+/** The folders that a file is in, the outermost first. */
+const foldersOf = (file: string | null): string[] =>
+  (file ?? "").split("/").flatMap((_, depth, names) => (depth === 0 ? [] : names.slice(0, depth).join("/")))
+
+/**
+ * Files as a tree whose folders are read when they are opened.
+ * @param shown a file whose folders are open from the beginning
+ */
+export function useFolders({ id, is }: FileOwner, root: Entries, shown: string | null) {
   const client = useClient()
   const [folders, setFolders] = useState<ReadonlyMap<string, Folder>>(new Map())
-  const [open, setOpen] = useState<ReadonlySet<string>>(new Set())
+  const [initial] = useState(() => foldersOf(shown))
+  const [open, setOpen] = useState<ReadonlySet<string>>(new Set(initial))
   const reading = useRef(new Set<string>())
 
   const all = useMemo(() => {
     const further = folders.get("")
-    const first = folderOf(root ?? [])
+    const first = folderOf(root)
     return new Map([
       ...folders,
       ["", further ? { ...further, entries: [...first.entries, ...further.entries] } : first],
@@ -55,12 +72,16 @@ export function useResults(id: string, root: Entries | null | undefined) {
       const change = (make: (before: Folder) => Folder) =>
         setFolders((before) => new Map(before).set(path, make(before.get(path) ?? { ...folderOf([]), more: false })))
       change((before) => ({ ...before, loading: true, problem: undefined }))
-      const variables = { id, path, after }
-      const { data, error } = await client
-        .query(ResultFolderDocument, variables, { requestPolicy: "cache-first" })
-        .toPromise()
+      const variables = { ...variablesOf({ id, is }), path, after }
+      const ask = async (requestPolicy: RequestPolicy) => {
+        const { data, error } = await client.query(OpenFolderDocument, variables, { requestPolicy }).toPromise()
+        return { entries: (data?.computation ?? data?.dataAsset)?.folder?.entries, error }
+      }
+      let answer = await ask("cache-first")
+      // What failed before is kept as null.
+      if (!answer.entries && !answer.error) answer = await ask("network-only")
+      const { entries, error } = answer
       reading.current.delete(path)
-      const entries = data?.computation?.results?.entries
       change((before) =>
         entries
           ? { ...folderOf(entries), entries: [...before.entries, ...folderOf(entries).entries] }
@@ -71,8 +92,12 @@ export function useResults(id: string, root: Entries | null | undefined) {
             },
       )
     },
-    [client, id],
+    [client, id, is],
   )
+
+  useEffect(() => {
+    for (const path of initial) void read(path)
+  }, [initial, read])
 
   const toggle = useCallback(
     (path: string, wanted?: boolean) => {

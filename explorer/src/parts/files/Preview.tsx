@@ -5,21 +5,21 @@ import { useClient, useQuery } from "urql"
 import { sessionExpired, sessionHeaders } from "../../app/session.ts"
 import { filesUrl } from "../../app/settings.ts"
 import { problemsOf } from "../../data/problem.ts"
-import { count } from "../../parts/format.ts"
-import { DownloadIcon, WarningIcon } from "../../parts/icons.tsx"
-import classes from "./Run.module.css"
-import { ResultTextDocument, ResultUrlDocument } from "./run.generated.ts"
-import { Scrolled, scrolls } from "./Scrolled.tsx"
+import { count } from "../format.ts"
+import { DownloadIcon, WarningIcon } from "../icons.tsx"
+import { Scrolled, scrolls } from "../Scrolled.tsx"
+import classes from "./Files.module.css"
+import { FileTextDocument, FileUrlDocument } from "./files.generated.ts"
 import { indented, kindOf, tableOf } from "./texts.ts"
+import { type FileOwner, variablesOf } from "./useFolders.ts"
 
 interface PreviewProps {
-  /** The run. */
-  id: string
+  owner: FileOwner
   path: string
 }
 
-/** A file of the results: as an image, a table, JSON or text. */
-export function Preview({ id, path }: PreviewProps) {
+/** A file: as an image, a table, JSON or text. */
+export function Preview({ owner, path }: PreviewProps) {
   const kind = kindOf(path)
   return (
     <section aria-label={`Preview of ${path}`} className={classes.preview}>
@@ -27,24 +27,28 @@ export function Preview({ id, path }: PreviewProps) {
         <Text size="sm" fw={600} style={{ overflowWrap: "anywhere" }}>
           {path}
         </Text>
-        <Download id={id} path={path} />
+        <Download owner={owner} path={path} />
       </Group>
-      {kind === "image" ? <Image key={path} id={id} path={path} /> : <TextFile key={path} id={id} path={path} />}
+      {kind === "image" ? (
+        <Image key={path} owner={owner} path={path} />
+      ) : (
+        <TextFile key={path} owner={owner} path={path} />
+      )}
     </section>
   )
 }
 
 /** Addresses of files are valid for a short time, so that each click asks for one. */
-function Download({ id, path }: PreviewProps) {
+function Download({ owner, path }: PreviewProps) {
   const client = useClient()
   const [state, setState] = useState<{ busy: boolean; problem?: string }>({ busy: false })
   async function download() {
     setState({ busy: true })
-    const variables = { id, path }
+    const variables = { ...variablesOf(owner), path }
     const { data, error } = await client
-      .query(ResultUrlDocument, variables, { requestPolicy: "network-only" })
+      .query(FileUrlDocument, variables, { requestPolicy: "network-only" })
       .toPromise()
-    const url = data?.computation?.resultFile?.downloadUrl
+    const url = (data?.computation ?? data?.dataAsset)?.file?.downloadUrl
     if (!url) {
       setState({ busy: false, problem: problemsOf(error)[0]?.message ?? "The file does not exist any more." })
       return
@@ -91,29 +95,37 @@ function NoPreview({ children }: { children: ReactNode }) {
   )
 }
 
-function TextFile({ id, path }: PreviewProps) {
-  const [{ data, error, fetching }] = useQuery({ query: ResultTextDocument, variables: { id, path } })
-  const text = data?.computation?.resultFile?.text
-  if (typeof text === "string") return <Shown text={text} path={path} />
+function TextFile({ owner, path }: PreviewProps) {
+  const [{ data, error, fetching }] = useQuery({ query: FileTextDocument, variables: { ...variablesOf(owner), path } })
+  const head = (data?.computation ?? data?.dataAsset)?.file?.head
+  if (head) return <Shown {...head} path={path} />
   if (fetching) return <Skeleton height={180} />
   return <NoPreview>{problemsOf(error)[0]?.message ?? "The file does not exist any more."}</NoPreview>
 }
 
-function Shown({ text, path }: { text: string; path: string }) {
+function Shown({ text, isWhole, path }: { text: string; isWhole: boolean; path: string }) {
   const kind = kindOf(path)
   const json = useMemo(() => (kind === "json" ? indented(text) : undefined), [kind, text])
   if (text === "") return <NoPreview>The file is empty.</NoPreview>
-  if (kind === "table") return <Table text={text} separator={path.toLowerCase().endsWith(".tsv") ? "\t" : ","} />
+  const isBroken = kind === "json" && json === undefined && isWhole
   return (
     <>
-      {kind === "json" && json === undefined && (
+      {(isBroken || !isWhole) && (
         <Text size="xs" c="dimmed" mb={4}>
-          This is not valid JSON, and shown as it is.
+          {isBroken
+            ? "This is not valid JSON, and shown as it is."
+            : "This is the beginning of the file. Download it to see the rest."}
         </Text>
       )}
-      <Scrolled label={`Text of ${path}`} className={classes.text}>
-        {json ?? text}
-      </Scrolled>
+      {kind === "table" ? (
+        <Table
+          // The last line may be cut off.
+          text={isWhole ? text : text.slice(0, text.lastIndexOf("\n") + 1)}
+          separator={path.toLowerCase().endsWith(".tsv") ? "\t" : ","}
+        />
+      ) : (
+        <Scrolled label={`Text of ${path}`}>{json ?? text}</Scrolled>
+      )}
     </>
   )
 }
@@ -170,7 +182,7 @@ function Table({ text, separator }: { text: string; separator: string }) {
 }
 
 /** An image through the gateway, which sends nothing else from there. It has no script and no address of its own. */
-function Image({ id, path }: PreviewProps) {
+function Image({ owner: { id, is }, path }: PreviewProps) {
   const [state, setState] = useState<{ url?: string; problem?: string }>({})
   const [attempt, setAttempt] = useState(0)
 
@@ -178,7 +190,7 @@ function Image({ id, path }: PreviewProps) {
     const controller = new AbortController()
     let url: string | undefined
     setState({})
-    readImage(id, path, controller.signal).then(
+    readImage({ id, is }, path, controller.signal).then(
       (blob) => {
         if (controller.signal.aborted) return
         url = URL.createObjectURL(blob)
@@ -192,7 +204,7 @@ function Image({ id, path }: PreviewProps) {
       controller.abort()
       if (url !== undefined) URL.revokeObjectURL(url)
     }
-  }, [id, path, attempt])
+  }, [id, is, path, attempt])
 
   if (state.problem !== undefined) {
     return (
@@ -212,8 +224,9 @@ function Image({ id, path }: PreviewProps) {
   )
 }
 
-async function readImage(id: string, path: string, signal: AbortSignal): Promise<Blob> {
-  const url = `${filesUrl}/computations/${encodeURIComponent(id)}?${new URLSearchParams({ path })}`
+async function readImage({ id, is }: FileOwner, path: string, signal: AbortSignal): Promise<Blob> {
+  const kind = is === "run" ? "computations" : "data_assets"
+  const url = `${filesUrl}/${kind}/${encodeURIComponent(id)}?${new URLSearchParams({ path })}`
   const response = await fetch(url, { headers: sessionHeaders(), credentials: "same-origin", signal }).catch(() => {
     throw new Error("The gateway does not answer.")
   })
