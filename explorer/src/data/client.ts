@@ -5,6 +5,7 @@ import { pipe, tap } from "wonka"
 import { sessionExpired, sessionHeaders } from "../app/session.ts"
 import { graphqlUrl } from "../app/settings.ts"
 import schema from "./introspection.generated.ts"
+import { partialErrors } from "./partialErrors.ts"
 import { problemsOf } from "./problem.ts"
 import { requestAnswered, requestSent, type SentRequest } from "./requestLog.ts"
 
@@ -24,6 +25,7 @@ const byId =
 /** Makes the client of one signed-in user. Its cache is dropped with it. */
 export function createClient(): Client {
   const pages = relayPagination()
+  const [aboveCache, belowCache] = partialErrors()
   return new Client({
     url: graphqlUrl,
     preferGetMethod: false,
@@ -33,6 +35,7 @@ export function createClient(): Client {
     // What is in the cache is shown at once, and read again.
     requestPolicy: "cache-and-network",
     exchanges: [
+      aboveCache,
       cacheExchange({
         schema,
         keys: Object.fromEntries(embedded.map((name: string) => [name, () => null])),
@@ -49,6 +52,7 @@ export function createClient(): Client {
           DataAsset: { attachedTo: pages, attachedToPipelines: pages },
         },
       }),
+      belowCache,
       observeRequests,
       fetchExchange,
     ],

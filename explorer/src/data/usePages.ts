@@ -77,7 +77,7 @@ export function usePages<Data, Node, Variables extends Record<string, unknown> &
     list.loading = true
     redraw()
     const wanted = { ...(JSON.parse(key) as Variables), after, withFields: false }
-    const result = await client.query(query, wanted, { requestPolicy: "cache-first" }).toPromise()
+    const result = await client.query(query, wanted, { requestPolicy: "network-only" }).toPromise()
     const connection = result.data ? select(result.data) : undefined
     list.loading = false
     list.problem = connection ? undefined : problemsOf(result.error)[0]
