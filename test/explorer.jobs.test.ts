@@ -92,6 +92,7 @@ test("whoever pastes a token once does each of the twelve jobs by looking and cl
     expect(sandbox.requestsTo("POST /data_assets")).toHaveLength(1)
     await link("Counts").click()
     await title("Counts")
+    await page.getByRole("tab", { name: "Sharing" }).click()
     await page.getByText("grace@example.org").waitFor()
     const [shared] = sandbox.requestsTo("POST /data_assets/*/permissions")
     expect(shared?.body).toMatchObject({

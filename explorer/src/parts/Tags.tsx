@@ -27,7 +27,7 @@ export function Tags({ of, pathOf }: TagsProps) {
 
 /** All tags, in as many lines as they need. */
 export function TagList({ of, pathOf }: Required<TagsProps>) {
-  const tags = (of ?? []).filter((tag) => tag !== null && tag !== "")
+  const tags = (of ?? []).flatMap((tag) => tag || [])
   if (tags.length === 0) return null
   return (
     <ul className={classes.list} aria-label="Tags">

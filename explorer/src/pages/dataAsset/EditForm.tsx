@@ -6,8 +6,8 @@ import { useDraft } from "../../data/useDraft.ts"
 import { MetadataInput } from "../../parts/MetadataInput.tsx"
 import { type FieldKind, textsOf, wireValueOf } from "../../parts/metadata.ts"
 import { Refusal } from "../../parts/Refusal.tsx"
+import { EditDataAssetDocument } from "./changes.generated.ts"
 import type { DataAssetFactsFragment } from "./dataAsset.generated.ts"
-import { EditDataAssetDocument } from "./editDataAsset.generated.ts"
 
 interface Draft {
   name: string

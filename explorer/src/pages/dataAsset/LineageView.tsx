@@ -1,23 +1,38 @@
 import { Text } from "@mantine/core"
-import { type ReactNode, useMemo } from "react"
+import { type ReactNode, useLayoutEffect, useMemo, useRef, useState } from "react"
 import { dataAssetPath, runnablePath, runPath } from "../../app/paths.ts"
 import { linkTo } from "../../app/router.ts"
 import { outcomes } from "../../parts/Facts.tsx"
 import { CapsuleIcon, DataIcon, LockIcon } from "../../parts/icons.tsx"
 import classes from "./DataAsset.module.css"
-import { type Lineage, type LineageNode, layOut, type Placed } from "./lineage.ts"
+import { type Lineage, type LineageNode, layOut, nodesPerColumn } from "./lineage.ts"
 
 const column = 220
-const row = 52
+const row = 62
 const width = 176
-const height = 36
+const heights = { one: 36, two: 54 }
 
-const x = (placed: Placed) => placed.column * column
-const y = (placed: Placed, rows: number, inColumn: number) => (placed.row + (rows - inColumn) / 2) * row + 8
+/** How many further nodes of a column are shown at once. */
+const step = 50
 
 /** What a data asset was made from and what was made from it, as a picture whose nodes are links. */
 export function LineageView({ lineage, id }: { lineage: Lineage; id: string }) {
-  const layout = useMemo(() => layOut(lineage), [lineage])
+  const [limits, setLimits] = useState<ReadonlyMap<number, number>>(new Map())
+  const layout = useMemo(() => layOut(lineage, limits), [lineage, limits])
+  const box = useRef<HTMLElement>(null)
+  const current = layout.nodes.find(({ node }) => node.nodeId === id)?.column
+  // The focus goes on where it was.
+  const [next, setNext] = useState<string>()
+  useLayoutEffect(() => {
+    if (next !== undefined) document.getElementById(next)?.querySelector<HTMLElement>("a, button")?.focus()
+  }, [next])
+  // The data asset itself is in sight from the beginning.
+  useLayoutEffect(() => {
+    const element = box.current
+    if (element !== null && current !== undefined)
+      element.scrollLeft = current * column - (element.clientWidth - width) / 2
+  }, [current])
+
   if (layout.nodes.length < 2) {
     return (
       <Text size="sm" c="dimmed">
@@ -25,41 +40,64 @@ export function LineageView({ lineage, id }: { lineage: Lineage; id: string }) {
       </Text>
     )
   }
-  const sizes = new Map<number, number>()
-  for (const placed of layout.nodes) sizes.set(placed.column, (sizes.get(placed.column) ?? 0) + 1)
-  const top = (placed: Placed) => y(placed, layout.rows, sizes.get(placed.column) ?? 1)
-  const size = { width: (layout.columns - 1) * column + width, height: layout.rows * row + 16 }
+  const rows = Math.max(...layout.rows)
+  // Columns are centered, but not beside a long one, in whose middle nobody would find them.
+  const isLong = rows > nodesPerColumn + 1
+  const left = (at: number) => at * column
+  const middle = (at: number, line: number) => (line + 0.5 + (isLong ? 0 : (rows - layout.rows[at]!) / 2)) * row
+  const place = (at: number, line: number, height: number) => ({
+    left: left(at),
+    top: middle(at, line) - height / 2,
+    width,
+    height,
+  })
+  const size = { width: (layout.rows.length - 1) * column + width, height: rows * row }
   return (
     <>
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls must be reachable by keyboard. */}
-      <section className={classes.lineage} tabIndex={0} aria-label="Lineage">
+      <section ref={box} className={classes.lineage} tabIndex={0} aria-label="Lineage">
         <div style={{ position: "relative", ...size }}>
           <svg width={size.width} height={size.height} aria-hidden="true">
-            {layout.edges.map(({ from, to, relation }) => {
-              const [startX, startY] = [x(from) + width, top(from) + height / 2]
-              const [endX, endY] = [x(to), top(to) + height / 2]
-              const middle = Math.max(24, (endX - startX) / 2)
+            {layout.edges.map(({ from, to }) => {
+              const [startX, startY] = [left(from.column) + width, middle(from.column, from.row)]
+              const [endX, endY] = [left(to.column), middle(to.column, to.row)]
+              const bend = Math.max(24, (endX - startX) / 2)
               return (
                 <path
-                  key={`${from.node.nodeId} ${to.node.nodeId} ${relation}`}
+                  key={`${from.node.nodeId} ${to.node.nodeId}`}
                   className={classes.edge}
-                  data-relation={relation}
-                  d={`M${startX} ${startY}C${startX + middle} ${startY} ${endX - middle} ${endY} ${endX} ${endY}`}
+                  d={`M${startX} ${startY}C${startX + bend} ${startY} ${endX - bend} ${endY} ${endX} ${endY}`}
                 />
               )
             })}
           </svg>
           <ul>
-            {layout.nodes.map((placed) => (
+            {layout.nodes.map(({ node, capsule, column, row }) => (
               <li
-                key={placed.node.nodeId}
+                key={node.nodeId}
+                id={idOf(column, row)}
                 className={classes.node}
-                data-kind={placed.node.kind}
-                data-restricted={placed.node.restricted || undefined}
-                data-current={placed.node.nodeId === id || undefined}
-                style={{ left: x(placed), top: top(placed), width, height }}
+                data-kind={node.kind}
+                data-restricted={node.restricted || undefined}
+                data-current={node.nodeId === id || undefined}
+                style={place(column, row, capsule ? heights.two : heights.one)}
               >
-                <Label node={placed.node} isCurrent={placed.node.nodeId === id} />
+                <Label node={node} isCurrent={node.nodeId === id} />
+                {capsule && <Label node={capsule} />}
+              </li>
+            ))}
+            {[...layout.hidden].map(([column, hidden]) => (
+              <li key={column} className={classes.node} style={place(column, layout.rows[column]! - 1, heights.one)}>
+                <button
+                  type="button"
+                  onClick={() => {
+                    setLimits(new Map(limits).set(column, (limits.get(column) ?? nodesPerColumn) + step))
+                    // The first of those that appear takes the place of the button.
+                    setNext(idOf(column, layout.rows[column]! - 1))
+                  }}
+                >
+                  {hidden > step ? `Show ${step} of ${hidden} more` : `Show ${hidden} more`}
+                </button>
               </li>
             ))}
           </ul>
@@ -67,18 +105,20 @@ export function LineageView({ lineage, id }: { lineage: Lineage; id: string }) {
       </section>
       <Text size="xs" c="dimmed" mt="xs">
         From left to right: what it was made from, the data asset, what was made from it.
-        {lineage.truncated && " It goes on beyond three generations, or in data assets that you may not read."}
+        {lineage.truncated && " It goes on beyond what is shown, or in data assets that you may not read."}
       </Text>
     </>
   )
 }
 
+const idOf = (column: number, row: number) => `lineage-${column}-${row}`
+
 function Label({
   node: { node, kind, nodeId, restricted },
-  isCurrent,
+  isCurrent = false,
 }: {
   node: LineageNode
-  isCurrent: boolean
+  isCurrent?: boolean
 }): ReactNode {
   if (restricted || !node) {
     return (
@@ -96,17 +136,18 @@ function Label({
     )
   }
   if (node.__typename === "Computation") {
-    const { Icon, color } = outcomes[node.outcome]
+    const { Icon, color, label } = outcomes[node.outcome]
     return (
-      <a {...linkTo(runPath(node))} title={`The run ${name}`}>
+      <a {...linkTo(runPath(node))} title={`The run ${name}: ${label}`}>
         <Icon style={{ color }} /> <span className="truncate">{name}</span>
       </a>
     )
   }
-  const path = kind === "DATA_ASSET" ? dataAssetPath(nodeId) : runnablePath({ __typename: node.__typename, id: nodeId })
+  const isAsset = kind === "DATA_ASSET"
+  const path = isAsset ? dataAssetPath(nodeId) : runnablePath({ __typename: node.__typename, id: nodeId })
   return (
-    <a {...linkTo(path)} title={name}>
-      {kind === "DATA_ASSET" ? <DataIcon /> : <CapsuleIcon />} <span className="truncate">{name}</span>
+    <a {...linkTo(path)} title={isAsset ? name : `The capsule ${name}`}>
+      {isAsset ? <DataIcon /> : <CapsuleIcon />} <span className="truncate">{name}</span>
     </a>
   )
 }
