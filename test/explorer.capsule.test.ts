@@ -146,3 +146,56 @@ test("sharing adds and removes people, says what is not in effect, and a reader 
   await other.page.getByText("You may not open it.").waitFor()
   expect(await other.page.getByRole("heading", { name: "Drift Correction" }).count()).toBe(1)
 })
+
+test("a pipeline runs with the values of its processes, gets data, and is archived, but not deleted once it was released", async () => {
+  const { url, sandbox } = await startExplorer()
+  const { page, complaints } = await visit(url, `pipelines/${seed.ecephysPipeline}`)
+  await page.getByRole("tab", { name: "New run" }).click()
+  const window = page.getByRole("group", { name: "capsule_drift_correction_1: Drift" }).getByLabel("Window")
+  await window.fill("half")
+  await page.getByLabel("Nextflow profile").fill("debug")
+  await page.getByRole("button", { name: "Start the run" }).click()
+  const problem = page.getByRole("alert").getByRole("listitem")
+  expect(await problem.innerText()).toBe("capsule_drift_correction_1: Window: Must be a whole number.")
+  await window.fill("45")
+  const ignoring = { id: seed.pipelineRun, name: "Nightly", created: 1_767_000_000, state: "initializing" }
+  sandbox.failNext("POST /computations", { status: 200, body: ignoring })
+  await page.getByRole("button", { name: "Start the run" }).click()
+  const status = page.getByRole("status")
+  await status.getByText(/does not have all of its values: .*Window missing instead of 45\.$/).waitFor()
+  await page.getByRole("button", { name: "Start another run" }).click()
+  await status.getByText("Code Ocean has its values: capsule_drift_correction_1: Window 45.").waitFor()
+  const [started] = sandbox.requestsTo("POST /computations")
+  const namedParameters = [{ param_name: "window", value: "45" }]
+  expect(started?.body).toEqual({
+    pipeline_id: seed.ecephysPipeline,
+    nextflow_profile: "debug",
+    processes: [{ name: "capsule_drift_correction_1", named_parameters: namedParameters }],
+  })
+
+  await page.getByRole("tab", { name: "Data" }).click()
+  await page.getByRole("button", { name: "Attach data" }).click()
+  const dialog = page.getByRole("dialog")
+  await dialog.getByRole("searchbox").fill("imaging")
+  await dialog.getByRole("checkbox", { name: "All 2 that are shown" }).check()
+  await dialog.getByRole("button", { name: "Attach 2 data assets" }).click()
+  await dialog.waitFor({ state: "detached" })
+  const attached = page.getByRole("region", { name: "Attached data" }).getByRole("listitem")
+  await attached.nth(2).waitFor()
+  await page.getByRole("button", { name: "Detach nuclei-unet" }).click()
+  await dialog.getByRole("button", { name: "Detach" }).click()
+  await attached.nth(2).waitFor({ state: "detached" })
+
+  const more = page.getByRole("button", { name: "More about this pipeline" })
+  await more.click()
+  await page.getByRole("menuitem", { name: "Delete" }).click()
+  await dialog.getByRole("button", { name: "Delete" }).click()
+  await dialog.getByRole("alert").getByText("was released and cannot be deleted").waitFor()
+  await dialog.getByRole("button", { name: "Cancel" }).click()
+  await dialog.waitFor({ state: "detached" })
+  await more.click()
+  await page.getByRole("menuitem", { name: "Archive" }).click()
+  await dialog.getByRole("button", { name: "Archive" }).click()
+  await page.getByText("Archived", { exact: true }).waitFor()
+  expect(complaints).toEqual([])
+})

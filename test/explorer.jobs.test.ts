@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises"
 import type { Locator } from "playwright-core"
 import { expect, test } from "vitest"
 import { seed, tokens } from "../sandbox/seed.ts"
-import { startExplorer, useExplorer, visit } from "./support/explorer.ts"
+import { startExplorer, useExplorer, violationsOf, visit } from "./support/explorer.ts"
 import { pushedTime } from "./support/live.ts"
 
 useExplorer()
@@ -180,6 +180,7 @@ test("whoever pastes a token once does each of the twelve jobs by looking and cl
     await title("Everything that I own")
     await link("Private Notebook").waitFor()
     expect(await names("My pipelines")).toEqual(["Ecephys Pipeline"])
+    expect(await violationsOf(page)).toEqual([])
     await page
       .getByRole("region", { name: "Data assets" })
       .getByText(/^16 data assets, 547\sGB$/)
@@ -202,6 +203,10 @@ test("whoever pastes a token once does each of the twelve jobs by looking and cl
     await page.getByRole("list", { name: "Files" }).getByRole("button", { name: "processing.json" }).click()
     const contents = page.getByRole("table", { name: "Contents" })
     await contents.getByRole("link", { name: "Stained sections" }).waitFor()
+    expect(await violationsOf(page)).toEqual([])
+    const saved = page.waitForEvent("download")
+    await button("Save as CSV").click()
+    expect((await saved).suggestedFilename()).toBe("processing.json.csv")
   })
 
   expect(done.toSorted()).toEqual(jobs.toSorted())

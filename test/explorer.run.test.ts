@@ -6,6 +6,13 @@ import { pushedTime } from "./support/live.ts"
 
 useExplorer()
 
+/** Waits until an image is decoded. One that is broken has no width. */
+async function isDrawn(image: Locator): Promise<void> {
+  await expect
+    .poll(() => image.evaluate((element) => (element as unknown as { naturalWidth: number }).naturalWidth))
+    .toBeGreaterThan(0)
+}
+
 test("a run is followed to its end, its results are looked at, captured and shared, with the steps shown", async () => {
   const time = pushedTime()
   const { url, sandbox } = await startExplorer({ clock: time })
@@ -39,6 +46,8 @@ test("a run is followed to its end, its results are looked at, captured and shar
   await page.getByRole("cell", { name: "48" }).waitFor()
   expect(await page.getByRole("columnheader").allInnerTexts()).toEqual(["step", "seconds"])
   expect(new URL(page.url()).searchParams.get("file")).toBe("figures/overview.csv")
+  await tree.getByRole("treeitem", { name: "overview.png" }).click()
+  await isDrawn(page.getByRole("img", { name: "figures/overview.png" }))
   await tree.getByRole("treeitem", { name: "processing.json" }).click()
   const text = page.getByRole("region", { name: "Text of processing.json" })
   await text.filter({ hasText: '"name": "Lane 7"' }).waitFor()
@@ -70,5 +79,45 @@ test("a run is followed to its end, its results are looked at, captured and shar
   expect(await steps.getByRole("img", { name: "Done" }).count()).toBe(4)
   const [created] = sandbox.requestsTo("POST /data_assets")
   expect(created?.body).toMatchObject({ name: "Lane 7, aligned", mount: "Lane_7_aligned" })
+  expect(complaints).toEqual([])
+})
+
+test("a run is renamed, its results are looked at, and it runs again with other values", async () => {
+  const { url, sandbox } = await startExplorer()
+  const { page, complaints, operations } = await visit(url, `capsules/${seed.cellCounter}/runs/${seed.countedCells}`)
+  await page.getByRole("heading", { name: "Run 3 - all sections", level: 1 }).waitFor()
+  const tree = page.getByRole("tree", { name: "Results" })
+  await tree.getByRole("treeitem", { name: "figures" }).click()
+  await tree.getByRole("treeitem", { name: "overlay.svg" }).click()
+  await isDrawn(page.getByRole("img", { name: "figures/overlay.svg" }))
+  await tree.getByRole("treeitem", { name: "counts.csv" }).click()
+  await page.getByRole("cell", { name: "790" }).waitFor()
+
+  await page.getByRole("button", { name: "More about this run" }).click()
+  await page.getByRole("menuitem", { name: "Rename" }).click()
+  const dialog = page.getByRole("dialog", { name: "Rename this run" })
+  await dialog.getByLabel("Name").fill(" ")
+  await page.keyboard.press("Enter")
+  await dialog.getByText("Needs a name.").waitFor()
+  expect(operations).not.toContain("RenameRun")
+  await dialog.getByLabel("Name").fill("All sections, counted")
+  await page.keyboard.press("Enter")
+  await page.getByRole("heading", { name: "All sections, counted", level: 1 }).waitFor()
+  await dialog.waitFor({ state: "detached" })
+
+  await page.getByRole("link", { name: "Run again" }).click()
+  await page.getByText("With the values of All sections, counted.").waitFor()
+  const threshold = page.getByLabel("Threshold")
+  const before = await threshold.inputValue()
+  expect(before).not.toBe("0.9")
+  await threshold.fill("0.9")
+  await page.getByRole("button", { name: "Start the run" }).click()
+  await page.getByRole("status").getByText("Threshold 0.9").waitFor()
+  const [started] = sandbox.requestsTo("POST /computations")
+  const values = { trace: "none", stain: "DAPI", threshold: "0.9" }
+  expect(started?.body).toEqual({
+    capsule_id: seed.cellCounter,
+    named_parameters: Object.entries(values).map(([name, value]) => ({ param_name: name, value })),
+  })
   expect(complaints).toEqual([])
 })
