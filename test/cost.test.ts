@@ -271,6 +271,44 @@ describe("an operation's estimate", () => {
       },
       2,
     ],
+    [
+      "no call for the capsule of runs that are listed with it",
+      '{ capsule(id: "1") { computations(first: 200) { nodes { runnable { name } } edges { node { runnable { slug } } } } } }',
+      {},
+      2,
+    ],
+    [
+      "no call for the capsules of the runs that were merged, nor whether they are archived",
+      "{ recentComputations(first: 30) { nodes { runnable { name archived } } runnables { name archived } } }",
+      {},
+      24,
+    ],
+    [
+      "the calls of fields below what is free",
+      "{ recentComputations(first: 30) { nodes { runnable { name permissions { everyone } } } } }",
+      {},
+      54,
+    ],
+    [
+      "the capsule of another run than the listed ones",
+      '{ capsule(id: "1") { computations(first: 3) { nodes { dataAssets { dataAsset { provenance { computation { runnable { name } } } } } } } } }',
+      {},
+      // Five inputs of each run, each with the run that made it, and its capsule.
+      2 + 3 * 5 * 3,
+    ],
+    [
+      "no call for whether something is archived that a search finds",
+      "{ searchCapsules(first: 50) { nodes { archived } } searchDataAssets { edges { node { archived } } } }",
+      {},
+      2,
+    ],
+    [
+      "two calls for whether a capsule is archived, and one for a data asset",
+      '{ capsule(id: "1") { archived } dataAsset(id: "1") { archived } }',
+      {},
+      5,
+    ],
+    ["no call for the capsule of a run that was looked up", '{ computation(id: "1") { runnable { name } } }', {}, 1],
     ["1601 calls for a nested page of fifty capsules", nestedPage, {}, 1601],
   ])("the estimate counts %s", (_name, query, variables, calls) => {
     expect(estimateOf(query, variables)).toBe(calls)

@@ -65,7 +65,8 @@ export function declaresCalls({ calls, oncePerObject, oncePerRequest }: Cost): b
 export const oneCall = cost({ calls: 1 })
 
 /** A field that links to an object. Makes a call unless only the id of the object is selected. */
-export const link = cost({ calls: 1, idsAreFree: true })
+export const linkCost = { calls: 1, idsAreFree: true } as const satisfies Cost
+export const link = cost(linkCost)
 
 /** A long text written by people, such as a description. */
 export const longText = cost({ bytes: 400 })

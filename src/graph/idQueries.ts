@@ -11,7 +11,10 @@ export function defineIdQueries<T extends { id: string }>(query: {
   noun: string
   type: ObjectType<T>
   loader: ReturnType<typeof loaderById<T>>
+  /** The fields of an object that make no call if it was looked up by its id. */
+  free?: readonly string[]
 }): void {
+  const free = query.free && { free: query.free }
   const costs =
     query.loader.maxBulkIds === undefined
       ? "Costs one REST call per distinct id."
@@ -20,7 +23,7 @@ export function defineIdQueries<T extends { id: string }>(query: {
     t.field({
       type: query.type,
       description: `Looks up a ${query.noun} by id. Null if not found. Costs one REST call. Costs none if only fields are selected that need nothing but the id, such as the permissions, and one of them finds something.`,
-      extensions: cost({ calls: 1, byId: "id" }),
+      extensions: cost({ calls: 1, byId: "id", ...free }),
       args: { id: t.arg.id({ required: true, description: "Code Ocean's own id." }) },
       resolve: byIdArgument(query.loader) as never,
     }),
@@ -30,7 +33,7 @@ export function defineIdQueries<T extends { id: string }>(query: {
       type: [query.type],
       nullable: { list: false, items: true },
       description: `Looks up ${query.noun}s by their ids, in the same order. One that is not found is null. At most ${maxListEntries} ids. ${costs}`,
-      extensions: cost({ calls: 1, byId: "ids", items: { argument: "ids", assumed: 0 } }),
+      extensions: cost({ calls: 1, byId: "ids", items: { argument: "ids", assumed: 0 }, ...free }),
       args: { ids: t.arg.idList({ required: true, description: "Code Ocean's own ids.", extensions: checksItems }) },
       resolve: byIdsArgument(query.loader),
     }),

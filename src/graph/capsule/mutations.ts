@@ -1,6 +1,6 @@
 import { defineAttachmentMutations } from "../attachment/mutations.ts"
 import { builder, type ObjectType } from "../builder.ts"
-import { link } from "../cost.ts"
+import { cost, linkCost } from "../cost.ts"
 import { capitalized, defineMutation } from "../defineMutation.ts"
 import { boolean, int } from "../fields.ts"
 import type { Typed } from "../loader.ts"
@@ -25,13 +25,13 @@ function defineRunnableMutations(names: {
   const { kind, one } = names
 
   /** Creates a payload type with the object after the change. */
-  const payloadOf = <Payload extends { id: string }>(mutation: string, description: string) => {
+  const payloadOf = <Payload extends { id: string }>(mutation: string, description: string, free: string[] = []) => {
     const payload = builder.objectRef<Payload>(`${capitalized(mutation)}Payload`).implement({ description })
     builder.objectField(payload, one, (t) =>
       t.field({
         type: names.type,
         description: `The ${one} after the change. Costs one REST call, or none if only its id is selected.`,
-        extensions: link,
+        extensions: cost({ ...linkCost, free }),
         resolve: ({ id }, _args, context, info) => linkRunnable(context, kind, id, info),
       }),
     )
@@ -50,7 +50,7 @@ function defineRunnableMutations(names: {
     description: `Archives or unarchives a ${one}. Costs one REST call.`,
     cost: { calls: 1 },
     input: ArchiveInput,
-    payload: payloadOf(names.archive, `The ${one} was archived or unarchived.`),
+    payload: payloadOf(names.archive, `The ${one} was archived or unarchived.`, [`${capitalized(one)}.archived`]),
     run: async ({ id, archived }, context) => {
       const archive = () => rest.archiveRunnable(context.upstream, kind, id, archived)
       await changeRunnable(context, id, () =>

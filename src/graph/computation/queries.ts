@@ -4,7 +4,15 @@ import { computationById } from "./loader.ts"
 import * as rest from "./rest.ts"
 import { Computation, ComputationState } from "./type.ts"
 
-defineIdQueries({ one: "computation", many: "computations", noun: "run", type: Computation, loader: computationById })
+defineIdQueries({
+  one: "computation",
+  many: "computations",
+  noun: "run",
+  type: Computation,
+  loader: computationById,
+  // It is unknown, or loaded.
+  free: ["Computation.runnable"],
+})
 
 export const watchComputation = defineSubscription({
   name: "computation",
