@@ -125,6 +125,58 @@ describe("folders", () => {
     ])
   })
 
+  test.each([
+    ["an external data asset", { source_bucket: { origin: "aws", bucket: "b", external: true } }],
+    ["an external data asset of an older form", { source_bucket: { external: "true" } }],
+    ["a combined data asset", { type: "combined" }],
+  ])("the files of %s are an error that says why, although Code Ocean answers 404", async (_what, more) => {
+    const upstream = await startFaultyUpstream(({ path }) =>
+      path.endsWith("/a")
+        ? { body: { id: "a", name: "a", state: "ready", type: "dataset", ...more } }
+        : { status: 404 },
+    )
+    const { ask } = startGatewayOn(upstream.url)
+    const { data, errors, extensions } = await ask(
+      `{ dataAsset(id: "a") { files { entries { name } } file(path: "a") { downloadUrl viewUrl text json head { text } } } }`,
+      {},
+      { authorization: "Bearer x", "x-upstream-cost": "1" },
+    )
+    const file = { downloadUrl: null, viewUrl: null, text: null, json: null, head: null }
+    expect(data.dataAsset).toEqual({ files: { entries: null }, file })
+    expect(errors).toHaveLength(6)
+    for (const { message, extensions } of errors ?? []) {
+      expect(message).toContain("in a bucket outside Code Ocean")
+      expect(extensions.code).toBe("BAD_USER_INPUT")
+    }
+    expect(upstream.requests.map(({ path }) => path).sort()).toEqual([
+      "/data_assets/a",
+      "/data_assets/a/files",
+      "/data_assets/a/files/urls?path=a",
+    ])
+    expect(extensions.cost.upstreamCalls).toBeLessThanOrEqual(extensions.cost.estimatedUpstreamCalls)
+  })
+
+  test.each([
+    [
+      "is kept in Code Ocean",
+      { body: { id: "a", name: "a", source_bucket: { external: false } } },
+      { files: { entries: null } },
+    ],
+    [
+      "has a source that can't be read",
+      { body: { id: "a", name: "a", source_bucket: 7 } },
+      { files: { entries: null } },
+    ],
+    ["does not exist", { status: 404 }, null],
+  ])("a folder is null without an error if its data asset %s", async (_what, asset, shown) => {
+    const upstream = await startFaultyUpstream(({ path }) => (path.endsWith("/a") ? asset : { status: 404 }))
+    const { ask } = startGatewayOn(upstream.url)
+    const { data, errors } = await ask('{ dataAsset(id: "a") { files(path: "x") { entries { name } } } }')
+    expect(errors).toBeUndefined()
+    expect(data.dataAsset).toEqual(shown)
+    expect(upstream.requests).toHaveLength(2)
+  })
+
   test("a folder whose listing fails loses its entries alone", async () => {
     const { ask, sandbox } = await startGateway()
     sandbox.failNext(`POST ${run}/results`, { status: 500 })

@@ -264,7 +264,8 @@ DataAsset.implement({
     }),
     file: t.field({
       type: File,
-      description: "A file, reached without listing its folder. Costs no REST call until it is read.",
+      description:
+        "A file, reached without listing its folder. Its fields are errors if the files are in a bucket outside Code Ocean. Costs no REST call until it is read.",
       extensions: ownCall("place"),
       args: {
         path: t.arg.string({

@@ -3,13 +3,14 @@ import { parseExactly } from "../../upstream/rawNumber.ts"
 import type { Context } from "../context.ts"
 import { readableFloat } from "../fields.ts"
 import { loaderByKey } from "../loader.ts"
+import { nullIfNoFile } from "./missing.ts"
 import { type FilePlace, fileAt, keyOf, placeOf, quotedPath } from "./place.ts"
 import * as rest from "./rest.ts"
 
 /** Null if the file does not exist. */
 export const urlsByFile = loaderByKey((context, key) => {
   const { owner, path } = placeOf(key)
-  return nullIfMissing(rest.getFileUrls(context.upstream, owner, path))
+  return nullIfNoFile(context, owner, rest.getFileUrls(context.upstream, owner, path))
 })
 
 /** Null if the file does not exist. */

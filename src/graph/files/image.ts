@@ -1,6 +1,7 @@
 import { badUserInput, nullIfMissing } from "../../errors.ts"
 import type { Context } from "../context.ts"
 import { maxLength } from "../inputLimits.ts"
+import { nullIfNoFile } from "./missing.ts"
 import { fileAt } from "./place.ts"
 import * as rest from "./rest.ts"
 
@@ -32,7 +33,7 @@ export async function imageAt(context: Context, owner: rest.FileOwner, path: str
     throw badUserInput(`\`path\` has at most ${maxLength.path} characters. This one has ${path.length}.`)
   }
   const { upstream } = context
-  const urls = await nullIfMissing(rest.getFileUrls(upstream, owner, fileAt(owner, path).path))
+  const urls = await nullIfNoFile(context, owner, rest.getFileUrls(upstream, owner, fileAt(owner, path).path))
   const download = urls && (await nullIfMissing(upstream.download(urls.download_url, { maxBytes: maxImageBytes })))
   if (download === null) return null
   const { bytes } = download

@@ -1,10 +1,11 @@
 import { trim } from "../../collections/text.ts"
-import { badUserInput, nullIfMissing } from "../../errors.ts"
+import { badUserInput } from "../../errors.ts"
 import { DecodeError } from "../../upstream/decoders.ts"
 import type { Context } from "../context.ts"
 import { invalidField, readableString } from "../fields.ts"
 import { loaderByKey } from "../loader.ts"
 import { pageSize } from "../pagination/page.ts"
+import { nullIfNoFile } from "./missing.ts"
 import { type FilePlace, type FolderPlace, keyOf, placeOf, quotedPath } from "./place.ts"
 import * as rest from "./rest.ts"
 
@@ -18,7 +19,7 @@ interface Listing {
 /** Null if the folder does not exist. Read once per request, however many pages show it. */
 const listingByFolder = loaderByKey(async (context, key): Promise<Listing | null> => {
   const { owner, path } = placeOf(key)
-  const items = await nullIfMissing(rest.listFolder(context.upstream, owner, path))
+  const items = await nullIfNoFile(context, owner, rest.listFolder(context.upstream, owner, path))
   return items && { entries: items.map((item) => entryOf(owner, path, item)) }
 })
 

@@ -48,7 +48,7 @@ Folder.implement({
     entries: t.field({
       type: [FolderEntry],
       description:
-        "The files and folders in it, in Code Ocean's order. Null if the folder does not exist. All pages of a request are read from the same listing. The files of an external data asset can't be listed. Costs one REST call.",
+        "The files and folders in it, in Code Ocean's order. Null if the folder does not exist. All pages of a request are read from the same listing. An error for a data asset whose files are in a bucket outside Code Ocean, because Code Ocean does not list them. Costs one REST call.",
       extensions: {
         ...cost({ oncePerObject: "entries", items: { argument: "first", assumed: 20, max: maxFirst } }),
         ...ownCall("call"),
