@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises"
 import { expect, test } from "vitest"
 import { agentJobs } from "../tools/agentJobs.ts"
-import { comparisonTable, measureAgents } from "../tools/compareAgents.ts"
+import { comparisonTable, measureAgents, readTheirFigures, spendTheirs, sumOf } from "../tools/compareAgents.ts"
 
 /** The cells of the rows of a table. */
 const rowsOf = (table: string) =>
@@ -21,7 +21,8 @@ const [, section = ""] = /<!-- comparison: .*? -->\n(.*?)<!-- comparison end -->
 
 test("the table of docs/agents.md has the calls and the tokens of every job (else: npm run agents)", async () => {
   const measured = await measureAgents()
-  const expected = rowsOf(comparisonTable(measured))
+  const theirs = await readTheirFigures()
+  const expected = rowsOf(comparisonTable(measured, theirs))
   const written = rowsOf(section)
   expect(written.map((row) => row.slice(0, 5))).toEqual(expected.map((row) => row.slice(0, 5)))
   // Ids differ between measurements, and with them the number of tokens.
@@ -31,9 +32,21 @@ test("the table of docs/agents.md has the calls and the tokens of every job (els
       expect(difference, name).toBeLessThanOrEqual(Math.max(20, Number(count) * 0.05))
     }
   }
-  for (const { job, ours, theirs } of measured.jobs) {
-    expect(ours.toolCalls, job.name).toBeLessThanOrEqual(theirs.toolCalls)
-    expect(ours.restCalls <= theirs.restCalls || job.note !== undefined, job.name).toBe(true)
+  for (const { job, spent } of measured.jobs) {
+    const other = theirs.jobs[job.name]!
+    expect(spent.toolCalls, job.name).toBeLessThanOrEqual(other.toolCalls)
+    expect(spent.restCalls <= other.restCalls || job.note !== undefined, job.name).toBe(true)
+  }
+  const [ours, all] = [sumOf(measured.jobs.map(({ spent }) => spent)), sumOf(Object.values(theirs.jobs))]
+  for (const figure of ["toolCalls", "restCalls", "tokens"] as const) expect(ours[figure]).toBeLessThan(all[figure])
+})
+
+test("the figures of the other server have the calls that it makes on the sandbox", async () => {
+  const { jobs } = await readTheirFigures()
+  expect(Object.keys(jobs)).toEqual(agentJobs.map(({ name }) => name))
+  for (const job of agentJobs) {
+    const { toolCalls, restCalls } = await spendTheirs(job)
+    expect(jobs[job.name], job.name).toMatchObject({ toolCalls, restCalls })
   }
 })
 

@@ -1,17 +1,22 @@
-import { writeFile } from "node:fs/promises"
+import { readFile, writeFile } from "node:fs/promises"
 import { setImmediate } from "node:timers/promises"
+import { parseArgs } from "node:util"
 import { tokens } from "../sandbox/seed.ts"
 import { type Sandbox, startSandbox } from "../sandbox/server.ts"
 import { readConfig } from "../src/config/config.ts"
 import { createLog } from "../src/log/log.ts"
 import type { Clock } from "../src/polling/clock.ts"
 import { createGateway } from "../src/server.ts"
-import { agentJobs, type Job, Theirs, type ToolCall } from "./agentJobs.ts"
+import { agentJobs, type Job, type ToolCall } from "./agentJobs.ts"
 import { withSection } from "./generated.ts"
+import { copyTheirServer, startTheirServer, type TheirServer, type Wire } from "./theirServer.ts"
 
 /*
- * Measures the table of docs/agents.md: what a perfect agent spends on each job with our tools, and with those of Code Ocean's own
- * MCP server, on the sandbox. Needs the packages of examples/agents, which has the tokenizer.
+ * Measures the table of docs/agents.md: what a careful agent that makes no mistake spends on each job with our tools, and with those of
+ * Code Ocean's own MCP server, on the sandbox. Needs the packages of examples/agents, which has the tokenizer.
+ *
+ * `--server "<command>"` runs the jobs with the real server, and writes the figures to tools/theirServer.json. Without it they are read
+ * from there.
  */
 
 export interface Spent {
@@ -20,17 +25,25 @@ export interface Spent {
   tokens: number
 }
 
+/** The figures of the other server. */
+export interface TheirFigures {
+  /** What was measured. */
+  versions: string
+  /** The tokens of its list of tools: names, descriptions and schemas of the input. */
+  toolList: number
+  jobs: Record<string, Spent>
+}
+
 export interface Measured {
-  jobs: { job: Job; ours: Spent; theirs: Spent }[]
-  /** The tokens of our list of tools: names, descriptions and schemas of the input. */
+  jobs: { job: Job; spent: Spent }[]
+  /** The tokens of our list of tools, counted in the same way. */
   toolList: number
 }
 
-/**
- * The tokens of the other server's list of 26 tools, counted in the same way. It is made from the source of its version 0.11.0 and of
- * the Python client 0.16.0, by expanding the descriptions and the schemas of arguments. Their texts are not part of this project.
- */
-export const theirToolList = 11_192
+const root = new URL("..", import.meta.url)
+const theirFile = new URL("tools/theirServer.json", root)
+
+export const readTheirFigures = async (): Promise<TheirFigures> => JSON.parse(await readFile(theirFile, "utf8"))
 
 type CountTokens = (text: string) => number
 
@@ -40,7 +53,10 @@ async function loadTokenizer(): Promise<CountTokens> {
   return (text) => encode(text).length
 }
 
-/** Time in which polls take none, and the sandbox's clock goes on with them. The waits of tools never end by themselves. */
+/** Their client fails as a whole for values that are not documented, which the sandbox has otherwise. */
+const startComparedSandbox = (job?: Job) => startSandbox({ documentedOnly: true, generate: job?.many ? 1 : 0 })
+
+/** Time that passes while polls wait, at once, and the sandbox's clock with it. The waits of tools never end by themselves. */
 function pollingTime(sandbox: Sandbox): Clock {
   const toolWaitMs = 10_000
   let now = 0
@@ -52,15 +68,17 @@ function pollingTime(sandbox: Sandbox): Clock {
         await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }))
         return
       }
-      now += ms / 10
-      sandbox.clock.advance(ms / 1000)
+      const until = now + ms
       await setImmediate()
+      // Several can wait for the same time.
+      sandbox.clock.advance(Math.max(0, until - now) / 1000)
+      now = Math.max(now, until)
     },
   }
 }
 
 async function spendOurs(job: Job, count: CountTokens): Promise<Spent> {
-  const sandbox = await startSandbox()
+  const sandbox = await startComparedSandbox(job)
   const lines: Record<string, unknown>[] = []
   const log = createLog("info", { write: (line) => void lines.push(JSON.parse(line)) })
   const config = { ...readConfig({ CODEOCEAN_URL: sandbox.url, PORT: "0" }), mcp: true, mcpMutations: true }
@@ -73,7 +91,7 @@ async function spendOurs(job: Job, count: CountTokens): Promise<Spent> {
     if (isError) throw new Error(`${name}: ${text}`)
     spent.toolCalls += 1
     spent.tokens += tokensOf(call, text, count)
-    if (name === "run") sandbox.clock.advance(600)
+    if (name === "run") sandbox.clock.advance(runSeconds)
     return JSON.parse(text)
   })
   await gateway.close()
@@ -102,19 +120,29 @@ async function send(url: string, method: string, params: object) {
   return JSON.parse(data).result
 }
 
-async function spendTheirs(job: Job, count: CountTokens): Promise<Spent> {
-  const sandbox = await startSandbox()
-  const theirs = new Theirs(sandbox)
-  await job.theirs(theirs)
+/** How long the agent does something else while a run goes on. */
+const runSeconds = 600
+
+/** Does a job with the other server, or with a copy of its calls, whose tokens are not counted. */
+export async function spendTheirs(
+  job: Job,
+  start: (sandbox: Sandbox) => TheirServer | Promise<TheirServer> = copyTheirServer,
+  count: CountTokens = () => 0,
+): Promise<Spent> {
+  const sandbox = await startComparedSandbox(job)
+  const server = await start(sandbox)
+  const spent: Spent = { toolCalls: 0, restCalls: 0, tokens: 0 }
+  await job.theirs(async (tool, args) => {
+    const result = await server.call(tool, args)
+    spent.toolCalls += 1
+    spent.tokens += tokensOf([tool, args], server.text() ?? "", count)
+    if (tool === "run_capsule") sandbox.clock.advance(runSeconds)
+    return result
+  })
+  spent.restCalls = server.restCalls()
+  await server.close()
   await sandbox.close()
-  const tokens = theirs.calls.map(({ call, result }) =>
-    tokensOf(call, typeof result === "string" ? result : JSON.stringify(result), count),
-  )
-  return {
-    toolCalls: theirs.calls.length,
-    restCalls: theirs.rest,
-    tokens: tokens.reduce((sum, each) => sum + each, 0),
-  }
+  return spent
 }
 
 /** What a model writes for a call, and reads as its result. */
@@ -125,27 +153,43 @@ function tokensOf([name, args]: ToolCall, result: string, count: CountTokens): n
 export async function measureAgents(): Promise<Measured> {
   const count = await loadTokenizer()
   const jobs: Measured["jobs"] = []
-  for (const job of agentJobs) {
-    jobs.push({ job, ours: await spendOurs(job, count), theirs: await spendTheirs(job, count) })
-  }
+  for (const job of agentJobs) jobs.push({ job, spent: await spendOurs(job, count) })
   return { jobs, toolList: await countToolList(count) }
 }
 
+async function measureTheirs(command: string): Promise<TheirFigures> {
+  const count = await loadTokenizer()
+  const jobs: TheirFigures["jobs"] = {}
+  let list: Wire[] = []
+  for (const job of agentJobs) {
+    const start = async (sandbox: Sandbox) => {
+      const server = await startTheirServer(command, sandbox)
+      list = server.tools
+      return server
+    }
+    jobs[job.name] = await spendTheirs(job, start, count)
+  }
+  const { versions } = await readTheirFigures()
+  return { versions, toolList: tokensOfList(list, count), jobs }
+}
+
 async function countToolList(count: CountTokens): Promise<number> {
-  const config = readConfig({ CODEOCEAN_URL: "http://127.0.0.1:9", PORT: "0", MCP: "true", MCP_MUTATIONS: "true" })
-  const gateway = createGateway(config, createLog("silent", { write: () => undefined }))
+  const sandbox = await startComparedSandbox()
+  const config = { ...readConfig({ CODEOCEAN_URL: sandbox.url, PORT: "0" }), mcp: true, mcpMutations: true }
+  const gateway = createGateway(config, createLog("silent", { write() {} }))
   const { tools } = await send(await gateway.listen(), "tools/list", {})
   await gateway.close()
-  const read = tools.map(({ name, description, inputSchema }: Record<string, unknown>) => ({
-    name,
-    description,
-    inputSchema,
-  }))
-  return count(JSON.stringify(read))
+  await sandbox.close()
+  return tokensOfList(tools, count)
+}
+
+/** What models read of it: no output schemas and annotations. */
+function tokensOfList(tools: readonly Wire[], count: CountTokens): number {
+  return count(JSON.stringify(tools.map(({ name, description, inputSchema }) => ({ name, description, inputSchema }))))
 }
 
 /** The section of docs/agents.md. */
-export function comparisonTable({ jobs, toolList }: Measured): string {
+export function comparisonTable({ jobs, toolList }: Measured, theirs: TheirFigures): string {
   const row = (name: string, cells: readonly (string | number)[]) => `| ${[name, ...cells].join(" | ")} |`
   const both = (ours: Spent, theirs: Spent) => [
     ours.toolCalls,
@@ -155,22 +199,19 @@ export function comparisonTable({ jobs, toolList }: Measured): string {
     rounded(ours.tokens),
     rounded(theirs.tokens),
   ]
-  const sum = (side: "ours" | "theirs") =>
-    jobs.reduce(
-      (all, job) => ({
-        toolCalls: all.toolCalls + job[side].toolCalls,
-        restCalls: all.restCalls + job[side].restCalls,
-        tokens: all.tokens + job[side].tokens,
-      }),
-      { toolCalls: 0, restCalls: 0, tokens: 0 },
-    )
+  const theirsOf = ({ name }: Job) => theirs.jobs[name] as Spent
   return [
     "| job | tool calls | theirs | REST calls | theirs | tokens | theirs |",
     "| --- | --- | --- | --- | --- | --- | --- |",
-    ...jobs.map(({ job, ours, theirs }) => row(job.note ? `${job.name} (${job.note})` : job.name, both(ours, theirs))),
-    row("**all**", both(sum("ours"), sum("theirs"))),
-    row("the list of tools, once in each conversation", ["", "", "", "", rounded(toolList), rounded(theirToolList)]),
+    ...jobs.map(({ job, spent }) => row(job.note ? `${job.name} (${job.note})` : job.name, both(spent, theirsOf(job)))),
+    row("**all**", both(sumOf(jobs.map(({ spent }) => spent)), sumOf(jobs.map(({ job }) => theirsOf(job))))),
+    row("the list of tools, once in each conversation", ["", "", "", "", rounded(toolList), rounded(theirs.toolList)]),
   ].join("\n")
+}
+
+export function sumOf(all: readonly Spent[]): Spent {
+  const sum = (of: keyof Spent) => all.reduce((total, spent) => total + spent[of], 0)
+  return { toolCalls: sum("toolCalls"), restCalls: sum("restCalls"), tokens: sum("tokens") }
 }
 
 /** Ids and times differ between measurements, and with them the last digits. */
@@ -180,8 +221,9 @@ function rounded(tokens: number): number {
 }
 
 if (import.meta.main) {
-  const root = new URL("..", import.meta.url)
+  const { server } = parseArgs({ options: { server: { type: "string" } } }).values
+  if (server !== undefined) await writeFile(theirFile, `${JSON.stringify(await measureTheirs(server), undefined, 2)}\n`)
   const page = "docs/agents.md"
-  const table = comparisonTable(await measureAgents())
+  const table = comparisonTable(await measureAgents(), await readTheirFigures())
   await writeFile(new URL(page, root), await withSection(root, page, "comparison", table, "npm run agents"))
 }
