@@ -207,6 +207,7 @@ test(
         perRequest: undefined,
         warnUnknownEnum() {},
         typeById: new TwoGenerationCache(1_000),
+        recentChanges: { has: () => false } as unknown as Context["recentChanges"],
       }
       const answer = await run({ ...args, contextValue })
       request.end()
@@ -335,10 +336,18 @@ test("an operation with more conditions and fields than the executor keeps still
 
 test("variables have the same values as in graphql-js, whatever their types and names are", () => {
   const names = ["id", "text", "__proto__", "toString"]
-  const types = ["ID", "ID!", "String", "String!", "[ID!]", "Int", 'String = "default"', 'ID! = "default"', "Unknown"]
+  const types = [
+    ...["ID", "ID!", "String", "String!", "Int", 'String = "default"', 'ID! = "default"', "Unknown"],
+    ...["[ID!]", "[ID!]!", "[String]", "[[ID]]", "[Int!]", "[Unknown]"],
+  ]
   const definition = fc.tuple(fc.constantFrom(...names), fc.constantFrom(...types))
   const definitions = fc.uniqueArray(definition, { selector: ([name]) => name, minLength: 1 })
-  const value = fc.oneof(fc.string(), fc.constantFrom(undefined, null, 1, 1.5, true, ["a"], {}))
+  const item = fc.constantFrom("a", "b", 1, null, ["a"])
+  const value = fc.oneof(
+    fc.string(),
+    fc.constantFrom(undefined, null, 1, 1.5, true, {}),
+    fc.array(item, { maxLength: 3 }),
+  )
   const withFields = buildSchema("type Query { one(id: ID, text: String): Int }")
   fc.assert(
     fc.property(definitions, fc.array(value, { minLength: 4, maxLength: 4 }), (defined, given) => {

@@ -7,59 +7,33 @@ import { type Context, oncePerRequest } from "./context.ts"
 import { id as idOf, invalidField } from "./fields.ts"
 import { ownCallsOf } from "./ownCall.ts"
 import { selectionSetsOf, selectsOnlyId } from "./selection.ts"
-
-/** Fetches several objects by one call. */
-export interface BulkFetch<T> {
-  /** The maximum number of ids in one call. */
-  maxIds: number
-  /** Whether the id may be part of such a call. */
-  accepts(context: Context, id: string): boolean
-  /** May return only some of them. The others are fetched one by one. */
-  fetch(context: Context, ids: readonly string[]): Promise<readonly T[]>
-}
-
-/** Starts the fetches of a wave of keys. Returns a promise for each key, in order, so that a slow key delays no other. */
-type FetchWave<T> = (keys: readonly string[]) => Promise<T>[]
+import { type BulkFetch, bulkWave, type FetchWave, type Group, keyByKey, type Miss } from "./wave.ts"
 
 /**
  * Creates a loader for each request. A key is fetched once, however often a query reaches it, and a key that fails does not fail
  * others. Keys that are missing at the same moment are gathered into one wave, whose calls are sent side by side.
  */
 export function loaderByKey<T>(fetch: (context: Context, key: string) => Promise<T>): (context: Context) => Loader<T> {
-  return oncePerRequest((context) => new Loader((keys) => keys.map((key) => fetch(context, key))))
+  return loaderByWave((context, keys) => keys.map((key) => fetch(context, key)))
 }
 
 /** Same as `loaderByKey` for keys that are fetched together. */
 export function loaderByWave<T>(
-  fetchWave: (context: Context, keys: readonly string[]) => Promise<T>[],
+  fetchKeys: (context: Context, keys: readonly string[]) => Promise<T>[],
 ): (context: Context) => Loader<T> {
-  return oncePerRequest((context) => new Loader((keys) => fetchWave(context, keys)))
+  return oncePerRequest((context) => new Loader(keyByKey((keys) => fetchKeys(context, keys))))
 }
 
-/** Fetches two or more accepted ids by bulk calls. The others, and those that the bulk calls do not return, are fetched one by one. */
-function bulkWave<T extends { id: string }>(
-  context: Context,
-  bulk: BulkFetch<T>,
-  fetch: (id: string) => Promise<T>,
-): FetchWave<T> {
-  return (ids) => {
-    const accepted = ids.length < 2 ? [] : ids.filter((id) => bulk.accepts(context, id))
-    if (accepted.length < 2) return ids.map(fetch)
-    const calls = new Map<string, Promise<ReadonlyMap<string, T>>>()
-    const size = Math.ceil(accepted.length / Math.ceil(accepted.length / bulk.maxIds))
-    for (let start = 0; start < accepted.length; start += size) {
-      const part = accepted.slice(start, start + size)
-      const call = bulk.fetch(context, part).then((objects) => new Map(objects.map((object) => [object.id, object])))
-      for (const id of part) calls.set(id, call)
-    }
-    return ids.map((id) => calls.get(id)?.then((found) => found.get(id) ?? fetch(id)) ?? fetch(id))
-  }
-}
+/** The values of several keys, in order, each the value or a promise of it. Null for an object that does not exist. */
+type Items<T> = (T | Promise<T | null>)[]
 
 /** The state of one key, in the forms in which it was requested. */
 interface Load<T> {
   value?: T
   promise?: Promise<T>
+  /** The group as part of which it is loaded, and its place there. */
+  group?: Promise<Group<T>>
+  index?: number
   /** The same promise, with null for an object that does not exist. */
   orNull?: Promise<T | null>
 }
@@ -74,7 +48,7 @@ class Loader<T> {
   /** Primed values that are not indexed yet: most of a large page are never looked up. */
   #primed: (T & { id: string })[] = []
   /** Created with the first miss: many loaders of a request are only primed. */
-  #misses: DataLoader<string, T> | undefined
+  #misses: DataLoader<Miss, T | Group<T>> | undefined
 
   constructor(fetchWave: FetchWave<T>) {
     this.#fetchWave = fetchWave
@@ -87,6 +61,27 @@ class Loader<T> {
   /** Same as `load`, with null for an object that does not exist. */
   loadOrNull(key: string): Promise<T | null> {
     return this.#orNull(this.#loadOf(key), key)
+  }
+
+  /** Same as `loadOrNull` for several keys. There is one promise for all that are missing, instead of one for each. */
+  loadAllOrNull(keys: readonly string[]): Items<T> | Promise<Items<T>> {
+    const missing: string[] = []
+    const loads = keys.map((key) => {
+      const load = this.#loadOf(key)
+      if (load.value === undefined && load.promise === undefined) load.index ??= missing.push(key) - 1
+      return load
+    })
+    const items = () => loads.map((load, index) => load.value ?? this.#orNull(load, keys[index] as string))
+    if (missing.length < 2) return items()
+    const group = this.#fetch(missing) as Promise<Group<T>>
+    for (const load of loads) if (load.index !== undefined) load.group ??= group
+    return group.then((values) => {
+      for (const load of loads) {
+        const value = load.group === group ? values[load.index as number] : undefined
+        if (!(value instanceof Error || value instanceof Promise)) load.value ??= value
+      }
+      return items()
+    }, items)
   }
 
   /** The value if it is loaded, or the promise of `loadOrNull` if it is loading. One look-up: a large response has hundreds of links. */
@@ -138,21 +133,34 @@ class Loader<T> {
   }
 
   #promiseOf(load: Load<T>, key: string): Promise<T> {
-    load.promise ??= load.value === undefined ? this.#fetch(load, key) : Promise.resolve(load.value)
+    const { value, group } = load
+    load.promise ??=
+      value !== undefined
+        ? Promise.resolve(value)
+        : (group === undefined ? (this.#fetch(key) as Promise<T>) : group.then((values) => placed(values, load))).then(
+            (value) => {
+              load.value = value
+              return value
+            },
+          )
     return load.promise
   }
 
-  #fetch(load: Load<T>, key: string): Promise<T> {
+  #fetch(miss: Miss): Promise<T | Group<T>> {
     this.#misses ??= new DataLoader(
       // DataLoader resolves the promise of each key with its element of this array, so the elements may be promises.
-      (keys) => Promise.resolve(this.#fetchWave(keys) as unknown as ArrayLike<T>),
+      (misses) => Promise.resolve(this.#fetchWave(misses) as unknown as ArrayLike<T>),
       { cache: false },
     )
-    return this.#misses.load(key).then((value) => {
-      load.value = value
-      return value
-    })
+    return this.#misses.load(miss)
   }
+}
+
+/** The value of a load in its group. */
+function placed<T>(values: Group<T>, { index }: Load<T>): T | Promise<T> {
+  const value = values[index as number] as T | Error | Promise<T>
+  if (value instanceof Error) throw value
+  return value
 }
 
 /** A REST object with the name of its GraphQL type, by which interfaces and unions are resolved. */
@@ -175,14 +183,18 @@ export function loaderById<T extends { id: string }>(
   }
   const fetchTyped = (context: Context, id: string) =>
     fetch(context, id).then((object) => (fetchesOthers ? typed(typename, object) : recordType(context, object)))
-  const bulkTyped: BulkFetch<Typed<T>> | undefined = bulk && {
-    ...bulk,
-    fetch: async (context, ids) => (await bulk.fetch(context, ids)).map((object) => recordType(context, object)),
-  }
   const loader =
-    bulkTyped === undefined
-      ? loaderByKey(fetchTyped)
-      : oncePerRequest((context) => new Loader(bulkWave(context, bulkTyped, (id) => fetchTyped(context, id))))
+    bulk === undefined
+      ? loaderByKey<Typed<T>>(fetchTyped)
+      : oncePerRequest((context) => {
+          const fetchOne = (id: string) => fetchTyped(context, id)
+          const onFound = (object: T) => recordType(context, object)
+          return new Loader<Typed<T>>((misses) => {
+            const [first] = misses
+            if (misses.length === 1 && typeof first === "string") return [fetchOne(first)]
+            return bulkWave(context, bulk, misses, fetchOne, onFound)
+          })
+        })
   return Object.assign(loader, {
     /** The maximum number of ids that one call fetches, or undefined if each id takes a call. */
     maxBulkIds: bulk?.maxIds,
@@ -331,6 +343,9 @@ async function rejectUnlessProven(call: () => Promise<boolean>): Promise<void> {
 export function byIdsArgument<T extends { id: string }>(loader: ReturnType<typeof loaderById<T>>) {
   return (_root: unknown, { ids }: { ids: readonly string[] }, context: Context) => {
     const objects = loader(context)
+    // Each of the others takes a call of its own.
+    if (loader.maxBulkIds !== undefined && ids.every(isUsableId))
+      return objects.loadAllOrNull(ids) as Promise<T | null>[]
     return ids.map((id, index) => idError(id, index) ?? objects.loadOrNull(id)) as Promise<T | null>[]
   }
 }

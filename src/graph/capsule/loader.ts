@@ -6,9 +6,10 @@ import { clearAppPanels } from "../appPanel/loader.ts"
 import { noteFound } from "../archive/loader.ts"
 import { clearComputations, type RunnableKey } from "../computation/loader.ts"
 import type { Context } from "../context.ts"
-import { type BulkFetch, loaderById, loaderByKey, otherIdForm, type Typed } from "../loader.ts"
+import { loaderById, loaderByKey, otherIdForm, type Typed } from "../loader.ts"
 import { needsOnlyTheId } from "../ownCall.ts"
 import { type Page, type PageArguments, pageOfSearch } from "../pagination/page.ts"
+import type { BulkFetch } from "../wave.ts"
 import * as rest from "./rest.ts"
 
 /** Finds several by one search for their ids. */

@@ -91,14 +91,14 @@ export function isSearchableId(id: string): boolean {
 
 /**
  * `POST /{kind}/search` with an `id:` term for each id: returns those that the search finds, each with all fields of a single
- * read. It finds no archived ones, and its index lags behind changes. It also finds what the caller may find but not open, which
- * a single read answers with 403.
+ * read. Whatever else the response contains is in the list, too. The search finds no archived ones, and its index lags behind
+ * changes. It also finds what the caller may find but not open, which a single read answers with 403.
  * @param ids at most `maxSearchIds`, all of them searchable
  */
 export async function findRunnables(upstream: Upstream, kind: Kind, ids: readonly string[]): Promise<Runnable[]> {
   const query = ids.map((id) => `id:${id}`).join(" ")
   const { results } = await searchRunnables(upstream, kind, { query, limit: ids.length })
-  return results.filter(isReadable).filter(({ id }) => ids.includes(id))
+  return results.filter(isReadable)
 }
 
 /**
