@@ -5,7 +5,7 @@ import { DecodeError } from "../upstream/decoders.ts"
 import { isUsableId, problemOfId } from "../upstream/route.ts"
 import { type Context, oncePerRequest } from "./context.ts"
 import { id as idOf, invalidField } from "./fields.ts"
-import { ownCallsOf } from "./ownCall.ts"
+import { clearlyNeedsObject, ownCallsOf } from "./ownCall.ts"
 import { selectionSetsOf, selectsOnlyId } from "./selection.ts"
 import { type BulkFetch, bulkWave, type FetchWave, type Group, keyByKey, type Miss } from "./wave.ts"
 
@@ -324,7 +324,8 @@ export const otherIdForm = /^\d+$|[A-Z]/
 export function byIdArgument<T extends { id: string }>(loader: ReturnType<typeof loaderById<T>>) {
   return (_root: unknown, { id }: { id: string }, context: Context, info: GraphQLResolveInfo): Promise<T | null> => {
     const objects = loader(context)
-    if (otherIdForm.test(id) || objects.value(id) !== undefined) return objects.loadOrNull(id)
+    if (clearlyNeedsObject(info) || otherIdForm.test(id) || objects.value(id) !== undefined)
+      return objects.loadOrNull(id)
     const object = typed(loader.typename, { id } as T)
     const calls = ownCallsOf(object, context, info)
     if (calls.length === 0) return objects.loadOrNull(id)

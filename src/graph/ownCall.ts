@@ -4,6 +4,7 @@ import {
   type GraphQLResolveInfo,
   getArgumentValues,
   getNamedType,
+  Kind,
 } from "graphql"
 import type { Context } from "./context.ts"
 import type { Page } from "./pagination/page.ts"
@@ -53,6 +54,23 @@ export function ownCallsOf(object: object, context: Context, info: GraphQLResolv
       }
     })
   return collect(getNamedType(info.returnType) as GraphQLObjectType, object, info.fieldNodes) ? calls : []
+}
+
+/**
+ * Whether a resolver's field selects a field that needs the object, as far as that is seen without fragments and directives. Answers
+ * the usual question faster than `ownCallsOf`.
+ */
+export function clearlyNeedsObject({ fieldNodes, returnType }: GraphQLResolveInfo): boolean {
+  const fields = (getNamedType(returnType) as GraphQLObjectType).getFields()
+  for (const { selectionSet } of fieldNodes) {
+    for (const selection of selectionSet?.selections ?? []) {
+      if (selection.kind !== Kind.FIELD || selection.directives?.length) continue
+      const name = selection.name.value
+      if (name === "id" || name === "__typename") continue
+      if (fields[name]?.extensions.ownCall === undefined) return true
+    }
+  }
+  return false
 }
 
 /** Whether a resolver's field selects only the id of the object and fields that need nothing but this id. */
