@@ -10,21 +10,58 @@ const secondsOfDay = 86_400
 const tenThousandYears = Date.UTC(10_000) / 1000
 const maxDays = 10_000
 const days = new Map<number, string>()
-const twoDigits = Array.from({ length: 60 }, (_, number) => String(number).padStart(2, "0"))
 
-/** Same as Date's toISOString, which takes a fifth of the time of a large page. The text of each day is cached. */
+/**
+ * Same as Date's toISOString, which takes a fifth of the time of a large page. The text of each day is cached. Made of character codes,
+ * because V8 serializes a response in twice the time if one of its strings is concatenated (docs/decisions/memory.md).
+ */
 function isoText(epochSeconds: number): string {
-  const day = Math.floor(epochSeconds / secondsOfDay)
-  let text = days.get(day)
-  if (text === undefined) {
+  const number = Math.floor(epochSeconds / secondsOfDay)
+  let day = days.get(number)
+  if (day === undefined) {
     if (days.size === maxDays) days.clear()
-    text = new Date(day * secondsOfDay * 1000).toISOString().slice(0, "2026-08-20T".length)
-    days.set(day, text)
+    day = new Date(number * secondsOfDay * 1000).toISOString()
+    days.set(number, day)
   }
   const second = epochSeconds % secondsOfDay
   const minute = Math.floor(second / 60)
-  return `${text}${twoDigits[Math.floor(minute / 60)]}:${twoDigits[minute % 60]}:${twoDigits[second % 60]}.000Z`
+  const hour = Math.floor(minute / 60)
+  return String.fromCharCode(
+    day.charCodeAt(0),
+    day.charCodeAt(1),
+    day.charCodeAt(2),
+    day.charCodeAt(3),
+    dash,
+    day.charCodeAt(5),
+    day.charCodeAt(6),
+    dash,
+    day.charCodeAt(8),
+    day.charCodeAt(9),
+    letterT,
+    tens(hour),
+    ones(hour),
+    colon,
+    tens(minute % 60),
+    ones(minute % 60),
+    colon,
+    tens(second % 60),
+    ones(second % 60),
+    point,
+    zero,
+    zero,
+    zero,
+    letterZ,
+  )
 }
+
+const dash = 45
+const point = 46
+const zero = 48
+const colon = 58
+const letterT = 84
+const letterZ = 90
+const tens = (number: number) => zero + Math.floor(number / 10)
+const ones = (number: number) => zero + (number % 10)
 
 /** The `parseLiteral` of a scalar. Its errors have the literal's location. */
 function literalParser<T>(parse: (value: unknown) => T) {
