@@ -46,6 +46,7 @@ export function execute(
     context,
     variables,
     errors: new FieldErrors(),
+    firstArgs: undefined,
     args: undefined,
     links: new ResponseLinks(),
     cancellation,
@@ -158,12 +159,32 @@ export function executeFields(
 const noArguments = Object.freeze({})
 
 function argumentsOf(execution: Execution, field: SelectedField): Record<string, unknown> {
-  const { args } = field.definition
-  if (args.length === 0) return noArguments
-  execution.args ??= new Map()
-  const known = execution.args.get(field)
+  if (field.definition.args.length === 0) return noArguments
+  const { firstArgs } = execution
+  if (firstArgs?.field === field) return firstArgs.values
+  const known = execution.args?.get(field)
   if (known !== undefined) return known
-  const values = getArgumentValues(field.definition, field.nodes[0]!, execution.variables)
-  execution.args.set(field, values)
+  const values =
+    valuesOfVariables(execution, field) ?? getArgumentValues(field.definition, field.nodes[0]!, execution.variables)
+  if (firstArgs === undefined) execution.firstArgs = { field, values }
+  else {
+    execution.args ??= new Map()
+    execution.args.set(field, values)
+  }
+  return values
+}
+
+/** The arguments if all of them are variables with values, which have been coerced already. */
+function valuesOfVariables(
+  { variables }: Execution,
+  { variableArguments }: SelectedField,
+): Record<string, unknown> | undefined {
+  if (variableArguments === undefined) return undefined
+  const values: Record<string, unknown> = {}
+  for (const [argument, variable] of variableArguments) {
+    const value = Object.hasOwn(variables, variable) ? variables[variable] : undefined
+    if (value === undefined || value === null) return undefined
+    values[argument] = value
+  }
   return values
 }

@@ -49,6 +49,8 @@ export interface SelectedField extends Target {
   readonly parentType: GraphQLObjectType
   readonly definition: GraphQLField<unknown, unknown>
   readonly resolve: GraphQLFieldResolver<unknown, unknown>
+  /** The names of its arguments with the variables that are their values. Undefined if they have other values, too. */
+  readonly variableArguments: readonly (readonly [argument: string, variable: string])[] | undefined
   /** Whether its value is a scalar or an enum's value. */
   readonly isLeaf: boolean
   /** Whether its resolver or the completion of its value may use `info`. */
@@ -135,7 +137,9 @@ export interface Execution {
   context: unknown
   variables: Variables
   errors: FieldErrors
-  /** The arguments of fields that have any. They are the same for all objects of a list. */
+  /** The first field that has arguments, and their values. They are the same for all objects of a list. */
+  firstArgs: { field: SelectedField; values: Record<string, unknown> } | undefined
+  /** The arguments of the other fields that have any. */
   args: Map<SelectedField, Record<string, unknown>> | undefined
   readonly links: Links
   readonly cancellation: Cancellation
