@@ -826,8 +826,7 @@ async function startContexts() {
   /** Captures, and ends the request. Returns the steps, and what must not be kept. */
   async function capture(permissions: object) {
     const state = new RequestState(log, {}, { token: { value: "ada" }, tokenDigest: "ada", key: "ada" })
-    const context = {}
-    build(context, state)
+    const context = build(state)
     const request = {
       computationId: "c1",
       params: { name: "Aligned", tags: [], mount: "m" },

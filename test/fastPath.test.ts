@@ -6,6 +6,7 @@ import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync, zstdCompress
 import { createSchema, createYoga } from "graphql-yoga"
 import { describe, expect, onTestFinished, test } from "vitest"
 import { seed, tokens } from "../sandbox/seed.ts"
+import type { BuildContext } from "../src/http/buildContext.ts"
 import { createFastPath } from "../src/http/fastPath.ts"
 import { RequestState } from "../src/http/requestState.ts"
 import { createLog } from "../src/log/log.ts"
@@ -272,7 +273,7 @@ function plainPath(a: () => number, reached: string[] = []) {
       yoga(Object.assign(request, { body: Readable.from([body]) }), response)
     },
     documents: new Map(),
-    buildContext: () => {},
+    buildContext: () => ({}) as ReturnType<BuildContext>,
     checkOperation: () => undefined,
     prepareExecution: () => undefined,
     introspection: true,

@@ -39,7 +39,7 @@ export interface Bodies {
   /** Returns what the headers show to be wrong with a body. */
   checkHeaders(request: IncomingMessage): Rejection | undefined
   /** Reads the body. Calls back once with the complete body; not at all if it is rejected or the client disconnects. */
-  read(request: IncomingMessage, response: ServerResponse, done: (body: Buffer) => void): void
+  read(request: IncomingMessage, response: ServerResponse, done: OnBody): void
   /** Reads and discards a body that is not needed, so that the connection can be used again. */
   discard(request: IncomingMessage, response: ServerResponse): void
   /** Decodes a body off the event loop. Calls back once with the body or a rejection; not at all if the client disconnects. */
@@ -49,6 +49,8 @@ export interface Bodies {
   /** The number of incomplete bodies, and the bytes buffered for them. */
   readonly stats: { halfSent: number; halfSentBytes: number }
 }
+
+type OnBody = (request: IncomingMessage, response: ServerResponse, body: Buffer) => void
 
 export function hasBody({ headers }: IncomingMessage): boolean {
   const length = headers["content-length"]
@@ -87,7 +89,7 @@ export function createBodies(options: {
   class PendingBody implements IncompleteBody {
     readonly request: IncomingMessage
     readonly response: ServerResponse
-    #done: ((body: Buffer) => void) | undefined
+    #done: OnBody | undefined
     /** The first piece, or all pieces copied together: many small buffers take far more memory than their bytes. */
     #buffer: Buffer | undefined
     size = 0
@@ -105,7 +107,7 @@ export function createBodies(options: {
       | undefined
 
     /** @param done receives the body; undefined if the body is to be discarded */
-    constructor(request: IncomingMessage, response: ServerResponse, done: ((body: Buffer) => void) | undefined) {
+    constructor(request: IncomingMessage, response: ServerResponse, done: OnBody | undefined) {
       this.request = request
       this.response = response
       this.#done = done
@@ -161,6 +163,8 @@ export function createBodies(options: {
         if (size > maxBodyBytes) reject(request, response, rejections.tooLarge)
         else
           this.#done(
+            request,
+            response,
             buffer === undefined ? Buffer.alloc(0) : buffer.length === size ? buffer : buffer.subarray(0, size),
           )
       } catch (error) {

@@ -16,11 +16,14 @@ import type { RequestState } from "./requestState.ts"
 
 const maxTypes = 100_000
 
+/** What the gateway adds to Yoga's context. */
+type OwnContext = Omit<Context, keyof YogaInitialContext>
+
 /**
- * Adds to a context what resolvers need, and gives the request's state its upstream. Throws a GraphQLError for headers that
- * can't be used.
+ * Creates what resolvers need, and gives the request's state its upstream. Throws a GraphQLError for headers that can't be used.
+ * It may be assigned to another object, which then is the context.
  */
-export type BuildContext = (context: object, state: RequestState) => void
+export type BuildContext = (state: RequestState) => OwnContext
 
 /** @param options what the contexts of all requests share */
 export function createContextBuilder(options: {
@@ -35,11 +38,33 @@ export function createContextBuilder(options: {
   const typeById = new TwoGenerationCache(maxTypes)
   const recentChanges = new RecentChanges(options.store)
 
-  const build: BuildContext = (context, state) => {
+  // The same functions for all contexts: closures for each request take as long as the rest of its context.
+  const watch: OwnContext["watch"] = function (this: OwnContext, { kind, id, read, minWaitMs, slowestMs }, polling) {
+    const { state } = this
+    return pollers.watch(JSON.stringify([state.key, kind, id]), {
+      read: (signal) => readOnce(pool.forCaller(state, { retryReads: false }), read, signal),
+      retryAfterMs: pollAgainAfterMs,
+      minWaitMs,
+      slowestMs,
+      ...polling,
+    })
+  }
+  function reset(this: OwnContext) {
+    const state = this.state as RequestState
+    state.upstream?.end()
+    state.upstream = pool.forCaller(state)
+    this.upstream = state.upstream
+    this.perRequest = undefined
+  }
+  const runToCompletion: OwnContext["runToCompletion"] = function (this: OwnContext, key, wanted, work) {
+    return runTask((this.state as RequestState).forTask(), key, wanted, work)
+  }
+
+  const build: BuildContext = (state) => {
     if (state.isAgentIdInvalid) throw badUserInput("Agent-Id must be 1 to 256 printable ASCII characters.")
     const upstream = pool.forCaller(state)
     state.upstream = upstream
-    const own: Omit<Context, keyof YogaInitialContext> = {
+    return {
       state,
       upstream,
       callTimeoutMs: pool.timeoutMs,
@@ -47,25 +72,13 @@ export function createContextBuilder(options: {
       recentChanges,
       warnUnknownEnum,
       typeById,
-      watch: ({ kind, id, read, minWaitMs, slowestMs }, polling) =>
-        pollers.watch(JSON.stringify([state.key, kind, id]), {
-          read: (signal) => readOnce(pool.forCaller(state, { retryReads: false }), read, signal),
-          retryAfterMs: pollAgainAfterMs,
-          minWaitMs,
-          slowestMs,
-          ...polling,
-        }),
-      reset() {
-        state.upstream?.end()
-        state.upstream = pool.forCaller(state)
-        Object.assign(context, { upstream: state.upstream, perRequest: undefined })
-      },
-      runToCompletion: (key, wanted, work) => runTask(state.forTask(), key, wanted, work),
+      watch,
+      reset,
+      runToCompletion,
     }
-    Object.assign(context, own)
   }
 
-  /** A function of its own, so that no closure of a task refers to the request that began it: a task can take a day. */
+  /** Not a part of `runToCompletion`, so that no closure of a task refers to the request that began it: a task can take a day. */
   function runTask<T>(
     state: RequestState,
     key: readonly string[],
@@ -75,10 +88,8 @@ export function createContextBuilder(options: {
     // Agents do not share an outcome.
     const { tokenDigest, storeWait } = state
     const run = async (task: Task) => {
-      const context = {}
-      build(context, state)
       try {
-        return await work(context as Context, task)
+        return await work(build(state) as Context, task)
       } finally {
         state.endCalls()
       }

@@ -1,4 +1,4 @@
-import { hash, randomUUID } from "node:crypto"
+import { hash, randomFillSync } from "node:crypto"
 import type { IncomingHttpHeaders, IncomingMessage } from "node:http"
 import { isIPv6, type Socket } from "node:net"
 import { isPlausibleToken } from "../config/kinds.ts"
@@ -138,5 +138,20 @@ export function isAgentId(header: Header): header is string {
 
 /** Takes the client's request id if it is well-formed, otherwise makes a new one. */
 export function requestIdOf(header: Header): string {
-  return typeof header === "string" && /^[\w.:-]{1,128}$/.test(header) ? header : randomUUID()
+  return typeof header === "string" && /^[\w.:-]{1,128}$/.test(header) ? header : newRequestId()
+}
+
+const idBytes = 16
+/** Random bytes for many ids. */
+const randomBytes = Buffer.alloc(256 * idBytes)
+let usedBytes = randomBytes.length
+
+/** 32 hexadecimal digits, which take a third of the time of a UUID. */
+function newRequestId(): string {
+  if (usedBytes === randomBytes.length) {
+    randomFillSync(randomBytes)
+    usedBytes = 0
+  }
+  usedBytes += idBytes
+  return randomBytes.toString("hex", usedBytes - idBytes, usedBytes)
 }

@@ -84,7 +84,8 @@ export function createFastPath(options: {
   function prepare(state: RequestState, body: Buffer): Prepared | undefined {
     try {
       const params: unknown = JSON.parse(body.toString())
-      if (!isObject(params) || !Object.keys(params).every((key) => parameters.has(key))) return undefined
+      if (!isObject(params)) return undefined
+      for (const key in params) if (!parameters.has(key)) return undefined
       const query = options.resolveDocument(params)
       const { variables, operationName } = params
       if (typeof query !== "string" || (variables != null && !isObject(variables))) return undefined
@@ -107,8 +108,7 @@ export function createFastPath(options: {
     { operation, args }: Prepared,
   ): ExecutionResult | Promise<ExecutionResult> {
     try {
-      const contextValue = {} as Context
-      options.buildContext(contextValue, state)
+      const contextValue = options.buildContext(state) as Context
       state.setOperation(operation)
       const error = options.checkOperation({ ...args, contextValue })
       if (error !== undefined) return { errors: [error] }

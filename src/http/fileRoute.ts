@@ -52,8 +52,7 @@ export function createFileRoute(buildContext: BuildContext, maxWaitMs: number): 
       const { pathname, searchParams } = new URL(url, "http://gateway")
       const [, kind, id = ""] = filePath.exec(pathname) ?? []
       const owner = { kind, id } as FileOwner
-      const context = {} as Context
-      buildContext(context, state)
+      const context = buildContext(state) as Context
       if (!(await hasPermit(state))) return tooManyWait
       state.onCancelled = () => state.endCalls()
       if (state.cancelled) state.endCalls()

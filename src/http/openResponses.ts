@@ -23,12 +23,20 @@ interface OpenResponse {
   connection: Connection
   /** The time since when written bytes wait for the client. */
   unreadSince: number | undefined
+  onClose: (() => void) | undefined
 }
+
+/** The property of a `ServerResponse` that holds its entry. */
+const entryOf = Symbol("entry")
+
+type Tracked = ServerResponse & { [entryOf]?: OpenResponse }
 
 /** The responses that have not been sent completely, from the request's headers on. */
 export interface OpenResponses {
   /** @param handleNext handles the next pipelined request of the connection; called after the response, if there is one */
   add(response: ServerResponse, connection: Connection, handleNext: (connection: Connection) => void): void
+  /** Calls back when the response is closed. The first callback of a response takes no further listener. */
+  onClose(response: ServerResponse, callback: () => void): void
   /** Drops responses that clients don't read in time. To be called at short intervals. */
   check(): void
   /** From now on, every response closes its connection. */
@@ -68,7 +76,9 @@ export function createOpenResponses(limits: DrainLimits, connections: Connection
 
   return {
     add(response, connection, handleNext) {
-      const link = new Link<OpenResponse>({ response, connection, unreadSince: undefined })
+      const entry: OpenResponse = { response, connection, unreadSince: undefined, onClose: undefined }
+      const link = new Link(entry)
+      ;(response as Tracked)[entryOf] = entry
       open.add(link)
       connection.openResponses += 1
       connections.update(connection)
@@ -76,10 +86,16 @@ export function createOpenResponses(limits: DrainLimits, connections: Connection
         open.delete(link)
         connection.openResponses -= 1
         connections.update(connection)
+        entry.onClose?.()
         if (open.size === 0) onDrained()
         if (connection.pipelined.length > 0) setImmediate(handleNext, connection)
       })
       if (isClosing) response.setHeader("connection", "close")
+    },
+    onClose(response, callback) {
+      const entry = (response as Tracked)[entryOf]
+      if (entry === undefined || entry.onClose !== undefined) response.on("close", callback)
+      else entry.onClose = callback
     },
     check() {
       const now = performance.now()

@@ -73,11 +73,17 @@ export function createRequestHandler(options: {
     fail,
   })
 
+  const admitTo =
+    (answer: OperationHandler): Admitted =>
+    (request, response, body) =>
+      admit(answer, request, response, body)
+  /** What follows the body, by route. */
   const handlers = {
-    operation: answerOperation,
-    mcp: options.answerMcp ?? answerOperation,
-    file: options.answerFile,
-  } satisfies Partial<Record<Route & string, OperationHandler>>
+    operation: admitTo(answerOperation),
+    mcp: admitTo(options.answerMcp ?? answerOperation),
+    file: admitTo(options.answerFile),
+    session: answerSession,
+  } satisfies Partial<Record<Route & string, Admitted>>
 
   const identify = (request: IncomingMessage) =>
     options.identifyClient(request.headers, () => clientAddress(request, request.socket))
@@ -116,14 +122,14 @@ export function createRequestHandler(options: {
       else sendText(request, response, route)
       return
     }
-    const admitted: Admitted = route === "session" ? answerSession : (...all) => admit(handlers[route], ...all)
+    const admitted: Admitted = handlers[route]
     if (request.method !== "POST" || !hasBody(request)) {
       bodies.discard(request, response)
       admitted(request, response, undefined)
       return
     }
     const rejection = bodies.checkHeaders(request)
-    if (rejection === undefined) bodies.read(request, response, (body) => admitted(request, response, body))
+    if (rejection === undefined) bodies.read(request, response, admitted)
     else {
       bodies.discard(request, response)
       rejectCounted(request, response, rejection)
@@ -139,7 +145,7 @@ export function createRequestHandler(options: {
     const span = ticket && telemetry.tracer?.startRequest(methodLabel(request.method), request.headers.traceparent)
     const state = new RequestState(log, request.headers, identity, ticket, telemetry, span)
     // On close, not when the response has been made: a response that is still being sent counts as in flight.
-    response.on("close", () => {
+    responses.onClose(response, () => {
       ticket?.release()
       if (response.writableFinished && span === undefined) return
       try {
@@ -235,9 +241,8 @@ export function createRequestHandler(options: {
         if (!response.destroyed) answer(request, response, state, body)
       })
     } else if (!response.destroyed) {
-      const startedAt = performance.now()
       answer(request, response, state, body)
-      eventLoopBudget.spend(performance.now() - startedAt)
+      eventLoopBudget.spend(performance.now() - state.started)
     }
     return state
   }

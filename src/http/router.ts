@@ -75,6 +75,10 @@ export function createRouter(options: {
 
   return (request) => {
     const { host } = request.headers
+    // What nearly every request is.
+    if (request.method === "POST" && request.url === endpoint && host !== undefined && host === validHost) {
+      if (!localOnly || request.headers.authorization !== undefined) return "operation"
+    }
     if (host && host !== validHost && !isHost(host)) return { status: 400, message: "The Host header is not a host." }
     validHost = host
     const target = originForm(request.url ?? "")

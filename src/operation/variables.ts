@@ -12,6 +12,7 @@ export function checkVariables(
   document: DocumentNode,
   operationName: string | null | undefined,
 ): void {
+  if (areTexts(variables, limits)) return
   let values = 0
   let rounded: Set<string> | undefined
   const check = (variable: string, value: unknown, level: number): void => {
@@ -55,6 +56,17 @@ export function checkVariables(
     check(name, variables[name], 1)
   }
   if (rounded !== undefined) rejectRounded(variables, rounded, document, operationName)
+}
+
+/** Whether all of them are well-formed texts, as in most small operations. */
+function areTexts(variables: Readonly<Record<string, unknown>>, limits: Limits): boolean {
+  let values = 0
+  for (const name in variables) {
+    const value = variables[name]
+    values += 1
+    if (typeof value !== "string" || !value.isWellFormed() || name === "__proto__" || !name.isWellFormed()) return false
+  }
+  return values <= limits.variableValues
 }
 
 /** Whether a parsed number may differ from its text. Fractions are rounded to a double, as in every JSON parser. */

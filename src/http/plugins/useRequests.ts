@@ -41,7 +41,7 @@ export function useRequests(options: {
   return {
     onContextBuilding({ context }) {
       const { state } = context as unknown as ServerContext
-      options.buildContext(context, state)
+      Object.assign(context, options.buildContext(state))
       state.onCancelled = () => state.endCalls()
     },
     onExecute(payload) {

@@ -51,7 +51,9 @@ export function createEstimator(schema: GraphQLSchema): Estimator {
 }
 
 function planKey(document: DocumentNode, operationName: string | null, variables: Variables): string {
-  const conditions = analyze(document).conditionVariables.map((name) => {
+  const { conditionVariables } = analyze(document)
+  if (conditionVariables.length === 0) return operationName ?? ""
+  const conditions = conditionVariables.map((name) => {
     const value = variables[name]
     return typeof value === "boolean" || value === undefined ? String(value) : "invalid"
   })
