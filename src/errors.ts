@@ -98,7 +98,8 @@ export function nullIfMissing<T>(lookup: T | Promise<T>): T | Promise<T | null> 
   return lookup instanceof Promise ? lookup.catch(nullIfNotFound) : lookup
 }
 
-function nullIfNotFound(error: unknown): null {
+/** The handler of a lookup's failure: null if the object does not exist. */
+export function nullIfNotFound(error: unknown): null {
   if (hasCode(error, "NOT_FOUND")) return null
   throw error
 }

@@ -1,6 +1,6 @@
 import DataLoader from "dataloader"
 import type { GraphQLError, GraphQLObjectType, GraphQLResolveInfo } from "graphql"
-import { badUserInput, nullIfMissing } from "../errors.ts"
+import { badUserInput, nullIfNotFound } from "../errors.ts"
 import { DecodeError } from "../upstream/decoders.ts"
 import { isUsableId, problemOfId } from "../upstream/route.ts"
 import { type Context, oncePerRequest } from "./context.ts"
@@ -30,6 +30,8 @@ type Items<T> = (T | Promise<T | null>)[]
 /** The state of one key, in the forms in which it was requested. */
 interface Load<T> {
   value?: T
+  /** The fetch, from which the two promises for others are derived. */
+  loading?: Promise<T>
   promise?: Promise<T>
   /** The group as part of which it is loaded, and its place there. */
   group?: Promise<Group<T>>
@@ -44,14 +46,17 @@ interface Load<T> {
  */
 class Loader<T> {
   readonly #fetchWave: FetchWave<T>
+  readonly #finish: ((object: T) => T) | undefined
   readonly #indexed = new Map<string, Load<T>>()
   /** Primed values that are not indexed yet: most of a large page are never looked up. */
   #primed: (T & { id: string })[] = []
   /** Created with the first miss: many loaders of a request are only primed. */
   #misses: DataLoader<Miss, T | Group<T>> | undefined
 
-  constructor(fetchWave: FetchWave<T>) {
+  /** @param finish returns what is stored for an object that was fetched. Without it the object itself. Takes no further promise */
+  constructor(fetchWave: FetchWave<T>, finish?: (object: T) => T) {
     this.#fetchWave = fetchWave
+    this.#finish = finish
   }
 
   load(key: string): Promise<T> {
@@ -68,7 +73,7 @@ class Loader<T> {
     const missing: string[] = []
     const loads = keys.map((key) => {
       const load = this.#loadOf(key)
-      if (load.value === undefined && load.promise === undefined) load.index ??= missing.push(key) - 1
+      if (load.value === undefined && load.loading === undefined) load.index ??= missing.push(key) - 1
       return load
     })
     const items = () => loads.map((load, index) => load.value ?? this.#orNull(load, keys[index] as string))
@@ -78,7 +83,7 @@ class Loader<T> {
     return group.then((values) => {
       for (const load of loads) {
         const value = load.group === group ? values[load.index as number] : undefined
-        if (!(value instanceof Error || value instanceof Promise)) load.value ??= value
+        if (value !== undefined && !(value instanceof Error || value instanceof Promise)) this.#store(load, value)
       }
       return items()
     }, items)
@@ -128,22 +133,30 @@ class Loader<T> {
   }
 
   #orNull(load: Load<T>, key: string): Promise<T | null> {
-    load.orNull ??= nullIfMissing(this.#promiseOf(load, key))
+    load.orNull ??=
+      load.value === undefined
+        ? this.#loading(load, key).then((value) => this.#store(load, value), nullIfNotFound)
+        : Promise.resolve(load.value)
     return load.orNull
   }
 
   #promiseOf(load: Load<T>, key: string): Promise<T> {
-    const { value, group } = load
     load.promise ??=
-      value !== undefined
-        ? Promise.resolve(value)
-        : (group === undefined ? (this.#fetch(key) as Promise<T>) : group.then((values) => placed(values, load))).then(
-            (value) => {
-              load.value = value
-              return value
-            },
-          )
+      load.value === undefined
+        ? this.#loading(load, key).then((value) => this.#store(load, value))
+        : Promise.resolve(load.value)
     return load.promise
+  }
+
+  #store(load: Load<T>, fetched: T): T {
+    load.value ??= this.#finish === undefined ? fetched : this.#finish(fetched)
+    return load.value
+  }
+
+  #loading(load: Load<T>, key: string): Promise<T> {
+    load.loading ??=
+      load.group === undefined ? (this.#fetch(key) as Promise<T>) : load.group.then((values) => placed(values, load))
+    return load.loading
   }
 
   #fetch(miss: Miss): Promise<T | Group<T>> {
@@ -177,24 +190,26 @@ export function loaderById<T extends { id: string }>(
   fetch: (context: Context, id: string) => Promise<T>,
   { fetchesOthers = false, bulk }: { fetchesOthers?: boolean; bulk?: BulkFetch<T> } = {},
 ) {
-  const recordType = (context: Context, object: T) => {
+  const record = (context: Context, object: T) => {
     context.typeById.set(context.state.key, object.id, typename)
-    return typed(typename, object)
+    return object
   }
-  const fetchTyped = (context: Context, id: string) =>
-    fetch(context, id).then((object) => (fetchesOthers ? typed(typename, object) : recordType(context, object)))
-  const loader =
-    bulk === undefined
-      ? loaderByKey<Typed<T>>(fetchTyped)
-      : oncePerRequest((context) => {
-          const fetchOne = (id: string) => fetchTyped(context, id)
-          const onFound = (object: T) => recordType(context, object)
-          return new Loader<Typed<T>>((misses) => {
-            const [first] = misses
-            if (misses.length === 1 && typeof first === "string") return [fetchOne(first)]
-            return bulkWave(context, bulk, misses, fetchOne, onFound)
-          })
-        })
+  const recordType = (context: Context, object: T) => typed(typename, record(context, object))
+  const loader = oncePerRequest((context) => {
+    const fetchOne = (id: string) => fetch(context, id)
+    const finish = (object: T) => (fetchesOthers ? typed(typename, object) : recordType(context, object))
+    if (bulk === undefined)
+      return new Loader<Typed<T>>(
+        keyByKey((ids) => ids.map(fetchOne)),
+        finish,
+      )
+    const onFound = (object: T) => record(context, object)
+    return new Loader<Typed<T>>((misses) => {
+      const [first] = misses
+      if (misses.length === 1 && typeof first === "string") return [fetchOne(first)]
+      return bulkWave(context, bulk, misses, fetchOne, onFound)
+    }, finish)
+  })
   return Object.assign(loader, {
     /** The maximum number of ids that one call fetches, or undefined if each id takes a call. */
     maxBulkIds: bulk?.maxIds,

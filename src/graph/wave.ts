@@ -41,13 +41,13 @@ export function keyByKey<T>(fetchKeys: (keys: readonly string[]) => Promise<T>[]
  * fetched one by one.
  * @param onFound called with each object that a bulk call returns. Returns the object to use in its place
  */
-export function bulkWave<T extends { id: string }, U extends T>(
+export function bulkWave<T extends { id: string }>(
   context: Context,
   bulk: BulkFetch<T>,
   misses: readonly Miss[],
-  fetch: (id: string) => Promise<U>,
-  onFound: (object: T) => U,
-): Promise<U | Group<U>>[] {
+  fetch: (id: string) => Promise<T>,
+  onFound: (object: T) => T,
+): Promise<T | Group<T>>[] {
   const ids = misses.flat()
   const accepted = ids.filter((id) => bulk.accepts(context, id))
   if (accepted.length < 2) return keyByKey((keys) => keys.map(fetch))(misses)
@@ -66,7 +66,7 @@ export function bulkWave<T extends { id: string }, U extends T>(
     callById ??= new Map(calls.flatMap((call) => call.ids.map((id) => [id, call])))
     return callById.get(id)?.found.then((found) => pick(found, id)) ?? fetch(id)
   }
-  const fetchGroup = (group: readonly string[]): Promise<Group<U>> => {
+  const fetchGroup = (group: readonly string[]): Promise<Group<T>> => {
     const [call] = calls
     if (call === undefined || call.ids.length < ids.length) return Promise.resolve(group.map(fetchOne))
     // The usual case: one call fetches the whole wave.
