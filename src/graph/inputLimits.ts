@@ -200,8 +200,10 @@ function limited<Source, Context>(
   checks: readonly [string, Check][],
 ): GraphQLFieldResolver<Source, Context> {
   return (source, args, context, info) => {
-    for (const [name, check] of checks) {
-      const found = check(args[name])
+    // Without destructuring, which would allocate for each check.
+    for (const limit of checks) {
+      const name = limit[0]
+      const found = limit[1](args[name])
       if (found === undefined) continue
       const path = `\`${`${name}${found.path}`.slice(0, 500)}\``
       throw badUserInput(`${found.isKey ? `A key in ${path}` : path} ${found.problem}`)

@@ -126,14 +126,14 @@ export function createFastPath(options: {
     }
   }
 
-  /** Returns a promise only if the result is not available at once. */
+  /** Never throws, neither now nor later. */
   function answer(
     request: IncomingMessage,
     response: ServerResponse,
     state: RequestState,
     prepared: Prepared,
     type: MediaType,
-  ): void | Promise<void> {
+  ): void {
     let isDone = false
     /** Stage 4. */
     const present = (result = cancelledResult) => {
@@ -154,10 +154,20 @@ export function createFastPath(options: {
       state.endCalls()
       state.writeLine("request", state.cancelled ? "cancelled" : undefined, { status })
     }
+    const presentSafely = (result?: ExecutionResult) => {
+      try {
+        present(result)
+      } catch (error) {
+        giveUp(response, error)
+      }
+    }
     const result = checkAndExecute(state, prepared)
-    if (!("then" in result)) return present(result)
-    state.onCancelled = present
-    return result.then(present, (error) => present(failed(error)))
+    if (!("then" in result)) {
+      presentSafely(result)
+      return
+    }
+    state.onCancelled = presentSafely
+    result.then(presentSafely, (error) => presentSafely(failed(error)))
   }
 
   function sendCompressed(response: ServerResponse, rendered: OperationResponse, acceptEncoding: string) {
@@ -184,11 +194,7 @@ export function createFastPath(options: {
       yogaFallback(request, response, state, body)
       return
     }
-    try {
-      answer(request, response, state, prepared, type)?.catch((error: unknown) => giveUp(response, error))
-    } catch (error) {
-      giveUp(response, error)
-    }
+    answer(request, response, state, prepared, type)
   }
 }
 

@@ -204,7 +204,7 @@ export class RequestUpstream implements Upstream, PendingCallOwner {
     if (this.#endedBecause !== undefined) return
     this.#endedBecause = reason
     clearTimeout(this.#timer)
-    for (const call of this.#pending ?? []) call.cancel(reason)
+    if (this.#pending !== undefined) for (const call of this.#pending) call.cancel(reason)
   }
 
   /** Shared calls count too: whether a request exceeds its limit must not depend on what else is in flight. */
