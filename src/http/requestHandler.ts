@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http"
 import type { Log } from "../log/log.ts"
 import type { StoreWait } from "../store/store.ts"
-import { methodLabel } from "../telemetry/labels.ts"
+import { methodLabel, routeLabel } from "../telemetry/labels.ts"
 import type { Telemetry } from "../telemetry/telemetry.ts"
 import type { Admission, AdmissionTicket } from "./admission.ts"
 import { type BodyTimeouts, createBodies, hasBody } from "./body.ts"
@@ -142,7 +142,8 @@ export function createRequestHandler(options: {
     identity = identify(request),
     ticket?: AdmissionTicket,
   ) {
-    const span = ticket && telemetry.tracer?.startRequest(methodLabel(request.method), request.headers.traceparent)
+    const { method, url, headers } = request
+    const span = ticket && telemetry.tracer?.startRequest(methodLabel(method), routeLabel(url), headers.traceparent)
     const state = new RequestState(log, request.headers, identity, ticket, telemetry, span)
     // On close, not when the response has been made: a response that is still being sent counts as in flight.
     responses.onClose(response, () => {

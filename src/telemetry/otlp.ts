@@ -60,16 +60,16 @@ export class OtlpTracer implements Tracer {
     this.#recorder = this.#provider.getTracer(packageJson.name, packageJson.version)
   }
 
-  startRequest(method: string, traceparent: unknown): RequestSpan {
+  startRequest(method: string, route: string, traceparent: unknown): RequestSpan {
     const parent = parseTraceparent(traceparent)
     const traceId = parent?.traceId ?? this.#ids.generateTraceId()
     const context = parent === undefined ? ROOT_CONTEXT : trace.setSpanContext(ROOT_CONTEXT, remoteContext(parent))
-    const { decision } = this.#sampler.shouldSample(context, traceId, requestName, SpanKind.SERVER, {}, [])
+    const { decision } = this.#sampler.shouldSample(context, traceId, route, SpanKind.SERVER, {}, [])
     if (decision === SamplingDecision.NOT_RECORD) {
       return new UnrecordedRequest(traceId, this.#ids)
     }
     this.#traceId = traceId
-    return new RecordedRequest(this.#recorder, context, method)
+    return new RecordedRequest(this.#recorder, context, method, route)
   }
 
   async close(): Promise<void> {
@@ -81,9 +81,6 @@ export class OtlpTracer implements Tracer {
 }
 
 type Recorder = ReturnType<TracerProvider["getTracer"]>
-
-/** Until the operation is known. */
-const requestName = "/graphql"
 
 class UnrecordedRequest implements RequestSpan {
   readonly isRecorded = false
@@ -112,10 +109,11 @@ class RecordedRequest implements RequestSpan {
   readonly #span: Span
   readonly #context: Context
 
-  constructor(recorder: Recorder, parent: Context, method: string) {
+  constructor(recorder: Recorder, parent: Context, method: string, route: string) {
     this.#recorder = recorder
-    const attributes = { "http.request.method": method, "http.route": "/graphql" }
-    this.#span = recorder.startSpan(requestName, { kind: SpanKind.SERVER, attributes }, parent)
+    const attributes = { "http.request.method": method, "http.route": route }
+    // Until the operation is known.
+    this.#span = recorder.startSpan(route, { kind: SpanKind.SERVER, attributes }, parent)
     this.#context = trace.setSpan(ROOT_CONTEXT, this.#span)
   }
 

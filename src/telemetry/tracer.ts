@@ -5,9 +5,10 @@ import type { OperationOutcome } from "./metrics.ts"
 export interface Tracer {
   /**
    * Starts the span of a request for an operation.
+   * @param route the path without ids
    * @param traceparent the request's header; ignored if it is malformed
    */
-  startRequest(method: string, traceparent: unknown): RequestSpan
+  startRequest(method: string, route: string, traceparent: unknown): RequestSpan
   /** Sends the spans that are not sent yet, within a bounded time. */
   close(): Promise<void>
 }
