@@ -17,7 +17,7 @@ async function post({ gateway }: Pick<World, "gateway">, body: unknown, headers:
   const response = await fetch(`${await gateway.listen()}/mcp`, {
     method: "POST",
     headers: { "content-type": "application/json", accept, authorization: `Bearer ${tokens.ada}`, ...headers },
-    body: typeof body === "string" ? body : JSON.stringify(body),
+    body: typeof body === "string" || body instanceof Uint8Array ? (body as BodyInit) : JSON.stringify(body),
   })
   return { status: response.status, headers: response.headers, text: await response.text() }
 }
@@ -122,10 +122,22 @@ test.each([
   await vi.waitFor(() => expect(world.lines.filter(({ msg }) => msg === "request")).toHaveLength(1))
 })
 
-test("a message of an unknown method gets an error of JSON-RPC", async () => {
+test("a message of an unknown method gets an error of JSON-RPC, and its text is in no log", async () => {
   const world = await startGateway({ config: { mcp: true } })
-  const { text } = await post(world, { ...listTools, method: "tools/destroy" })
+  const { text } = await post(world, { ...listTools, method: `tools/${tokens.ada}` })
   expect(text).toContain("-32601")
+  await vi.waitFor(() => expect(world.lines.find(({ msg }) => msg === "request")).toMatchObject({ mcp: "other" }))
+  expect(JSON.stringify(world.lines)).not.toContain(tokens.ada)
+})
+
+test("a body that is not UTF-8 is rejected instead of changed", async () => {
+  const world = await startGateway({ config: { mcp: true } })
+  const body = Buffer.from(`{"jsonrpc":"2.0","id":"\xff","method":"tools/list"}`, "latin1")
+  const response = await post(world, body)
+  expect([response.status, errorIn(response.text).code]).toEqual([400, -32_700])
+  const declared = await post(world, listTools, { "content-type": "application/json; charset=latin1" })
+  expect([declared.status, errorIn(declared.text).message]).toEqual([415, "The charset must be UTF-8."])
+  expect((await post(world, listTools, { "content-type": 'application/json; charset="UTF-8"' })).status).toBe(200)
 })
 
 test("a revision of the protocol that does not exist is rejected, and names those that do", async () => {

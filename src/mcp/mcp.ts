@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from "node:http"
 import { createMcpHandler, type McpRequestContext } from "@modelcontextprotocol/server"
 import type { GraphQLSchema } from "graphql"
 import type { YogaServerInstance } from "graphql-yoga"
+import { isUtf8, readContentType } from "../http/contentType.ts"
 import type { OperationHandler } from "../http/fastPath.ts"
 import { logUnexpected } from "../http/logging.ts"
 import type { RequestState } from "../http/requestState.ts"
@@ -13,7 +14,7 @@ import type { Pollers } from "../polling/pollers.ts"
 import type { Metrics } from "../telemetry/metrics.ts"
 import { isObject } from "../upstream/decoders.ts"
 import { createOperations } from "./operations.ts"
-import { createProtocol } from "./protocol.ts"
+import { createProtocol, runQueryTool, searchSchemaTool } from "./protocol.ts"
 import { readTools, type Tool } from "./toolFile.ts"
 
 export interface McpOptions {
@@ -38,11 +39,19 @@ export interface McpOptions {
 /** The tools of the gateway itself. */
 export const ownToolsFolder = new URL("tools", import.meta.url).pathname
 
-/** All tools of a deployment, in the order of their names. One of its own folder replaces ours of the same name. */
+/**
+ * All tools of a deployment, in the order of their names. One of its own folder replaces ours of the same name, except the two that
+ * are no operations.
+ */
 export function readAllTools(schema: GraphQLSchema, folder: string | undefined): Tool[] {
   const tools = new Map(readTools(ownToolsFolder, schema).map((tool) => [tool.name, tool]))
   try {
-    for (const tool of folder === undefined ? [] : readTools(folder, schema)) tools.set(tool.name, tool)
+    for (const tool of folder === undefined ? [] : readTools(folder, schema)) {
+      if (tool.name === searchSchemaTool.name || tool.name === runQueryTool.name) {
+        throw new Error(`names ${folder}, which has a file for ${tool.name}: this tool cannot be replaced`)
+      }
+      tools.set(tool.name, tool)
+    }
   } catch (error) {
     throw new Error(`MCP_TOOLS ${(error as Error).message}`)
   }
@@ -53,6 +62,28 @@ export function readAllTools(schema: GraphQLSchema, folder: string | undefined):
 const invalidRequest = -32_600
 const parseError = -32_700
 const methodNotFound = -32_601
+/** The code of the protocol's library for what HTTP rejects. */
+const unsupported = -32_000
+
+/** The methods that the log names. Others are the client's own text, which does not belong there. */
+const methods: ReadonlySet<string> = new Set([
+  "initialize",
+  "ping",
+  "server/discover",
+  "tools/list",
+  "tools/call",
+  "resources/list",
+  "resources/templates/list",
+  "resources/read",
+  "prompts/list",
+  "prompts/get",
+  "completion/complete",
+  "logging/setLevel",
+  "subscriptions/listen",
+  "notifications/initialized",
+  "notifications/cancelled",
+  "notifications/progress",
+])
 
 const sessionHeader = "mcp-session-id"
 
@@ -86,14 +117,17 @@ export function createMcp(options: McpOptions): { answer: OperationHandler; clos
 
   async function answer(request: IncomingMessage, response: ServerResponse, state: RequestState, body: Buffer) {
     setCorsHeaders(response, request.headers.origin, options.corsOrigins)
-    const read = messageIn(body)
+    const read = isUtf8(readContentType(request.headers["content-type"] ?? "").charset)
+      ? messageIn(body)
+      : { problem: "The charset must be UTF-8.", code: unsupported, status: 415 }
     if ("problem" in read) {
-      sendError(response, state, 400, read.code, read.problem)
-      return finish(state, 400, undefined)
+      const { status = 400, code, problem } = read
+      sendError(response, state, status, code, problem)
+      return finish(state, status, undefined)
     }
     const { message } = read
     const { method } = message
-    const name = typeof method === "string" ? method.slice(0, 100) : undefined
+    const name = typeof method !== "string" ? undefined : methods.has(method) ? method : "other"
     if (method === "subscriptions/listen") {
       // The lists never change, so there is nothing to listen to.
       sendError(response, state, 404, methodNotFound, "This server sends no notifications.", message.id)
@@ -151,12 +185,13 @@ interface Message {
 }
 
 /** The message in a body. One request carries one message: batches, which an old revision had, would pass the limits on requests. */
-function messageIn(body: Buffer): { message: Message } | { problem: string; code: number } {
+function messageIn(body: Buffer): { message: Message } | { problem: string; code: number; status?: number } {
   let message: unknown
   try {
-    message = JSON.parse(body.toString())
+    // Throws for bytes that are not UTF-8, instead of replacing them in an id or an argument.
+    message = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(body))
   } catch {
-    return { problem: "The body is not JSON.", code: parseError }
+    return { problem: "The body is not JSON in UTF-8.", code: parseError }
   }
   if (Array.isArray(message)) return { problem: "Batches are not supported. Send one message.", code: invalidRequest }
   if (!isObject(message) || message.jsonrpc !== "2.0") {

@@ -45,7 +45,8 @@ export function createSearchSchema(schema: GraphQLSchema): SearchSchema {
 
   return (words, limit) => {
     const wanted = [...wordsIn(words)].slice(0, maxWords).map((word) => ({ word, weight: weightOf(word) }))
-    const exact = types.filter(({ name }) => words.split(/\W+/).includes(name))
+    const names = new Set(words.split(/\W+/))
+    const exact = types.filter(({ name }) => names.has(name))
     const found = entries
       .map((entry) => ({ entry, score: scoreOf(entry, wanted) }))
       .filter(({ score, entry }) => score > 0 && !exact.includes(entry.type))

@@ -2,11 +2,13 @@ import { readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import {
   type DocumentNode,
+  type FragmentDefinitionNode,
   type GraphQLSchema,
   Kind,
   type OperationDefinitionNode,
   OperationTypeNode,
   parse,
+  type SelectionSetNode,
   validate,
 } from "graphql"
 import { inputSchemaOf, type JsonSchema, outputSchemaOf } from "./jsonSchema.ts"
@@ -54,9 +56,14 @@ export function readTools(folder: string, schema: GraphQLSchema): Tool[] {
   } catch (error) {
     throw new Error(`names ${folder}, which cannot be read (${(error as NodeJS.ErrnoException).code})`)
   }
+  const files = new Map<string, string>()
   return names.toSorted().map((name) => {
     try {
-      return toolOf(name.replace(/\.graphql$/, ""), readFileSync(join(folder, name), "utf8"), schema)
+      const tool = toolOf(name.replace(/\.graphql$/, ""), readFileSync(join(folder, name), "utf8"), schema)
+      const other = files.get(tool.name)
+      if (other !== undefined) throw new Error(`${other} is the tool ${tool.name}, too`)
+      files.set(tool.name, name)
+      return tool
     } catch (error) {
       throw new Error(`names ${folder}, whose file ${name} can't be used: ${(error as Error).message}`)
     }
@@ -77,8 +84,9 @@ function toolOf(fileName: string, text: string, schema: GraphQLSchema): Tool {
   if (preview !== undefined && isQuery(operation)) throw new Error("it contains two queries")
   const comments = commentsOf(text)
   if (comments.description === "") throw new Error("it does not begin with comments that describe the tool")
-  const writes = isWrite(operation, schema)
-  const deletes = operation.operation === OperationTypeNode.MUTATION && rootFields(operation).some(isDelete)
+  const fields = rootFields(document, operation)
+  const writes = isWrite(operation, fields, schema)
+  const deletes = operation.operation === OperationTypeNode.MUTATION && fields.some(isDelete)
   return {
     name: fileName.replace(/[A-Z]/g, (capital) => `_${capital.toLowerCase()}`),
     title: comments.marks.get("title") ?? fileName,
@@ -101,17 +109,25 @@ function isQuery({ operation }: OperationDefinitionNode): boolean {
   return operation === OperationTypeNode.QUERY
 }
 
-function rootFields({ selectionSet }: OperationDefinitionNode): string[] {
-  return selectionSet.selections.flatMap((selection) => (selection.kind === Kind.FIELD ? [selection.name.value] : []))
+/** The fields at the root, also those in fragments. */
+function rootFields(document: DocumentNode, { selectionSet }: { selectionSet: SelectionSetNode }): string[] {
+  return selectionSet.selections.flatMap((selection) => {
+    if (selection.kind === Kind.FIELD) return [selection.name.value]
+    if (selection.kind === Kind.INLINE_FRAGMENT) return rootFields(document, selection)
+    const fragment = document.definitions.find(
+      (definition) => definition.kind === Kind.FRAGMENT_DEFINITION && definition.name.value === selection.name.value,
+    )
+    return rootFields(document, fragment as FragmentDefinitionNode)
+  })
 }
 
 const isDelete = (field: string) => field.startsWith("delete")
 
 /** A subscription writes if there is a mutation of the same name, such as `captureResult`. */
-function isWrite(operation: OperationDefinitionNode, schema: GraphQLSchema): boolean {
-  if (operation.operation !== OperationTypeNode.SUBSCRIPTION) return operation.operation === OperationTypeNode.MUTATION
+function isWrite({ operation }: OperationDefinitionNode, fields: readonly string[], schema: GraphQLSchema): boolean {
+  if (operation !== OperationTypeNode.SUBSCRIPTION) return operation === OperationTypeNode.MUTATION
   const mutations = schema.getMutationType()?.getFields() ?? {}
-  return rootFields(operation).some((field) => field in mutations)
+  return fields.some((field) => field in mutations)
 }
 
 function withOwnArguments(schema: JsonSchema, { operation }: OperationDefinitionNode, deletes: boolean): JsonSchema {
