@@ -79,12 +79,18 @@ test("a column of many is cut off, and its button shows the rest and moves the f
   expect(complaints).toEqual([])
 })
 
-test("who uses a data asset is listed with the runs that had it, and an external one says where its files are", async () => {
-  const { url } = await startExplorer()
+test("who uses a data asset is listed with all runs that had it, and an external one says where its files are", async () => {
+  const { url, sandbox } = await startExplorer()
+  for (let count = 0; count < 3; count++)
+    await restAt(sandbox.url, tokens.ada)("POST /computations", { body: { capsule_id: seed.spikeSorting } })
   const { page } = await visit(url, pageOf(seed.mouseRecording))
   const users = page.locator("section").filter({ has: page.getByRole("heading", { name: "Used by" }) })
   await users.getByRole("link", { name: "Spike Sorting", exact: true }).waitFor()
+  await users.getByRole("link", { name: "Mouse 730946", exact: true }).waitFor()
+  expect(await users.getByRole("link", { name: "Mouse 730945", exact: true }).count()).toBe(0)
+  await users.getByRole("button", { name: "Older runs of Spike Sorting" }).click()
   await users.getByRole("link", { name: "Mouse 730945", exact: true }).waitFor()
+  expect(await users.getByRole("button", { name: /^Older runs/ }).count()).toBe(0)
   await page.getByRole("tab", { name: "Files" }).click()
   await page.getByText("Code Ocean does not list the files of an external data asset.").waitFor()
   expect(await page.locator("code").innerText()).toBe("s3://example-open-data/ecephys_730945_2024-06-13")
@@ -134,6 +140,11 @@ test("a data asset is followed until it is ready, and its files are then browsed
   await page.goto(`${url}/explorer/${pageOf(created.json.id)}?tab=files&file=figures/raw/section 1.csv`)
   await tree.getByRole("treeitem", { name: "section 1.csv", selected: true }).waitFor()
   await page.getByRole("columnheader", { name: "y" }).waitFor()
+  // The same file of other data assets.
+  await tree.getByRole("treeitem", { name: "processing.json" }).click()
+  await page.getByRole("link", { name: "Compare" }).click()
+  const row = page.getByRole("table", { name: "Contents" }).getByRole("row").filter({ hasText: "Counted" })
+  await row.getByRole("cell", { name: "Cell Counter" }).waitFor()
   expect(complaints).toEqual([])
 })
 

@@ -132,11 +132,7 @@ test("whoever pastes a token once does each of the twelve jobs by looking and cl
   })
 
   await job("all data assets of a subject", async () => {
-    await search("Data assets")
-    await button("Add a condition").click()
-    await page.getByRole("menuitem", { name: "subject id" }).click()
-    await page.getByRole("combobox", { name: "Any of these values" }).fill("730945")
-    await button("Apply").click()
+    await page.getByRole("definition").getByRole("link", { name: "730945" }).click()
     await page.getByText("subject id is 730945", { exact: true }).waitFor()
     await page.getByRole("status").getByText("2 data assets found").waitFor()
     expect(await names("Data assets")).toEqual(["ecephys_730945_sorted", "ecephys_730945_2024-06-13"])

@@ -24,10 +24,7 @@ export function About({ asset, fields }: { asset: Asset; fields: readonly FieldK
         <Values
           of={entries.map(({ key, value }) => ({
             name: key,
-            value: showValue(
-              value,
-              fields.find((field) => field.name === key),
-            ),
+            value: <MetadataValue name={key} value={value} field={fields.find((field) => field.name === key)} />,
           }))}
         />
       </Section>
@@ -62,4 +59,19 @@ export function About({ asset, fields }: { asset: Asset; fields: readonly FieldK
       )}
     </>
   )
+}
+
+/** A value leads to the search for all data assets that have it. A date is searched for as a range, and stays text. */
+function MetadataValue({ name, value, field }: { name: string; value: unknown; field: FieldKind | undefined }) {
+  const values = (Array.isArray(value) ? value : [value]) as unknown[]
+  const isSought = field?.type !== "DATE" && values.every((one) => typeof one === "string" || typeof one === "number")
+  if (!isSought) return showValue(value, field)
+  return values.map((one, index) => (
+    <span key={`${index} ${one}`}>
+      {index > 0 && ", "}
+      <a {...linkTo(searchPath("data-assets", name, one))} className="text-link">
+        {showValue(one, field)}
+      </a>
+    </span>
+  ))
 }

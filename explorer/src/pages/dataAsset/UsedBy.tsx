@@ -7,7 +7,7 @@ import { problemsOf } from "../../data/problem.ts"
 import { Outcome, Time } from "../../parts/Facts.tsx"
 import { CapsuleIcon, PipelineIcon } from "../../parts/icons.tsx"
 import classes from "./DataAsset.module.css"
-import { MoreUsersDocument, type UsedByFragment, type UserFragment } from "./dataAsset.generated.ts"
+import { MoreUsersDocument, OlderRunsDocument, type UsedByFragment, type UserFragment } from "./dataAsset.generated.ts"
 
 /** The capsules and pipelines that have the data asset attached. */
 export function usersOf({ attachedTo, attachedToPipelines }: UsedByFragment): UserFragment[] {
@@ -47,7 +47,7 @@ export function UsedBy({ id, of }: { id: string; of: UsedByFragment }) {
     <>
       <ul className={classes.list}>
         {users.map((user) => (
-          <User key={user.id} user={user} />
+          <User key={user.id} user={user} id={id} />
         ))}
       </ul>
       {further.length > 0 && (
@@ -64,7 +64,19 @@ export function UsedBy({ id, of }: { id: string; of: UsedByFragment }) {
   )
 }
 
-function User({ user }: { user: UserFragment }) {
+function User({ user, id }: { user: UserFragment; id: string }) {
+  const client = useClient()
+  const [state, setState] = useState<{ busy: boolean; problem?: string | undefined }>({ busy: false })
+  const end = user.computations?.pageInfo
+  const after = end?.hasNextPage ? end.endCursor : null
+
+  async function readOlder(cursor: string) {
+    setState({ busy: true })
+    const variables = { id, of: user.id, isPipeline: user.__typename === "Pipeline", after: cursor }
+    const { error } = await client.query(OlderRunsDocument, variables, { requestPolicy: "network-only" }).toPromise()
+    setState({ busy: false, problem: problemsOf(error)[0]?.message })
+  }
+
   const runs = (user.computations?.nodes ?? []).filter((run) => run !== null)
   return (
     <>
@@ -86,6 +98,14 @@ function User({ user }: { user: UserFragment }) {
           </span>
         </li>
       ))}
+      {after !== null && (
+        <li className={classes.runs}>
+          <Button variant="default" size="compact-xs" loading={state.busy} onClick={() => void readOlder(after)}>
+            Older runs of {user.name}
+          </Button>
+          {state.problem && <span role="alert">{state.problem}</span>}
+        </li>
+      )}
     </>
   )
 }

@@ -2,6 +2,7 @@ import { Alert, Button, Group, Skeleton, Text } from "@mantine/core"
 import { useVirtualizer } from "@tanstack/react-virtual"
 import { type ReactNode, useEffect, useMemo, useRef, useState } from "react"
 import { useClient, useQuery } from "urql"
+import { linkTo } from "../../app/router.ts"
 import { sessionExpired, sessionHeaders } from "../../app/session.ts"
 import { filesUrl } from "../../app/settings.ts"
 import { problemsOf } from "../../data/problem.ts"
@@ -27,7 +28,20 @@ export function Preview({ owner, path }: PreviewProps) {
         <Text size="sm" fw={600} style={{ overflowWrap: "anywhere" }}>
           {path}
         </Text>
-        <Download owner={owner} path={path} />
+        <Group gap="xs" justify="flex-end">
+          {owner.is === "dataAsset" && kind !== "image" && (
+            <Button
+              component="a"
+              size="compact-sm"
+              variant="default"
+              title="Shows what this file has in other data assets"
+              {...linkTo(`read?${new URLSearchParams({ path })}`)}
+            >
+              Compare
+            </Button>
+          )}
+          <Download owner={owner} path={path} />
+        </Group>
       </Group>
       {kind === "image" ? (
         <Image key={path} owner={owner} path={path} />
