@@ -1,7 +1,10 @@
+import { createRequire } from "node:module"
 import { setImmediate } from "node:timers/promises"
 import { onTestFinished, vi } from "vitest"
 
 const realSetTimeout = setTimeout
+/** undici has one timer for all its timeouts, which it starts again and again. A timer of one clock never ends on another. */
+const undiciTimers = createRequire(import.meta.url)("undici/lib/util/timers.js") as { reset(): void }
 
 export interface StoppedTime {
   /** Lets so many milliseconds pass. */
@@ -23,8 +26,16 @@ export interface StoppedTime {
  * `expect.poll`, `vi.waitFor` or `vi.waitUntil` waits, the clock goes on with the real one.
  */
 export function stopTime(now: Date = new Date()): StoppedTime {
+  const stoppedAt = performance.now()
+  undiciTimers.reset()
   vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance", "Date"], fakeNodeBuiltins: true, now })
-  onTestFinished(() => void vi.useRealTimers())
+  onTestFinished(() => {
+    undiciTimers.reset()
+    vi.useRealTimers()
+  })
+  // It would begin at 0, which is long before the start of a gateway that was started earlier.
+  const passed = performance.now.bind(performance)
+  performance.now = () => stoppedAt + passed()
   const passBy = async (holds: () => boolean, turn: () => Promise<unknown>) => {
     while (!holds()) {
       vi.advanceTimersByTime(10)
