@@ -12,12 +12,15 @@ import { readOptions } from "../bench/options.ts"
 import { type Query, queries } from "../bench/queries.ts"
 import { type Cell, comparison } from "../bench/report.ts"
 import { estimate, tQuantile } from "../bench/statistics.ts"
+import { compiled } from "./support/compiled.ts"
 
 /** Runs the benchmark with its own folder for temporary files. */
 function bench(...options: string[]) {
   const temporary = mkdtempSync(join(tmpdir(), "bench-test-"))
   onTestFinished(() => rmSync(temporary, { recursive: true, force: true }))
-  const child = spawn(process.execPath, ["bench/run.ts", ...options], { env: { ...process.env, TMPDIR: temporary } })
+  const child = spawn(process.execPath, ["bench/run.ts", ...options], {
+    env: { ...process.env, ...compiled, TMPDIR: temporary },
+  })
   let output = ""
   for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk) => (output += chunk))
   const ended = once(child, "close").then(([code]) => code as number)

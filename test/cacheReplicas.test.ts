@@ -5,6 +5,7 @@ import { tokens } from "../sandbox/seed.ts"
 import { startSandbox } from "../sandbox/server.ts"
 import { createExamples } from "../src/http/graphiql/examples.ts"
 import { cacheFor, startChanging } from "./support/cache.ts"
+import { compiled } from "./support/compiled.ts"
 import type { Result } from "./support/gateway.ts"
 import { type MeasuredWorld, startMeasuredGatewayOn } from "./support/metrics.ts"
 import { describeWithRedis, type RedisServer, startRedis } from "./support/redis.ts"
@@ -158,7 +159,15 @@ describeWithRedis("replicas with a cache in Redis", () => {
     const { CODEOCEAN_URL, ...env } = { CODEOCEAN_URL: upstream.url, REDIS_URL: redis.url, CACHE_TTL_SECONDS: "600" }
     const { cacheSecret } = cacheFor("600")
     const child = fork(new URL("support/replica.ts", import.meta.url), {
-      env: { ...process.env, ...env, CODEOCEAN_URL, CACHE_SECRET: cacheSecret, PORT: "0", LEASE_MS: "3000" },
+      env: {
+        ...process.env,
+        ...compiled,
+        ...env,
+        CODEOCEAN_URL,
+        CACHE_SECRET: cacheSecret,
+        PORT: "0",
+        LEASE_MS: "3000",
+      },
       stdio: ["ignore", "ignore", "ignore", "ipc"],
     })
     onTestFinished(() => void child.kill("SIGKILL"))

@@ -6,6 +6,7 @@ import { join } from "node:path"
 import { expect, onTestFinished, test, vi } from "vitest"
 import { seed, tokens } from "../sandbox/seed.ts"
 import { startSandbox } from "../sandbox/server.ts"
+import { compiled } from "./support/compiled.ts"
 import { freePort } from "./support/freePort.ts"
 
 interface Running {
@@ -26,7 +27,13 @@ async function start(stdout: number | "pipe", stderr: number | "pipe" = "pipe", 
   const [file, args] = command === undefined ? [process.execPath, ["src/main.ts"]] : ["sh", ["-c", command]]
   const child = spawn(file, args, {
     stdio: ["ignore", stdout, stderr],
-    env: { PATH: process.env.PATH, NODE: process.execPath, CODEOCEAN_URL: sandbox.url, PORT: String(port) },
+    env: {
+      PATH: process.env.PATH,
+      ...compiled,
+      NODE: process.execPath,
+      CODEOCEAN_URL: sandbox.url,
+      PORT: String(port),
+    },
   })
   onTestFinished(() => void child.kill("SIGKILL"))
   let errors = ""

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 
 import type { Failure } from "../sandbox/failures.ts"
 import { seed, tokens, users } from "../sandbox/seed.ts"
 import { type Sandbox, startSandbox } from "../sandbox/server.ts"
+import { compiled } from "./support/compiled.ts"
 import { type Rest, restAt, startRest } from "./support/rest.ts"
 
 const names = (answer: { json: { results: { name: string }[] } }) => answer.json.results.map(({ name }) => name)
@@ -1077,7 +1078,7 @@ describe("a data folder", () => {
 
 describe("the sandbox as a process", () => {
   function run(env: Record<string, string>) {
-    const child = spawn(process.execPath, ["sandbox/main.ts"], { env: { PATH: process.env.PATH, ...env } })
+    const child = spawn(process.execPath, ["sandbox/main.ts"], { env: { PATH: process.env.PATH, ...compiled, ...env } })
     onTestFinished(() => void child.kill("SIGKILL"))
     const printed = { out: "", err: "" }
     child.stdout.on("data", (chunk) => {

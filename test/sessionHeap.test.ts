@@ -5,6 +5,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { expect, onTestFinished, test } from "vitest"
+import { compiled } from "./support/compiled.ts"
 import { startFaultyUpstream } from "./support/faultyUpstream.ts"
 import { openBrowser, secret, send } from "./support/sessions.ts"
 
@@ -16,7 +17,7 @@ async function startProcess() {
       : { body: { has_more: false, results: [] } },
   )
   const folder = mkdtempSync(join(tmpdir(), "heap-"))
-  const env = { ...process.env, CODEOCEAN_URL: upstream.url, PORT: "0", SESSION_SECRETS: secret }
+  const env = { ...process.env, ...compiled, CODEOCEAN_URL: upstream.url, PORT: "0", SESSION_SECRETS: secret }
   const child = fork(new URL("./support/replica.ts", import.meta.url), {
     env,
     stdio: ["ignore", "ignore", "inherit", "ipc"],

@@ -1,5 +1,6 @@
 import { fork } from "node:child_process"
 import { once } from "node:events"
+import { compiled } from "../support/compiled.ts"
 import type { Look, Question, Reply } from "./gateway.ts"
 
 export interface GatewayProcess {
@@ -21,7 +22,7 @@ export async function startGateway(
 ): Promise<GatewayProcess> {
   const child = fork(new URL("gateway.ts", import.meta.url), onOutput ? ["print"] : [], {
     execArgv: ["--expose-gc"],
-    env: { PATH: process.env.PATH, PORT: "0", ...env },
+    env: { PATH: process.env.PATH, PORT: "0", ...compiled, ...env },
     silent: onOutput !== undefined,
   })
   if (onOutput !== undefined) for (const stream of [child.stdout, child.stderr]) stream?.on("data", onOutput)

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process"
 import { once } from "node:events"
 import { onTestFinished } from "vitest"
+import { compiled } from "./compiled.ts"
 
 export interface Running {
   child: ChildProcess
@@ -23,7 +24,7 @@ export function run(
   { cwd, uid, cleanUp = onTestFinished }: { cwd?: URL; uid?: number; cleanUp?: (end: () => void) => void } = {},
 ): Running {
   const child = spawn(command, args, {
-    env: { PATH: process.env.PATH ?? "", ...env },
+    env: { PATH: process.env.PATH ?? "", ...compiled, ...env },
     detached: true,
     ...(cwd && { cwd }),
     ...(uid !== undefined && { uid }),

@@ -1,7 +1,7 @@
 import { type ChildProcess, fork } from "node:child_process"
 import { once } from "node:events"
-import { fileURLToPath } from "node:url"
 import { onTestFinished } from "vitest"
+import { compiled } from "./compiled.ts"
 
 export interface Replica {
   url: string
@@ -11,13 +11,10 @@ export interface Replica {
   output(): string
 }
 
-/** The compiled code that `npm start` keeps. Without it each start takes twice the CPU time. */
-const compiled = fileURLToPath(new URL("../../node_modules/.cache/compiled", import.meta.url))
-
 /** A gateway in a process of its own, which ends with the test. */
 export async function startReplica(env: Record<string, string>): Promise<Replica> {
   const child: ChildProcess = fork(new URL("replica.ts", import.meta.url), {
-    env: { PATH: process.env.PATH, PORT: "0", LEASE_MS: "500", NODE_COMPILE_CACHE: compiled, ...env },
+    env: { PATH: process.env.PATH, PORT: "0", LEASE_MS: "500", ...compiled, ...env },
     silent: true,
   })
   onTestFinished(() => void child.kill("SIGKILL"))
