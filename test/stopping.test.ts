@@ -56,7 +56,7 @@ test("a stopping gateway answers a new request while others are in flight", asyn
 })
 
 test("behind a proxy, a stopping gateway still answers on idle and on new connections, and says at /ready that it is stopping", async () => {
-  const { gateway } = await startGateway({ config: { trustedProxies: 1 } })
+  const { gateway } = await startGateway({ config: { trustedProxies: 1 }, clientTimeouts: { idleGraceMs: 1_000 } })
   const url = await gateway.listen()
   const idle = await connect(url)
   idle.write(health)
