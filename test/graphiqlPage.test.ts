@@ -48,7 +48,7 @@ async function startPage({
 const button = (page: Page, name: string) => page.getByRole("button", { name, exact: true })
 const tabs = (page: Page) => expect.poll(() => page.getByRole("tab").allInnerTexts())
 const textOf = (page: Page, region: string) => page.getByRole("region", { name: region, exact: true }).innerText()
-const shown = (page: Page, region: string) => expect.poll(() => textOf(page, region), { timeout: 10_000 })
+const shown = (page: Page, region: string) => expect.poll(() => textOf(page, region), { interval: 50 })
 const runButton = "Execute query (Ctrl-Enter)"
 const run = (page: Page) => button(page, runButton).click()
 const dialog = (page: Page) => page.getByRole("dialog")

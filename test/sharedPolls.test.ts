@@ -266,7 +266,7 @@ describeWithRedis("an object that is followed through several replicas with one 
     const sandbox = await startSandbox()
     onTestFinished(() => sandbox.close())
     const redis = await startRedis()
-    const env = { CODEOCEAN_URL: sandbox.url, REDIS_URL: redis.url }
+    const env = { CODEOCEAN_URL: sandbox.url, REDIS_URL: redis.url, CLOCK_SPEED: "20" }
     const [first, second] = await Promise.all([startReplica(env), startReplica(env)])
     const run = `subscription { computation(id: "${seed.runningAlignment}") { state } }`
     const lost = await follow(first.url, run)
@@ -276,6 +276,12 @@ describeWithRedis("an object that is followed through several replicas with one 
     expect(await kept.next()).toEqual({ data: { computation: { state: "RUNNING" } } })
     await first.kill()
     sandbox.clock.advance(10_000)
+    // Its lease would end within five seconds.
+    const leases = (await redis.command("KEYS", "*lease:*")) as string[]
+    for (const lease of leases) {
+      expect(await redis.command("PTTL", lease)).not.toBe(-1)
+      await redis.command("DEL", lease)
+    }
     expect(await kept.rest()).toEqual([{ data: { computation: { state: "COMPLETED" } } }])
   })
 })
