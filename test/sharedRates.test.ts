@@ -3,6 +3,7 @@ import { expect, onTestFinished, test } from "vitest"
 import { seed, tokens } from "../sandbox/seed.ts"
 import { startSandbox } from "../sandbox/server.ts"
 import { type Admission, type AdmissionLimits, createAdmission } from "../src/http/admission.ts"
+import { SharedRates } from "../src/http/sharedRates.ts"
 import { createLog } from "../src/log/log.ts"
 import { createMemoryStore } from "../src/store/memory.ts"
 import { scripts } from "../src/store/redis.ts"
@@ -38,6 +39,35 @@ function isAdmitted(replica: Admission, caller = "ada"): boolean {
   ticket?.release()
   return ticket !== undefined
 }
+
+test("requests that were admitted while Redis was asked count in addition to its answer, and are reported next", async () => {
+  const time = stopTime()
+  const asked: (readonly (readonly [string, number])[])[] = []
+  const answer = Promise.withResolvers<number[]>()
+  const store: Store = {
+    ...createMemoryStore(),
+    countRequests(counts) {
+      asked.push(counts)
+      return answer.promise
+    },
+  }
+  const rates = new SharedRates(store, 10, () => performance.now())
+  const caller = { theoreticalArrivalMs: 0 }
+  const count = () => rates.count("ada", caller, performance.now())
+  count()
+  count()
+  time.pass(1)
+  const sentAt = performance.now()
+  expect(asked.map((counts) => counts.map(([, requests]) => requests))).toEqual([[2]])
+  time.pass(50)
+  for (let request = 0; request < 3; request++) count()
+  answer.resolve([5_000])
+  await setImmediate()
+  // One request takes 100 ms of the rate.
+  expect(caller.theoreticalArrivalMs).toBeCloseTo(sentAt + 5_000 + 3 * 100, -1)
+  time.pass(100)
+  expect(asked.map((counts) => counts.map(([, requests]) => requests))).toEqual([[2], [3]])
+})
 
 describeWithRedis("the rate of one caller over several replicas with one Redis", () => {
   /** A store whose Redis counts with the stopped clock of the test, and whose answers arrive after so many milliseconds of it. */
