@@ -17,6 +17,8 @@ const ways: Record<string, (fields: string) => string> = {
   Computation: (fields) => `query (DECLARED) { computation(id: "${seed.countedCells}") { ${fields} } }`,
   Folder: (fields) => `query (DECLARED) { dataAsset(id: "${seed.sortedSpikes}") { files { ${fields} } } }`,
   DataAsset: (fields) => `query (DECLARED) { dataAsset(id: "${seed.sortedSpikes}") { ${fields} } }`,
+  FilePart: (fields) =>
+    `query (DECLARED) { dataAsset(id: "${seed.sortedSpikes}") { file(path: "metrics.csv") { part { ${fields} } } } }`,
   Subscription: (fields) => `subscription (DECLARED) { ${fields} }`,
 }
 
