@@ -15,6 +15,7 @@ import { UpstreamError } from "../src/upstream/error.ts"
 import { FairSemaphore } from "../src/upstream/fairSemaphore.ts"
 import { ApiFlight, Flight, type Waiter } from "../src/upstream/flight.ts"
 import { createUpstreamPool, type UpstreamOptions } from "../src/upstream/pool.ts"
+import { ResponseBody } from "../src/upstream/responseBody.ts"
 import { parseRetryAfterMs, RetryBudget } from "../src/upstream/retry.ts"
 import { startFaultyUpstream, type UpstreamAnswer } from "./support/faultyUpstream.ts"
 import { startGatewayOn } from "./support/gateway.ts"
@@ -385,7 +386,7 @@ describe("a call with very many waiters", () => {
       protected override attempt() {
         sent += 1
         const status = sent === 1 ? 503 : 200
-        setImmediate(() => this.onResponse({ status, headers: {}, body: Buffer.alloc(0), isCut: false }))
+        setImmediate(() => this.onResponse({ status, headers: {}, body: new ResponseBody(), isCut: false }))
       }
       protected override cancelAttempt() {
         return false
@@ -428,7 +429,7 @@ test("a call that is over refers to its response no longer", async () => {
   const call = { method: "GET", path: "/c1", template: "c1", headers: {} } as const
   const request = { ...call, body: undefined, blocking: false } as const
   const flight = new ApiFlight(route, { tokenDigest: "ada", key: "ada" }, request, request.path, performance.now())
-  const body = await new Promise<WeakRef<Buffer> | undefined>((settled) => {
+  const body = await new Promise<WeakRef<ResponseBody> | undefined>((settled) => {
     const waiter: Waiter = {
       flightLink: new Link<Waiter>({} as Waiter),
       deadline: performance.now() + 60_000,

@@ -563,7 +563,7 @@ describe("redirects between public addresses", () => {
 
   test("redirects between public addresses are followed three times", async () => {
     const { requests, reply } = await fetchFrom(onward(3))
-    expect(String((await reply).body)).toBe("here")
+    expect((await reply).body.text()).toBe("here")
     expect(requests.map(({ path }) => path)).toEqual([`/0?${signature}`, "/1", "/2", "/3"])
     for (const { headers } of requests) expect(headers).not.toHaveProperty("referer")
   })

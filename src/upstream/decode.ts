@@ -74,7 +74,7 @@ export function decodeResponse<T>(
 ): T {
   if (response.status < 200 || response.status >= 300) throw statusFailure(response, call, isWrite, token, retryAfterMs)
   try {
-    response.json ??= response.body.length === 0 ? undefined : parseJson(response.body.toString())
+    response.json ??= response.body.length === 0 ? undefined : parseJson(response.body.text())
     return call.decode(response.json)
   } catch (error) {
     if (!(error instanceof DecodeError)) throw error
@@ -151,7 +151,7 @@ function parseErrorBody(response: HttpResponse, token: string): ErrorBody {
   if (response.body.length > maxErrorBodyBytes) return {}
   let body: unknown
   try {
-    body = parseJson(response.body.toString())
+    body = parseJson(response.body.text())
   } catch {
     return {}
   }

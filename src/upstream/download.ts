@@ -221,9 +221,9 @@ export function readDownload(response: HttpResponse, range: FileRange): Download
     const size = storedEncoding(response) === undefined ? wholeNumber(response.headers["content-length"]) : undefined
     return { bytes: undefined, size }
   }
-  if (status === 200 || status === 204) return { bytes: body, isWhole: true }
+  if (status === 200 || status === 204) return { bytes: body.bytes(), isWhole: true }
   if (range.part === "end" && status === 206 && !isCut) {
-    return { bytes: body, isWhole: /^bytes 0-/.test(String(response.headers["content-range"])) }
+    return { bytes: body.bytes(), isWhole: /^bytes 0-/.test(String(response.headers["content-range"])) }
   }
   // 416 to such a range means that the file is empty, or ends before it.
   if (range.part !== undefined && status === 416) {
@@ -249,7 +249,7 @@ function startIn(response: HttpResponse, offset: number): Download {
     const size = isCut ? wholeNumber(response.headers["content-length"]) : body.length
     // The storage ignores ranges, and the part is too far behind the beginning.
     if (isCut && body.length <= offset) return { bytes: undefined, size }
-    return { bytes: body.subarray(offset), isWhole: !isCut, size }
+    return { bytes: body.bytes().subarray(offset), isWhole: !isCut, size }
   }
   const range = String(response.headers["content-range"])
   if (offset > 0 && !range.startsWith(`bytes ${offset}-`)) {
@@ -259,7 +259,7 @@ function startIn(response: HttpResponse, offset: number): Download {
     })
   }
   const size = sizeIn(response, /^bytes \d+-\d+\/(\d{1,15})$/)
-  return { bytes: body, isWhole: !isCut && size === offset + body.length, size }
+  return { bytes: body.bytes(), isWhole: !isCut && size === offset + body.length, size }
 }
 
 function sizeIn({ headers }: HttpResponse, contentRange: RegExp): number | undefined {

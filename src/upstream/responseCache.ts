@@ -80,7 +80,7 @@ export class ResponseCache {
     try {
       const ttlMs = ttlOf(call, value, this.#ttls)
       if (ttlMs === undefined) return
-      const text = response.body.toString()
+      const text = response.body.text()
       if (hasSecretAddress(text) || createTokenSearch(token)(text)) return
       this.#texts.set(name, version, text, ttlMs)
     } catch {

@@ -1,11 +1,12 @@
 import { type Dispatcher, errors } from "undici"
+import { ResponseBody } from "./responseBody.ts"
 import { unreachableReason } from "./unreachable.ts"
 
 /** An HTTP response. Header names are in lower case. */
 export interface HttpResponse {
   status: number
   headers: Record<string, string | string[] | undefined>
-  body: Buffer
+  body: ResponseBody
   /** The parsed body, set when first parsed, for all callers that share the response. */
   json?: unknown
   /** The parsed body of an error, set when first parsed. Callers that share a response have the same token. */
@@ -118,8 +119,6 @@ export interface Cut {
   keep: boolean
 }
 
-const nothing = Buffer.alloc(0)
-
 /** A class and not a set of closures: there is one for each request in flight, and the garbage collector copies each of them. */
 class ResponseCollector implements Dispatcher.DispatchHandler, InFlight {
   readonly #timeoutMs: number
@@ -130,8 +129,7 @@ class ResponseCollector implements Dispatcher.DispatchHandler, InFlight {
   #done = false
   #status = 0
   #headers: HttpResponse["headers"] = {}
-  #size = 0
-  #chunks: Buffer[] = []
+  readonly #body = new ResponseBody()
 
   constructor(timeoutMs: number, handler: ResponseHandler, cut: Cut | undefined) {
     this.#timeoutMs = timeoutMs
@@ -159,14 +157,13 @@ class ResponseCollector implements Dispatcher.DispatchHandler, InFlight {
   }
 
   onResponseData(_controller: unknown, chunk: Buffer): void {
-    this.#size += chunk.length
-    if (this.#size > this.#maxBytes) this.#tooLarge(chunk)
+    if (this.#body.length + chunk.length > this.#maxBytes) this.#tooLarge(chunk)
     else this.#handler.onData?.(chunk.length)
-    if (!this.#done) this.#chunks.push(chunk)
+    if (!this.#done) this.#body.add(chunk)
   }
 
   onResponseEnd(): void {
-    this.#finish(this.#chunks.length === 1 ? (this.#chunks[0] as Buffer) : Buffer.concat(this.#chunks), false)
+    this.#finish(this.#body, false)
   }
 
   onResponseError(_controller: unknown, error: Error): void {
@@ -182,13 +179,15 @@ class ResponseCollector implements Dispatcher.DispatchHandler, InFlight {
   }
 
   /** @param chunk the one that is too much */
-  #tooLarge(chunk: Buffer = nothing): void {
+  #tooLarge(chunk?: Buffer): void {
     if (this.#cut === undefined) {
       const exceeded = `${maxResponseBytes} bytes`
       this.#fail(new TransportError("invalid", true, `a response of more than ${exceeded}`, { exceeded }))
       return
     }
-    this.#finish(this.#cut.keep ? Buffer.concat([...this.#chunks, chunk]).subarray(0, this.#cut.at) : nothing, true)
+    const { at, keep } = this.#cut
+    if (keep && chunk !== undefined) this.#body.add(chunk.subarray(0, at - this.#body.length))
+    this.#finish(keep ? this.#body : new ResponseBody(), true)
     this.#controller?.abort(new Error("cut off"))
   }
 
@@ -200,7 +199,7 @@ class ResponseCollector implements Dispatcher.DispatchHandler, InFlight {
     this.#handler.onError(error)
   }
 
-  #finish(body: Buffer, isCut: boolean): void {
+  #finish(body: ResponseBody, isCut: boolean): void {
     if (this.#done) return
     this.#done = true
     clearTimeout(this.#timer)
