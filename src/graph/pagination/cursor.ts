@@ -30,7 +30,8 @@ export class Cursors {
     this.#digest()
     const start = this.#start + content
     const seed = crc32(content, this.#seed)
-    return (own) => `${start}${own}${checksumText(crc32(own, seed))}`
+    // Not concatenated: V8 serializes a response in twice the time if one of its strings is (docs/decisions/memory.md).
+    return (own) => [start, own, checksumText(crc32(own, seed))].join("")
   }
 
   /**
