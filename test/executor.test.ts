@@ -207,7 +207,7 @@ test(
         perRequest: undefined,
         warnUnknownEnum() {},
         typeById: new TwoGenerationCache(1_000),
-        recentChanges: { has: () => false } as unknown as Context["recentChanges"],
+        recentChanges: { has: () => false, isArchived: () => undefined } as unknown as Context["recentChanges"],
       }
       const answer = await run({ ...args, contextValue })
       request.end()
