@@ -119,5 +119,13 @@ test("a run is renamed, its results are looked at, and it runs again with other 
     capsule_id: seed.cellCounter,
     named_parameters: Object.entries(values).map(([name, value]) => ({ param_name: name, value })),
   })
+
+  // Without its capsule in the address, what ran is looked for.
+  await page.goto(`${url}/explorer/runs/${seed.copiedSorting}`)
+  await page.getByRole("button", { name: "Look for what ran" }).click()
+  await page.getByRole("link", { name: "Copy of Spike Sorting" }).click()
+  await page.getByRole("tab", { name: "Data" }).click()
+  await page.getByText("Code Ocean lists attached data only in an app panel").waitFor()
+  await page.getByRole("link", { name: "/data/recording" }).waitFor()
   expect(complaints).toEqual([])
 })

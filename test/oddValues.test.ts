@@ -84,7 +84,7 @@ const operations: Record<string, { query: string; variables?: Record<string, unk
       searchDataAssets(first: 1) { ${page("name created size")} } }`,
   },
   recentComputations: {
-    query: `{ recentComputations(first: 1) { ${page("name state created")} } }`,
+    query: `{ recentComputations(first: 1) { ${page("name state created")} } computation(id: "${ids.run}") { findRunnable { name } } }`,
   },
   runCapsule: {
     query: `${input("RunCapsule")} { ... on RunCapsulePayload { computation { ${runFields} } } } }`,

@@ -272,3 +272,86 @@ describe("runs of which a part can't be read", () => {
     expect(again.errors).toBeUndefined()
   })
 })
+
+describe("the capsule or pipeline of a run that was looked up", () => {
+  const found = (id: string, args = "") =>
+    `{ computation(id: "${id}") { runnable { id } findRunnable${args} { __typename id name } } }`
+
+  test("is found among those that were last accessed, within the estimate", async () => {
+    const { ask } = await startGateway()
+    for (const [run, runnable] of [
+      [seed.queuedSorting, { __typename: "Capsule", id: seed.spikeSorting }],
+      [seed.pipelineRun, { __typename: "Pipeline", id: seed.ecephysPipeline }],
+      [seed.countedCells, { __typename: "Capsule", id: seed.cellCounter }],
+    ] as const) {
+      const { data, errors, extensions } = await ask(found(run), {}, cost)
+      expect(errors).toBeUndefined()
+      expect(data.computation).toEqual({ runnable: null, findRunnable: { ...runnable, name: expect.any(String) } })
+      expect(extensions.cost.estimatedUpstreamCalls).toBe(25)
+      expect(extensions.cost.upstreamCalls).toBeLessThanOrEqual(25)
+    }
+  })
+
+  test("is looked for in five lists at a time, no further than needed, once for several runs", async () => {
+    const upstream = await startTwelve()
+    const { ask } = startGatewayOn(upstream.url)
+    const lists = () => upstream.requests.filter(({ path }) => path.endsWith("/computations")).length
+    const { data } = await ask(found("run of c1"))
+    expect(data.computation.findRunnable.id).toBe("c1")
+    expect(lists()).toBe(5)
+    expect((await ask(found("run of c11"))).data.computation.findRunnable.id).toBe("c11")
+    expect(lists()).toBe(5 + 12)
+    const { data: several } = await ask(
+      '{ a: computation(id: "run of c1") { findRunnable { id } } b: computation(id: "run of c11") { findRunnable { id } } }',
+    )
+    expect([several.a.findRunnable.id, several.b.findRunnable.id]).toEqual(["c1", "c11"])
+    expect(lists()).toBe(5 + 12 + 12)
+  })
+
+  test("is null if none of them has it, and an error if one could not be read", async () => {
+    const upstream = await startTwelve(["c3", "c4"])
+    const { ask } = startGatewayOn(upstream.url)
+    const missing = await ask(found("run of c11", "(runnables: 2)"))
+    expect(missing).toEqual({ data: { computation: { runnable: null, findRunnable: null } } })
+    const unread = await ask(found("run of nothing"))
+    expect(unread.data).toEqual({ computation: { runnable: null, findRunnable: null } })
+    expect(unread.errors).toMatchObject([
+      { path: ["computation", "findRunnable"], extensions: { code: "UPSTREAM_UNAVAILABLE", runnableId: "c3" } },
+    ])
+    // What can't be read does not matter if another one has it.
+    expect((await ask(found("run of c11"))).errors).toBeUndefined()
+    for (const runnables of [0, 51]) {
+      const { errors } = await ask(found("run of c1", `(runnables: ${runnables})`))
+      expect(errors?.[0]?.extensions.code).toBe("BAD_USER_INPUT")
+    }
+  })
+
+  test("costs no call if the request has reached the run by it", async () => {
+    const { ask, sandbox } = await startGateway()
+    const { data } = await ask(
+      `{ capsule(id: "${seed.cellCounter}") { name computations(first: 3) { nodes { findRunnable { id name } } } } }`,
+    )
+    for (const { findRunnable } of data.capsule.computations.nodes) expect(findRunnable.id).toBe(seed.cellCounter)
+    expect(sandbox.requests).toHaveLength(2)
+  })
+})
+
+/** A Code Ocean with twelve capsules, each with one run. The lists of `broken` ones fail. */
+async function startTwelve(broken: readonly string[] = []) {
+  const capsules = Array.from({ length: 12 }, (_, index) => ({
+    id: `c${index}`,
+    name: "c",
+    last_accessed: 100 - index,
+  }))
+  return await startFaultyUpstream(({ path, body }) => {
+    const [, kind, id = "", part] = path.split("/")
+    if (kind === "computations") return { body: { id: decodeURIComponent(id), name: "run", state: "completed" } }
+    if (id === "search") {
+      const mine = kind === "capsules" && JSON.parse(body).ownership === "created"
+      const results = mine ? capsules.slice(0, JSON.parse(body).limit) : []
+      return { body: { has_more: false, results } }
+    }
+    if (broken.includes(id)) return { status: 500 }
+    return { body: part === "computations" ? [{ id: `run of ${id}`, name: "run", state: "completed" }] : { id } }
+  })
+}

@@ -116,7 +116,8 @@ export const AppPanel = builder.objectRef<rest.AppPanel>("AppPanel").implement({
     general: t.field({ type: General, description: "Its title and instructions.", resolve: object("general") }),
     dataAssets: t.field({
       type: [PanelDataAsset],
-      description: "The attached data assets.",
+      description:
+        "The attached data assets. Code Ocean lists them only here. What is attached to a capsule without an app panel shows only in its runs, as their `dataAssets`.",
       extensions: listOf(5),
       resolve: objectItems<rest.PanelDataAsset>("data_assets"),
     }),

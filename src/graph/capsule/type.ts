@@ -249,7 +249,7 @@ Runnable.implement({
           oncePerObject: "computations",
           items: pageItems,
           // The object is loaded, or the call that would have loaded it is left.
-          free: ["Computation.runnable"],
+          free: ["Computation.runnable", "Computation.findRunnable"],
         }),
         ...ownCall("call"),
       },

@@ -136,7 +136,7 @@ builder.subscriptionField("computations", (t) =>
   t.field({
     type: ComputationChanges,
     description: `Follows the runs of a capsule or pipeline. ${changesDescription} So does null, which means that the capsule or pipeline does not exist or no longer exists. Costs one REST call every 5 seconds at first, and fewer while no run starts or ends, and up to two more at the start. Subscriptions of one caller to the same capsule or pipeline share these calls.`,
-    extensions: cost({ calls: 4, items: changedItems, free: ["Computation.runnable"] }),
+    extensions: cost({ calls: 4, items: changedItems, free: ["Computation.runnable", "Computation.findRunnable"] }),
     args: {
       runnableId: t.arg.id({ required: true, description: "The id of the capsule or pipeline." }),
       first: t.arg.int(firstArgument),

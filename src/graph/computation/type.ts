@@ -18,6 +18,8 @@ import { Node } from "../node/type.ts"
 import { ownCall } from "../ownCall.ts"
 import { connectionOf, edgeOf } from "../pagination/connection.ts"
 import { type Page, type PageArguments, pageOfList } from "../pagination/page.ts"
+import { findRunnable } from "../recentComputations/find.ts"
+import { recentCost, runnablesArgument, runnablesFrom } from "../recentComputations/lastAccessed.ts"
 import {
   computationsOf,
   examinedOfInput,
@@ -275,11 +277,22 @@ Computation.implement({
     runnable: t.field({
       type: Runnable,
       description:
-        "The capsule or pipeline that ran. Code Ocean's runs do not name it, so it is known only if the run was reached from its capsule or pipeline, or from the provenance of a result. Null otherwise. Costs one REST call, or none if the request has already loaded it or only its id is selected.",
+        "The capsule or pipeline that ran. Code Ocean's runs do not name it, so it is known only if the run was reached from its capsule or pipeline, or from the provenance of a result. Null otherwise: `findRunnable` looks for it. Costs one REST call, or none if the request has already loaded it or only its id is selected.",
       extensions: link,
       resolve: (computation, _args, context, info) => {
         const runnable = runnableOf(computation)
         return runnable === undefined ? null : linkRunnable(context, runnable.kind, runnable.id, info)
+      },
+    }),
+    findRunnable: t.field({
+      type: Runnable,
+      description:
+        "Same as `runnable`, but looked for if it is not known: in the runs of the capsules and pipelines that were last accessed by anyone, among those that the caller created or was given, until one of them has this run. Null if none has it. An error if none has it and some could not be read. Costs none or one REST call if `runnable` is known. Otherwise costs four REST calls, and one REST call for each capsule or pipeline whose runs are read.",
+      extensions: cost(recentCost),
+      args: { runnables: t.arg.int(runnablesArgument) },
+      resolve: async (computation, { runnables }, context, info) => {
+        const found = await findRunnable(context, computation, runnablesFrom(runnables))
+        return found === undefined ? null : linkRunnable(context, found.kind, found.id, info)
       },
     }),
     results: t.field({

@@ -1,4 +1,4 @@
-import { hasCode } from "../../errors.ts"
+import { badUserInput, hasCode } from "../../errors.ts"
 import { DecodeError, isReadable } from "../../upstream/decoders.ts"
 import type { Kind, Runnable } from "../capsule/rest.ts"
 import { readableFloat } from "../fields.ts"
@@ -19,6 +19,26 @@ export const runnableSearches: readonly RunnableSearch[] = [
   { kind: "capsules", ownership: "created" },
   { kind: "capsules", ownership: "shared" },
 ]
+
+/** The argument that says how many capsules and pipelines are read. */
+export const runnablesArgument = {
+  defaultValue: defaultRunnables,
+  description: `How many capsules and pipelines to look at, together, from 1 to ${maxRunnables}. Null means ${defaultRunnables}.`,
+}
+
+/** Throws BAD_USER_INPUT for a number that is out of bounds. */
+export function runnablesFrom(runnables: number | null | undefined): number {
+  const count = runnables ?? defaultRunnables
+  if (count < 1 || count > maxRunnables) throw badUserInput(`\`runnables\` must be from 1 to ${maxRunnables}.`)
+  return count
+}
+
+/** The calls of the searches and of the lists of runs. */
+export const recentCost = {
+  calls: 1,
+  per: { argument: "runnables", assumed: defaultRunnables, max: maxRunnables },
+  fixedCalls: runnableSearches.length,
+} as const
 
 /** The body of such a search for the last accessed ones, without its limit. */
 export function searchParams({ ownership }: RunnableSearch): Record<string, unknown> {

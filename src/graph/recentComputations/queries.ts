@@ -1,8 +1,5 @@
-import { badUserInput, partMissing } from "../../errors.ts"
 import { DecodeError } from "../../upstream/decoders.ts"
 import { builder } from "../builder.ts"
-import { runnablePage } from "../capsule/loader.ts"
-import type * as capsuleRest from "../capsule/rest.ts"
 import { Runnable } from "../capsule/type.ts"
 import {
   computationsOf,
@@ -18,24 +15,20 @@ import type * as rest from "../computation/rest.ts"
 import { Computation, ComputationEdge, ComputationOutcome } from "../computation/type.ts"
 import type { Context } from "../context.ts"
 import { cost, listOf } from "../cost.ts"
-import { loaderByKey, type Typed } from "../loader.ts"
+import { loaderByKey } from "../loader.ts"
 import { addConnectionFields, pageArguments, pageItems } from "../pagination/connection.ts"
 import { Cursors } from "../pagination/cursor.ts"
 import { type Page, type PageArguments, pageOfList } from "../pagination/page.ts"
 import { markOf } from "../pagination/position.ts"
+import { type FoundObject, keyOf, lastAccessed, missingRuns } from "./find.ts"
 import {
-  defaultRunnables,
-  type FoundPage,
   type FoundRunnable,
   isClosedTo,
   maxRunnables,
-  mergeByLastAccess,
-  type RunnableSearch,
-  runnableSearches,
-  searchParams,
+  recentCost,
+  runnablesArgument,
+  runnablesFrom,
 } from "./lastAccessed.ts"
-
-type FoundObject = Typed<capsuleRest.Runnable>
 
 /** A page of the runs of several capsules and pipelines, and how far they were looked for. */
 interface RecentPage extends Page<rest.Computation | DecodeError> {
@@ -80,26 +73,6 @@ RecentComputationConnection.implement({
 })
 addConnectionFields(RecentComputationConnection, Computation, ComputationEdge)
 
-/** The argument that says how many capsules and pipelines are read. */
-export const runnablesArgument = {
-  defaultValue: defaultRunnables,
-  description: `How many capsules and pipelines to look at, together, from 1 to ${maxRunnables}. Null means ${defaultRunnables}.`,
-}
-
-/** Throws BAD_USER_INPUT for a number that is out of bounds. */
-export function runnablesFrom(runnables: number | null | undefined): number {
-  const count = runnables ?? defaultRunnables
-  if (count < 1 || count > maxRunnables) throw badUserInput(`\`runnables\` must be from 1 to ${maxRunnables}.`)
-  return count
-}
-
-/** The calls of the searches and of the lists of runs. */
-export const recentCost = {
-  calls: 1,
-  per: { argument: "runnables", assumed: defaultRunnables, max: maxRunnables },
-  fixedCalls: runnableSearches.length,
-} as const
-
 builder.queryField("recentComputations", (t) =>
   t.field({
     type: RecentComputationConnection,
@@ -107,7 +80,7 @@ builder.queryField("recentComputations", (t) =>
     extensions: cost({
       ...recentCost,
       items: pageItems,
-      free: ["Computation.runnable", "Capsule.archived", "Pipeline.archived"],
+      free: ["Computation.runnable", "Computation.findRunnable", "Capsule.archived", "Pipeline.archived"],
     }),
     args: {
       ...pageArguments,
@@ -185,27 +158,17 @@ interface RecentRuns {
 
 /** The runs of so many capsules and pipelines. Read once per request, however many fields show them. */
 const recentRuns = loaderByKey(async (context, count): Promise<RecentRuns> => {
-  const runnables = Number(count)
-  const pages = await Promise.allSettled(runnableSearches.map((search) => foundBy(context, search, runnables)))
-  const searched = pages.filter((page) => page.status === "fulfilled")
-  if (searched.length === 0) throw (pages[0] as PromiseRejectedResult).reason
-  const { found, unreadable, isAll, othersBefore } = mergeByLastAccess(
-    searched.map(({ value }) => value),
-    runnables,
-  )
+  const { found, isAll, othersBefore, problems: missing } = await lastAccessed(context).load(count)
   const lists = await Promise.allSettled(found.map((one) => computationsOf(context, keyOf(one))))
 
-  const problems: unknown[] = [...unreadable]
-  for (const [index, page] of pages.entries()) {
-    if (page.status === "rejected") problems.push(missingSearch(runnableSearches[index] as RunnableSearch, page.reason))
-  }
+  const problems = [...missing]
   const coverage: RecentRuns["coverage"] = { runnables: [], unread: [], isComplete: false, completeSince: null }
   const runs: PlacedRun[] = []
   for (const [index, list] of lists.entries()) {
     const one = found[index] as FoundRunnable<FoundObject>
     if (list.status === "rejected" && isClosedTo(list.reason)) continue
     coverage.runnables.push(one.runnable)
-    if (list.status === "fulfilled") runs.push(...list.value.map((run) => placed(run, keyOf(one))))
+    if (list.status === "fulfilled") for (const run of list.value) runs.push(placed(run, keyOf(one)))
     else {
       coverage.unread.push(one.runnable)
       problems.push(missingRuns(keyOf(one), list.reason))
@@ -216,25 +179,8 @@ const recentRuns = loaderByKey(async (context, count): Promise<RecentRuns> => {
   return { runs: runs.sort(byAge), problems, coverage }
 })
 
-async function foundBy(context: Context, search: RunnableSearch, first: number): Promise<FoundPage<FoundObject>> {
-  const { nodes, hasNextPage, failure } = await runnablePage(context, search.kind, searchParams(search), { first })
-  return { kind: search.kind, items: nodes, hasMore: hasNextPage || failure !== undefined }
-}
-
-const keyOf = ({ kind, runnable: { id } }: FoundRunnable): RunnableKey => ({ id, kind })
-
 /** An unreadable run has a key that is unique in its own list only. */
 function placed(run: ListedRun, runnable: RunnableKey): PlacedRun {
   const key = run.computation instanceof DecodeError ? `${markOf(runnable.id)}${run.key}` : run.key
   return { run, runnable, created: run.created, key }
-}
-
-function missingRuns({ kind, id }: RunnableKey, error: unknown): unknown {
-  const noun = kind === "capsules" ? "capsule" : "pipeline"
-  return partMissing(`The runs of the ${noun} ${id} are missing.`, error, { runnableId: id })
-}
-
-function missingSearch({ kind, ownership }: RunnableSearch, error: unknown): unknown {
-  const whose = ownership === "created" ? "that the caller created" : "that were shared with the caller"
-  return partMissing(`The runs of ${kind} ${whose} are missing.`, error)
 }

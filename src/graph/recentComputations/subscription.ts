@@ -16,8 +16,15 @@ import {
 import type { Subject } from "../context.ts"
 import { cost } from "../cost.ts"
 import { intervalOption, pollingFrom } from "../polling.ts"
-import { isClosedTo, mergeByLastAccess, runnableSearches, searchParams } from "./lastAccessed.ts"
-import { recentCost, runnablesArgument, runnablesFrom } from "./queries.ts"
+import {
+  isClosedTo,
+  mergeByLastAccess,
+  recentCost,
+  runnableSearches,
+  runnablesArgument,
+  runnablesFrom,
+  searchParams,
+} from "./lastAccessed.ts"
 
 /** Longer than for one object, because each read takes as many calls as there are lists. */
 const minIntervalSeconds = 15
@@ -32,7 +39,7 @@ builder.subscriptionField("recentComputations", (t) =>
       calls: 2,
       fixedCalls: recentCost.fixedCalls + 1,
       items: changedItems,
-      free: ["Computation.runnable"],
+      free: ["Computation.runnable", "Computation.findRunnable"],
     }),
     args: {
       first: t.arg.int(firstArgument),

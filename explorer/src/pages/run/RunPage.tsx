@@ -15,6 +15,7 @@ import { Scrolled } from "../../parts/Scrolled.tsx"
 import { Values } from "../../parts/Values.tsx"
 import { Capture } from "./Capture.tsx"
 import { CaptureForm, type CaptureRequest } from "./CaptureForm.tsx"
+import { FindRunnable } from "./FindRunnable.tsx"
 import classes from "./Run.module.css"
 import { RunActions } from "./RunActions.tsx"
 import { RunSteps } from "./RunSteps.tsx"
@@ -86,7 +87,7 @@ function RunPage({ id, capsule, pipeline }: RunPageProps) {
         <RunActions run={run} runnable={runnable} onCapture={() => setForm(true)} />
       </PageTitle>
       <Problems page={{ ...page, problems }} />
-      <Summary run={run} runnable={runnable} />
+      <Summary run={run} runnable={runnable} isUnplaced={!runnable && !capsule && !pipeline} />
       <div className={classes.page}>
         <div className={classes.main}>
           {isRunning && (
@@ -112,9 +113,11 @@ function RunPage({ id, capsule, pipeline }: RunPageProps) {
 interface SummaryProps {
   run: Run
   runnable: { __typename: "Capsule" | "Pipeline"; id: string; name: string } | undefined
+  /** Whether neither the address nor Code Ocean says what ran. */
+  isUnplaced: boolean
 }
 
-function Summary({ run, runnable }: SummaryProps) {
+function Summary({ run, runnable, isUnplaced }: SummaryProps) {
   const reasons = run.outcomeReasons.filter((reason) => reason !== null)
   return (
     <>
@@ -128,6 +131,7 @@ function Summary({ run, runnable }: SummaryProps) {
             <a {...linkTo(runnablePath(runnable))}>{runnable.name}</a>
           </span>
         )}
+        {isUnplaced && <FindRunnable id={run.id} />}
         <span>
           started <Time of={run.created} />
         </span>

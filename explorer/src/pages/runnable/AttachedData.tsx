@@ -1,6 +1,6 @@
 import { ActionIcon, Button, Group, Skeleton, Text } from "@mantine/core"
 import { useState } from "react"
-import { dataAssetPath } from "../../app/paths.ts"
+import { dataAssetPath, runPath } from "../../app/paths.ts"
 import { linkTo } from "../../app/router.ts"
 import { useChange } from "../../data/useChange.ts"
 import { Confirm } from "../../parts/Confirm.tsx"
@@ -42,6 +42,7 @@ export function AttachedData({ runnable, version, loading, onChanged }: Attached
           Attach data
         </Button>
       </Group>
+      {!appPanel && <InputsOfNewestRun runnable={runnable} />}
       {appPanel && attached.length === 0 && <EmptyState title="No data is attached" />}
       <ul className={classes.rows}>
         {attached.map((input, index) => (
@@ -129,5 +130,29 @@ export function AttachedData({ runnable, version, loading, onChanged }: Attached
         </Confirm>
       )}
     </section>
+  )
+}
+
+/** What is attached to a capsule or pipeline without an app panel, as far as it is known. */
+function InputsOfNewestRun({ runnable }: { runnable: RunnablePageFragment }) {
+  const run = runnable.newest?.nodes[0]
+  const inputs = (run?.dataAssets ?? []).filter((input) => input?.dataAssetId)
+  if (!run || inputs.length === 0) return null
+  return (
+    <>
+      <Text size="sm">
+        Its newest run, <a {...linkTo(runPath({ id: run.id, runnable }))}>{run.name}</a>, had:
+      </Text>
+      <ul className={classes.rows}>
+        {inputs.map((input) => (
+          <li key={input!.dataAssetId} className={classes.input}>
+            <DataIcon />
+            <a {...linkTo(dataAssetPath(input!.dataAssetId!))} className="text-link">
+              {input!.mount ? `/data/${input!.mount}` : input!.dataAssetId}
+            </a>
+          </li>
+        ))}
+      </ul>
+    </>
   )
 }
