@@ -675,6 +675,8 @@ describe("variables of any type", () => {
     Computation: (field) => `query (DECLARED) { computation(id: "${seed.countedCells}") { ${field} } }`,
     DataAsset: (field) => `query (DECLARED) { dataAsset(id: "${seed.sortedSpikes}") { ${field} } }`,
     Folder: (field) => `query (DECLARED) { computation(id: "${seed.countedCells}") { results { ${field} } } }`,
+    FilePart: (field) =>
+      `query (DECLARED) { dataAsset(id: "${seed.sortedSpikes}") { file(path: "output") { part { ${field} } } } }`,
     File: (field) => `query (DECLARED) { dataAsset(id: "${seed.sortedSpikes}") { file(path: "output") { ${field} } } }`,
   }
 

@@ -47,7 +47,7 @@ const ids = {
 }
 
 const folder = "entries { name path ... on File { size downloadUrl viewUrl text json } }"
-const file = `file: ${"FILE"}(path: "output") { size downloadUrl viewUrl text head { text isWhole } json }`
+const file = `file: ${"FILE"}(path: "output") { size downloadUrl viewUrl text head { text isWhole } part { text nextOffset size matches(text: "a") { offset text } } json }`
 const permissions = "permissions { users { email role } groups { group role } everyone shareAssets }"
 const metadataFields = "name type range { min max } allowedValues multiple units category required"
 const page = (fields: string) =>
