@@ -58,7 +58,8 @@ export function useLive<Data, Variables extends Record<string, unknown>>(
       const { unsubscribe } = pipe(
         source,
         subscribe(({ data, error, hasNext }) => {
-          if (data) {
+          // The end of a stream repeats its last event.
+          if (data && !done) {
             pause = firstPauseMs
             setState("live")
             callbacks.current.onData?.(data)
