@@ -72,8 +72,14 @@ export function Problems({
   )
 }
 
+/** The name of a field as people say it: `searchDataAssets` is "data assets". */
+const wordsOf = (field: string): string =>
+  field
+    .replace(/^search(?=[A-Z])/, "")
+    .replace(/[A-Z]/g, (letter, at) => `${at === 0 ? "" : " "}${letter.toLowerCase()}`)
+
 function ForbiddenPaths({ paths }: { paths: string[] }): ReactNode {
-  const shown = [...new Set(paths.map((path) => path.replace(/\.\d+/g, "").split(".").at(-1)))]
+  const shown = [...new Set(paths.map((path) => wordsOf(path.replace(/\.\d+/g, "").split(".").at(-1) ?? "")))]
   return <>Your token may not see {shown.length > 0 ? shown.join(", ") : "this"}. Everything else is here.</>
 }
 

@@ -1,7 +1,7 @@
 import { Anchor, Button, Group, Loader, NativeSelect, SegmentedControl, Text } from "@mantine/core"
 import { useRef } from "react"
 import { linkTo, useQueryState } from "../../app/router.ts"
-import { usePages } from "../../data/usePages.ts"
+import { type Pages, usePages } from "../../data/usePages.ts"
 import { EmptyState } from "../../parts/EmptyState.tsx"
 import { count } from "../../parts/format.ts"
 import { PageTitle } from "../../parts/PageTitle.tsx"
@@ -55,7 +55,7 @@ export default function SearchPage() {
         <div className={classes.summary}>
           <Summary page={page} state={state} shown={shown.length} />
           {state.kind === "data-assets" && shown.length > 0 && (
-            <Group gap="md" ml="auto">
+            <Group gap="md" className={classes.links}>
               <Anchor size="sm" {...linkTo(`read?${withoutKind(address)}`)}>
                 Read a file of each
               </Anchor>
@@ -133,14 +133,15 @@ function LookFurther({ page }: { page: { loadingMore: boolean; loadMore(): void 
 }
 
 interface SummaryProps {
-  page: { nodes: readonly Item[]; data: unknown; loading: boolean; loadingMore: boolean; hasMore: boolean }
+  page: Pick<Pages<unknown, Item>, "nodes" | "data" | "problems" | "loading" | "loadingMore" | "hasMore">
   state: SearchState
   /** How many of the nodes are shown. */
   shown: number
 }
 
 function Summary({ page, state, shown }: SummaryProps) {
-  if (page.data === undefined) return <span>Searching…</span>
+  if (page.data === undefined && page.loading) return <span>Searching…</span>
+  if (page.problems.length > 0 && page.nodes.length === 0) return <span>Could not be searched</span>
   const { hasMore, nodes } = page
   const noun = (number: number) => count(number, labels[state.kind].toLowerCase().replace(/s$/, ""))
   const text = state.unused
