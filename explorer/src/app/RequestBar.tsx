@@ -18,7 +18,7 @@ export function RequestBar() {
           <span className="truncate">
             <strong>{latest.name}</strong>
           </span>
-          <span className="number truncate">{costOf(latest)}</span>
+          <span className="number cost">{costOf(latest)}</span>
           <Group gap="sm" wrap="nowrap">
             <UnstyledButton fz="xs" td="underline" onClick={() => setOpen(true)}>
               {count(requests.length, "request")}
@@ -70,7 +70,10 @@ function OpenInGraphiql({ request }: { request: SentRequest }) {
   if (Object.keys(request.variables).length > 0) parameters.set("variables", JSON.stringify(request.variables))
   return (
     <Anchor href={`${graphqlUrl}?${parameters}`} target="_blank" rel="noreferrer" size="xs" className="outcome">
-      Open in GraphiQL <LinkIcon width="12" height="12" />
+      <span>
+        <span className="wide-only">Open in </span>GraphiQL
+      </span>
+      <LinkIcon width="12" height="12" />
     </Anchor>
   )
 }

@@ -13,9 +13,23 @@ const ocean: MantineColorsTuple = [
   "#0b5c6e",
 ]
 
+/** Greys of the same hue as the page. */
+const dark: MantineColorsTuple = [
+  "#c9d0d6",
+  "#b3bcc4",
+  "#8a949d",
+  "#66717b",
+  "#414b54",
+  "#363f47",
+  "#20262b",
+  "#1c2126",
+  "#171c20",
+  "#12161a",
+]
+
 export const theme = createTheme({
   primaryColor: "ocean",
-  colors: { ocean },
+  colors: { ocean, dark },
   // White on these has a contrast of more than 5:1 in both themes.
   primaryShade: { light: 9, dark: 8 },
   autoContrast: true,
@@ -55,5 +69,9 @@ export const cssVariables: CSSVariablesResolver = () => ({
     "--mantine-color-default-border": "#343c43",
     "--mantine-color-text": "#dde2e6",
     "--mantine-color-error": "#ff8787",
+    // Mantine's own backgrounds of notices are louder than what they say.
+    "--mantine-color-red-light": "#33191c",
+    "--mantine-color-yellow-light": "#2c2515",
+    "--mantine-color-gray-light": "#20262b",
   },
 })

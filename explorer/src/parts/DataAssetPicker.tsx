@@ -1,6 +1,7 @@
 import { Button, Checkbox, Group, Modal, Skeleton, Stack, Text, TextInput } from "@mantine/core"
 import { useDebouncedValue } from "@mantine/hooks"
 import { useState } from "react"
+import type { DataAssetState } from "../data/schema.generated.ts"
 import type { Change } from "../data/useChange.ts"
 import { usePage } from "../data/usePage.ts"
 import classes from "./DataAssetPicker.module.css"
@@ -31,6 +32,13 @@ interface DataAssetPickerProps {
 }
 
 const shownResults = 30
+
+const states: Readonly<Record<DataAssetState, string>> = {
+  DRAFT: "being created, ",
+  READY: "",
+  FAILED: "failed, ",
+  UNRECOGNIZED: "",
+}
 
 /** Finds data assets by a search, and chooses some of them, with the folders that they are mounted in. */
 export function DataAssetPicker({ title, action, present, change, onChoose, onClose }: DataAssetPickerProps) {
@@ -102,9 +110,14 @@ export function DataAssetPicker({ title, action, present, change, onChoose, onCl
                     label={name}
                     description={
                       <>
-                        {isPresent ? "Already there, " : ""}
-                        {state === "READY" ? "" : `${state.toLowerCase()}, `}
-                        <Size of={size} />, <Time of={created} />
+                        {isPresent ? "already there, " : ""}
+                        {states[state]}
+                        {size !== null && (
+                          <>
+                            <Size of={size} />,{" "}
+                          </>
+                        )}
+                        <Time of={created} />
                         {(tags ?? []).map((tag) => tag && `, ${tag}`)}
                       </>
                     }
@@ -128,7 +141,7 @@ export function DataAssetPicker({ title, action, present, change, onChoose, onCl
         </div>
         {page.data?.searchDataAssets?.pageInfo.hasNextPage && (
           <Text size="xs" c="dimmed">
-            The newest {shownResults} are shown. More words find others.
+            Only the newest {shownResults} are listed. More words find others.
           </Text>
         )}
         {chosen.map(({ id, name, mount }) => (
@@ -136,7 +149,7 @@ export function DataAssetPicker({ title, action, present, change, onChoose, onCl
             key={id}
             size="xs"
             label={`Folder of ${name}`}
-            leftSection="/data/"
+            leftSection={<Text size="xs">/data/</Text>}
             leftSectionWidth={48}
             value={mount}
             disabled={busy}

@@ -96,11 +96,11 @@ export function ObjectMenu({
           onConfirm={onDelete}
           onClose={() => close(remove)}
         >
-          {warning}
           <Text size="sm">
             <strong>{name}</strong>
             {parts} will be deleted. This cannot be undone.
           </Text>
+          {warning}
         </Confirm>
       )}
     </>

@@ -37,7 +37,7 @@ export function AssetActions({ asset, onEdit }: AssetActionsProps) {
         parts={asset.sourceBucket?.external ? "" : " and its files"}
         warning={
           users.length > 0 && (
-            <Text size="sm" mb="xs">
+            <Text size="sm" mt="xs">
               It is attached to{" "}
               {users
                 .slice(0, 3)

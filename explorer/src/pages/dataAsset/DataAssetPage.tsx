@@ -9,7 +9,7 @@ import { usePage } from "../../data/usePage.ts"
 import { EmptyState } from "../../parts/EmptyState.tsx"
 import { Size, Time } from "../../parts/Facts.tsx"
 import { count } from "../../parts/format.ts"
-import { DataIcon } from "../../parts/icons.tsx"
+import { DataIcon, WarningIcon } from "../../parts/icons.tsx"
 import { Mark } from "../../parts/Mark.tsx"
 import { PageTitle } from "../../parts/PageTitle.tsx"
 import { Problems } from "../../parts/Problems.tsx"
@@ -169,7 +169,9 @@ function Facts({ asset }: { asset: Asset }) {
           color="red"
           variant="light"
           mb="md"
+          icon={<WarningIcon />}
           title={asset.failureReason ? "Its creation failed" : "Its last transfer failed"}
+          styles={{ title: { color: "var(--mantine-color-text)" }, icon: { color: "var(--bad)" } }}
         >
           <Text size="sm" style={{ overflowWrap: "anywhere" }}>
             {asset.failureReason ?? asset.transferError}

@@ -129,7 +129,7 @@ function Differences({ of }: { of: readonly Difference[] }) {
       <Text size="sm" mb="xs">
         These values will change:
       </Text>
-      <Table>
+      <Table layout="fixed" style={{ overflowWrap: "anywhere" }}>
         <Table.Thead>
           <Table.Tr>
             <Table.Th>Field</Table.Th>

@@ -108,8 +108,8 @@ const isOfOneFile = ({ is, paths }: Problem): boolean =>
   paths.every((path) => path.endsWith(".file.head") || path.includes(".files"))
 
 function summaryOf(path: string, found: number, read: number, hasMore: boolean): string {
+  if (path === "") return `${hasMore ? "The first " : ""}${count(found, "data asset")} found`
   const all = `${hasMore ? "the first " : ""}${count(found, "data asset")}`
-  if (path === "") return `${all} found`
   const missing = found - read
   return `${read} of ${all} ${read === 1 ? "has" : "have"} it${missing > 0 ? `. ${missing === 1 ? "The other has no such file, or it" : "The others have no such file, or it"} cannot be read` : ""}`
 }

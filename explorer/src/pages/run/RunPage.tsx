@@ -254,8 +254,9 @@ function Inputs({ run }: { run: Run }) {
               "Unknown data asset"
             )}
             <Text span size="xs" c="dimmed" display="block">
-              {mount && `/data/${mount} `}
-              {dataAsset && <Size of={dataAsset.size} />}
+              {mount && `/data/${mount}`}
+              {mount && dataAsset?.size != null && ", "}
+              {dataAsset?.size != null && <Size of={dataAsset.size} />}
             </Text>
           </li>
         ))}

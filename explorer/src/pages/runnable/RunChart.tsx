@@ -52,7 +52,7 @@ export default function RunChart({ points, pathOf }: RunChartProps) {
           y: { distr: logarithmic ? 3 : 1, range: () => range },
         },
         axes: [
-          { ...axis, space: 90, values: timesOf },
+          { ...axis, size: 32, space: 90, values: timesOf },
           {
             ...axis,
             size: 62,

@@ -1,6 +1,6 @@
-import { NativeSelect, Skeleton } from "@mantine/core"
+import { Button, NativeSelect, Skeleton } from "@mantine/core"
 import { useRef } from "react"
-import { useQueryState } from "../../app/router.ts"
+import { linkTo, useQueryState } from "../../app/router.ts"
 import type { PageProps } from "../../app/routes.ts"
 import { isForbidden } from "../../data/problem.ts"
 import { usePage } from "../../data/usePage.ts"
@@ -48,7 +48,13 @@ function RunnablePage({ id, isPipeline }: { id: string; isPipeline: boolean }) {
   const { runs, add } = useLiveRuns(loading ? undefined : runnable?.id, runnable?.computations?.nodes ?? none)
 
   if (page.data !== undefined && !runnable && !loading && page.problems.length === 0) {
-    return <EmptyState as="h1" title={`There is no such ${what}, or you may not see it`} />
+    return (
+      <EmptyState as="h1" title={`There is no such ${what}, or you may not see it`}>
+        <Button component="a" variant="default" {...linkTo(`search?type=${what}s`)}>
+          Search {what}s
+        </Button>
+      </EmptyState>
+    )
   }
   // What is not visible is marked where it would stand.
   const problems = page.problems.filter(({ is, paths }) => is !== "forbidden" || paths.some(isRoot))

@@ -76,7 +76,7 @@ export function FileTree({ label, rows, selected, onSelect, onToggle, onMore }: 
       tabIndex={0}
       aria-activedescendant={rows.length > 0 ? idOf(active) : undefined}
       className={classes.tree}
-      style={{ height: Math.min(Math.max(rows.length, 3) * rowHeight, tallest) + 2 }}
+      style={{ height: Math.min(Math.max(rows.length, 1) * rowHeight, tallest) + 2 }}
       onKeyDown={onKeyDown}
       onFocus={() => virtualizer.scrollToIndex(active)}
     >
