@@ -47,6 +47,7 @@ export default function ReadFilePage() {
   )
   const table = useMemo(() => tableOf(files), [files])
   const isSearching = page.data === undefined && page.problems.length === 0
+  const isKnown = page.data !== undefined && (page.problems.length === 0 || files.length > 0)
 
   return (
     <>
@@ -61,7 +62,8 @@ export default function ReadFilePage() {
         <div className={searchClasses.summary}>
           <Group gap="xs" role="status">
             <span className="number">
-              {isSearching ? "Reading…" : summaryOf(path, nodes.length, files.length, page.hasMore)}
+              {isSearching && "Reading…"}
+              {isKnown && summaryOf(path, nodes.length, files.length, page.hasMore)}
             </span>
             {page.loading && !isSearching && <Loader size={14} aria-label="Loading" />}
           </Group>
@@ -77,8 +79,8 @@ export default function ReadFilePage() {
           )}
         </div>
         {isSearching && <SkeletonRows rows={6} />}
-        {page.data !== undefined && files.length === 0 && (
-          <EmptyState title={path === "" ? "Which file?" : "None of them has this file"}>
+        {isKnown && files.length === 0 && (
+          <EmptyState title={path === "" ? "Which file?" : `None${page.hasMore ? " so far" : ""} has this file`}>
             <Text size="sm" c="dimmed">
               {path === ""
                 ? "Choose one that they have, or give the path of one in a folder."
