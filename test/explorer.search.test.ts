@@ -49,6 +49,13 @@ test("a search without a result says so, and removes all its conditions at once"
   await page.getByRole("button", { name: "Remove all conditions" }).click()
   await page.getByRole("link", link("Ecephys Pipeline")).waitFor()
   expect(new URL(page.url()).search).toBe("?type=pipelines")
+
+  await page.goto(`${url}/explorer/read?path=nowhere.json`)
+  await page.getByRole("heading", { name: "None has this file" }).waitFor()
+  // What could not be looked for is not said to be missing.
+  await page.goto(`${url}/explorer/read?path=${"x".repeat(4_097)}`)
+  await page.getByText("`path` has at most 4096 characters.").waitFor()
+  expect(await page.getByRole("heading", { name: "None has this file" }).count()).toBe(0)
 })
 
 test("an address with values that do not exist is a search without them", async () => {
