@@ -18,7 +18,7 @@ const ways: Record<string, (fields: string) => string> = {
   Folder: (fields) => `query (DECLARED) { dataAsset(id: "${seed.sortedSpikes}") { files { ${fields} } } }`,
   DataAsset: (fields) => `query (DECLARED) { dataAsset(id: "${seed.sortedSpikes}") { ${fields} } }`,
   FilePart: (fields) =>
-    `query (DECLARED) { dataAsset(id: "${seed.sortedSpikes}") { file(path: "metrics.csv") { part { ${fields} } } } }`,
+    `query (DECLARED) { dataAsset(id: "${seed.sortedSpikes}") { file(path: "processing.json") { part { ${fields} } } } }`,
   Subscription: (fields) => `subscription (DECLARED) { ${fields} }`,
 }
 
