@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs"
 import { gzipSync } from "node:zlib"
 import type { Browser, BrowserContextOptions, Page } from "playwright-core"
-import { beforeAll, expect, onTestFinished } from "vitest"
+import { beforeAll, expect, onTestFinished, vi } from "vitest"
 import { tokens } from "../../sandbox/seed.ts"
 import { buildExplorer } from "../../tools/explorer.ts"
 import { launchBrowser } from "./browser.ts"
@@ -17,6 +17,8 @@ let browser: Browser | undefined
 
 /** Builds the explorer if it is not built, and starts the browser. To be called at the top of a file of tests. */
 export function useExplorer(): void {
+  // To look at a page takes milliseconds of the browser's time.
+  vi.setConfig({ expect: { poll: { timeout: 50_000, interval: 50 } } })
   beforeAll(async () => {
     await buildExplorer()
     const launched = await launchBrowser()
