@@ -41,6 +41,14 @@ test("the table of docs/agents.md has the calls and the tokens of every job (els
   for (const figure of ["toolCalls", "restCalls", "tokens"] as const) expect(ours[figure]).toBeLessThan(all[figure])
 })
 
+test("the page says how many REST calls there are without the jobs about many data assets", async () => {
+  const few = new Set(agentJobs.filter(({ many }) => !many).map(({ name }) => name))
+  const rows = rowsOf(section).filter(([name = ""]) => few.has(name.replace(/ \(.*\)$/, "")))
+  expect(rows).toHaveLength(few.size)
+  const [ours, theirs] = [3, 4].map((cell) => rows.reduce((sum, row) => sum + Number(row[cell]), 0))
+  expect(page).toContain(`ours makes ${ours} REST calls and theirs ${theirs}.`)
+})
+
 test("the figures of the other server have the calls that it makes on the sandbox", async () => {
   const { jobs } = await readTheirFigures()
   expect(Object.keys(jobs)).toEqual(agentJobs.map(({ name }) => name))
