@@ -424,6 +424,7 @@ describeWithRedis("following the runs through several replicas with one Redis", 
     for (const value of [
       '{"runs":[null]}',
       '{"runs":[],"end":1,"unread":[]}',
+      '{"runs":[{"run":{},"digest":"d","runnable":{"id":"c","kind":"capsules"}}],"end":null,"unread":[]}',
       '{"runs":[],"end":null,"unread":[{}]}',
     ]) {
       await redis.command("PUBLISH", topic, `{"value":${value},"stage":"a","isFinal":false}`)
@@ -433,6 +434,18 @@ describeWithRedis("following the runs through several replicas with one Redis", 
     expect(await nextOfBoth()).toEqual([last, last])
     expect(world.listCalls()).toBeLessThan(20)
   })
+})
+
+test("a run that two capsules list is followed once", () => {
+  const lists = ["a", "b"].map((id) => ({
+    runnable: { id, kind: "capsules" } as const,
+    runs: listedRuns([{ ...done("r1", 10), name: `of ${id}` } as Computation]),
+  }))
+  const seen = new SeenRuns(20)
+  expect(seen.update(runListOf(lists, []))?.added.map(({ run, runnable }) => [run.name, runnable.id])).toEqual([
+    ["of a", "a"],
+  ])
+  expect(seen.update(runListOf(lists, []))).toBeUndefined()
 })
 
 describe("what a listener has seen", () => {

@@ -273,6 +273,23 @@ describe("runs of which a part can't be read", () => {
   })
 })
 
+test("a run that two lists have is there once, and lists may be very long", async () => {
+  const long = Array.from({ length: 150_000 }, (_, index) => ({ id: `r${index}`, created: 150_000 - index }))
+  const upstream = await startFaultyUpstream(({ path, body }) => {
+    if (path.endsWith("/computations")) return { body: path.includes("/c0/") ? long : long.slice(0, 2) }
+    const mine = path === "/capsules/search" && JSON.parse(body).ownership === "created"
+    const results = mine ? ["c0", "c1"].map((id, index) => ({ id, last_accessed: 9 - index })) : []
+    return { body: { has_more: false, results } }
+  })
+  const { ask } = startGatewayOn(upstream.url)
+  const { data, errors } = await ask(recent("first: 3", "nodes { id runnable { id } } isComplete"))
+  expect(errors).toBeUndefined()
+  expect(data.recentComputations).toEqual({
+    nodes: ["r0", "r1", "r2"].map((id) => ({ id, runnable: { id: "c0" } })),
+    isComplete: true,
+  })
+})
+
 describe("the capsule or pipeline of a run that was looked up", () => {
   const found = (id: string, args = "") =>
     `{ computation(id: "${id}") { runnable { id } findRunnable${args} { __typename id name } } }`

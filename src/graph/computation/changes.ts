@@ -1,7 +1,7 @@
 import { hash } from "node:crypto"
 import { DecodeError, isObject } from "../../upstream/decoders.ts"
 import { isUsableId } from "../../upstream/route.ts"
-import type { ListedRun, RunnableKey } from "./loader.ts"
+import { firstOfEachRun, type ListedRun, type RunnableKey } from "./loader.ts"
 import { outcomeOf } from "./outcome.ts"
 import { byAge, isBehind, positionOf, type RunPosition } from "./position.ts"
 import type { Computation } from "./rest.ts"
@@ -46,9 +46,11 @@ export function runListOf(
   unread: RunnableKey[],
 ): RunList {
   const all: (RunPosition & { run: Computation; runnable: RunnableKey })[] = []
+  const isNew = firstOfEachRun()
   for (const { runnable, runs } of lists) {
-    for (const { computation, created, key } of runs) {
-      if (computation instanceof DecodeError || !isUsableId(computation.id)) continue
+    for (const run of runs) {
+      const { computation, created, key } = run
+      if (computation instanceof DecodeError || !isUsableId(computation.id) || !isNew(run)) continue
       all.push({ run: computation, runnable, created, key })
     }
   }
@@ -88,11 +90,15 @@ export function isRunList(value: unknown): value is RunList {
   const { runs, end, unread } = value as Partial<RunList>
   return (
     Array.isArray(runs) &&
-    runs.every((one) => isObject(one) && isObject(one.run) && typeof one.digest === "string" && isKey(one.runnable)) &&
+    runs.every((one) => isObject(one) && isRun(one.run) && typeof one.digest === "string" && isKey(one.runnable)) &&
     (end === null || (isObject(end) && typeof end.created === "number" && typeof end.key === "string")) &&
     Array.isArray(unread) &&
     unread.every(isKey)
   )
+}
+
+function isRun(value: unknown): boolean {
+  return isObject(value) && typeof value.id === "string" && isUsableId(value.id)
 }
 
 function isKey(value: unknown): value is RunnableKey {

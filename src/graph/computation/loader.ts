@@ -53,6 +53,17 @@ export function listedRuns(listed: readonly (rest.Computation | DecodeError)[]):
   return unreadable.length === 0 ? runs : [...runs, ...unreadable]
 }
 
+/** Returns whether a run is the first with its id, for lists of several capsules and pipelines. One that can't be read has none. */
+export function firstOfEachRun(): (run: ListedRun) => boolean {
+  const ids = new Set<string>()
+  return ({ computation }) => {
+    if (computation instanceof DecodeError) return true
+    if (ids.has(computation.id)) return false
+    ids.add(computation.id)
+    return true
+  }
+}
+
 /** All runs of a capsule or pipeline, newest first. One call, shared by all pages and filters of a request. */
 export function computationsOf(context: Context, runnable: RunnableKey): Promise<ListedRun[]> {
   return computationsByRunnable(context).load(JSON.stringify(runnable))

@@ -86,7 +86,7 @@ export function mergeByLastAccess<R extends Runnable>(pages: readonly FoundPage<
   let isAll = true
   for (const { kind, items, hasMore } of pages) {
     const readable = items.filter(isReadable)
-    unreadable.push(...items.filter((item) => item instanceof DecodeError))
+    for (const item of items) if (item instanceof DecodeError) unreadable.push(item)
     for (const runnable of readable) if (!byId.has(runnable.id)) byId.set(runnable.id, { kind, runnable })
     if (!hasMore) continue
     isAll = false

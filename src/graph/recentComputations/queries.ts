@@ -4,6 +4,7 @@ import { Runnable } from "../capsule/type.ts"
 import {
   computationsOf,
   examinedOfRun,
+  firstOfEachRun,
   type ListedRun,
   noteExamined,
   type RunnableKey,
@@ -164,12 +165,14 @@ const recentRuns = loaderByKey(async (context, count): Promise<RecentRuns> => {
   const problems = [...missing]
   const coverage: RecentRuns["coverage"] = { runnables: [], unread: [], isComplete: false, completeSince: null }
   const runs: PlacedRun[] = []
+  const isNew = firstOfEachRun()
   for (const [index, list] of lists.entries()) {
     const one = found[index] as FoundRunnable<FoundObject>
     if (list.status === "rejected" && isClosedTo(list.reason)) continue
     coverage.runnables.push(one.runnable)
-    if (list.status === "fulfilled") for (const run of list.value) runs.push(placed(run, keyOf(one)))
-    else {
+    if (list.status === "fulfilled") {
+      for (const run of list.value) if (isNew(run)) runs.push(placed(run, keyOf(one)))
+    } else {
       coverage.unread.push(one.runnable)
       problems.push(missingRuns(keyOf(one), list.reason))
     }
