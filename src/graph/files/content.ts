@@ -1,6 +1,7 @@
-import { badUserInput, nullIfMissing } from "../../errors.ts"
+import { GraphQLError } from "graphql"
+import { badUserInput, type ErrorCode, nullIfMissing } from "../../errors.ts"
 import { parseExactly } from "../../upstream/rawNumber.ts"
-import type { Context } from "../context.ts"
+import { type Context, oncePerRequest } from "../context.ts"
 import { readableFloat } from "../fields.ts"
 import { loaderByKey } from "../loader.ts"
 import { nullIfNoFile } from "./missing.ts"
@@ -115,15 +116,13 @@ export interface FilePart {
 /** The largest part of a character, and so the smallest part of a file that can be read. */
 export const leastBytes = 4
 
-/** A part of a text file. Null if the file does not exist. Throws BAD_USER_INPUT for a file that is not text. */
-export async function filePartOf(
-  context: Context,
-  file: FilePlace,
-  offset: number,
-  maxBytes: number,
-): Promise<FilePart | null> {
-  const download = await downloadByFile(context).load(keyOf(file, { maxBytes, part: "start", offset }))
+/** Null if the file does not exist. Decoded once per request, however many fields show it. */
+const partByFile = loaderByKey(async (context, key): Promise<FilePart | null> => {
+  const download = await downloadByFile(context).load(key)
   if (download === null) return null
+  const { range, ...place } = placeOf(key)
+  const offset = range.offset ?? 0
+  const file: FilePlace = { __typename: "File", ...place }
   const { bytes, size } = download
   if (bytes === undefined) {
     throw badUserInput(
@@ -137,6 +136,16 @@ export async function filePartOf(
   // A byte order mark at the beginning is no part of the text.
   const skipped = Math.max(start, end) - Buffer.byteLength(text)
   return { offset: offset + skipped, text, nextOffset: download.isWhole ? null : offset + end, size }
+})
+
+/** A part of a text file. Null if the file does not exist. Throws BAD_USER_INPUT for a file that is not text. */
+export function filePartOf(
+  context: Context,
+  file: FilePlace,
+  offset: number,
+  maxBytes: number,
+): Promise<FilePart | null> {
+  return partByFile(context).load(keyOf(file, { maxBytes, part: "start", offset }))
 }
 
 const isContinuation = (byte: number | undefined) => byte !== undefined && (byte & 0xc0) === 0x80
@@ -165,22 +174,46 @@ export interface FileLine {
   text: string
 }
 
-/** The lines of a part that contain a text, regardless of case. */
-export function linesWith({ text, offset }: FilePart, wanted: string, first: number): FileLine[] {
-  const found: FileLine[] = []
-  const matches = matcherOf(wanted)
-  let at = offset
-  for (const line of text.split(/(?<=\n)/)) {
-    if (found.length === first) break
-    if (matches(line)) found.push({ offset: at, text: line.replace(/\r?\n$/, "") })
-    at += Buffer.byteLength(line)
+/** How many characters one request searches, in all its parts together. */
+const maxSearched = 32 * mostBytes
+
+const searched = oncePerRequest(() => ({ characters: 0 }))
+
+/** The lines of a part and the same in lower case, for all searches in it. */
+const linesOfPart = new WeakMap<FilePart, { lines: string[]; lower: string[] }>()
+
+function linesOf(part: FilePart) {
+  let found = linesOfPart.get(part)
+  if (found === undefined) {
+    const lines = part.text.split(/(?<=\n)/)
+    found = { lines, lower: lines.map((line) => line.toLowerCase()) }
+    linesOfPart.set(part, found)
   }
   return found
 }
 
-function matcherOf(wanted: string): (line: string) => boolean {
-  const lower = wanted.toLowerCase()
-  return (line) => line.toLowerCase().includes(lower)
+/** The lines of a part that contain a text, regardless of case. Throws a GraphQLError if the request searches too much. */
+export function linesWith(context: Context, part: FilePart, wanted: string, first: number): FileLine[] {
+  const sum = searched(context)
+  sum.characters += part.text.length
+  if (sum.characters > maxSearched) {
+    throw new GraphQLError(
+      `This request searches more than ${maxSearched} characters. Split it into several requests.`,
+      {
+        extensions: { code: "OPERATION_TOO_COSTLY" satisfies ErrorCode },
+      },
+    )
+  }
+  const { lines, lower } = linesOf(part)
+  const lowerWanted = wanted.toLowerCase()
+  const found: FileLine[] = []
+  let offset = part.offset
+  for (const [index, line] of lines.entries()) {
+    if (found.length === first) break
+    if (lower[index]?.includes(lowerWanted)) found.push({ offset, text: line.replace(/\r?\n$/, "") })
+    offset += Buffer.byteLength(line)
+  }
+  return found
 }
 
 function notText({ path }: FilePlace) {

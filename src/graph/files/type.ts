@@ -131,7 +131,8 @@ const FilePartType = builder.objectRef<FilePart>("FilePart").implement({
     matches: t.field({
       type: [FileLineType],
       nullable: false,
-      description: "The first lines of this part that contain a text, regardless of case. Costs no further call.",
+      description:
+        "The first lines of this part that contain a text, regardless of case. Costs no further call. One request searches 32 MiB at most.",
       extensions: listOf(20),
       args: {
         text: t.arg.string({ required: true, description: "The text to look for. No pattern." }),
@@ -141,10 +142,10 @@ const FilePartType = builder.objectRef<FilePart>("FilePart").implement({
           description: `The maximum number of lines, from 1 to ${maxFirst}.`,
         }),
       },
-      resolve: (part, { text, first }) => {
+      resolve: (part, { text, first }, context) => {
         if (text === "") throw badUserInput("`text` is empty. Give the text to look for.")
         if (first < 1 || first > maxFirst) throw badUserInput(`\`first\` must be from 1 to ${maxFirst}.`)
-        return linesWith(part, text, first)
+        return linesWith(context, part, text, first)
       },
     }),
   }),
