@@ -4,13 +4,26 @@ import "./longWaits.ts"
 import dns from "node:dns"
 import { afterAll, expect } from "vitest"
 
-/** What tests change in their process, and must restore for the next file. */
-const state = () => ({
-  environment: { ...process.env },
-  folder: process.cwd(),
-  listeners: ["unhandledRejection", "uncaughtException", "warning"].map((name) => process.listenerCount(name)),
-  replaceable: [setTimeout, setInterval, setImmediate, Date, fetch, JSON.parse, performance.now, dns.lookup],
-})
+/** What tests change in their process, by name, and must restore for the next file. */
+function stateOfProcess(): Record<string, unknown> {
+  const variables = Object.entries(process.env).map(([name, value]) => [`process.env.${name}`, value])
+  const events = ["unhandledRejection", "uncaughtException", "warning"]
+  const listeners = events.map((name) => [`listeners of ${name}`, process.listenerCount(name)])
+  const functions = { setTimeout, setInterval, setImmediate, Date, fetch }
+  return {
+    ...Object.fromEntries([...variables, ...listeners]),
+    ...functions,
+    "JSON.parse": JSON.parse,
+    "performance.now": performance.now,
+    "dns.lookup": dns.lookup,
+    "process.cwd()": process.cwd(),
+  }
+}
 
-const before = state()
-afterAll(() => expect(state(), "the file restores what it has changed in its process").toEqual(before))
+const before = stateOfProcess()
+afterAll(() => {
+  const after = stateOfProcess()
+  // Only names, since variables of the environment may be secrets.
+  const changed = Object.keys({ ...before, ...after }).filter((name) => before[name] !== after[name])
+  expect(changed, "what the file has changed in its process, and has not restored").toEqual([])
+})
