@@ -74,17 +74,18 @@ async function unpacked(): Promise<string> {
   return folder
 }
 
-/** The package unpacks into TMPDIR, and its shared libraries only where it takes the machine for a Lambda function. */
+/**
+ * The package unpacks into TMPDIR, and its shared libraries only where it takes the machine for a Lambda function. There it also sets
+ * variables of its own.
+ */
 async function unpackInto(folder: string): Promise<void> {
-  const { TMPDIR, AWS_EXECUTION_ENV } = process.env
+  const before = { ...process.env }
   Object.assign(process.env, { TMPDIR: folder, AWS_EXECUTION_ENV: "AWS_Lambda_nodejs24.x" })
   try {
     const { default: packaged } = await import("@sparticuz/chromium")
     await packaged.executablePath()
   } finally {
-    for (const [name, value] of Object.entries({ TMPDIR, AWS_EXECUTION_ENV })) {
-      if (value === undefined) delete process.env[name]
-      else process.env[name] = value
-    }
+    for (const name of Object.keys(process.env)) if (!(name in before)) delete process.env[name]
+    Object.assign(process.env, before)
   }
 }
