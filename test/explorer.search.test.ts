@@ -81,6 +81,37 @@ test("5,000 rows are read page by page, of which only those around the visible o
   }
   expect(Number(/[\d,]+/.exec(await counted())?.[0].replace(",", ""))).toBeGreaterThan(5_000)
   expect(most).toBeLessThan(70)
+
+  // However long the list is, a step of ten rows adds these ten, and lays out the page once or twice.
+  const metrics = await page.context().newCDPSession(page)
+  await metrics.send("Performance.enable")
+  const layouts = async () => {
+    const { metrics: found } = await metrics.send("Performance.getMetrics")
+    return found.find(({ name }) => name === "LayoutCount")?.value ?? Number.NaN
+  }
+  const steps = 100
+  await page.evaluate("scrollTo(0, 20_000)")
+  await list.locator("li[aria-posinset='460']").waitFor()
+  const before = await layouts()
+  const added = await page.evaluate(async (steps) => {
+    const drawn = () => new Promise((shown) => requestAnimationFrame(() => requestAnimationFrame(shown)))
+    let added = 0
+    const observer = new MutationObserver((records) => {
+      for (const { addedNodes } of records) for (const { nodeName } of addedNodes) if (nodeName === "LI") added++
+    })
+    observer.observe(document.querySelector("ul[aria-label=Capsules]")!, { childList: true })
+    for (let step = 0; step < steps; step++) {
+      scrollBy(0, 440)
+      await drawn()
+    }
+    observer.disconnect()
+    return added
+  }, steps)
+  expect(added).toBeGreaterThan(9 * steps)
+  expect(added).toBeLessThan(11 * steps)
+  expect((await layouts()) - before).toBeLessThan(4 * steps)
+  expect(await list.getByRole("listitem").count()).toBeLessThan(70)
+
   await page.evaluate("scrollTo(0, 100_000)")
   const positioned = () => list.locator("li[aria-posinset='2285']")
   await positioned().waitFor()

@@ -7,7 +7,9 @@ import { text } from "node:stream/consumers"
 import type { Browser, Page } from "playwright-core"
 import { beforeAll, describe, expect, onTestFinished, test } from "vitest"
 import { seed, tokens } from "../sandbox/seed.ts"
+import { buildExplorer } from "../tools/explorer.ts"
 import { launchBrowser } from "./support/browser.ts"
+import { violationsOf } from "./support/explorer.ts"
 import { startGateway } from "./support/gateway.ts"
 import { secret, tokenOf } from "./support/sessions.ts"
 
@@ -21,8 +23,12 @@ beforeAll(async () => {
 
 const wide = { width: 1_300, height: 850 }
 
-async function openPage(url: string, viewport = wide) {
-  const context = await browser.newContext({ viewport, permissions: ["clipboard-read", "clipboard-write"] })
+async function openPage(url: string, viewport = wide, colorScheme: "light" | "dark" = "light") {
+  const context = await browser.newContext({
+    viewport,
+    colorScheme,
+    permissions: ["clipboard-read", "clipboard-write"],
+  })
   onTestFinished(() => context.close())
   const page = await context.newPage()
   const complaints: string[] = []
@@ -38,11 +44,16 @@ async function openPage(url: string, viewport = wide) {
 async function startPage({
   viewport = wide,
   path = "",
+  colorScheme = "light",
   ...options
-}: Parameters<typeof startGateway>[0] & { viewport?: typeof wide; path?: string } = {}) {
+}: Parameters<typeof startGateway>[0] & {
+  viewport?: typeof wide
+  path?: string
+  colorScheme?: "light" | "dark"
+} = {}) {
   const world = await startGateway({ ...options, config: { sessionSecrets: [secret], ...options.config } })
   const url = `${await world.gateway.listen()}/graphql`
-  return { ...world, url, ...(await openPage(url + path, viewport)) }
+  return { ...world, url, ...(await openPage(url + path, viewport, colorScheme)) }
 }
 
 const button = (page: Page, name: string) => page.getByRole("button", { name, exact: true })
@@ -278,5 +289,30 @@ test.each([
     const asked = await dialog(page).boundingBox()
     expect(asked?.x).toBeGreaterThanOrEqual(0)
     expect((asked?.x ?? 0) + (asked?.width ?? 0)).toBeLessThanOrEqual(viewport.width)
+  },
+)
+
+/** What axe finds in the markup of GraphiQL itself: its list of tabs, and the fields and scroll areas of its editors. */
+const inGraphiql = /^(aria-required-children|nested-interactive|label|scrollable-region-focusable): /
+
+test.each([
+  ["light", 1_280],
+  ["dark", 390],
+] as const)(
+  "axe finds nothing against WCAG AA in the %s theme at a width of %d but GraphiQL's own markup",
+  async (colorScheme, width) => {
+    // axe is one of the explorer's packages.
+    await buildExplorer()
+    const { page } = await startPage({ path: linkTo(capsules), viewport: { width, height: 800 }, colorScheme })
+    await shown(page, "Query Editor").toContain("Capsules")
+    const found = await violationsOf(page)
+    expect(found.filter((violation) => !inGraphiql.test(violation))).toEqual([])
+    await run(page)
+    await dialog(page).getByText("Code Ocean access token").waitFor()
+    expect(await violationsOf(page)).toEqual([])
+    await page.getByLabel("Code Ocean access token").fill("cop_wrong")
+    await dialog(page).getByRole("button", { name: "Sign in" }).click()
+    await dialog(page).getByRole("alert").waitFor()
+    expect(await violationsOf(page)).toEqual([])
   },
 )
