@@ -135,7 +135,7 @@ export function AttachedData({ runnable, version, loading, onChanged }: Attached
 
 /** What is attached to a capsule or pipeline without an app panel, as far as it is known. */
 function InputsOfNewestRun({ runnable }: { runnable: RunnablePageFragment }) {
-  const run = runnable.newest?.nodes[0]
+  const run = runnable.computations?.nodes[0]
   const inputs = (run?.dataAssets ?? []).filter((input) => input?.dataAssetId)
   if (!run || inputs.length === 0) return null
   return (
