@@ -64,7 +64,7 @@ export function ObjectMenu({
           {archived !== true && <Menu.Item onClick={() => setAsked("archive")}>Archive</Menu.Item>}
           {archived !== false && <Menu.Item onClick={() => setAsked("take out")}>Take out of the archive</Menu.Item>}
           <Menu.Divider />
-          <Menu.Item color="red" onClick={() => setAsked("delete")}>
+          <Menu.Item c="var(--bad)" onClick={() => setAsked("delete")}>
             Delete
           </Menu.Item>
         </Menu.Dropdown>

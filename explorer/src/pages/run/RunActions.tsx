@@ -47,7 +47,7 @@ export function RunActions({ run, runnable, onCapture }: RunActionsProps) {
         <Menu.Dropdown>
           <Menu.Item onClick={() => setAsked("rename")}>Rename</Menu.Item>
           <Menu.Divider />
-          <Menu.Item color="red" onClick={() => setAsked("delete")}>
+          <Menu.Item c="var(--bad)" onClick={() => setAsked("delete")}>
             {isRunning ? "Stop and delete" : "Delete"}
           </Menu.Item>
         </Menu.Dropdown>
