@@ -148,6 +148,26 @@ test("an id that is selected many times is fetched once, and each object stays w
   expect(callsOf(sandbox.requests)).toEqual({ "POST /capsules/search": 1, [`GET /capsules/${ids[1]}`]: 1 })
 })
 
+test("an id that is needed alone and among others stays with its object, whichever of them is read first", async () => {
+  const { ask } = await startGateway()
+  // The search does not find archived capsules, so this one is read by itself, after the others.
+  const { archivedNotebook: late } = seed
+  const others = [seed.cellCounter, seed.spikeSorting]
+  const query = `query ($one: [ID!]!, $several: [ID!]!) {
+    one: capsules(ids: $one) { id name }
+    several: capsules(ids: $several) { id name }
+  }`
+  for (const several of [
+    [late, ...others],
+    [...others, late],
+  ]) {
+    const { data, errors } = await ask(query, { one: [late], several })
+    expect(errors).toBeUndefined()
+    expect(data.one.map(({ id }: { id: string }) => id)).toEqual([late])
+    expect(data.several.map(({ id }: { id: string }) => id)).toEqual(several)
+  }
+})
+
 test("of many ids, one that fails leaves the others as they are", async () => {
   const { ask, sandbox } = await startGateway()
   sandbox.failNext(`GET /data_assets/${seed.sortedSpikes}`, { status: 500 })

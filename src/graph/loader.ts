@@ -79,7 +79,8 @@ class Loader<T> {
     const items = () => loads.map((load, index) => load.value ?? this.#orNull(load, keys[index] as string))
     if (missing.length < 2) return items()
     const group = this.#fetch(missing) as Promise<Group<T>>
-    for (const load of loads) if (load.index !== undefined) load.group ??= group
+    // One that is loading by itself is not in the group, although it has an index if it was the only missing key of a field.
+    for (const load of loads) if (load.index !== undefined && load.loading === undefined) load.group ??= group
     return group.then((values) => {
       for (const load of loads) {
         const value = load.group === group ? values[load.index as number] : undefined
