@@ -53,15 +53,23 @@ const cases: [where: typeof explorer, name: string, variables: Record<string, un
   [explorer, "RunPage", { id: seed.pipelineRun, of: seed.ecephysPipeline, ofCapsule: false, ofPipeline: true }],
   [explorer, "RunPage", { id: seed.countedCells, of: "", ofCapsule: false, ofPipeline: false }],
   [explorer, "RunLive", { id: seed.runningAlignment }],
-  [explorer, "ResultFolder", { id: seed.countedCells, path: "", after: null }],
-  [explorer, "ResultText", { id: seed.countedCells, path: "output" }],
-  [explorer, "ResultUrl", { id: seed.countedCells, path: "output" }],
+  [explorer, "FindRunnable", { id: seed.countedCells }],
+  [explorer, "OpenFolder", { id: seed.countedCells, isRun: true, path: "", after: null }],
+  [explorer, "OpenFolder", { id: seed.cellImages, isRun: false, path: "", after: null }],
+  [explorer, "FileText", { id: seed.countedCells, isRun: true, path: "output" }],
+  [explorer, "FileUrl", { id: seed.countedCells, isRun: true, path: "output" }],
+  [explorer, "ReadFile", { first: 25, path: "processing.json", withFile: true }],
+  [explorer, "ReadFile", { first: 25, path: "", withFile: false }],
+  [explorer, "Mine", { first: 200 }],
   [explorer, "RenameRun", { input: { id: seed.countedCells, name: "a" } }],
   [explorer, "DeleteRun", { input: { id: seed.countedCells } }],
   [explorer, "DataAssetPage", { id: seed.sortedSpikes }],
   [explorer, "DataAssetPage", { id: seed.cellImages }],
   [explorer, "DataAssetPage", { id: seed.combinedRecordings }],
   [explorer, "EditDataAsset", { input: { id: seed.cellImages, name: "New" } }],
+  [explorer, "ArchiveDataAsset", { input: { id: seed.cellImages, archived: true } }],
+  [explorer, "DeleteDataAsset", { input: { id: seed.archivedAsset } }],
+  [explorer, "ShareDataAsset", { input: { dataAssetId: seed.cellImages, ...share } }],
   [explorer, "BulkEdit", { ids: [seed.cellImages, seed.sortedSpikes], add: ["a"], remove: [], set: [], dryRun: false }],
   [tools, "FindCapsules", {}],
   [tools, "FindCapsules", { pipelines: true }],
@@ -131,7 +139,7 @@ test.each([
   const costs: { name: string; estimated: number; calls: number; codes: string[] }[] = []
   for (const { name, variables } of [...given, ...others.map((name) => ({ name, variables: {} }))]) {
     const query = operations[name]
-    if (query === undefined) continue
+    if (query === undefined) throw new Error(`there is no operation ${name}`)
     const document = parse(query)
     const all = { ...required(document), ...variables }
     costs.push({ name, estimated: estimate(document, name, all).calls, ...(await run(query, all)) })
