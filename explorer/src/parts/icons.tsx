@@ -82,10 +82,6 @@ export const UserIcon = icon(
     <path d="M3 13.25c.5-2.5 2.5-3.75 5-3.75s4.5 1.25 5 3.75" />
   </>,
 )
-export const ReloadIcon = icon(<path d="M13 8a5 5 0 1 1-1.5-3.55M13 2.25v2.5h-2.5" />)
-export const StarIcon = icon(
-  <path d="m8 2.25 1.75 3.6 3.95.55-2.85 2.8.65 3.95L8 11.3l-3.5 1.85.65-3.95L2.3 6.4l3.95-.55z" />,
-)
 export const LinkIcon = icon(<path d="M6.5 3H3v10h10V9.5M9.5 3H13v3.5M13 3 7.5 8.5" />)
 export const MoreIcon = icon(<path d="M3.5 8h.01M8 8h.01M12.5 8h.01" strokeWidth="2.25" />)
 export const DotIcon = icon(<circle cx="8" cy="8" r="2" />)
