@@ -146,7 +146,7 @@ const idBytes = 16
 const randomBytes = Buffer.alloc(256 * idBytes)
 let usedBytes = randomBytes.length
 
-/** 32 hexadecimal digits, which take a third of the time of a UUID. */
+/** 32 hexadecimal digits, which take less time than a UUID. */
 function newRequestId(): string {
   if (usedBytes === randomBytes.length) {
     randomFillSync(randomBytes)

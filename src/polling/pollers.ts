@@ -12,9 +12,10 @@ const maxPollers = 10_000
 /** All objects that are polled. */
 export interface Pollers {
   /**
-   * Polls an object. Yields it as it is, then once for each change, and ends when it is final or can no longer be read. A listener
-   * that joins long after the last read causes another read, whose result is the first that it gets. A slow listener skips updates that are outdated by the time it calls `next()`. Listeners with the same key share one poller, which
-   * reads with the source of the listener that joined first. Holds no resources before the first `next()` and after `return()`.
+   * Polls an object. Yields it as it is, then once for each change, and ends when it is final or can no longer be read. A slow
+   * listener skips updates that are outdated by the time it calls `next()`. Listeners with the same key share one poller, which
+   * reads with the source of the listener that joined first. A listener that joins when the last read is older than the shortest
+   * wait causes another one, and begins with its result. Holds no resources before the first `next()` and after `return()`.
    */
   watch<T>(key: string, source: Source<T>): AsyncIterableIterator<Update<T>>
   /** Ends all polling, including polling that would start later. */

@@ -226,7 +226,7 @@ Runnable.implement({
     }),
     article: t.field({ type: Article, description: "The publication it belongs to.", resolve: object("article") }),
     archived: t.boolean({
-      description: `Whether it is archived. Code Ocean's objects do not say it, so it is known from searches: an object is archived if the search for archived ones finds it. Null if that search finds more than it returns. Costs no REST call if the object was found by a search of this request, or if the caller has archived or unarchived it within the last minute. Otherwise costs up to two REST calls, which the objects of a page share as far as they come together.`,
+      description: `Whether it is archived. Code Ocean's objects do not say it, so it is known from searches: an object is archived if the search for archived ones finds it. Null if that search finds more than it returns. Costs no REST call if the object was found by a search of this request, or if the caller has archived or unarchived it within the last minute. Otherwise costs up to two REST calls, which objects that need them at the same time share.`,
       extensions: { ...cost({ calls: 2 }), ...ownCall("none") },
       resolve: (runnable, _args, context) => isArchived(context, kindOf(runnable), runnable),
     }),

@@ -201,7 +201,7 @@ defineMutation({
 defineMutation({
   name: "deleteComputation",
   description:
-    "Deletes a run and its results permanently. Stops the run if it is in progress: Code Ocean has no call that stops a run and keeps it. Costs one REST call.",
+    "Deletes a run and its results permanently. Stops the run if it is in progress. Code Ocean has no call that stops a run and keeps it. Costs one REST call.",
   cost: { calls: 1 },
   input: builder.inputType("DeleteComputationInput", {
     description: "Which run.",

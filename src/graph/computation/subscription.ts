@@ -128,14 +128,17 @@ export async function resolveChanges(
   return { isFirst, added: showAll(event.added), changed, removedIds, unread }
 }
 
-/** The end of the descriptions of these subscriptions. */
-export const changesDescription =
-  "The first event is sent at once, and has the runs as they are, or were less than one shortest interval ago. Then there is an event for each change. The stream does not complete. If it ends all the same, the connection was lost or the gateway is stopping: subscribe again. The first event of the new stream has what has changed in between. Temporary failures of Code Ocean do not end the stream. Other errors do."
+/**
+ * The end of the descriptions of these subscriptions.
+ * @param minSeconds the shortest time between two reads
+ */
+export const changesDescription = (minSeconds: number) =>
+  `The first event is sent at once, and has the runs as they are or were at most ${minSeconds} seconds ago. Then there is an event for each change. The stream does not complete. If it ends all the same, the connection was lost or the gateway is stopping: subscribe again. The first event of the new stream has what has changed in between. Temporary failures of Code Ocean do not end the stream. Other errors do.`
 
 builder.subscriptionField("computations", (t) =>
   t.field({
     type: ComputationChanges,
-    description: `Follows the runs of a capsule or pipeline. ${changesDescription} So does null, which means that the capsule or pipeline does not exist or no longer exists. Costs one REST call every 5 seconds at first, and fewer while no run starts or ends, and up to two more at the start. Subscriptions of one caller to the same capsule or pipeline share these calls.`,
+    description: `Follows the runs of a capsule or pipeline. ${changesDescription(5)} So does null, which means that the capsule or pipeline does not exist or no longer exists. Costs one REST call every 5 seconds at first, and fewer while no run starts or ends, and up to two more at the start. Subscriptions of one caller to the same capsule or pipeline share these calls.`,
     extensions: cost({ calls: 4, items: changedItems, free: ["Computation.runnable", "Computation.findRunnable"] }),
     args: {
       runnableId: t.arg.id({ required: true, description: "The id of the capsule or pipeline." }),

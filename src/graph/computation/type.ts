@@ -277,7 +277,7 @@ Computation.implement({
     runnable: t.field({
       type: Runnable,
       description:
-        "The capsule or pipeline that ran. Code Ocean's runs do not name it, so it is known only if the run was reached from its capsule or pipeline, or from the provenance of a result. Null otherwise: `findRunnable` looks for it. Costs one REST call, or none if the request has already loaded it or only its id is selected.",
+        "The capsule or pipeline that ran. Code Ocean's runs do not name it, so it is known only if the run was reached from its capsule or pipeline, or from the provenance of a result. Null otherwise. `findRunnable` looks for it. Costs one REST call, or none if the request has already loaded it or only its id is selected.",
       extensions: link,
       resolve: (computation, _args, context, info) => {
         const runnable = runnableOf(computation)

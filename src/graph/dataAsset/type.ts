@@ -205,7 +205,7 @@ DataAsset.implement({
     }),
     field: t.string({ description: "The field of research.", resolve: string("field") }),
     archived: t.boolean({
-      description: `Whether it is archived. Code Ocean's objects do not say it, so it is known from searches: a data asset is archived if the search for archived ones with its name finds it. Null if that search finds more than it returns. Costs no REST call if the data asset was found by a search of this request, or if the caller has archived or unarchived it within the last minute. Otherwise costs one REST call, which the data assets of a page share as far as they come together.`,
+      description: `Whether it is archived. Code Ocean's objects do not say it, so it is known from searches: a data asset is archived if the search for archived ones with its name finds it. Null if that search finds more than it returns. Costs no REST call if the data asset was found by a search of this request, or if the caller has archived or unarchived it within the last minute. Otherwise costs one REST call, which data assets that need it at the same time share.`,
       extensions: oneCall,
       resolve: (asset, _args, context) => isArchived(context, "data_assets", asset),
     }),

@@ -174,8 +174,8 @@ export interface FileLine {
   text: string
 }
 
-/** How many characters one request searches, in all its parts together. */
-const maxSearched = 32 * mostBytes
+/** How many characters one request searches at most, in all its parts together. */
+export const maxSearched = 32 * mostBytes
 
 const searched = oncePerRequest(() => ({ characters: 0 }))
 

@@ -15,6 +15,7 @@ import {
   jsonByFile,
   leastBytes,
   linesWith,
+  maxSearched,
   mostBytes,
   textOf,
   urlsByFile,
@@ -131,8 +132,7 @@ const FilePartType = builder.objectRef<FilePart>("FilePart").implement({
     matches: t.field({
       type: [FileLineType],
       nullable: false,
-      description:
-        "The first lines of this part that contain a text, regardless of case. Costs no further call. One request searches 32 MiB at most.",
+      description: `The first lines of this part that contain a text, regardless of case. Costs no further call. One request searches at most ${maxSearched} characters. A part counts once for each text that is looked for in it.`,
       extensions: listOf(20),
       args: {
         text: t.arg.string({ required: true, description: "The text to look for. No pattern." }),
@@ -206,7 +206,7 @@ File.implement({
     part: t.field({
       type: FilePartType,
       description:
-        "A part of a UTF-8 text file, however large it is. A file that is not text is an error. A compressed file is decoded, and can be read up to 1 MiB before and 8 MiB after decoding. Costs two REST calls: one for its URL and one for the content, and up to two more if it is stored compressed.",
+        "A part of a UTF-8 text file, however large it is. A file that is not text is an error. A compressed file is decoded. It is an error if it has more than 1 MiB before decoding, or more than 8 MiB after it. Costs two REST calls: one for its URL and one for the content, and up to two more if it is stored compressed.",
       extensions: { ...cost({ calls: 1, oncePerObject: "urls", bytes: 8_192 }), ...ownCall("call") },
       args: {
         offset: t.arg({

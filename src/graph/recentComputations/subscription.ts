@@ -32,7 +32,7 @@ const minIntervalSeconds = 15
 builder.subscriptionField("recentComputations", (t) =>
   t.field({
     type: ComputationChanges,
-    description: `Follows the runs that the query \`recentComputations\` merges. ${changesDescription} A run is also removed if its capsule or pipeline is no longer among the last accessed. Costs four REST calls, and one REST call for each of the capsules and pipelines, every ${minIntervalSeconds} seconds at first, and fewer while no run starts or ends. Subscriptions of one caller with the same \`runnables\` share these calls.`,
+    description: `Follows the runs that the query \`recentComputations\` merges. ${changesDescription(minIntervalSeconds)} A run is also removed if its capsule or pipeline is no longer among the last accessed. Costs four REST calls, and one REST call for each of the capsules and pipelines, every ${minIntervalSeconds} seconds at first, and fewer while no run starts or ends. Subscriptions of one caller with the same \`runnables\` share these calls.`,
     // A run's capsule or pipeline takes one more call, and several take a search first.
     extensions: cost({
       ...recentCost,
