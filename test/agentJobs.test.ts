@@ -50,7 +50,8 @@ test("the page says how many REST calls there are without the jobs about many da
 })
 
 test("the figures of the other server have the calls that it makes on the sandbox", async () => {
-  const { jobs } = await readTheirFigures()
+  const { jobs, versions } = await readTheirFigures()
+  for (const version of versions.split(", ")) expect(page).toContain(version)
   expect(Object.keys(jobs)).toEqual(agentJobs.map(({ name }) => name))
   for (const job of agentJobs) {
     const { toolCalls, restCalls } = await spendTheirs(job)

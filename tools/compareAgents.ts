@@ -27,7 +27,7 @@ export interface Spent {
 
 /** The figures of the other server. */
 export interface TheirFigures {
-  /** What was measured. */
+  /** What was measured. Written by hand: the server does not name them all. */
   versions: string
   /** The tokens of its list of tools: names, descriptions and schemas of the input. */
   toolList: number
