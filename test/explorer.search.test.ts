@@ -170,7 +170,7 @@ test("after 200 navigations the heap is at most a tenth larger", async () => {
     const { nodes, jsEventListeners } = await profiler.send("Memory.getDOMCounters")
     return { heap, nodes, jsEventListeners }
   }
-  // The browser notes the first 250 requests of a page, and the bar at the bottom the last 30.
+  // The bar at the bottom keeps the last 30 requests. The browser would keep the first 250.
   await page.evaluate("performance.setResourceTimingBufferSize(0)")
   const first = await navigate(40)
   const second = await navigate(200)
