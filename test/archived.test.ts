@@ -150,6 +150,21 @@ describe("whether an object is archived", () => {
     expect(data).toEqual({ capsule: { archived: null }, pipeline: { archived: null }, dataAsset: { archived: null } })
   })
 
+  test.each(["capsules", "pipelines"])(
+    "null says that of the two searches for a capsule that may be a pipeline, that for %s found more than it returned",
+    async (kind) => {
+      const upstream = await startFaultyUpstream(({ path }) =>
+        path.endsWith("search")
+          ? { body: { has_more: path.startsWith(`/${kind}/`), results: [] } }
+          : { body: { id: uuid(1), name: "a" } },
+      )
+      const { ask } = startGatewayOn(upstream.url)
+      const { data, errors } = await ask(`{ capsule(id: "${uuid(1)}") { archived } }`)
+      expect(errors).toBeUndefined()
+      expect(data).toEqual({ capsule: { archived: null } })
+    },
+  )
+
   test.each([undefined, null, "", {}, ["a"]])(
     "null, without a search, for a data asset whose name is %j",
     async (name) => {

@@ -161,7 +161,8 @@ async function archivedRunnables(context: Context, kind: capsuleRest.Kind, sough
     "pipelines",
     others.map(({ id }) => id),
   )
-  return (id) => (others.some((other) => other.id === id) ? isPipeline(id) : isFound(id))
+  const otherIds = new Set(others.map(({ id }) => id))
+  return (id) => (otherIds.has(id) && isPipeline(id) !== false ? isPipeline(id) : isFound(id))
 }
 
 async function archivedDataAssets(context: Context, sought: Sought[]): Promise<IsFound> {
