@@ -261,6 +261,7 @@ export function createGateway(config: Config, log: Log, options: GatewayOptions 
       ? createExplorer(builtExplorer, {
           graphiql: config.graphiql,
           codeoceanUrl: config.codeoceanUrl.href,
+          deadlineMs: config.requestDeadlineMs,
           ...(options.explorerToken && { token: options.explorerToken }),
         })
       : undefined,

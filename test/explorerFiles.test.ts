@@ -50,6 +50,7 @@ test("what the page is told can't end its block of JSON", async () => {
   expect(JSON.parse(json)).toEqual({
     graphiql: true,
     codeoceanUrl: `${new URL(sandbox.url).origin}/`,
+    deadlineMs: 30_000,
     token: "cop_</script><script>alert(1)</script>",
   })
 })

@@ -57,7 +57,7 @@ export async function visit(url: string, path = "", { token = tokens.ada, ...opt
   const context = await browser.newContext({ locale: "en-US", viewport: { width: 1280, height: 800 }, ...options })
   onTestFinished(() => context.close())
   if (token !== null) {
-    const headers = { "x-session": "1", origin: url }
+    const headers = { "x-session": "1", origin: new URL(url).origin }
     const response = await context.request.post(`${url}/session`, { headers, data: { token } })
     expect(response.status()).toBe(201)
   }

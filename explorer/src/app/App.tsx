@@ -3,11 +3,12 @@ import { Component, type ReactNode, Suspense, useEffect, useMemo, useRef } from 
 import { Provider } from "urql"
 import { createClient } from "../data/client.ts"
 import { EmptyState } from "../parts/EmptyState.tsx"
+import { fetchFromGateway } from "./gateway.ts"
 import { currentPath, linkTo, usePath } from "./router.ts"
-import { matchRoute } from "./routes.ts"
+import { matchRoute, PageCodeError } from "./routes.ts"
 import { Shell } from "./Shell.tsx"
 import { SignInDialog, SignInPage } from "./SignIn.tsx"
-import { findSession, useSession } from "./session.ts"
+import { findSession, type SessionState, useSession } from "./session.ts"
 
 export function App() {
   const session = useSession()
@@ -17,7 +18,7 @@ export function App() {
   const client = useMemo(() => (isIn ? createClient() : undefined), [isIn])
 
   if (session.is === "unknown") return <Waiting />
-  if (session.is === "unreachable") return <Unreachable message={session.message} />
+  if (session.is === "unreachable") return <Unreachable session={session} />
   if (client === undefined) return <SignInPage />
   return (
     <Provider value={client}>
@@ -86,16 +87,55 @@ function Waiting() {
   )
 }
 
-function Unreachable({ message }: { message: string }) {
+function Unreachable({ session }: { session: SessionState & { is: "unreachable" } }) {
   useEffect(() => {
-    const timer = setInterval(() => void findSession(), 3_000)
-    return () => clearInterval(timer)
-  }, [])
+    const timer = setTimeout(() => void findSession(), 3_000)
+    return () => clearTimeout(timer)
+  }, [session])
   return (
     <Center h="60vh" p="md">
       <EmptyState title="No connection" as="h1">
         <Text size="sm" c="dimmed">
-          {message} The explorer tries again every few seconds.
+          {session.message} The explorer tries again every few seconds.
+        </Text>
+      </EmptyState>
+    </Center>
+  )
+}
+
+/** When the explorer was last loaded again for the code of a page. */
+const reloadedKey = "explorer:reloaded"
+
+/**
+ * The code of a page comes when the page is first opened. If it does not, the explorer is loaded again as soon as the gateway
+ * answers, and opens the same page.
+ */
+function CodeMissing({ error }: { error: PageCodeError }) {
+  useEffect(() => {
+    let timer: ReturnType<typeof setTimeout>
+    let hasLeft = false
+    // Code that is missing for another reason is not asked for all the time.
+    const isSecondTime = Date.now() - Number(sessionStorage.getItem(reloadedKey)) < 60_000
+    const pause = isSecondTime ? 30_000 : 3_000
+    async function look() {
+      const response = await fetchFromGateway(location.href).catch(() => undefined)
+      if (hasLeft) return
+      if (response?.ok) {
+        sessionStorage.setItem(reloadedKey, String(Date.now()))
+        location.reload()
+      } else timer = setTimeout(look, pause)
+    }
+    timer = setTimeout(look, pause)
+    return () => {
+      hasLeft = true
+      clearTimeout(timer)
+    }
+  }, [])
+  return (
+    <Center h="60vh" p="md">
+      <EmptyState title="No connection to the gateway" as="h1">
+        <Text size="sm" c="dimmed">
+          {error.message} The explorer tries again every few seconds.
         </Text>
       </EmptyState>
     </Center>
@@ -117,6 +157,7 @@ class PageBoundary extends Component<{ children: ReactNode }, BoundaryState> {
   override render(): ReactNode {
     const { error } = this.state
     if (error === undefined) return this.props.children
+    if (error instanceof PageCodeError) return <CodeMissing error={error} />
     return (
       <Alert color="red" variant="light" title="This page does not work" role="alert">
         <Text size="sm" mb="sm">

@@ -18,10 +18,17 @@ export interface Route {
   preload(): unknown
 }
 
+/** The code of a page could not be loaded. The browser keeps that in mind until the explorer is loaded again. */
+export class PageCodeError extends Error {}
+
 function route(path: string, load: () => Promise<{ default: ComponentType<PageProps> }>): Route {
   let loading: ReturnType<typeof load> | undefined
   const preload = () => {
-    loading ??= load()
+    loading ??= load().catch((cause: unknown) => {
+      throw new PageCodeError("The code of this page could not be loaded.", { cause })
+    })
+    // A link that the pointer is on has nobody who waits.
+    loading.catch(() => {})
     return loading
   }
   return { path, page: lazy(preload), preload }

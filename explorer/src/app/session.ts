@@ -1,4 +1,5 @@
 import { useSyncExternalStore } from "react"
+import { fetchFromGateway } from "./gateway.ts"
 import { sessionUrl, settings } from "./settings.ts"
 
 /*
@@ -53,7 +54,7 @@ export const useSession = (): SessionState => useSyncExternalStore(subscribeToSe
 const signedOutKey = "explorer:signed-out"
 
 async function readSession(): Promise<{ response: Response; session: Session | undefined }> {
-  const response = await fetch(sessionUrl, { headers: anySession, credentials: "same-origin" })
+  const response = await fetchFromGateway(sessionUrl, { headers: anySession, credentials: "same-origin" })
   if (!response.ok) return { response, session: undefined }
   const { session } = (await response.json()) as { session: Session | null }
   return { response, session: session ?? undefined }
@@ -75,7 +76,7 @@ export async function findSession(): Promise<void> {
 
 /** Signs in with a token. Resolves with why it was refused; undefined if it was not. */
 export async function signIn(token: string): Promise<string | undefined> {
-  const response = await fetch(sessionUrl, {
+  const response = await fetchFromGateway(sessionUrl, {
     method: "POST",
     headers: { ...anySession, "content-type": "application/json" },
     credentials: "same-origin",
@@ -98,7 +99,9 @@ export async function signIn(token: string): Promise<string | undefined> {
 
 /** Forgets the session. The token stays valid at Code Ocean. */
 export async function signOut(): Promise<void> {
-  await fetch(sessionUrl, { method: "DELETE", headers: anySession, credentials: "same-origin" }).catch(() => undefined)
+  await fetchFromGateway(sessionUrl, { method: "DELETE", headers: anySession, credentials: "same-origin" }).catch(
+    () => undefined,
+  )
   sessionStorage.setItem(signedOutKey, "true")
   set({ is: "signedOut" })
 }

@@ -2,12 +2,15 @@
 interface Settings {
   graphiql: boolean
   codeoceanUrl: string
+  /** The longest time that the gateway takes for a request. */
+  deadlineMs: number
   token?: string
 }
 
 export const settings: Settings = {
   graphiql: true,
   codeoceanUrl: "",
+  deadlineMs: 30_000,
   ...JSON.parse(document.getElementById("settings")?.textContent || "{}"),
 }
 

@@ -2,6 +2,7 @@ import { Client, type Exchange, fetchExchange, getOperationName, type Operation,
 import { cacheExchange, type DataField, type Resolver } from "@urql/exchange-graphcache"
 import { relayPagination } from "@urql/exchange-graphcache/extras"
 import { pipe, tap } from "wonka"
+import { fetchFromGateway } from "../app/gateway.ts"
 import { sessionExpired, sessionHeaders } from "../app/session.ts"
 import { graphqlUrl } from "../app/settings.ts"
 import schema from "./introspection.generated.ts"
@@ -31,6 +32,7 @@ export function createClient(): Client {
     preferGetMethod: false,
     // Subscriptions are server-sent events on the same URL, read with fetch, because an EventSource sends no headers.
     fetchSubscriptions: true,
+    fetch: fetchFromGateway,
     fetchOptions: () => ({ headers: { ...sessionHeaders(), "x-upstream-cost": "1" }, credentials: "same-origin" }),
     // What is in the cache is shown at once, and read again.
     requestPolicy: "cache-and-network",

@@ -6,6 +6,8 @@ export interface Problem {
   message: string
   /** After how many seconds to try again, if the gateway says so. */
   retryAfterSeconds?: number
+  /** The scope that the token lacks, if that is why something is forbidden. */
+  requiredScope?: string
   /** For the log of the gateway. */
   requestId?: string
   /** The fields that failed, such as `capsule.permissions`. Empty if nothing came. */
@@ -30,7 +32,6 @@ const kinds: Readonly<Record<string, Problem["is"]>> = {
 const messages: Readonly<Partial<Record<Problem["is"], string>>> = {
   signIn: "Your session has ended. Sign in again to go on.",
   codeOceanDown: "Code Ocean does not answer at present.",
-  rateLimited: "Too many requests were sent in a short time.",
   forbidden: "Your token may not see this.",
 }
 
@@ -38,6 +39,7 @@ interface Extensions {
   code?: string
   requestId?: string
   retryAfterSeconds?: number
+  requiredScope?: string
 }
 
 /** The problems of a response, each kind once, the one that matters most first. */
@@ -46,25 +48,30 @@ export function problemsOf(error: CombinedError | undefined): Problem[] {
   const response = error.response as Response | undefined
   if (error.networkError !== undefined && error.graphQLErrors.length === 0) {
     if (response?.status === 401) return [{ is: "signIn", message: messages.signIn!, paths: [] }]
+    const { networkError } = error
     const message =
-      response === undefined
-        ? "The gateway does not answer. Is this computer online?"
-        : "The gateway sent no usable answer."
+      networkError.name === "TimeoutError"
+        ? networkError.message
+        : response === undefined
+          ? "The gateway does not answer. Is this computer online?"
+          : "The gateway sent no usable answer."
     return [{ is: "offline", message, paths: [] }]
   }
   const problems = new Map<string, Problem>()
   for (const { message, path = [], extensions } of error.graphQLErrors) {
-    const { code = "", requestId, retryAfterSeconds } = extensions as Extensions
+    const { code = "", requestId, retryAfterSeconds, requiredScope } = extensions as Extensions
     const is = kinds[code] ?? "broken"
     const text = path.join(".")
     const known = problems.get(is)
     if (known === undefined) {
       problems.set(is, {
         is,
-        message: messages[is] ?? message,
+        // When to try again is said by what shows the problem.
+        message: messages[is] ?? message.replace(/ Try again in .*$/, ""),
         paths: text === "" ? [] : [text],
         ...(requestId !== undefined && { requestId }),
         ...(retryAfterSeconds !== undefined && { retryAfterSeconds }),
+        ...(requiredScope !== undefined && { requiredScope }),
       })
     } else if (text !== "") known.paths.push(text)
   }

@@ -2,6 +2,7 @@ import { useCallback, useEffect, useReducer, useRef } from "react"
 import { type TypedDocumentNode, useClient } from "urql"
 import { type Problem, problemsOf } from "./problem.ts"
 import { nameOf, type PageData, usePage } from "./usePage.ts"
+import { useRead } from "./useRead.ts"
 
 /*
  * A list that grows at its end. Its first page is the request of the page, and each further one a request of its own. They are kept
@@ -26,6 +27,8 @@ interface Further<Node> {
 }
 
 export interface Pages<Data, Node> extends PageData<Data> {
+  /** Whether the first page is still being read. A part of it may be known from other pages. */
+  isReadingFirst: boolean
   /** All items so far. */
   nodes: readonly Node[]
   hasMore: boolean
@@ -46,6 +49,7 @@ export function usePages<Data, Node, Variables extends Record<string, unknown> &
   select: (data: Data) => Connection<Node> | null | undefined,
 ): Pages<Data, Node> {
   const client = useClient()
+  const read = useRead()
   const page = usePage(query, variables)
   const [, redraw] = useReducer((count: number) => count + 1, 0)
   const isMounted = useRef(true)
@@ -77,19 +81,21 @@ export function usePages<Data, Node, Variables extends Record<string, unknown> &
     list.loading = true
     redraw()
     const wanted = { ...(JSON.parse(key) as Variables), after, withFields: false }
-    const result = await client.query(query, wanted, { requestPolicy: "network-only" }).toPromise()
-    const connection = result.data ? select(result.data) : undefined
+    const result = await read(query, wanted, "network-only")
     list.loading = false
+    if (result === undefined) return
+    const connection = result.data ? select(result.data) : undefined
     list.problem = connection ? undefined : problemsOf(result.error)[0]
     if (connection) {
       const index = list.pages.findIndex((known) => known.after === after)
       list.pages.splice(index === -1 ? list.pages.length : index, Number.POSITIVE_INFINITY, { after, connection })
     }
     if (isMounted.current) redraw()
-  }, [client, query, key, select, after, list])
+  }, [read, query, key, select, after, list])
 
   return {
     ...page,
+    isReadingFirst: !first && page.problems.length === 0,
     nodes,
     hasMore: after !== null,
     loadingMore: list.loading,

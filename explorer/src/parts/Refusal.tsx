@@ -33,6 +33,7 @@ export function Refusal({ of }: { of: Pick<Change<unknown, never>, "refusal" | "
     <Notice title={unknown ? "It is not known whether this was done" : "This was not done"}>
       <Text size="sm">
         {sentence(problem.message)} {unknown ? "See whether it was done before you try again." : ""}
+        {problem.retryAfterSeconds !== undefined && `Try again in ${problem.retryAfterSeconds} s.`}
       </Text>
       {problem.requestId !== undefined && (
         <Text size="xs" c="dimmed">

@@ -11,6 +11,8 @@ export interface ExplorerSettings {
   graphiql: boolean
   /** Code Ocean's own pages, to link to. */
   codeoceanUrl: string
+  /** The longest time that a request takes. */
+  deadlineMs: number
   /** A token that signs the visitor in. For the demo only. */
   token?: string
 }

@@ -79,7 +79,7 @@ export default function BulkPage() {
             <div className={searchClasses.summary}>
               <Checkbox
                 label={
-                  page.data === undefined ? "Searching…" : `All ${found.length}${page.hasMore ? " that are shown" : ""}`
+                  page.isReadingFirst ? "Searching…" : `All ${found.length}${page.hasMore ? " that are shown" : ""}`
                 }
                 size="xs"
                 checked={allChosen}
@@ -89,30 +89,36 @@ export default function BulkPage() {
               />
               {page.loading && <Loader size={14} aria-label="Loading" />}
             </div>
-            {page.data === undefined && page.problems.length === 0 && <SkeletonRows rows={8} />}
-            {page.data !== undefined && found.length === 0 && page.problems.length === 0 && (
+            {page.isReadingFirst && (
+              <div className={classes.list}>
+                <SkeletonRows rows={8} />
+              </div>
+            )}
+            {!page.isReadingFirst && found.length === 0 && page.problems.length === 0 && (
               <EmptyState title="No data assets found" />
             )}
-            <ul className={classes.list} aria-label="Data assets">
-              {found.map(({ id, name, tags }) => (
-                <li key={id}>
-                  <Checkbox
-                    size="xs"
-                    aria-label={name}
-                    checked={id in draft.chosen}
-                    disabled={isRunning}
-                    onChange={(event) => {
-                      const { [id]: _, ...others } = draft.chosen
-                      update({ chosen: event.currentTarget.checked ? { ...others, [id]: name } : others })
-                    }}
-                  />
-                  <a {...linkTo(dataAssetPath(id))} className="text-link truncate">
-                    {name}
-                  </a>
-                  <Tags of={tags} />
-                </li>
-              ))}
-            </ul>
+            {!page.isReadingFirst && (
+              <ul className={classes.list} aria-label="Data assets">
+                {found.map(({ id, name, tags }) => (
+                  <li key={id}>
+                    <Checkbox
+                      size="xs"
+                      aria-label={name}
+                      checked={id in draft.chosen}
+                      disabled={isRunning}
+                      onChange={(event) => {
+                        const { [id]: _, ...others } = draft.chosen
+                        update({ chosen: event.currentTarget.checked ? { ...others, [id]: name } : others })
+                      }}
+                    />
+                    <a {...linkTo(dataAssetPath(id))} className="text-link truncate">
+                      {name}
+                    </a>
+                    <Tags of={tags} />
+                  </li>
+                ))}
+              </ul>
+            )}
             {page.hasMore && (
               <Button variant="subtle" fullWidth loading={page.loadingMore} onClick={page.loadMore}>
                 More
@@ -143,6 +149,7 @@ export default function BulkPage() {
               ))}
             <FieldMenu
               fields={fields.filter(({ name }) => !(name in draft.set))}
+              loading={page.isReadingFirst}
               onAdd={(name) => update({ set: { ...draft.set, [name]: [] } })}
             />
           </fieldset>
@@ -187,13 +194,20 @@ export default function BulkPage() {
   )
 }
 
-function FieldMenu({ fields, onAdd }: { fields: readonly FieldKind[]; onAdd(name: string): void }) {
+interface FieldMenuProps {
+  fields: readonly FieldKind[]
+  /** Whether the fields are not known yet. The button has its place then, so that nothing below it moves. */
+  loading: boolean
+  onAdd(name: string): void
+}
+
+function FieldMenu({ fields, loading, onAdd }: FieldMenuProps) {
   const [opened, setOpened] = useState(false)
-  if (fields.length === 0) return null
+  if (fields.length === 0 && !loading) return null
   return (
     <Menu opened={opened} onChange={setOpened} position="bottom-start" shadow="md">
       <Menu.Target>
-        <Button variant="default" size="compact-sm">
+        <Button variant="default" size="compact-sm" disabled={loading}>
           Set custom metadata
         </Button>
       </Menu.Target>

@@ -53,7 +53,7 @@ export default function DataAssetPage({ params }: PageProps) {
   const answered = useRef(false)
   if (!page.loading) answered.current = true
   const loading = !answered.current
-  useLive(
+  const live = useLive(
     DataAssetLiveDocument,
     asset?.state === "DRAFT" && !loading ? { id } : undefined,
     ({ dataAsset }) => dataAsset?.state !== "DRAFT",
@@ -76,7 +76,7 @@ export default function DataAssetPage({ params }: PageProps) {
     return (
       <>
         <PageTitle title="Data asset" icon={<DataIcon />} />
-        <Problems page={{ ...page, problems }} />
+        <Problems page={{ ...page, problems }} live={live} />
         {problems.length === 0 && (
           <TabbedPageSkeleton>
             <Skeleton height={240} />
@@ -92,7 +92,7 @@ export default function DataAssetPage({ params }: PageProps) {
       <PageTitle title={asset.name} icon={<DataIcon />}>
         <AssetActions asset={asset} onEdit={() => setEditing(true)} />
       </PageTitle>
-      <Problems page={{ ...page, problems }} />
+      <Problems page={{ ...page, problems }} live={live} />
       <Facts asset={asset} />
       <TabbedPage
         label="Parts of this data asset"

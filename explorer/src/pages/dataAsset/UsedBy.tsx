@@ -1,9 +1,9 @@
 import { Button, Text } from "@mantine/core"
 import { useState } from "react"
-import { useClient } from "urql"
 import { runnablePath, runPath } from "../../app/paths.ts"
 import { linkTo } from "../../app/router.ts"
 import { problemsOf } from "../../data/problem.ts"
+import { useRead } from "../../data/useRead.ts"
 import { Outcome, Time } from "../../parts/Facts.tsx"
 import { CapsuleIcon, PipelineIcon } from "../../parts/icons.tsx"
 import classes from "./DataAsset.module.css"
@@ -16,7 +16,7 @@ export function usersOf({ attachedTo, attachedToPipelines }: UsedByFragment): Us
 
 /** Who uses the data asset, with their last runs that had it. */
 export function UsedBy({ id, of }: { id: string; of: UsedByFragment }) {
-  const client = useClient()
+  const read = useRead()
   const [state, setState] = useState<{ busy: boolean; problem?: string | undefined }>({ busy: false })
   const users = usersOf(of)
   const further = [
@@ -28,12 +28,8 @@ export function UsedBy({ id, of }: { id: string; of: UsedByFragment }) {
 
   async function more() {
     setState({ busy: true })
-    const answers = await Promise.all(
-      further.map((list) =>
-        client.query(MoreUsersDocument, { id, ...list }, { requestPolicy: "network-only" }).toPromise(),
-      ),
-    )
-    setState({ busy: false, problem: answers.flatMap(({ error }) => problemsOf(error))[0]?.message })
+    const answers = await Promise.all(further.map((list) => read(MoreUsersDocument, { id, ...list }, "network-only")))
+    setState({ busy: false, problem: answers.flatMap((answer) => problemsOf(answer?.error))[0]?.message })
   }
 
   if (users.length === 0) {
@@ -65,7 +61,7 @@ export function UsedBy({ id, of }: { id: string; of: UsedByFragment }) {
 }
 
 function User({ user, id }: { user: UserFragment; id: string }) {
-  const client = useClient()
+  const read = useRead()
   const [state, setState] = useState<{ busy: boolean; problem?: string | undefined }>({ busy: false })
   const end = user.computations?.pageInfo
   const after = end?.hasNextPage ? end.endCursor : null
@@ -73,7 +69,9 @@ function User({ user, id }: { user: UserFragment; id: string }) {
   async function readOlder(cursor: string) {
     setState({ busy: true })
     const variables = { id, of: user.id, isPipeline: user.__typename === "Pipeline", after: cursor }
-    const { error } = await client.query(OlderRunsDocument, variables, { requestPolicy: "network-only" }).toPromise()
+    const result = await read(OlderRunsDocument, variables, "network-only")
+    if (result === undefined) return
+    const { error } = result
     setState({ busy: false, problem: problemsOf(error)[0]?.message })
   }
 

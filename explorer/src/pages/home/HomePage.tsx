@@ -38,7 +38,7 @@ export default function HomePage() {
     select,
   )
   const recent = page.data?.recentComputations ?? undefined
-  const { runs, state: live } = useLiveRuns(page.nodes, choice.outcomes, recent !== undefined)
+  const { runs, live } = useLiveRuns(page.nodes, choice.outcomes, recent !== undefined, page.reload)
 
   return (
     <>
@@ -50,10 +50,10 @@ export default function HomePage() {
           data={Object.entries(choices).map(([value, { label }]) => ({ value, label }))}
         />
       </PageTitle>
-      <Problems page={page} />
+      <Problems page={page} live={live} />
       <div className={classes.columns}>
         <section className="panel" aria-label="Runs">
-          {page.data === undefined && page.problems.length === 0 && <SkeletonRows />}
+          {page.isReadingFirst && <SkeletonRows />}
           {recent !== undefined && runs.length === 0 && <NoRuns all={choice.outcomes === undefined} />}
           {runs.length > 0 && (
             <ul className={classes.runs}>
@@ -70,11 +70,12 @@ export default function HomePage() {
               {page.moreProblem !== undefined && <Text size="sm">{page.moreProblem.message}</Text>}
             </div>
           )}
-          {recent !== undefined && <HowFar recent={recent} isLive={live === "live"} />}
+          {recent !== undefined && <HowFar recent={recent} isLive={live.state === "live"} />}
         </section>
         <aside aria-label="Capsules and pipelines">
           <h2 className={classes.heading}>Last opened</h2>
-          <Runnables recent={recent} />
+          {page.isReadingFirst && <Skeleton height={300} />}
+          {recent !== undefined && <Runnables recent={recent} />}
         </aside>
       </div>
     </>
@@ -114,8 +115,7 @@ function HowFar({ recent, isLive }: { recent: Recent; isLive: boolean }) {
   )
 }
 
-function Runnables({ recent }: { recent: Recent | undefined }) {
-  if (recent === undefined) return <Skeleton height={300} />
+function Runnables({ recent }: { recent: Recent }) {
   return (
     <ul className={classes.runnables}>
       {recent.runnables.map(

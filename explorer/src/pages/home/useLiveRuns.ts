@@ -1,6 +1,6 @@
 import { useMemo, useState } from "react"
 import type { ComputationOutcome } from "../../data/schema.generated.ts"
-import { type LiveState, useLive } from "../../data/useLive.ts"
+import { type Live, useLive } from "../../data/useLive.ts"
 import { HomeLiveDocument, type HomeLiveSubscription } from "./homeLive.generated.ts"
 import type { RecentRunFragment } from "./recentRun.generated.ts"
 
@@ -15,13 +15,16 @@ export function useLiveRuns(
   runs: readonly RecentRunFragment[],
   outcomes: readonly ComputationOutcome[] | undefined,
   isOn: boolean,
-): { runs: readonly RecentRunFragment[]; state: LiveState } {
+  reload: () => void,
+): { runs: readonly RecentRunFragment[]; live: Live } {
   const [changes, setChanges] = useState<Changes>(new Map())
-  const state = useLive(HomeLiveDocument, isOn ? {} : undefined, undefined, (event) =>
-    setChanges((before) => withEvent(before, event)),
-  )
+  const live = useLive(HomeLiveDocument, isOn ? {} : undefined, undefined, (event, isReopened) => {
+    setChanges((before) => withEvent(isReopened ? new Map() : before, event))
+    // What was deleted while there was no stream is in no event.
+    if (isReopened) reload()
+  })
   const merged = useMemo(() => merge(runs, changes, outcomes), [runs, changes, outcomes])
-  return { runs: merged, state }
+  return { runs: merged, live }
 }
 
 function withEvent(before: Changes, { recentComputations: event }: HomeLiveSubscription): Changes {

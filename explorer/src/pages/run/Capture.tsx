@@ -2,7 +2,6 @@ import { Anchor, Button, Group, Text } from "@mantine/core"
 import { useState } from "react"
 import { dataAssetPath } from "../../app/paths.ts"
 import { linkTo } from "../../app/router.ts"
-import type { Problem } from "../../data/problem.ts"
 import { useLive } from "../../data/useLive.ts"
 import { Refusal } from "../../parts/Refusal.tsx"
 import type { CaptureRequest } from "./CaptureForm.tsx"
@@ -23,17 +22,15 @@ interface CaptureProps {
  */
 export function Capture({ request, onChange }: CaptureProps) {
   const [progress, setProgress] = useState<Progress>()
-  const [problem, setProblem] = useState<Problem>()
-  const state = useLive(
+  const { state, problem } = useLive(
     CaptureDocument,
     request,
     ({ captureResult }) => isOver(captureResult ?? undefined),
     ({ captureResult }) => setProgress(captureResult ?? undefined),
-    setProblem,
   )
   const { refusal, dataAsset, complete } = progress ?? {}
   const isShared = request.input.permissions != null
-  const failed = refusal != null || problem !== undefined
+  const failed = refusal != null || (problem !== undefined && state === "ended")
   return (
     <section aria-label="Capture">
       <h2 className={classes.heading}>{isShared ? "Capture and share" : "Capture"}</h2>
@@ -50,7 +47,11 @@ export function Capture({ request, onChange }: CaptureProps) {
         )}
         {!complete && !failed && (
           <Text size="xs" c="dimmed">
-            {state === "connecting" && progress !== undefined ? "The connection is lost, and opened again. " : ""}
+            {problem !== undefined
+              ? `${problem.message} The page tries again by itself. `
+              : state === "connecting" && progress !== undefined
+                ? "The connection is lost, and opened again. "
+                : ""}
             {progress?.steps.length ? "" : "Until the run has ended, this page must stay open."}
           </Text>
         )}

@@ -54,7 +54,7 @@ function RunPage({ id, capsule, pipeline }: RunPageProps) {
   // Its end brings results and a log, which are read then. The state itself comes with the events.
   const wasRunning = useRef(false)
   const isRunning = run?.outcome === "IN_PROGRESS"
-  useLive(
+  const live = useLive(
     RunLiveDocument,
     isRunning && !loading ? { id } : undefined,
     ({ computation }) => computation === null || computation.outcome !== "IN_PROGRESS",
@@ -86,7 +86,7 @@ function RunPage({ id, capsule, pipeline }: RunPageProps) {
       <PageTitle title={run.name} icon={<RunIcon />}>
         <RunActions run={run} runnable={runnable} onCapture={() => setForm(true)} />
       </PageTitle>
-      <Problems page={{ ...page, problems }} />
+      <Problems page={{ ...page, problems }} live={live} />
       <Summary run={run} runnable={runnable} isUnplaced={!runnable && !capsule && !pipeline} />
       <div className={classes.page}>
         <div className={classes.main}>

@@ -45,7 +45,11 @@ function RunnablePage({ id, isPipeline }: { id: string; isPipeline: boolean }) {
   const answered = useRef(false)
   if (!page.loading) answered.current = true
   const loading = !answered.current
-  const { runs, add } = useLiveRuns(loading ? undefined : runnable?.id, runnable?.computations?.nodes ?? none)
+  const { runs, add, live } = useLiveRuns(
+    loading ? undefined : runnable?.id,
+    runnable?.computations?.nodes ?? none,
+    page.reload,
+  )
 
   if (page.data !== undefined && !runnable && !loading && page.problems.length === 0) {
     return (
@@ -72,7 +76,7 @@ function RunnablePage({ id, isPipeline }: { id: string; isPipeline: boolean }) {
       <PageTitle title={runnable.name} icon={<Icon />}>
         <Actions runnable={runnable} />
       </PageTitle>
-      <Problems page={{ ...page, problems }} />
+      <Problems page={{ ...page, problems }} live={live} />
       <Marks runnable={runnable} />
       <TabbedPage
         label={`Parts of this ${what}`}

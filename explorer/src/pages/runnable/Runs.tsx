@@ -1,9 +1,9 @@
 import { Button, Group, Skeleton, Text } from "@mantine/core"
 import { lazy, Suspense, useMemo, useState } from "react"
-import { useClient } from "urql"
 import { runPath } from "../../app/paths.ts"
 import { linkTo, useQueryState } from "../../app/router.ts"
 import type { ComputationOutcome } from "../../data/schema.generated.ts"
+import { useRead } from "../../data/useRead.ts"
 import { EmptyState } from "../../parts/EmptyState.tsx"
 import { Duration, Outcome, outcomes, Time } from "../../parts/Facts.tsx"
 import { count } from "../../parts/format.ts"
@@ -123,7 +123,7 @@ function RunRow({ run, path }: { run: RunRowFragment; path: string }) {
 
 /** Code Ocean sends the whole history at once, so that a further page costs the same call again. */
 function MoreRuns({ runnable, number }: { runnable: RunnablePageFragment; number: number }) {
-  const client = useClient()
+  const send = useRead()
   const [state, setState] = useState<"ready" | "loading" | "failed">("ready")
   const end = runnable.computations?.pageInfo
   if (!end?.hasNextPage || end.endCursor === null) return null
@@ -132,7 +132,9 @@ function MoreRuns({ runnable, number }: { runnable: RunnablePageFragment; number
     setState("loading")
     const isPipeline = runnable.__typename === "Pipeline"
     const variables = { id: runnable.id, isPipeline, first: 1_000, after }
-    const { data } = await client.query(MoreRunsDocument, variables, { requestPolicy: "network-only" }).toPromise()
+    const result = await send(MoreRunsDocument, variables, "network-only")
+    if (result === undefined) return
+    const { data } = result
     setState((data?.capsule ?? data?.pipeline)?.computations ? "ready" : "failed")
   }
   return (

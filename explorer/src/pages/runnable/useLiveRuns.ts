@@ -7,7 +7,7 @@ import { RunsLiveDocument } from "./runsLive.generated.ts"
  * The runs as they are now: what was read, with those that have been started since, and without those that have been deleted.
  * @param id the capsule or pipeline. Undefined until its runs have been read
  */
-export function useLiveRuns(id: string | undefined, read: readonly (RunRowFragment | null)[]) {
+export function useLiveRuns(id: string | undefined, read: readonly (RunRowFragment | null)[], reload: () => void) {
   const [started, setStarted] = useState<readonly RunRowFragment[]>([])
   const [removed, setRemoved] = useState<ReadonlySet<string>>(new Set())
   const add = useCallback((runs: readonly (RunRowFragment | null)[]) => {
@@ -15,7 +15,13 @@ export function useLiveRuns(id: string | undefined, read: readonly (RunRowFragme
     if (known.length > 0)
       setStarted((before) => [...known, ...before.filter(({ id }) => known.every((run) => run.id !== id))])
   }, [])
-  useLive(RunsLiveDocument, id === undefined ? undefined : { id }, undefined, ({ computations }) => {
+  const variables = id === undefined ? undefined : { id }
+  const live = useLive(RunsLiveDocument, variables, undefined, ({ computations }, isReopened) => {
+    // What was deleted while there was no stream is in no event.
+    if (isReopened) {
+      setStarted([])
+      reload()
+    }
     if (!computations) return
     add(computations.added)
     add(computations.changed)
@@ -34,5 +40,5 @@ export function useLiveRuns(id: string | undefined, read: readonly (RunRowFragme
       .filter((run) => !removed.has(run.id))
       .toSorted((a, b) => Date.parse(b.created ?? "") - Date.parse(a.created ?? "") || 0)
   }, [read, started, removed])
-  return { runs, add }
+  return { runs, add, live }
 }

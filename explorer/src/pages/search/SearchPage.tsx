@@ -28,7 +28,7 @@ export default function SearchPage() {
   const { document, select, variables } = searches[state.kind]
   const page = usePages(document, variables(state), select)
   const shown = shownOf(page.nodes, state)
-  const isSettled = page.data !== undefined && page.problems.length === 0
+  const isSettled = !page.isReadingFirst && page.problems.length === 0
   // The fields for metadata are the same for every search: while the next one is answered, the last ones stay.
   const fields = useLast(page.data?.customMetadata?.fields ?? undefined)
 
@@ -73,7 +73,7 @@ export default function SearchPage() {
             data={Object.entries(sortsOf(state.kind)).map(([value, label]) => ({ value, label }))}
           />
         </div>
-        {page.data === undefined && page.problems.length === 0 && <SkeletonRows />}
+        {page.isReadingFirst && <SkeletonRows />}
         {isSettled && shown.length === 0 && (
           <EmptyState title={`No ${labels[state.kind].toLowerCase()} found${page.hasMore ? " so far" : ""}`}>
             {page.hasMore ? (
@@ -133,14 +133,14 @@ function LookFurther({ page }: { page: { loadingMore: boolean; loadMore(): void 
 }
 
 interface SummaryProps {
-  page: Pick<Pages<unknown, Item>, "nodes" | "data" | "problems" | "loading" | "loadingMore" | "hasMore">
+  page: Pick<Pages<unknown, Item>, "nodes" | "isReadingFirst" | "problems" | "loading" | "loadingMore" | "hasMore">
   state: SearchState
   /** How many of the nodes are shown. */
   shown: number
 }
 
 function Summary({ page, state, shown }: SummaryProps) {
-  if (page.data === undefined && page.loading) return <span>Searching…</span>
+  if (page.isReadingFirst) return <span>Searching…</span>
   if (page.problems.length > 0 && page.nodes.length === 0) return <span>Could not be searched</span>
   const { hasMore, nodes } = page
   const noun = (number: number) => count(number, labels[state.kind].toLowerCase().replace(/s$/, ""))

@@ -1,11 +1,13 @@
 import { Alert, Button, Group, Skeleton, Text } from "@mantine/core"
 import { useVirtualizer } from "@tanstack/react-virtual"
 import { type ReactNode, useEffect, useMemo, useRef, useState } from "react"
-import { useClient, useQuery } from "urql"
+import { fetchFromGateway } from "../../app/gateway.ts"
 import { linkTo } from "../../app/router.ts"
 import { sessionExpired, sessionHeaders } from "../../app/session.ts"
 import { filesUrl } from "../../app/settings.ts"
 import { problemsOf } from "../../data/problem.ts"
+import { usePage } from "../../data/usePage.ts"
+import { useRead } from "../../data/useRead.ts"
 import { count } from "../format.ts"
 import { DownloadIcon, WarningIcon } from "../icons.tsx"
 import { Scrolled, scrolls } from "../Scrolled.tsx"
@@ -54,14 +56,14 @@ export function Preview({ owner, path }: PreviewProps) {
 
 /** Addresses of files are valid for a short time, so that each click asks for one. */
 function Download({ owner, path }: PreviewProps) {
-  const client = useClient()
+  const read = useRead()
   const [state, setState] = useState<{ busy: boolean; problem?: string }>({ busy: false })
   async function download() {
     setState({ busy: true })
     const variables = { ...variablesOf(owner), path }
-    const { data, error } = await client
-      .query(FileUrlDocument, variables, { requestPolicy: "network-only" })
-      .toPromise()
+    const result = await read(FileUrlDocument, variables, "network-only")
+    if (result === undefined) return
+    const { data, error } = result
     const url = (data?.computation ?? data?.dataAsset)?.file?.downloadUrl
     if (!url) {
       setState({ busy: false, problem: problemsOf(error)[0]?.message ?? "The file does not exist any more." })
@@ -95,7 +97,7 @@ function Download({ owner, path }: PreviewProps) {
   )
 }
 
-function NoPreview({ children }: { children: ReactNode }) {
+function NoPreview({ onRetry, children }: { onRetry?: () => void; children: ReactNode }) {
   return (
     <Alert
       variant="light"
@@ -104,17 +106,26 @@ function NoPreview({ children }: { children: ReactNode }) {
       title="There is no preview"
       styles={{ title: { color: "var(--mantine-color-text)" } }}
     >
-      <Text size="sm">{children}</Text>
+      <Text size="sm">
+        {children}{" "}
+        {onRetry && (
+          <Button size="compact-xs" variant="default" onClick={onRetry}>
+            Try again
+          </Button>
+        )}
+      </Text>
     </Alert>
   )
 }
 
 function TextFile({ owner, path }: PreviewProps) {
-  const [{ data, error, fetching }] = useQuery({ query: FileTextDocument, variables: { ...variablesOf(owner), path } })
+  const { data, problems, loading, reload } = usePage(FileTextDocument, { ...variablesOf(owner), path })
   const head = (data?.computation ?? data?.dataAsset)?.file?.head
   if (head) return <Shown {...head} path={path} />
-  if (fetching) return <Skeleton height={180} />
-  return <NoPreview>{problemsOf(error)[0]?.message ?? "The file does not exist any more."}</NoPreview>
+  const [worst] = problems
+  if (worst !== undefined) return <NoPreview onRetry={reload}>{worst.message}</NoPreview>
+  if (loading) return <Skeleton height={180} />
+  return <NoPreview>The file does not exist any more.</NoPreview>
 }
 
 function Shown({ text, isWhole, path }: { text: string; isWhole: boolean; path: string }) {
@@ -221,14 +232,7 @@ function Image({ owner: { id, is }, path }: PreviewProps) {
   }, [id, is, path, attempt])
 
   if (state.problem !== undefined) {
-    return (
-      <NoPreview>
-        {state.problem}{" "}
-        <Button size="compact-xs" variant="default" onClick={() => setAttempt(attempt + 1)}>
-          Try again
-        </Button>
-      </NoPreview>
-    )
+    return <NoPreview onRetry={() => setAttempt(attempt + 1)}>{state.problem}</NoPreview>
   }
   if (state.url === undefined) return <Skeleton height={180} />
   return (
@@ -241,9 +245,11 @@ function Image({ owner: { id, is }, path }: PreviewProps) {
 async function readImage({ id, is }: FileOwner, path: string, signal: AbortSignal): Promise<Blob> {
   const kind = is === "run" ? "computations" : "data_assets"
   const url = `${filesUrl}/${kind}/${encodeURIComponent(id)}?${new URLSearchParams({ path })}`
-  const response = await fetch(url, { headers: sessionHeaders(), credentials: "same-origin", signal }).catch(() => {
-    throw new Error("The gateway does not answer.")
-  })
+  const response = await fetchFromGateway(url, { headers: sessionHeaders(), credentials: "same-origin", signal }).catch(
+    () => {
+      throw new Error("The gateway does not answer.")
+    },
+  )
   if (response.ok) return await response.blob()
   if (response.status === 401) sessionExpired()
   const body = (await response.json().catch(() => undefined)) as { errors?: { message?: string }[] } | undefined

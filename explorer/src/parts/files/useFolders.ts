@@ -1,6 +1,7 @@
 import { useCallback, useEffect, useMemo, useRef, useState } from "react"
-import { type RequestPolicy, useClient } from "urql"
+import type { RequestPolicy } from "urql"
 import { problemsOf } from "../../data/problem.ts"
+import { useRead } from "../../data/useRead.ts"
 import { type FileEntryFragment, OpenFolderDocument } from "./files.generated.ts"
 
 /** How many entries of a folder are read at once. */
@@ -47,7 +48,7 @@ const foldersOf = (file: string | null): string[] =>
  * @param shown a file whose folders are open from the beginning
  */
 export function useFolders({ id, is }: FileOwner, root: Entries, shown: string | null) {
-  const client = useClient()
+  const send = useRead()
   const [folders, setFolders] = useState<ReadonlyMap<string, Folder>>(new Map())
   const [initial] = useState(() => foldersOf(shown))
   const [open, setOpen] = useState<ReadonlySet<string>>(new Set(initial))
@@ -74,14 +75,17 @@ export function useFolders({ id, is }: FileOwner, root: Entries, shown: string |
       change((before) => ({ ...before, loading: true, problem: undefined }))
       const variables = { ...variablesOf({ id, is }), path, after }
       const ask = async (requestPolicy: RequestPolicy) => {
-        const { data, error } = await client.query(OpenFolderDocument, variables, { requestPolicy }).toPromise()
+        const result = await send(OpenFolderDocument, variables, requestPolicy)
+        if (result === undefined) return undefined
+        const { data, error } = result
         return { entries: (data?.computation ?? data?.dataAsset)?.folder?.entries, error }
       }
       let answer = await ask("cache-first")
       // What failed before is kept as null.
-      if (!answer.entries && !answer.error) answer = await ask("network-only")
-      const { entries, error } = answer
+      if (answer && !answer.entries && !answer.error) answer = await ask("network-only")
       reading.current.delete(path)
+      if (answer === undefined) return
+      const { entries, error } = answer
       change((before) =>
         entries
           ? { ...folderOf(entries), entries: [...before.entries, ...folderOf(entries).entries] }
@@ -92,7 +96,7 @@ export function useFolders({ id, is }: FileOwner, root: Entries, shown: string |
             },
       )
     },
-    [client, id, is],
+    [send, id, is],
   )
 
   useEffect(() => {
