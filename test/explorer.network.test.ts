@@ -215,8 +215,7 @@ describe("a slow network", () => {
           moved.reduce((sum, value) => sum + value, 0),
           name,
         ).toBeLessThan(0.1)
-        // The first event of the runs of a capsule or pipeline may lead to another read.
-        if (!queries().includes("RunnablePage")) expect(queries(), name).toHaveLength(1)
+        expect(queries(), name).toHaveLength(1)
       }
     },
   )
