@@ -126,7 +126,8 @@ function opposite(variables: Record<string, unknown>): Record<string, unknown> {
 
 /**
  * A result as text. If a field that cannot be null nulls a parent with other pending fields, the moment at which graphql-js
- * records its error depends on how many promises deep the field is. The errors of such a result are sorted.
+ * records its error depends on how many promises deep the field is. So does the moment of the error of an object whose `@skip` or
+ * `@include` gets null, beside other values of the same promise. The errors of such results are sorted.
  */
 function textOf(answer: ExecutionResult): string {
   const { data, errors = [] } = answer
@@ -138,7 +139,9 @@ function textOf(answer: ExecutionResult): string {
     }
     return false
   }
-  if (!errors.some(isBelowNull)) return JSON.stringify(answer)
+  const isOfDirective = ({ path = [], message }: GraphQLError) =>
+    path.length > 1 && message.startsWith('Argument "if" of ')
+  if (!errors.some((error) => isBelowNull(error) || isOfDirective(error))) return JSON.stringify(answer)
   return JSON.stringify({ data, errors: errors.map((error) => JSON.stringify(error)).sort() })
 }
 
