@@ -4,9 +4,7 @@ import * as fc from "fast-check"
 import {
   buildSchema,
   type ExecutionArgs,
-  type ExecutionResult,
   execute,
-  type GraphQLError,
   type GraphQLFieldResolver,
   GraphQLList,
   GraphQLObjectType,
@@ -26,11 +24,11 @@ import { TwoGenerationCache } from "../src/collections/twoGenerationCache.ts"
 import type { Context } from "../src/graph/context.ts"
 import { linkAt } from "../src/graph/loader.ts"
 import { schema } from "../src/graph/schema.ts"
-import { useCompiledExecutor } from "../src/http/plugins/useCompiledExecutor.ts"
 import { createLog } from "../src/log/log.ts"
 import { createEstimator } from "../src/operation/estimate/estimator.ts"
 import { prepareExecution } from "../src/operation/executor/operation.ts"
 import { createUpstreamPool } from "../src/upstream/pool.ts"
+import { compiled, type Execute, executed, executorBefore, textOf } from "./support/executors.ts"
 import { startSpoiling } from "./support/faultyUpstream.ts"
 import { type OddContext, oddSchema, Turns } from "./support/oddSchema.ts"
 import { type ValuesFor, writeOperation } from "./support/operations.ts"
@@ -74,46 +72,7 @@ const valuesFor: ValuesFor = (scalar, name) => {
   return [...([jobs, assets, pipelines, capsules, runs][fitting] ?? allIds), ...noIds.slice(0, 1)]
 }
 
-type Execute = (args: ExecutionArgs) => ReturnType<typeof execute>
-
-/** The gateway's executor, which leaves some operations to graphql-js. */
-const compiled: Execute = (args) => executorBefore(execute)(args)
-
-function executorBefore(executeFn: Execute, maxBytes = Number.POSITIVE_INFINITY): Execute {
-  let chosen = executeFn
-  const setExecuteFn = (fn: Execute) => {
-    chosen = fn
-  }
-  useCompiledExecutor(maxBytes).onExecute?.({ executeFn, setExecuteFn } as never)
-  return (args) => chosen(withCancellation(args))
-}
-
-/** The arguments with the parts of a request's state that the plugin reads. */
-function withCancellation(args: ExecutionArgs & { signal?: AbortSignal }): ExecutionArgs {
-  const { signal = new AbortController().signal } = args
-  const contextValue = args.contextValue as { state?: object } | undefined
-  const state = {
-    ...contextValue?.state,
-    signal,
-    get cancelled() {
-      return signal.aborted
-    },
-    endCalls() {},
-  }
-  return { ...args, contextValue: { ...contextValue, state } }
-}
-
-/** The result, and whether the gateway's executor left the operation to graphql-js. */
-async function executed(args: ExecutionArgs) {
-  let byGraphqlJs = false
-  const fallback: Execute = (sameArgs) => {
-    byGraphqlJs = true
-    return execute(sameArgs)
-  }
-  return { answer: await executorBefore(fallback)(args), byGraphqlJs }
-}
-
-/** How many operations each of the two comparisons generates. More of them find rarer differences. */
+/** How many operations each comparison generates. More of them find rarer differences. */
 const operations = Number(process.env.EXECUTOR_OPERATIONS ?? 300)
 const comparison = { timeout: 60_000 + operations * 100 }
 
@@ -122,27 +81,6 @@ function opposite(variables: Record<string, unknown>): Record<string, unknown> {
   return Object.fromEntries(
     Object.entries(variables).map(([name, value]) => [name, typeof value === "boolean" ? !value : value]),
   )
-}
-
-/**
- * A result as text. If a field that cannot be null nulls a parent with other pending fields, the moment at which graphql-js
- * records its error depends on how many promises deep the field is. So does the moment of the error of an object whose `@skip` or
- * `@include` gets null, beside other values of the same promise. The errors of such results are sorted.
- */
-function textOf(answer: ExecutionResult): string {
-  const { data, errors = [] } = answer
-  const isBelowNull = ({ path = [] }: GraphQLError) => {
-    let value: unknown = data
-    for (const key of path) {
-      if (value === null) return true
-      value = (value as Record<string | number, unknown>)[key]
-    }
-    return false
-  }
-  const isOfDirective = ({ path = [], message }: GraphQLError) =>
-    path.length > 1 && message.startsWith('Argument "if" of ')
-  if (!errors.some((error) => isBelowNull(error) || isOfDirective(error))) return JSON.stringify(answer)
-  return JSON.stringify({ data, errors: errors.map((error) => JSON.stringify(error)).sort() })
 }
 
 /** Compares the results of both executors for generated operations. */
@@ -447,51 +385,4 @@ test("a value whose method `then` throws is null with an error", async () => {
   })
   const args = ask("{ one two }", { rootValue: { one, two: () => Promise.resolve(2) } })
   expect(JSON.stringify(await compiled(args))).toBe(JSON.stringify(await execute(args)))
-})
-
-const nullable = buildSchema(`
-  type Query { parent: Parent list: [Parent!] rows: [Parent!]! bad: Int! slow: Int }
-  type Parent { bad: Int! slow: Int child: Parent children: [Parent] }
-`)
-const never = new Promise(() => {})
-const rejected = () => Promise.reject(new Error("unreadable"))
-const failing = { bad: rejected, slow: () => never }
-const withInner = { bad: rejected, child: { bad: 1, slow: () => never }, children: [{ bad: 1, slow: () => never }] }
-
-test.each([
-  ["at the side of the failed one", "{ parent { bad slow } }", { parent: failing }],
-  ["deeper in the parent", "{ parent { child { slow } children { bad slow } bad } }", { parent: withInner }],
-  ["in a list", "{ list { bad slow } }", { list: [{ bad: 1, slow: () => never }, failing] }],
-  ["at the root", "{ bad slow parent { slow } }", { ...failing, parent: { slow: () => never } }],
-])("a response does not wait for values %s, once their parent is null", async (_where, query, rootValue) => {
-  const args = { schema: nullable, document: parse(query), rootValue }
-  expect(JSON.stringify(await compiled(args))).toBe(JSON.stringify(await execute(args)))
-})
-
-test("an object that fails at once waits for its pending values, whose errors are reported first", async () => {
-  const bad = () => {
-    throw new Error("at once")
-  }
-  const parent = { bad, slow: rejected, child: { bad: rejected, slow: rejected }, children: [{ bad: rejected }] }
-  const fields = "slow child { slow bad } children { bad } bad"
-  const document = parse(`{ parent { ${fields} } list { child { ${fields} } ${fields} } slow }`)
-  const args = { schema: nullable, document, rootValue: { parent, list: [{ ...parent, child: parent }], slow: 1 } }
-  const answer = await compiled(args)
-  expect(textOf(answer)).toBe(textOf(await execute(args)))
-  const messages = answer.errors?.filter(({ path }) => path?.[0] === "parent").map(({ message }) => message)
-  expect(messages).toEqual([...new Array(4).fill("unreadable"), "at once"])
-})
-
-test("errors below the items of a list that has failed are reported", async () => {
-  const rootValue = {
-    slow: () => new Promise((resolve) => setImmediate(resolve, 1)),
-    rows: [Promise.resolve({ child: { bad: rejected } }), null],
-  }
-  const args = { schema: nullable, document: parse("{ slow rows { child { bad } } }"), rootValue }
-  const answer = await compiled(args)
-  expect(textOf(answer)).toBe(textOf(await execute(args)))
-  expect(answer.errors?.map(({ path }) => path)).toEqual([
-    ["rows", 0, "child", "bad"],
-    ["rows", 1],
-  ])
 })

@@ -91,7 +91,12 @@ export class PendingValue implements WaitingLink, Receiver {
     group.settle()
   }
 
+  /** Fails in a further microtask, as in graphql-js: errors below values that arrive in the same one come first. */
   onError(cause: unknown): void {
+    queueMicrotask(() => this.fail(cause))
+  }
+
+  private fail(cause: unknown): void {
     const { group, values, field, path } = this
     const { execution } = group
     try {
