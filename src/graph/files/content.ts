@@ -180,14 +180,15 @@ export const maxSearched = 32 * mostBytes
 const searched = oncePerRequest(() => ({ characters: 0 }))
 
 /** The lines of a part and the same in lower case, for all searches in it. */
-const linesOfPart = new WeakMap<FilePart, { lines: string[]; lower: string[] }>()
+const linesOfParts = oncePerRequest(() => new Map<FilePart, { lines: string[]; lower: string[] }>())
 
-function linesOf(part: FilePart) {
-  let found = linesOfPart.get(part)
+function linesOf(context: Context, part: FilePart) {
+  const known = linesOfParts(context)
+  let found = known.get(part)
   if (found === undefined) {
     const lines = part.text.split(/(?<=\n)/)
     found = { lines, lower: lines.map((line) => line.toLowerCase()) }
-    linesOfPart.set(part, found)
+    known.set(part, found)
   }
   return found
 }
@@ -204,7 +205,7 @@ export function linesWith(context: Context, part: FilePart, wanted: string, firs
       },
     )
   }
-  const { lines, lower } = linesOf(part)
+  const { lines, lower } = linesOf(context, part)
   const lowerWanted = wanted.toLowerCase()
   const found: FileLine[] = []
   let offset = part.offset
