@@ -1,4 +1,5 @@
 import { expect, test } from "vitest"
+import { tokens } from "../sandbox/seed.ts"
 import { startExplorer, useExplorer, violationsOf, visit } from "./support/explorer.ts"
 
 useExplorer()
@@ -37,22 +38,82 @@ test("tags of many data assets change after the differences were shown, each wit
   expect(complaints).toEqual([])
 })
 
-test("an edit that is cancelled leaves the rest untouched, and says how many", async () => {
-  const { url, sandbox } = await startExplorer({ sandbox: { generate: 60 } })
-  const { page } = await visit(url, "bulk")
-  await page.getByRole("checkbox", { name: /^All \d+/ }).check()
+test("an edit that stops in the middle says what of it was done, and applying it again changes only the rest", async () => {
+  // Each call to Code Ocean that fails, fails at once.
+  const config = { upstreamRetryPercent: 0, upstreamBreakerCalls: 0 }
+  const { url, sandbox } = await startExplorer({ sandbox: { generate: 160 }, config })
+  const { page } = await visit(url, "bulk?q=tag:generated", { token: tokens.admin })
+  await page.getByRole("checkbox", { name: "All 100 that are shown" }).check()
   await page.getByRole("combobox", { name: "Add tags" }).fill("checked")
   await page.keyboard.press("Enter")
-  await page.getByRole("button", { name: "Show the differences" }).click()
-  await page.getByText("Nothing was changed yet.").waitFor()
+  const result = page.getByRole("region", { name: "Result" })
+  const rows = (text: string) => result.getByRole("cell", { name: text, exact: true }).count()
+  const written = () => sandbox.requestsTo("PUT /data_assets/*").map(({ path }) => path)
+  async function look(differing: number) {
+    await page.getByRole("button", { name: "Show the differences" }).click()
+    await result.getByText(`${differing} data assets would change. Nothing was changed yet.`).waitFor()
+  }
+  const apply = () => page.getByRole("button", { name: "Apply" }).click()
+
+  await look(100)
   const hold = sandbox.hold()
-  await page.getByRole("button", { name: "Apply" }).click()
+  await apply()
+  await hold.waitFor(1)
   await page.getByRole("button", { name: "Cancel" }).click()
   hold.end()
-  await page.getByText(/Cancelled: \d+ were not touched\./).waitFor()
-  const written = sandbox.requestsTo("PUT /data_assets/*").length
-  expect(written).toBeGreaterThan(0)
-  expect(written).toBeLessThanOrEqual(25)
+  await result.getByText("25 data assets changed. Cancelled: 75 were not touched.").waitFor()
+  expect([await rows("Changed"), await rows("Not sent")]).toEqual([25, 75])
+  const first = written()
+  expect(new Set(first).size).toBe(25)
+
+  // An outage that begins within the second part, and lasts.
+  await look(75)
+  const links = page.getByRole("list", { name: "Data assets" }).getByRole("link")
+  const ids = await links.evaluateAll((found) =>
+    found.map((link) => link.getAttribute("href")?.split("/").at(-1) ?? ""),
+  )
+  for (const id of ids.slice(45, 75)) {
+    sandbox.failNext(`PUT /data_assets/${id}`, { status: 503, body: { message: "down" } })
+  }
+  sandbox.requests.length = 0
+  await apply()
+  await result.getByText("20 data assets changed, 30 failed. 25 were not touched.").waitFor()
+  expect(await result.getByRole("alert").innerText()).toContain("Code Ocean")
+  expect([await rows("Already so"), await rows("Changed"), await rows("Failed"), await rows("Not sent")]).toEqual([
+    25, 20, 30, 25,
+  ])
+  expect(written()).toHaveLength(50)
+
+  // The session ends after the first part.
+  await look(55)
+  sandbox.requests.length = 0
+  let parts = 0
+  await page.route("**/graphql", async (route) => {
+    if (route.request().postData()?.includes('"operationName":"BulkEdit"') && ++parts === 2) {
+      await page.context().clearCookies()
+    }
+    await route.continue()
+  })
+  await apply()
+  const dialog = page.getByRole("dialog", { name: "Your session has ended" })
+  await dialog.getByLabel("Access token").fill(tokens.admin)
+  await page.unroute("**/graphql")
+  await page.keyboard.press("Enter")
+  await dialog.waitFor({ state: "detached" })
+  await result.getByText("0 data assets changed, 25 failed. 50 were not touched.").waitFor()
+  expect(await result.getByRole("alert").innerText()).toContain("Your session has ended.")
+  expect(written()).toEqual([])
+
+  await look(55)
+  await apply()
+  await result.getByText("55 data assets changed.").waitFor()
+  expect([await rows("Already so"), await rows("Changed")]).toEqual([45, 55])
+  expect(written().toSorted()).toEqual(
+    ids
+      .slice(45)
+      .map((id) => `/data_assets/${id}`)
+      .toSorted(),
+  )
 })
 
 test("what was chosen and typed survives a reload, and one failure does not hide the others", async () => {

@@ -29,8 +29,10 @@ const kinds: Readonly<Record<string, Problem["is"]>> = {
   OPERATION_TOO_COSTLY: "refused",
 }
 
+export const sessionEnded = "Your session has ended. Sign in again to go on."
+
 const messages: Readonly<Partial<Record<Problem["is"], string>>> = {
-  signIn: "Your session has ended. Sign in again to go on.",
+  signIn: sessionEnded,
   codeOceanDown: "Code Ocean does not answer at present.",
   forbidden: "Your token may not see this.",
 }

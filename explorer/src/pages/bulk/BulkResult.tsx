@@ -23,6 +23,7 @@ export function BulkResult({
   fields: readonly FieldKind[]
   onCancel(): void
 }) {
+  const rest = run.state === "running" ? [] : restOf(run)
   return (
     <section className={classes.result} aria-label="Result">
       <Group justify="space-between" mb="xs">
@@ -36,7 +37,7 @@ export function BulkResult({
         )}
       </Group>
       <Progress
-        value={(100 * run.items.length) / Math.max(1, run.total)}
+        value={(100 * run.items.length) / Math.max(1, run.ids.length)}
         aria-label="Progress"
         mb="sm"
         size="sm"
@@ -44,11 +45,10 @@ export function BulkResult({
       />
       {run.problem !== undefined && (
         <Alert color="red" variant="light" mb="sm" role="alert" title="It has stopped">
-          {run.problem}
-          {run.unknown && " Whether the last part was carried out is not known: show the differences again to see it."}
+          {run.problem} Show the differences again to go on with the rest.
         </Alert>
       )}
-      {run.items.length > 0 && (
+      {run.items.length + rest.length > 0 && (
         <Table.ScrollContainer minWidth={560} scrollAreaProps={{ viewportProps: { tabIndex: 0 } }}>
           <Table>
             <Table.Thead>
@@ -77,6 +77,17 @@ export function BulkResult({
                   </Table.Td>
                 </Table.Tr>
               ))}
+              {rest.map((id) => (
+                <Table.Tr key={id}>
+                  <Table.Td>{names[id] ?? id}</Table.Td>
+                  <Table.Td style={{ color: "var(--quiet)", whiteSpace: "nowrap" }}>
+                    {run.unknown.includes(id) ? "Not known" : run.dryRun ? "Not read" : "Not sent"}
+                  </Table.Td>
+                  <Table.Td>
+                    {run.unknown.includes(id) && "The answer was lost. It may have changed all the same."}
+                  </Table.Td>
+                </Table.Tr>
+              ))}
             </Table.Tbody>
           </Table>
         </Table.ScrollContainer>
@@ -85,14 +96,26 @@ export function BulkResult({
   )
 }
 
-function summaryOf({ dryRun, items, total, state }: BulkRun): string {
+/** The data assets without an outcome. */
+function restOf({ ids, items }: BulkRun): string[] {
+  const done = new Set(items.map(({ dataAssetId }) => dataAssetId))
+  return ids.filter((id) => !done.has(id))
+}
+
+function summaryOf(run: BulkRun): string {
+  const { dryRun, ids, items, state, unknown } = run
   const of = (status: BulkItem["status"]) => items.filter((item) => item.status === status).length
   const failed = of("FAILED") > 0 ? `, ${of("FAILED")} failed` : ""
   if (state === "running")
-    return `${dryRun ? "Looking at" : "Changing"} ${items.length} of ${count(total, "data asset")}…`
-  if (dryRun) return `${count(of("WOULD_CHANGE"), "data asset")} would change${failed}. Nothing was changed yet.`
-  const changed = `${count(of("CHANGED"), "data asset")} changed${failed}.`
-  return state === "cancelled" ? `${changed} Cancelled: ${total - items.length} were not touched.` : changed
+    return `${dryRun ? "Looking at" : "Changing"} ${items.length} of ${count(ids.length, "data asset")}…`
+  const rest = restOf(run).length - unknown.length
+  const untouched = rest > 0 ? ` ${rest} ${rest === 1 ? "was" : "were"} not ${dryRun ? "read" : "touched"}.` : ""
+  const cancelled = state === "cancelled" ? " Cancelled:" : ""
+  if (dryRun) {
+    return `${count(of("WOULD_CHANGE"), "data asset")} would change${failed}.${cancelled}${untouched} Nothing was changed yet.`
+  }
+  const lost = unknown.length > 0 ? ` ${unknown.length} may have changed.` : ""
+  return `${count(of("CHANGED"), "data asset")} changed${failed}.${lost}${cancelled}${untouched}`
 }
 
 function Differences({ item: { before, after }, fields }: { item: BulkItem; fields: readonly FieldKind[] }) {

@@ -1,6 +1,7 @@
 import { useRef, useState } from "react"
 import { useClient } from "urql"
-import { type Problem, problemsOf } from "../../data/problem.ts"
+import { sessionExpired } from "../../app/session.ts"
+import { type Problem, problemsOf, sessionEnded } from "../../data/problem.ts"
 import { BulkEditDocument, type BulkEditMutation, type BulkEditMutationVariables } from "./bulkEdit.generated.ts"
 
 /*
@@ -17,13 +18,14 @@ export interface BulkRun {
   dryRun: boolean
   /** The edit and the data assets, as text, to tell whether they have changed since. */
   of: string
-  total: number
+  ids: readonly string[]
+  /** The outcomes so far. */
   items: readonly BulkItem[]
   state: "running" | "done" | "cancelled" | "stopped"
   /** Why it has stopped before the end. */
   problem?: string
-  /** Whether the last part may have been carried out although its answer was lost. */
-  unknown?: boolean
+  /** The data assets that may have changed although the answer was lost. */
+  unknown: readonly string[]
 }
 
 export function useBulk(): {
@@ -41,19 +43,25 @@ export function useBulk(): {
     if (isRunning.current) return
     isRunning.current = true
     cancelled.current = false
-    let now: BulkRun = { dryRun, of: textOf(ids, edit), total: ids.length, items: [], state: "running" }
+    let now: BulkRun = { dryRun, of: textOf(ids, edit), ids, items: [], unknown: [], state: "running" }
     const set = (change: Partial<BulkRun>) => {
       now = { ...now, ...change }
       setRun(now)
     }
     set({})
     for (let at = 0; at < ids.length && now.state === "running"; at += partSize) {
-      const { data, error } = await client
-        .mutation(BulkEditDocument, { ids: ids.slice(at, at + partSize), ...edit, dryRun })
-        .toPromise()
+      const part = ids.slice(at, at + partSize)
+      const isLast = at + partSize >= ids.length
+      const { data, error } = await client.mutation(BulkEditDocument, { ids: part, ...edit, dryRun }).toPromise()
       const result = data?.updateDataAssets
       if (result?.__typename === "UpdateDataAssetsPayload") {
-        set({ items: [...now.items, ...result.items.filter((item) => item !== null)] })
+        const items = result.items.flatMap((item) => (item === null ? [] : withPlainFailure(item)))
+        if (items.some((item) => item.failure?.code === "UNAUTHENTICATED")) sessionExpired()
+        set({ items: [...now.items, ...items] })
+        const [failure] = items.map((item) => item.failure)
+        if (!isLast && failure && items.every((item) => item.failure && failsForAll.has(item.failure.code))) {
+          set({ state: "stopped", problem: failure.message })
+        }
       } else if (result?.__typename === "MutationRefused") {
         set({
           state: "stopped",
@@ -64,10 +72,10 @@ export function useBulk(): {
         set({
           state: "stopped",
           problem: problem?.message ?? "There was no answer.",
-          unknown: !dryRun && isUnknown(problem),
+          ...(!dryRun && isUnknown(problem) && { unknown: part }),
         })
       }
-      if (cancelled.current && now.state === "running" && at + partSize < ids.length) set({ state: "cancelled" })
+      if (cancelled.current && now.state === "running" && !isLast) set({ state: "cancelled" })
     }
     if (now.state === "running") set({ state: "done" })
     isRunning.current = false
@@ -84,6 +92,18 @@ export function useBulk(): {
     },
   }
 }
+
+/** Failures that say nothing of the one data asset. If a whole part fails so, the next one would too. */
+const failsForAll: ReadonlySet<string> = new Set([
+  "UPSTREAM_UNAVAILABLE",
+  "UPSTREAM_TIMEOUT",
+  "RATE_LIMITED",
+  "UNAUTHENTICATED",
+])
+
+/** The gateway's own message is for programs that send tokens. */
+const withPlainFailure = (item: BulkItem): BulkItem =>
+  item.failure?.code === "UNAUTHENTICATED" ? { ...item, failure: { ...item.failure, message: sessionEnded } } : item
 
 const isUnknown = (problem: Problem | undefined): boolean =>
   problem === undefined || problem.is === "offline" || problem.is === "codeOceanDown" || problem.is === "broken"
