@@ -58,6 +58,12 @@ const places: Record<string, Place> = {
     path: `pipelines/${seed.ecephysPipeline}`,
     content: (page) => page.getByRole("link", { name: "Nightly, before the fix" }),
   },
+  mine: { path: "mine", content: (page) => page.getByRole("list", { name: "My data assets" }) },
+}
+
+const readFile: Place = {
+  path: "read?q=tag:ecephys&path=processing.json",
+  content: (page) => page.getByRole("table", { name: "Contents" }),
 }
 
 /** Goes to a page without loading the explorer again. */
@@ -96,7 +102,7 @@ test("on every page, an outage and the end of the session leave what is there, w
   const { page } = await visit(world.url, "nowhere")
   await page.clock.install()
   let { sandbox } = world
-  for (const { path, content, type, field } of Object.values(places)) {
+  for (const { path, content, type, field } of [...Object.values(places), readFile]) {
     await go(page, path)
     await content(page).waitFor()
     const start = await endCodeOcean({ sandbox })

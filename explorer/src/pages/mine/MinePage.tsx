@@ -27,15 +27,20 @@ export default function MinePage() {
       <Problems page={page} />
       <div className={classes.parts}>
         <Part title="Capsules" noun="capsule" kind="capsules" found={searchCapsules} page={page} />
-        <Part title="Pipelines" noun="pipeline" kind="pipelines" found={searchPipelines} page={page} />
-        <Part
-          title="Data assets"
-          noun="data asset"
-          kind="data-assets"
-          found={searchDataAssets}
-          page={page}
-          note={total > 0 ? `, ${bytes(total)}` : ""}
-        />
+        {/* Where they stand is known once the list above them is. */}
+        {(page.data !== undefined || page.problems.length > 0) && (
+          <>
+            <Part title="Pipelines" noun="pipeline" kind="pipelines" found={searchPipelines} page={page} />
+            <Part
+              title="Data assets"
+              noun="data asset"
+              kind="data-assets"
+              found={searchDataAssets}
+              page={page}
+              note={total > 0 ? `, ${bytes(total)}` : ""}
+            />
+          </>
+        )}
       </div>
     </>
   )
@@ -65,7 +70,7 @@ function Part({ title, noun, kind, found, page, note = "" }: PartProps) {
         </Anchor>
       </div>
       <div className="panel">
-        {found === undefined && page.problems.length === 0 && <SkeletonRows rows={4} />}
+        {found === undefined && page.problems.length === 0 && <SkeletonRows rows={12} />}
         {found === null && <p className={classes.none}>They could not be read.</p>}
         {found && items.length === 0 && <p className={classes.none}>You have created none.</p>}
         {items.length > 0 && (
