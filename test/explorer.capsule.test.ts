@@ -200,3 +200,16 @@ test("a pipeline runs with the values of its processes, gets data, and is archiv
   await page.getByText("Archived", { exact: true }).waitFor()
   expect(complaints).toEqual([])
 })
+
+test("without the right to read data assets, the capsule's data has its names, and the rest is complete", async () => {
+  const { url } = await startExplorer()
+  const { page } = await visit(url, `capsules/${seed.cellCounter}?tab=data`, { token: tokens.noDatasets })
+  const data = page.getByRole("region", { name: "Attached data" })
+  await data.getByText("Your token may not see more of them than their names.").waitFor()
+  expect(await data.getByText("Stained sections").count()).toBe(1)
+  await page.getByRole("tab", { name: "New run" }).click()
+  await page.getByLabel("Sample").waitFor()
+  await page.getByRole("tab", { name: "Runs" }).click()
+  await page.getByText("Run 3 - all sections").waitFor()
+  expect(await page.getByRole("status").filter({ hasText: "not visible" }).count()).toBe(0)
+})

@@ -16,11 +16,13 @@ interface AttachedDataProps {
   runnable: RunnablePageFragment
   version: number | undefined
   loading: boolean
+  /** Whether the token may not see the data assets themselves. */
+  forbidden: boolean
   onChanged(): void
 }
 
 /** The attached data assets, as the app panel lists them. */
-export function AttachedData({ runnable, version, loading, onChanged }: AttachedDataProps) {
+export function AttachedData({ runnable, version, loading, forbidden, onChanged }: AttachedDataProps) {
   const [attaching, setAttaching] = useState(false)
   const [detaching, setDetaching] = useState<AttachedDataFragment>()
   const attach = useChange(AttachDataDocument)
@@ -42,6 +44,11 @@ export function AttachedData({ runnable, version, loading, onChanged }: Attached
           Attach data
         </Button>
       </Group>
+      {forbidden && (
+        <Text size="sm" c="dimmed" mb="xs">
+          <LockIcon /> Your token may not see more of them than their names.
+        </Text>
+      )}
       {!appPanel && <InputsOfNewestRun runnable={runnable} />}
       {appPanel && attached.length === 0 && <EmptyState title="No data is attached" />}
       <ul className={classes.rows}>

@@ -110,7 +110,15 @@ function RunnablePage({ id, isPipeline }: { id: string; isPipeline: boolean }) {
           {
             value: "data",
             label: "Data",
-            content: <AttachedData runnable={runnable} version={version} loading={loading} onChanged={page.reload} />,
+            content: (
+              <AttachedData
+                runnable={runnable}
+                version={version}
+                loading={loading}
+                forbidden={isForbidden(page.problems, `${what}.appPanel.dataAssets`)}
+                onChanged={page.reload}
+              />
+            ),
           },
           {
             value: "sharing",
