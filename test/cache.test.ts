@@ -553,9 +553,12 @@ describe("equal reads at the same time", () => {
 
 test("each read that asks the cache is counted by its outcome, and the memory of the cache is shown", async () => {
   const upstream = await startChanging()
-  const { ask, gateway, samples, total } = startMeasuredGatewayOn(upstream.url, { config: cacheFor("100") })
+  const { ask, gateway, render, samples, total } = startMeasuredGatewayOn(upstream.url, { config: cacheFor("100") })
   await gateway.listen()
   const time = stopTime()
+  // An alert compares the hits with all reads, also if there are none.
+  for (const outcome of ["hit", "stale", "miss", "bypass", "error"])
+    expect(await render()).toContain(`gateway_cache_reads_total{store="memory",outcome="${outcome}"} 0`)
   const counts = async () =>
     Object.fromEntries((await samples("gateway_cache_reads_total")).map(({ labels, value }) => [labels.outcome, value]))
   await ask(asset)

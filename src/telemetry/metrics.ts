@@ -65,7 +65,9 @@ export interface Metrics {
   onEventLoopLag(milliseconds: number): void
   /** A step of a capture has ended. */
   onCaptureStep(step: string, status: string): void
-  /** A read asks a cache. `store` is `memory` or `redis`; `outcome` is `hit`, `stale`, `miss`, `bypass` or `error`. */
+  /** A cache was opened. `store` is `memory` or `redis`. */
+  onCacheOpened(store: string): void
+  /** A read asks a cache. `outcome` is one of `cacheOutcomes`. */
   onCacheRead(store: string, outcome: string): void
   /** Sets the function that reads the current values. Called for each scrape. */
   setGauges(read: () => GaugeValues): void
@@ -74,6 +76,10 @@ export interface Metrics {
   /** The media type of this text. */
   readonly contentType: string
 }
+
+/** How a read that asks a cache ends. docs/operations.md describes them. */
+export const cacheOutcomes = ["hit", "stale", "miss", "bypass", "error"] as const
+export type CacheOutcome = (typeof cacheOutcomes)[number]
 
 /** What the gateway currently holds. */
 export interface GaugeValues {

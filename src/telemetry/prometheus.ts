@@ -6,6 +6,7 @@ import { errorCodes } from "../errors.ts"
 import { Durations } from "./durations.ts"
 import { KnownValues, methodLabel, routeLabel, statusLabel } from "./labels.ts"
 import {
+  cacheOutcomes,
   type GaugeValues,
   type Metrics,
   type OperationOutcome,
@@ -194,6 +195,12 @@ export class PrometheusMetrics implements Metrics {
 
   onCaptureStep(step: string, status: string): void {
     this.#captures.inc({ step: this.#values.label(step), status: this.#values.label(status) })
+  }
+
+  onCacheOpened(store: string): void {
+    // An alert compares the hits with all reads, also if there are none.
+    for (const outcome of cacheOutcomes)
+      this.#cacheReads.inc({ store: this.#values.label(store), outcome: this.#values.label(outcome) }, 0)
   }
 
   onCacheRead(store: string, outcome: string): void {

@@ -2,7 +2,7 @@ import { hash } from "node:crypto"
 import type { Config } from "../config/config.ts"
 import type { CacheTtls } from "../config/kinds.ts"
 import type { Found, Store, TextCache } from "../store/store.ts"
-import type { Metrics } from "../telemetry/metrics.ts"
+import type { CacheOutcome, Metrics } from "../telemetry/metrics.ts"
 import { cachePolicies, hasSecretAddress, ttlOf } from "./cachePolicy.ts"
 import type { Call, Caller } from "./call.ts"
 import { UpstreamError } from "./error.ts"
@@ -49,6 +49,7 @@ export class ResponseCache {
     this.#texts = texts
     this.#ttls = ttls
     this.#metrics = metrics
+    metrics?.onCacheOpened(texts.kind)
     this.#namePrefix = hash("sha256", JSON.stringify(ttls), "base64url").slice(0, 8)
   }
 
@@ -104,7 +105,7 @@ export class ResponseCache {
     return this.#texts.bytes
   }
 
-  count(outcome: "hit" | "stale" | "miss" | "bypass" | "error"): void {
+  count(outcome: CacheOutcome): void {
     this.#metrics?.onCacheRead(this.#texts.kind, outcome)
   }
 }
