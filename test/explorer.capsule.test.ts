@@ -212,4 +212,9 @@ test("without the right to read data assets, the capsule's data has its names, a
   await page.getByRole("tab", { name: "Runs" }).click()
   await page.getByText("Run 3 - all sections").waitFor()
   expect(await page.getByRole("status").filter({ hasText: "not visible" }).count()).toBe(0)
+
+  // One of these may not be opened by anyone but its owner.
+  const { page: other } = await visit(url, `capsules/${seed.driftCorrection}?tab=data`)
+  await other.getByText("You may not open it.").waitFor()
+  expect(await other.getByText("more of them than their names").count()).toBe(0)
 })

@@ -16,7 +16,7 @@ interface AttachedDataProps {
   runnable: RunnablePageFragment
   version: number | undefined
   loading: boolean
-  /** Whether the token may not see the data assets themselves. */
+  /** Whether the token may not see some of the data assets themselves. */
   forbidden: boolean
   onChanged(): void
 }
@@ -44,7 +44,7 @@ export function AttachedData({ runnable, version, loading, forbidden, onChanged 
           Attach data
         </Button>
       </Group>
-      {forbidden && (
+      {forbidden && attached.every(({ dataAsset }) => !dataAsset) && (
         <Text size="sm" c="dimmed" mb="xs">
           <LockIcon /> Your token may not see more of them than their names.
         </Text>
