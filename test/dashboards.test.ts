@@ -52,10 +52,12 @@ const compared = (expr: string) => expr.replace(/ (>|<|==|>=|<=) -?[\d.e+]+$/, "
 
 const persisted = "query CapsuleName($id: ID!) { capsule(id: $id) { name } }"
 
-/** A gateway whose calls queue, and sometimes fail, and which serves metrics. */
+/** A gateway whose calls queue, which serves metrics. Two of its first calls fail: one with a status, one without a response. */
 async function startGateway() {
-  const sandbox = await startSandbox({ faultRate: 0.2, latencyMs: 5 })
+  const sandbox = await startSandbox({ latencyMs: 5 })
   onTestFinished(() => sandbox.close())
+  sandbox.failNext("POST capsules/search", "reset")
+  sandbox.failNext("GET capsules/*/app_panel", { status: 503 })
   const metricsPort = await freePort()
   const world = startMeasuredGatewayOn(sandbox.url, {
     config: {

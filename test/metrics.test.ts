@@ -94,6 +94,22 @@ test("metrics count retries, queued calls, shared reads, an open circuit and cal
   expect(gateway.stats.requests).toBe(0)
 })
 
+test("every series begins with zero, except those of routes and operations, whose labels are known with the first of them", async () => {
+  const metrics = new PrometheusMetrics([])
+  metrics.onCacheOpened("memory")
+  const text = await metrics.render()
+  const names = [...text.matchAll(/^# TYPE (\S+) /gm)].map(([, name]) => name as string)
+  const sampled = new Set(samplesIn(text).map(({ name }) => name.replace(/_(bucket|sum|count)$/, "")))
+  expect(names.filter((name) => !sampled.has(name))).toEqual([
+    "http_server_request_duration_seconds",
+    "graphql_server_operation_duration_seconds",
+    "http_client_request_duration_seconds",
+    "gateway_upstream_retries_total",
+  ])
+  const kinds = samplesIn(text).filter(({ name }) => name === "nodejs_gc_duration_seconds_count")
+  expect(kinds.map(({ labels }) => labels.kind)).toEqual(["major", "minor", "incremental", "weakcb"])
+})
+
 test("a call without a response is counted by the kind of its error", async () => {
   const upstream = await startFaultyUpstream((_request, response) => void response.socket?.resetAndDestroy())
   const { ask, samples } = startMeasuredGatewayOn(upstream.url, {

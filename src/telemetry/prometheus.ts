@@ -40,6 +40,9 @@ const captureSteps = [
   ["set_permissions", "failed"],
 ] as const
 
+/** The kinds of garbage collection that prom-client tells apart. */
+const collectionKinds = ["major", "minor", "incremental", "weakcb"] as const
+
 /** The metrics in prom-client's form. docs/operations.md lists them. */
 export class PrometheusMetrics implements Metrics {
   readonly contentType = Registry.PROMETHEUS_CONTENT_TYPE
@@ -118,6 +121,8 @@ export class PrometheusMetrics implements Metrics {
     for (const code of errorCodes) this.#errors.inc({ code }, 0)
     for (const reason of Object.values(notSent)) this.#refused.inc({ reason }, 0)
     for (const [step, status] of captureSteps) this.#captures.inc({ step, status }, 0)
+    const collections = this.#registry.getSingleMetric("nodejs_gc_duration_seconds") as Histogram<"kind">
+    for (const kind of collectionKinds) collections.zero({ kind })
     const info = { name: "gateway_info", help: "The gateway's version.", labelNames: ["version"] }
     new Gauge({ ...info, registers: [this.#registry] }).set({ version: packageJson.version }, 1)
   }
