@@ -9,6 +9,10 @@ import { mantineStyles } from "./build/mantineStyles.ts"
 // For `npm run dev`: a gateway that runs beside it.
 const gateway = process.env.GATEWAY_URL ?? "http://127.0.0.1:4000"
 
+/** What most pages share, but not the first one: searches, long lists and the inputs of forms. */
+const notOnHomePage =
+  /\/src\/pages\/search\/|tanstack\/|components\/(?:Checkbox\/Checkbox|Combobox|Pill|PillsInput|TagsInput)\b/
+
 /** Writes the compressed forms of each file beside it, so that the gateway never compresses them. */
 function compressed(): Plugin {
   return {
@@ -46,7 +50,16 @@ export default defineConfig({
     cssCodeSplit: false,
     rolldownOptions: {
       checks: { pluginTimings: false },
-      output: { codeSplitting: { groups: [{ name: "shared", minShareCount: 3 }] } },
+      output: {
+        codeSplitting: {
+          groups: [
+            // What every page needs. Without this group, the first of the others with a page that needs it would take it.
+            { name: "libraries", tags: ["$initial"], test: /node_modules|preload-helper/, priority: 2 },
+            { name: "shared", test: (path) => !notOnHomePage.test(path), minShareCount: 3, priority: 1 },
+            { name: "lists", test: notOnHomePage, minShareCount: 3 },
+          ],
+        },
+      },
     },
   },
   server: { proxy: Object.fromEntries(["/graphql", "/session", "/files"].map((path) => [path, gateway])) },
