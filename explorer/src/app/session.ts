@@ -50,6 +50,12 @@ export function subscribeToSession(listener: () => void): () => void {
 export const sessionState = (): SessionState => state
 export const useSession = (): SessionState => useSyncExternalStore(subscribeToSession, sessionState)
 
+/** Written when the visitor signs out, which the other tabs notice. */
+const signedOutTabKey = "explorer:signed-out-at"
+addEventListener("storage", ({ key }) => {
+  if (key === signedOutTabKey) sessionExpired()
+})
+
 /** Set when the visitor signs out of the demo, which would otherwise sign in again at once. */
 const signedOutKey = "explorer:signed-out"
 
@@ -103,6 +109,7 @@ export async function signOut(): Promise<void> {
     () => undefined,
   )
   sessionStorage.setItem(signedOutKey, "true")
+  localStorage.setItem(signedOutTabKey, String(Date.now()))
   set({ is: "signedOut" })
 }
 
