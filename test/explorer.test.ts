@@ -189,6 +189,7 @@ describe("every page", () => {
     await page.getByRole("dialog", { name: "Condition: subject id" }).waitFor()
     expect(await violationsOf(page)).toEqual([])
     await page.keyboard.press("Escape")
+    await expect.poll(() => page.evaluate("document.activeElement.textContent")).toBe("Add a condition")
     await page.context().clearCookies()
     await page.reload()
     await page.getByRole("heading", signInHeading).waitFor()

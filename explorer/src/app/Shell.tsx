@@ -1,15 +1,6 @@
-import {
-  ActionIcon,
-  Group,
-  Kbd,
-  Menu,
-  Modal,
-  Table,
-  TextInput,
-  useMantineColorScheme,
-  VisuallyHidden,
-} from "@mantine/core"
+import { ActionIcon, Group, Kbd, Menu, Table, TextInput, useMantineColorScheme, VisuallyHidden } from "@mantine/core"
 import { type ReactNode, useEffect, useRef, useState } from "react"
+import { Dialog } from "../parts/Dialog.tsx"
 import { MoonIcon, SearchIcon, SunIcon, UserIcon, WaveIcon } from "../parts/icons.tsx"
 import { RequestBar } from "./RequestBar.tsx"
 import { linkTo, navigate, usePath, useQueryState } from "./router.ts"
@@ -58,9 +49,9 @@ export function Shell({ children }: { children: ReactNode }) {
         {children}
       </main>
       <RequestBar />
-      <Modal opened={help} onClose={() => setHelp(false)} title="Keyboard shortcuts" size="sm">
+      <Dialog opened={help} onClose={() => setHelp(false)} title="Keyboard shortcuts" size="sm">
         <Shortcuts />
-      </Modal>
+      </Dialog>
     </div>
   )
 }
@@ -141,7 +132,7 @@ function UserMenu({ onHelp }: { onHelp(): void }) {
 
 function Shortcuts() {
   const rows: [ReactNode, string][] = [
-    [<Kbd key="/">/</Kbd>, "Search"],
+    [<Kbd key="/">/</Kbd>, "To the search field"],
     ...navigation.map(({ key, label }): [ReactNode, string] => [
       <span key={key}>
         <Kbd>g</Kbd> <Kbd>{key}</Kbd>

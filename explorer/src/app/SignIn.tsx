@@ -1,5 +1,6 @@
-import { Alert, Anchor, Button, Modal, PasswordInput, Stack, Text, Title } from "@mantine/core"
+import { Alert, Anchor, Button, PasswordInput, Stack, Text, Title } from "@mantine/core"
 import { type FormEvent, type ReactNode, useEffect, useState } from "react"
+import { Dialog } from "../parts/Dialog.tsx"
 import { WarningIcon, WaveIcon } from "../parts/icons.tsx"
 import { continueWith, type Session, signIn } from "./session.ts"
 import { codeoceanPage, settings } from "./settings.ts"
@@ -33,7 +34,7 @@ export function SignInPage() {
  */
 export function SignInDialog({ other }: { other: Session | undefined }) {
   return (
-    <Modal
+    <Dialog
       opened
       onClose={() => {}}
       withCloseButton={false}
@@ -53,7 +54,7 @@ export function SignInDialog({ other }: { other: Session | undefined }) {
         </Alert>
       )}
       <SignInForm />
-    </Modal>
+    </Dialog>
   )
 }
 

@@ -1,6 +1,7 @@
-import { Button, Group, Modal, Stack } from "@mantine/core"
+import { Button, Group, Stack } from "@mantine/core"
 import { type ReactNode, useState } from "react"
 import type { Change } from "../data/useChange.ts"
+import { Dialog } from "./Dialog.tsx"
 import { Refusal } from "./Refusal.tsx"
 
 interface ConfirmProps {
@@ -22,14 +23,7 @@ export function Confirm({ title, children, action, change, destructive = true, o
     if (!change.busy) setOpened(false)
   }
   return (
-    <Modal
-      opened={opened}
-      onClose={close}
-      onExitTransitionEnd={onClose}
-      title={title}
-      centered
-      closeButtonProps={{ "aria-label": "Close" }}
-    >
+    <Dialog opened={opened} onClose={close} onExitTransitionEnd={onClose} title={title} centered>
       <Stack gap="md">
         <div>{children}</div>
         <Refusal of={change} />
@@ -42,6 +36,6 @@ export function Confirm({ title, children, action, change, destructive = true, o
           </Button>
         </Group>
       </Stack>
-    </Modal>
+    </Dialog>
   )
 }

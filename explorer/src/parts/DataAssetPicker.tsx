@@ -1,10 +1,11 @@
-import { Button, Checkbox, Group, Modal, Skeleton, Stack, Text, TextInput } from "@mantine/core"
+import { Button, Checkbox, Group, Skeleton, Stack, Text, TextInput } from "@mantine/core"
 import { useDebouncedValue } from "@mantine/hooks"
 import { useState } from "react"
 import type { DataAssetState } from "../data/schema.generated.ts"
 import type { Change } from "../data/useChange.ts"
 import { usePage } from "../data/usePage.ts"
 import classes from "./DataAssetPicker.module.css"
+import { Dialog } from "./Dialog.tsx"
 import { FindDataAssetsDocument } from "./dataAssetPicker.generated.ts"
 import { Size, Time } from "./Facts.tsx"
 import { count } from "./format.ts"
@@ -68,14 +69,7 @@ export function DataAssetPicker({ title, action, present, change, onChoose, onCl
   }
 
   return (
-    <Modal
-      opened={opened}
-      onClose={close}
-      onExitTransitionEnd={onClose}
-      title={title}
-      size="lg"
-      closeButtonProps={{ "aria-label": "Close" }}
-    >
+    <Dialog opened={opened} onClose={close} onExitTransitionEnd={onClose} title={title} size="lg">
       <Stack gap="sm">
         <TextInput
           type="search"
@@ -168,6 +162,6 @@ export function DataAssetPicker({ title, action, present, change, onChoose, onCl
           </Button>
         </Group>
       </Stack>
-    </Modal>
+    </Dialog>
   )
 }

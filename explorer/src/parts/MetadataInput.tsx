@@ -1,5 +1,6 @@
-import { NativeSelect, TagsInput, TextInput } from "@mantine/core"
+import { NativeSelect, TextInput } from "@mantine/core"
 import type { FieldKind } from "./metadata.ts"
+import { TagsField } from "./TagsField.tsx"
 
 /** The input of one custom metadata field, by its type. */
 export function MetadataInput({
@@ -14,7 +15,7 @@ export function MetadataInput({
   const label = field.units ? `${field.name} (${field.units})` : field.name
   const options = field.allowedValues?.map(String)
   if (field.multiple) {
-    return <TagsInput label={label} value={[...values]} onChange={onChange} data={options ?? []} acceptValueOnBlur />
+    return <TagsField label={label} value={[...values]} onChange={onChange} data={options ?? []} acceptValueOnBlur />
   }
   const value = values[0] ?? ""
   const set = (text: string) => onChange(text === "" ? [] : [text])

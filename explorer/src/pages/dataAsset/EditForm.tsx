@@ -1,11 +1,13 @@
-import { Button, Group, Modal, Stack, Table, TagsInput, Text, Textarea, TextInput } from "@mantine/core"
+import { Button, Group, Stack, Table, Text, Textarea, TextInput } from "@mantine/core"
 import { type FormEvent, useState } from "react"
 import type { UpdateDataAssetInput } from "../../data/schema.generated.ts"
 import { useChange } from "../../data/useChange.ts"
 import { useDraft } from "../../data/useDraft.ts"
+import { Dialog } from "../../parts/Dialog.tsx"
 import { MetadataInput } from "../../parts/MetadataInput.tsx"
 import { type FieldKind, textsOf, wireValueOf } from "../../parts/metadata.ts"
 import { Refusal } from "../../parts/Refusal.tsx"
+import { TagsField } from "../../parts/TagsField.tsx"
 import { EditDataAssetDocument } from "./changes.generated.ts"
 import type { DataAssetFactsFragment } from "./dataAsset.generated.ts"
 
@@ -55,7 +57,7 @@ export default function EditForm({
   }
 
   return (
-    <Modal opened onClose={onClose} title={`Edit ${asset.name}`} size="lg">
+    <Dialog opened onClose={onClose} title={`Edit ${asset.name}`} size="lg">
       <form onSubmit={(event) => void submit(event)}>
         {preview ? (
           <Differences of={differences} />
@@ -77,7 +79,7 @@ export default function EditForm({
               value={draft.description}
               onChange={({ currentTarget: { value } }) => set({ description: value })}
             />
-            <TagsInput label="Tags" value={draft.tags} onChange={(tags) => set({ tags })} acceptValueOnBlur />
+            <TagsField label="Tags" value={draft.tags} onChange={(tags) => set({ tags })} acceptValueOnBlur />
             <TextInput
               label="Folder it is mounted in"
               value={draft.mount}
@@ -119,7 +121,7 @@ export default function EditForm({
           </Group>
         </Stack>
       </form>
-    </Modal>
+    </Dialog>
   )
 }
 

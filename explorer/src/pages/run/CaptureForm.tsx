@@ -1,21 +1,11 @@
-import {
-  Alert,
-  Button,
-  Checkbox,
-  Group,
-  Modal,
-  NativeSelect,
-  Stack,
-  TagsInput,
-  Text,
-  Textarea,
-  TextInput,
-} from "@mantine/core"
+import { Alert, Button, Checkbox, Group, NativeSelect, Stack, Text, Textarea, TextInput } from "@mantine/core"
 import { type FormEvent, useState } from "react"
 import type { ComputationOutcome, EveryoneRole } from "../../data/schema.generated.ts"
 import { useDraft } from "../../data/useDraft.ts"
+import { Dialog } from "../../parts/Dialog.tsx"
 import { outcomes } from "../../parts/Facts.tsx"
 import { WarningIcon } from "../../parts/icons.tsx"
+import { TagsField } from "../../parts/TagsField.tsx"
 import type { CaptureSubscriptionVariables } from "./changes.generated.ts"
 
 export type CaptureRequest = CaptureSubscriptionVariables
@@ -97,13 +87,12 @@ export function CaptureForm({ run, onCapture, onClose }: CaptureFormProps) {
 
   const shown = (problem: string | undefined) => (tried ? problem : undefined)
   return (
-    <Modal
+    <Dialog
       opened={opened}
       onClose={() => setOpened(false)}
       onExitTransitionEnd={onClose}
       title={`Capture the results of ${run.name}`}
       size="lg"
-      closeButtonProps={{ "aria-label": "Close" }}
     >
       <form noValidate onSubmit={submit}>
         <Stack gap="sm">
@@ -128,7 +117,7 @@ export function CaptureForm({ run, onCapture, onClose }: CaptureFormProps) {
             error={shown(problems.mount)}
             onChange={({ currentTarget: { value } }) => change({ mount: value })}
           />
-          <TagsInput
+          <TagsField
             label="Tags"
             description="Enter or a comma ends a tag"
             value={given.tags}
@@ -143,7 +132,7 @@ export function CaptureForm({ run, onCapture, onClose }: CaptureFormProps) {
             value={given.description}
             onChange={({ currentTarget: { value } }) => change({ description: value })}
           />
-          <TagsInput
+          <TagsField
             label="Share with"
             description="Email addresses. Enter or a comma ends one"
             value={given.users}
@@ -198,6 +187,6 @@ export function CaptureForm({ run, onCapture, onClose }: CaptureFormProps) {
           </Group>
         </Stack>
       </form>
-    </Modal>
+    </Dialog>
   )
 }

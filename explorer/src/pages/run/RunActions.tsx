@@ -1,4 +1,4 @@
-import { ActionIcon, Button, Group, Menu, Modal, Stack, Text, TextInput } from "@mantine/core"
+import { ActionIcon, Button, Group, Menu, Stack, Text, TextInput } from "@mantine/core"
 import { type FormEvent, useState } from "react"
 import { runnablePath } from "../../app/paths.ts"
 import { linkTo, navigate } from "../../app/router.ts"
@@ -6,6 +6,7 @@ import type { ComputationOutcome } from "../../data/schema.generated.ts"
 import { useChange } from "../../data/useChange.ts"
 import { useDraft } from "../../data/useDraft.ts"
 import { Confirm } from "../../parts/Confirm.tsx"
+import { Dialog } from "../../parts/Dialog.tsx"
 import { MoreIcon } from "../../parts/icons.tsx"
 import { Refusal } from "../../parts/Refusal.tsx"
 import { DeleteRunDocument, RenameRunDocument } from "./changes.generated.ts"
@@ -93,13 +94,12 @@ function Rename({ run, onClose }: { run: RunActionsProps["run"]; onClose(): void
     setOpened(false)
   }
   return (
-    <Modal
+    <Dialog
       opened={opened}
       onClose={() => !change.busy && setOpened(false)}
       onExitTransitionEnd={onClose}
       title="Rename this run"
       centered
-      closeButtonProps={{ "aria-label": "Close" }}
     >
       <form noValidate onSubmit={(event) => void submit(event)}>
         <Stack gap="sm">
@@ -119,6 +119,6 @@ function Rename({ run, onClose }: { run: RunActionsProps["run"]; onClose(): void
           </Group>
         </Stack>
       </form>
-    </Modal>
+    </Dialog>
   )
 }

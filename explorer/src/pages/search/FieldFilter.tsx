@@ -1,6 +1,8 @@
-import { Button, Checkbox, Group, Modal, NumberInput, Stack, TagsInput, TextInput } from "@mantine/core"
+import { Button, Checkbox, Group, NumberInput, Stack, TextInput } from "@mantine/core"
 import { type FormEvent, useState } from "react"
 import type { SearchFilterInput } from "../../data/schema.generated.ts"
+import { Dialog } from "../../parts/Dialog.tsx"
+import { TagsField } from "../../parts/TagsField.tsx"
 import { dateOf, lastSecondOf, type MetadataField, secondsOf } from "./fieldFilters.ts"
 
 /** Edits the condition on one field: its values, or for numbers and dates a range. */
@@ -38,7 +40,7 @@ export default function FieldFilter({
   }
 
   return (
-    <Modal opened onClose={onClose} title={`Condition: ${filter.key}`} size="sm">
+    <Dialog opened onClose={onClose} title={`Condition: ${filter.key}`} size="sm">
       <form onSubmit={apply}>
         <Stack gap="md">
           {field?.type === "DATE" ? (
@@ -74,7 +76,7 @@ export default function FieldFilter({
               />
             </Group>
           ) : (
-            <TagsInput
+            <TagsField
               label="Any of these values"
               description="Enter separates values."
               data-autofocus
@@ -100,6 +102,6 @@ export default function FieldFilter({
           </Group>
         </Stack>
       </form>
-    </Modal>
+    </Dialog>
   )
 }

@@ -1,0 +1,27 @@
+import { Modal, type ModalProps } from "@mantine/core"
+import { useLayoutEffect } from "react"
+
+/** What had the focus last, outside of what opens and closes. An item of a menu is gone when a dialog has opened. */
+let last: HTMLElement | undefined
+addEventListener("focusin", ({ target }) => {
+  if (target instanceof HTMLElement && target.closest("[role=menu], [role=dialog]") === null) last = target
+})
+
+/** A dialog. When it closes, the focus returns to what opened it, or to the heading of the page if that is gone. */
+export function Dialog(props: ModalProps) {
+  const { opened } = props
+  useLayoutEffect(() => {
+    if (!opened) return
+    const opener = last
+    return () => {
+      // After what follows the dialog, such as another page, has taken the focus.
+      setTimeout(() => {
+        const { activeElement } = document
+        if (activeElement !== document.body && activeElement?.closest("[role=dialog]") == null) return
+        const target = opener?.isConnected ? opener : document.querySelector<HTMLElement>("main h1")
+        target?.focus({ preventScroll: true })
+      })
+    }
+  }, [opened])
+  return <Modal returnFocus={false} {...props} />
+}
