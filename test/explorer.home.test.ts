@@ -43,6 +43,22 @@ test("the failed runs are one click away, their log another one, and what is cho
   await page.reload()
   await row.waitFor()
   expect(await page.getByRole("link", { name: "Nightly", exact: true }).count()).toBe(0)
+
+  // Another page begins at its top, and going back returns to where this one was left.
+  await page.setViewportSize({ width: 1280, height: 400 })
+  await page.evaluate("scrollTo(0, 150)")
+  await page.getByRole("link", { name: "Run 1", exact: true }).click()
+  await page.getByRole("heading", { name: "Run 1", level: 1 }).waitFor()
+  expect(await page.evaluate("scrollY")).toBe(0)
+  await page.goBack()
+  await row.waitFor()
+  await expect.poll(() => page.evaluate("scrollY")).toBe(150)
+
+  // The clock of this computer is five hours slow.
+  await page.clock.install({ time: Date.now() - 5 * 60 * 60 * 1_000 })
+  await page.getByText("In progress", { exact: true }).first().click()
+  const running = page.getByRole("listitem").filter({ hasText: "Lane 7" })
+  await expect.poll(() => running.locator("time").innerText()).toMatch(/^(just now|\d+ minutes? ago)$/)
 })
 
 test("parts that the token may not see are named, and everything else is there", async () => {

@@ -1,10 +1,10 @@
 import { Alert, Button, Center, Loader, Text } from "@mantine/core"
-import { Component, type ReactNode, Suspense, useEffect, useMemo, useRef } from "react"
+import { Component, type ReactNode, Suspense, useEffect, useLayoutEffect, useMemo, useRef } from "react"
 import { Provider } from "urql"
 import { createClient } from "../data/client.ts"
 import { EmptyState } from "../parts/EmptyState.tsx"
 import { fetchFromGateway } from "./gateway.ts"
-import { currentPath, linkTo, usePath } from "./router.ts"
+import { currentPath, linkTo, restoreScroll, usePath } from "./router.ts"
 import { matchRoute, PageCodeError } from "./routes.ts"
 import { Shell } from "./Shell.tsx"
 import { SignInDialog, SignInPage } from "./SignIn.tsx"
@@ -34,6 +34,8 @@ function Page() {
   const path = usePath()
   const found = useMemo(() => matchRoute(path), [path])
   const first = useRef(true)
+  // Each page has a position of its own.
+  useLayoutEffect(restoreScroll, [path])
   useEffect(() => {
     // Loading the explorer leaves the focus where the browser has it. Going to another page moves it to the page's heading.
     if (first.current) {

@@ -6,6 +6,18 @@ import { settings } from "./settings.ts"
  */
 const longestSilenceMs = settings.deadlineMs + 15_000
 
+/** How far the gateway's clock is ahead of this computer's, in milliseconds. 0 if it is about the same. */
+let ahead = 0
+const tolerated = 120_000
+
+/** The time by the gateway's clock, by which times in its answers are to be understood: this computer's may be wrong by hours. */
+export const now = (): number => Date.now() + ahead
+
+function compareClocks(date: string | null): void {
+  const difference = Date.parse(date ?? "") - Date.now()
+  if (Number.isFinite(difference)) ahead = Math.abs(difference) > tolerated ? difference : 0
+}
+
 /** Like `fetch`, but fails with a `TimeoutError` if the gateway is silent for too long, before its response or within it. */
 export async function fetchFromGateway(url: RequestInfo | URL, init: RequestInit = {}): Promise<Response> {
   const silence = new AbortController()
@@ -24,6 +36,8 @@ export async function fetchFromGateway(url: RequestInfo | URL, init: RequestInit
   wait()
   try {
     const response = await fetch(url, { ...init, signal: AbortSignal.any(signals) })
+    // Answers to other requests may come from the browser's cache.
+    if (init.method === "POST") compareClocks(response.headers.get("date"))
     if (response.body === null) {
       stop()
       return response

@@ -80,6 +80,29 @@ function saveScroll(): void {
 /** The position at which the visitor has left this entry. 0 for a new one. */
 export const savedScroll = (): number => (history.state as { scroll?: number } | null)?.scroll ?? 0
 
+let stopRestoring = () => {}
+
+/** Goes to where the visitor has left this entry, once the page is long enough, unless they scroll themselves before that. */
+export function restoreScroll(): void {
+  stopRestoring()
+  const wanted = savedScroll()
+  const observer = new ResizeObserver(() => {
+    scrollTo(0, wanted)
+    if (scrollY >= wanted - 1) stopRestoring()
+  })
+  const byVisitor = ["wheel", "touchmove", "keydown", "pointerdown"]
+  const timer = setTimeout(() => stopRestoring(), 10_000)
+  stopRestoring = () => {
+    observer.disconnect()
+    clearTimeout(timer)
+    for (const event of byVisitor) removeEventListener(event, stopRestoring)
+  }
+  for (const event of byVisitor) addEventListener(event, stopRestoring, { passive: true })
+  scrollTo(0, wanted)
+  if (scrollY >= wanted - 1) stopRestoring()
+  else observer.observe(document.body)
+}
+
 let saving: ReturnType<typeof setTimeout> | undefined
 addEventListener("scroll", () => {
   clearTimeout(saving)

@@ -1,6 +1,7 @@
 import type { DocumentNode } from "graphql"
 import { useEffect, useMemo, useRef, useState } from "react"
 import { type TypedDocumentNode, useClient, useQuery } from "urql"
+import { now } from "../app/gateway.ts"
 import { useSession } from "../app/session.ts"
 import { type Problem, passes, problemsOf } from "./problem.ts"
 
@@ -57,7 +58,7 @@ export function usePage<Data, Variables extends Record<string, unknown>>(
   useEffect(() => {
     if (!isGood || result.fetching || result.stale) return
     good.delete(key)
-    good.set(key, { data: result.data as Data, at: new Date() })
+    good.set(key, { data: result.data as Data, at: new Date(now()) })
     const [oldest] = good.keys()
     if (good.size > kept && oldest !== undefined) good.delete(oldest)
   }, [isGood, result.data, result.fetching, result.stale, key, good])

@@ -1,4 +1,5 @@
 import { useEffect, useState } from "react"
+import { now } from "../app/gateway.ts"
 import type { ComputationOutcome } from "../data/schema.generated.ts"
 import { bytes, duration, inFull, when } from "./format.ts"
 import { BusyIcon, CheckIcon, CrossIcon, StopIcon, WarningIcon } from "./icons.tsx"
@@ -21,7 +22,7 @@ export function Time({ of, missing = "unknown" }: { of: string | Date | null | u
   const time = new Date(of)
   return (
     <time dateTime={time.toISOString()} title={inFull(time)}>
-      {when(time)}
+      {when(time, new Date(now()))}
     </time>
   )
 }

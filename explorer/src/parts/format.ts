@@ -10,7 +10,7 @@ const hour = 60 * minute
 const day = 24 * hour
 
 /** A time as seen from now: "3 minutes ago", "yesterday", "4 Mar", "4 Mar 2024". */
-export function when(time: Date, now = new Date()): string {
+export function when(time: Date, now: Date): string {
   const seconds = (time.getTime() - now.getTime()) / 1_000
   const age = Math.abs(seconds)
   if (age < 45) return "just now"

@@ -30,8 +30,9 @@ const select = ({ recentComputations }: HomeQuery) => recentComputations
 /** The newest runs of the capsules and pipelines that were last opened, and these themselves. */
 export default function HomePage() {
   const [address, change] = useQueryState()
-  const shown = address.get("runs") ?? ""
-  const choice = choices[shown] ?? choices[""]!
+  const asked = address.get("runs") ?? ""
+  const shown = Object.hasOwn(choices, asked) ? asked : ""
+  const choice = choices[shown]!
   const page = usePages<HomeQuery, RecentRunFragment, { first: number; outcome: ComputationOutcome[] | undefined }>(
     HomeDocument,
     { first: 30, outcome: choice.outcomes },
@@ -45,7 +46,7 @@ export default function HomePage() {
       <PageTitle title="Recent runs">
         <SegmentedControl
           aria-label="Which runs"
-          value={shown in choices ? shown : ""}
+          value={shown}
           onChange={(runs) => change({ runs })}
           data={Object.entries(choices).map(([value, { label }]) => ({ value, label }))}
         />

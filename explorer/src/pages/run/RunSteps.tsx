@@ -1,4 +1,5 @@
 import { useEffect, useState } from "react"
+import { now as gatewayNow } from "../../app/gateway.ts"
 import { duration } from "../../parts/format.ts"
 import { BusyIcon, CheckIcon, CrossIcon, DotIcon } from "../../parts/icons.tsx"
 import classes from "./Run.module.css"
@@ -55,7 +56,7 @@ export function RunSteps({ run, started }: { run: RunStateFragment; started: str
     return () => clearInterval(timer)
   }, [])
   const now = phases.findIndex(([state]) => state === run.state)
-  const elapsed = started === null ? undefined : Math.max((Date.now() - Date.parse(started)) / 1_000, 0)
+  const elapsed = started === null ? undefined : Math.max((gatewayNow() - Date.parse(started)) / 1_000, 0)
   return (
     <Steps
       label="Progress of the run"

@@ -1,5 +1,6 @@
 import { Button, Group, Skeleton, Text } from "@mantine/core"
 import { lazy, Suspense, useMemo, useState } from "react"
+import { now } from "../../app/gateway.ts"
 import { runPath } from "../../app/paths.ts"
 import { linkTo, useQueryState } from "../../app/router.ts"
 import type { ComputationOutcome } from "../../data/schema.generated.ts"
@@ -30,12 +31,13 @@ interface RunsProps {
 export function Runs({ runnable, runs, loading }: RunsProps) {
   const { computations } = runnable
   const [query, change] = useQueryState()
-  const outcome = query.get("outcome") as ComputationOutcome | null
+  const asked = query.get("outcome") ?? ""
+  const outcome = Object.hasOwn(outcomes, asked) ? (asked as ComputationOutcome) : null
   const shown = useMemo(
     () => (outcome === null ? runs : runs.filter((run) => run.outcome === outcome)),
     [runs, outcome],
   )
-  const points = useMemo(() => pointsOf(shown, Date.now()), [shown])
+  const points = useMemo(() => pointsOf(shown, now()), [shown])
   const pathOf = ({ id }: { id: string }) => runPath({ id, runnable })
 
   if (!computations && loading) {
