@@ -1,4 +1,4 @@
-import { Button, Checkbox, Group, Loader, Menu, TagsInput, Text } from "@mantine/core"
+import { Button, Checkbox, Group, Loader, Menu, Text } from "@mantine/core"
 import { useState } from "react"
 import { dataAssetPath } from "../../app/paths.ts"
 import { linkTo, useQueryState } from "../../app/router.ts"
@@ -12,6 +12,7 @@ import { PageTitle } from "../../parts/PageTitle.tsx"
 import { Problems } from "../../parts/Problems.tsx"
 import { SkeletonRows } from "../../parts/SkeletonRows.tsx"
 import { Tags } from "../../parts/Tags.tsx"
+import { TagsField } from "../../parts/TagsField.tsx"
 import { Filters } from "../search/Filters.tsx"
 import { QueryField } from "../search/QueryField.tsx"
 import searchClasses from "../search/Search.module.css"
@@ -42,11 +43,11 @@ export default function BulkPage() {
   const [typed, changeDraft, drop] = useDraft<Draft>("bulk")
   const draft = typed ?? empty
   const update = (part: Partial<Draft>) => changeDraft((before) => ({ ...(before ?? empty), ...part }))
-  const bulk = useBulk()
+  const { bulk, run } = useBulk()
   const ids = Object.keys(draft.chosen)
   const edit = editOf(draft, fields)
-  const isPreviewed = bulk.run?.dryRun === true && bulk.run.state === "done" && bulk.run.of === textOf(ids, edit)
-  const isRunning = bulk.run?.state === "running"
+  const isPreviewed = run?.dryRun === true && run.state === "done" && run.of === textOf(ids, edit)
+  const isRunning = run?.state === "running"
   const hasEdit = Boolean(edit.add || edit.remove || edit.set)
   const found = shownOf(page.nodes, state)
   const allChosen = found.length > 0 && found.every(({ id }) => id in draft.chosen)
@@ -129,8 +130,8 @@ export default function BulkPage() {
         <section aria-label="Change">
           <h2 className={classes.heading}>2. What to change</h2>
           <fieldset className={classes.form} disabled={isRunning}>
-            <TagsInput label="Add tags" value={draft.add} onChange={(add) => update({ add })} acceptValueOnBlur />
-            <TagsInput
+            <TagsField label="Add tags" value={draft.add} onChange={(add) => update({ add })} acceptValueOnBlur />
+            <TagsField
               label="Remove tags"
               value={draft.remove}
               onChange={(remove) => update({ remove })}
@@ -162,14 +163,14 @@ export default function BulkPage() {
             <Button
               variant={isPreviewed ? "default" : "filled"}
               disabled={ids.length === 0 || !hasEdit || isRunning}
-              onClick={() => void bulk.start(ids, edit, true)}
+              onClick={() => void bulk.start(draft.chosen, edit, true)}
             >
               Show the differences
             </Button>
             <Button
               variant={isPreviewed ? "filled" : "default"}
               disabled={!isPreviewed}
-              onClick={() => void bulk.start(ids, edit, false)}
+              onClick={() => void bulk.start(draft.chosen, edit, false)}
             >
               Apply
             </Button>
@@ -187,9 +188,7 @@ export default function BulkPage() {
           </Group>
         </section>
       </div>
-      {bulk.run !== undefined && (
-        <BulkResult run={bulk.run} names={draft.chosen} fields={fields} onCancel={bulk.cancel} />
-      )}
+      {run !== undefined && <BulkResult run={run} fields={fields} onCancel={() => bulk.cancel()} />}
     </>
   )
 }

@@ -14,12 +14,10 @@ const statuses: Readonly<Record<BulkItem["status"], { label: string; color: stri
 /** What an edit would do or has done, for each data asset, with its progress. */
 export function BulkResult({
   run,
-  names,
   fields,
   onCancel,
 }: {
   run: BulkRun
-  names: Readonly<Record<string, string>>
   fields: readonly FieldKind[]
   onCancel(): void
 }) {
@@ -54,14 +52,14 @@ export function BulkResult({
             <Table.Thead>
               <Table.Tr>
                 <Table.Th>Data asset</Table.Th>
-                <Table.Th>{run.dryRun ? "Would be" : "Result"}</Table.Th>
+                <Table.Th>Outcome</Table.Th>
                 <Table.Th>Differences</Table.Th>
               </Table.Tr>
             </Table.Thead>
             <Table.Tbody>
               {run.items.map((item) => (
                 <Table.Tr key={item.dataAssetId}>
-                  <Table.Td>{names[item.dataAssetId] ?? item.dataAssetId}</Table.Td>
+                  <Table.Td>{run.names[item.dataAssetId] ?? item.dataAssetId}</Table.Td>
                   <Table.Td style={{ color: statuses[item.status].color, whiteSpace: "nowrap" }}>
                     {statuses[item.status].label}
                   </Table.Td>
@@ -79,7 +77,7 @@ export function BulkResult({
               ))}
               {rest.map((id) => (
                 <Table.Tr key={id}>
-                  <Table.Td>{names[id] ?? id}</Table.Td>
+                  <Table.Td>{run.names[id] ?? id}</Table.Td>
                   <Table.Td style={{ color: "var(--quiet)", whiteSpace: "nowrap" }}>
                     {run.unknown.includes(id) ? "Not known" : run.dryRun ? "Not read" : "Not sent"}
                   </Table.Td>

@@ -1,5 +1,5 @@
-import { useRef, useState } from "react"
-import { useClient } from "urql"
+import { useSyncExternalStore } from "react"
+import { type Client, useClient } from "urql"
 import { sessionExpired } from "../../app/session.ts"
 import { type Problem, problemsOf, sessionEnded } from "../../data/problem.ts"
 import { BulkEditDocument, type BulkEditMutation, type BulkEditMutationVariables } from "./bulkEdit.generated.ts"
@@ -19,6 +19,8 @@ export interface BulkRun {
   /** The edit and the data assets, as text, to tell whether they have changed since. */
   of: string
   ids: readonly string[]
+  /** Their names, by id. */
+  names: Readonly<Record<string, string>>
   /** The outcomes so far. */
   items: readonly BulkItem[]
   state: "running" | "done" | "cancelled" | "stopped"
@@ -28,31 +30,43 @@ export interface BulkRun {
   unknown: readonly string[]
 }
 
-export function useBulk(): {
+/** One edit at a time, which goes on while the visitor looks at other pages. */
+class Bulk {
   run: BulkRun | undefined
-  start(ids: readonly string[], edit: Edit, dryRun: boolean): Promise<void>
-  cancel(): void
-  clear(): void
-} {
-  const client = useClient()
-  const [run, setRun] = useState<BulkRun>()
-  const cancelled = useRef(false)
-  const isRunning = useRef(false)
+  private isCancelled = false
+  private readonly listeners = new Set<() => void>()
+  private readonly client: Client
 
-  async function start(ids: readonly string[], edit: Edit, dryRun: boolean): Promise<void> {
-    if (isRunning.current) return
-    isRunning.current = true
-    cancelled.current = false
-    let now: BulkRun = { dryRun, of: textOf(ids, edit), ids, items: [], unknown: [], state: "running" }
+  constructor(client: Client) {
+    this.client = client
+  }
+
+  readonly subscribe = (listener: () => void) => {
+    this.listeners.add(listener)
+    return () => this.listeners.delete(listener)
+  }
+
+  private set(run: BulkRun | undefined): void {
+    this.run = run
+    for (const listener of this.listeners) listener()
+  }
+
+  /** @param names the names of the data assets, by id */
+  async start(names: Readonly<Record<string, string>>, edit: Edit, dryRun: boolean): Promise<void> {
+    if (this.run?.state === "running") return
+    this.isCancelled = false
+    const ids = Object.keys(names)
+    let now: BulkRun = { dryRun, of: textOf(ids, edit), ids, names, items: [], unknown: [], state: "running" }
     const set = (change: Partial<BulkRun>) => {
       now = { ...now, ...change }
-      setRun(now)
+      this.set(now)
     }
     set({})
+    addEventListener("beforeunload", askBeforeLeaving)
     for (let at = 0; at < ids.length && now.state === "running"; at += partSize) {
       const part = ids.slice(at, at + partSize)
       const isLast = at + partSize >= ids.length
-      const { data, error } = await client.mutation(BulkEditDocument, { ids: part, ...edit, dryRun }).toPromise()
+      const { data, error } = await this.client.mutation(BulkEditDocument, { ids: part, ...edit, dryRun }).toPromise()
       const result = data?.updateDataAssets
       if (result?.__typename === "UpdateDataAssetsPayload") {
         const items = result.items.flatMap((item) => (item === null ? [] : withPlainFailure(item)))
@@ -75,22 +89,31 @@ export function useBulk(): {
           ...(!dryRun && isUnknown(problem) && { unknown: part }),
         })
       }
-      if (cancelled.current && now.state === "running" && !isLast) set({ state: "cancelled" })
+      if (this.isCancelled && now.state === "running" && !isLast) set({ state: "cancelled" })
     }
     if (now.state === "running") set({ state: "done" })
-    isRunning.current = false
+    removeEventListener("beforeunload", askBeforeLeaving)
   }
 
-  return {
-    run,
-    start,
-    cancel: () => {
-      cancelled.current = true
-    },
-    clear: () => {
-      if (!isRunning.current) setRun(undefined)
-    },
+  cancel(): void {
+    this.isCancelled = true
   }
+
+  clear(): void {
+    if (this.run?.state !== "running") this.set(undefined)
+  }
+}
+
+const askBeforeLeaving = (event: Event) => event.preventDefault()
+
+const bulks = new WeakMap<Client, Bulk>()
+
+/** The edit of this session, and its run, if there is one. */
+export function useBulk(): { bulk: Bulk; run: BulkRun | undefined } {
+  const client = useClient()
+  const bulk = bulks.get(client) ?? new Bulk(client)
+  bulks.set(client, bulk)
+  return { bulk, run: useSyncExternalStore(bulk.subscribe, () => bulk.run) }
 }
 
 /** Failures that say nothing of the one data asset. If a whole part fails so, the next one would too. */
