@@ -15,11 +15,14 @@ type Change = (changes: Record<string, string | null>) => void
 export function Filters({
   state,
   fields,
+  areFieldsHidden = false,
   change,
   without = [],
 }: {
   state: SearchState
   fields: readonly (MetadataField | null)[]
+  /** Whether the token may not see the fields. */
+  areFieldsHidden?: boolean
   change: Change
   /** What the page does not offer. */
   without?: readonly ("origin" | "unused")[]
@@ -82,6 +85,7 @@ export function Filters({
             </Menu.Item>
           ))}
           {known.length > 0 && <Menu.Label>Custom metadata</Menu.Label>}
+          {areFieldsHidden && <Menu.Label>Your token may not see the fields for custom metadata</Menu.Label>}
           {known.map(({ name }) => (
             <Menu.Item key={name} onClick={() => setEditing({ index: state.filters.length, filter: { key: name } })}>
               {name}

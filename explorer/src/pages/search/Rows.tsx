@@ -38,7 +38,7 @@ export const dataAssetTypes: Readonly<Record<DataAssetItem["type"], string>> = {
 
 function DataAssetRow({ item, withUse }: { item: DataAssetItem; withUse: boolean }) {
   return (
-    <div className={classes.row}>
+    <div className={`${classes.row} ${classes.dataAsset}`}>
       <Name path={dataAssetPath(item.id)} name={item.name} icon={<DataIcon />} />
       <Tags of={item.tags} pathOf={(tag) => searchPath("data-assets", "tags", tag)} />
       <span className={classes.meta}>

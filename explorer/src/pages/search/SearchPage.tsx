@@ -1,6 +1,7 @@
 import { Anchor, Button, Group, Loader, NativeSelect, SegmentedControl, Text } from "@mantine/core"
 import { useRef } from "react"
 import { linkTo, useQueryState } from "../../app/router.ts"
+import { isForbidden } from "../../data/problem.ts"
 import { type Pages, usePages } from "../../data/usePages.ts"
 import { EmptyState } from "../../parts/EmptyState.tsx"
 import { count } from "../../parts/format.ts"
@@ -12,7 +13,7 @@ import { Filters } from "./Filters.tsx"
 import { QueryField } from "./QueryField.tsx"
 import { Row } from "./Rows.tsx"
 import classes from "./Search.module.css"
-import { type Item, searches, shownOf } from "./searches.ts"
+import { type Item, isUseUnknown, searches, shownOf } from "./searches.ts"
 import { isNarrowed, type Kind, readState, type SearchState, sortsOf } from "./state.ts"
 
 const labels: Readonly<Record<Kind, string>> = {
@@ -28,9 +29,13 @@ export default function SearchPage() {
   const { document, select, variables } = searches[state.kind]
   const page = usePages(document, variables(state), select)
   const shown = shownOf(page.nodes, state)
-  const isSettled = !page.isReadingFirst && page.problems.length === 0
   // The fields for metadata are the same for every search: while the next one is answered, the last ones stay.
   const fields = useLast(page.data?.customMetadata?.fields ?? undefined)
+  // What is searched for is there without them, so that they are missed only where they would be.
+  const problems = page.problems.filter(
+    ({ is, paths }) => is !== "forbidden" || paths.some((path) => path !== "customMetadata"),
+  )
+  const isSettled = !page.isReadingFirst && problems.length === 0
 
   return (
     <>
@@ -48,12 +53,17 @@ export default function SearchPage() {
           label={`Search ${labels[state.kind].toLowerCase()}`}
           onChange={(q) => change({ q }, { replace: true })}
         />
-        <Filters state={state} fields={fields ?? []} change={change} />
+        <Filters
+          state={state}
+          fields={fields ?? []}
+          areFieldsHidden={isForbidden(page.problems, "customMetadata")}
+          change={change}
+        />
       </div>
-      <Problems page={page} />
+      <Problems page={{ ...page, problems }} />
       <div className="panel">
         <div className={classes.summary}>
-          <Summary page={page} state={state} shown={shown.length} />
+          <Summary page={{ ...page, problems }} state={state} shown={shown.length} />
           {state.kind === "data-assets" && shown.length > 0 && (
             <Group gap="md" className={classes.links}>
               <Anchor size="sm" {...linkTo(`read?${withoutKind(address)}`)}>
@@ -144,8 +154,9 @@ function Summary({ page, state, shown }: SummaryProps) {
   if (page.problems.length > 0 && page.nodes.length === 0) return <span>Could not be searched</span>
   const { hasMore, nodes } = page
   const noun = (number: number) => count(number, labels[state.kind].toLowerCase().replace(/s$/, ""))
+  const unknown = state.unused ? nodes.filter(isUseUnknown).length : 0
   const text = state.unused
-    ? `${shown.toLocaleString("en")} of ${hasMore ? "the first " : ""}${noun(nodes.length)} ${shown === 1 ? "is" : "are"} not attached to anything that you see`
+    ? `${shown.toLocaleString("en")} of ${hasMore ? "the first " : ""}${noun(nodes.length)} ${shown === 1 ? "is" : "are"} not attached to anything that you see${unknown > 0 ? `. Of ${unknown.toLocaleString("en")}, it is not known` : ""}`
     : hasMore
       ? `The first ${noun(nodes.length)}, more below`
       : `${noun(nodes.length)}${isNarrowed(state) ? " found" : ""}`

@@ -25,6 +25,13 @@ export function shownOf<Shown extends Item>(nodes: readonly Shown[], { unused }:
 const isUnused = ({ attachedTo, attachedToPipelines }: DataAssetItem): boolean =>
   attachedTo?.nodes.length === 0 && attachedToPipelines?.nodes.length === 0
 
+/** Whether it could not be read what a data asset is attached to. */
+export const isUseUnknown = (item: Item): boolean =>
+  item.__typename === "DataAsset" && !(item.attachedTo && item.attachedToPipelines) && !isUsed(item)
+
+const isUsed = ({ attachedTo, attachedToPipelines }: DataAssetItem): boolean =>
+  (attachedTo?.nodes.length ?? 0) > 0 || (attachedToPipelines?.nodes.length ?? 0) > 0
+
 type Variables = ReturnType<typeof variablesOf> & Record<string, unknown> & { after?: string | null }
 
 interface Search {

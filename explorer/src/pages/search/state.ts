@@ -64,7 +64,7 @@ export function readState(address: URLSearchParams): SearchState {
     favorite: address.get("favorite") === "true",
     archived: address.get("archived") === "true",
     unused: kind === "data-assets" && address.get("unused") === "true",
-    sort: sort in sortsOf(kind) ? sort : "",
+    sort: Object.hasOwn(sortsOf(kind), sort) ? sort : "",
     filters: readFilters(address.get("filters")),
   }
 }
@@ -79,13 +79,21 @@ export function readDataAssetState(address: URLSearchParams): SearchState {
 function readFilters(json: string | null): SearchFilterInput[] {
   try {
     const filters: unknown = JSON.parse(json ?? "[]")
-    if (!Array.isArray(filters)) return []
-    return filters.filter(
-      (filter) => typeof filter?.key === "string" && ["value", "values", "range"].some((name) => name in filter),
-    )
+    return Array.isArray(filters) ? filters.filter((filter) => filter !== null && isFilter(filter)) : []
   } catch {
     return []
   }
+}
+
+const isValue = (value: unknown) => typeof value === "string" || typeof value === "number"
+const isBound = (value: unknown) => value === undefined || value === null || typeof value === "number"
+
+function isFilter({ key, value, values, range, exclude }: Partial<SearchFilterInput>): boolean {
+  if (typeof key !== "string" || !(exclude === undefined || typeof exclude === "boolean")) return false
+  if (values !== undefined) return Array.isArray(values) && values.every(isValue)
+  if (range !== undefined)
+    return typeof range === "object" && range !== null && isBound(range.min) && isBound(range.max)
+  return isValue(value)
 }
 
 export const writeFilters = (filters: readonly SearchFilterInput[]): string | null =>
