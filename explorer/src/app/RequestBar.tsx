@@ -2,7 +2,7 @@ import { Anchor, Button, Code, Drawer, Group, Stack, Text, UnstyledButton } from
 import { useState } from "react"
 import { type SentRequest, useRequestLog } from "../data/requestLog.ts"
 import { count } from "../parts/format.ts"
-import { LinkIcon } from "../parts/icons.tsx"
+import { LinkIcon, WarningIcon } from "../parts/icons.tsx"
 import { graphqlUrl, settings } from "./settings.ts"
 
 /** The request of the page, what it cost, and the way to send it oneself. */
@@ -18,7 +18,9 @@ export function RequestBar() {
           <span className="truncate">
             <strong>{latest.name}</strong>
           </span>
-          <span className="number cost">{costOf(latest)}</span>
+          <span className="number cost">
+            <Cost of={latest} />
+          </span>
           <Group gap="sm" wrap="nowrap">
             <UnstyledButton fz="xs" td="underline" onClick={() => setOpen(true)}>
               {count(requests.length, "request")}
@@ -35,7 +37,7 @@ export function RequestBar() {
                 <Text size="sm" fw={600}>
                   {request.name}{" "}
                   <Text component="span" size="xs" c="dimmed" fw={400}>
-                    {request.kind}, {costOf(request)}
+                    {request.kind}, <Cost of={request} />
                   </Text>
                 </Text>
                 {settings.graphiql && <OpenInGraphiql request={request} />}
@@ -55,14 +57,29 @@ export function RequestBar() {
   )
 }
 
-function costOf({ kind, milliseconds, calls, failed }: SentRequest): string {
+/** In narrow windows, what everyone guesses is only read aloud, so that there is room for the name. */
+function Cost({ of: { kind, milliseconds, calls, failed } }: { of: SentRequest }) {
   if (milliseconds === undefined) return kind === "subscription" ? "waiting for events" : "waiting…"
-  const parts = [
-    ...(failed ? ["with errors"] : []),
-    ...(calls === undefined ? [] : [count(calls, "REST call")]),
-    `${Math.round(milliseconds).toLocaleString("en")} ms`,
-  ]
-  return parts.join(" · ")
+  return (
+    <>
+      {failed && (
+        <>
+          <span className="outcome" style={{ color: "var(--bad)", verticalAlign: "bottom" }} title="With errors">
+            <WarningIcon width="14" height="14" />
+            <span className="wide-text">with errors</span>
+          </span>
+          <span className="wide-text"> · </span>
+        </>
+      )}
+      {calls !== undefined && (
+        <>
+          {calls.toLocaleString("en")} <span className="wide-text">REST </span>
+          {calls === 1 ? "call" : "calls"} ·{" "}
+        </>
+      )}
+      {Math.round(milliseconds).toLocaleString("en")} ms
+    </>
+  )
 }
 
 function OpenInGraphiql({ request }: { request: SentRequest }) {
@@ -70,9 +87,7 @@ function OpenInGraphiql({ request }: { request: SentRequest }) {
   if (Object.keys(request.variables).length > 0) parameters.set("variables", JSON.stringify(request.variables))
   return (
     <Anchor href={`${graphqlUrl}?${parameters}`} target="_blank" rel="noreferrer" size="xs" className="outcome">
-      <span>
-        <span className="wide-only">Open in </span>GraphiQL
-      </span>
+      <span className="wide-text">Open in GraphiQL</span>
       <LinkIcon width="12" height="12" />
     </Anchor>
   )

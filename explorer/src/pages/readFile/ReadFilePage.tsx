@@ -46,8 +46,8 @@ export default function ReadFilePage() {
     [nodes],
   )
   const table = useMemo(() => tableOf(files), [files])
-  const isSearching = page.data === undefined && page.problems.length === 0
-  const isKnown = page.data !== undefined && (page.problems.length === 0 || files.length > 0)
+  const isSearching = page.isReadingFirst
+  const isKnown = !isSearching && page.data !== undefined && (page.problems.length === 0 || files.length > 0)
 
   return (
     <>
