@@ -149,11 +149,13 @@ function nameOf(path: string): string {
   return names[field] ?? field.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`)
 }
 
+const listed = new Intl.ListFormat("en", { type: "disjunction" })
+
 function Forbidden({ problem: { paths, requiredScope }, isEmpty }: { problem: Problem; isEmpty: boolean }): ReactNode {
   const hidden = [...new Set(paths.map(nameOf))]
   return (
     <>
-      Your token may not see {hidden.length > 0 ? hidden.join(", ") : "this"}.{" "}
+      Your token may not see {hidden.length > 0 ? listed.format(hidden) : "this"}.{" "}
       {requiredScope !== undefined && `It lacks the scope “${requiredScope}”. `}
       {!isEmpty && "Everything else is here."}
     </>

@@ -3,6 +3,7 @@ import { dataAssetPath } from "../../app/paths.ts"
 import { navigate } from "../../app/router.ts"
 import { codeoceanPage } from "../../app/settings.ts"
 import { useChange } from "../../data/useChange.ts"
+import { count } from "../../parts/format.ts"
 import { ObjectMenu } from "../../parts/ObjectMenu.tsx"
 import { ArchiveDataAssetDocument, DeleteDataAssetDocument } from "./changes.generated.ts"
 import type { Asset } from "./DataAssetPage.tsx"
@@ -43,7 +44,9 @@ export function AssetActions({ asset, onEdit }: AssetActionsProps) {
                 .slice(0, 3)
                 .map((user) => user.name)
                 .join(", ")}
-              {users.length > 3 && ` and ${users.length - 3}${isMore ? " or more" : ""} others`}.
+              {users.length > 3 &&
+                (isMore ? ` and ${users.length - 3} or more others` : ` and ${count(users.length - 3, "other")}`)}
+              .
             </Text>
           )
         }

@@ -29,7 +29,7 @@ export function Unread({ problems, path }: { problems: readonly Problem[]; path:
     <Text size="sm" c="dimmed" className="outcome" style={{ whiteSpace: "normal" }}>
       <LockIcon />{" "}
       {isForbidden(problems, path)
-        ? "Your token may not see this."
+        ? `Your token may not see this.${problem?.requiredScope ? ` It lacks the scope “${problem.requiredScope}”.` : ""}`
         : sentence(problem?.message ?? "This could not be read")}
     </Text>
   )

@@ -173,15 +173,16 @@ export function RunForm({ runnable, from, version, onStarted, onUnknown }: RunFo
         />
       )}
       {isPipeline && (
-        <TextInput
-          label="Nextflow profile"
-          value={nextflowProfile}
-          maw={360}
-          autoComplete="off"
-          onChange={({ currentTarget: { value } }) =>
-            changeDraft((before) => ({ values: {}, ...before, nextflowProfile: value }))
-          }
-        />
+        <div className={classes.fields}>
+          <TextInput
+            label="Nextflow profile"
+            value={nextflowProfile}
+            autoComplete="off"
+            onChange={({ currentTarget: { value } }) =>
+              changeDraft((before) => ({ values: {}, ...before, nextflowProfile: value }))
+            }
+          />
+        </div>
       )}
       <RunDataFields
         runnable={runnable}
