@@ -25,7 +25,7 @@ async function startReplicas(redis: RedisServer, count: number, callerRequestsPe
   const log = createLog("silent", { write() {} })
   const replicas: Admission[] = []
   for (let replica = 0; replica < count; replica++) {
-    const store = createSharedStore({ url: redis.url, prefix: "test:", log, settleMs: 0 })
+    const store = createSharedStore({ url: redis.url, prefix: "test:", log, settleMs: 0, maxWaitMs: 60_000 })
     onTestFinished(() => store.close())
     await store.ready()
     replicas.push(createAdmission({ ...off, callerRequestsPerSecond }, undefined, store))
@@ -181,7 +181,10 @@ describeWithRedis("the rate of one caller over several replicas with one Redis",
     onTestFinished(() => sandbox.close())
     const redis = await startRedis()
     const config = { redisUrl: redis.url, callerRequestsPerSecond: 1 }
-    const [one, two] = [1, 2].map(() => startGatewayOn(sandbox.url, { config }))
+    const [one, two] = [1, 2].map(() => startGatewayOn(sandbox.url, { config, storeWaitMs: 60_000 }))
+    await Promise.all([one?.gateway.listen(), two?.gateway.listen()])
+    // Otherwise the gateways would admit more, the longer their responses take.
+    stopTime()
     const status = async (world = one, headers: Record<string, string> = { authorization: `Bearer ${tokens.ada}` }) => {
       const url = `${await world?.gateway.listen()}/graphql?query={__typename}`
       return (await fetch(url, { headers: { "apollo-require-preflight": "1", ...headers } })).status
@@ -189,8 +192,10 @@ describeWithRedis("the rate of one caller over several replicas with one Redis",
     /** Resolves when Redis has counted requests of so many callers. A replica reports its callers in their order. */
     const counted = (callers: number) =>
       expect.poll(async () => ((await redis.command("KEYS", "*:rate:*")) as string[]).length).toBe(callers)
-    for (let request = 0; request < 10; request++) expect(await status(one)).toBe(200)
-    expect(await status(one)).toBe(429)
+    let admittedByOne = 0
+    while ((await status(one)) === 200) admittedByOne += 1
+    // The clock of Redis goes on, and its answers are rounded.
+    expect([9, 10]).toContain(admittedByOne)
     await status(one, {})
     await counted(2)
     await status(two)
