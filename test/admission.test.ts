@@ -219,6 +219,16 @@ describe("callers without a token", () => {
     expect((await anonymously(url, "192.0.2.1, 192.0.2.2")()).status).toBe(200)
   })
 
+  test("the ports that a proxy adds to the addresses make no other callers", async () => {
+    const { gateway } = await startGateway({ config: { ...config, trustedProxies: 1 } })
+    const url = await gateway.listen()
+    let port = 0
+    await until(429, () => anonymously(url, `192.0.2.1:${port++}`)())
+    expect((await until(429, anonymously(url, "192.0.2.1"))).status).toBe(429)
+    await until(429, () => anonymously(url, `[2001:db8::1]:${port++}`)())
+    expect((await anonymously(url, "192.0.2.2:1")()).status).toBe(200)
+  })
+
   test("an IPv6 network counts as one address", async () => {
     const { gateway } = await startGateway({ config: { ...config, trustedProxies: 1 } })
     const url = await gateway.listen()

@@ -37,7 +37,7 @@ export function createClientAddress(trustedProxies: number): ClientAddress {
   return (request, socket) => {
     const hops = String(request?.headers["x-forwarded-for"] ?? "").split(",")
     const forwarded = trustedProxies > 0 ? hops.at(-trustedProxies)?.trim().slice(0, maxAddressLength) : undefined
-    return network(forwarded || (socket.remoteAddress ?? ""))
+    return network(forwarded ? withoutPort(forwarded) : (socket.remoteAddress ?? ""))
   }
 }
 
@@ -84,6 +84,12 @@ export function tokenIdentity(token: string): ClientIdentity {
 /** @param token says why there is none */
 export function withoutToken(token: Token, key: string): ClientIdentity {
   return { token, tokenDigest: "", key }
+}
+
+/** Some proxies append the client's port, too, which differs for each of its connections: `192.0.2.1:4711`, `[2001:db8::1]:4711`. */
+function withoutPort(address: string): string {
+  const [, bracketed, ipv4] = /^(?:\[([^\]]*)\]|(\d+(?:\.\d+){3}))(?::\d+)?$/.exec(address) ?? []
+  return bracketed ?? ipv4 ?? address
 }
 
 /** Cuts an IPv6 address to its first 64 bits: one household or host owns all the addresses that share them. */
