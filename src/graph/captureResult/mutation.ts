@@ -121,7 +121,8 @@ defineMutation({
     fields: (t) => ({
       dataAsset: t.field({
         type: DataAsset,
-        description: "The data asset. Costs one REST call, or none if only its id is selected.",
+        description:
+          "The data asset. Costs no REST call, unless the gateway has waited for its permissions to be set: then it costs one REST call, or none if only its id is selected.",
         extensions: link,
         resolve: ({ id }, _args, context, info) => nullIfMissing(dataAssetById.link(context, id, info)),
       }),

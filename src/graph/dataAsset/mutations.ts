@@ -89,6 +89,7 @@ export function checkNotBlank(fields: Record<string, string | null | undefined>)
   }
 }
 
+/** The payload of a change that does not return the whole data asset. */
 const payloadOf = (mutation: string, description: string) =>
   builder.objectRef<{ id: string }>(`${capitalized(mutation)}Payload`).implement({
     description,
@@ -137,7 +138,16 @@ defineMutation({
       }),
     }),
   }),
-  payload: payloadOf("createDataAsset", "The data asset is being created."),
+  payload: builder.objectRef<{ id: string }>("CreateDataAssetPayload").implement({
+    description: "The data asset is being created.",
+    fields: (t) => ({
+      dataAsset: t.field({
+        type: DataAsset,
+        description: "The new data asset. Costs no REST call.",
+        resolve: ({ id }, _args, context, info) => nullIfMissing(dataAssetById.link(context, id, info)),
+      }),
+    }),
+  }),
   run: async (input, context) => {
     checkNotBlank({ name: input.name, mount: input.mount })
     if (input.resultsInfo != null && input.source.aws == null && input.source.gcp == null) {
