@@ -250,13 +250,14 @@ describe("callers without a token", () => {
 })
 
 test("the number of remembered callers is bounded, and callers with a request in flight or a recent one are kept", () => {
-  const admission = createAdmission({
+  const limits = {
     callerRequestsPerSecond: 1,
     callerConcurrentRequests: 1,
     callerSubscriptions: 0,
     concurrentRequests: 0,
     eventLoopLagMs: 0,
-  })
+  }
+  const admission = createAdmission(limits, () => 0)
   expect(admission.admit("busy").ticket).toBeDefined()
   const send = (name: string) => admission.admit(name).ticket?.release()
   for (let caller = 0; caller < 30_000; caller++) send(String(caller))

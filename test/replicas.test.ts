@@ -97,12 +97,12 @@ describeWithRedis("two replicas with one Redis", () => {
   }, 300_000)
 
   /** Two processes, a client who captures through the first one, and the moment at which that call is stopped. */
-  async function stopCapture(call: string, stage: Stage) {
+  async function stopCapture(call: string, stage: Stage, timeoutMs: number) {
     const sandbox = await startSandbox()
     onTestFinished(() => sandbox.close())
     const redis = await startRedis()
     const upstream = await startLaggingUpstream(sandbox.url, 0)
-    const env = { CODEOCEAN_URL: upstream.url, REDIS_URL: redis.url, UPSTREAM_TIMEOUT_MS: "1000" }
+    const env = { CODEOCEAN_URL: upstream.url, REDIS_URL: redis.url, UPSTREAM_TIMEOUT_MS: `${timeoutMs}` }
     const [first, second] = await Promise.all([startReplica(env), startReplica(env)])
     const { reached, goOn } = upstream.stopAt(call, stage)
     const captured = capture(first.url, "Once")
@@ -111,7 +111,9 @@ describeWithRedis("two replicas with one Redis", () => {
   }
 
   test("capture a result once if one of them is suspended before it creates the data asset", async () => {
-    const { first, second, captured, goOn, created } = await stopCapture("POST /data_assets/search", "took effect")
+    const search = "POST /data_assets/search"
+    // The second one waits for so long, because the first one may have sent the creation.
+    const { first, second, captured, goOn, created } = await stopCapture(search, "took effect", 3_000)
     first.suspend()
     goOn()
     const id = await capture(second.url, "Once")
@@ -124,7 +126,8 @@ describeWithRedis("two replicas with one Redis", () => {
   })
 
   test("capture a result once if Redis loses everything while one of them creates the data asset", async () => {
-    const { redis, second, captured, goOn, created } = await stopCapture("POST /data_assets/search", "took effect")
+    const search = "POST /data_assets/search"
+    const { redis, second, captured, goOn, created } = await stopCapture(search, "took effect", 5_000)
     await redis.kill()
     await redis.start()
     // The owner has renewed its lease.

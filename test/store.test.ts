@@ -118,7 +118,7 @@ describe("the memory of a process", () => describeContract(async () => createMem
 describeWithRedis("a Redis server", () => {
   async function connect(url: string) {
     const { promise: isConnected, resolve: onConnected } = Promise.withResolvers<void>()
-    const store = createRedisStore({ url, prefix: "test:", onConnected, onDisconnected() {} })
+    const store = createRedisStore({ url, prefix: "test:", maxWaitMs: 60_000, onConnected, onDisconnected() {} })
     onTestFinished(() => store.close())
     await isConnected
     return store

@@ -164,10 +164,12 @@ describe("the memory of a process", () => {
 
 describeWithRedis("Redis", () => {
   const away = "redis://127.0.0.1:9"
+  /** Longer than Redis ever takes, also on a loaded machine. Where it hangs, the clock is stopped. */
+  const maxWaitMs = 60_000
 
   async function startShared(url: string, options: Partial<SharedStoreOptions> = {}, key = secret) {
     const log = createLog("info", { write: () => undefined })
-    const store = createSharedStore({ url, prefix: "test:", log, settleMs: 0, maxWaitMs: 10_000, ...options })
+    const store = createSharedStore({ url, prefix: "test:", log, settleMs: 0, maxWaitMs, ...options })
     onTestFinished(() => store.close())
     const cache = store.openCache({ quietMs, secret: key })
     await store.ready()
@@ -299,14 +301,16 @@ describeWithRedis("Redis", () => {
 
   test("a drop that does not reach a Redis that hangs is made up for before a text is found again", async () => {
     const redis = await startRedis()
-    const [one, two] = [await startShared(redis.url, { maxWaitMs: 200 }), await startShared(redis.url)]
+    const [one, two] = [await startShared(redis.url), await startShared(redis.url)]
     await keep(one.cache, "ada", "a", "old", 3_600_000)
     await keep(one.cache, "grace", "g", "old", 3_600_000)
+    const time = stopTime()
     redis.hang()
-    // The request has waited for Redis before.
-    await one.cache.drop("ada", { waitedMs: 0 })
+    const dropped = one.cache.drop("ada", { waitedMs: 0 })
+    time.pass(maxWaitMs)
+    await dropped
     expect(await found(one.cache, "ada", "a")).toBe("not usable")
-    await expect.poll(() => one.store.isAway).toBe(true)
+    await time.passUntil(() => one.store.isAway)
     redis.resume()
     await expect.poll(() => found(one.cache, "ada", "a")).not.toBe("not usable")
     for (const { cache } of [one, two]) {
@@ -318,13 +322,16 @@ describeWithRedis("Redis", () => {
   test("a drop by a replica that Redis does not answer reaches the others, and until then that replica finds nothing", async () => {
     const redis = await startRedis()
     const way = await startHeldWay(redis.port)
-    const [cut, other] = [await startShared(way.url, { maxWaitMs: 200 }), await startShared(redis.url)]
+    const [cut, other] = [await startShared(way.url), await startShared(redis.url)]
     await keep(other.cache, "ada", "a", "old", 3_600_000)
     expect(await found(cut.cache, "ada", "a")).toBe("old")
+    const time = stopTime()
     way.hold()
-    await cut.cache.drop("ada", { waitedMs: 0 })
+    const dropped = cut.cache.drop("ada", { waitedMs: 0 })
+    time.pass(maxWaitMs)
+    await dropped
     // Redis gets it, only the answer is held back.
-    expect(await found(other.cache, "ada", "a")).not.toBe("old")
+    await expect.poll(() => found(other.cache, "ada", "a")).not.toBe("old")
     expect(await found(cut.cache, "ada", "a")).toBe("not usable")
     way.letGo()
     await expect.poll(() => found(cut.cache, "ada", "a")).not.toBe("not usable")
@@ -344,7 +351,7 @@ describeWithRedis("Redis", () => {
 
   test("a request waits for a Redis that hangs as long as it may, and then no longer", async () => {
     const redis = await startRedis()
-    const { cache, store } = await startShared(redis.url, { maxWaitMs: 50 })
+    const { cache, store } = await startShared(redis.url)
     await cache.get("ada", "a")
     const time = stopTime()
     // The stopped clock begins at 0, and the cache is used from the real time of its start on.
@@ -354,13 +361,13 @@ describeWithRedis("Redis", () => {
     const answers = Promise.all(Array.from({ length: 20 }, () => cache.get("ada", "a", storeWait)))
     // They are sent at the end of this moment.
     await setImmediate()
-    time.pass(50)
+    time.pass(maxWaitMs)
     expect(await answers).toEqual(Array(20).fill(undefined))
     // One slow look-up is no outage, but the cache is not used for a second.
     expect(store.isAway).toBe(false)
     // The clock is stopped.
     expect(await cache.get("ada", "a", storeWait)).toBeUndefined()
-    time.pass(500)
+    time.pass(maxWaitMs)
     await setImmediate()
     await setImmediate()
     expect(store.isAway).toBe(true)

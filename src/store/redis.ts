@@ -36,6 +36,8 @@ export interface RedisOptions {
   url: string
   /** The beginning of all keys. */
   prefix: string
+  /** The most that a request waits for Redis, in milliseconds. Its other time limits are longer. */
+  maxWaitMs: number
   onConnected(): void
   /** Called when a connection fails or ends. */
   onDisconnected(reason: string): void
@@ -143,11 +145,11 @@ type Commands = Redis & {
   ): Promise<[version: string, ...textsAndDue: (string | null | 0 | 1)[]]>
 }
 
-export function createRedisStore({ url, prefix, onConnected, onDisconnected }: RedisOptions): RedisStore {
+export function createRedisStore({ url, prefix, maxWaitMs, onConnected, onDisconnected }: RedisOptions): RedisStore {
   const commands = new Redis(url, {
     lazyConnect: true,
-    connectTimeout: connectTimeoutMs,
-    commandTimeout: commandTimeoutMs,
+    connectTimeout: Math.max(connectTimeoutMs, maxWaitMs),
+    commandTimeout: Math.max(commandTimeoutMs, 2 * maxWaitMs),
     retryStrategy: () => reconnectMs,
     // A command that can't be sent now fails now, and one whose connection was lost is not sent again.
     enableOfflineQueue: false,

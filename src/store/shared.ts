@@ -28,7 +28,7 @@ export interface SharedStoreOptions {
    * begin to use Redis again within this time.
    */
   settleMs: number
-  /** For tests: the most that a request waits for Redis, in milliseconds. */
+  /** For tests: the most that a request waits for Redis, in milliseconds. No other time limit on Redis is shorter. */
   maxWaitMs?: number | undefined
   /** How long Redis must be available until the log says so. Outages that follow each other sooner are logged once. */
   stableMs?: number
@@ -63,9 +63,9 @@ export function createSharedStore(options: SharedStoreOptions): Store {
   const loaded = import("./redis.ts").then(({ createRedisStore }) => {
     if (isClosed) return
     const { url, prefix } = options
-    redis = createRedisStore({ url, prefix, onConnected: () => void probe(), onDisconnected: leave })
+    redis = createRedisStore({ url, prefix, maxWaitMs, onConnected: () => void probe(), onDisconnected: leave })
     // If it neither connects nor fails.
-    probeTimer = setTimeout(() => leave("no connection"), maxStartMs).unref()
+    probeTimer = setTimeout(() => leave("no connection"), Math.max(maxStartMs, maxWaitMs)).unref()
   })
 
   function leave(reason: string): void {
