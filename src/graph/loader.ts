@@ -215,6 +215,8 @@ export function loaderById<T extends { id: string }>(
     /** The maximum number of ids that one call fetches, or undefined if each id takes a call. */
     maxBulkIds: bulk?.maxIds,
     typename,
+    /** A copy of an object that another call returned, with its `__typename`. It is not stored. */
+    own: recordType,
     /** Stores an object that another call returned, so that it is not fetched again. Returns it with its `__typename`. */
     prime(context: Context, object: T): Typed<T> {
       const primed = recordType(context, object)

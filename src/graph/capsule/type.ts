@@ -22,6 +22,7 @@ import { ownCall } from "../ownCall.ts"
 import { connectionOf, pageArguments, pageItems } from "../pagination/connection.ts"
 import { permissionsOf } from "../permissions/loader.ts"
 import { Permissions } from "../permissions/type.ts"
+import { isOnlyPage } from "../reach.ts"
 import { releaseOf } from "../release/loader.ts"
 import { ReleaseJob } from "../release/type.ts"
 import { capsuleById } from "./loader.ts"
@@ -47,6 +48,9 @@ export const PipelineConnection = connectionOf("Pipeline", Pipeline)
 function kindOf(runnable: Typed<rest.Runnable>): rest.Kind {
   return runnable.__typename === "Pipeline" ? "pipelines" : "capsules"
 }
+
+const runs = { connection: "ComputationConnection", item: "Computation" }
+const runsOf = { capsules: { owner: "Capsule", ...runs }, pipelines: { owner: "Pipeline", ...runs } }
 
 export const CapsuleStatus = wireEnum(
   "CapsuleStatus",
@@ -257,7 +261,10 @@ Runnable.implement({
         ...pageArguments,
         filter: t.arg({ type: ComputationFilterInput, description: "Which runs to return." }),
       },
-      resolve: (runnable, args, context) => computationPage(context, { id: runnable.id, kind: kindOf(runnable) }, args),
+      resolve(runnable, args, context, info) {
+        const key = { id: runnable.id, kind: kindOf(runnable) }
+        return computationPage(context, key, args, isOnlyPage(info, runsOf[key.kind]))
+      },
     }),
     release: t.field({
       type: ReleaseJob,

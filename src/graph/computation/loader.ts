@@ -27,10 +27,11 @@ export interface ListedRun extends RunPosition {
   isShown?: boolean
 }
 
-const computationsByRunnable = loaderByKey(async (context, key) => {
-  const { kind, id }: RunnableKey = JSON.parse(key)
-  return listedRuns(await rest.listComputations(context.upstream, kind, id))
-})
+const computationsByRunnable = loaderByKey((context, key) => readComputations(context, JSON.parse(key)))
+
+async function readComputations({ upstream }: Context, { kind, id }: RunnableKey): Promise<ListedRun[]> {
+  return listedRuns(await rest.listComputations(upstream, kind, id))
+}
 
 /** The runs of a capsule or pipeline as Code Ocean lists them, each once, newest first. */
 export function listedRuns(listed: readonly (rest.Computation | DecodeError)[]): ListedRun[] {
@@ -64,9 +65,14 @@ export function firstOfEachRun(): (run: ListedRun) => boolean {
   }
 }
 
-/** All runs of a capsule or pipeline, newest first. One call, shared by all pages and filters of a request. */
-export function computationsOf(context: Context, runnable: RunnableKey): Promise<ListedRun[]> {
-  return computationsByRunnable(context).load(JSON.stringify(runnable))
+/**
+ * All runs of a capsule or pipeline, newest first. One call, shared by all pages and filters of a request.
+ * @param isUsedOnce whether the request needs them for one page. Then they are not kept for others
+ */
+export function computationsOf(context: Context, runnable: RunnableKey, isUsedOnce = false): Promise<ListedRun[]> {
+  return isUsedOnce
+    ? readComputations(context, runnable)
+    : computationsByRunnable(context).load(JSON.stringify(runnable))
 }
 
 /** Drops every list of runs that this request has loaded. Called after a write that may have changed them. */
@@ -74,12 +80,20 @@ export function clearComputations(context: Context): void {
   computationsByRunnable(context).clearAll()
 }
 
-/** Adds the run to the request's loader, with the capsule or pipeline that ran, so that later fields need no call. */
-export function shownRun(context: Context, run: ListedRun, key: RunnableKey): rest.Computation | DecodeError {
+/**
+ * Adds the run to the request's loader, with the capsule or pipeline that ran, so that later fields need no call.
+ * @param isUsedOnce whether there are no such fields
+ */
+export function shownRun(
+  context: Context,
+  run: ListedRun,
+  key: RunnableKey,
+  isUsedOnce = false,
+): rest.Computation | DecodeError {
   const { computation } = run
   if (computation instanceof DecodeError || run.isShown) return computation
   if (!isUsableId(computation.id)) return invalidField("id", "not an id")
-  const shown = computationById.prime(context, computation)
+  const shown = isUsedOnce ? computationById.own(context, computation) : computationById.prime(context, computation)
   recordRunnable(shown, key)
   run.computation = shown
   run.isShown = true

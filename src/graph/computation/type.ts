@@ -92,18 +92,22 @@ export const ComputationFilterInput = builder.inputType("ComputationFilterInput"
 
 type Filter = typeof ComputationFilterInput.$inferInput
 
-/** One page of the runs of a capsule or pipeline, newest first. One call, shared by all pages and filters of a request. */
+/**
+ * One page of the runs of a capsule or pipeline, newest first. One call, shared by all pages and filters of a request.
+ * @param isUsedOnce whether the request has only this page of these runs, and finds no run in another way
+ */
 export async function computationPage(
   context: Context,
   runnable: RunnableKey,
   args: PageArguments & { filter?: Filter | null | undefined },
+  isUsedOnce: boolean,
 ): Promise<Page<rest.Computation | DecodeError>> {
   const matches = matcherOf(args.filter ?? {}, context)
   const binding = `computations ${JSON.stringify([runnable.id, args.filter])}`
   const page = await pageOfList(
     binding,
     async () => {
-      const computations = await computationsOf(context, runnable)
+      const computations = await computationsOf(context, runnable, isUsedOnce)
       noteExamined(context, computations.length * examinedOfRun)
       return computations.filter(matches)
     },
@@ -112,7 +116,7 @@ export async function computationPage(
     positionIn,
     isBehind,
   )
-  return { ...page, nodes: page.nodes.map((run) => shownRun(context, run, runnable)) }
+  return { ...page, nodes: page.nodes.map((run) => shownRun(context, run, runnable, isUsedOnce)) }
 }
 
 function matcherOf({ state, endStatus, name, created, dataAssetId }: Filter, context: Context) {

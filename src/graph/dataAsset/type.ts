@@ -32,6 +32,7 @@ import { ownCall } from "../ownCall.ts"
 import { pageArguments, pageItems, shownPage } from "../pagination/connection.ts"
 import { permissionsOf } from "../permissions/loader.ts"
 import { Permissions } from "../permissions/type.ts"
+import { looksUpObjects } from "../reach.ts"
 import { dataAssetById } from "./loader.ts"
 import type * as rest from "./rest.ts"
 
@@ -279,7 +280,10 @@ DataAsset.implement({
     lineage: t.field({
       type: Lineage,
       description: `What it was made from and what was made from it, including the runs and capsules in between. Upwards it costs one REST call per object, downwards one per 1,000 results that the caller may see, at most 20.`,
-      extensions: cost({ calls: 25, per: { argument: "depth", assumed: 3, max: maxDepth }, items: { assumed: 100 } }),
+      extensions: {
+        ...cost({ calls: 25, per: { argument: "depth", assumed: 3, max: maxDepth }, items: { assumed: 100 } }),
+        ...looksUpObjects,
+      },
       args: {
         depth: t.arg.int({
           required: true,
