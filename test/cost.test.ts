@@ -121,6 +121,15 @@ const nestedPage = `{
 
 const two = "query ($a: ID!, $b: ID!) { a: capsule(id: $a) { name } b: capsule(id: $b) { name } }"
 
+const lookUp = `query (
+  $capsules: [ID!] = [], $pipelines: [ID!] = [], $dataAssets: [ID!] = [], $nodes: [ID!] = [], $references: [_Any!] = []
+) {
+  capsules(ids: $capsules) { name } pipelines(ids: $pipelines) { name } dataAssets(ids: $dataAssets) { name }
+  nodes(ids: $nodes) { id } _entities(representations: $references) { ... on Runnable { name } }
+}`
+const uuids = (count: number, from = 0) =>
+  Array.from({ length: count }, (_, index) => `00000000-0000-4000-8000-${String(from + index).padStart(12, "0")}`)
+
 describe("an operation's estimate", () => {
   test.each<[string, string, Record<string, unknown>, number]>([
     ["no call for `__typename`", "{ __typename }", {}, 0],
@@ -148,6 +157,18 @@ describe("an operation's estimate", () => {
       { ids: "1" },
       1,
     ],
+    ["one call for a capsule, for which there is no search", lookUp, { capsules: uuids(1) }, 1],
+    ["one call more than capsules, for a search that may find none", lookUp, { capsules: uuids(2) }, 3],
+    ["one call more for each hundred capsules", lookUp, { capsules: uuids(201) }, 204],
+    [
+      "a search for capsules, whichever fields look them up",
+      lookUp,
+      { capsules: uuids(1), references: uuids(1, 1).map((id) => ({ __typename: "Capsule", id })) },
+      3,
+    ],
+    ["a search for capsules and another for pipelines", lookUp, { capsules: uuids(2), pipelines: uuids(2) }, 6],
+    ["no search for data assets", lookUp, { dataAssets: uuids(2) }, 2],
+    ["two searches for nodes of any type", lookUp, { nodes: uuids(2) }, 10],
     ["four calls for a node", '{ node(id: "1") { id } }', {}, 4],
     ["four calls for each of several nodes", '{ nodes(ids: ["1", "2"]) { id } }', {}, 8],
     ["one call for a page of any size", "{ searchCapsules(first: 1000) { nodes { name } } }", {}, 1],

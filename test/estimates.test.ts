@@ -147,3 +147,25 @@ test.each([
   expect(costs.filter(({ estimated, calls }) => calls > estimated)).toEqual([])
   expect(costs.filter(({ calls }) => calls > 0).length, what).toBeGreaterThan(atLeast)
 })
+
+test("ids of which the searches find none cost no more than their estimate", async () => {
+  const { ask, sandbox } = await startGateway()
+  const ids = Array.from({ length: 101 }, (_, index) => `00000000-0000-4000-8000-${String(index).padStart(12, "0")}`)
+  const query =
+    "query ($ids: [ID!]!) { capsules(ids: $ids) { name } pipelines(ids: $ids) { name } nodes(ids: $ids) { id } }"
+  const { data } = await ask(query, { ids })
+  expect(data.capsules).toEqual(ids.map(() => null))
+  const { calls } = estimate(parse(query), null, { ids })
+  expect(sandbox.requests.length).toBeLessThanOrEqual(calls)
+  expect(sandbox.requestsTo("POST /capsules/search")).toHaveLength(2)
+})
+
+test("as many look-ups as the limit of calls allows are not cut off by the searches before them", async () => {
+  const ids = Array.from({ length: 101 }, (_, index) => `00000000-0000-4000-8000-${String(index).padStart(12, "0")}`)
+  const query = "query ($ids: [ID!]!) { capsules(ids: $ids) { name } }"
+  const { calls } = estimate(parse(query), null, { ids })
+  const { ask } = await startGateway({ config: { limits: { calls } } })
+  const { data, errors } = await ask(query, { ids })
+  expect(errors).toBeUndefined()
+  expect(data.capsules).toEqual(ids.map(() => null))
+})

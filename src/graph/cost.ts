@@ -15,6 +15,11 @@ export interface Cost {
    * them, but once in a request for the same id and type.
    */
   byId?: string
+  /**
+   * Of the objects of `byId`, the types that a search finds several of by one call. If it finds none of them, it was made in addition
+   * to the calls for each.
+   */
+  searched?: readonly string[]
   /** The name of an additional call that is made once for an object, even if several of its fields need it. */
   oncePerObject?: string
   /** The name of an additional call that is made once for a request, even if several fields need it. */

@@ -34,6 +34,7 @@ builder.queryField("_entities", (t) =>
     extensions: cost({
       calls: 1,
       byId: "representations",
+      searched: ["Capsule", "Pipeline"],
       idsAreFree: true,
       items: { argument: "representations", assumed: 0 },
     }),

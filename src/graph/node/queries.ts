@@ -1,6 +1,7 @@
 import { hasCode, isRejected, nullIfMissing } from "../../errors.ts"
 import { builder } from "../builder.ts"
 import { capsuleById, pipelineById } from "../capsule/loader.ts"
+import { maxSearchIds } from "../capsule/rest.ts"
 import { computationById } from "../computation/loader.ts"
 import type { Context } from "../context.ts"
 import { cost } from "../cost.ts"
@@ -41,6 +42,9 @@ async function probe(context: Context, id: string): Promise<NodeObject | null> {
   return null
 }
 
+/** Several are looked for by a search first. */
+const searched = [capsuleById.typename, pipelineById.typename]
+
 const costPerId =
   "one REST call if its type is known from an earlier read by the same caller, otherwise four at the same time, one for each possible type"
 
@@ -48,7 +52,7 @@ builder.queryField("node", (t) =>
   t.field({
     type: Node,
     description: `Looks up a capsule, pipeline, run or data asset by id. Null if not found. Costs ${costPerId}.`,
-    extensions: cost({ calls: 4, byId: "id" }),
+    extensions: cost({ calls: 4, byId: "id", searched }),
     args: { id: t.arg.id({ required: true, description: "Code Ocean's own id." }) },
     resolve: (_root, { id }, context) => nodeById(context, id),
   }),
@@ -58,8 +62,8 @@ builder.queryField("nodes", (t) =>
   t.field({
     type: [Node],
     nullable: { list: false, items: true },
-    description: `Looks up capsules, pipelines, runs and data assets by their ids, in the same order. One that is not found is null. At most ${maxListEntries} ids. Each distinct id costs ${costPerId}.`,
-    extensions: cost({ calls: 4, byId: "ids", items: { argument: "ids", assumed: 0 } }),
+    description: `Looks up capsules, pipelines, runs and data assets by their ids, in the same order. One that is not found is null. At most ${maxListEntries} ids. Each distinct id costs ${costPerId}. Several cost up to two more per ${maxSearchIds}: a search for the capsules among them, and one for the pipelines.`,
+    extensions: cost({ calls: 4, byId: "ids", searched, items: { argument: "ids", assumed: 0 } }),
     args: { ids: t.arg.idList({ required: true, description: "Code Ocean's own ids.", extensions: checksItems }) },
     resolve: (_root, { ids }, context) => ids.map((id, index) => idError(id, index) ?? nodeById(context, id)) as never,
   }),

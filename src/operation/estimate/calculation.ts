@@ -1,4 +1,5 @@
 import type { FieldNode } from "graphql"
+import { isSearchableId, maxSearchIds } from "../../graph/capsule/rest.ts"
 import type { Count } from "../../graph/cost.ts"
 import type { CostedField, Plan, SelectionCost, Variables } from "./plan.ts"
 
@@ -60,9 +61,13 @@ export class Calculation {
     return times * Math.max(...field.children.map((child) => this.#callsOf(child, items)))
   }
 
-  /** The calls of lookups by id. Looking up the same id and type again is free. Only root fields are lookups. */
+  /**
+   * The calls of lookups by id. Looking up the same id and type again is free. Only root fields are lookups. The searches that find
+   * several by their ids may find none of them.
+   */
   lookupCalls(fields: readonly CostedField[]): number {
     const lookups = new Map<string, { calls: number; ids: Set<unknown> }>()
+    const searched = new Map<string, Set<string>>()
     for (const { cost, node, argumentValue, typeName } of fields) {
       if (cost.byId === undefined) continue
       const { calls = 0 } = cost
@@ -70,9 +75,18 @@ export class Calculation {
       const lookup = lookups.get(key) ?? { calls, ids: new Set() }
       lookups.set(key, lookup)
       const ids = [argumentValue(cost.byId, this.#variables) ?? []].flat()
-      for (const id of ids.slice(0, this.#cap(node))) lookup.ids.add(typeof id === "object" ? JSON.stringify(id) : id)
+      for (const id of ids.slice(0, this.#cap(node))) {
+        lookup.ids.add(typeof id === "object" ? JSON.stringify(id) : id)
+        for (const type of cost.searched ?? []) {
+          const searchedId = searchedIdOf(id, type)
+          if (searchedId !== undefined) searched.set(type, (searched.get(type) ?? new Set()).add(searchedId))
+        }
+      }
     }
-    return [...lookups.values()].reduce((sum, { calls, ids }) => sum + calls * ids.size, 0)
+    let sum = 0
+    for (const { calls, ids } of lookups.values()) sum += calls * ids.size
+    for (const { size } of searched.values()) if (size > 1) sum += Math.ceil(size / maxSearchIds)
+    return sum
   }
 
   #bytesOf(selection: SelectionCost, parentItems: number): number {
@@ -111,4 +125,15 @@ export class Calculation {
     const count = Array.isArray(value) ? value.length : typeof value === "number" ? Math.max(0, value) : 1
     return Math.min(count, most ?? count, this.#cap(node))
   }
+}
+
+/** The id by which an object of this type may be searched for. Undefined if there is none, or if a reference names another type. */
+function searchedIdOf(given: unknown, type: string): string | undefined {
+  let id = given
+  if (typeof given === "object" && given !== null) {
+    const reference = given as Record<string, unknown>
+    if (reference.__typename !== type) return undefined
+    id = reference.id
+  }
+  return typeof id === "string" && isSearchableId(id) ? id : undefined
 }
