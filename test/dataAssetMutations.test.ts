@@ -243,6 +243,38 @@ describe("many data assets are edited at once", () => {
   }`
   const ids = [seed.cellImages, seed.sortedSpikes]
 
+  test("a data asset is read again after a change of the same request whose outcome is unknown", async () => {
+    const { ask, sandbox } = await startGateway()
+    const asset = seed.cellImages
+    sandbox.failNext(`PUT /data_assets/${asset}`, { status: 500 })
+    const { data, errors } = await ask(`mutation {
+    one: updateDataAsset(input: {id: "${asset}", description: "new"}) { __typename }
+    two: renameComputation(input: {id: "${seed.countedCells}", name: "new"}) {
+      ... on RenameComputationPayload { computation { dataAssets { dataAsset { id name } } } }
+    }
+  }`)
+    expect(errors?.map(({ path }) => path)).toEqual([["one"]])
+    expect(data.two.computation.dataAssets).toContainEqual({ dataAsset: { id: asset, name: expect.any(String) } })
+    expect(sandbox.requestsTo(`GET /data_assets/${asset}`)).toHaveLength(2)
+  })
+
+  test.each([
+    ["archiveDataAsset", `{id: "${seed.cellImages}", archived: true}`, "PATCH", "archive"],
+    ["updateDataAssetPermissions", `{dataAssetId: "${seed.cellImages}", everyone: VIEWER}`, "POST", "permissions"],
+  ])("%s costs no more than its estimate if it is refused", async (name, input, method, path) => {
+    const { ask, sandbox } = await startGateway()
+    sandbox.failNext(`${method} /data_assets/${seed.cellImages}/${path}`, { status: 403 })
+    const headers = { authorization: `Bearer ${tokens.ada}`, "x-upstream-cost": "1" }
+    const { data, extensions } = await ask(
+      `mutation { ${name}(input: ${input}) { ... on MutationRefused { code } } }`,
+      {},
+      headers,
+    )
+    expect(data[name]).toEqual({ code: "FORBIDDEN" })
+    const { estimatedUpstreamCalls, upstreamCalls } = extensions.cost
+    expect(upstreamCalls).toBe(estimatedUpstreamCalls)
+  })
+
   test("a dry run says what would change, and changes nothing", async () => {
     const world = await startGateway()
     const before = await onTheWire(world, seed.cellImages)

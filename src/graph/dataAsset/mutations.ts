@@ -79,7 +79,6 @@ export async function sendUpdate(
     ...change,
   }
   await changeDataAsset(context, id, () => rest.updateDataAsset(context.upstream, id, body), current)
-  dataAssetById(context).clear(id)
 }
 
 /** Throws BAD_USER_INPUT if a required string is blank. */
@@ -229,7 +228,6 @@ defineMutation({
   run: async ({ id, archived }, context) => {
     const archive = () => rest.archiveDataAsset(context.upstream, id, archived)
     await changeDataAsset(context, id, () => context.recentChanges.whileArchiving(context.state, id, archived, archive))
-    dataAssetById(context).clear(id)
     return { id }
   },
 })
@@ -249,8 +247,11 @@ defineMutation({
     }),
   }),
   run: async ({ id }, context) => {
-    await rest.deleteDataAsset(context.upstream, id)
-    dataAssetById(context).clear(id)
+    try {
+      await rest.deleteDataAsset(context.upstream, id)
+    } finally {
+      dataAssetById(context).clear(id)
+    }
     return { id }
   },
 })
@@ -273,7 +274,6 @@ defineMutation({
     await changeDataAsset(context, id, () =>
       rest.transferDataAsset(context.upstream, id, wireTarget(target), given(force)),
     )
-    dataAssetById(context).clear(id)
     return { id }
   },
 })

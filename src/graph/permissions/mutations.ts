@@ -331,8 +331,5 @@ definePermissionsMutation({
   what: "data asset",
   type: DataAsset,
   loader: dataAssetById,
-  async change(context, id, write) {
-    await changeDataAsset(context, id, write)
-    dataAssetById(context).clear(id)
-  },
+  change: changeDataAsset,
 })
