@@ -215,8 +215,8 @@ defineMutation({
 
 defineMutation({
   name: "archiveDataAsset",
-  description: "Archives or unarchives a data asset. Costs one REST call.",
-  cost: { calls: 1 },
+  description: "Archives or unarchives a data asset. Costs one REST call, or two if it is refused.",
+  cost: { calls: 2 },
   input: builder.inputType("ArchiveDataAssetInput", {
     description: "The data asset, and whether to archive it.",
     fields: (t) => ({
@@ -259,8 +259,8 @@ defineMutation({
 defineMutation({
   name: "transferDataAsset",
   description:
-    "Starts moving a data asset's files to another bucket. Admins only. `lastTransferred` and `transferError` say how it ended. Costs one REST call.",
-  cost: { calls: 1 },
+    "Starts moving a data asset's files to another bucket. Admins only. `lastTransferred` and `transferError` say how it ended. Costs one REST call, or two if it is refused.",
+  cost: { calls: 2 },
   input: builder.inputType("TransferDataAssetInput", {
     description: "The data asset, and where to move its files.",
     fields: (t) => ({

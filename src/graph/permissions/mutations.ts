@@ -229,8 +229,10 @@ function definePermissionsMutation<T extends { id: string }>(names: {
   loader: ReturnType<typeof loaderById<T>>
   /** Sends a write, after which the object is loaded again. */
   change: (context: Context, id: string, write: () => Promise<void>) => Promise<void>
+  /** How many further calls a refused change makes. */
+  refusedCalls?: number
 }): void {
-  const { kind, one, what, type, loader } = names
+  const { kind, one, what, type, loader, refusedCalls = 0 } = names
   const name = `update${capitalized(one)}Permissions`
 
   interface Sent {
@@ -278,8 +280,8 @@ function definePermissionsMutation<T extends { id: string }>(names: {
 
   defineMutation({
     name,
-    description: `Changes who may do what with a ${what}. Fields that are omitted or null are left unchanged. A given list replaces the current one; \`addUsers\`, \`removeUsers\`, \`addGroups\` and \`removeGroups\` change single entries. Costs two REST calls: the current permissions are read first, because Code Ocean replaces them as a whole. A change that someone else makes between the two calls is lost.`,
-    cost: { calls: 2 },
+    description: `Changes who may do what with a ${what}. Fields that are omitted or null are left unchanged. A given list replaces the current one; \`addUsers\`, \`removeUsers\`, \`addGroups\` and \`removeGroups\` change single entries. Costs two REST calls${refusedCalls > 0 ? ", or three if it is refused" : ""}: the current permissions are read first, because Code Ocean replaces them as a whole. A change that someone else makes between the two calls is lost.`,
+    cost: { calls: 2 + refusedCalls },
     input: builder.inputType(`${capitalized(name)}Input`, {
       description: `Which ${what}, and the permissions to change. At least one field must be given.`,
       fields: (t) => ({
@@ -332,4 +334,5 @@ definePermissionsMutation({
   type: DataAsset,
   loader: dataAssetById,
   change: changeDataAsset,
+  refusedCalls: 1,
 })
