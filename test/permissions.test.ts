@@ -371,3 +371,21 @@ test("unknown roles are UNRECOGNIZED, and permissions without entries are empty"
     shareAssets: null,
   })
 })
+
+test("permissions are read again after a change of the same request whose outcome is unknown", async () => {
+  const { ask, sandbox } = await startGateway()
+  const path = `/capsules/${seed.cellCounter}/permissions`
+  sandbox.failNext(`POST ${path}`, { status: 500 })
+  const archive = (alias: string) => `${alias}: archiveCapsule(input: {id: "${seed.cellCounter}", archived: false}) {
+    ... on ArchiveCapsulePayload { capsule { permissions { everyone } } }
+  }`
+  const { data, errors } = await ask(`mutation {
+    ${archive("before")}
+    updateCapsulePermissions(input: {capsuleId: "${seed.cellCounter}", everyone: VIEWER}) { __typename }
+    ${archive("after")}
+  }`)
+  expect(errors?.map(({ path }) => path)).toEqual([["updateCapsulePermissions"]])
+  expect(data.after).toEqual(data.before)
+  // The change itself reads them, too.
+  expect(sandbox.requestsTo(`GET ${path}`)).toHaveLength(3)
+})

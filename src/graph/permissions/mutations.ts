@@ -207,15 +207,19 @@ export async function sendPermissions(
 ): Promise<void> {
   const current = await rest.getPermissions(context.upstream, kind, id)
   const known = Object.fromEntries(Object.entries(current).filter(([_key, value]) => value !== null))
-  await rest.setPermissions(context.upstream, kind, id, {
-    ...known,
-    ...change,
-    ...(users && { users: changed(current.users, users, nameOfUser) }),
-    ...(groups && { groups: changed(current.groups, groups, nameOfGroup) }),
-  })
-  clearPermissions(context)
-  // Panels say which data assets the caller may read.
-  clearAppPanels(context)
+  try {
+    await rest.setPermissions(context.upstream, kind, id, {
+      ...known,
+      ...change,
+      ...(users && { users: changed(current.users, users, nameOfUser) }),
+      ...(groups && { groups: changed(current.groups, groups, nameOfGroup) }),
+    })
+  } finally {
+    // Even after a failure, because its outcome may be unknown.
+    clearPermissions(context)
+    // Panels say which data assets the caller may read.
+    clearAppPanels(context)
+  }
 }
 
 /** Defines the mutation for capsules, pipelines or data assets, which differ only in names. */
