@@ -168,6 +168,70 @@ test("an id that is needed alone and among others stays with its object, whichev
   }
 })
 
+describe("an id in another form", () => {
+  const id = "0000000a-0000-4000-8000-000000000001"
+  const other = id.replace("1", "2")
+  const forms = [
+    ["upper case", id.toUpperCase()],
+    ["an alternative id", "1234567"],
+  ]
+
+  /** Code Ocean with two capsules, whose searches do not find changes yet. */
+  async function startLagging() {
+    let version = 1
+    const capsule = (id: string, version: number) => ({
+      id,
+      name: `Version ${version}`,
+      slug: "1234567",
+      status: "release",
+      owner: "o",
+      release_capsule: id,
+    })
+    const upstream = await startFaultyUpstream(({ method, path, body }) => {
+      if (method === "PATCH") version += 1
+      if (path.includes("/archive")) return { status: 204 }
+      if (path.endsWith("/computations")) return { body: [{ id: "run", name: "Run", state: "completed" }] }
+      if (!path.endsWith("/search")) return { body: capsule(path.endsWith(other) ? other : id, version) }
+      return {
+        body: { has_more: false, results: [id, other].filter((id) => body.includes(id)).map((id) => capsule(id, 1)) },
+      }
+    })
+    return { ...startGatewayOn(upstream.url), upstream }
+  }
+
+  test.each(forms)("leads to a capsule that is read once (%s)", async (_what, form) => {
+    const { ask, upstream } = await startLagging()
+    const query =
+      "query ($form: ID!) { capsule(id: $form) { id name computations { nodes { runnable { name } } } releaseCapsule { name } } }"
+    const { data } = await ask(query, { form })
+    expect(data.capsule).toMatchObject({ id, releaseCapsule: { name: "Version 1" } })
+    expect(callsOf(upstream.requests)).toEqual({
+      [`GET /capsules/${form}`]: 1,
+      [`GET /capsules/${id}/computations`]: 1,
+    })
+  })
+
+  test.each(forms)("names what a caller has changed, which a search does not find yet (%s)", async (_what, form) => {
+    const { ask } = await startLagging()
+    await ask("mutation ($form: ID!) { archiveCapsule(input: {id: $form, archived: false}) { __typename } }", { form })
+    const { data } = await ask("query ($ids: [ID!]!) { capsules(ids: $ids) { name } }", { ids: [id, other] })
+    expect(data.capsules[0].name).toBe("Version 2")
+  })
+
+  test.each(forms)("drops what the request has loaded of a capsule that it changes (%s)", async (_what, form) => {
+    const { ask } = await startLagging()
+    const change = (id: string) => `archiveCapsule(input: {id: ${id}, archived: false}) {
+      ... on ArchiveCapsulePayload { capsule { name releaseCapsule { name } } }
+    }`
+    const query = `mutation ($id: ID!, $form: ID!) { one: ${change("$id")} two: ${change("$form")} three: ${change("$id")} }`
+    const { data } = await ask(query, { id, form })
+    const names = Object.values<{ capsule: object }>(data).map(({ capsule }) => capsule)
+    expect(names).toEqual(
+      [2, 3, 4].map((version) => ({ name: `Version ${version}`, releaseCapsule: { name: `Version ${version}` } })),
+    )
+  })
+})
+
 test("of many ids, one that fails leaves the others as they are", async () => {
   const { ask, sandbox } = await startGateway()
   sandbox.failNext(`GET /data_assets/${seed.sortedSpikes}`, { status: 500 })

@@ -24,6 +24,9 @@ export function loaderByWave<T>(
   return oncePerRequest((context) => new Loader(keyByKey((keys) => fetchKeys(context, keys))))
 }
 
+/** Code Ocean's alternative ids, and ids in another form than its own: only the object says which id it has. */
+export const otherIdForm = /^\d+$|[A-Z]/
+
 /** The values of several keys, in order, each the value or a promise of it. Null for an object that does not exist. */
 type Items<T> = (T | Promise<T | null>)[]
 
@@ -46,7 +49,7 @@ interface Load<T> {
  */
 class Loader<T> {
   readonly #fetchWave: FetchWave<T>
-  readonly #finish: ((object: T) => T) | undefined
+  readonly #finish: ((object: T, key: string) => T) | undefined
   readonly #indexed = new Map<string, Load<T>>()
   /** Primed values that are not indexed yet: most of a large page are never looked up. */
   #primed: (T & { id: string })[] = []
@@ -54,7 +57,7 @@ class Loader<T> {
   #misses: DataLoader<Miss, T | Group<T>> | undefined
 
   /** @param finish returns what is stored for an object that was fetched. Without it the object itself. Takes no further promise */
-  constructor(fetchWave: FetchWave<T>, finish?: (object: T) => T) {
+  constructor(fetchWave: FetchWave<T>, finish?: (object: T, key: string) => T) {
     this.#fetchWave = fetchWave
     this.#finish = finish
   }
@@ -82,9 +85,11 @@ class Loader<T> {
     // One that is loading by itself is not in the group, although it has an index if it was the only missing key of a field.
     for (const load of loads) if (load.index !== undefined && load.loading === undefined) load.group ??= group
     return group.then((values) => {
-      for (const load of loads) {
+      for (const [index, load] of loads.entries()) {
         const value = load.group === group ? values[load.index as number] : undefined
-        if (value !== undefined && !(value instanceof Error || value instanceof Promise)) this.#store(load, value)
+        if (value !== undefined && !(value instanceof Error || value instanceof Promise)) {
+          this.#store(load, keys[index] as string, value)
+        }
       }
       return items()
     }, items)
@@ -106,9 +111,10 @@ class Loader<T> {
     this.#primed.push(value)
   }
 
-  /** Drops the value, so that the next load fetches it again. */
-  clear(key: string): this {
-    this.#loads.delete(key)
+  /** Drops the value, so that the next load fetches it again. Drops all for an id in another form: links have the object's own id. */
+  clear(id: string): this {
+    if (otherIdForm.test(id)) this.clearAll()
+    else this.#loads.delete(id)
     return this
   }
 
@@ -136,7 +142,7 @@ class Loader<T> {
   #orNull(load: Load<T>, key: string): Promise<T | null> {
     load.orNull ??=
       load.value === undefined
-        ? this.#loading(load, key).then((value) => this.#store(load, value), nullIfNotFound)
+        ? this.#loading(load, key).then((value) => this.#store(load, key, value), nullIfNotFound)
         : Promise.resolve(load.value)
     return load.orNull
   }
@@ -144,13 +150,13 @@ class Loader<T> {
   #promiseOf(load: Load<T>, key: string): Promise<T> {
     load.promise ??=
       load.value === undefined
-        ? this.#loading(load, key).then((value) => this.#store(load, value))
+        ? this.#loading(load, key).then((value) => this.#store(load, key, value))
         : Promise.resolve(load.value)
     return load.promise
   }
 
-  #store(load: Load<T>, fetched: T): T {
-    load.value ??= this.#finish === undefined ? fetched : this.#finish(fetched)
+  #store(load: Load<T>, key: string, fetched: T): T {
+    load.value ??= this.#finish === undefined ? fetched : this.#finish(fetched, key)
     return load.value
   }
 
@@ -198,18 +204,24 @@ export function loaderById<T extends { id: string }>(
   const recordType = (context: Context, object: T) => typed(typename, record(context, object))
   const loader = oncePerRequest((context) => {
     const fetchOne = (id: string) => fetch(context, id)
-    const finish = (object: T) => (fetchesOthers ? typed(typename, object) : recordType(context, object))
-    if (bulk === undefined)
-      return new Loader<Typed<T>>(
-        keyByKey((ids) => ids.map(fetchOne)),
-        finish,
-      )
+    const finish = (object: T, key: string) => {
+      const finished = fetchesOthers ? typed(typename, object) : recordType(context, object)
+      // Links have the object's own id, whichever form of it a client has sent.
+      if (object.id !== key) objects.prime(finished)
+      return finished
+    }
     const onFound = (object: T) => record(context, object)
-    return new Loader<Typed<T>>((misses) => {
-      const [first] = misses
-      if (misses.length === 1 && typeof first === "string") return [fetchOne(first)]
-      return bulkWave(context, bulk, misses, fetchOne, onFound)
-    }, finish)
+    const objects = new Loader<Typed<T>>(
+      bulk === undefined
+        ? keyByKey((ids) => ids.map(fetchOne))
+        : (misses) => {
+            const [first] = misses
+            if (misses.length === 1 && typeof first === "string") return [fetchOne(first)]
+            return bulkWave(context, bulk, misses, fetchOne, onFound)
+          },
+      finish,
+    )
+    return objects
   })
   return Object.assign(loader, {
     /** The maximum number of ids that one call fetches, or undefined if each id takes a call. */
@@ -330,9 +342,6 @@ export function linkAt<T extends { id: string }>(
   links.add(resolve)
   return resolve
 }
-
-/** Code Ocean's alternative ids, and ids in another form than its own: only the object says which id it has. */
-export const otherIdForm = /^\d+$|[A-Z]/
 
 /**
  * A resolver for the object whose id is the argument `id`. Null if it does not exist. If only fields are selected that make calls

@@ -75,7 +75,7 @@ export class RecentChanges {
   }
 }
 
-/** Names neither caller nor object, since Redis may be read by others. */
+/** Names neither caller nor object, since Redis may be read by others. Ids are compared without regard to case, as in Code Ocean. */
 function changeOf({ tokenDigest }: Caller, id: string): string {
-  return hash("sha256", `${tokenDigest} ${id}`, "base64url")
+  return hash("sha256", `${tokenDigest} ${id.toLowerCase()}`, "base64url")
 }

@@ -12,11 +12,15 @@ import { type Page, type PageArguments, pageOfSearch } from "../pagination/page.
 import type { BulkFetch } from "../wave.ts"
 import * as rest from "./rest.ts"
 
+/** For recent changes: an object of which only another form of its id is known. */
+const unknownId = ""
+
 /** Finds several by one search for their ids. */
 const searchById = (kind: rest.Kind): BulkFetch<rest.Runnable> => ({
   maxIds: rest.maxSearchIds,
   // The search index lags behind changes.
-  accepts: (context, id) => rest.isSearchableId(id) && !context.recentChanges.has(context.state, id),
+  accepts: ({ recentChanges, state }, id) =>
+    rest.isSearchableId(id) && !recentChanges.has(state, id) && !recentChanges.has(state, unknownId),
   fetch: async (context, ids) => {
     const found = await emptyIfSearchFails(rest.findRunnables(context.upstream, kind, ids))
     noteFound(context, found, false)
@@ -109,13 +113,14 @@ export function attachedPage(
  * caller's requests read it directly for a minute, not by a search.
  */
 export async function changeRunnable<T>(context: Context, id: string, write: () => Promise<T>): Promise<T> {
-  const announced = context.recentChanges.add(context.state, id)
+  const changed = otherIdForm.test(id) ? unknownId : id
+  const announced = context.recentChanges.add(context.state, changed)
   try {
     return await write()
   } finally {
     // Before the client can ask another replica.
     await announced
-    void context.recentChanges.add(context.state, id)
+    void context.recentChanges.add(context.state, changed)
     capsuleById(context).clear(id)
     pipelineById(context).clear(id)
     clearAppPanels(context)
