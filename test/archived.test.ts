@@ -30,6 +30,15 @@ describe("whether an object is archived", () => {
     expect(data.capsule).toEqual({ name: "Archived Pipeline", archived: true })
   })
 
+  test("a pipeline that is read as a capsule and as a pipeline is looked for among the pipelines once", async () => {
+    const { ask, sandbox } = await startGateway({ sharedReads: false })
+    const id = seed.archivedPipeline
+    const { data } = await ask(`{ pipeline(id: "${id}") { name archived } capsule(id: "${id}") { name archived } }`)
+    expect([data.pipeline.archived, data.capsule.archived]).toEqual([true, true])
+    expect(sandbox.requestsTo("POST /pipelines/search")).toHaveLength(1)
+    expect(sandbox.requestsTo("POST /capsules/search")).toHaveLength(1)
+  })
+
   test("what a search of the request has found needs no other call", async () => {
     const { ask, sandbox } = await startGateway()
     const { data } = await ask(

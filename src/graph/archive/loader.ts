@@ -63,7 +63,7 @@ export function isArchived(context: Context, kind: Kind, object: Archivable): bo
     context.recentChanges.isArchived(context.state, object.id) ?? foundObjects(context).isArchived(object.id)
   if (known !== undefined) return known
   const searched = kind === "data_assets" ? nameOf(object)?.trim() : capsuleRest.isSearchableId(object.id) && object.id
-  return searched ? archivedByKey(context).load(JSON.stringify([kind, object.id, searched])) : null
+  return searched ? archivedByKey(context).load(keyOf(kind, object.id, searched)) : null
 }
 
 /** An object to look for, by a text with which a search finds it. */
@@ -127,6 +127,8 @@ const searches = oncePerRequest((context): Record<Kind, Searches> => {
   }
 })
 
+const keyOf = (kind: Kind, id: string, text: string) => JSON.stringify([kind, id, text])
+
 const archivedByKey = loaderByWave((context, keys) => {
   const used = new Set<Searches>()
   const answers = keys.map((key) => {
@@ -143,26 +145,19 @@ const archivedByKey = loaderByWave((context, keys) => {
 type IsFound = (id: string) => boolean | null
 
 async function archivedRunnables(context: Context, kind: capsuleRest.Kind, sought: Sought[]): Promise<IsFound> {
-  const search = async (kind: capsuleRest.Kind, ids: string[]): Promise<IsFound> => {
-    const query = ids.map((id) => `id:${id}`).join(" ")
-    const body = { query, archived: true, limit: searchLimit }
-    return foundBy(await capsuleRest.searchRunnables(context.upstream, kind, body))
-  }
-  const isFound = await search(
-    kind,
-    sought.map(({ id }) => id),
-  )
+  const query = sought.map(({ id }) => `id:${id}`).join(" ")
+  const body = { query, archived: true, limit: searchLimit }
+  const isFound = foundBy(await capsuleRest.searchRunnables(context.upstream, kind, body))
   if (kind === "pipelines") return isFound
   // A pipeline can be read as a capsule, but only the search for pipelines finds it.
   const isCapsule = (id: string) => context.typeById.get(context.state.key, id) === "Capsule"
   const others = sought.filter(({ id }) => isFound(id) !== true && !isCapsule(id))
-  if (others.length === 0) return isFound
-  const isPipeline = await search(
-    "pipelines",
-    others.map(({ id }) => id),
-  )
-  const otherIds = new Set(others.map(({ id }) => id))
-  return (id) => (otherIds.has(id) && isPipeline(id) !== false ? isPipeline(id) : isFound(id))
+  const answers = await Promise.all(others.map(({ id }) => archivedByKey(context).load(keyOf("pipelines", id, id))))
+  const isPipeline = new Map(others.map(({ id }, index) => [id, answers[index] as boolean | null]))
+  return (id) => {
+    const answer = isPipeline.get(id) ?? null
+    return answer === false || !isPipeline.has(id) ? isFound(id) : answer
+  }
 }
 
 async function archivedDataAssets(context: Context, sought: Sought[]): Promise<IsFound> {
