@@ -1,0 +1,152 @@
+import { randomUUID } from "node:crypto"
+import type * as fc from "fast-check"
+import { expect } from "vitest"
+import type { Result } from "../gateway.ts"
+import { Checks } from "./checks.ts"
+import type { Call, ModelUpstream } from "./modelUpstream.ts"
+import { callers, rights, writeState } from "./world.ts"
+import { type Change, type Cursor, type Mix, Writer, writeMix } from "./writer.ts"
+
+/** How long a gateway with a cache keeps responses. */
+export const ttlSeconds = 600
+/** For so long a caller's changes count as recent, and nothing is kept for the caller. */
+const minuteMs = 60_000
+
+export interface TestedGateway {
+  ask(mix: Mix, token: string, requestId: string, agent: string | undefined): Promise<Result>
+  hasCache: boolean
+  sharesReads: boolean
+}
+
+/** The clock of the gateway and of the model. */
+export interface Time {
+  now(): number
+  pass(ms: number): void
+}
+
+/** The requests of a few callers to one gateway, and changes of Code Ocean between them. */
+export class Sequence {
+  readonly #writer: Writer
+  readonly #g: fc.GeneratorValue
+  readonly #upstream: ModelUpstream
+  readonly #gateway: TestedGateway
+  readonly #time: Time
+  readonly #world = randomUUID().slice(0, 8)
+  readonly #cursors = new Map<string, Cursor[]>()
+  /** When each caller has changed which object. */
+  readonly #changes: (Change & { caller: string; at: number })[] = []
+  #requests = 0
+
+  constructor(g: fc.GeneratorValue, upstream: ModelUpstream, gateway: TestedGateway, time: Time) {
+    this.#g = g
+    this.#writer = new Writer(g)
+    this.#upstream = upstream
+    this.#gateway = gateway
+    this.#time = time
+    upstream.reset(writeState(this.#writer, time.now()))
+  }
+
+  /** Returns the number of requests. */
+  async run(): Promise<number> {
+    for (let left = 1 + this.#writer.below(5); left > 0; left--) {
+      if (this.#writer.chance(40)) this.#changeWorld()
+      const count = this.#writer.oneOf([1, 1, 2, 3])
+      const requests = Array.from({ length: count }, () => this.#prepare())
+      await Promise.all(requests.map((send) => send()))
+    }
+    return this.#requests
+  }
+
+  #changeWorld(): void {
+    const writer = this.#writer
+    const roll = writer.below(6)
+    if (roll === 0) this.#time.pass(minuteMs + 1000)
+    else if (roll === 1) this.#time.pass(ttlSeconds * 1000)
+    else {
+      this.#upstream.change((state) => {
+        const item = writer.oneOf([...state.items.values()])
+        if (roll === 2) {
+          for (const { index, version, archived } of state.items.values())
+            Object.assign(index, { version, archived, isThere: true })
+        } else if (roll === 3) item.rights[writer.oneOf(callers)] = writer.oneOf(rights)
+        else if (roll === 4) item.version += 1
+        else state.faultSeed += 1
+      })
+    }
+  }
+
+  /** The first of the states that a response may show to this caller, from now on. */
+  #firstState(caller: string, { isMutation }: Mix): number {
+    const { states } = this.#upstream
+    if (!this.#gateway.hasCache || isMutation) return states.length - 1
+    const now = this.#time.now()
+    const changes = this.#changes.filter((change) => change.caller === caller).map(({ at }) => at)
+    const quietUntil = Math.max(...changes, Number.NEGATIVE_INFINITY) + minuteMs
+    const from = Math.max(now - ttlSeconds * 1000, Math.min(now, quietUntil))
+    const first = states.findLastIndex(({ at }) => at <= from)
+    return Math.max(0, first)
+  }
+
+  /** Writes a request. Returns what sends it and checks its response. */
+  #prepare(): () => Promise<void> {
+    const writer = this.#writer
+    const caller = writer.oneOf(callers)
+    const agent = writer.oneOf([undefined, undefined, "agent"])
+    const cursors = this.#cursors.get(caller) ?? []
+    this.#cursors.set(caller, cursors)
+    const mix = writeMix(this.#g, this.#upstream.state, cursors)
+    const preparedAt = this.#time.now()
+    const first = this.#firstState(caller, mix)
+    this.#requests += 1
+    const requestId = `r${this.#requests}`
+    const noteChanges = () => {
+      for (const change of mix.changes) this.#changes.push({ ...change, caller, at: this.#time.now() })
+    }
+    return async () => {
+      noteChanges()
+      const result = await this.#gateway.ask(mix, `cop_${this.#world}_${caller}`, requestId, agent)
+      noteChanges()
+      const recent = this.#changes.filter((change) => change.caller === caller && preparedAt - change.at < minuteMs)
+      // A change at the same time may come before the request or after it.
+      const changed = recent.filter(({ at }) => at < preparedAt || mix.isMutation)
+      const { states, calls } = this.#upstream
+      const own = calls.get(requestId) ?? []
+      try {
+        const checks = new Checks({
+          caller,
+          states: states.slice(first),
+          result,
+          calls: [...calls.values()].flat(),
+          changed: new Set(changed.map(({ id }) => id)),
+          archived: new Set(recent.map(({ id, archived }) => `${id} ${archived}`)),
+          lists: mix.lists,
+          given: Object.values(mix.variables).flat() as string[],
+        })
+        expect(result.data, JSON.stringify(result.errors)).toBeDefined()
+        cursors.push(...mix.check(checks, result.data))
+        checks.end()
+        this.#checkCalls(own, caller, mix, result.extensions.cost)
+      } catch (error) {
+        const parts = [mix.query, mix.variables, result, ...own].map((part) =>
+          typeof part === "string" ? part : JSON.stringify(part),
+        )
+        const { hasCache, sharesReads } = this.#gateway
+        const who = `${caller} (agent ${agent}), cache ${hasCache}, shared reads ${sharesReads}`
+        throw new Error([(error as Error).message, who, ...parts].join("\n"), { cause: error })
+      }
+    }
+  }
+
+  #checkCalls(calls: readonly Call[], caller: string, mix: Mix, cost: Record<string, number>): void {
+    expect(calls.filter((call) => call.caller !== caller)).toEqual([])
+    const { estimatedUpstreamCalls = 0, upstreamCalls = 0, sharedCalls = 0, cachedCalls = 0 } = cost
+    const fruitless = calls.filter(({ call, found }) => call.includes('"id:') && found === 0).length
+    const most = estimatedUpstreamCalls + (mix.searchesLater ? fruitless : 0)
+    expect(upstreamCalls + sharedCalls + cachedCalls, "more calls than estimated").toBeLessThanOrEqual(most)
+    if (mix.isMutation) return
+    // Equal searches at the root are shared like equal reads of several requests.
+    const isShared = ({ call }: Call) => !this.#gateway.sharesReads && /\/search (?!.*"id:)/.test(call)
+    const sent = calls.filter((call) => !isShared(call)).map(({ call }) => call)
+    expect(sent.filter((call, index) => sent.indexOf(call) !== index)).toEqual([])
+  }
+}
