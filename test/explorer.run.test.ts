@@ -90,6 +90,9 @@ test("a run is renamed, its results are looked at, and it runs again with other 
   await tree.getByRole("treeitem", { name: "figures" }).click()
   await tree.getByRole("treeitem", { name: "overlay.svg" }).click()
   await isDrawn(page.getByRole("img", { name: "figures/overlay.svg" }))
+  await tree.getByRole("treeitem", { name: "volume.dat" }).click()
+  await page.getByText("is not UTF-8 text. Download it to see it.").waitFor()
+  expect(await page.getByRole("button", { name: "Try again" }).count()).toBe(0)
   await tree.getByRole("treeitem", { name: "counts.csv" }).click()
   await page.getByRole("cell", { name: "790" }).waitFor()
 

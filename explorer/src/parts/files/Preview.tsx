@@ -118,12 +118,18 @@ function NoPreview({ onRetry, children }: { onRetry?: () => void; children: Reac
   )
 }
 
+/** Why there is no preview. What only a program can do next is said as a person can do it, and trying again would not help. */
+function Unreadable({ message, onRetry }: { message: string; onRetry(): void }) {
+  const plain = message.replace(/ Fetch it from its `downloadUrl`.*$/, " Download it to see it.")
+  return <NoPreview {...(plain === message && { onRetry })}>{plain}</NoPreview>
+}
+
 function TextFile({ owner, path }: PreviewProps) {
   const { data, problems, loading, reload } = usePage(FileTextDocument, { ...variablesOf(owner), path })
   const head = (data?.computation ?? data?.dataAsset)?.file?.head
   if (head) return <Shown {...head} path={path} />
   const [worst] = problems
-  if (worst !== undefined) return <NoPreview onRetry={reload}>{worst.message}</NoPreview>
+  if (worst !== undefined) return <Unreadable message={worst.message} onRetry={reload} />
   if (loading) return <Skeleton height={180} />
   return <NoPreview>The file does not exist any more.</NoPreview>
 }
@@ -232,7 +238,7 @@ function Image({ owner: { id, is }, path }: PreviewProps) {
   }, [id, is, path, attempt])
 
   if (state.problem !== undefined) {
-    return <NoPreview onRetry={() => setAttempt(attempt + 1)}>{state.problem}</NoPreview>
+    return <Unreadable message={state.problem} onRetry={() => setAttempt(attempt + 1)} />
   }
   if (state.url === undefined) return <Skeleton height={180} />
   return (
