@@ -293,7 +293,16 @@ test.each([
 )
 
 /** What axe finds in the markup of GraphiQL itself: its list of tabs, and the fields and scroll areas of its editors. */
-const inGraphiql = /^(aria-required-children|nested-interactive|label|scrollable-region-focusable): /
+const inGraphiql = new RegExp(
+  [
+    'aria-required-children: .*<ul [^>]*class="graphiql-tabs">',
+    'nested-interactive: .*<li [^>]*class="graphiql-tab( graphiql-tab-active)?"',
+    'label: .*<textarea autocorrect="off" autocapitalize="off" spellcheck="false" (readonly="" )?tabindex="0" style="position: absolute',
+    'scrollable-region-focusable: .*<div class="CodeMirror-scroll"',
+  ]
+    .map((place) => `^${place}`)
+    .join("|"),
+)
 
 test.each([
   ["light", 1_280],
