@@ -6,6 +6,8 @@ import { gzipBytes, startExplorer, useExplorer, violationsOf, visit } from "./su
 useExplorer()
 
 const heading = (name: string) => ({ name, level: 1 })
+const isBehindBar = `document.activeElement.getBoundingClientRect().bottom >
+  document.querySelector("footer").getBoundingClientRect().top`
 const signInHeading = heading("Code Ocean explorer")
 
 describe("signing in", () => {
@@ -159,6 +161,8 @@ describe("every page", () => {
     expect(await page.evaluate("document.activeElement.type")).toBe("search")
     await page.keyboard.type("gh?")
     expect(await page.getByRole("searchbox").inputValue()).toBe("gh?")
+    await page.getByLabel("Order").focus()
+    expect(await page.evaluate("getComputedStyle(document.activeElement).outlineStyle")).toBe("solid")
     await page.getByRole("heading", heading("Search")).focus()
     await page.keyboard.press("?")
     await page.getByRole("dialog", { name: "Keyboard shortcuts" }).waitFor()
@@ -168,6 +172,14 @@ describe("every page", () => {
     await page.keyboard.press("g")
     await page.keyboard.press("h")
     await page.getByRole("heading", heading("Recent runs")).waitFor()
+    await page.getByRole("link", { name: "Run 0", exact: true }).waitFor()
+    // Whatever has the focus can be seen: it is not behind the bar at the bottom.
+    await page.setViewportSize({ width: 1280, height: 300 })
+    await page.getByRole("link", { name: "Mouse 730945, more units" }).focus()
+    for (let step = 0; step < 12; step++) {
+      await page.keyboard.press("Tab")
+      expect(await page.evaluate(isBehindBar)).toBe(false)
+    }
   })
 
   test.each([

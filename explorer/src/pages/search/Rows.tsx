@@ -46,9 +46,7 @@ function DataAssetRow({ item, withUse }: { item: DataAssetItem; withUse: boolean
         {item.state === "FAILED" && <span className={classes.failed}>Failed, </span>}
         {dataAssetTypes[item.type]}
       </span>
-      <span className={`${classes.meta} ${classes.size}`}>
-        <Size of={item.size} />
-      </span>
+      <span className={`${classes.meta} ${classes.size}`}>{item.size !== null && <Size of={item.size} />}</span>
       <span className={`${classes.meta} ${classes.when}`}>
         {withUse ? (
           <>
