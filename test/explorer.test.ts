@@ -247,6 +247,7 @@ describe("every page", () => {
     const { url } = await startExplorer()
     const { page } = await visit(url, "nowhere/at/all")
     await page.getByRole("heading", heading("There is no such page")).waitFor()
+    expect(await page.title()).toBe("There is no such page – Code Ocean explorer")
     await page.getByRole("link", { name: "Go to the home page" }).click()
     await page.getByRole("heading", heading("Recent runs")).waitFor()
   })

@@ -64,7 +64,7 @@ function Cost({ of: { kind, milliseconds, calls, failed } }: { of: SentRequest }
     <>
       {failed && (
         <>
-          <span className="outcome" style={{ color: "var(--bad)", verticalAlign: "bottom" }} title="With errors">
+          <span className="outcome" style={{ color: "var(--bad)", verticalAlign: "text-bottom" }} title="With errors">
             <WarningIcon width="14" height="14" />
             <span className="wide-text">with errors</span>
           </span>

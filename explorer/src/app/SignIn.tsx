@@ -1,15 +1,14 @@
 import { Alert, Anchor, Button, PasswordInput, Stack, Text, Title } from "@mantine/core"
-import { type FormEvent, type ReactNode, useEffect, useState } from "react"
+import { type FormEvent, type ReactNode, useState } from "react"
 import { Dialog } from "../parts/Dialog.tsx"
 import { WarningIcon, WaveIcon } from "../parts/icons.tsx"
+import { useTabTitle } from "../parts/PageTitle.tsx"
 import { continueWith, type Session, signIn } from "./session.ts"
 import { codeoceanPage, settings } from "./settings.ts"
 
 /** The first page of a visitor. The address stays, so the page that was asked for opens afterwards. */
 export function SignInPage() {
-  useEffect(() => {
-    document.title = "Sign in – Code Ocean explorer"
-  }, [])
+  useTabTitle("Sign in")
   return (
     <main className="sign-in">
       <Stack gap="lg" w="100%" maw={400}>
