@@ -53,6 +53,25 @@ describe("a data asset is created", () => {
     expect(later.dataAsset).toEqual({ state: "READY", created: expect.any(String) })
   })
 
+  test.each([400, 500])(
+    "the secret of a bucket is not repeated from a %i of Code Ocean, nor is it in the log",
+    async (status) => {
+      const { ask, sandbox, lines } = await startGateway()
+      const clientSecret = "GOOG1/hmac+secret"
+      const echo = `no access with ${clientSecret} (${encodeURIComponent(clientSecret)})`
+      sandbox.failNext("POST /data_assets", {
+        status,
+        body: { message: echo, source: { client_secret: clientSecret } },
+      })
+      const result = await ask(create, { input: { ...base, source: { gcp: { bucket: "b", clientSecret } } } })
+      const failed = () => lines.some(({ msg }) => msg === "upstream call failed")
+      await expect.poll(failed).toBe(true)
+      const texts = JSON.stringify([result, lines])
+      expect(texts).toContain("no access with [redacted] ([redacted])")
+      expect(texts).not.toContain("hmac")
+    },
+  )
+
   test("a data asset is created of results that were made elsewhere, with what made them", async () => {
     const { ask, sandbox } = await startGateway()
     const resultsInfo = {

@@ -16,6 +16,8 @@ export interface Call<T> {
   minServerVersion?: string
   /** Sent as JSON. */
   body?: unknown
+  /** Passwords in the body. They are removed from Code Ocean's errors, like the token. */
+  secrets?: readonly string[]
   /** What the client can do instead if the response is larger than the gateway reads. A sentence for the error's message. */
   tooLargeAdvice?: string
   /** Reads the body of a 2xx response. */

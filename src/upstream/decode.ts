@@ -120,7 +120,7 @@ function statusFailure(
       cause: new Error("a redirect or another status that the API never sends; is CODEOCEAN_URL right?"),
     })
   }
-  response.errorBody ??= parseErrorBody(response, token)
+  response.errorBody ??= parseErrorBody(response, [token, ...(call.secrets ?? [])])
   const { message: upstreamMessage, data } = response.errorBody
   const message = (upstreamMessage ?? `Code Ocean answered ${status}.`) + aboutVersion(status, minServerVersion)
   const scope = missingScope(status, upstreamMessage, route, isWrite)
@@ -144,10 +144,10 @@ function aboutVersion(status: number, minServerVersion: string | undefined): str
 }
 
 /**
- * An error body with the token redacted: its `message`, and its other keys as `data` unless they are too large. A list of
+ * An error body with these secrets redacted: its `message`, and its other keys as `data` unless they are too large. A list of
  * problems becomes `{errors}`. Anything else, such as a proxy's HTML page, is ignored.
  */
-function parseErrorBody(response: HttpResponse, token: string): ErrorBody {
+function parseErrorBody(response: HttpResponse, secrets: readonly string[]): ErrorBody {
   if (response.body.length > maxErrorBodyBytes) return {}
   let body: unknown
   try {
@@ -156,7 +156,8 @@ function parseErrorBody(response: HttpResponse, token: string): ErrorBody {
     return {}
   }
   const { message, ...rest } = Array.isArray(body) ? { message: undefined, errors: body } : isObject(body) ? body : {}
-  const redactText = createRedaction(token)
+  const redactions = secrets.map(createRedaction)
+  const redactText = (text: string) => redactions.reduce((redacted, redaction) => redaction(redacted), text)
   const isData = Object.keys(rest).length > 0 && JSON.stringify(rest).length <= maxDataLength
   return {
     ...(typeof message === "string" && message !== "" && { message: redactText(message).slice(0, maxMessageLength) }),
@@ -164,7 +165,7 @@ function parseErrorBody(response: HttpResponse, token: string): ErrorBody {
   }
 }
 
-/** A copy of the JSON value with the token redacted in all strings and keys. */
+/** A copy of the JSON value with all strings and keys redacted. */
 function redact(redactText: (text: string) => string, value: unknown): unknown {
   if (typeof value === "string") return redactText(value)
   if (Array.isArray(value)) return value.map((item) => redact(redactText, item))

@@ -42,9 +42,9 @@ export class UpstreamError extends Error {
   /** The method and the route's template, such as `GET /capsules/{id}`. Never contains an id, the host or a token. */
   readonly endpoint: string
   readonly status: number | undefined
-  /** The message of an error response, with the caller's token redacted. */
+  /** The message of an error response, with the caller's token and the secrets of the call redacted. */
   readonly upstreamMessage: string | undefined
-  /** The other keys of an error response, such as `{datasets: [{id, name}]}`, with the caller's token redacted. */
+  /** The other keys of an error response, such as `{datasets: [{id, name}]}`, redacted like the message. */
   readonly data: unknown
   readonly retryAfterSeconds: number | undefined
   /** The scope that the call needs, for a 401 or 403. The token certainly lacks it if `lacksScope` is true. */

@@ -125,12 +125,22 @@ export interface ResultsInfo {
   }[]
 }
 
+/** A shorter secret is no secret, and to remove it would take other text, too. */
+const minSecretLength = 8
+
 /**
  * `POST /data_assets`: starts creating a data asset and returns it as a draft. It is usable once its state is `ready`.
  * Rejects with UpstreamError: 400 for invalid parameters.
  */
 export function createDataAsset(upstream: Upstream, params: DataAssetParams): Promise<DataAsset> {
-  return upstream.write({ method: "POST", route: "data_assets", body: params, decode: withUsableId<DataAsset> })
+  const secret = params.source?.gcp?.client_secret
+  return upstream.write({
+    method: "POST",
+    route: "data_assets",
+    body: params,
+    ...(secret !== undefined && secret.length >= minSecretLength && { secrets: [secret] }),
+    decode: withUsableId<DataAsset>,
+  })
 }
 
 /** The fields of a data asset that can be changed. */
