@@ -20,12 +20,11 @@ const settled = { interval: 100 }
 
 describeWithRedis("replicas with a cache in Redis", () => {
   /** Gateways in this process that use the cache already. */
-  async function startReplicas(url: string, redis: RedisServer, { seconds = "600", count = 2 } = {}) {
+  async function startReplicas(url: string, redis: RedisServer, { count = 2, storeWaitMs = 60_000 } = {}) {
     const worlds = Array.from({ length: count }, () =>
       startMeasuredGatewayOn(url, {
-        config: { ...cacheFor(seconds), redisUrl: redis.url },
-        // On a busy machine, 50 ms may be too short.
-        storeWaitMs: 1_000,
+        config: { ...cacheFor("600"), redisUrl: redis.url },
+        storeWaitMs,
         leaseMs: 100,
       }),
     )
@@ -96,7 +95,7 @@ describeWithRedis("replicas with a cache in Redis", () => {
   test("see a change that was made while Redis hung, was dead, or was emptied", async () => {
     const upstream = await startChanging()
     const redis = await startRedis()
-    const [one, two] = await startReplicas(upstream.url, redis)
+    const [one, two] = await startReplicas(upstream.url, redis, { storeWaitMs: 1_000 })
     const check = async (name: string) => {
       for (const { ask } of [one, two]) expect(nameIn(await ask(asset))).toBe(name)
     }

@@ -143,9 +143,7 @@ describeWithRedis("two replicas with one Redis", () => {
     const sandbox = await startSandbox()
     onTestFinished(() => sandbox.close())
     const redis = await startRedis()
-    const worlds = [1, 2].map(() =>
-      startGatewayOn(sandbox.url, { config: { redisUrl: redis.url }, storeWaitMs: 10_000, ...options }),
-    )
+    const worlds = [1, 2].map(() => startGatewayOn(sandbox.url, { config: { redisUrl: redis.url }, ...options }))
     const [one, two] = worlds as [(typeof worlds)[0], (typeof worlds)[0]]
     const urls = await Promise.all([one.gateway.listen(), two.gateway.listen()])
     return { sandbox, redis, one, two, urls }

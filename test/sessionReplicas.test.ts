@@ -11,9 +11,9 @@ import { openBrowser, ownPage, secret, startWithSession } from "./support/sessio
 async function startReplicas() {
   const redis = await startRedis()
   const config = { redisUrl: redis.url }
-  const world = await startWithSession({ config, storeWaitMs: 10_000 })
+  const world = await startWithSession({ config })
   const startOther = () => {
-    const options = { now: () => world.clock.at, storeWaitMs: 10_000, clock: pushedTime() }
+    const options = { now: () => world.clock.at, clock: pushedTime() }
     return startGatewayOn(world.sandbox.url, { ...options, config: { ...config, sessionSecrets: [secret] } })
   }
   const other = startOther()

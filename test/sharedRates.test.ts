@@ -181,7 +181,7 @@ describeWithRedis("the rate of one caller over several replicas with one Redis",
     onTestFinished(() => sandbox.close())
     const redis = await startRedis()
     const config = { redisUrl: redis.url, callerRequestsPerSecond: 1 }
-    const [one, two] = [1, 2].map(() => startGatewayOn(sandbox.url, { config, storeWaitMs: 60_000 }))
+    const [one, two] = [1, 2].map(() => startGatewayOn(sandbox.url, { config }))
     await Promise.all([one?.gateway.listen(), two?.gateway.listen()])
     // Otherwise the gateways would admit more, the longer their responses take.
     stopTime()

@@ -59,7 +59,8 @@ export function startGatewayOn(url: string, options: Options = {}): Omit<World, 
   const config = { ...readConfig({ CODEOCEAN_URL: url, PORT: "0" }), ...settings }
   // Clients of tests notice at once that the gateway stops.
   const clientTimeouts = { idleGraceMs: 0, ...options.clientTimeouts }
-  const gateway = createGateway(config, log, { ...switches, limits, ...options, clientTimeouts })
+  // Unless a test is about the wait for Redis, it must not depend on how fast Redis answers on a loaded machine.
+  const gateway = createGateway(config, log, { ...switches, limits, storeWaitMs: 60_000, ...options, clientTimeouts })
   const { listen } = gateway
   let listening: Promise<string> | undefined
   gateway.listen = () => {

@@ -19,7 +19,7 @@ const log = createLog("info", { write: (line) => void process.stdout.write(line)
 const gateway = createGateway(readConfig(process.env), log, {
   clock,
   leaseMs: Number(process.env.LEASE_MS),
-  storeWaitMs: 10_000,
+  storeWaitMs: 60_000,
 })
 process.once("disconnect", () => process.exit(0))
 process.on("message", ({ snapshot }: { snapshot: string }) => process.send?.({ written: writeHeapSnapshot(snapshot) }))
