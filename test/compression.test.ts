@@ -1,11 +1,11 @@
 import { request as httpRequest, type IncomingHttpHeaders } from "node:http"
 import { brotliDecompressSync, gunzipSync, zstdDecompressSync } from "node:zlib"
-import fc from "fast-check"
 import { describe, expect, test } from "vitest"
 import { tokens } from "../sandbox/seed.ts"
 import { createCompression, type Encoded, preferredEncoding } from "../src/http/compression.ts"
 import { type Answer, startFaultyUpstream } from "./support/faultyUpstream.ts"
 import { startGateway, startGatewayOn } from "./support/gateway.ts"
+import { fc } from "./support/properties.ts"
 import { connect } from "./support/socket.ts"
 
 const decoders: Record<string, (body: Buffer) => Buffer> = {

@@ -125,6 +125,7 @@ describe.each(table)("%s", (path, text) => {
       ...(await read("sandbox/options.ts")).matchAll(/SANDBOX_\w+/g).map(([name]) => name),
       ...(await read("test/sandbox.test.ts")).matchAll(/CODEOCEAN_CONTRACT_\w+/g).map(([name]) => name),
       ...(await read("test/support/gateway.ts")).matchAll(/process\.env\.(\w+)/g).map(([, name]) => name),
+      ...(await read("test/support/properties.ts")).matchAll(/process\.env\.(\w+)/g).map(([, name]) => name),
     ])
     // The examples and the changelog have names of their own.
     if (isOwnPackage(path) || path === "CHANGELOG.md") return

@@ -1,8 +1,8 @@
-import fc from "fast-check"
 import { describe, expect, test } from "vitest"
 import { exactNumber, parseExactly } from "../src/upstream/rawNumber.ts"
 import { startAnswering, startFaultyUpstream } from "./support/faultyUpstream.ts"
 import { startGatewayOn } from "./support/gateway.ts"
+import { fc } from "./support/properties.ts"
 
 const digits = "12345678901234567890"
 const asset = `"id": "d1", "created": 1, "name": "A", "state": "ready", "type": "dataset", "owner": "u", "mount": "m"`

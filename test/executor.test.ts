@@ -1,6 +1,5 @@
 import { setFlagsFromString } from "node:v8"
 import { runInNewContext } from "node:vm"
-import * as fc from "fast-check"
 import {
   buildSchema,
   type ExecutionArgs,
@@ -32,6 +31,7 @@ import { compiled, type Execute, executed, executorBefore, textOf } from "./supp
 import { startSpoiling } from "./support/faultyUpstream.ts"
 import { type OddContext, oddSchema, Turns } from "./support/oddSchema.ts"
 import { type ValuesFor, writeOperation } from "./support/operations.ts"
+import { fc } from "./support/properties.ts"
 
 const idsOf = (...names: (keyof typeof seed)[]) => names.map((name) => seed[name])
 const capsules = idsOf(

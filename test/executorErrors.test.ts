@@ -1,8 +1,8 @@
-import * as fc from "fast-check"
 import { buildSchema, execute, parse, validate } from "graphql"
 import { expect, test } from "vitest"
 import { compiled, textOf } from "./support/executors.ts"
 import { writeOperation } from "./support/operations.ts"
+import { fc } from "./support/properties.ts"
 
 const anything = buildSchema(`
   type Query { a: Query b: Query c: Query list: [Query] x: Int y: Int numbers: [Int] }

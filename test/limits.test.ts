@@ -1,4 +1,3 @@
-import * as fc from "fast-check"
 import {
   type GraphQLArgument,
   type GraphQLInputField,
@@ -21,6 +20,7 @@ import { checkDocument, checkSource } from "../src/operation/document.ts"
 import { createDocumentCache, createErrorCache } from "../src/operation/documentCache.ts"
 import { fixedLimits, type Limits } from "../src/operation/limits.ts"
 import { startGateway, type World } from "./support/gateway.ts"
+import { fc } from "./support/properties.ts"
 import { countWork } from "./support/work.ts"
 
 const CODEOCEAN_URL = "https://codeocean.example.org"

@@ -1,8 +1,8 @@
 import { setImmediate } from "node:timers/promises"
-import fc from "fast-check"
 import { describe, expect, test } from "vitest"
 import { Link, LinkedList } from "../src/collections/linkedList.ts"
 import { mapLimit, Semaphore } from "../src/collections/semaphore.ts"
+import { fc } from "./support/properties.ts"
 
 const steps = fc.array(fc.record({ what: fc.constantFrom("add", "delete", "shift"), which: fc.nat(300) }), {
   maxLength: 600,

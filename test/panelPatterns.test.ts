@@ -1,8 +1,8 @@
-import * as fc from "fast-check"
 import { describe, expect, test } from "vitest"
 import { seed } from "../sandbox/seed.ts"
 import { Patterns } from "../src/graph/appPanel/pattern.ts"
 import { startGateway } from "./support/gateway.ts"
+import { fc } from "./support/properties.ts"
 import { countWork } from "./support/work.ts"
 
 const matches = (pattern: string, value: string) => new Patterns().matches(pattern, value)

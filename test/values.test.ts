@@ -1,10 +1,10 @@
-import * as fc from "fast-check"
 import type { GraphQLScalarType } from "graphql"
 import { describe, expect, test } from "vitest"
 import { seed } from "../sandbox/seed.ts"
 import { schema } from "../src/graph/schema.ts"
 import { startAnswering, startFaultyUpstream } from "./support/faultyUpstream.ts"
 import { type Result, startGateway, startGatewayOn } from "./support/gateway.ts"
+import { fc } from "./support/properties.ts"
 
 const codes = ({ errors }: Result) => errors?.map(({ extensions }) => extensions.code)
 const capsule = { id: "c1", created: 1_700_000_000, name: "One", status: "release", owner: "u1", slug: "1" }

@@ -1,7 +1,7 @@
-import fc from "fast-check"
 import { describe, expect, test } from "vitest"
 import { startFaultyUpstream } from "./support/faultyUpstream.ts"
 import { startGatewayOn, type World } from "./support/gateway.ts"
+import { fc } from "./support/properties.ts"
 
 interface SearchBody {
   limit: number

@@ -1,4 +1,3 @@
-import * as fc from "fast-check"
 import {
   type GraphQLArgument,
   type GraphQLCompositeType,
@@ -19,6 +18,7 @@ import {
   isObjectType,
   isUnionType,
 } from "graphql"
+import { fc } from "./properties.ts"
 
 export interface WrittenOperation {
   query: string
