@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto"
-import type * as fc from "fast-check"
 import { expect } from "vitest"
 import type { Result } from "../gateway.ts"
+import type { fc } from "../properties.ts"
 import { Checks } from "./checks.ts"
 import type { Call, ModelUpstream } from "./modelUpstream.ts"
 import { callers, rights, writeState } from "./world.ts"

@@ -1,5 +1,5 @@
-import * as fc from "fast-check"
 import { expect } from "vitest"
+import { fc } from "../properties.ts"
 import type { Checks, Path } from "./checks.ts"
 import { checkFields, checkFound, type Field, fieldsOf, idField, nameField, type Value } from "./fields.ts"
 import { isRunnable, type Kind, kinds, type State } from "./modelUpstream.ts"
