@@ -139,7 +139,8 @@ describeWithRedis("the rate of one caller over several replicas with one Redis",
       for (let request = 0; request < 1_000; request++) expect(isAdmitted(replica)).toBe(true)
     }
     for (const replica of replicas) {
-      await expect.poll(() => replica.admit("ada").rejection?.retryAfterSeconds).toBeGreaterThan(8)
+      // Ten seconds in all, less what has passed. Of its own requests alone, it would be one.
+      await expect.poll(() => replica.admit("ada").rejection?.retryAfterSeconds).toBeGreaterThan(1)
       expect(replica.admit("ada").rejection?.retryAfterSeconds).toBeLessThanOrEqual(11)
       expect(isAdmitted(replica, "grace")).toBe(true)
     }
