@@ -52,7 +52,7 @@ test("what a data asset was made from and what was made from it are links, and w
   expect(await nodes.getByText("Not visible to you").count()).toBe(2)
   expect(await nodes.getByRole("link", { name: "probe-geometry" }).count()).toBe(1)
   // Whoever uses it is named in its place; the rest is complete.
-  await restricted.getByText("Your token may not see this.").waitFor()
+  await restricted.getByText("Your token may not see this. It lacks the scope “Capsule read”.").waitFor()
   await restricted.getByText("Units of mouse 730945.").waitFor()
   expect(await restricted.getByRole("status").filter({ hasText: "not visible" }).count()).toBe(0)
   await restricted.getByRole("tab", { name: "Files" }).click()
