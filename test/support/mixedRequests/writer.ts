@@ -39,6 +39,8 @@ export class Writer {
   lists = new Set<Kind>()
   /** Whether there may be searches by ids that the estimate does not count: for links, and for look-ups after other calls. */
   searchesLater = false
+  /** The ids that are looked up as objects of each kind. */
+  readonly #given = new Map<Kind, string[]>()
   #aliases = 0
 
   constructor(g: fc.GeneratorValue) {
@@ -83,8 +85,16 @@ export class Writer {
     return `f${this.#aliases}`
   }
 
-  /** An id of this kind, of another kind, in another form, or of nothing. */
+  /** An id of this kind, of another kind, in another form, or of nothing. Often it is one that the request gives already. */
   id(state: State, kind: Kind): string {
+    const given = this.#given.get(kind) ?? []
+    this.#given.set(kind, given)
+    const id = given.length > 0 && this.chance(40) ? this.oneOf(given) : this.#newId(state, kind)
+    given.push(id)
+    return id
+  }
+
+  #newId(state: State, kind: Kind): string {
     const items = [...state.items.values()]
     const fitting = items.filter((item) => item.kind === kind)
     const item = this.chance(88) && fitting.length > 0 ? this.oneOf(fitting) : this.oneOf(items)
@@ -95,9 +105,19 @@ export class Writer {
     return roll === 27 && hasForms ? item.id.toUpperCase() : item.id
   }
 
+  /** Fields that look up the same objects alone and among others, in any order. */
+  overlapping(state: State): Root[] {
+    const kind = this.oneOf(["capsules", "pipelines"] as const)
+    const fitting = [...state.items.values()].filter((item) => item.kind === kind).map(({ id }) => id)
+    const ids = fitting.filter(() => this.chance(75))
+    const parts = [ids, ids.slice(0, 1), ids.slice(-1), ids.toReversed(), ids.slice(1)]
+    return Array.from({ length: 2 + this.below(2) }, () => this.#several(state, kind, this.oneOf(parts)))
+  }
+
   root(state: State, cursors: Cursor[]): Root {
     const roll = this.below(10)
-    const kind = this.oneOf(kinds)
+    // The others have no searches by id.
+    const kind = this.chance(40) ? "capsules" : this.oneOf(kinds)
     if (roll < 3) return this.#single(state, kind)
     if (roll < 6) return this.#several(state, kind)
     if (roll < 8) return this.#nodes(state)
@@ -107,7 +127,7 @@ export class Writer {
   #single(state: State, kind: Kind): Root {
     const alias = this.#alias()
     const id = this.id(state, kind)
-    const fields = this.fields(kind, 2)
+    const fields = this.fields(kind, this.below(3))
     if (fields.every((field) => field.isOwnCall || field.needsOnlyId || field.key === "runnable"))
       this.searchesLater = true
     return {
@@ -118,10 +138,9 @@ export class Writer {
     }
   }
 
-  #several(state: State, kind: Kind): Root {
+  #several(state: State, kind: Kind, ids = Array.from({ length: this.below(6) }, () => this.id(state, kind))): Root {
     const alias = this.#alias()
-    const ids = Array.from({ length: this.below(6) }, () => this.id(state, kind))
-    const fields = this.fields(kind, 2)
+    const fields = this.fields(kind, this.below(3))
     return {
       text: `${alias}: ${many[kind]}(ids: $${alias}) { ${this.text(kind, fields)} }`,
       variables: { [alias]: ids },
@@ -277,12 +296,14 @@ export function writeMix(g: fc.GeneratorValue, state: State, cursors: Cursor[]):
   const isMutation = writer.chance(12)
   const count = isMutation ? 1 + writer.below(2) : 1 + writer.below(4)
   const changes: Change[] = []
-  const roots = Array.from({ length: count }, (): Root => {
+  const overlapping = !isMutation && writer.chance(20) ? writer.overlapping(state) : []
+  const others = Array.from({ length: overlapping.length > 0 ? 0 : count }, (): Root => {
     if (!isMutation) return writer.root(state, cursors)
     const change = writer.change(state)
     changes.push(change.change)
     return change
   })
+  const roots = [...overlapping, ...others]
   const declared = roots.flatMap(({ declarations }) => declarations)
   const kind = isMutation ? "mutation" : "query"
   return {
