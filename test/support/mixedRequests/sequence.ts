@@ -35,6 +35,9 @@ export class Sequence {
   readonly #cursors = new Map<string, Cursor[]>()
   /** When each caller has changed which object. */
   readonly #changes: (Change & { caller: string; at: number })[] = []
+  /** The ids of all requests so far, and of the objects that anybody has changed. */
+  readonly #givenIds = new Set<string>()
+  readonly #changedIds: string[] = []
   #requests = 0
 
   constructor(g: fc.GeneratorValue, upstream: ModelUpstream, gateway: TestedGateway, time: Time) {
@@ -64,7 +67,9 @@ export class Sequence {
     else if (roll === 1) this.#time.pass(ttlSeconds * 1000)
     else {
       this.#upstream.change((state) => {
-        const item = writer.oneOf([...state.items.values()])
+        const given = [...state.items.values()].filter(({ id }) => this.#givenIds.has(id))
+        const item = writer.oneOf(given.length > 0 && writer.chance(70) ? given : [...state.items.values()])
+        this.#changedIds.push(item.id)
         if (roll === 2) {
           for (const { index, version, archived } of state.items.values())
             Object.assign(index, { version, archived, isThere: true })
@@ -94,7 +99,8 @@ export class Sequence {
     const agent = writer.oneOf([undefined, undefined, "agent"])
     const cursors = this.#cursors.get(caller) ?? []
     this.#cursors.set(caller, cursors)
-    const mix = writeMix(this.#g, this.#upstream.state, cursors)
+    const mix = writeMix(this.#g, this.#upstream.state, cursors, this.#changedIds)
+    for (const id of Object.values(mix.variables).flat() as string[]) this.#givenIds.add(id)
     const preparedAt = this.#time.now()
     const first = this.#firstState(caller, mix)
     this.#requests += 1
@@ -104,6 +110,7 @@ export class Sequence {
     }
     return async () => {
       noteChanges()
+      this.#changedIds.push(...mix.changes.map(({ id }) => id))
       const result = await this.#gateway.ask(mix, `cop_${this.#world}_${caller}`, requestId, agent)
       noteChanges()
       const recent = this.#changes.filter((change) => change.caller === caller && preparedAt - change.at < minuteMs)

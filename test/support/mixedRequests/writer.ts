@@ -2,7 +2,7 @@ import { expect } from "vitest"
 import { fc } from "../properties.ts"
 import type { Checks, Path } from "./checks.ts"
 import { checkFields, checkFound, type Field, fieldsOf, idField, nameField, type Value } from "./fields.ts"
-import { isRunnable, type Kind, kinds, type State } from "./modelUpstream.ts"
+import { type Item, isRunnable, type Kind, kinds, type State } from "./modelUpstream.ts"
 
 /*
  * Writes requests that look objects up in random ways.
@@ -92,6 +92,14 @@ export class Writer {
     const id = given.length > 0 && this.chance(40) ? this.oneOf(given) : this.#newId(state, kind)
     given.push(id)
     return id
+  }
+
+  /** Makes it likely that these objects are looked up. */
+  prefer({ items }: State, ids: readonly string[]): void {
+    for (const id of ids) {
+      const { kind } = items.get(id) as Item
+      this.#given.set(kind, [...(this.#given.get(kind) ?? []), id])
+    }
   }
 
   #newId(state: State, kind: Kind): string {
@@ -291,9 +299,10 @@ export interface Mix {
 }
 
 /** Writes a request. */
-export function writeMix(g: fc.GeneratorValue, state: State, cursors: Cursor[]): Mix {
+export function writeMix(g: fc.GeneratorValue, state: State, cursors: Cursor[], changedIds: readonly string[]): Mix {
   const writer = new Writer(g)
-  const isMutation = writer.chance(12)
+  writer.prefer(state, changedIds)
+  const isMutation = writer.chance(18)
   const count = isMutation ? 1 + writer.below(2) : 1 + writer.below(4)
   const changes: Change[] = []
   const overlapping = !isMutation && writer.chance(20) ? writer.overlapping(state) : []
