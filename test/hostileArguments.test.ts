@@ -5,6 +5,7 @@ import { schema } from "../src/graph/schema.ts"
 import { slowestHealth } from "./support/cpuTime.ts"
 import { startGateway, type World } from "./support/gateway.ts"
 import { hostileTexts } from "./support/hostileTexts.ts"
+import { post } from "./support/post.ts"
 import { exchangeRaw } from "./support/socket.ts"
 import { statedLimit, type TextPlace, textPlaces } from "./support/textPlaces.ts"
 
@@ -60,16 +61,10 @@ function* operationsWith(place: TextPlace, texts: readonly string[]): Iterable<B
 }
 
 async function send({ gateway }: World, body: Body): Promise<string> {
-  const response = await fetch(`${await gateway.listen()}/graphql`, {
-    method: "POST",
-    headers: {
-      authorization: `Bearer ${tokens.ada}`,
-      "content-type": "application/json",
-      accept: body.query.startsWith("subscription") ? "text/event-stream" : "application/json",
-    },
-    body: JSON.stringify(body),
+  return post(`${await gateway.listen()}/graphql`, JSON.stringify(body), {
+    authorization: `Bearer ${tokens.ada}`,
+    accept: body.query.startsWith("subscription") ? "text/event-stream" : "application/json",
   })
-  return response.text()
 }
 
 const environments = {

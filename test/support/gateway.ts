@@ -7,6 +7,7 @@ import { type Config, readConfig } from "../../src/config/config.ts"
 import { createLog } from "../../src/log/log.ts"
 import { createGateway, type Gateway, type GatewayOptions } from "../../src/server.ts"
 import { parseUnfrozen } from "./frozenAnswers.ts"
+import { post } from "./post.ts"
 
 /** A GraphQL response, loosely typed. Tests check its shape. */
 export type Result = {
@@ -71,13 +72,9 @@ export function startGatewayOn(url: string, options: Options = {}): Omit<World, 
     await gateway.close()
   })
   const ask: World["ask"] = async (query, variables, headers = { authorization: `Bearer ${tokens.ada}` }) => {
-    const response = await fetch(`${await gateway.listen()}/graphql`, {
-      method: "POST",
-      // Compression has its own tests, and would take a tenth of the time of those with large responses.
-      headers: { "content-type": "application/json", "accept-encoding": "identity", ...headers },
-      body: JSON.stringify({ query, variables }),
-    })
-    return (await response.json()) as Result
+    // Compression has its own tests, and would take a tenth of the time of those with large responses.
+    const sent = { "accept-encoding": "identity", ...headers }
+    return parseUnfrozen(await post(`${await gateway.listen()}/graphql`, JSON.stringify({ query, variables }), sent))
   }
   return { gateway, ask, lines }
 }
