@@ -52,8 +52,7 @@ describeWithRedis("two replicas with one Redis", () => {
     ["", "answered to the client"],
   ]
 
-  /** @param returns when the client comes back to the other replica */
-  async function killAtEachMoment(returns: "before the kill" | "after the kill") {
+  test("capture a result once, at whatever moment one of them is killed, although searches lag behind", async () => {
     const sandbox = await startSandbox()
     onTestFinished(() => sandbox.close())
     const redis = await startRedis()
@@ -61,39 +60,37 @@ describeWithRedis("two replicas with one Redis", () => {
     const env = { CODEOCEAN_URL: upstream.url, REDIS_URL: redis.url, UPSTREAM_TIMEOUT_MS: "3000" }
     let [first, second] = await Promise.all([startReplica(env), startReplica(env)])
     for (const [index, [call, stage]] of moments.entries()) {
-      const name = `Moment ${index}`
-      const stop =
-        stage.endsWith("by the client") || stage.endsWith("to the client")
-          ? undefined
-          : upstream.stopAt(call, stage as Stage)
-      const lost = ask(first.url, mutation(name)).catch(() => undefined)
-      if (stage !== "sent by the client") await (stop?.reached ?? lost)
+      // One client comes back to the other replica before the kill, and one after it.
+      const names = ["before", "after"].map((when) => `Moment ${index}, the client returns ${when} the kill`)
+      const [before, after] = names as [string, string]
+      const isCall = stage !== "sent by the client" && stage !== "answered to the client"
+      const stops = isCall ? names.map(() => upstream.stopAt(call, stage)) : []
+      const lost = names.map((name) => ask(first.url, mutation(name)).catch(() => undefined))
+      if (stage !== "sent by the client") await Promise.all(isCall ? stops.map(({ reached }) => reached) : lost)
       // In turns by a mutation and by a subscription.
-      const comeBack = () => (index % 2 === 0 ? capture(second.url, name) : followCapture(second.url, name))
-      const early = returns === "before the kill" ? comeBack() : undefined
+      const comeBack = (name: string) => (index % 2 === 0 ? capture : followCapture)(second.url, name)
+      const early = comeBack(before)
       await first.kill()
       const next = startReplica(env)
-      stop?.goOn()
-      const id = await (early ?? comeBack())
-      const created = sandbox
-        .requestsTo("POST /data_assets")
-        .filter(({ body }) => (body as { name: string }).name === name)
-      expect(created, `${name}: ${call} ${stage}, the client returns ${returns}`).toHaveLength(1)
+      for (const { goOn } of stops) goOn()
+      const captured = await Promise.all([early, comeBack(after)])
       // Also on the replica that starts now.
       first = second
       second = await next
-      expect(await capture(second.url, name)).toBe(id)
-      expect(sandbox.requestsTo("POST /data_assets")).toHaveLength(index + 1)
+      for (const [at, name] of names.entries()) {
+        const ofName = () =>
+          sandbox.requestsTo("POST /data_assets").filter(({ body }) => (body as { name: string }).name === name)
+        expect(ofName(), `${call} ${stage}: ${name}`).toHaveLength(1)
+        expect(await capture(second.url, name)).toBe(captured[at])
+        expect(ofName(), `${call} ${stage}: ${name}`).toHaveLength(1)
+      }
     }
+    expect(sandbox.requestsTo("POST /data_assets")).toHaveLength(2 * moments.length)
     const dump = await redis.dump()
     expect(dump).toContain("note:")
     for (const token of Object.values(tokens)) {
       for (const form of [token, btoa(`${token}:`), encodeURIComponent(token)]) expect(dump).not.toContain(form)
     }
-  }
-
-  test("capture a result once, at whatever moment one of them is killed, although searches lag behind", async () => {
-    await Promise.all([killAtEachMoment("after the kill"), killAtEachMoment("before the kill")])
   }, 300_000)
 
   /** Two processes, a client who captures through the first one, and the moment at which that call is stopped. */
