@@ -5,6 +5,7 @@ import { expect, onTestFinished, test } from "vitest"
 import { seed, tokens } from "../sandbox/seed.ts"
 import { startSandbox } from "../sandbox/server.ts"
 import { createExamples } from "../src/http/graphiql/examples.ts"
+import { startGatewayOn } from "./support/gateway.ts"
 import { follow } from "./support/live.ts"
 import { run } from "./support/process.ts"
 
@@ -73,31 +74,13 @@ test.each([
     "HOST is (neither an IP address nor a name|a name, and the name server)",
   ],
   ["an address in brackets", "[::1]", "HOST is (neither an IP address nor a name|a name, and the name server)"],
-])("a gateway whose HOST is %s says that, and what to set", async (_what, HOST, reason) => {
-  const { exited, output } = gateway({ CODEOCEAN_URL: "http://127.0.0.1:9", HOST })
-  expect(await exited).toBe(1)
-  expect(output()).toMatch(new RegExp(reason))
-  expect(output()).not.toContain("the port is taken")
+])("a gateway whose HOST is %s says that, and what to set", async (_what, host, reason) => {
+  const listening = startGatewayOn("http://127.0.0.1:9", { config: { host } }).gateway.listen()
+  await expect(listening).rejects.toThrow(new RegExp(reason))
+  await expect(listening).rejects.not.toThrow("the port is taken")
 })
 
-test("a gateway told to stop finishes the request in flight and exits with 0", async () => {
-  const sandbox = await startSandbox()
-  onTestFinished(() => sandbox.close())
-  const { child, said, exited, output } = gateway({ CODEOCEAN_URL: sandbox.url })
-  const url = await said(/"url":"([^"]+)"/)
-  const hold = sandbox.hold()
-  const answer = ask(url, `{ capsule(id: "${seed.cellCounter}") { name } }`)
-  await hold.waitFor(1)
-  child.kill("SIGTERM")
-  await said(/stopping/)
-  expect((await fetch(new URL("/ready", url))).status).toBe(503)
-  hold.end()
-  expect(await answer).toEqual({ data: { capsule: { name: "Cell Counter" } } })
-  expect(await exited).toBe(0)
-  expect(output()).not.toContain(tokens.ada)
-})
-
-test("a gateway told to stop loses none of 50 slow requests, completes its streams, and then exits with 0", async () => {
+test("a gateway told to stop is not ready, loses none of 50 slow requests, completes its streams, and then exits with 0", async () => {
   const sandbox = await startSandbox()
   onTestFinished(() => sandbox.close())
   const { child, said, exited, output } = gateway({ CODEOCEAN_URL: sandbox.url })
@@ -114,6 +97,8 @@ test("a gateway told to stop loses none of 50 slow requests, completes its strea
   )
   await hold.waitFor(50)
   child.kill("SIGTERM")
+  await said(/stopping/)
+  expect((await fetch(new URL("/ready", url))).status).toBe(503)
   expect(await run.next()).toBeUndefined()
   hold.end()
   for (const [at, { data, errors }] of (await Promise.all(answers)).entries()) {
