@@ -6,6 +6,7 @@ import { beforeAll, expect, test } from "vitest"
 import { tokens } from "../sandbox/seed.ts"
 import { schema } from "../src/graph/schema.ts"
 import { readManifest } from "../src/operation/persisted/manifest.ts"
+import { compiled } from "./support/compiled.ts"
 import { startGateway } from "./support/gateway.ts"
 
 const folder = fileURLToPath(new URL("../examples/clients", import.meta.url))
@@ -14,7 +15,10 @@ const manifestPath = `${folder}/src/generated/persisted-documents.json`
 /** Runs a script of the example and resolves with its output. Rejects with the output if it fails. */
 function npmRun(script: string, env: Record<string, string> = {}): Promise<string> {
   return new Promise((resolve, reject) => {
-    const child = spawn("npm", ["run", "--silent", script], { cwd: folder, env: { ...process.env, ...env } })
+    const child = spawn("npm", ["run", "--silent", script], {
+      cwd: folder,
+      env: { ...process.env, ...compiled, ...env },
+    })
     let output = ""
     const note = (chunk: Buffer) => {
       output += chunk
