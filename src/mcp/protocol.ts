@@ -95,7 +95,8 @@ export function createProtocol(options: {
 }): CreateProtocol {
   const { operations, schema } = options
   const tools = new Map(options.tools.map((tool) => [tool.name, tool]))
-  const searchSchema = options.exploring ? createSearchSchema(schema) : undefined
+  // Its index is made for the first search, since many agents never search.
+  let searchSchema: SearchSchema | undefined
   const list = [
     ...options.tools.map(listed),
     ...(options.exploring ? [searchSchemaTool] : []),
@@ -119,7 +120,9 @@ export function createProtocol(options: {
     if (unknown !== undefined) return invalid(`There is no argument ${quoted(unknown)}.`, known)
     const tool = tools.get(name)
     if (tool === undefined) {
-      return name === runQueryTool.name ? runQuery(state, args) : searched(searchSchema as SearchSchema, args)
+      if (name === runQueryTool.name) return runQuery(state, args)
+      searchSchema ??= createSearchSchema(schema)
+      return searched(searchSchema, args)
     }
     const { [ownArguments.seconds]: seconds, [ownArguments.confirm]: confirm, ...others } = args
     // They are the gateway's only if the tool does not declare them itself.
