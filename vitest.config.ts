@@ -12,7 +12,7 @@ const report = process.env.VITEST_JSON
  * The other files share a few processes: to start one and to import the gateway takes 0.8 s of CPU time. They restore what they change
  * in them, which `test/support/setup.ts` verifies.
  */
-const ownProcess = /countWork|setFlagsFromString|process\.(memoryUsage|getActive)/
+const ownProcess = /countWork|process\.(memoryUsage|getActive)/
 /** What a test file contains that uses other processes: a browser, Redis, gateways. Most of these files take long. */
 const otherProcesses = /node:child_process|support\/(process|browser|explorer|redis|deploy|replicas|agents)/
 

@@ -1,5 +1,3 @@
-import { setFlagsFromString } from "node:v8"
-import { runInNewContext } from "node:vm"
 import { describe, expect, onTestFinished, test } from "vitest"
 import { seed, tokens } from "../sandbox/seed.ts"
 import { captureOnce } from "../src/graph/captureResult/capture.ts"
@@ -12,6 +10,7 @@ import { createTasks } from "../src/polling/tasks.ts"
 import { createMemoryStore } from "../src/store/memory.ts"
 import { createUpstreamPool } from "../src/upstream/pool.ts"
 import { startFaultyUpstream } from "./support/faultyUpstream.ts"
+import { collectGarbage } from "./support/garbage.ts"
 import { startGateway, startGatewayOn } from "./support/gateway.ts"
 import { type Following, follow, pushedTime, untilLive } from "./support/live.ts"
 
@@ -842,8 +841,6 @@ async function startContexts() {
 }
 
 test("a capture that waits for a draft keeps nothing of its request", async () => {
-  setFlagsFromString("--expose-gc")
-  const collectGarbage = runInNewContext("gc") as () => void
   const { pollers, tasks, capture } = await startContexts()
   const { refs } = await capture({ everyone: "viewer" })
   await expect.poll(() => pollers.counts.pollers).toBe(1)

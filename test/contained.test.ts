@@ -1,5 +1,3 @@
-import { setFlagsFromString } from "node:v8"
-import { runInNewContext } from "node:vm"
 import { Pool } from "undici"
 import { describe, expect, onTestFinished, test } from "vitest"
 import { Link } from "../src/collections/linkedList.ts"
@@ -14,61 +12,20 @@ import type { Call, Caller } from "../src/upstream/call.ts"
 import { UpstreamError } from "../src/upstream/error.ts"
 import { FairSemaphore } from "../src/upstream/fairSemaphore.ts"
 import { ApiFlight, Flight, type Waiter } from "../src/upstream/flight.ts"
-import { createUpstreamPool, type UpstreamOptions } from "../src/upstream/pool.ts"
 import { ResponseBody } from "../src/upstream/responseBody.ts"
 import { parseRetryAfterMs, RetryBudget } from "../src/upstream/retry.ts"
 import { startFaultyUpstream, type UpstreamAnswer } from "./support/faultyUpstream.ts"
+import { collectGarbage } from "./support/garbage.ts"
 import { startGatewayOn } from "./support/gateway.ts"
 import { pushedTime } from "./support/live.ts"
 import { watchProcess } from "./support/unnoticed.ts"
-import { countWork } from "./support/work.ts"
+import { capsule, startPool } from "./support/upstreamPool.ts"
 
 const silent = createLog("silent")
 const bug = new TypeError("a bug")
 const failing = (): never => {
   throw bug
 }
-
-/** A pool with one connection to an upstream that responds by the number of the request. */
-async function startPool(
-  answer: (count: number) => UpstreamAnswer | undefined,
-  options: Partial<UpstreamOptions> = {},
-) {
-  const upstream = await startFaultyUpstream(() => answer(upstream.requests.length))
-  const pool = createUpstreamPool({
-    url: new URL(`${upstream.url}/`),
-    minServerVersion: "4.6.0",
-    timeoutMs: 5_000,
-    deadlineMs: 20_000,
-    connections: 1,
-    maxCalls: 1_000_000,
-    maxQueued: 0,
-    retryPercent: 20,
-    breakerCalls: 0,
-    sharedReads: true,
-    log: silent,
-    ...options,
-  })
-  onTestFinished(() => pool.close())
-  const callerWith = (odd: Partial<Caller> = {}): Caller => ({
-    token: { value: "ada" },
-    tokenDigest: "ada",
-    key: "ada",
-    agentId: undefined,
-    requestId: "request",
-    log: silent,
-    cost: { upstreamCalls: 0, sharedCalls: 0 },
-    ...odd,
-  })
-  return { pool, upstream, callerWith }
-}
-
-const capsule = (id = "c1"): Call<unknown> => ({
-  method: "GET",
-  route: "capsules/{id}",
-  ids: { id },
-  decode: (body) => body,
-})
 
 /** Call counts whose setter throws from the given call on. */
 const uncountable = (from: number) => {
@@ -356,64 +313,38 @@ test("objects without listeners do not fill the memory, however many clients sub
   expect(pollers.counts.coolingDown).toBeLessThanOrEqual(10_000)
 })
 
-describe("a call with very many waiters", () => {
-  const many = 50_000
-
-  test("a call with very many waiters can be cancelled by all of them with linear work", async () => {
-    watchProcess()
-    const { pool, callerWith, upstream } = await startPool(() => undefined)
-    const request = pool.forCaller(callerWith())
-    const other = pool.forCaller(callerWith())
-    const stays = other.read(capsule())
-    const waiting = Array.from({ length: many }, () => request.read(capsule()))
-    const settled = Promise.allSettled(waiting)
-    await new Promise((resolve) => setImmediate(resolve))
-    const work = await countWork()
-    request.end()
-    const outcomes = await settled
-    // About twenty blocks for each waiter. With a loop over the waiters for each of them there would be a billion.
-    expect(await work()).toBeLessThan(50 * many)
-    expect(outcomes.every(({ status }) => status === "rejected")).toBe(true)
-    other.end()
-    await expect(stays).rejects.toMatchObject({ failure: "cancelled" })
-    expect(upstream.requests.length).toBeLessThanOrEqual(1)
-  })
-
-  test("a call with very many waiters is retried for all of them, and settles them all", async () => {
-    watchProcess()
-    let sent = 0
-    class FailingOnce extends Flight {
-      protected override attempt() {
-        sent += 1
-        const status = sent === 1 ? 503 : 200
-        setImmediate(() => this.onResponse({ status, headers: {}, body: new ResponseBody(), isCut: false }))
-      }
-      protected override cancelAttempt() {
-        return false
-      }
+test("a call with very many waiters is retried for all of them, and settles them all", async () => {
+  watchProcess()
+  let sent = 0
+  class FailingOnce extends Flight {
+    protected override attempt() {
+      sent += 1
+      const status = sent === 1 ? 503 : 200
+      setImmediate(() => this.onResponse({ status, headers: {}, body: new ResponseBody(), isCut: false }))
     }
-    const flight = new FailingOnce(new RetryBudget(20))
-    const statuses = Array.from({ length: 4 * many }, () => {
-      return new Promise<number | undefined>((settled) => {
-        const waiter: Waiter = {
-          flightLink: new Link<Waiter>({} as Waiter),
-          deadline: performance.now() + 60_000,
-          retries: true,
-          onSent() {},
-          onData() {},
-          settle: ({ response }) => settled(response?.status),
-        }
-        flight.join(Object.assign(waiter, { flightLink: new Link(waiter) }))
-      })
+    protected override cancelAttempt() {
+      return false
+    }
+  }
+  const flight = new FailingOnce(new RetryBudget(20))
+  const statuses = Array.from({ length: 200_000 }, () => {
+    return new Promise<number | undefined>((settled) => {
+      const waiter: Waiter = {
+        flightLink: new Link<Waiter>({} as Waiter),
+        deadline: performance.now() + 60_000,
+        retries: true,
+        onSent() {},
+        onData() {},
+        settle: ({ response }) => settled(response?.status),
+      }
+      flight.join(Object.assign(waiter, { flightLink: new Link(waiter) }))
     })
-    expect(new Set(await Promise.all(statuses))).toEqual(new Set([200]))
-    expect(sent).toBe(2)
   })
+  expect(new Set(await Promise.all(statuses))).toEqual(new Set([200]))
+  expect(sent).toBe(2)
 })
 
 test("a call that is over refers to its response no longer", async () => {
-  setFlagsFromString("--expose-gc")
-  const collectGarbage = runInNewContext("gc") as () => void
   const upstream = await startFaultyUpstream(() => ({ body: { id: "c1" } }))
   const pool = new Pool(upstream.url)
   onTestFinished(() => pool.destroy())
@@ -448,24 +379,6 @@ test("a call that is over refers to its response no longer", async () => {
     })
     .toBe(true)
   expect(flight.attempts).toBe(1)
-})
-
-test("a write takes the same work however many reads of other callers are in flight", async () => {
-  watchProcess()
-  const { pool, callerWith } = await startPool(() => undefined, { deadlineMs: 60_000 })
-  const others = pool.forCaller(callerWith({ token: { value: "others" }, tokenDigest: "others", key: "others" }))
-  const settled = Promise.allSettled(Array.from({ length: 20_000 }, (_, index) => others.read(capsule(`c${index}`))))
-  const work = await countWork()
-  const changing = pool.forCaller(callerWith())
-  const changes = Array.from({ length: 2_000 }, () =>
-    changing.write({ method: "PATCH", route: "capsules/{id}/archive", ids: { id: "c1" }, decode: () => undefined }),
-  )
-  changing.end()
-  await Promise.allSettled(changes)
-  // Less than a hundred blocks for each write. With a loop over the reads for each of them there are 80 million.
-  expect(await work()).toBeLessThan(2_000 * 200)
-  others.end()
-  await settled
 })
 
 describe("a Retry-After beyond what a timer can wait", () => {

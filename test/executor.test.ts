@@ -1,5 +1,3 @@
-import { setFlagsFromString } from "node:v8"
-import { runInNewContext } from "node:vm"
 import {
   buildSchema,
   type ExecutionArgs,
@@ -29,6 +27,7 @@ import { prepareExecution } from "../src/operation/executor/operation.ts"
 import { createUpstreamPool } from "../src/upstream/pool.ts"
 import { compiled, type Execute, executed, executorBefore, textOf } from "./support/executors.ts"
 import { startSpoiling } from "./support/faultyUpstream.ts"
+import { collectGarbage } from "./support/garbage.ts"
 import { type OddContext, oddSchema, Turns } from "./support/oddSchema.ts"
 import { type ValuesFor, writeOperation } from "./support/operations.ts"
 import { fc } from "./support/properties.ts"
@@ -305,8 +304,6 @@ test("variables have the same values as in graphql-js, whatever their types and 
 })
 
 test("neither the executor nor the estimate keeps a request's variables after the request", async () => {
-  setFlagsFromString("--expose-gc")
-  const collectGarbage = runInNewContext("gc") as () => void
   const withValue = buildSchema("scalar Value type Query { one(value: Value): Int two: Int }")
   const document = parse("query ($value: Value, $two: Boolean!) { one(value: $value) two @include(if: $two) }")
   const estimate = createEstimator(withValue)
