@@ -73,7 +73,7 @@ const valuesFor: ValuesFor = (scalar, name) => {
 
 /** How many operations each comparison generates. More of them find rarer differences. */
 const operations = Number(process.env.EXECUTOR_OPERATIONS ?? 300)
-const comparison = { timeout: 60_000 + operations * 100 }
+const comparison = { timeout: 300_000 + operations * 100 }
 
 /** The variables with true for false, and false for true. */
 function opposite(variables: Record<string, unknown>): Record<string, unknown> {
