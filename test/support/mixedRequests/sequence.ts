@@ -63,21 +63,20 @@ export class Sequence {
   #changeWorld(): void {
     const writer = this.#writer
     const roll = writer.below(6)
+    this.#upstream.change((state) => {
+      const given = [...state.items.values()].filter(({ id }) => this.#givenIds.has(id))
+      const item = writer.oneOf(given.length > 0 && writer.chance(70) ? given : [...state.items.values()])
+      this.#changedIds.push(item.id)
+      if (roll === 0 || roll === 2) {
+        for (const { index, version, archived } of state.items.values())
+          Object.assign(index, { version, archived, isThere: true })
+      } else if (roll === 3) item.rights[writer.oneOf(callers)] = writer.oneOf(rights)
+      else if (roll === 1 || roll === 4) item.version += 1
+      else state.faultSeed += 1
+    })
+    // What is kept for a caller, and what counts as recent, ends some time after a change.
     if (roll === 0) this.#time.pass(minuteMs + 1000)
-    else if (roll === 1) this.#time.pass(ttlSeconds * 1000)
-    else {
-      this.#upstream.change((state) => {
-        const given = [...state.items.values()].filter(({ id }) => this.#givenIds.has(id))
-        const item = writer.oneOf(given.length > 0 && writer.chance(70) ? given : [...state.items.values()])
-        this.#changedIds.push(item.id)
-        if (roll === 2) {
-          for (const { index, version, archived } of state.items.values())
-            Object.assign(index, { version, archived, isThere: true })
-        } else if (roll === 3) item.rights[writer.oneOf(callers)] = writer.oneOf(rights)
-        else if (roll === 4) item.version += 1
-        else state.faultSeed += 1
-      })
-    }
+    if (roll === 1) this.#time.pass(ttlSeconds * 1000)
   }
 
   /** The first of the states that a response may show to this caller, from now on. */
