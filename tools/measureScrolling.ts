@@ -22,7 +22,7 @@ const config = readConfig({
 })
 const gateway = createGateway(config, createLog("error", process.stderr), { explorerToken: tokens.ada })
 const url = await gateway.listen()
-const { browser, close } = await launchBrowser()
+const { browser, close } = await launchBrowser({ pixels: true })
 const page = await browser.newPage({ viewport: { width: 1280, height: 800 } })
 await page.goto(`${url}/explorer/search?sort=NAME-ASC`)
 await page.getByRole("list", { name: "Capsules" }).getByRole("listitem").first().waitFor()
