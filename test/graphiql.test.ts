@@ -161,9 +161,11 @@ test("a browser at / gets a page whose style is applied and whose link leads to 
   expect(complaints).toEqual([])
 })
 
-test("GraphiQL's examples are three tabs, each ready to run", async () => {
+test("GraphiQL's examples are three tabs, each ready to run, and without a token it shows where to put one", async () => {
   const { url } = await startServer()
+  expect(String((await get(url, NAVIGATION)).body)).not.toContain("cop_")
   const { page } = await openPage(url)
+  await shown(page, "Headers").toContain('"Authorization": "Bearer "')
   await expect.poll(() => page.getByRole("tab").allInnerTexts()).toEqual(["Greeting", "WhoAmI", "Countdown"])
   await page.getByRole("button", { name: "Variables" }).click()
   await shown(page, "Variables").toContain('"name": "world"')
@@ -190,13 +192,6 @@ test("the demo's token is preset in every tab, whatever its characters, again on
   await shown(page, "Result Window").toContain(`Bearer ${TOKEN}`)
   // The browser reports the refusal of an operation that was sent too early.
   expect(complaints.filter((complaint) => !refusals(complaint))).toEqual([])
-})
-
-test("without a token GraphiQL shows where to put one", async () => {
-  const { url } = await startServer()
-  expect(String((await get(url, NAVIGATION)).body)).not.toContain("cop_")
-  const { page } = await openPage(url)
-  await shown(page, "Headers").toContain('"Authorization": "Bearer "')
 })
 
 test("tabs that another set of examples left in the browser do not hide these", async () => {
