@@ -238,7 +238,7 @@ describe.each(ways)("responses with very many errors, on %s", (_way, options) =>
     )
     expect(data.searchCapsules.nodes).toHaveLength(1000)
     expect(errors).toHaveLength(1001)
-    expect(errors?.[1000]?.message).toMatch(/^2000 more errors are omitted: a response has at most 1000\./)
+    expect(errors?.[1000]?.message).toMatch(/^Errors left out: 2000\. A response has at most 1000\./)
   })
 })
 

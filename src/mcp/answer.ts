@@ -307,7 +307,7 @@ function leaveOutLargest(answer: Record<string, unknown>): boolean {
   if (size < 100) {
     const keys = Object.keys(answer)
     for (const last of keys.slice(Math.ceil(keys.length / 2))) delete answer[last]
-    answer.note = `${keys.length - Math.ceil(keys.length / 2)} more values were left out.`
+    answer.note = `Values left out: ${keys.length - Math.ceil(keys.length / 2)}.`
     return keys.length > 2
   }
   answer[key] = `[${size} characters left out]`
@@ -356,7 +356,7 @@ function errorsOf(errors: readonly GraphQLError[]): AnswerError[] {
   })
   const more = errors.length - shown.length
   if (more === 0) return shown
-  return [...shown, { code: "BAD_USER_INPUT", message: `${more} more errors were left out.`, do: "Ask for less." }]
+  return [...shown, { code: "BAD_USER_INPUT", message: `Errors left out: ${more}.`, do: "Ask for less." }]
 }
 
 export function adviceFor(code: string): string {

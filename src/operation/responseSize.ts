@@ -78,7 +78,7 @@ export function tooCostly(problem: string, progress: MutationProgress | undefine
 
 /** The error that stands for those above `maxErrors`. */
 export function omittedErrors(count: number): GraphQLError {
-  return tooCostly(`${count} more errors are omitted: a response has at most ${maxErrors}.`, undefined)
+  return tooCostly(`Errors left out: ${count}. A response has at most ${maxErrors}.`, undefined)
 }
 
 function progressSentences({ started, notStarted }: MutationProgress): string {

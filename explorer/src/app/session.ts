@@ -98,7 +98,10 @@ export async function signIn(token: string): Promise<string | undefined> {
   if (state.is === "unknown" || state.is === "unreachable") set({ is: "signedOut" })
   if (response.status === 401) return "Code Ocean does not know this token. It may be misspelt, expired or revoked."
   const seconds = response.headers.get("retry-after")
-  if (response.status === 429) return `Too many attempts. Try again in ${seconds ?? "some"} seconds.`
+  if (response.status === 429)
+    return seconds === null
+      ? "Too many attempts. Try again in a moment."
+      : `Too many attempts. Try again in ${seconds} s.`
   const message = (body as { errors?: { message?: string }[] } | undefined)?.errors?.[0]?.message
   return message ?? `The gateway answers with HTTP ${response.status}.`
 }
