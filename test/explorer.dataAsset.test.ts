@@ -2,7 +2,7 @@ import type { Page } from "playwright-core"
 import { expect, test } from "vitest"
 import { lineageGraph } from "../sandbox/lineage.ts"
 import { seed, tokens } from "../sandbox/seed.ts"
-import { startExplorer, useExplorer, violationsOf, visit } from "./support/explorer.ts"
+import { go, startExplorer, useExplorer, violationsOf, visit } from "./support/explorer.ts"
 import { pushedTime } from "./support/live.ts"
 import { restAt } from "./support/rest.ts"
 
@@ -10,10 +10,19 @@ useExplorer()
 
 const pageOf = (id: string) => `data-assets/${id}`
 
-test("a data asset is edited after a preview of what changes, and what was typed survives a reload", async () => {
+test("what a data asset was made from is linked, what may not be seen is marked, and an edit is previewed and survives a reload", async () => {
   const { url, sandbox } = await startExplorer()
-  const { page, complaints } = await visit(url, pageOf(seed.sortedSpikes))
+  const { page, complaints, operations } = await visit(url, pageOf(seed.sortedSpikes))
+  const lineage = page.getByRole("region", { name: "Lineage" })
+  await lineage.getByRole("link", { name: "Mouse 730945" }).waitFor()
+  expect(operations).toEqual(["DataAssetPage"])
+  expect(await violationsOf(page)).toEqual([])
+  await lineage.getByRole("link", { name: "probe-geometry" }).click()
+  await page.getByRole("heading", { name: "probe-geometry", level: 1 }).waitFor()
+  await lineage.getByRole("link", { name: "ecephys_730945_sorted" }).click()
   await page.getByRole("heading", { name: "ecephys_730945_sorted", level: 1 }).waitFor()
+
+  // What was typed survives a reload.
   await page.getByRole("button", { name: "Edit" }).click()
   await page.getByLabel("Name").fill("Sorted spikes")
   await page.getByLabel("data level").first().waitFor()
@@ -31,19 +40,6 @@ test("a data asset is edited after a preview of what changes, and what was typed
   expect(written).toHaveLength(1)
   expect(written[0]?.body).toMatchObject({ name: "Sorted spikes", tags: ["ecephys", "derived", "730945"] })
   expect(complaints).toEqual([])
-})
-
-test("what a data asset was made from and what was made from it are links, and what may not be seen is marked", async () => {
-  const { url } = await startExplorer()
-  const { page, operations } = await visit(url, pageOf(seed.sortedSpikes))
-  const lineage = page.getByRole("region", { name: "Lineage" })
-  await lineage.getByRole("link", { name: "Mouse 730945" }).waitFor()
-  expect(operations).toEqual(["DataAssetPage"])
-  expect(await violationsOf(page)).toEqual([])
-  await lineage.getByRole("link", { name: "probe-geometry" }).click()
-  await page.getByRole("heading", { name: "probe-geometry", level: 1 }).waitFor()
-  await lineage.getByRole("link", { name: "ecephys_730945_sorted" }).click()
-  await page.getByRole("heading", { name: "ecephys_730945_sorted", level: 1 }).waitFor()
 
   const { page: restricted } = await visit(url, pageOf(seed.sortedSpikes), { token: tokens.noCapsules })
   const nodes = restricted.getByRole("region", { name: "Lineage" }).getByRole("listitem")
@@ -59,12 +55,13 @@ test("what a data asset was made from and what was made from it are links, and w
   await restricted.getByText("processing.json").waitFor()
 })
 
-test("a column of many is cut off, and its button shows the rest and moves the focus to the first of them", async () => {
-  const { url } = await startExplorer({ sandbox: { lineage: 200 } })
-  const { page, complaints } = await visit(url, pageOf(lineageGraph(200)[13]!.id), {
-    colorScheme: "dark",
-    viewport: { width: 390, height: 800 },
-  })
+test("a long lineage is cut off, who uses a data asset is listed with all its runs, and sharing says what is not in effect", async () => {
+  const { url, sandbox } = await startExplorer({ sandbox: { lineage: 200 } })
+  for (let count = 0; count < 3; count++)
+    await restAt(sandbox.url, tokens.ada)("POST /computations", { body: { capsule_id: seed.spikeSorting } })
+  const options = { colorScheme: "dark", viewport: { width: 390, height: 800 } } as const
+  const { page, complaints } = await visit(url, pageOf(lineageGraph(200)[13]!.id), options)
+  // A column of many is cut off, and its button shows the rest and moves the focus to the first of them.
   const lineage = page.getByRole("region", { name: "Lineage" })
   const more = lineage.getByRole("button", { name: /^Show \d+ more$/ })
   await more.first().waitFor()
@@ -83,13 +80,10 @@ test("a column of many is cut off, and its button shows the rest and moves the f
   expect(await violationsOf(page)).toEqual([])
   expect(await page.evaluate("document.documentElement.scrollWidth <= innerWidth")).toBe(true)
   expect(complaints).toEqual([])
-})
 
-test("who uses a data asset is listed with all runs that had it, and an external one says where its files are", async () => {
-  const { url, sandbox } = await startExplorer()
-  for (let count = 0; count < 3; count++)
-    await restAt(sandbox.url, tokens.ada)("POST /computations", { body: { capsule_id: seed.spikeSorting } })
-  const { page } = await visit(url, pageOf(seed.mouseRecording))
+  await page.emulateMedia({ colorScheme: "light" })
+  await page.setViewportSize({ width: 1280, height: 800 })
+  await go(page, pageOf(seed.mouseRecording))
   const users = page.locator("section").filter({ has: page.getByRole("heading", { name: "Used by" }) })
   await users.getByRole("link", { name: "Spike Sorting", exact: true }).waitFor()
   await users.getByRole("link", { name: "Mouse 730946", exact: true }).waitFor()
@@ -101,6 +95,19 @@ test("who uses a data asset is listed with all runs that had it, and an external
   await page.getByText("Code Ocean does not list the files of an external data asset.").waitFor()
   expect(await page.locator("code").innerText()).toBe("s3://example-open-data/ecephys_730945_2024-06-13")
   expect(await page.getByText("This request was refused").count()).toBe(0)
+
+  // Sharing shows who has access then.
+  await go(page, pageOf(seed.probeGeometry))
+  await page.getByRole("heading", { name: "probe-geometry", level: 1 }).waitFor()
+  await openMenu(page, "Share")
+  await page.getByLabel("Email address").fill("grace@example.org")
+  await page.keyboard.press("Enter")
+  await page.getByRole("list", { name: "People and groups" }).getByText("grace@example.org").waitFor()
+  await page.getByLabel("Share with").selectOption("A group")
+  await page.getByLabel("Name of the group").fill("no such group")
+  await page.getByRole("button", { name: "Share" }).click()
+  await page.getByRole("alert").getByText("no such group was not added").waitFor()
+  expect(await violationsOf(page)).toEqual([])
 })
 
 test("a data asset is followed until it is ready, and its files are then browsed by keyboard, with previews", async () => {
@@ -184,23 +191,9 @@ test("a data asset is archived and deleted after a question, and who may not is 
   await dialog(page).getByRole("button", { name: "Delete" }).click()
   await page.getByRole("heading", { name: "Search", level: 1 }).waitFor()
   expect(sandbox.requestsTo("DELETE /data_assets/*")).toHaveLength(2)
-  await page.goto(`${url}/explorer/${path}`)
+  await go(page, path)
   await page.getByRole("heading", { name: "There is no such data asset" }).waitFor()
   expect(complaints).toEqual([])
-})
-
-test("sharing a data asset says what is not in effect, and shows who has access then", async () => {
-  const { url } = await startExplorer()
-  const { page } = await visit(url, pageOf(seed.probeGeometry))
-  await openMenu(page, "Share")
-  await page.getByLabel("Email address").fill("grace@example.org")
-  await page.keyboard.press("Enter")
-  await page.getByRole("list", { name: "People and groups" }).getByText("grace@example.org").waitFor()
-  await page.getByLabel("Share with").selectOption("A group")
-  await page.getByLabel("Name of the group").fill("no such group")
-  await page.getByRole("button", { name: "Share" }).click()
-  await page.getByRole("alert").getByText("no such group was not added").waitFor()
-  expect(await violationsOf(page)).toEqual([])
 })
 
 /** Opens the menu of the page, and chooses from it. */

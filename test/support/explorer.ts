@@ -80,6 +80,14 @@ export async function visit(url: string, path = "", { token = tokens.ada, ...opt
   return { page, complaints, requested, operations }
 }
 
+/** Goes to a page as a link does, without loading the explorer again, which takes a quarter of a second of CPU time. */
+export const go = (page: Page, path: string): Promise<void> =>
+  page.evaluate((path) => {
+    const root = location.pathname.slice(0, location.pathname.indexOf("/explorer/") + "/explorer/".length)
+    history.pushState(null, "", root + path)
+    dispatchEvent(new PopStateEvent("popstate"))
+  }, path)
+
 const axe = () => readFileSync(new URL("../../explorer/node_modules/axe-core/axe.min.js", import.meta.url), "utf8")
 
 /** Runs axe in the page, with the rules of WCAG 2.2 AA. What passes is not described, which would take a third of the time. */
