@@ -1,7 +1,9 @@
 import { type ChildProcess, execFileSync, fork } from "node:child_process"
 import { once } from "node:events"
-import { statSync } from "node:fs"
+import { mkdtempSync, rmSync, statSync } from "node:fs"
 import { type AddressInfo, createServer } from "node:net"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import { fileURLToPath, pathToFileURL } from "node:url"
 import { check, post, supportedBy } from "./check.ts"
@@ -114,6 +116,21 @@ async function ask<T>(child: ChildProcess, question: unknown = "how are you"): P
   return answer as T
 }
 
+const compiledFolders = new Map<string, string>()
+
+/**
+ * In a comparison: a folder of the server's own for compiled code, which is empty at first. In a common one, a revision could find its
+ * code compiled by earlier runs, and the other not.
+ */
+function compiledIn(name: string): string {
+  const known = compiledFolders.get(name)
+  if (known !== undefined) return known
+  const folder = mkdtempSync(join(tmpdir(), "gateway-bench-compiled-"))
+  process.once("exit", () => rmSync(folder, { recursive: true, force: true }))
+  compiledFolders.set(name, folder)
+  return folder
+}
+
 async function startServer(name: string, { gateways, upstreamUrl, options }: Bench): Promise<Server> {
   const port = await freePort()
   const url = `http://127.0.0.1:${port}`
@@ -123,8 +140,7 @@ async function startServer(name: string, { gateways, upstreamUrl, options }: Ben
     PORT: port,
     UPSTREAM_URL: upstreamUrl,
     ...(checkout && { CODEOCEAN_URL: upstreamUrl, ...gateway }),
-    // Otherwise one revision could find its code compiled and the other not: both use the same folder for compiled code.
-    ...(options.compare !== undefined && { NODE_DISABLE_COMPILE_CACHE: "1" }),
+    ...(options.compare !== undefined && { NODE_COMPILE_CACHE: compiledIn(name) }),
   }
   const probe = ["--import", pathToFileURL(here("probe.ts")).href]
   const child = checkout

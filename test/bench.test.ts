@@ -27,6 +27,10 @@ function bench(...options: string[]) {
   return { child, temporary, ended, output: () => output }
 }
 
+/** Runs the benchmark until its end, and resolves with what it prints. Rejects if it fails. */
+const benched = (...options: string[]) =>
+  promisify(execFile)(process.execPath, ["bench/run.ts", ...options], { env: { ...process.env, ...compiled } })
+
 const git = (...args: string[]) => execFileSync("git", args, { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] })
 
 function isRepository(): boolean {
@@ -64,8 +68,7 @@ const compared = (pairs: readonly (readonly [number, number])[]) =>
   comparison(rounds(pairs), ["gateway", "gateway@main"], q4)
 
 test("the benchmark still runs: its queries, hand-written server and checks fit the gateway", async () => {
-  const options = ["--servers", "limit,sockets,gateway", "--rounds", "0", "--seconds", "0"]
-  const { stderr } = await promisify(execFile)(process.execPath, ["bench/run.ts", ...options])
+  const { stderr } = await benched("--servers", "limit,sockets,gateway", "--rounds", "0", "--seconds", "0")
   expect(stderr).toContain("All servers return the same data")
 })
 
@@ -209,16 +212,8 @@ test("measurements of one round count by their operations", () => {
 
 test("variants of Node's flags are measured with a new process for each query", async () => {
   const variants = ["--max-semi-space-size=16", "--max-semi-space-size=64 --no-opt"]
-  const options = [
-    "--rounds",
-    "1",
-    "--seconds",
-    "0",
-    "--queries",
-    "Q1,Q4",
-    ...variants.map((flags) => `--flags=${flags}`),
-  ]
-  const { stdout } = await promisify(execFile)(process.execPath, ["bench/run.ts", ...options])
+  const options = ["--rounds", "1", "--seconds", "0", "--queries", "Q1,Q4"]
+  const { stdout } = await benched(...options, ...variants.map((flags) => `--flags=${flags}`))
   expect(stdout).toContain("| flags | MB after start | Q1 CPU ms | Q1 peak MB | Q4 CPU ms | Q4 peak MB |")
   for (const variant of variants) expect(stdout).toMatch(new RegExp(`^\\| \`${variant}\`( \\| [\\d.]+){5} \\|$`, "m"))
 })
