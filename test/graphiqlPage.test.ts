@@ -168,17 +168,6 @@ describe("links", () => {
     await tabs(page).toEqual(expect.arrayContaining(["Archive", "CapsulePage", "Other"]))
     expect(sandbox.requests.map(({ path }) => path)).not.toContain(`/capsules/${seed.cellCounter}/archive`)
   })
-
-  test("the link that is copied opens the same operation", async () => {
-    const query = 'query Odd { searchCapsules(query: "a & b # ü %") { nodes { id } } }'
-    const { page } = await startPage({ path: linkTo(query, { unused: "x y" }) })
-    await shown(page, "Query Editor").toContain("query Odd")
-    const link = await copied(page, "Copy link")
-    expect(link).not.toContain("cop_")
-    await page.goto(link)
-    await shown(page, "Query Editor").toContain('"a & b # ü %"')
-    await shown(page, "Variables").toContain("x y")
-  })
 })
 
 /** Chooses an item of the menu, and reads the clipboard. */
@@ -223,31 +212,35 @@ async function outputsOf(page: Page) {
 }
 
 describe("code in curl, Python and TypeScript", () => {
-  test("runs, with its variables, whatever characters it has, and contains no token", async () => {
+  test("runs, with its variables, whatever characters it has, or follows a subscription to its end, and the link that is copied opens the same operation", async () => {
     // biome-ignore lint/suspicious/noTemplateCurlyInString: it must not be taken for one in the copied code either.
-    const odd = "a'b\"c\\d`e${f}\\n ü €"
+    const odd = "a'b\"c\\d`e${f}\\n & b # ü € %"
     const query = `query Odd($first: Int!) {
   # ${odd} """
   capsule: searchCapsules(first: $first, query: ${JSON.stringify(odd)}) { nodes { id } }
 }
 query Second { __typename }`
-    const { page } = await startPage({ graphiqlToken: tokens.ada, path: linkTo(query, { first: 3 }) })
+    const path = linkTo(query, { first: 3, unused: "x y" })
+    const { page, url } = await startPage({ graphiqlToken: tokens.ada, path })
     await shown(page, "Query Editor").toContain("query Odd")
     await button(page, "Signed in").waitFor()
+    const link = await copied(page, "Copy link")
+    expect(link).not.toContain("cop_")
     for (const { language, output } of await outputsOf(page)) {
       const result = JSON.parse(output)
       expect(result.errors, language).toBeUndefined()
       expect(Object.keys(result.data), language).toEqual(["capsule"])
     }
-  })
 
-  test("follows a subscription to its end", async () => {
-    const query = `subscription Ended {\n  computation(id: "${seed.sortedRun}") { state }\n}`
-    const { page } = await startPage({ path: linkTo(query) })
-    await shown(page, "Query Editor").toContain("Ended")
+    await page.goto(url + linkTo(`subscription Ended {\n  computation(id: "${seed.sortedRun}") { state }\n}`))
+    await shown(page, "Query Editor").toContain("subscription Ended")
     for (const { language, output } of await outputsOf(page)) {
       expect(output, language).toMatch(/"state":\s*"COMPLETED"/)
     }
+
+    await page.goto(link)
+    await shown(page, "Query Editor").toContain(JSON.stringify(odd))
+    await shown(page, "Variables").toContain("x y")
   })
 })
 
@@ -319,23 +312,29 @@ const inGraphiql = new RegExp(
     .join("|"),
 )
 
-test.each([
-  ["light", 1_280],
-  ["dark", 390],
-] as const)(
-  "axe finds nothing against WCAG AA in the %s theme at a width of %d but GraphiQL's own markup",
-  async (colorScheme, width) => {
-    // axe is one of the explorer's packages.
-    await buildExplorer()
-    const { page } = await startPage({ path: linkTo(capsules), viewport: { width, height: 800 }, colorScheme })
-    await shown(page, "Query Editor").toContain("Capsules")
-    expect(await violationsOf(page, inGraphiql)).toEqual([])
-    await run(page)
-    await dialog(page).getByText("Code Ocean access token").waitFor()
-    expect(await violationsOf(page)).toEqual([])
-    await page.getByLabel("Code Ocean access token").fill("cop_wrong")
-    await dialog(page).getByRole("button", { name: "Sign in" }).click()
-    await dialog(page).getByRole("alert").waitFor()
-    expect(await violationsOf(page)).toEqual([])
-  },
-)
+test("axe finds nothing against WCAG AA in both themes, in a wide and a narrow window, but GraphiQL's own markup", async () => {
+  // axe is one of the explorer's packages.
+  await buildExplorer()
+  const { page } = await startPage({ path: linkTo(capsules) })
+  /** Looks at the same page in the light theme in a wide window, and in the dark one in a narrow window. */
+  const inBothThemes = async (tolerated?: RegExp) => {
+    for (const [colorScheme, width] of [
+      ["light", 1_280],
+      ["dark", 390],
+    ] as const) {
+      await page.emulateMedia({ colorScheme })
+      await page.setViewportSize({ width, height: 800 })
+      await expect.poll(() => page.evaluate(() => innerWidth)).toBe(width)
+      expect(await violationsOf(page, tolerated), colorScheme).toEqual([])
+    }
+  }
+  await shown(page, "Query Editor").toContain("Capsules")
+  await inBothThemes(inGraphiql)
+  await run(page)
+  await dialog(page).getByText("Code Ocean access token").waitFor()
+  await inBothThemes()
+  await page.getByLabel("Code Ocean access token").fill("cop_wrong")
+  await dialog(page).getByRole("button", { name: "Sign in" }).click()
+  await dialog(page).getByRole("alert").waitFor()
+  await inBothThemes()
+})
