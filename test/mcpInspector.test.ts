@@ -11,9 +11,12 @@ const timeout = 300_000
 const headers = { authorization: `Bearer ${tokens.ada}` }
 
 async function load() {
-  const { inspect, inspectTool } = await import(new URL("../examples/agents/inspector.ts", import.meta.url).href)
+  const { inspect, inspectHere, inspectTool } = await import(
+    new URL("../examples/agents/inspector.ts", import.meta.url).href
+  )
   return {
     inspect: (url: string, ...args: string[]): Promise<unknown> => inspect(url, headers, args),
+    inspectHere: (url: string, ...args: string[]): Promise<unknown> => inspectHere(url, headers, args),
     callTool: (url: string, name: string, args?: object): Promise<ToolResult> => inspectTool(url, headers, name, args),
   }
 }
@@ -33,10 +36,12 @@ test("every tool works in the official inspector", { timeout }, async () => {
 test("the inspector accepts the lists of tools, resources and prompts", { timeout }, async () => {
   const { gateway } = await startGateway({ config: { mcp: true } })
   const url = `${await gateway.listen()}/mcp`
-  const { inspect } = await load()
-  const lists = await Promise.all(
-    ["tools/list", "resources/list", "prompts/list"].map((method) => inspect(url, "--method", method)),
-  )
+  const { inspect, inspectHere } = await load()
+  const lists = [
+    await inspect(url, "--method", "tools/list"),
+    await inspectHere(url, "--method", "resources/list"),
+    await inspectHere(url, "--method", "prompts/list"),
+  ]
   expect(lists).toMatchObject([
     { tools: expect.any(Array) },
     { resources: [{ uri: "codeocean://schema" }, { uri: "codeocean://jobs" }] },

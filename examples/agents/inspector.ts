@@ -26,8 +26,25 @@ export async function inspect(url: string, headers: Record<string, string>, args
   return JSON.parse(stdout)
 }
 
-/** Calls a tool with the inspector's command line, which runs in this process: a process for each tool takes half a second of CPU time. */
-export async function inspectTool(
+/** Runs the inspector's command line in this process: a process for each call takes half a second of CPU time. */
+export async function inspectHere(
+  url: string,
+  headers: Record<string, string>,
+  args: readonly string[],
+): Promise<unknown> {
+  const folder = await mkdtemp(join(tmpdir(), "inspector-"))
+  const output = join(folder, "result.json")
+  try {
+    const { runCli } = await import(commandLine.href)
+    await runCli(["node", "inspector", ...parameters(url, headers), ...args, "--quiet", "--output", output])
+    return JSON.parse(await readFile(output, "utf8"))
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+/** Calls a tool as `inspectHere` does. */
+export function inspectTool(
   url: string,
   headers: Record<string, string>,
   name: string,
@@ -36,14 +53,6 @@ export async function inspectTool(
   const pairs = Object.entries(args).map(
     ([key, value]) => `${key}=${typeof value === "string" ? value : JSON.stringify(value)}`,
   )
-  const folder = await mkdtemp(join(tmpdir(), "inspector-"))
-  const output = join(folder, "result.json")
   const call = ["--method", "tools/call", "--tool-name", name, ...(pairs.length > 0 ? ["--tool-arg", ...pairs] : [])]
-  try {
-    const { runCli } = await import(commandLine.href)
-    await runCli(["node", "inspector", ...parameters(url, headers), ...call, "--quiet", "--output", output])
-    return JSON.parse(await readFile(output, "utf8"))
-  } finally {
-    await rm(folder, { recursive: true, force: true })
-  }
+  return inspectHere(url, headers, call)
 }
