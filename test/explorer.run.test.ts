@@ -1,7 +1,7 @@
 import type { Locator } from "playwright-core"
 import { expect, test } from "vitest"
 import { seed } from "../sandbox/seed.ts"
-import { startExplorer, useExplorer, violationsOf, visit } from "./support/explorer.ts"
+import { go, startExplorer, useExplorer, violationsOf, visit } from "./support/explorer.ts"
 import { pushedTime } from "./support/live.ts"
 
 useExplorer()
@@ -124,7 +124,7 @@ test("a run is renamed, its results are looked at, and it runs again with other 
   })
 
   // Without its capsule in the address, what ran is looked for.
-  await page.goto(`${url}/explorer/runs/${seed.copiedSorting}`)
+  await go(page, `runs/${seed.copiedSorting}`)
   await page.getByRole("button", { name: "Look for what ran" }).click()
   await page.getByRole("link", { name: "Copy of Spike Sorting" }).click()
   await page.getByRole("tab", { name: "Data" }).click()
