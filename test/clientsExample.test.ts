@@ -12,10 +12,10 @@ import { startGateway } from "./support/gateway.ts"
 const folder = fileURLToPath(new URL("../examples/clients", import.meta.url))
 const manifestPath = `${folder}/src/generated/persisted-documents.json`
 
-/** Runs a script of the example and resolves with its output. Rejects with the output if it fails. */
-function npmRun(script: string, env: Record<string, string> = {}): Promise<string> {
+/** Runs a script of the example and resolves with its output. Rejects with the output if it fails. Node starts it faster than npm. */
+function runScript(script: string, env: Record<string, string> = {}): Promise<string> {
   return new Promise((resolve, reject) => {
-    const child = spawn("npm", ["run", "--silent", script], {
+    const child = spawn(process.execPath, ["--run", script], {
       cwd: folder,
       env: { ...process.env, ...compiled, ...env },
     })
@@ -28,7 +28,7 @@ function npmRun(script: string, env: Record<string, string> = {}): Promise<strin
     child.once("error", reject)
     child.once("close", (code) => {
       if (code === 0) resolve(output)
-      else reject(new Error(`npm run ${script} ended with ${code}:\n${output}`))
+      else reject(new Error(`the script ${script} ended with ${code}:\n${output}`))
     })
   })
 }
@@ -37,15 +37,15 @@ function npmRun(script: string, env: Record<string, string> = {}): Promise<strin
 async function runTests(script: string, options: Parameters<typeof startGateway>[0] = {}): Promise<number> {
   const { gateway } = await startGateway(options)
   const env = { GATEWAY_URL: `${await gateway.listen()}/graphql`, GATEWAY_TOKEN: tokens.ada }
-  return Number(/\bpass (\d+)/.exec(await npmRun(script, env))?.[1])
+  return Number(/\bpass (\d+)/.exec(await runScript(script, env))?.[1])
 }
 
 // Compilers and clients are processes of their own, and may take minutes on a busy machine.
 const timeout = 300_000
 
 beforeAll(async () => {
-  await npmRun("schema")
-  await npmRun("generate")
+  await runScript("schema")
+  await runScript("generate")
 }, timeout)
 
 test("graphql-codegen takes the graph and the operations of the twelve jobs", async () => {
@@ -58,7 +58,7 @@ test("graphql-codegen takes the graph and the operations of the twelve jobs", as
 })
 
 test("the code that graphql-codegen and relay-compiler generate is strict TypeScript", { timeout }, async () => {
-  expect(await npmRun("check")).toBe("")
+  expect(await runScript("check")).toBe("")
 })
 
 test("Apollo Client, urql and Relay fetch, paginate, refetch, follow, and update their caches", {
