@@ -185,9 +185,17 @@ test("with each navigation the heap grows by at most a 2,000th part", async () =
   // The bar at the bottom keeps the last 30 requests. The browser would keep the first 250.
   await page.evaluate("performance.setResourceTimingBufferSize(0)")
   const first = await navigate(40)
-  const second = await navigate(60)
-  expect(second.heap / first.heap).toBeLessThan(1 + 60 / 2_000)
-  expect(second.nodes / first.nodes).toBeLessThan(1 + 60 / 2_000)
-  // One that stays with each navigation would make 60.
-  expect(second.jsEventListeners).toBeLessThan(first.jsEventListeners + 30)
+  let second = await navigate(60)
+  const most = {
+    heap: first.heap * (1 + 60 / 2_000),
+    nodes: first.nodes * (1 + 60 / 2_000),
+    // One that stays with each navigation would make 60.
+    jsEventListeners: first.jsEventListeners + 30,
+  }
+  // A tree that was just replaced still has its listeners, about 50. They leave with the next navigations, and what stays does not.
+  const isMore = () => Object.entries(most).some(([what, bound]) => second[what as keyof typeof most] >= bound)
+  for (let attempt = 0; attempt < 5 && isMore(); attempt++) second = await navigate(2)
+  expect(second.heap).toBeLessThan(most.heap)
+  expect(second.nodes).toBeLessThan(most.nodes)
+  expect(second.jsEventListeners).toBeLessThan(most.jsEventListeners)
 })
