@@ -26,7 +26,8 @@ export interface StoppedTime {
  * `expect.poll`, `vi.waitFor` or `vi.waitUntil` waits, the clock goes on with the real one.
  */
 export function stopTime(now: Date = new Date()): StoppedTime {
-  const stoppedAt = performance.now()
+  // A whole number, so that the difference of two times is exact.
+  const stoppedAt = Math.ceil(performance.now())
   undiciTimers.reset()
   vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance", "Date"], fakeNodeBuiltins: true, now })
   onTestFinished(() => {
