@@ -2,7 +2,7 @@ import type { Locator, Page } from "playwright-core"
 import { describe, expect, onTestFinished, test } from "vitest"
 import { seed, tokens } from "../sandbox/seed.ts"
 import { startSandbox } from "../sandbox/server.ts"
-import { type ExplorerWorld, startExplorer, useExplorer, visit } from "./support/explorer.ts"
+import { type ExplorerWorld, go, startExplorer, useExplorer, visit } from "./support/explorer.ts"
 import { follow, pushedTime, untilLive } from "./support/live.ts"
 import { startPathProxy } from "./support/proxy.ts"
 
@@ -64,14 +64,6 @@ const places: Record<string, Place> = {
     content: (page) => page.getByRole("table", { name: "Contents" }),
   },
 }
-
-/** Goes to a page without loading the explorer again. */
-const go = (page: Page, path: string) =>
-  page.evaluate((path) => {
-    const root = location.pathname.slice(0, location.pathname.indexOf("/explorer/") + "/explorer/".length)
-    history.pushState(null, "", root + path)
-    dispatchEvent(new PopStateEvent("popstate"))
-  }, path)
 
 /** Whether the bar at the bottom has no room for the name of the request. */
 const nameIsCut = `(({ scrollWidth, clientWidth }) => scrollWidth > clientWidth)(document.querySelector("footer .truncate"))`
