@@ -15,11 +15,8 @@ export interface Cost {
    * them, but once in a request for the same id and type.
    */
   byId?: string
-  /**
-   * Of the objects of `byId`, the types that a search finds several of by one call. If it finds none of them, it was made in addition
-   * to the calls for each.
-   */
-  searched?: readonly string[]
+  /** The search that several objects of `byId` are looked for with. If it finds none of them, it was made in addition to the calls for each. */
+  searched?: SearchById
   /** The name of an additional call that is made once for an object, even if several of its fields need it. */
   oncePerObject?: string
   /** The name of an additional call that is made once for a request, even if several fields need it. */
@@ -35,6 +32,16 @@ export interface Cost {
   bytes?: number
   /** The number of items in its own list, or in the lists of its object that declare no number themselves. */
   items?: Count
+}
+
+/** A search that finds several objects by their ids. */
+export interface SearchById {
+  /** The types of the objects. Each takes a search of its own. */
+  types: readonly string[]
+  /** The maximum number of ids in one call. */
+  maxIds: number
+  /** Whether the id may be part of such a call. */
+  isSearchable(id: string): boolean
 }
 
 /** A number: the value of an argument, or an assumption. */

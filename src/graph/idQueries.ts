@@ -1,5 +1,5 @@
 import { builder, type ObjectType } from "./builder.ts"
-import { cost } from "./cost.ts"
+import { cost, type SearchById } from "./cost.ts"
 import { checksItems, maxListEntries } from "./inputLimits.ts"
 import { byIdArgument, byIdsArgument, type loaderById } from "./loader.ts"
 
@@ -13,9 +13,11 @@ export function defineIdQueries<T extends { id: string }>(query: {
   loader: ReturnType<typeof loaderById<T>>
   /** The fields of an object that make no call if it was looked up by its id. */
   free?: readonly string[]
+  /** The search that finds several of them. */
+  searched?: SearchById
 }): void {
-  const { maxBulkIds, typename } = query.loader
-  const common = { ...(query.free && { free: query.free }), ...(maxBulkIds !== undefined && { searched: [typename] }) }
+  const { maxBulkIds } = query.loader
+  const common = { ...(query.free && { free: query.free }), ...(query.searched && { searched: query.searched }) }
   const costs =
     maxBulkIds === undefined
       ? "Costs one REST call per distinct id."

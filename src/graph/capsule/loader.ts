@@ -6,6 +6,7 @@ import { clearAppPanels } from "../appPanel/loader.ts"
 import { noteFound } from "../archive/loader.ts"
 import { clearComputations, type RunnableKey } from "../computation/loader.ts"
 import type { Context } from "../context.ts"
+import type { SearchById } from "../cost.ts"
 import { loaderById, loaderByKey, otherIdForm, type Typed } from "../loader.ts"
 import { needsOnlyTheId } from "../ownCall.ts"
 import { type Page, type PageArguments, pageOfSearch } from "../pagination/page.ts"
@@ -26,6 +27,13 @@ const searchById = (kind: rest.Kind): BulkFetch<rest.Runnable> => ({
     noteFound(context, found, false)
     return found
   },
+})
+
+/** What such searches add to the cost of fields that look up several of these types. */
+export const searchedById = (...types: string[]): SearchById => ({
+  types,
+  maxIds: rest.maxSearchIds,
+  isSearchable: rest.isSearchableId,
 })
 
 /** A pipeline is read on the route of capsules too, but the search for capsules does not find it. */

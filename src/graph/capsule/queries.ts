@@ -6,12 +6,26 @@ import { limitLength, maxLength } from "../inputLimits.ts"
 import { pageArguments, pageItems, shownPage } from "../pagination/connection.ts"
 import { OrderDirection, Ownership, SearchFilterInput, wireFilters } from "../pagination/filters.ts"
 import type { PageArguments } from "../pagination/page.ts"
-import { capsuleById, pipelineById, runnablePage } from "./loader.ts"
+import { capsuleById, pipelineById, runnablePage, searchedById } from "./loader.ts"
 import { Capsule, CapsuleConnection, CapsuleStatus, Pipeline, PipelineConnection } from "./type.ts"
 
-defineIdQueries({ one: "capsule", many: "capsules", noun: "capsule", type: Capsule, loader: capsuleById })
+defineIdQueries({
+  one: "capsule",
+  many: "capsules",
+  noun: "capsule",
+  type: Capsule,
+  loader: capsuleById,
+  searched: searchedById("Capsule"),
+})
 
-defineIdQueries({ one: "pipeline", many: "pipelines", noun: "pipeline", type: Pipeline, loader: pipelineById })
+defineIdQueries({
+  one: "pipeline",
+  many: "pipelines",
+  noun: "pipeline",
+  type: Pipeline,
+  loader: pipelineById,
+  searched: searchedById("Pipeline"),
+})
 
 const CapsuleOrderField = builder.enumType("CapsuleOrderField", {
   description: "The fields by which capsules and pipelines can be ordered.",

@@ -2,6 +2,7 @@ import type { GraphQLResolveInfo } from "graphql"
 import { badUserInput, nullIfMissing } from "../../errors.ts"
 import { problemOfId } from "../../upstream/route.ts"
 import { builder } from "../builder.ts"
+import { searchedById } from "../capsule/loader.ts"
 import { Capsule, Pipeline } from "../capsule/type.ts"
 import { Computation } from "../computation/type.ts"
 import type { Context } from "../context.ts"
@@ -34,7 +35,7 @@ builder.queryField("_entities", (t) =>
     extensions: cost({
       calls: 1,
       byId: "representations",
-      searched: ["Capsule", "Pipeline"],
+      searched: searchedById("Capsule", "Pipeline"),
       idsAreFree: true,
       items: { argument: "representations", assumed: 0 },
     }),

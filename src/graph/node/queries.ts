@@ -1,6 +1,6 @@
 import { hasCode, isRejected, nullIfMissing } from "../../errors.ts"
 import { builder } from "../builder.ts"
-import { capsuleById, pipelineById } from "../capsule/loader.ts"
+import { capsuleById, pipelineById, searchedById } from "../capsule/loader.ts"
 import { maxSearchIds } from "../capsule/rest.ts"
 import { computationById } from "../computation/loader.ts"
 import type { Context } from "../context.ts"
@@ -43,7 +43,7 @@ async function probe(context: Context, id: string): Promise<NodeObject | null> {
 }
 
 /** Several are looked for by a search first. */
-const searched = [capsuleById.typename, pipelineById.typename]
+const searched = searchedById(capsuleById.typename, pipelineById.typename)
 
 const costPerId =
   "one REST call if its type is known from an earlier read by the same caller, otherwise four at the same time, one for each possible type"

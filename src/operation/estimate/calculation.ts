@@ -1,6 +1,5 @@
 import type { FieldNode } from "graphql"
-import { isSearchableId, maxSearchIds } from "../../graph/capsule/rest.ts"
-import type { Count } from "../../graph/cost.ts"
+import type { Count, SearchById } from "../../graph/cost.ts"
 import type { CostedField, Plan, SelectionCost, Variables } from "./plan.ts"
 
 /** How many calls to Code Ocean, and roughly how many bytes of response, an operation needs. */
@@ -67,7 +66,7 @@ export class Calculation {
    */
   lookupCalls(fields: readonly CostedField[]): number {
     const lookups = new Map<string, { calls: number; ids: Set<unknown> }>()
-    const searched = new Map<string, Set<string>>()
+    const searches = new Map<string, { maxIds: number; ids: Set<string> }>()
     for (const { cost, node, argumentValue, typeName } of fields) {
       if (cost.byId === undefined) continue
       const { calls = 0 } = cost
@@ -77,15 +76,19 @@ export class Calculation {
       const ids = [argumentValue(cost.byId, this.#variables) ?? []].flat()
       for (const id of ids.slice(0, this.#cap(node))) {
         lookup.ids.add(typeof id === "object" ? JSON.stringify(id) : id)
-        for (const type of cost.searched ?? []) {
-          const searchedId = searchedIdOf(id, type)
-          if (searchedId !== undefined) searched.set(type, (searched.get(type) ?? new Set()).add(searchedId))
+        for (const type of cost.searched?.types ?? []) {
+          const { maxIds, isSearchable } = cost.searched as SearchById
+          const searchedId = idOfType(id, type)
+          if (searchedId === undefined || !isSearchable(searchedId)) continue
+          const search = searches.get(type) ?? { maxIds, ids: new Set() }
+          searches.set(type, search)
+          search.ids.add(searchedId)
         }
       }
     }
     let sum = 0
     for (const { calls, ids } of lookups.values()) sum += calls * ids.size
-    for (const { size } of searched.values()) if (size > 1) sum += Math.ceil(size / maxSearchIds)
+    for (const { maxIds, ids } of searches.values()) if (ids.size > 1) sum += Math.ceil(ids.size / maxIds)
     return sum
   }
 
@@ -127,13 +130,13 @@ export class Calculation {
   }
 }
 
-/** The id by which an object of this type may be searched for. Undefined if there is none, or if a reference names another type. */
-function searchedIdOf(given: unknown, type: string): string | undefined {
+/** The id that is given, alone or in a reference. Undefined if there is none, or if the reference names another type. */
+function idOfType(given: unknown, type: string): string | undefined {
   let id = given
   if (typeof given === "object" && given !== null) {
     const reference = given as Record<string, unknown>
     if (reference.__typename !== type) return undefined
     id = reference.id
   }
-  return typeof id === "string" && isSearchableId(id) ? id : undefined
+  return typeof id === "string" ? id : undefined
 }
