@@ -112,3 +112,17 @@ test("every folder has a README of one to five sentences", () => {
     expect(sentences.length, folder).toBeLessThanOrEqual(5)
   }
 })
+
+/** A page changes some time after an action. What must not be there is read once, after a wait for what comes at the same time. */
+test("tests of pages in a browser wait for what they read", () => {
+  const tests = readdirSync(new URL("test", root)).filter((file) => /^(explorer|graphiql).*\.test\.ts$/.test(file))
+  const once = tests.flatMap((file) => {
+    const text = readFileSync(new URL(`test/${file}`, root), "utf8")
+    if (!/\b(useExplorer|launchBrowser)\(/.test(text)) return []
+    const reads = text.match(/\bexpect(\.soft)?\((\[?\s*await |[^)]*\bpage\.url\().*/g) ?? []
+    const isFine = /^expect\(await (violationsOf\(.*|.*\.count\(\)\)\.toBe\(0\)$)/
+    return reads.filter((read) => !isFine.test(read)).map((read) => `${file}: ${read}`)
+  })
+  expect(tests.length).toBeGreaterThan(9)
+  expect(once).toEqual([])
+})

@@ -9,12 +9,12 @@ test("tags of many data assets change after the differences were shown, each wit
   const { page, complaints } = await visit(url, "search?type=data-assets&q=tag:ecephys")
   await page.getByRole("link", { name: "Change many" }).click()
   await page.getByRole("heading", { name: "Change many data assets" }).waitFor()
-  expect(new URL(page.url()).search).toBe("?q=tag%3Aecephys")
+  await expect.poll(() => new URL(page.url()).search).toBe("?q=tag%3Aecephys")
   await page.getByRole("checkbox", { name: "ecephys_730945_sorted" }).check()
   await page.getByRole("checkbox", { name: "nightly_730945" }).check()
   await page.getByRole("status").getByText("2 data assets chosen").waitFor()
   const apply = page.getByRole("button", { name: "Apply" })
-  expect(await apply.isDisabled()).toBe(true)
+  await expect.poll(() => apply.isDisabled()).toBe(true)
   await page.getByRole("combobox", { name: "Add tags" }).fill("checked")
   await page.keyboard.press("Enter")
   await page.getByRole("combobox", { name: "Remove tags" }).fill("derived")
@@ -23,13 +23,13 @@ test("tags of many data assets change after the differences were shown, each wit
   await page.getByText("2 data assets would change. Nothing was changed yet.").waitFor()
   expect(sandbox.requestsTo("PUT /data_assets/*")).toEqual([])
   const row = page.getByRole("row").filter({ hasText: "ecephys_730945_sorted" })
-  expect(await row.getByRole("deletion").allInnerTexts()).toEqual(["derived"])
-  expect(await row.getByRole("insertion").allInnerTexts()).toEqual(["checked"])
+  await expect.poll(() => row.getByRole("deletion").allInnerTexts()).toEqual(["derived"])
+  await expect.poll(() => row.getByRole("insertion").allInnerTexts()).toEqual(["checked"])
   expect(await violationsOf(page)).toEqual([])
   // Another edit needs another look.
   await page.getByRole("combobox", { name: "Add tags" }).fill("twice")
   await page.keyboard.press("Enter")
-  expect(await apply.isDisabled()).toBe(true)
+  await expect.poll(() => apply.isDisabled()).toBe(true)
   await page.getByRole("button", { name: "Show the differences" }).click()
   await row.getByText("twice").waitFor()
   await apply.click()
@@ -47,7 +47,9 @@ test("an edit that stops in the middle says what of it was done, and applying it
   await page.getByRole("combobox", { name: "Add tags" }).fill("checked")
   await page.keyboard.press("Enter")
   const result = page.getByRole("region", { name: "Result" })
-  const rows = (text: string) => result.getByRole("cell", { name: text, exact: true }).count()
+  const rows = (...texts: string[]) =>
+    expect.poll(() => Promise.all(texts.map((text) => result.getByRole("cell", { name: text, exact: true }).count())))
+  const stoppedBy = (text: string) => result.getByRole("alert").getByText(text).waitFor()
   const written = () => sandbox.requestsTo("PUT /data_assets/*").map(({ path }) => path)
   async function look(differing: number) {
     await page.getByRole("button", { name: "Show the differences" }).click()
@@ -62,7 +64,7 @@ test("an edit that stops in the middle says what of it was done, and applying it
   await page.getByRole("button", { name: "Cancel" }).click()
   hold.end()
   await result.getByText("25 data assets changed. Cancelled: 75 were not touched.").waitFor()
-  expect([await rows("Changed"), await rows("Not sent")]).toEqual([25, 75])
+  await rows("Changed", "Not sent").toEqual([25, 75])
   const first = written()
   expect(new Set(first).size).toBe(25)
 
@@ -78,10 +80,8 @@ test("an edit that stops in the middle says what of it was done, and applying it
   sandbox.requests.length = 0
   await apply()
   await result.getByText("20 data assets changed, 30 failed. 25 were not touched.").waitFor()
-  expect(await result.getByRole("alert").innerText()).toContain("Code Ocean")
-  expect([await rows("Already so"), await rows("Changed"), await rows("Failed"), await rows("Not sent")]).toEqual([
-    25, 20, 30, 25,
-  ])
+  await stoppedBy("Code Ocean")
+  await rows("Already so", "Changed", "Failed", "Not sent").toEqual([25, 20, 30, 25])
   expect(written()).toHaveLength(50)
 
   // The session ends after the first part.
@@ -101,7 +101,7 @@ test("an edit that stops in the middle says what of it was done, and applying it
   await page.keyboard.press("Enter")
   await dialog.waitFor({ state: "detached" })
   await result.getByText("0 data assets changed, 25 failed. 50 were not touched.").waitFor()
-  expect(await result.getByRole("alert").innerText()).toContain("Your session has ended.")
+  await stoppedBy("Your session has ended.")
   expect(written()).toEqual([])
 
   // The connection is lost after the gateway has been asked for the second part, which it changes all the same.
@@ -114,8 +114,8 @@ test("an edit that stops in the middle says what of it was done, and applying it
   })
   await apply()
   await result.getByText("0 data assets changed. 25 may have changed. 50 were not touched.").waitFor()
-  expect(await result.getByRole("alert").innerText()).toContain("The gateway does not answer.")
-  expect([await rows("Already so"), await rows("Not known"), await rows("Not sent")]).toEqual([25, 25, 50])
+  await stoppedBy("The gateway does not answer.")
+  await rows("Already so", "Not known", "Not sent").toEqual([25, 25, 50])
   await page.unroute("**/graphql")
 
   // The visitor looks at another page meanwhile.
@@ -129,7 +129,7 @@ test("an edit that stops in the middle says what of it was done, and applying it
   await result.getByText("Changing 0 of 100 data assets…").waitFor()
   last.end()
   await result.getByText("50 data assets changed.").waitFor()
-  expect([await rows("Already so"), await rows("Changed")]).toEqual([50, 50])
+  await rows("Already so", "Changed").toEqual([50, 50])
   expect(written().toSorted()).toEqual(
     ids
       .slice(45)
@@ -155,7 +155,7 @@ test("what was chosen and typed survives a reload, and one failure does not hide
   sandbox.failNext("PUT /data_assets/*", { status: 403, body: { message: "not yours" } })
   await page.getByRole("button", { name: "Apply" }).click()
   await page.getByText("1 data asset changed, 1 failed.").waitFor()
-  expect(await page.getByRole("row").filter({ hasText: "Failed" }).innerText()).toContain("not yours")
+  await page.getByRole("row").filter({ hasText: "Failed" }).getByText("not yours").waitFor()
   expect(await violationsOf(page)).toEqual([])
-  expect(await page.evaluate("document.documentElement.scrollWidth <= innerWidth")).toBe(true)
+  await expect.poll(() => page.evaluate("document.documentElement.scrollWidth <= innerWidth")).toBe(true)
 })

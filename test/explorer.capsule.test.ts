@@ -22,12 +22,10 @@ test("a run is started by the app panel's form: all wrong values are shown at on
   sandbox.requests.length = 0
   await page.getByRole("button", { name: "Start the run" }).click()
   const problems = page.getByRole("alert").getByRole("listitem")
-  await problems.first().waitFor()
-  expect(await problems.allInnerTexts()).toEqual([
-    "Sample: Must match the pattern ^[A-Z]{2}\\d{4}$",
-    "Threshold: Must be at most 0.95.",
-  ])
-  expect(await page.evaluate("document.activeElement.labels[0].textContent")).toBe("Sample")
+  await expect
+    .poll(() => problems.allInnerTexts())
+    .toEqual(["Sample: Must match the pattern ^[A-Z]{2}\\d{4}$", "Threshold: Must be at most 0.95."])
+  await expect.poll(() => page.evaluate("document.activeElement.labels?.[0].textContent")).toBe("Sample")
   expect(operations).not.toContain("RunCapsule")
   expect(await violationsOf(page)).toEqual([])
 
@@ -36,7 +34,7 @@ test("a run is started by the app panel's form: all wrong values are shown at on
   await page.reload()
   await page.getByRole("tab", { name: "Data" }).click()
   await page.goBack()
-  expect(await page.getByLabel("Sample").inputValue()).toBe("AB1234")
+  await expect.poll(() => page.getByLabel("Sample").inputValue()).toBe("AB1234")
   await page.getByLabel("Threshold").fill("0.40")
   // Two clicks, before there is an answer to the first.
   await page.getByRole("button", { name: "Start the run" }).dblclick()
@@ -47,7 +45,7 @@ test("a run is started by the app panel's form: all wrong values are shown at on
   await page.getByRole("tab", { name: "Runs" }).click()
   const newRun = runs.getByRole("listitem").filter({ hasText: "Run 6" })
   await newRun.getByText("In progress").waitFor()
-  expect(await newRun.innerText()).toContain("threshold: 0.40")
+  await expect.poll(() => newRun.innerText()).toContain("threshold: 0.40")
   expect(complaints).toEqual([])
 })
 
@@ -55,8 +53,7 @@ test("data is attached and detached, the capsule is shared, and what is archived
   const { url } = await startExplorer()
   const { page, complaints } = await visit(url, `${capsule}?tab=data`, { viewport: { width: 390, height: 800 } })
   const attached = page.getByRole("region", { name: "Attached data" }).getByRole("listitem")
-  await attached.first().waitFor()
-  expect(await attached.count()).toBe(2)
+  await expect.poll(() => attached.count()).toBe(2)
   await page.getByRole("button", { name: "Attach data" }).click()
   const dialog = page.getByRole("dialog")
   await dialog.getByRole("searchbox").fill("probe-geometry")
@@ -97,7 +94,7 @@ test("data is attached and detached, the capsule is shared, and what is archived
 
   await go(page, `capsules/${seed.driftCorrection}?tab=data`)
   await page.getByText("You may not open it.").waitFor()
-  expect(await page.getByRole("heading", { name: "Drift Correction" }).count()).toBe(1)
+  await page.getByRole("heading", { name: "Drift Correction" }).waitFor()
   // Only its owner may open one of these. Their names are not all that this token may see.
   expect(await page.getByText("more of them than their names").count()).toBe(0)
 
@@ -135,7 +132,7 @@ test("a pipeline runs, gets data, and is archived, but not deleted once it was r
   await page.getByLabel("Nextflow profile").fill("debug")
   await page.getByRole("button", { name: "Start the run" }).click()
   const problem = page.getByRole("alert").getByRole("listitem")
-  expect(await problem.innerText()).toBe("capsule_drift_correction_1: Window: Must be a whole number.")
+  await expect.poll(() => problem.innerText()).toBe("capsule_drift_correction_1: Window: Must be a whole number.")
   await window.fill("45")
   const ignoring = { id: seed.pipelineRun, name: "Nightly", created: 1_767_000_000, state: "initializing" }
   sandbox.failNext("POST /computations", { status: 200, body: ignoring })
@@ -187,14 +184,14 @@ test("a pipeline runs, gets data, and is archived, but not deleted once it was r
   await page.getByRole("button", { name: "Start the run" }).click()
   await page.getByRole("alert").getByRole("button", { name: "Sample" }).waitFor()
   expect(operations).toContain("RunCapsule")
-  expect(await page.getByRole("alert").innerText()).toContain("must match the pattern")
+  await page.getByRole("alert").getByText("must match the pattern").waitFor()
   await sample.fill("AB1234")
   await page.getByRole("alert").waitFor({ state: "detached" })
 
   await sandbox.close()
   await page.getByRole("button", { name: "Start the run" }).click()
   await page.getByRole("alert").getByText("It is not known whether this was done").waitFor()
-  expect(await sample.inputValue()).toBe("AB1234")
+  await expect.poll(() => sample.inputValue()).toBe("AB1234")
 })
 
 test("without the right to read data assets, the capsule's data has its names, and the rest is complete", async () => {
@@ -202,7 +199,7 @@ test("without the right to read data assets, the capsule's data has its names, a
   const { page } = await visit(url, `capsules/${seed.cellCounter}?tab=data`, { token: tokens.noDatasets })
   const data = page.getByRole("region", { name: "Attached data" })
   await data.getByText("Your token may not see more of them than their names.").waitFor()
-  expect(await data.getByText("Stained sections").count()).toBe(1)
+  await data.getByText("Stained sections").waitFor()
   await page.getByRole("tab", { name: "New run" }).click()
   await page.getByLabel("Sample").waitFor()
   await page.getByRole("tab", { name: "Runs" }).click()

@@ -32,7 +32,7 @@ test("a run is followed to its end, its results are looked at, captured and shar
   expect(await violationsOf(page)).toEqual([])
 
   await passUntil(page.getByRole("status").getByText("Succeeded"))
-  expect(await progress.count()).toBe(0)
+  await progress.waitFor({ state: "detached" })
 
   // The tree by keyboard: the folder is opened, and its file is looked at.
   const tree = page.getByRole("tree", { name: "Results" })
@@ -44,8 +44,8 @@ test("a run is followed to its end, its results are looked at, captured and shar
   await page.keyboard.press("ArrowRight")
   await page.keyboard.press("Enter")
   await page.getByRole("cell", { name: "48" }).waitFor()
-  expect(await page.getByRole("columnheader").allInnerTexts()).toEqual(["step", "seconds"])
-  expect(new URL(page.url()).searchParams.get("file")).toBe("figures/overview.csv")
+  await expect.poll(() => page.getByRole("columnheader").allInnerTexts()).toEqual(["step", "seconds"])
+  await expect.poll(() => new URL(page.url()).searchParams.get("file")).toBe("figures/overview.csv")
   await tree.getByRole("treeitem", { name: "overview.png" }).click()
   await isDrawn(page.getByRole("img", { name: "figures/overview.png" }))
   await tree.getByRole("treeitem", { name: "processing.json" }).click()
@@ -76,7 +76,7 @@ test("a run is followed to its end, its results are looked at, captured and shar
     .getByText("Its files are stored")
     .waitFor()
   await passUntil(page.getByRole("link", { name: "Lane 7, aligned" }))
-  expect(await steps.getByRole("img", { name: "Done" }).count()).toBe(4)
+  await expect.poll(() => steps.getByRole("img", { name: "Done" }).count()).toBe(4)
   const [created] = sandbox.requestsTo("POST /data_assets")
   expect(created?.body).toMatchObject({ name: "Lane 7, aligned", mount: "Lane_7_aligned" })
   expect(complaints).toEqual([])
@@ -111,8 +111,7 @@ test("a run is renamed, its results are looked at, and it runs again with other 
   await page.getByRole("link", { name: "Run again" }).click()
   await page.getByText("With the values of All sections, counted.").waitFor()
   const threshold = page.getByLabel("Threshold")
-  const before = await threshold.inputValue()
-  expect(before).not.toBe("0.9")
+  await expect.poll(() => threshold.inputValue()).not.toBe("0.9")
   await threshold.fill("0.9")
   await page.getByRole("button", { name: "Start the run" }).click()
   await page.getByRole("status").getByText("Threshold 0.9").waitFor()

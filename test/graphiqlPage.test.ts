@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { text } from "node:stream/consumers"
-import type { Browser, Page } from "playwright-core"
+import type { Browser, Locator, Page } from "playwright-core"
 import { beforeAll, describe, expect, onTestFinished, test } from "vitest"
 import { seed, tokens } from "../sandbox/seed.ts"
 import { buildExplorer } from "../tools/explorer.ts"
@@ -89,10 +89,10 @@ describe("GraphiQL with sessions", () => {
     expect(kept + (await page.content())).not.toContain("cop_")
     await button(page, "Signed in").click()
     await dialog(page).getByText("the token stays valid").waitFor()
-    expect(await dialog(page).getByRole("link").getAttribute("href")).toBe(`${sandbox.url}/`)
+    await expect.poll(() => dialog(page).getByRole("link").getAttribute("href")).toBe(`${sandbox.url}/`)
     await button(page, "Sign out").click()
     await button(page, "Sign in").first().waitFor()
-    expect(await context.cookies()).toEqual([])
+    await expect.poll(() => context.cookies()).toEqual([])
     // The browser reports the 401 of the wrong token.
     expect(complaints.filter((complaint) => !complaint.includes("401"))).toEqual([])
   })
@@ -158,7 +158,7 @@ describe("links", () => {
     await shown(page, "Variables").toContain(seed.cellCounter)
     await tabs(page).toContain("Archive")
     await button(page, "Signed in").waitFor()
-    expect(page.url()).toBe(url)
+    await expect.poll(() => page.url()).toBe(url)
     // GraphiQL stores its tabs half a second after a change.
     const stored = () =>
       page.evaluate(() => Object.entries(localStorage).find(([key]) => key.endsWith(":tabState"))?.[1] ?? "")
@@ -256,10 +256,9 @@ test("the operation builder adds a field, and the documentation begins with the 
   await docs.getByText("Capsules, pipelines, their runs and data assets").waitFor()
   await docs.getByText("Query", { exact: true }).click()
   const fields = docs.locator(".graphiql-doc-explorer-item, .graphiql-doc-explorer-field-name")
-  await fields.first().waitFor()
-  const names = (await fields.allInnerTexts()).map((field) => /^\w+/.exec(field)?.[0])
-  expect(names).toContain("searchCapsules")
-  expect([...new Set(names)].slice(-2)).toEqual(["_entities", "_service"])
+  const names = async () => [...new Set((await fields.allInnerTexts()).map((field) => /^\w+/.exec(field)?.[0]))]
+  await expect.poll(names).toContain("searchCapsules")
+  await expect.poll(async () => (await names()).slice(-2)).toEqual(["_entities", "_service"])
   // Nothing of it was refused by the content security policy.
   expect(complaints).toEqual([])
 })
@@ -277,24 +276,33 @@ test("in narrow windows the editor, the result and the buttons fit, and a plugin
   for (const viewport of viewports) {
     await page.setViewportSize(viewport)
     await expect.poll(() => page.evaluate(() => innerWidth)).toBe(viewport.width)
-    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(viewport.width)
-    const box = async (region: string) => {
-      const found = await page.getByRole("region", { name: region, exact: true }).boundingBox()
-      expect(found?.width, region).toBeGreaterThan(viewport.width * 0.6)
-      expect(found?.height, region).toBeGreaterThan(100)
-      return found as NonNullable<typeof found>
+    await expect.poll(() => page.evaluate(() => document.documentElement.scrollWidth)).toBe(viewport.width)
+    const region = (name: string) => page.getByRole("region", { name, exact: true })
+    /** The edges of what is found. */
+    const edges = async (found: Locator) => {
+      const { x, y, width, height } = (await found.boundingBox())!
+      return { left: x, right: x + width, top: y, bottom: y + height, width, height }
     }
-    const [editor, result] = [await box("Query Editor"), await box("Result Window")]
-    expect(result.y).toBeGreaterThan(editor.y + editor.height)
-    expect(result.y + result.height).toBeLessThan(viewport.height)
+    const wrong = async () => {
+      const [editor, result] = [await edges(region("Query Editor")), await edges(region("Result Window"))]
+      const isSmall = ({ width, height }: typeof editor) => width <= viewport.width * 0.6 || height <= 100
+      const problems = {
+        "the editor is small": isSmall(editor),
+        "the result is small": isSmall(result),
+        "the result is not below the editor": result.top <= editor.bottom,
+        "the result does not fit": result.bottom >= viewport.height,
+      }
+      return Object.entries(problems).flatMap(([problem, has]) => (has ? [problem] : []))
+    }
+    await expect.poll(wrong).toEqual([])
     await button(page, "Show GraphiQL Explorer").click()
-    const plugin = await page.locator(".graphiql-plugin").boundingBox()
-    expect(plugin?.width).toBeGreaterThan(viewport.width * 0.95)
+    await expect
+      .poll(async () => (await edges(page.locator(".graphiql-plugin"))).width)
+      .toBeGreaterThan(viewport.width * 0.95)
     await button(page, "Hide GraphiQL Explorer").click()
     await button(page, "Signed in").click()
-    const asked = await dialog(page).boundingBox()
-    expect(asked?.x).toBeGreaterThanOrEqual(0)
-    expect((asked?.x ?? 0) + (asked?.width ?? 0)).toBeLessThanOrEqual(viewport.width)
+    await expect.poll(async () => (await edges(dialog(page))).left).toBeGreaterThanOrEqual(0)
+    await expect.poll(async () => (await edges(dialog(page))).right).toBeLessThanOrEqual(viewport.width)
     await page.keyboard.press("Escape")
     await dialog(page).waitFor({ state: "hidden" })
   }
