@@ -19,6 +19,8 @@ export const renamedRuns = [seed.sortedRun, seed.hollowSuccess, seed.failedSorti
 
 /** The run that a caller renames rarely, so that the cache is used in between. */
 const ownRun = seed.failedPipelineRun
+/** What its names begin with. */
+const OWN_NAME = "Soak own"
 /** How long it is read after each rename. For the first minute the reads pass the cache by. */
 const ownMs = 72_000
 
@@ -51,9 +53,9 @@ export class Writes {
     if (times > 1) this.renames.doubled += 1
   }
 
-  /** How many different names Code Ocean got. */
-  get namesSent(): number {
-    return this.#namesSent.size
+  /** How many of the names that were sent by `rename` Code Ocean got. */
+  get renamesReceived(): number {
+    return [...this.#namesSent.keys()].filter((name) => !name.startsWith(OWN_NAME)).length
   }
 
   /** Renames a run again and again. After each one, reads the name from Code Ocean. */
@@ -102,7 +104,7 @@ export class Writes {
     }
     let expected = [(await this.#ask(`GET /computations/${ownRun}`)).name as string]
     for (let turn = 0; goesOn(); turn++) {
-      const name = `Soak own ${turn}`
+      const name = `${OWN_NAME} ${turn}`
       const answer = await this.#send(tokens.admin, query, { input: { id: ownRun, name } })
       if (answer === "refused") continue
       this.own.changes += 1
