@@ -14,6 +14,7 @@ import { FairSemaphore } from "../src/upstream/fairSemaphore.ts"
 import { ApiFlight, Flight, type Waiter } from "../src/upstream/flight.ts"
 import { ResponseBody } from "../src/upstream/responseBody.ts"
 import { parseRetryAfterMs, RetryBudget } from "../src/upstream/retry.ts"
+import type { HttpRequest } from "../src/upstream/transport.ts"
 import { startFaultyUpstream, type UpstreamAnswer } from "./support/faultyUpstream.ts"
 import { collectGarbage } from "./support/garbage.ts"
 import { startGatewayOn } from "./support/gateway.ts"
@@ -357,8 +358,8 @@ test("a call that is over refers to its response no longer", async () => {
     timeoutMs: 5_000,
     metrics: undefined,
   }
-  const call = { method: "GET", path: "/c1", template: "c1", headers: {} } as const
-  const request = { ...call, body: undefined, blocking: false } as const
+  const call = { method: "GET", path: "/c1", template: "c1" } as const
+  const request = { ...call, headers: [], body: undefined, blocking: false } satisfies HttpRequest
   const flight = new ApiFlight(route, { tokenDigest: "ada", key: "ada" }, request, request.path, performance.now())
   const body = await new Promise<WeakRef<ResponseBody> | undefined>((settled) => {
     const waiter: Waiter = {

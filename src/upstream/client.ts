@@ -62,7 +62,8 @@ export interface Upstream {
 export interface UpstreamResources {
   /** Where the API begins, such as `/api/v1/`. */
   readonly basePath: string
-  readonly commonHeaders: Readonly<Record<string, string>>
+  /** Names and values in turn. The first is `min-server-version`. */
+  readonly commonHeaders: readonly string[]
   readonly route: ApiRoute
   /** Undefined if equal reads are not shared. */
   readonly reads: SharedReads<ApiFlight> | undefined
@@ -83,7 +84,7 @@ export class RequestUpstream implements Upstream, PendingCallOwner {
   readonly retryReads: boolean
   readonly #token: string
   #pending: LinkedList<Cancellable> | undefined
-  #headers: Record<string, string> | undefined
+  #headers: string[] | undefined
   #timer: NodeJS.Timeout | undefined
   #endedBecause: CancelReason | undefined
   #calls = 0
@@ -227,7 +228,7 @@ export class RequestUpstream implements Upstream, PendingCallOwner {
       throw new UpstreamError("limitExceeded", endpointOf(call), tooManyBytes)
     const body = call.body === undefined ? undefined : JSON.stringify(call.body)
     this.#headers ??= headersFor(this.caller, this.#resources.commonHeaders)
-    let headers = body === undefined ? this.#headers : { ...this.#headers, "content-type": "application/json" }
+    let headers = body === undefined ? this.#headers : [...this.#headers, "content-type", "application/json"]
     if (call.minServerVersion !== undefined) headers = withMinVersion(headers, call.minServerVersion)
     return { method, path, template: route, headers, body, blocking: false }
   }
@@ -360,21 +361,21 @@ function decodeKept<T>(text: string, call: Call<T>): { value: T } | undefined {
 const tooManyBytes = `This request has received ${maxReceivedBytes} bytes from Code Ocean, the maximum for one request. Split it into several requests.`
 
 /** Throws for invalid values: a request that undici rejects takes its connection out of service forever. */
-function headersFor({ requestId, token, agentId, span }: Caller, common: Readonly<Record<string, string>>) {
+function headersFor({ requestId, token, agentId, span }: Caller, common: readonly string[]): string[] {
   validateHeaderValue("x-request-id", requestId)
   if (agentId !== undefined) validateHeaderValue("agent-id", agentId)
-  const headers: Record<string, string> = { ...common, "x-request-id": requestId }
-  if ("value" in token) headers.authorization = `Basic ${btoa(`${token.value}:`)}`
-  if (agentId !== undefined) headers["agent-id"] = agentId
-  if (span?.isRecorded === false) headers.traceparent = span.traceparent
+  const headers = [...common, "x-request-id", requestId]
+  if ("value" in token) headers.push("authorization", `Basic ${btoa(`${token.value}:`)}`)
+  if (agentId !== undefined) headers.push("agent-id", agentId)
+  if (span?.isRecorded === false) headers.push("traceparent", span.traceparent)
   return headers
 }
 
 /** The headers for a call that needs this version of Code Ocean, unless a later one is asked for anyway. */
-function withMinVersion(headers: Record<string, string>, version: string): Record<string, string> {
-  const usual = headers["min-server-version"] ?? ""
+function withMinVersion(headers: string[], version: string): string[] {
+  const [, usual = ""] = headers
   const isLater = version.localeCompare(usual, "en", { numeric: true }) > 0
-  return isLater ? { ...headers, "min-server-version": version } : headers
+  return isLater ? headers.with(1, version) : headers
 }
 
 function pathOf(call: Call<unknown>): string {

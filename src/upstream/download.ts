@@ -49,11 +49,11 @@ export const maxParallelDownloads = 8
 const maxRedirects = 3
 const connectionsPerHost = 64
 
-const headers = {
-  accept: "*/*",
+const headers = [
+  ...["accept", "*/*"],
   // Storage compresses nothing by itself then. A file that is stored compressed comes so all the same, and is decoded.
-  "accept-encoding": "identity",
-}
+  ...["accept-encoding", "identity"],
+]
 
 /** The connections to object storage, shared by all callers. */
 export interface FilePools {
@@ -167,7 +167,7 @@ export async function fetchFile(
   timeoutMs: number,
   sendOne: (start: (handler: ResponseHandler) => InFlight) => Promise<HttpResponse>,
 ): Promise<HttpResponse> {
-  const allHeaders = { ...headers, "user-agent": pools.userAgent, ...rangeHeader(range) }
+  const allHeaders = [...headers, "user-agent", pools.userAgent, ...rangeHeader(range)]
   const startedAt = performance.now()
   let url = checkedUrl(URL.parse(signedUrl))
   for (let redirects = 0; ; redirects++) {
@@ -196,9 +196,9 @@ export async function fetchFile(
   }
 }
 
-function rangeHeader({ maxBytes, part, offset = 0 }: FileRange): Record<string, string> {
-  if (part === undefined) return {}
-  return { range: part === "start" ? `bytes=${offset}-${offset + maxBytes - 1}` : `bytes=-${maxBytes}` }
+function rangeHeader({ maxBytes, part, offset = 0 }: FileRange): string[] {
+  if (part === undefined) return []
+  return ["range", part === "start" ? `bytes=${offset}-${offset + maxBytes - 1}` : `bytes=-${maxBytes}`]
 }
 
 /** How much of a file's beginning is read to get at a later part of it, in bytes, if its storage ignores ranges. */

@@ -220,7 +220,7 @@ export class ApiFlight extends Flight implements QueuedCall, JoinableRead {
   }
 
   override setTraceparent(traceparent: string): void {
-    this.#request.headers = { ...this.#request.headers, traceparent }
+    this.#request.headers = [...this.#request.headers, "traceparent", traceparent]
   }
 
   protected override onClosed(): void {

@@ -13,7 +13,7 @@ import { createProxyAgent, type Proxies } from "./proxy.ts"
 import type { ResponseCache } from "./responseCache.ts"
 import { RetryBudget } from "./retry.ts"
 import { SharedReads } from "./singleFlight.ts"
-import { type HttpResponse, send, TransportError } from "./transport.ts"
+import { type HttpRequest, type HttpResponse, send, TransportError } from "./transport.ts"
 
 const userAgent = `${packageJson.name}/${packageJson.version}`
 const maxConnectMs = 5_000
@@ -77,7 +77,7 @@ export function createUpstreamPool(options: UpstreamOptions): UpstreamPool {
   const isMeasured = metrics !== undefined || tracer !== undefined
   const { origin, pathname } = options.url
   const basePath = `${pathname}api/v1/`
-  const commonHeaders = { accept: "application/json", "min-server-version": minServerVersion, "user-agent": userAgent }
+  const commonHeaders = ["min-server-version", minServerVersion, "accept", "application/json", "user-agent", userAgent]
   const connectTimeoutMs = Math.min(maxConnectMs, timeoutMs)
   const settings = {
     // transport.ts limits the whole call. These two start anew with each chunk, so a slow drip would pass them.
@@ -93,14 +93,14 @@ export function createUpstreamPool(options: UpstreamOptions): UpstreamPool {
       : toOrigin(origin, createProxyAgent({ proxies, connectTimeoutMs, settings: { ...settings, connections } }))
   const pool = createPool(options.connections)
   const probePool = createPool(2)
-  const probeRequest = {
+  const probeRequest: HttpRequest = {
     method: "GET",
     path: `${basePath}custom_metadata`,
     template: "custom_metadata",
     headers: commonHeaders,
     body: undefined,
     blocking: false,
-  } as const
+  }
   const probe = () =>
     new Promise<HttpResponse>((onResponse, onError) => {
       send(probePool, probeRequest, Math.min(maxProbeMs, timeoutMs), { onResponse, onError })

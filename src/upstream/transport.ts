@@ -69,7 +69,8 @@ export interface HttpRequest {
   path: string
   /** The route's template, for metrics: the path without ids. */
   template: string
-  headers: Record<string, string>
+  /** Names and values in turn. undici reads a list in half the time that it takes for an object. */
+  headers: string[]
   body: string | undefined
   /** A connection has one request at a time, so undici need not hold back the next until the response begins. */
   blocking: false
