@@ -3,7 +3,6 @@ import { crc32 } from "node:zlib"
 import { badUserInput } from "../../errors.ts"
 
 const version = "2"
-const digestLength = 6
 const checksumLength = 6
 
 /**
@@ -56,9 +55,13 @@ export class Cursors {
 
   #digest(): void {
     if (this.#start !== "") return
-    const digest = hash("sha256", `${version}\n${this.#search}`, "buffer")
-    this.#start = version + digest.toString("base64url").slice(0, digestLength)
-    this.#seed = digest.readUInt32LE(8)
+    // As a text: making a buffer takes longer than the digest.
+    const digest = hash("sha256", `${version}\n${this.#search}`, "latin1")
+    const byte = (index: number) => digest.charCodeAt(index)
+    const first = (byte(0) << 16) | (byte(1) << 8) | byte(2)
+    const second = (byte(3) << 8) | byte(4)
+    this.#start = `${version}${pairs[first >>> 12]}${pairs[first & 4095]}${pairs[second >>> 4]}`
+    this.#seed = (byte(8) | (byte(9) << 8) | (byte(10) << 16) | (byte(11) << 24)) >>> 0
   }
 }
 
