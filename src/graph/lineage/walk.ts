@@ -55,7 +55,9 @@ const maxPages = 10
 /** The graph that a walk builds. It contains each node and each edge once, even if several paths lead to it. */
 class Graph {
   readonly nodes = new Map<string, LineageNode>()
-  readonly edges = new Map<string, LineageEdge>()
+  /** The edges, by their end and relation. */
+  readonly #edges = new Map<string, { from: Set<string>; to: string; relation: LineageRelation }>()
+  #edgeCount = 0
   /** What stands where Code Ocean should have sent an id. */
   readonly unreadable: DecodeError[] = []
   truncated = false
@@ -80,17 +82,31 @@ class Graph {
     return maxNodes - this.nodes.size
   }
 
-  addEdge(from: string, to: string, relation: LineageRelation): void {
-    if (this.edges.size >= maxEdges) {
-      this.truncated = true
-      return
+  addEdges(from: Iterable<string>, to: string, relation: LineageRelation): void {
+    const key = `${relation} ${to}`
+    let edges = this.#edges.get(key)
+    if (edges === undefined) {
+      edges = { from: new Set(), to, relation }
+      this.#edges.set(key, edges)
     }
-    this.edges.set(`${from} ${to} ${relation}`, { from, to, relation })
+    for (const id of from) {
+      if (edges.from.has(id)) continue
+      if (this.#edgeCount >= maxEdges) {
+        this.truncated = true
+        return
+      }
+      edges.from.add(id)
+      this.#edgeCount += 1
+    }
   }
 
   /** The result. Edges of which one end is not in the graph are left out. */
   toLineage(): Lineage {
-    const edges = [...this.edges.values()].filter(({ from, to }) => this.nodes.has(from) && this.nodes.has(to))
+    const edges: LineageEdge[] = []
+    for (const { from, to, relation } of this.#edges.values()) {
+      if (!this.nodes.has(to)) continue
+      for (const id of from) if (this.nodes.has(id)) edges.push({ from: id, to, relation })
+    }
     return {
       nodes: [...this.nodes.values(), ...this.unreadable.slice(0, maxUnreadable)],
       edges,
@@ -180,14 +196,14 @@ async function sourcesOf(context: Context, graph: Graph, asset: DataAsset, dista
   for (const id of inputsOfRun) all.add(id)
   if (runId !== null) {
     graph.addNode(runId, "computation", distance, run)
-    graph.addEdge(runId, asset.id, "produced")
+    graph.addEdges([runId], asset.id, "produced")
   }
   if (capsuleId !== null) {
     graph.addNode(capsuleId, "capsule", distance, capsule)
-    graph.addEdge(capsuleId, runId ?? asset.id, runId === null ? "produced" : "ran")
+    graph.addEdges([capsuleId], runId ?? asset.id, runId === null ? "produced" : "ran")
   }
-  for (const id of all) graph.addEdge(id, runId ?? asset.id, "input")
-  for (const id of contained) graph.addEdge(id, asset.id, "contained")
+  graph.addEdges(all, runId ?? asset.id, "input")
+  graph.addEdges(contained, asset.id, "contained")
   return [...all, ...contained]
 }
 
