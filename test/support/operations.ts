@@ -18,7 +18,7 @@ import {
   isObjectType,
   isUnionType,
 } from "graphql"
-import { fc } from "./properties.ts"
+import { type fc, naturalBelow } from "./properties.ts"
 
 export interface WrittenOperation {
   query: string
@@ -34,7 +34,7 @@ export type ValuesFor = (scalar: string, name: string) => readonly unknown[]
  * type, variables of every kind (with defaults, missing, null), skip and include, several operations in a document.
  */
 export function writeOperation(schema: GraphQLSchema, valuesFor: ValuesFor, g: fc.GeneratorValue): WrittenOperation {
-  const below = (count: number): number => g(fc.nat, { max: count - 1 })
+  const below = (count: number): number => g(naturalBelow(count))
   // So that shrinking removes parts.
   const chance = (percent: number): boolean => below(100) >= 100 - percent
   const oneOf = <T>(items: readonly T[]): T => items[below(items.length)] as T
@@ -68,7 +68,7 @@ export function writeOperation(schema: GraphQLSchema, valuesFor: ValuesFor, g: f
 
   /** The part after the three dots. */
   function fragment(type: GraphQLCompositeType, depth: number): string {
-    const overlapping = typesThatOverlap(schema, type)
+    const overlapping = overlappingIn(schema)(type)
     const known = fragments.filter(({ on }) => overlapping.includes(on))
     if (known.length > 0 && chance(30)) return `${oneOf(known).name}${directives()}`
     const on = oneOf(overlapping)
@@ -162,13 +162,25 @@ function isRequired({ type, defaultValue }: GraphQLArgument | GraphQLInputField)
   return isNonNullType(type) && defaultValue === undefined
 }
 
-function typesThatOverlap(schema: GraphQLSchema, type: GraphQLCompositeType): GraphQLCompositeType[] {
-  const objectsOf = (one: GraphQLNamedType) => (isAbstractType(one) ? schema.getPossibleTypes(one) : [one])
-  const wanted = new Set<GraphQLNamedType>(objectsOf(type))
-  return Object.values(schema.getTypeMap()).filter(
-    (one): one is GraphQLCompositeType =>
-      (isObjectType(one) || isAbstractType(one)) && objectsOf(one).some((object) => wanted.has(object)),
-  )
+const overlappingIn = cached((schema: GraphQLSchema) =>
+  cached((type: GraphQLCompositeType): GraphQLCompositeType[] => {
+    const objectsOf = (one: GraphQLNamedType) => (isAbstractType(one) ? schema.getPossibleTypes(one) : [one])
+    const wanted = new Set<GraphQLNamedType>(objectsOf(type))
+    return Object.values(schema.getTypeMap()).filter(
+      (one): one is GraphQLCompositeType =>
+        (isObjectType(one) || isAbstractType(one)) && objectsOf(one).some((object) => wanted.has(object)),
+    )
+  }),
+)
+
+/** The function, which is called once for each argument. */
+function cached<K, V>(compute: (key: K) => V): (key: K) => V {
+  const values = new Map<K, V>()
+  return (key) => {
+    const value = values.get(key) ?? compute(key)
+    values.set(key, value)
+    return value
+  }
 }
 
 /** A value as a GraphQL literal: like JSON, except for the names of fields. */

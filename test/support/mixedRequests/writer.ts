@@ -1,5 +1,5 @@
 import { expect } from "vitest"
-import { fc } from "../properties.ts"
+import { type fc, naturalBelow } from "../properties.ts"
 import type { Checks, Path } from "./checks.ts"
 import { checkFields, checkFound, type Field, fieldsOf, idField, nameField, type Value } from "./fields.ts"
 import { type Item, isRunnable, type Kind, kinds, type State } from "./modelUpstream.ts"
@@ -48,7 +48,7 @@ export class Writer {
   }
 
   below(count: number): number {
-    return this.#g(fc.nat, { max: count - 1 })
+    return this.#g(naturalBelow(count))
   }
 
   chance(percent: number): boolean {
