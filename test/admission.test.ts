@@ -142,8 +142,8 @@ describe("the limits of one caller", () => {
     const held = [await follow(url, subscription), await follow(url, subscription)]
     for (const one of held) expect((await one.next())?.data).toBeDefined()
     const refused = await follow(url, subscription)
-    expect(refused.response.status).toBe(429)
-    expect(refused.response.headers.get("retry-after")).toBe("1")
+    expect(refused.response.statusCode).toBe(429)
+    expect(refused.response.headers["retry-after"]).toBe("1")
     expect((await refused.next())?.errors?.[0]).toMatchObject({
       message: expect.stringContaining("You have 2 open subscriptions"),
       extensions: { code: "RATE_LIMITED", retryAfterSeconds: 1 },

@@ -1,3 +1,4 @@
+import { type IncomingMessage, request } from "node:http"
 import { setImmediate } from "node:timers/promises"
 import { onTestFinished } from "vitest"
 import { tokens } from "../../sandbox/seed.ts"
@@ -68,7 +69,7 @@ export function hastyTime(): Clock {
 }
 
 export interface Following {
-  response: Response
+  response: IncomingMessage
   /** The next event; undefined once the stream is complete. */
   next(): Promise<Result | undefined>
   /** All events until the stream is complete. */
@@ -86,9 +87,7 @@ export async function follow(
   headers: Record<string, string> = {},
   variables?: Record<string, unknown>,
 ): Promise<Following> {
-  const leaving = new AbortController()
-  onTestFinished(() => leaving.abort())
-  const response = await fetch(`${url}/graphql`, {
+  const sent = request(`${url}/graphql`, {
     method: "POST",
     headers: {
       "content-type": "application/json",
@@ -96,8 +95,12 @@ export async function follow(
       ...(headers["x-session"] === undefined && { authorization: `Bearer ${tokens.ada}` }),
       ...headers,
     },
-    body: JSON.stringify({ query, variables }),
-    signal: leaving.signal,
+  })
+  onTestFinished(() => void sent.destroy())
+  const response = await new Promise<IncomingMessage>((resolve, reject) => {
+    sent.on("response", resolve)
+    sent.on("error", reject)
+    sent.end(JSON.stringify({ query, variables }))
   })
   const blocks = blocksOf(response)
   const block = async (wanted: (text: string) => boolean) => {
@@ -121,15 +124,15 @@ export async function follow(
       return events
     },
     ping: async () => void (await block((text) => text === ":")),
-    leave: () => leaving.abort(),
+    leave: () => void sent.destroy(),
   }
 }
 
-async function* blocksOf(response: Response): AsyncGenerator<string, undefined> {
-  const decoder = new TextDecoder()
+async function* blocksOf(response: IncomingMessage): AsyncGenerator<string, undefined> {
+  response.setEncoding("utf8")
   let text = ""
-  for await (const chunk of response.body as ReadableStream<Uint8Array>) {
-    text += decoder.decode(chunk, { stream: true })
+  for await (const chunk of response) {
+    text += chunk
     const blocks = text.split("\n\n")
     text = blocks.pop() ?? ""
     yield* blocks
