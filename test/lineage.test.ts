@@ -109,6 +109,13 @@ describe("lineage over a thousand data assets with diamonds and a cycle", () => 
     expect(answer.truncated).toBe(false)
   })
 
+  test("a lineage in both directions has each edge of a cycle once", async () => {
+    const world = await startGateway({ sandbox: { lineage: 60 } })
+    const { edges } = await lineage(world, (lineageGraph(60)[0] as LineageAsset).id, 10, "BOTH")
+    expect(edges.length).toBeGreaterThan(20)
+    expect(new Set(edges.map((edge) => JSON.stringify(edge))).size).toBe(edges.length)
+  })
+
   test("the lineage of three generations down is complete, for a page of results and one of combined data assets", async () => {
     const world = await startGateway({ sandbox: { lineage: count } })
     const root = all[3] as LineageAsset
@@ -127,7 +134,6 @@ describe("lineage over a thousand data assets with diamonds and a cycle", () => 
     const answer = await lineage(world, middle.id, 2, "BOTH")
     const wanted = new Set([...expected(middle.id, 2, inputsOf).keys(), ...expected(middle.id, 2, offspringOf).keys()])
     expect(new Set(assetsIn(answer).keys())).toEqual(wanted)
-    expect(new Set(answer.edges.map((edge) => JSON.stringify(edge))).size).toBe(answer.edges.length)
   })
 
   test("a lineage has at most two thousand nodes, and says if it is truncated", async () => {
