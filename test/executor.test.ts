@@ -365,7 +365,7 @@ test("a field that fails has an error at every link to its object", async () => 
 
 test("an operation with more links than the executor keeps still has the right result", async () => {
   const link = () => promised
-  const aliases = Array.from({ length: 80 }, (_, index) => `a${index}: target { name }`).join(" ")
+  const aliases = Array.from({ length: 80 }, (_, index) => `a${index}: target { name${index}: name }`).join(" ")
   const args = {
     schema: linkedSchema(link, () => "n"),
     document: parse(`{ items { ${aliases} } again: items { ${aliases} } }`),
