@@ -169,22 +169,40 @@ describe("too many requests", () => {
     await page.getByRole("status").getByText("Run 6 has started").waitFor()
   })
 
-  test("for the gateway: the page says so, and has its data as soon as it may", async () => {
-    const { url, sandbox } = await startExplorer({ config: { callerConcurrentRequests: 1 } })
+  test("for the gateway: the page says so, and has its data as soon as it may, also if it is opened meanwhile", async () => {
+    const { url, sandbox, gateway } = await startExplorer({ config: { callerConcurrentRequests: 1 } })
     const { page } = await visit(url, "nowhere")
+    // The page's question for the session is a request of the same caller.
+    await page.getByRole("heading", { name: "There is no such page" }).waitFor()
+    await untilLive(gateway, { requests: 0 })
     await page.clock.install()
-    const hold = sandbox.hold()
-    const headers = { authorization: `Bearer ${tokens.ada}` }
-    const data = { query: "{ searchPipelines { nodes { id } } }" }
-    const other = page.context().request.post(`${url}/graphql`, { headers, data })
-    await hold.waitFor(1)
+    /** Sends a query that lasts until the function that this resolves with is called. */
+    const ask = async (query: string) => {
+      const hold = sandbox.hold()
+      const headers = { authorization: `Bearer ${tokens.ada}` }
+      const asked = page.context().request.post(`${url}/graphql`, { headers, data: { query } })
+      await hold.waitFor(1)
+      return async () => {
+        hold.end()
+        await asked
+        await untilLive(gateway, { requests: 0 })
+      }
+    }
+    const end = await ask("{ searchPipelines { nodes { id } } }")
     await go(page, "search")
     await problem(page, "Too many requests").getByText("1 requests in flight, the limit for one caller").waitFor()
-    hold.end()
-    await other
+    await end()
     await page.clock.fastForward(1_000)
     await places.search!.content(page).waitFor()
     await problem(page, "Too many requests").waitFor({ state: "detached" })
+
+    await untilLive(gateway, { requests: 0 })
+    const endOther = await ask("{ searchDataAssets { nodes { id } } }")
+    await page.reload()
+    await page.getByText("The gateway answers with HTTP 429").waitFor()
+    await endOther()
+    await page.clock.fastForward(3_000)
+    await places.search!.content(page).waitFor()
   })
 })
 

@@ -71,7 +71,8 @@ export async function findSession(): Promise<void> {
   try {
     const { response, session } = await readSession()
     if (session !== undefined) set({ is: "signedIn", session })
-    else if (response.status >= 500)
+    // Beyond a limit of the gateway, too, it is not known whether there is a session.
+    else if (response.status >= 500 || response.status === 429)
       set({ is: "unreachable", message: `The gateway answers with HTTP ${response.status}.` })
     else if (settings.token !== undefined && sessionStorage.getItem(signedOutKey) === null) await signIn(settings.token)
     else set({ is: "signedOut" })
