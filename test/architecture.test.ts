@@ -118,7 +118,7 @@ test("tests of pages in a browser wait for what they read", () => {
   const tests = readdirSync(new URL("test", root)).filter((file) => /^(explorer|graphiql).*\.test\.ts$/.test(file))
   const once = tests.flatMap((file) => {
     const text = readFileSync(new URL(`test/${file}`, root), "utf8")
-    if (!/\b(useExplorer|launchBrowser)\(/.test(text)) return []
+    if (!/\b(useExplorer|sharedBrowser)\(/.test(text)) return []
     const reads = text.match(/\bexpect(\.soft)?\((\[?\s*await |[^)]*\bpage\.url\().*/g) ?? []
     const isFine = /^expect\(await (violationsOf\(.*|.*\.count\(\)\)\.toBe\(0\)$)/
     return reads.filter((read) => !isFine.test(read)).map((read) => `${file}: ${read}`)

@@ -7,15 +7,13 @@ import type { Browser, Page } from "playwright-core"
 import { beforeAll, expect, onTestFinished, test } from "vitest"
 import { tokens } from "../sandbox/seed.ts"
 import { useGraphiql } from "../src/http/plugins/useGraphiql.ts"
-import { launchBrowser } from "./support/browser.ts"
+import { sharedBrowser } from "./support/browser.ts"
 import { startGateway } from "./support/gateway.ts"
 
 let browser: Browser
 
 beforeAll(async () => {
-  const launched = await launchBrowser()
-  browser = launched.browser
-  return launched.close
+  browser = await sharedBrowser()
 })
 
 const TOKEN = "cop_demo</script><script>alert(1)</script>"
@@ -130,10 +128,13 @@ async function assetsOf(url: string) {
   return [...html.matchAll(/(?:src|href)="([^":]+)"/g)].map(([, path]) => new URL(path!, url).href)
 }
 
-test("a browser without internet runs the gateway's own example with one click, and sees the sandbox's capsules", async () => {
+test("a browser without internet gets a page at / whose style is applied and whose link leads to GraphiQL, runs its first example with one click, and sees the sandbox's capsules", async () => {
   const { gateway } = await startGateway({ graphiqlToken: tokens.ada })
   const origin = await gateway.listen()
-  const { page, complaints, requested } = await openPage(`${origin}/graphql`)
+  const { page, complaints, requested } = await openPage(`${origin}/`)
+  await expect.poll(() => page.evaluate("getComputedStyle(document.body).maxWidth")).not.toBe("none")
+  await page.getByRole("link").click()
+  await expect.poll(() => page.title()).toContain("GraphiQL")
   await expect
     .poll(() => page.getByRole("tab").allInnerTexts())
     .toEqual(["CapsulePage", "FailedPipelineRuns", "Releases", "Run", "WatchRun", "Capture", "Lineage"])
@@ -152,72 +153,14 @@ test("a gateway outside the demo shows no token, and one with GraphiQL off no Gr
   expect(String((await get(`${await bare.listen()}/graphql`, NAVIGATION)).body)).not.toMatch(/graphiql/i)
 })
 
-test("a browser at / gets a page whose style is applied and whose link leads to GraphiQL", async () => {
-  const { gateway } = await startGateway()
-  const { page, complaints } = await openPage(`${await gateway.listen()}/`)
-  await expect.poll(() => page.evaluate("getComputedStyle(document.body).maxWidth")).not.toBe("none")
-  await page.getByRole("link").click()
-  await expect.poll(() => page.title()).toContain("GraphiQL")
-  expect(complaints).toEqual([])
-})
-
-test("GraphiQL's examples are three tabs, each ready to run, and without a token it shows where to put one", async () => {
+test("GraphiQL's first visit transfers less than a megabyte, the next one only the page; its examples are three tabs, each ready to run, which old tabs do not hide; without a token it shows where to put one", async () => {
   const { url } = await startServer()
   expect(String((await get(url, NAVIGATION)).body)).not.toContain("cop_")
-  const { page } = await openPage(url)
+  const { page, transferred } = await openPage(url)
   await shown(page, "Headers").toContain('"Authorization": "Bearer "')
   await expect.poll(() => page.getByRole("tab").allInnerTexts()).toEqual(["Greeting", "WhoAmI", "Countdown"])
   await page.getByRole("button", { name: "Variables" }).click()
   await shown(page, "Variables").toContain('"name": "world"')
-  await openTab(page, "WhoAmI")
-  await shown(page, "Query Editor").toContain("authorization")
-})
-
-test("the demo's token is preset in every tab, whatever its characters, again on the next visit, and never stored", async () => {
-  const { url } = await startServer({ token: TOKEN })
-  const { page, complaints } = await openPage(url)
-  await shown(page, "Headers").toContain(TOKEN)
-  await openTab(page, "WhoAmI")
-  await runUntilAccepted(page, `Bearer ${TOKEN}`)
-  await shown(page, "Result Window").toContain(`Bearer ${TOKEN}`)
-  // GraphiQL stores its tabs half a second after a change.
-  const stored = () => page.evaluate("JSON.stringify(localStorage)")
-  await expect.poll(stored).toContain("graphiql:tabState")
-  await expect.poll(stored).not.toContain("cop_demo")
-  await page.goto(url)
-  await shown(page, "Headers").toContain(TOKEN)
-  await page.getByRole("button", { name: "Show History" }).click()
-  await page.getByRole("button", { name: "WhoAmI", exact: true }).click()
-  await runUntilAccepted(page, `Bearer ${TOKEN}`)
-  await shown(page, "Result Window").toContain(`Bearer ${TOKEN}`)
-  // The browser reports the refusal of an operation that was sent too early.
-  expect(complaints.filter((complaint) => !refusals(complaint))).toEqual([])
-})
-
-test("a subscription shows its results as they come, stopping it tells the server, and dialogs and documentation pass the content security policy", async () => {
-  const { url, ended } = await startServer()
-  const { page, complaints } = await openPage(url)
-  await openTab(page, "Countdown")
-  await shown(page, "Query Editor").toContain("countdown")
-  await runUntilAccepted(page)
-  await shown(page, "Result Window").toContain('"countdown": 1')
-  await stop(page)
-  await ended
-  await shown(page, "Result Window").toContain('"countdown": 1')
-
-  // GraphiQL's own dialogs and documentation.
-  await page.getByRole("button", { name: "Open settings dialog" }).click()
-  await page.getByRole("button", { name: "Dark", exact: true }).click()
-  await page.keyboard.press("Escape")
-  await page.getByRole("button", { name: "Show Documentation Explorer" }).click()
-  await page.getByText("Root Types").waitFor()
-  await page.getByRole("button", { name: "Show History" }).click()
-  expect(complaints.filter((complaint) => !refusals(complaint))).toEqual([])
-})
-
-test("the first visit of GraphiQL transfers less than a megabyte, the next one only the page, and old tabs do not hide the examples", async () => {
-  const { url } = await startServer()
-  const { page, transferred } = await openPage(url)
   await page.waitForLoadState("networkidle")
   const first = transferred()
   await page.goto(url)
@@ -232,6 +175,45 @@ test("the first visit of GraphiQL transfers less than a megabyte, the next one o
   await page.evaluate(`localStorage.setItem("graphiql:query", "{ somethingElse }")`)
   await page.goto(url)
   await shown(page, "Query Editor").toContain("query Greeting")
+  await openTab(page, "WhoAmI")
+  await shown(page, "Query Editor").toContain("authorization")
+})
+
+test("the demo's token is preset in every tab, whatever its characters, again on the next visit, and never stored; a subscription shows its results as they come, stopping it tells the server, and dialogs and documentation pass the content security policy", async () => {
+  const { url, ended } = await startServer({ token: TOKEN })
+  const { page, complaints } = await openPage(url)
+  await shown(page, "Headers").toContain(TOKEN)
+  await openTab(page, "WhoAmI")
+  await runUntilAccepted(page, `Bearer ${TOKEN}`)
+  await shown(page, "Result Window").toContain(`Bearer ${TOKEN}`)
+  // GraphiQL stores its tabs half a second after a change.
+  const stored = () => page.evaluate("JSON.stringify(localStorage)")
+  await expect.poll(stored).toContain("graphiql:tabState")
+  await expect.poll(stored).not.toContain("cop_demo")
+
+  await openTab(page, "Countdown")
+  await shown(page, "Query Editor").toContain("countdown")
+  await runUntilAccepted(page)
+  await shown(page, "Result Window").toContain('"countdown": 1')
+  await stop(page)
+  await ended
+  await shown(page, "Result Window").toContain('"countdown": 1')
+
+  // GraphiQL's own dialogs and documentation.
+  await page.getByRole("button", { name: "Open settings dialog" }).click()
+  await page.getByRole("button", { name: "Dark", exact: true }).click()
+  await page.keyboard.press("Escape")
+  await page.getByRole("button", { name: "Show Documentation Explorer" }).click()
+  await page.getByText("Root Types").waitFor()
+
+  await page.goto(url)
+  await shown(page, "Headers").toContain(TOKEN)
+  await page.getByRole("button", { name: "Show History" }).click()
+  await page.getByRole("button", { name: "WhoAmI", exact: true }).click()
+  await runUntilAccepted(page, `Bearer ${TOKEN}`)
+  await shown(page, "Result Window").toContain(`Bearer ${TOKEN}`)
+  // The browser reports the refusal of an operation that was sent too early.
+  expect(complaints.filter((complaint) => !refusals(complaint))).toEqual([])
 })
 
 test("GraphiQL's page runs no script but its own, is not cached and can't be framed", async () => {

@@ -8,25 +8,22 @@ import type { Browser, Locator, Page } from "playwright-core"
 import { beforeAll, describe, expect, onTestFinished, test } from "vitest"
 import { seed, tokens } from "../sandbox/seed.ts"
 import { buildExplorer } from "../tools/explorer.ts"
-import { launchBrowser } from "./support/browser.ts"
-import { violationsOf } from "./support/explorer.ts"
+import { sharedBrowser } from "./support/browser.ts"
+import { findNoViolations } from "./support/explorer.ts"
 import { startGateway } from "./support/gateway.ts"
 import { secret, tokenOf } from "./support/sessions.ts"
 
 let browser: Browser
 
 beforeAll(async () => {
-  const launched = await launchBrowser()
-  browser = launched.browser
-  return launched.close
+  browser = await sharedBrowser()
 })
 
 const wide = { width: 1_300, height: 850 }
 
-async function openPage(url: string, viewport = wide, colorScheme: "light" | "dark" = "light") {
+async function openPage(url: string) {
   const context = await browser.newContext({
-    viewport,
-    colorScheme,
+    viewport: wide,
     permissions: ["clipboard-read", "clipboard-write"],
   })
   onTestFinished(() => context.close())
@@ -41,19 +38,10 @@ async function openPage(url: string, viewport = wide, colorScheme: "light" | "da
 }
 
 /** A gateway with sessions, and its GraphiQL. */
-async function startPage({
-  viewport = wide,
-  path = "",
-  colorScheme = "light",
-  ...options
-}: Parameters<typeof startGateway>[0] & {
-  viewport?: typeof wide
-  path?: string
-  colorScheme?: "light" | "dark"
-} = {}) {
+async function startPage({ path = "", ...options }: Parameters<typeof startGateway>[0] & { path?: string } = {}) {
   const world = await startGateway({ ...options, config: { sessionSecrets: [secret], ...options.config } })
   const url = `${await world.gateway.listen()}/graphql`
-  return { ...world, url, ...(await openPage(url + path, viewport, colorScheme)) }
+  return { ...world, url, ...(await openPage(url + path)) }
 }
 
 const button = (page: Page, name: string) => page.getByRole("button", { name, exact: true })
@@ -67,15 +55,32 @@ const capsules = "query Capsules { searchCapsules(first: 1) { nodes { id } } }"
 const linkTo = (query: string, variables?: object) =>
   `?${new URLSearchParams({ query, ...(variables && { variables: JSON.stringify(variables) }) })}`
 
+/** What axe finds in the markup of GraphiQL itself: its list of tabs, and the fields and scroll areas of its editors. */
+const inGraphiql = new RegExp(
+  [
+    'aria-required-children: .*<ul [^>]*class="graphiql-tabs">',
+    'nested-interactive: .*<li [^>]*class="graphiql-tab( graphiql-tab-active)?"',
+    'label: .*<textarea autocorrect="off" autocapitalize="off" spellcheck="false" (readonly="" )?tabindex="0" style="position: absolute',
+    'scrollable-region-focusable: .*<div class="CodeMirror-scroll"',
+  ]
+    .map((place) => `^${place}`)
+    .join("|"),
+)
+
 describe("GraphiQL with sessions", () => {
-  test("an operation without a session asks for a token, and is answered after the sign-in, also on later visits", async () => {
+  test("an operation without a session asks for a token, and is answered after the sign-in, also on later visits, and axe finds nothing against WCAG AA in both themes but GraphiQL's own markup", async () => {
+    // axe is one of the explorer's packages.
+    await buildExplorer()
     const { page, sandbox, url, context, complaints } = await startPage({ path: linkTo(capsules) })
     await shown(page, "Query Editor").toContain("Capsules")
+    await findNoViolations(page, inGraphiql)
     await run(page)
     await dialog(page).getByText("Code Ocean access token").waitFor()
+    await findNoViolations(page)
     await page.getByLabel("Code Ocean access token").fill("cop_wrong")
     await dialog(page).getByRole("button", { name: "Sign in" }).click()
     await dialog(page).getByRole("alert").waitFor()
+    await findNoViolations(page)
     await page.getByLabel("Code Ocean access token").fill(tokens.grace)
     await dialog(page).getByRole("button", { name: "Sign in" }).click()
     await button(page, "Signed in").waitFor()
@@ -97,28 +102,24 @@ describe("GraphiQL with sessions", () => {
     expect(complaints.filter((complaint) => !complaint.includes("401"))).toEqual([])
   })
 
-  test("a token in the headers editor wins, and is asked for no session", async () => {
-    const { page, sandbox } = await startPage({ path: linkTo(capsules) })
-    await shown(page, "Query Editor").toContain("Capsules")
-    await button(page, "Headers").click()
-    await page.getByRole("region", { name: "Headers", exact: true }).click()
-    await page.keyboard.insertText(JSON.stringify({ authorization: `Bearer ${tokens.admin}` }))
-    await shown(page, "Headers").toContain(tokens.admin)
-    sandbox.requests.length = 0
-    await run(page)
-    await shown(page, "Result Window").toContain('"nodes"')
-    expect(tokenOf(sandbox.requests[0]?.headers.authorization)).toBe(tokens.admin)
-  })
-
-  test("in the demo the visitor is signed in at once, each example runs with one click, and signing out lasts", async () => {
+  test("in the demo the visitor is signed in at once, each example runs with one click, signing out lasts, and a link opens its operation beside the tabs that are there, once, and never runs it", async () => {
     const ids = {
       capsuleId: seed.cellCounter,
       activeComputationId: seed.runningAlignment,
       computationId: seed.countedCells,
       dataAssetId: seed.sortedSpikes,
     }
-    const { page, url, complaints } = await startPage({ graphiqlToken: tokens.ada, graphiqlIds: ids })
+    const mutation = `mutation Archive($id: ID!) { archiveCapsule(input: {capsuleId: $id}) { __typename } }`
+    const path = linkTo(mutation, { id: seed.spikeSorting })
+    const { page, url, sandbox, complaints } = await startPage({
+      graphiqlToken: tokens.ada,
+      graphiqlIds: ids,
+      path,
+    })
+    await shown(page, "Query Editor").toContain("mutation Archive")
+    await shown(page, "Variables").toContain(seed.spikeSorting)
     await button(page, "Signed in").waitFor()
+    await expect.poll(() => page.url()).toBe(url)
     const expected = {
       CapsulePage: "Spike Sorting",
       FailedPipelineRuns: "searchPipelines",
@@ -128,9 +129,9 @@ describe("GraphiQL with sessions", () => {
       Capture: '"name": "Captured with GraphiQL"',
       Lineage: '"name": "ecephys_730945_sorted"',
     }
-    await tabs(page).toEqual(Object.keys(expected))
+    await tabs(page).toEqual(["Archive", ...Object.keys(expected)])
     for (const [name, result] of Object.entries(expected)) {
-      await page.getByRole("tab").nth(Object.keys(expected).indexOf(name)).click()
+      await page.getByRole("tab", { name, exact: true }).click()
       await shown(page, "Query Editor").toContain(` ${name}`)
       await run(page)
       await shown(page, "Result Window").toContain(result)
@@ -142,23 +143,6 @@ describe("GraphiQL with sessions", () => {
     await button(page, "Signed in").click()
     await button(page, "Sign out").click()
     await button(page, "Sign in").first().waitFor()
-    await page.goto(url)
-    await button(page, "Sign in").first().waitFor()
-  })
-})
-
-describe("links", () => {
-  test("a link opens its operation beside the tabs that are there, once, and never runs it", async () => {
-    const mutation = `mutation Archive($id: ID!) { archiveCapsule(input: {capsuleId: $id}) { __typename } }`
-    const { page, url, sandbox } = await startPage({
-      graphiqlToken: tokens.ada,
-      path: linkTo(mutation, { id: seed.cellCounter }),
-    })
-    await shown(page, "Query Editor").toContain("mutation Archive")
-    await shown(page, "Variables").toContain(seed.cellCounter)
-    await tabs(page).toContain("Archive")
-    await button(page, "Signed in").waitFor()
-    await expect.poll(() => page.url()).toBe(url)
     // GraphiQL stores its tabs half a second after a change.
     const stored = () =>
       page.evaluate(() => Object.entries(localStorage).find(([key]) => key.endsWith(":tabState"))?.[1] ?? "")
@@ -166,7 +150,9 @@ describe("links", () => {
     await page.goto(url + linkTo("query Other { __typename }"))
     await shown(page, "Query Editor").toContain("query Other")
     await tabs(page).toEqual(expect.arrayContaining(["Archive", "CapsulePage", "Other"]))
-    expect(sandbox.requests.map(({ path }) => path)).not.toContain(`/capsules/${seed.cellCounter}/archive`)
+    await button(page, "Sign in").first().waitFor()
+    await expect.poll(() => page.url()).toBe(url)
+    expect(sandbox.requests.map(({ path }) => path)).not.toContain(`/capsules/${seed.spikeSorting}/archive`)
   })
 })
 
@@ -211,69 +197,11 @@ async function outputsOf(page: Page) {
   )
 }
 
-describe("code in curl, Python and TypeScript", () => {
-  test("runs, with its variables, whatever characters it has, or follows a subscription to its end, and the link that is copied opens the same operation", async () => {
-    // biome-ignore lint/suspicious/noTemplateCurlyInString: it must not be taken for one in the copied code either.
-    const odd = "a'b\"c\\d`e${f}\\n & b # ü € %"
-    const query = `query Odd($first: Int!) {
-  # ${odd} """
-  capsule: searchCapsules(first: $first, query: ${JSON.stringify(odd)}) { nodes { id } }
-}
-query Second { __typename }`
-    const path = linkTo(query, { first: 3, unused: "x y" })
-    const { page, url } = await startPage({ graphiqlToken: tokens.ada, path })
-    await shown(page, "Query Editor").toContain("query Odd")
-    await button(page, "Signed in").waitFor()
-    const link = await copied(page, "Copy link")
-    expect(link).not.toContain("cop_")
-    for (const { language, output } of await outputsOf(page)) {
-      const result = JSON.parse(output)
-      expect(result.errors, language).toBeUndefined()
-      expect(Object.keys(result.data), language).toEqual(["capsule"])
-    }
+const narrow = { width: 360, height: 640 }
 
-    await page.goto(url + linkTo(`subscription Ended {\n  computation(id: "${seed.sortedRun}") { state }\n}`))
-    await shown(page, "Query Editor").toContain("subscription Ended")
-    for (const { language, output } of await outputsOf(page)) {
-      expect(output, language).toMatch(/"state":\s*"COMPLETED"/)
-    }
-
-    await page.goto(link)
-    await shown(page, "Query Editor").toContain(JSON.stringify(odd))
-    await shown(page, "Variables").toContain("x y")
-  })
-})
-
-test("the operation builder adds a field, and the documentation begins with the schema's description and ends with the fields for routers", async () => {
-  const { page, complaints } = await startPage({ path: linkTo(capsules) })
-  await shown(page, "Query Editor").toContain("Capsules")
-  await button(page, "Show GraphiQL Explorer").click()
-  const builder = page.locator(".graphiql-explorer-root")
-  await builder.getByText("slug", { exact: true }).first().click()
-  await shown(page, "Query Editor").toContain("slug")
-  await button(page, "Show Documentation Explorer").click()
-  const docs = page.locator(".graphiql-doc-explorer")
-  await docs.getByText("Capsules, pipelines, their runs and data assets").waitFor()
-  await docs.getByText("Query", { exact: true }).click()
-  const fields = docs.locator(".graphiql-doc-explorer-item, .graphiql-doc-explorer-field-name")
-  const names = async () => [...new Set((await fields.allInnerTexts()).map((field) => /^\w+/.exec(field)?.[0]))]
-  await expect.poll(names).toContain("searchCapsules")
-  await expect.poll(async () => (await names()).slice(-2)).toEqual(["_entities", "_service"])
-  // Nothing of it was refused by the content security policy.
-  expect(complaints).toEqual([])
-})
-
-test("in narrow windows the editor, the result and the buttons fit, and a plugin covers the editors", async () => {
-  const viewports = [
-    { width: 360, height: 640 },
-    { width: 480, height: 800 },
-  ]
-  const { page } = await startPage({ graphiqlToken: tokens.ada, viewport: viewports[0], path: linkTo(capsules) })
-  await shown(page, "Query Editor").toContain("Capsules")
-  await button(page, "Signed in").waitFor()
-  await run(page)
-  await shown(page, "Result Window").toContain('"nodes"')
-  for (const viewport of viewports) {
+/** Looks at the page in narrow windows, where the editor, the result and the buttons fit, and a plugin covers the editors. */
+async function seeThatAllFits(page: Page): Promise<void> {
+  for (const viewport of [narrow, { width: 480, height: 800 }]) {
     await page.setViewportSize(viewport)
     await expect.poll(() => page.evaluate(() => innerWidth)).toBe(viewport.width)
     await expect.poll(() => page.evaluate(() => document.documentElement.scrollWidth)).toBe(viewport.width)
@@ -306,43 +234,71 @@ test("in narrow windows the editor, the result and the buttons fit, and a plugin
     await page.keyboard.press("Escape")
     await dialog(page).waitFor({ state: "hidden" })
   }
+}
+
+describe("code in curl, Python and TypeScript", () => {
+  test("runs, with its variables, whatever characters it has, or follows a subscription to its end, the link that is copied opens the same operation, and narrow windows have room for all", async () => {
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: it must not be taken for one in the copied code either.
+    const odd = "a'b\"c\\d`e${f}\\n & b # ü € %"
+    const query = `query Odd($first: Int!) {
+  # ${odd} """
+  capsule: searchCapsules(first: $first, query: ${JSON.stringify(odd)}) { nodes { id } }
+}
+query Second { __typename }`
+    const path = linkTo(query, { first: 3, unused: "x y" })
+    const { page, url } = await startPage({ graphiqlToken: tokens.ada, path })
+    await shown(page, "Query Editor").toContain("query Odd")
+    await button(page, "Signed in").waitFor()
+    const link = await copied(page, "Copy link")
+    expect(link).not.toContain("cop_")
+    for (const { language, output } of await outputsOf(page)) {
+      const result = JSON.parse(output)
+      expect(result.errors, language).toBeUndefined()
+      expect(Object.keys(result.data), language).toEqual(["capsule"])
+    }
+
+    await page.setViewportSize(narrow)
+    await page.goto(url + linkTo(`subscription Ended {\n  computation(id: "${seed.sortedRun}") { state }\n}`))
+    await shown(page, "Query Editor").toContain("subscription Ended")
+    await button(page, "Signed in").waitFor()
+    await run(page)
+    await shown(page, "Result Window").toContain("COMPLETED")
+    await seeThatAllFits(page)
+    await page.setViewportSize(wide)
+    for (const { language, output } of await outputsOf(page)) {
+      expect(output, language).toMatch(/"state":\s*"COMPLETED"/)
+    }
+
+    await page.goto(link)
+    await shown(page, "Query Editor").toContain(JSON.stringify(odd))
+    await shown(page, "Variables").toContain("x y")
+  })
 })
 
-/** What axe finds in the markup of GraphiQL itself: its list of tabs, and the fields and scroll areas of its editors. */
-const inGraphiql = new RegExp(
-  [
-    'aria-required-children: .*<ul [^>]*class="graphiql-tabs">',
-    'nested-interactive: .*<li [^>]*class="graphiql-tab( graphiql-tab-active)?"',
-    'label: .*<textarea autocorrect="off" autocapitalize="off" spellcheck="false" (readonly="" )?tabindex="0" style="position: absolute',
-    'scrollable-region-focusable: .*<div class="CodeMirror-scroll"',
-  ]
-    .map((place) => `^${place}`)
-    .join("|"),
-)
-
-test("axe finds nothing against WCAG AA in both themes, in a wide and a narrow window, but GraphiQL's own markup", async () => {
-  // axe is one of the explorer's packages.
-  await buildExplorer()
-  const { page } = await startPage({ path: linkTo(capsules) })
-  /** Looks at the same page in the light theme in a wide window, and in the dark one in a narrow window. */
-  const inBothThemes = async (tolerated?: RegExp) => {
-    for (const [colorScheme, width] of [
-      ["light", 1_280],
-      ["dark", 390],
-    ] as const) {
-      await page.emulateMedia({ colorScheme })
-      await page.setViewportSize({ width, height: 800 })
-      await expect.poll(() => page.evaluate(() => innerWidth)).toBe(width)
-      expect(await violationsOf(page, tolerated), colorScheme).toEqual([])
-    }
-  }
+test("the operation builder adds a field, and the documentation begins with the schema's description and ends with the fields for routers, and a token in the headers editor wins without a session", async () => {
+  const { page, sandbox, complaints } = await startPage({ path: linkTo(capsules) })
   await shown(page, "Query Editor").toContain("Capsules")
-  await inBothThemes(inGraphiql)
+  await button(page, "Show GraphiQL Explorer").click()
+  const builder = page.locator(".graphiql-explorer-root")
+  await builder.getByText("slug", { exact: true }).first().click()
+  await shown(page, "Query Editor").toContain("slug")
+  await button(page, "Show Documentation Explorer").click()
+  const docs = page.locator(".graphiql-doc-explorer")
+  await docs.getByText("Capsules, pipelines, their runs and data assets").waitFor()
+  await docs.getByText("Query", { exact: true }).click()
+  const fields = docs.locator(".graphiql-doc-explorer-item, .graphiql-doc-explorer-field-name")
+  const names = async () => [...new Set((await fields.allInnerTexts()).map((field) => /^\w+/.exec(field)?.[0]))]
+  await expect.poll(names).toContain("searchCapsules")
+  await expect.poll(async () => (await names()).slice(-2)).toEqual(["_entities", "_service"])
+
+  await button(page, "Headers").click()
+  await page.getByRole("region", { name: "Headers", exact: true }).click()
+  await page.keyboard.insertText(JSON.stringify({ authorization: `Bearer ${tokens.admin}` }))
+  await shown(page, "Headers").toContain(tokens.admin)
+  sandbox.requests.length = 0
   await run(page)
-  await dialog(page).getByText("Code Ocean access token").waitFor()
-  await inBothThemes()
-  await page.getByLabel("Code Ocean access token").fill("cop_wrong")
-  await dialog(page).getByRole("button", { name: "Sign in" }).click()
-  await dialog(page).getByRole("alert").waitFor()
-  await inBothThemes()
+  await shown(page, "Result Window").toContain('"nodes"')
+  expect(tokenOf(sandbox.requests[0]?.headers.authorization)).toBe(tokens.admin)
+  // Nothing of it was refused by the content security policy.
+  expect(complaints).toEqual([])
 })

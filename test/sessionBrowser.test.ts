@@ -5,16 +5,14 @@ import type { AddressInfo, Server } from "node:net"
 import type { Browser, Page } from "playwright-core"
 import { beforeAll, describe, expect, onTestFinished, test } from "vitest"
 import { tokens } from "../sandbox/seed.ts"
-import { launchBrowser } from "./support/browser.ts"
+import { sharedBrowser } from "./support/browser.ts"
 import { startGateway } from "./support/gateway.ts"
 import { secret, tokenOf } from "./support/sessions.ts"
 
 let browser: Browser
 
 beforeAll(async () => {
-  const launched = await launchBrowser()
-  browser = launched.browser
-  return launched.close
+  browser = await sharedBrowser()
 })
 
 const config = { sessionSecrets: [secret] }

@@ -4,26 +4,24 @@ import type { Browser, BrowserContextOptions, Page } from "playwright-core"
 import { beforeAll, expect, onTestFinished, vi } from "vitest"
 import { tokens } from "../../sandbox/seed.ts"
 import { buildExplorer } from "../../tools/explorer.ts"
-import { launchBrowser } from "./browser.ts"
+import { sharedBrowser } from "./browser.ts"
 import { startGateway } from "./gateway.ts"
 import { secret } from "./sessions.ts"
 
 /*
- * The explorer in a real browser, on a gateway and a sandbox in this process. One browser for each file of tests; each visitor has
- * a profile of its own.
+ * The explorer in a real browser, on a gateway and a sandbox in this process. One browser for all files of tests in this process; each
+ * visitor has a profile of its own.
  */
 
 let browser: Browser | undefined
 
-/** Builds the explorer if it is not built, and starts the browser. To be called at the top of a file of tests. */
+/** Builds the explorer if it is not built, and starts the browser if it is not running. To be called at the top of a file of tests. */
 export function useExplorer(): void {
   // To look at a page takes milliseconds of the browser's time.
   vi.setConfig({ expect: { poll: { timeout: 50_000, interval: 50 } } })
   beforeAll(async () => {
     await buildExplorer()
-    const launched = await launchBrowser()
-    browser = launched.browser
-    return launched.close
+    browser = await sharedBrowser()
   }, 300_000)
 }
 
@@ -115,6 +113,24 @@ export async function violationsOf(page: Page, tolerated?: RegExp): Promise<stri
     const found = all.filter((violation) => !tolerated?.test(violation))
     if (found.length === 0 || attempt === 20) return found
     await page.waitForTimeout(250)
+  }
+}
+
+/**
+ * Fails if axe finds something against WCAG 2.2 AA on the page in the dark theme in a narrow window, or in the light theme in a wide
+ * one. The page has the light theme and the wide window afterwards.
+ * @param tolerated what is not reported
+ */
+export async function findNoViolations(page: Page, tolerated?: RegExp): Promise<void> {
+  for (const [colorScheme, width] of [
+    ["dark", 390],
+    ["light", 1280],
+  ] as const) {
+    await page.emulateMedia({ colorScheme })
+    await page.setViewportSize({ width, height: 800 })
+    await expect.poll(() => page.evaluate("innerWidth")).toBe(width)
+    await expect.poll(() => page.evaluate("document.documentElement.scrollWidth"), { message: colorScheme }).toBe(width)
+    expect(await violationsOf(page, tolerated), colorScheme).toEqual([])
   }
 }
 
