@@ -96,7 +96,8 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
     if (requests.push(request) > maximumRecorded) requests.splice(0, maximumRecorded / 2)
     const gone = new AbortController()
     res.on("close", () => {
-      request.aborted = !res.writableFinished && !closing && !cutByUs.has(req.socket)
+      if (res.writableFinished) return
+      request.aborted = !closing && !cutByUs.has(req.socket)
       gone.abort()
     })
     const text = await readBody(req)
