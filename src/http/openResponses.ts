@@ -1,5 +1,4 @@
 import type { ServerResponse } from "node:http"
-import { setTimeout as sleep } from "node:timers/promises"
 import { Link, LinkedList } from "../collections/linkedList.ts"
 import type { Log } from "../log/log.ts"
 import type { Connection, Connections } from "./connections.ts"
@@ -143,7 +142,10 @@ function unreadBySize(open: Iterable<OpenResponse>): OpenResponse[] {
 
 /** Resolves when the promise does, or after this time. */
 export async function atMost(ms: number, promise: Promise<void>): Promise<void> {
-  const timer = new AbortController()
-  await Promise.race([promise, sleep(ms, undefined, { signal: timer.signal }).catch(() => undefined)])
-  timer.abort()
+  let timer: NodeJS.Timeout | undefined
+  const timeout = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ms)
+  })
+  await Promise.race([promise, timeout])
+  clearTimeout(timer)
 }
