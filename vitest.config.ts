@@ -34,10 +34,10 @@ class LongFilesFirst extends BaseSequencer {
 }
 
 export default defineConfig({
-  // Vite would otherwise load graphql's CommonJS and ESM builds side by side, and instanceof GraphQLError would lie.
-  resolve: { alias: [{ find: /^graphql$/, replacement: "graphql/index.js" }] },
   test: {
     setupFiles: ["test/support/setup.ts"],
+    // Node loads all files, as for `npm start`. Vite's loader would translate the stack of every error that reaches a client.
+    experimental: { viteModuleRunner: false, nodeLoader: false },
     // A wait ends with its cause. Its time limit is for tests that fail, so it is long enough for a loaded machine.
     expect: { poll: { timeout: 50_000, interval: 10 } },
     // Many tests wait for sockets and other processes, so two workers more than there are cores keep all of them busy.

@@ -6,7 +6,6 @@ import { type Sandbox, startSandbox } from "../../sandbox/server.ts"
 import { type Config, readConfig } from "../../src/config/config.ts"
 import { createLog } from "../../src/log/log.ts"
 import { createGateway, type Gateway, type GatewayOptions } from "../../src/server.ts"
-import { parseUnfrozen } from "./frozenAnswers.ts"
 import { post } from "./post.ts"
 
 /** A GraphQL response, loosely typed. Tests check its shape. */
@@ -55,7 +54,7 @@ const switches = {
 /** A gateway on any upstream. */
 export function startGatewayOn(url: string, options: Options = {}): Omit<World, "sandbox"> {
   const lines: Record<string, unknown>[] = []
-  const log = createLog("debug", { write: (line) => void lines.push(parseUnfrozen(line)) })
+  const log = createLog("debug", { write: (line) => void lines.push(JSON.parse(line)) })
   const { limits = {}, ...settings } = options.config ?? {}
   const config = { ...readConfig({ CODEOCEAN_URL: url, PORT: "0" }), ...settings }
   // Clients of tests notice at once that the gateway stops.
@@ -74,7 +73,7 @@ export function startGatewayOn(url: string, options: Options = {}): Omit<World, 
   const ask: World["ask"] = async (query, variables, headers = { authorization: `Bearer ${tokens.ada}` }) => {
     // Compression has its own tests, and would take a tenth of the time of those with large responses.
     const sent = { "accept-encoding": "identity", ...headers }
-    return parseUnfrozen(await post(`${await gateway.listen()}/graphql`, JSON.stringify({ query, variables }), sent))
+    return JSON.parse(await post(`${await gateway.listen()}/graphql`, JSON.stringify({ query, variables }), sent))
   }
   return { gateway, ask, lines }
 }

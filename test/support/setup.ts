@@ -4,8 +4,8 @@ import "./longWaits.ts"
 import dns from "node:dns"
 import { afterAll, expect } from "vitest"
 
-// Vitest sets 100. Requests that fail make errors, and so many frames take a tenth of the time of tests with many of them.
-Error.stackTraceLimit = 20
+// As in the gateway's process. Vitest sets 100, and so many frames take a tenth of the time of tests in which many requests fail.
+Error.stackTraceLimit = 10
 
 /** What tests change in their process, by name, and must restore for the next file. */
 function stateOfProcess(): Record<string, unknown> {
