@@ -371,11 +371,12 @@ function headersFor({ requestId, token, agentId, span }: Caller, common: readonl
   return headers
 }
 
+const versions = new Intl.Collator("en", { numeric: true })
+
 /** The headers for a call that needs this version of Code Ocean, unless a later one is asked for anyway. */
 function withMinVersion(headers: string[], version: string): string[] {
   const [, usual = ""] = headers
-  const isLater = version.localeCompare(usual, "en", { numeric: true }) > 0
-  return isLater ? headers.with(1, version) : headers
+  return versions.compare(version, usual) > 0 ? headers.with(1, version) : headers
 }
 
 function pathOf(call: Call<unknown>): string {
