@@ -163,17 +163,15 @@ test("GraphiQL's first visit transfers less than a megabyte, the next one only t
   await shown(page, "Variables").toContain('"name": "world"')
   await page.waitForLoadState("networkidle")
   const first = transferred()
-  await page.goto(url)
-  await page.waitForLoadState("networkidle")
-  const second = transferred() - first
-  expect(first).toBeLessThan(1_000_000)
-  expect(second).toBeLessThan(5_000)
-
   // Tabs that another set of examples left in the browser do not hide these.
   const tabs = JSON.stringify({ activeTabIndex: 0, tabs: [] })
   await page.evaluate(`localStorage.setItem("graphiql:tabState", '${tabs}')`)
   await page.evaluate(`localStorage.setItem("graphiql:query", "{ somethingElse }")`)
   await page.goto(url)
+  await page.waitForLoadState("networkidle")
+  const second = transferred() - first
+  expect(first).toBeLessThan(1_000_000)
+  expect(second).toBeLessThan(5_000)
   await shown(page, "Query Editor").toContain("query Greeting")
   await openTab(page, "WhoAmI")
   await shown(page, "Query Editor").toContain("authorization")

@@ -247,10 +247,16 @@ describe("code in curl, Python and TypeScript", () => {
 query Second { __typename }`
     const path = linkTo(query, { first: 3, unused: "x y" })
     const { page, url } = await startPage({ graphiqlToken: tokens.ada, path })
-    await shown(page, "Query Editor").toContain("query Odd")
+    await shown(page, "Query Editor").toContain(JSON.stringify(odd))
+    await shown(page, "Variables").toContain("x y")
     await button(page, "Signed in").waitFor()
-    const link = await copied(page, "Copy link")
-    expect(link).not.toContain("cop_")
+    // The link that has just opened it.
+    const link = new URL(await copied(page, "Copy link"))
+    expect(link.href).not.toContain("cop_")
+    expect(link.origin + link.pathname).toBe(url)
+    expect([...link.searchParams.keys()]).toEqual(["query", "variables"])
+    expect(link.searchParams.get("query")).toBe(query)
+    expect(JSON.parse(link.searchParams.get("variables") ?? "")).toEqual({ first: 3, unused: "x y" })
     for (const { language, output } of await outputsOf(page)) {
       const result = JSON.parse(output)
       expect(result.errors, language).toBeUndefined()
@@ -268,10 +274,6 @@ query Second { __typename }`
     for (const { language, output } of await outputsOf(page)) {
       expect(output, language).toMatch(/"state":\s*"COMPLETED"/)
     }
-
-    await page.goto(link)
-    await shown(page, "Query Editor").toContain(JSON.stringify(odd))
-    await shown(page, "Variables").toContain("x y")
   })
 })
 
