@@ -1,65 +1,10 @@
 import { expect, test } from "vitest"
 import { seed, tokens } from "../sandbox/seed.ts"
-import { startExplorer, useExplorer, visit } from "./support/explorer.ts"
+import { go, startExplorer, useExplorer, visit } from "./support/explorer.ts"
 import { pushedTime } from "./support/live.ts"
+import { signInAs, step } from "./support/steps.ts"
 
 useExplorer()
-
-test("a run that starts appears on the home page by itself, and so does its end", async () => {
-  const time = pushedTime()
-  const { url, ask, sandbox } = await startExplorer({ clock: time })
-  const { page, operations } = await visit(url)
-  await page.getByText("New runs and changes appear by themselves.").waitFor()
-  const run = (await ask(`mutation { runCapsule(input: { capsuleId: "${seed.spikeSortingCopy}" }) {
-    ... on RunCapsulePayload { computation { id name } } ... on MutationRefused { message } } }`)) as {
-    data: { runCapsule: { computation: { id: string } } }
-  }
-  const { id } = run.data.runCapsule.computation
-  const row = page.getByRole("listitem").filter({ has: page.locator(`a[href$="/runs/${id}"]`) })
-  const passUntil = (text: string) =>
-    expect
-      .poll(async () => {
-        time.push(60)
-        return (await row.allInnerTexts()).join()
-      })
-      .toContain(text)
-  await passUntil("In progress")
-  await page.getByRole("list").first().getByRole("listitem").first().getByText("In progress").waitFor()
-  sandbox.clock.advance(100_000)
-  await passUntil("Succeeded")
-  expect(operations).toEqual(["Home", "HomeLive"])
-})
-
-test("the failed runs are one click away, their log another one, and what is chosen is in the address", async () => {
-  const { url } = await startExplorer()
-  const { page } = await visit(url)
-  await page.getByText("Failed", { exact: true }).first().click()
-  await page.getByRole("link", { name: "Nightly", exact: true }).waitFor({ state: "detached" })
-  await expect.poll(() => new URL(page.url()).search).toBe("?runs=failed")
-  const row = page.getByRole("listitem").filter({ hasText: "Mouse 730945, more units" })
-  await row.getByText("Its exit code is 137").waitFor()
-  await row.getByRole("button", { name: "End of the log" }).click()
-  await row.locator("pre").waitFor()
-  await page.reload()
-  await row.waitFor()
-  expect(await page.getByRole("link", { name: "Nightly", exact: true }).count()).toBe(0)
-
-  // Another page begins at its top, and going back returns to where this one was left.
-  await page.setViewportSize({ width: 1280, height: 400 })
-  await page.evaluate("scrollTo(0, 150)")
-  await page.getByRole("link", { name: "Run 1", exact: true }).click()
-  await page.getByRole("heading", { name: "Run 1", level: 1 }).waitFor()
-  await expect.poll(() => page.evaluate("scrollY")).toBe(0)
-  await page.goBack()
-  await row.waitFor()
-  await expect.poll(() => page.evaluate("scrollY")).toBe(150)
-
-  // The clock of this computer is five hours slow.
-  await page.clock.install({ time: Date.now() - 5 * 60 * 60 * 1_000 })
-  await page.getByText("In progress", { exact: true }).first().click()
-  const running = page.getByRole("listitem").filter({ hasText: "Lane 7" })
-  await expect.poll(() => running.locator("time").innerText()).toMatch(/^(just now|\d+ minutes? ago)$/)
-})
 
 /** What each page says to a token without some scopes. Nothing that it may not read is said to be missing or empty. */
 const restricted: Readonly<Record<string, Record<string, RegExp>>> = {
@@ -82,17 +27,79 @@ const restricted: Readonly<Record<string, Record<string, RegExp>>> = {
   },
 }
 
-test("each page says what a token without some scopes may not see, and shows everything else", async () => {
-  const { url } = await startExplorer()
+test("each page says what a token without some scopes may not see, and the home page has the failed runs one click away, and changes by itself", async () => {
+  const time = pushedTime()
+  const { url, ask, sandbox } = await startExplorer({ clock: time })
+  const { page, operations } = await visit(url, "nowhere", { token: tokens.noDatasets })
+
   for (const name of ["noDatasets", "noCapsules"] as const) {
-    const { page } = await visit(url, "nowhere", { token: tokens[name] })
+    if (name === "noCapsules") await signInAs(page, tokens.noCapsules)
     for (const [path, text] of Object.entries(restricted[name]!)) {
-      await page.evaluate(
-        `history.pushState(null, "", "/explorer/${path}"); dispatchEvent(new PopStateEvent("popstate"))`,
-      )
-      await expect
-        .poll(async () => (await page.locator("main").innerText()).replace(/\s+/g, " "), { message: `${name} ${path}` })
-        .toMatch(text)
+      await step(`${name}: ${path} says what is not visible, and shows everything else`, async () => {
+        await go(page, path)
+        const shown = async () => (await page.locator("main").innerText()).replace(/\s+/g, " ")
+        await expect.poll(shown).toMatch(text)
+      })
     }
   }
+
+  await go(page, "")
+  await signInAs(page, tokens.ada)
+  const failedRun = page.getByRole("listitem").filter({ hasText: "Mouse 730945, more units" })
+  await step("the failed runs are one click away, their log another one, and the address has the choice", async () => {
+    await page.getByText("Failed", { exact: true }).first().click()
+    await page.getByRole("link", { name: "Nightly", exact: true }).waitFor({ state: "detached" })
+    await expect.poll(() => new URL(page.url()).search).toBe("?runs=failed")
+    await failedRun.getByText("Its exit code is 137").waitFor()
+    await failedRun.getByRole("button", { name: "End of the log" }).click()
+    await failedRun.locator("pre").waitFor()
+    await go(page, "nowhere")
+    await go(page, "?runs=failed")
+    await failedRun.waitFor()
+    expect(await page.getByRole("link", { name: "Nightly", exact: true }).count()).toBe(0)
+  })
+
+  await step("another page begins at its top, and going back returns to where this one was left", async () => {
+    await page.setViewportSize({ width: 1280, height: 400 })
+    await page.evaluate("scrollTo(0, 150)")
+    await page.getByRole("link", { name: "Run 1", exact: true }).click()
+    await page.getByRole("heading", { name: "Run 1", level: 1 }).waitFor()
+    await expect.poll(() => page.evaluate("scrollY")).toBe(0)
+    await page.goBack()
+    await failedRun.waitFor()
+    await expect.poll(() => page.evaluate("scrollY")).toBe(150)
+    await page.setViewportSize({ width: 1280, height: 800 })
+  })
+
+  await step("how long ago a run began is right, although the clock of this computer is five hours slow", async () => {
+    await page.clock.install({ time: Date.now() - 5 * 60 * 60 * 1_000 })
+    await page.getByText("In progress", { exact: true }).first().click()
+    const running = page.getByRole("listitem").filter({ hasText: "Lane 7" })
+    await expect.poll(() => running.locator("time").innerText()).toMatch(/^(just now|\d+ minutes? ago)$/)
+  })
+
+  await step("a run that starts appears by itself, and so does its end", async () => {
+    await go(page, "nowhere")
+    operations.length = 0
+    await go(page, "")
+    await page.getByText("New runs and changes appear by themselves.").waitFor()
+    const run = (await ask(`mutation { runCapsule(input: { capsuleId: "${seed.spikeSortingCopy}" }) {
+      ... on RunCapsulePayload { computation { id name } } ... on MutationRefused { message } } }`)) as {
+      data: { runCapsule: { computation: { id: string } } }
+    }
+    const { id } = run.data.runCapsule.computation
+    const row = page.getByRole("listitem").filter({ has: page.locator(`a[href$="/runs/${id}"]`) })
+    const passUntil = (text: string) =>
+      expect
+        .poll(async () => {
+          time.push(60)
+          return (await row.allInnerTexts()).join()
+        })
+        .toContain(text)
+    await passUntil("In progress")
+    await page.getByRole("list").first().getByRole("listitem").first().getByText("In progress").waitFor()
+    sandbox.clock.advance(100_000)
+    await passUntil("Succeeded")
+    expect(operations).toEqual(["Home", "HomeLive"])
+  })
 })

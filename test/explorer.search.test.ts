@@ -1,69 +1,73 @@
 import type { CDPSession } from "playwright-core"
 import { expect, test } from "vitest"
-import { startExplorer, useExplorer, visit } from "./support/explorer.ts"
+import { go, startExplorer, useExplorer, visit } from "./support/explorer.ts"
+import { step } from "./support/steps.ts"
 
 useExplorer()
 
 const link = (name: string) => ({ name, exact: true })
 
-test("a search is narrowed by clicking, and whoever opens its address sees the same", async () => {
+test("a search is its address, whoever opens it, and says so if nothing is found", async () => {
   const { url } = await startExplorer()
-  const { page, operations } = await visit(url, "search")
-  await page.getByRole("link", link("Spike Sorting")).waitFor()
-  await page.getByText("Data assets", { exact: true }).click()
-  await page.getByRole("link", link("nuclei-unet")).waitFor()
-  await page.getByRole("button", { name: "Type" }).click()
-  await page.getByRole("menuitemradio", { name: "Dataset" }).click()
-  await page.getByRole("link", link("nuclei-unet")).waitFor({ state: "detached" })
-  await page.getByRole("button", { name: "Add a condition" }).click()
-  await page.getByRole("menuitem", { name: "subject id" }).click()
-  await page.getByRole("combobox", { name: "Any of these values" }).fill("730945")
-  await page.getByRole("button", { name: "Apply" }).click()
-  await page.getByText("subject id is 730945", { exact: true }).waitFor()
-  await page.getByRole("link", link("Stained sections")).waitFor({ state: "detached" })
-  await page.getByLabel("Order").selectOption("Largest")
-  await page.getByRole("searchbox").fill("ecephys")
-  await expect.poll(() => new URL(page.url()).searchParams.get("q")).toBe("ecephys")
-  const names = (of = page) =>
-    expect.poll(() => of.getByRole("list", { name: "Data assets" }).locator("a[title]").allInnerTexts())
-  await names().toEqual(["ecephys_730945_2024-06-13"])
+  const { page, operations, complaints } = await visit(url, "search")
 
-  const { page: other } = await visit(
-    page.url().replace(/\/explorer\/.*/, ""),
-    page.url().replace(/.*\/explorer\//, ""),
-  )
-  await names(other).toEqual(["ecephys_730945_2024-06-13"])
-  await expect.poll(() => other.getByRole("searchbox").inputValue()).toBe("ecephys")
+  await step("it is narrowed by clicking, and whoever opens its address sees the same", async () => {
+    await page.getByRole("link", link("Spike Sorting")).waitFor()
+    await page.getByText("Data assets", { exact: true }).click()
+    await page.getByRole("link", link("nuclei-unet")).waitFor()
+    await page.getByRole("button", { name: "Type" }).click()
+    await page.getByRole("menuitemradio", { name: "Dataset" }).click()
+    await page.getByRole("link", link("nuclei-unet")).waitFor({ state: "detached" })
+    await page.getByRole("button", { name: "Add a condition" }).click()
+    await page.getByRole("menuitem", { name: "subject id" }).click()
+    await page.getByRole("combobox", { name: "Any of these values" }).fill("730945")
+    await page.getByRole("button", { name: "Apply" }).click()
+    await page.getByText("subject id is 730945", { exact: true }).waitFor()
+    await page.getByRole("link", link("Stained sections")).waitFor({ state: "detached" })
+    await page.getByLabel("Order").selectOption("Largest")
+    await page.getByRole("searchbox").fill("ecephys")
+    await expect.poll(() => new URL(page.url()).searchParams.get("q")).toBe("ecephys")
+    const names = (of = page) =>
+      expect.poll(() => of.getByRole("list", { name: "Data assets" }).locator("a[title]").allTextContents())
+    await names().toEqual(["ecephys_730945_2024-06-13"])
 
-  // Each state is one request. The text changes the state once the visitor pauses, not with each letter.
-  expect(new Set(operations)).toEqual(new Set(["SearchCapsules", "SearchDataAssets"]))
-  expect(operations.length).toBeLessThanOrEqual(7)
-  await page.goBack()
-  await expect.poll(() => page.getByRole("combobox", { name: "Order" }).inputValue()).toBe("")
-})
+    const other = await page.context().newPage()
+    await other.goto(page.url())
+    await names(other).toEqual(["ecephys_730945_2024-06-13"])
+    await expect.poll(() => other.getByRole("searchbox").inputValue()).toBe("ecephys")
+    await other.close()
+  })
 
-test("a search without a result says so, and removes all its conditions at once", async () => {
-  const { url } = await startExplorer()
-  const { page } = await visit(url, "search?type=pipelines&q=nothing-is-called-this&favorite=true")
-  await page.getByRole("heading", { name: "No pipelines found" }).waitFor()
-  await page.getByRole("button", { name: "Remove all conditions" }).click()
-  await page.getByRole("link", link("Ecephys Pipeline")).waitFor()
-  await expect.poll(() => new URL(page.url()).search).toBe("?type=pipelines")
+  await step("each state is one request, and going back returns to the one before", async () => {
+    // The text changes the state once the visitor pauses, not with each letter.
+    expect(new Set(operations)).toEqual(new Set(["SearchCapsules", "SearchDataAssets"]))
+    expect(operations.length).toBeLessThanOrEqual(7)
+    await page.goBack()
+    await expect.poll(() => page.getByRole("combobox", { name: "Order" }).inputValue()).toBe("")
+  })
 
-  await page.goto(`${url}/explorer/read?path=nowhere.json`)
-  await page.getByRole("heading", { name: "None has this file" }).waitFor()
-  // What could not be looked for is not said to be missing.
-  await page.goto(`${url}/explorer/read?path=${"x".repeat(4_097)}`)
-  await page.getByText("`path` has at most 4096 characters.").waitFor()
-  expect(await page.getByRole("heading", { name: "None has this file" }).count()).toBe(0)
-})
+  await step("one without a result says so, and removes all its conditions at once", async () => {
+    await go(page, "search?type=pipelines&q=nothing-is-called-this&favorite=true")
+    await page.getByRole("heading", { name: "No pipelines found" }).waitFor()
+    await page.getByRole("button", { name: "Remove all conditions" }).click()
+    await page.getByRole("link", link("Ecephys Pipeline")).waitFor()
+    await expect.poll(() => new URL(page.url()).search).toBe("?type=pipelines")
+  })
 
-test("an address with values that do not exist is a search without them", async () => {
-  const { url } = await startExplorer()
-  const address = "search?type=nothing&owned=x&status=y&sort=z&filters=%7Bbroken&favorite=maybe"
-  const { page, complaints } = await visit(url, address)
-  await page.getByRole("link", link("Spike Sorting")).waitFor()
-  expect(complaints).toEqual([])
+  await step("a file that none has is said to be missing, and one that could not be looked for is not", async () => {
+    await go(page, "read?path=nowhere.json")
+    await page.getByRole("heading", { name: "None has this file" }).waitFor()
+    await go(page, `read?path=${"x".repeat(4_097)}`)
+    await page.getByText("`path` has at most 4096 characters.").waitFor()
+    expect(await page.getByRole("heading", { name: "None has this file" }).count()).toBe(0)
+  })
+
+  await step("an address with values that do not exist is a search without them", async () => {
+    expect(complaints).toEqual([])
+    await go(page, "search?type=nothing&owned=x&status=y&sort=z&filters=%7Bbroken&favorite=maybe")
+    await page.getByRole("link", link("Spike Sorting")).waitFor()
+    expect(complaints).toEqual([])
+  })
 })
 
 test("5,000 rows are read page by page, of which only those around the visible ones exist, and going back returns to the same row", async () => {
