@@ -1,7 +1,7 @@
 import { type ChildProcess, execFileSync, fork } from "node:child_process"
 import { once } from "node:events"
 import { mkdtempSync, rmSync, statSync } from "node:fs"
-import { type AddressInfo, createServer } from "node:net"
+import { type AddressInfo, connect, createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
@@ -110,6 +110,14 @@ async function freePort(): Promise<string> {
   return String(port)
 }
 
+/** Whether a server listens on the port. A start has to ask hundreds of times, and a request would take many times as much CPU. */
+function isListening(port: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(Number(port), "127.0.0.1")
+    socket.once("connect", () => socket.end(() => resolve(true))).once("error", () => resolve(false))
+  })
+}
+
 async function ask<T>(child: ChildProcess, question: unknown = "how are you"): Promise<T> {
   child.send(question as string)
   const [answer] = await once(child, "message")
@@ -147,8 +155,9 @@ async function startServer(name: string, { gateways, upstreamUrl, options }: Ben
     ? start(checkout.main, env, [...probe, ...checkout.flags])
     : start(here(`servers/${name}.ts`), env, [...probe, ...peerFlags])
   for (;;) {
-    const response = await post(url, JSON.stringify({ query: documents.typename }), token).catch(() => undefined)
-    if (response?.ok) break
+    const isUp = await isListening(port)
+    const response = isUp && (await post(url, JSON.stringify({ query: documents.typename }), token).catch(() => false))
+    if (response instanceof Response && response.ok) break
     if (performance.now() - begun > 30_000)
       throw new Error(`${name} did not respond to \`${documents.typename}\` within 30 seconds`)
     await sleep(5)
