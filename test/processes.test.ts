@@ -1,9 +1,10 @@
 import { spawn, spawnSync } from "node:child_process"
+import { randomUUID } from "node:crypto"
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { createConnection } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { expect, onTestFinished, test } from "vitest"
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest"
 import packageJson from "../package.json" with { type: "json" }
 import { seed, tokens } from "../sandbox/seed.ts"
 import { startSandbox } from "../sandbox/server.ts"
@@ -17,6 +18,7 @@ import { type Running, run } from "./support/process.ts"
 const read = (path: string) => readFileSync(new URL(`../deploy/systemd/${path}`, import.meta.url), "utf8")
 const unit = read("codeocean-gateway@.service")
 const has = (command: string, option: string) => spawnSync(command, [option]).error === undefined
+type CleanUp = (end: () => void | Promise<void>) => void
 const hasHaproxy = has("haproxy", "-v")
 if (!hasHaproxy) console.warn("Skipped: the tests of several processes need HAProxy.")
 
@@ -34,26 +36,26 @@ test.skipIf(!has("systemd-analyze", "--version"))("systemd finds no mistake in t
   expect(status).toBe(0)
 })
 
-function temporaryFolder(): string {
+function temporaryFolder(cleanUp: CleanUp = onTestFinished): string {
   const folder = mkdtempSync(join(tmpdir(), "processes-"))
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+  cleanUp(() => rmSync(folder, { recursive: true, force: true }))
   return folder
 }
 
 /** Two gateways behind HAProxy. */
-async function startProcesses() {
+async function startProcesses(cleanUp: CleanUp) {
   const sandbox = await startSandbox()
-  onTestFinished(() => sandbox.close())
+  cleanUp(() => sandbox.close())
   const [address, ...ports] = [await freePort(), await freePort(), await freePort()] as [number, number, number]
   const start = (port: number) =>
-    run(process.execPath, ["src/main.ts"], {
-      CODEOCEAN_URL: sandbox.url,
-      PORT: String(port),
-      TRUSTED_PROXIES: "1",
-      CALLER_REQUESTS_PER_SECOND: "0",
-    })
+    run(
+      process.execPath,
+      ["src/main.ts"],
+      { CODEOCEAN_URL: sandbox.url, PORT: String(port), TRUSTED_PROXIES: "1", CALLER_REQUESTS_PER_SECOND: "0" },
+      { cleanUp },
+    )
   const processes = ports.map(start)
-  const configuration = join(temporaryFolder(), "haproxy.cfg")
+  const configuration = join(temporaryFolder(cleanUp), "haproxy.cfg")
   const site = read("haproxy.cfg").replace("bind :80", `bind 127.0.0.1:${address}`)
   writeFileSync(
     configuration,
@@ -61,7 +63,7 @@ async function startProcesses() {
   )
   await Promise.all(processes.map(({ said }) => said(/"listening"/)))
   const haproxy = spawn("haproxy", ["-db", "-f", configuration], { stdio: "ignore" })
-  onTestFinished(() => void haproxy.kill())
+  cleanUp(() => void haproxy.kill())
   await connectable(address)
   return {
     sandbox,
@@ -81,42 +83,68 @@ async function connectable(port: number): Promise<void> {
   }
 }
 
-const ask = (url: string, token: string, query = "{ __typename }") =>
-  fetch(url, {
-    method: "POST",
-    headers: { "content-type": "application/json", authorization: `Bearer ${token}` },
-    body: JSON.stringify({ query }),
-  })
-
 const requestsOf = ({ output }: { output(): string }) => output().split('"msg":"request"').length - 1
 
-/** The process that answers this caller. */
-async function processOf(token: string, processes: Running[], url: string): Promise<Running> {
-  await ask(url, token)
-  await expect.poll(() => processes.some((one) => requestsOf(one) > 0)).toBe(true)
-  return processes.find((one) => requestsOf(one) > 0) as Running
-}
+describe.skipIf(!hasHaproxy)("two processes behind HAProxy", () => {
+  const ends: (() => void | Promise<void>)[] = []
+  let world: Awaited<ReturnType<typeof startProcesses>>
+  beforeAll(async () => {
+    world = await startProcesses((end) => void ends.push(end))
+  })
+  afterAll(async () => void (await Promise.all(ends.map((end) => end()))))
 
-test.skipIf(!hasHaproxy)(
-  "HAProxy sends all requests of one caller to one process, and those of many callers to both",
-  async () => {
-    const { processes, url } = await startProcesses()
-    for (let n = 0; n < 10; n++) expect((await ask(url, "ada")).status).toBe(200)
+  const ask = (token: string, query = "{ __typename }", headers: Record<string, string> = {}) =>
+    fetch(world.url, {
+      method: "POST",
+      headers: { "content-type": "application/json", authorization: `Bearer ${token}`, ...headers },
+      body: JSON.stringify({ query }),
+    })
+
+  /** The number of the process that answers this caller. */
+  async function processOf(token: string): Promise<number> {
+    const id = randomUUID()
+    await ask(token, undefined, { "x-request-id": id })
+    const ofRequest = () => world.processes.findIndex(({ output }) => output().includes(id))
+    await expect.poll(ofRequest).not.toBe(-1)
+    return ofRequest()
+  }
+
+  test("HAProxy sends all requests of one caller to one process, and those of many callers to both", async () => {
+    const { processes } = world
+    for (let n = 0; n < 10; n++) expect((await ask("ada")).status).toBe(200)
     await expect.poll(() => processes.map(requestsOf).toSorted()).toEqual([0, 10])
-    await Promise.all(Array.from({ length: 50 }, (_, n) => ask(url, `caller ${n}`)))
+    await Promise.all(Array.from({ length: 50 }, (_, n) => ask(`caller ${n}`)))
     await expect.poll(() => processes.map(requestsOf).reduce((sum, count) => sum + count)).toBe(60)
     for (const count of processes.map(requestsOf)) expect(count).toBeGreaterThan(10)
-  },
-)
+  })
 
-test.skipIf(!hasHaproxy)(
-  "after a process was killed, its callers reach the other, and its mutation in flight is not sent again",
-  async () => {
-    const { sandbox, processes, url } = await startProcesses()
-    const killed = await processOf(tokens.ada, processes, url)
+  test("no request fails while a process is told to stop and another takes its place", async () => {
+    const { processes, restart } = world
+    const n = await processOf(tokens.ada)
+    const stopped = processes[n] as Running
+    const statuses: number[] = []
+    let goesOn = true
+    const clients = Array.from({ length: 4 }, async (_, n) => {
+      while (goesOn) statuses.push((await ask(n === 0 ? tokens.ada : `caller ${n}`)).status)
+    })
+    stopped.child.kill("SIGTERM")
+    expect(await stopped.exited).toBe(0)
+    const replaced = restart(n)
+    processes[n] = replaced
+    await replaced.said(/"listening"/)
+    await expect.poll(() => requestsOf(replaced)).toBeGreaterThan(0)
+    goesOn = false
+    await Promise.all(clients)
+    expect(statuses.length).toBeGreaterThan(100)
+    expect(new Set(statuses)).toEqual(new Set([200]))
+  })
+
+  test("after a process was killed, its callers reach the other, and its mutation in flight is not sent again", async () => {
+    const { sandbox, processes } = world
+    const killed = processes[await processOf(tokens.ada)] as Running
     const hold = sandbox.hold()
     const mutation = `mutation { archiveCapsule(input: { id: "${seed.cellCounter}", archived: true }) { __typename } }`
-    const answer = ask(url, tokens.ada, mutation)
+    const answer = ask(tokens.ada, mutation)
     const archiving = () => sandbox.requests.filter(({ path }) => path.includes("/archive")).length
     await expect.poll(archiving).toBe(1)
     killed.child.kill("SIGKILL")
@@ -130,26 +158,7 @@ test.skipIf(!hasHaproxy)(
     // Its sockets are closed one by one: until the last of them is, a connection may still be accepted, and is then lost.
     await killed.exited
     hold.end()
-    for (let n = 0; n < 10; n++) expect((await ask(url, tokens.ada)).status).toBe(200)
+    for (let n = 0; n < 10; n++) expect((await ask(tokens.ada)).status).toBe(200)
     expect(archiving()).toBe(1)
-  },
-)
-
-test.skipIf(!hasHaproxy)("no request fails while a process is told to stop and another takes its place", async () => {
-  const { processes, restart, url } = await startProcesses()
-  const stopped = await processOf(tokens.ada, processes, url)
-  const statuses: number[] = []
-  let goesOn = true
-  const clients = Array.from({ length: 8 }, async (_, n) => {
-    while (goesOn) statuses.push((await ask(url, n === 0 ? tokens.ada : `caller ${n}`)).status)
   })
-  stopped.child.kill("SIGTERM")
-  expect(await stopped.exited).toBe(0)
-  const replaced = restart(processes.indexOf(stopped))
-  await replaced.said(/"listening"/)
-  await expect.poll(() => requestsOf(replaced)).toBeGreaterThan(0)
-  goesOn = false
-  await Promise.all(clients)
-  expect(statuses.length).toBeGreaterThan(100)
-  expect(new Set(statuses)).toEqual(new Set([200]))
 })
