@@ -2,7 +2,6 @@ import { expect, test, vi } from "vitest"
 import { seed } from "../sandbox/seed.ts"
 import { createLog, loadPrettify } from "../src/log/log.ts"
 import { startGateway } from "./support/gateway.ts"
-import { run } from "./support/process.ts"
 
 const named = `{ capsule(id: "${seed.cellCounter}") { name } }`
 
@@ -51,16 +50,6 @@ test("at the level info there are no lines of calls", () => {
   const log = createLog("info", { write: (line) => void lines.push(line) })
   log.debug({}, "upstream call")
   expect(lines).toEqual([])
-})
-
-test("LOG_PRETTY=true writes readable lines, and false writes JSON", async () => {
-  const start = (LOG_PRETTY: string) =>
-    run(process.execPath, ["src/main.ts"], { PORT: "0", CODEOCEAN_URL: "http://127.0.0.1:9", LOG_PRETTY })
-  const pretty = start("true")
-  expect(await pretty.said(/INFO.*listening.*/)).toContain('"url"')
-  expect(pretty.output()).not.toContain('{"level"')
-  const json = start("false")
-  expect(JSON.parse(await json.said(/\{.*"listening"\}/))).toMatchObject({ level: "info" })
 })
 
 test("with LOG_PRETTY=true control characters of texts are escaped", async () => {

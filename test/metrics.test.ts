@@ -12,7 +12,6 @@ import { freePort } from "./support/freePort.ts"
 import { startGatewayOn } from "./support/gateway.ts"
 import { follow } from "./support/live.ts"
 import { samplesIn, startMeasuredGatewayOn } from "./support/metrics.ts"
-import { run } from "./support/process.ts"
 import { connect, exchangeRaw } from "./support/socket.ts"
 
 const nameOf = (id: string) => `{ capsule(id: "${id}") { name } }`
@@ -375,13 +374,13 @@ test("metrics are served until the last request in flight has ended", async () =
 test("a taken METRICS_PORT ends the start with a message that names it, before any request is accepted", async () => {
   const { metricsUrl } = await startWithListener()
   const { port } = new URL(metricsUrl)
-  const env = { CODEOCEAN_URL: "http://127.0.0.1:9", PORT: "0", METRICS_PORT: port }
-  const { exited, output } = run(process.execPath, ["src/main.ts"], env)
-  expect(await exited).toBe(1)
-  expect(output()).toContain(
+  const own = await freePort()
+  const config = { port: own, metricsPort: Number(port) }
+  const { gateway } = startMeasuredGatewayOn("http://127.0.0.1:9", { config })
+  await expect(gateway.listen()).rejects.toThrow(
     `can't listen on 127.0.0.1:${port}: the port is taken. Stop what listens there, or set METRICS_PORT.`,
   )
-  expect(output()).not.toContain("/graphql")
+  await expect(connect(`http://127.0.0.1:${own}`)).rejects.toThrow("ECONNREFUSED")
 })
 
 test("the metrics say whether a replica works alone because Redis is not available", async () => {

@@ -80,16 +80,25 @@ test.each([
   await expect(listening).rejects.not.toThrow("the port is taken")
 })
 
-test("a gateway told to stop is not ready, loses none of 50 slow requests, completes its streams, and then exits with 0", async () => {
+test("a gateway with errors that nothing catches goes on, with a few bounded lines in its log; told to stop, it is not ready, loses none of 50 slow requests, completes its streams, and then exits with 0", async () => {
   const sandbox = await startSandbox()
   onTestFinished(() => sandbox.close())
-  const { child, said, exited, output } = gateway({ CODEOCEAN_URL: sandbox.url })
+  const { child, said, exited, output } = run(
+    process.execPath,
+    ["--import", "./test/support/uncaught.ts", "src/main.ts"],
+    { PORT: "0", CODEOCEAN_URL: sandbox.url, LOG_PRETTY: "false" },
+  )
   const url = await said(/"url":"([^"]+)"/)
-  const run = await follow(
+  child.kill("SIGUSR2")
+  await said(/uncaught error/)
+  expect(await ask(url, `{ capsule(id: "${seed.cellCounter}") { name } }`)).toEqual({
+    data: { capsule: { name: "Cell Counter" } },
+  })
+  const events = await follow(
     new URL(url).origin,
     `subscription { computation(id: "${seed.runningAlignment}") { state } }`,
   )
-  expect(await run.next()).toBeDefined()
+  expect(await events.next()).toBeDefined()
   const hold = sandbox.hold()
   // Each has another page size, because equal ones would share a call.
   const answers = Array.from({ length: 50 }, (_, at) =>
@@ -99,7 +108,7 @@ test("a gateway told to stop is not ready, loses none of 50 slow requests, compl
   child.kill("SIGTERM")
   await said(/stopping/)
   expect((await fetch(new URL("/ready", url))).status).toBe(503)
-  expect(await run.next()).toBeUndefined()
+  expect(await events.next()).toBeUndefined()
   hold.end()
   for (const [at, { data, errors }] of (await Promise.all(answers)).entries()) {
     expect(errors).toBeUndefined()
@@ -108,42 +117,6 @@ test("a gateway told to stop is not ready, loses none of 50 slow requests, compl
   expect(await exited).toBe(0)
   expect(output()).toContain('"finished":true')
   expect(output()).not.toContain(tokens.ada)
-})
-
-test("a second signal stops a gateway at once, whatever is in flight", async () => {
-  const sandbox = await startSandbox()
-  onTestFinished(() => sandbox.close())
-  const { child, said, exited } = gateway({ CODEOCEAN_URL: sandbox.url, REQUEST_DEADLINE_MS: "3600000" })
-  const url = await said(/"url":"([^"]+)"/)
-  const hold = sandbox.hold()
-  const answer = ask(url, `{ capsule(id: "${seed.cellCounter}") { name } }`).catch(() => "cut off")
-  await hold.waitFor(1)
-  child.kill("SIGTERM")
-  await said(/stopping/)
-  // Signals within the first second are ignored: a terminal and npm send several for one Ctrl+C.
-  const again = setInterval(() => child.kill("SIGTERM"), 100)
-  onTestFinished(() => clearInterval(again))
-  expect(await exited).toBe(1)
-  expect(await answer).toBe("cut off")
-})
-
-test("errors that nothing catches end no gateway, and take a few bounded lines of its log", async () => {
-  const sandbox = await startSandbox()
-  onTestFinished(() => sandbox.close())
-  const { child, said, exited, output } = run(
-    process.execPath,
-    ["--import", "./test/support/uncaught.ts", "src/main.ts"],
-    { PORT: "0", CODEOCEAN_URL: sandbox.url },
-  )
-  const url = await said(/"url":"([^"]+)"/)
-  child.kill("SIGUSR2")
-  await said(/uncaught error/)
-  expect(await ask(url, `{ capsule(id: "${seed.cellCounter}") { name } }`)).toEqual({
-    data: { capsule: { name: "Cell Counter" } },
-  })
-  await said(/"msg":"request"/)
-  child.kill("SIGTERM")
-  expect(await exited).toBe(0)
   const lines = output()
     .trim()
     .split("\n")
@@ -160,6 +133,32 @@ test("errors that nothing catches end no gateway, and take a few bounded lines o
   for (const line of uncaught) expect(JSON.stringify(line).length).toBeLessThan(8 * 1024)
 })
 
+test("the start warns of a token for everyone who can reach the gateway, and of removed settings; a second signal stops it at once, whatever is in flight", async () => {
+  const sandbox = await startSandbox()
+  onTestFinished(() => sandbox.close())
+  const everyone = { CODEOCEAN_TOKEN: "cop_everyones", HOST: "0.0.0.0" }
+  const env = { CODEOCEAN_URL: sandbox.url, REQUEST_DEADLINE_MS: "3600000", ...everyone, PLAIN_PATH: "false" }
+  const { child, said, exited, output } = gateway(env)
+  const { port } = new URL(await said(/"url":"([^"]+)"/))
+  expect(output().match(/"level":"warn"/g)).toHaveLength(2)
+  expect(output()).toContain(
+    "no longer settings and are ignored (the values that are used are in parentheses): PLAIN_PATH (always on).",
+  )
+  expect(output()).toMatch(/CODEOCEAN_TOKEN is set and HOST is 0\.0\.0\.0/)
+  const hold = sandbox.hold()
+  const url = `http://127.0.0.1:${port}/graphql`
+  const answer = ask(url, `{ capsule(id: "${seed.cellCounter}") { name } }`).catch(() => "cut off")
+  await hold.waitFor(1)
+  child.kill("SIGTERM")
+  await said(/stopping/)
+  // Signals within the first second are ignored: a terminal and npm send several for one Ctrl+C.
+  const again = setInterval(() => child.kill("SIGTERM"), 100)
+  onTestFinished(() => clearInterval(again))
+  expect(await exited).toBe(1)
+  expect(await answer).toBe("cut off")
+  expect(output()).not.toContain("cop_everyones")
+})
+
 test("a gateway that fails while it starts says why and exits with 1", async () => {
   const breaking = "process.on('newListener', (name) => name === 'warning' && delete globalThis.WeakMap)"
   const { exited, output } = run(process.execPath, ["--import", `data:text/javascript,${breaking}`, "src/main.ts"], {
@@ -170,19 +169,6 @@ test("a gateway that fails while it starts says why and exits with 1", async () 
   expect(output()).toContain("WeakMap is not defined")
 })
 
-test("the start warns of a token for everyone who can reach the gateway, and of removed settings", async () => {
-  const everyone = { CODEOCEAN_TOKEN: "cop_everyones", HOST: "0.0.0.0" }
-  const env = { CODEOCEAN_URL: "http://127.0.0.1:9", ...everyone, PLAIN_PATH: "false" }
-  const { said, output } = gateway(env)
-  await said(/listening/)
-  expect(output().match(/"level":"warn"/g)).toHaveLength(2)
-  expect(output()).toContain(
-    "no longer settings and are ignored (the values that are used are in parentheses): PLAIN_PATH (always on).",
-  )
-  expect(output()).toMatch(/CODEOCEAN_TOKEN is set and HOST is 0\.0\.0\.0/)
-  expect(output()).not.toContain("cop_everyones")
-})
-
 test("a gateway told to stop while it starts exits with 0", async () => {
   const { child, said, exited } = gateway({ CODEOCEAN_URL: "http://127.0.0.1:9" })
   await said(/starting/)
@@ -190,9 +176,11 @@ test("a gateway told to stop while it starts exits with 0", async () => {
   expect(await exited).toBe(0)
 })
 
-test("npm start hands the signal on, and leaves no process behind", async () => {
-  const { child, said, exited } = run("npm", ["start"], { CODEOCEAN_URL: "http://127.0.0.1:9", PORT: "0" })
-  const url = await said(/"url":"([^"]+)"/)
+test("npm start with LOG_PRETTY=true writes readable lines, hands the signal on, and leaves no process behind", async () => {
+  const env = { CODEOCEAN_URL: "http://127.0.0.1:9", PORT: "0", LOG_PRETTY: "true" }
+  const { child, said, exited, output } = run("npm", ["start"], env)
+  const [url] = /http:[^"]+/.exec(await said(/INFO.*listening.*"url".*/)) as unknown as [string]
+  expect(output()).not.toContain('{"level"')
   child.kill("SIGTERM")
   await exited
   await expect.poll(() => fetch(url).catch(() => "gone")).toBe("gone")
@@ -216,16 +204,4 @@ test("the demo says what to do when its port is taken", async () => {
   const { exited, output } = run(process.execPath, ["sandbox/demo.ts"], { PORT: port })
   expect(await exited).toBe(1)
   expect(output()).toContain(`can't listen on 127.0.0.1:${port}: the port is taken`)
-})
-
-test("the sandbox alone serves the REST API, and names its wrong settings at once", async () => {
-  const { child, said, exited } = run(process.execPath, ["sandbox/main.ts"], { SANDBOX_PORT: "0" })
-  const base = await said(/http:\S+\/api\/v1/)
-  const headers = { authorization: `Basic ${btoa(`${tokens.ada}:`)}` }
-  expect((await fetch(`${base}/capsules/${seed.cellCounter}`, { headers })).status).toBe(200)
-  child.kill("SIGTERM")
-  expect(await exited).toBe(0)
-  const wrong = run(process.execPath, ["sandbox/main.ts"], { SANDBOX_PORT: "x", SANDBOX_FAULT_RATE: "2" })
-  expect(await wrong.exited).toBe(1)
-  for (const name of ["SANDBOX_PORT", "SANDBOX_FAULT_RATE"]) expect(wrong.output()).toContain(name)
 })
