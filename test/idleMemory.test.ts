@@ -97,7 +97,9 @@ test("an idle gateway returns memory to the system, and its second start with np
     const read = (name: string) =>
       Number(new RegExp(`^${name}:\\s+(\\d+) kB`, "m").exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1])
     // The peak is never lower than the size: they differ by what was returned.
-    await expect.poll(() => read("VmHWM") - read("VmRSS"), "memory that is returned").toBeGreaterThan(10 * 1024)
+    await expect
+      .poll(() => read("VmHWM") - read("VmRSS"), { message: "memory that is returned" })
+      .toBeGreaterThan(10 * 1024)
   }
   expect([await start(), await start(isReturned)]).toEqual(["true", "false"])
 })
