@@ -9,6 +9,7 @@ import { createIdentifyClient } from "../src/http/clientIdentity.ts"
 import { createMemoryPressure } from "../src/http/memoryPressure.ts"
 import { startGateway } from "./support/gateway.ts"
 import { follow } from "./support/live.ts"
+import { stopTime } from "./support/time.ts"
 
 const capsule = `{ capsule(id: "${seed.cellCounter}") { name } }`
 
@@ -68,6 +69,8 @@ describe("the limits of one caller", () => {
   })
 
   test("callers who share a connection, as behind a proxy, have limits of their own", async () => {
+    // Ada's limit would allow another request after a second.
+    stopTime()
     const { gateway } = await startGateway({ config: { callerRequestsPerSecond: 1 } })
     const agent = new Agent({ keepAlive: true, maxSockets: 1 })
     onTestFinished(() => agent.destroy())
