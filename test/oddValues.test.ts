@@ -6,6 +6,7 @@ import { schema } from "../src/graph/schema.ts"
 import { everyField } from "./support/everyField.ts"
 import { startAnswering, startFaultyUpstream } from "./support/faultyUpstream.ts"
 import { type Result, startGateway, startGatewayOn, type World } from "./support/gateway.ts"
+import { differences, type Effect, independentGroups } from "./support/independentCalls.ts"
 import { follow, hastyTime } from "./support/live.ts"
 import { startRest } from "./support/rest.ts"
 import { stopTime } from "./support/time.ts"
@@ -267,38 +268,111 @@ async function soundAnswers(fileUrl: string): Promise<Map<string, unknown>> {
   ])
 }
 
-/** A gateway on an upstream whose responses are valid except for one call. */
+/** A gateway on an upstream whose responses are valid except for some calls. */
 async function startFuzzing() {
-  const odd: { call?: string; body?: unknown } = {}
+  let odd: ReadonlyMap<string, unknown> = new Map()
   let called = new Set<string>()
   let sound = new Map<string, unknown>()
   const upstream = await startFaultyUpstream(({ method, path }) => {
     const call = `${method} ${path.replace(/\?.*/, "")}`
     called.add(call)
     if (path === "/file") return { body: "{}" }
-    if (call === odd.call) return { body: odd.body === undefined ? "" : JSON.stringify(odd.body) }
+    if (odd.has(call)) return { body: JSON.stringify(odd.get(call)) ?? "" }
     return sound.has(call) ? { body: sound.get(call) } : { status: 404, body: { message: "none" } }
   })
   sound = await soundAnswers(`${upstream.url}/api/v1/file`)
   const world = startGatewayOn(upstream.url, { clock: hastyTime(), leaseMs: 3_600_000 })
-  return {
-    ...world,
-    sound,
-    /** The calls that were made during the work. */
-    async callsDuring(work: () => Promise<unknown>): Promise<string[]> {
-      called = new Set()
-      await work()
-      return [...called].filter((call) => sound.has(call))
-    },
-    async with<T>(call: string, body: unknown, work: () => Promise<T>): Promise<T> {
-      Object.assign(odd, { call, body })
-      try {
-        return await work()
-      } finally {
-        odd.call = undefined
-      }
-    },
+  /** The calls that were made during the work. */
+  async function callsDuring(work: () => Promise<unknown>): Promise<string[]> {
+    called = new Set()
+    await work()
+    return [...called].filter((call) => sound.has(call))
   }
+  async function withOdd<T>(answers: ReadonlyMap<string, unknown>, work: () => Promise<T>): Promise<T> {
+    odd = answers
+    try {
+      return await work()
+    } finally {
+      odd = new Map()
+    }
+  }
+  return { ...world, sound, callsDuring, withOdd }
+}
+
+type Fuzzing = Awaited<ReturnType<typeof startFuzzing>>
+
+const groupsOfQueries = new Map<string, string[][]>()
+
+/** The calls of an operation in groups whose responses can be odd at the same time. Each call of a mutation or subscription is alone. */
+async function groupsOf(
+  world: Fuzzing,
+  calls: readonly string[],
+  query: string,
+  ask: () => Promise<Result | Result[]>,
+) {
+  if (!query.startsWith("{")) return calls.map((call) => [call])
+  const known = groupsOfQueries.get(query)
+  if (known !== undefined) return known
+  const dataOf = async () => [await ask()].flat().map(({ data }) => data)
+  const before = await dataOf()
+  const effects = new Map<string, Effect>()
+  for (const call of calls) {
+    const paths: string[] = []
+    let made = new Set(calls)
+    // A response that can't be decoded, and one whose keys are all missing.
+    for (const body of [undefined, { toString: 1 }]) {
+      const madeNow = await world.callsDuring(() =>
+        world.withOdd(new Map([[call, body]]), async () => paths.push(...differences(before, await dataOf()))),
+      )
+      made = made.intersection(new Set(madeNow))
+    }
+    effects.set(call, { paths, calls: made })
+  }
+  const groups = independentGroups(effects)
+  groupsOfQueries.set(query, groups)
+  return groups
+}
+
+/** The response of a call to try, and its description. */
+type Case = readonly [place: string, body: unknown]
+
+/**
+ * Finds the cases with a problem. Cases of independent calls are tried in one request: if that has a problem, or if one of the calls is
+ * not made, then each of them is tried alone.
+ * @param problemOf makes the request, and says what is wrong with the response
+ */
+async function problems(
+  world: Fuzzing,
+  groups: readonly string[][],
+  casesOf: (call: string) => readonly Case[],
+  problemOf: () => Promise<string | undefined>,
+): Promise<string[]> {
+  const found: string[] = []
+  for (const group of groups) {
+    const cases = group.map((call) => casesOf(call).map(([place, body]) => ({ call, place, body })))
+    for (let index = 0; cases.some((ofCall) => index < ofCall.length); index++) {
+      const together = cases.flatMap((ofCall) => ofCall.slice(index, index + 1))
+      const problemWith = (some: typeof together) =>
+        world.withOdd(new Map(some.map(({ call, body }) => [call, body])), problemOf)
+      const describe = (some: typeof together, problem: string) =>
+        found.push(`${some.map(({ call, place }) => `${call}: ${place}`).join(" and ")}: ${problem}`)
+      let problem: string | undefined
+      const called = await world.callsDuring(async () => {
+        problem = await problemWith(together)
+      })
+      const isComplete = together.length === 1 || together.every(({ call }) => called.includes(call))
+      if (problem === undefined && isComplete) continue
+      const before = found.length
+      if (together.length > 1) {
+        for (const one of together) {
+          const alone = await problemWith([one])
+          if (alone !== undefined) describe([one], alone)
+        }
+      }
+      if (problem !== undefined && found.length === before) describe(together, problem)
+    }
+  }
+  return found
 }
 
 describe("odd values that a caller sends where any JSON is taken", () => {
@@ -378,15 +452,15 @@ let turn = 0
  * the same functions, and so do all subscriptions: each place of a call that another of them has made gets only one value, in turn.
  * Mutations decide by what they read, each in its own way.
  */
-function* oddAnswers(call: string, sound: unknown, query: string): Iterable<[place: string, body: unknown]> {
+function oddAnswers(call: string, sound: unknown, query: string): Case[] {
   const kind = query.startsWith("mutation") ? "mutation" : query.startsWith("subscription") ? "subscription" : "query"
   const most = kind !== "mutation" && tried[kind].has(call) ? [] : [{ toString: 1 }, [null]]
   tried[kind].add(call)
-  for (const path of placesIn(sound)) {
-    for (const value of [...most, oddValues[turn++ % oddValues.length]]) {
-      yield [`${path.join(".")} = ${JSON.stringify(value)}`, replaced(sound, path, value)]
-    }
-  }
+  return placesIn(sound).flatMap((path) =>
+    [...most, oddValues[turn++ % oddValues.length]].map(
+      (value): Case => [`${path.join(".")} = ${JSON.stringify(value)}`, replaced(sound, path, value)],
+    ),
+  )
 }
 
 /** Whether the response blames the gateway, or the caller of a query, for what upstream sent. */
@@ -405,13 +479,12 @@ describe("odd values at every key of every response", () => {
         expect(errors).toBeUndefined()
         expect(JSON.stringify(data)).not.toContain("MutationRefused")
       })
-      const misjudged: string[] = []
-      for (const call of calls) {
-        for (const [place, body] of oddAnswers(call, world.sound.get(call), query)) {
-          const text = JSON.stringify(await world.with(call, body, ask))
-          if (isMisjudged(text, query)) misjudged.push(`${call}: ${place}: ${text.slice(0, 300)}`)
-        }
-      }
+      const groups = await groupsOf(world, calls, query, ask)
+      const casesOf = (call: string) => oddAnswers(call, world.sound.get(call), query)
+      const misjudged = await problems(world, groups, casesOf, async () => {
+        const text = JSON.stringify(await ask())
+        return isMisjudged(text, query) ? text.slice(0, 300) : undefined
+      })
       expect(misjudged).toEqual([])
       expectHandled(world, [])
     },
@@ -430,13 +503,12 @@ describe("odd values at every key of every response", () => {
         expect(events.length).toBeGreaterThan(0)
         expect(events.flatMap(({ errors }) => errors ?? [])).toEqual([])
       })
-      const misjudged: string[] = []
-      for (const call of calls) {
-        for (const [place, body] of oddAnswers(call, world.sound.get(call), query)) {
-          const text = JSON.stringify(await world.with(call, body, ask))
-          if (isMisjudged(text, query)) misjudged.push(`${call}: ${place}: ${text.slice(0, 300)}`)
-        }
-      }
+      const groups = calls.map((call) => [call])
+      const casesOf = (call: string) => oddAnswers(call, world.sound.get(call), query)
+      const misjudged = await problems(world, groups, casesOf, async () => {
+        const text = JSON.stringify(await ask())
+        return isMisjudged(text, query) ? text.slice(0, 300) : undefined
+      })
       expect(misjudged).toEqual([])
       expectHandled(world, [])
     },
@@ -497,22 +569,25 @@ describe("odd items in every list of every response", () => {
       await ask()
       before = await ask()
     })
-    const lost: string[] = []
-    for (const call of calls) {
+    const casesOf = (call: string) => {
       const sound = world.sound.get(call)
-      for (const path of listsIn(sound)) {
-        for (const odd of [null, "", {}, { toString: 1 }, [null]]) {
-          const list = path.reduce<unknown>((at, key) => (at as Record<string | number, unknown>)[key], sound)
-          const body = replaced(sound, path, [...(list as unknown[]), odd])
-          const after = await world.with(call, body, ask)
-          const places = before.flatMap((result, index) => lostIn(result.data, after[index]?.data, ""))
-          const codes = after.flatMap(({ errors }) => errors ?? []).map(({ extensions }) => extensions.code)
-          const others = codes.filter((code) => code !== "UPSTREAM_INVALID_RESPONSE")
-          if (places.length + others.length > 0)
-            lost.push(`${call}: ${path.join(".")} with ${JSON.stringify(odd)}: ${[...places, ...others].join(" ")}`)
-        }
-      }
+      return listsIn(sound).flatMap((path) => {
+        const list = path.reduce<unknown>((at, key) => (at as Record<string | number, unknown>)[key], sound)
+        return [null, "", {}, { toString: 1 }, [null]].map(
+          (odd): Case => [
+            `${path.join(".")} with ${JSON.stringify(odd)}`,
+            replaced(sound, path, [...(list as unknown[]), odd]),
+          ],
+        )
+      })
     }
+    const lost = await problems(world, await groupsOf(world, calls, query, ask), casesOf, async () => {
+      const after = await ask()
+      const places = before.flatMap((result, index) => lostIn(result.data, after[index]?.data, ""))
+      const codes = after.flatMap(({ errors }) => errors ?? []).map(({ extensions }) => extensions.code)
+      const others = codes.filter((code) => code !== "UPSTREAM_INVALID_RESPONSE")
+      return places.length + others.length > 0 ? [...places, ...others].join(" ") : undefined
+    })
     expect(lost).toEqual([])
     expectHandled(world, [])
   })
