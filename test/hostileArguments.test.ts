@@ -71,6 +71,12 @@ const environments = {
   development: { introspection: true, suggestions: true },
   production: { introspection: false, suggestions: false },
 }
+/**
+ * Whether a case that is in no way special in one environment is tried in this one: each text and each form in both, and each text in each
+ * form in one of them.
+ */
+const isInTurn = (environment: string, text: number, form: number) =>
+  (text + form) % 2 === (environment === "production" ? 0 : 1)
 const unlimited = { callerRequestsPerSecond: 0, callerConcurrentRequests: 0 }
 const errorsIn = ({ lines }: World) => lines.filter(({ level }) => level === "error" || level === "fatal")
 
@@ -115,8 +121,11 @@ describe.each(Object.entries(environments))("hostile texts in %s", (name, config
       "mutation ($text: RunCapsuleInput!) { runCapsule(input: $text) { __typename } }",
     ]
     const all = async () => {
-      for (const text of [...Object.values(hostileTexts(200 * kibibyte)), "\ud800".repeat(10_000)]) {
-        const bodies = queries.map((query) => ({ query, variables: { text } }))
+      for (const [index, text] of [...Object.values(hostileTexts(200 * kibibyte)), "\ud800".repeat(10_000)].entries()) {
+        // The errors of enums suggest values, which is done in development only.
+        const bodies = queries
+          .filter((query, form) => query.includes("CapsuleStatus") || isInTurn(name, index, form))
+          .map((query) => ({ query, variables: { text } }))
         const literals = [
           `{ capsule(id: ${JSON.stringify(text)}) { id } }`,
           `{ capsule(id: """${text}""") { id } }`,
@@ -150,8 +159,9 @@ describe.each(Object.entries(environments))("hostile texts in %s", (name, config
       ["X-Forwarded-For", (text) => `1.2.3.4, ${text}, ::1`],
     ]
     const all = async () => {
-      for (const [header, write] of forms) {
-        for (const text of Object.values(hostileTexts(15 * kibibyte - 100))) {
+      for (const [form, [header, write]] of forms.entries()) {
+        for (const [index, text] of Object.values(hostileTexts(15 * kibibyte - 100)).entries()) {
+          if (!isInTurn(name, index, form)) continue
           // With a line break in it the gateway would wait for the rest of the request.
           const value = write(text).replaceAll(/[\n\0]/g, " ")
           const headers: Record<string, string> = {
