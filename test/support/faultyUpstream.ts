@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
 import type { AddressInfo } from "node:net"
 import { onTestFinished } from "vitest"
+import { freePort } from "./freePort.ts"
 import { hash } from "./operations.ts"
 
 /*
@@ -121,11 +122,7 @@ export function startAnswering(bodies: Record<string, unknown>): Promise<FaultyU
 
 /** An address at which no process listens. */
 export async function unusedAddress(): Promise<string> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return `http://127.0.0.1:${port}`
+  return `http://127.0.0.1:${await freePort()}`
 }
 
 /** Replaces one response: by writing to `response`, or by what it returns. `elsewhere` is the address of another host. */
