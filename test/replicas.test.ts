@@ -93,27 +93,35 @@ describeWithRedis("two replicas with one Redis", () => {
     }
   }, 300_000)
 
-  /** Two processes, a client who captures through the first one, and the moment at which that call is stopped. */
-  async function stopCapture(call: string, stage: Stage, timeoutMs: number) {
+  /** A replica in this process, which holds its leases as long as one in a process of its own. */
+  const startHere = (upstream: string, redis: string, upstreamTimeoutMs: number) =>
+    startGatewayOn(upstream, { config: { redisUrl: redis, upstreamTimeoutMs }, leaseMs: 500 }).gateway.listen()
+
+  /** A client captures through the first replica, and is stopped before the data asset is created. The second replica is idle. */
+  async function stopCapture<First extends { url: string }>(
+    timeoutMs: number,
+    startFirst: (upstream: string, redis: string) => Promise<First>,
+  ) {
     const sandbox = await startSandbox()
     onTestFinished(() => sandbox.close())
     const redis = await startRedis()
     const upstream = await startLaggingUpstream(sandbox.url, 0)
-    const env = { CODEOCEAN_URL: upstream.url, REDIS_URL: redis.url, UPSTREAM_TIMEOUT_MS: `${timeoutMs}` }
-    const [first, second] = await Promise.all([startReplica(env), startReplica(env)])
-    const { reached, goOn } = upstream.stopAt(call, stage)
+    const first = await startFirst(upstream.url, redis.url)
+    const second = await startHere(upstream.url, redis.url, timeoutMs)
+    const { reached, goOn } = upstream.stopAt("POST /data_assets/search", "took effect")
     const captured = capture(first.url, "Once")
     await reached
     return { redis, first, second, captured, goOn, created: () => sandbox.requestsTo("POST /data_assets").length }
   }
 
   test("capture a result once if one of them is suspended before it creates the data asset", async () => {
-    const search = "POST /data_assets/search"
     // The second one waits for so long, because the first one may have sent the creation.
-    const { first, second, captured, goOn, created } = await stopCapture(search, "took effect", 3_000)
+    const { first, second, captured, goOn, created } = await stopCapture(3_000, (upstream, redis) =>
+      startReplica({ CODEOCEAN_URL: upstream, REDIS_URL: redis, UPSTREAM_TIMEOUT_MS: "3000" }),
+    )
     first.suspend()
     goOn()
-    const id = await capture(second.url, "Once")
+    const id = await capture(second, "Once")
     expect(created()).toBe(1)
     first.resume()
     // Its search has taken too long in the meantime.
@@ -123,13 +131,14 @@ describeWithRedis("two replicas with one Redis", () => {
   })
 
   test("capture a result once if Redis loses everything while one of them creates the data asset", async () => {
-    const search = "POST /data_assets/search"
-    const { redis, second, captured, goOn, created } = await stopCapture(search, "took effect", 5_000)
+    const { redis, second, captured, goOn, created } = await stopCapture(5_000, async (upstream, redis) => ({
+      url: await startHere(upstream, redis, 5_000),
+    }))
     await redis.kill()
     await redis.start()
     // The owner has renewed its lease.
     await expect.poll(() => redis.dump()).toContain("lease:")
-    const late = capture(second.url, "Once")
+    const late = capture(second, "Once")
     goOn()
     expect(await late).toBe(await captured)
     expect(created()).toBe(1)
