@@ -1,11 +1,12 @@
 import { type ChildProcess, execFileSync, fork } from "node:child_process"
 import { once } from "node:events"
 import { mkdtempSync, rmSync, statSync } from "node:fs"
-import { type AddressInfo, connect, createServer } from "node:net"
+import { connect } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import { fileURLToPath, pathToFileURL } from "node:url"
+import { freePort } from "../tools/freePort.ts"
 import { check, post, supportedBy } from "./check.ts"
 import { documents } from "./documents.ts"
 import type { Load, Loaded, Prepared } from "./load.ts"
@@ -102,18 +103,10 @@ async function stop(child: ChildProcess): Promise<void> {
   clearTimeout(deadline)
 }
 
-async function freePort(): Promise<string> {
-  const server = createServer().listen(0, "127.0.0.1")
-  await once(server, "listening")
-  const { port } = server.address() as AddressInfo
-  server.close()
-  return String(port)
-}
-
 /** Whether a server listens on the port. A start has to ask hundreds of times, and a request would take many times as much CPU. */
-function isListening(port: string): Promise<boolean> {
+function isListening(port: number): Promise<boolean> {
   return new Promise((resolve) => {
-    const socket = connect(Number(port), "127.0.0.1")
+    const socket = connect(port, "127.0.0.1")
     socket.once("connect", () => socket.end(() => resolve(true))).once("error", () => resolve(false))
   })
 }
@@ -145,7 +138,7 @@ async function startServer(name: string, { gateways, upstreamUrl, options }: Ben
   const begun = performance.now()
   const checkout = gateways.get(name)
   const env = {
-    PORT: port,
+    PORT: String(port),
     UPSTREAM_URL: upstreamUrl,
     ...(checkout && { CODEOCEAN_URL: upstreamUrl, ...gateway }),
     ...(options.compare !== undefined && { NODE_COMPILE_CACHE: compiledIn(name) }),
@@ -350,7 +343,7 @@ async function main(): Promise<void> {
   }
   if (flags === undefined && names.some((name) => !needsNoPeers(name, gateways))) installPeers()
   const upstreamPort = await freePort()
-  const upstream = start(here("upstream.ts"), { PORT: upstreamPort })
+  const upstream = start(here("upstream.ts"), { PORT: String(upstreamPort) })
   await once(upstream, "message")
   const upstreamUrl = `http://127.0.0.1:${upstreamPort}`
   const bench = { options, gateways, upstream, upstreamUrl, client: start(here("load.ts"), {}), prepared: new Map() }

@@ -6,8 +6,8 @@ import { join } from "node:path"
 import { expect, onTestFinished, test, vi } from "vitest"
 import { seed, tokens } from "../sandbox/seed.ts"
 import { startSandbox } from "../sandbox/server.ts"
+import { freePort } from "../tools/freePort.ts"
 import { compiled } from "./support/compiled.ts"
-import { freePort } from "./support/freePort.ts"
 
 interface Running {
   ask(): Promise<unknown>

@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vit
 import packageJson from "../package.json" with { type: "json" }
 import { seed, tokens } from "../sandbox/seed.ts"
 import { startSandbox } from "../sandbox/server.ts"
-import { freePort } from "./support/freePort.ts"
+import { freePort } from "../tools/freePort.ts"
 import { type Running, run } from "./support/process.ts"
 
 /*

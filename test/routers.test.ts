@@ -9,7 +9,7 @@ import { startSandbox } from "../sandbox/server.ts"
 import { readConfig } from "../src/config/config.ts"
 import { createLog } from "../src/log/log.ts"
 import { createGateway } from "../src/server.ts"
-import { freePort } from "./support/freePort.ts"
+import { freePort } from "../tools/freePort.ts"
 import { callsOf, type Result } from "./support/gateway.ts"
 import { run } from "./support/process.ts"
 

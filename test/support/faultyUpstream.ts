@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
 import type { AddressInfo } from "node:net"
 import { onTestFinished } from "vitest"
-import { freePort } from "./freePort.ts"
+import { freePort } from "../../tools/freePort.ts"
 import { hash } from "./operations.ts"
 
 /*

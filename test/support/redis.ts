@@ -3,7 +3,7 @@ import { once } from "node:events"
 import { type AddressInfo, createConnection, createServer, type Socket } from "node:net"
 import { Redis } from "ioredis"
 import { describe, onTestFinished, test } from "vitest"
-import { freePort } from "./freePort.ts"
+import { freePort } from "../../tools/freePort.ts"
 
 const isInstalled = spawnSync("redis-server", ["--version"]).status === 0
 

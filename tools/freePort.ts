@@ -1,7 +1,7 @@
 import { once } from "node:events"
 import { createServer } from "node:net"
 
-/** Below the ports that systems give to servers that listen on port 0, so that no other test takes it in the meantime. */
+/** Below the ports that systems give to connections, and to servers that listen on port 0, so that nobody is given it in the meantime. */
 const [lowest, highest] = [10_000, 32_000]
 
 /** A port for a process that cannot say which port it was given. */
