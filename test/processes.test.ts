@@ -23,7 +23,7 @@ const hasHaproxy = has("haproxy", "-v")
 if (!hasHaproxy) console.warn("Skipped: the tests of several processes need HAProxy.")
 
 test("systemd starts the gateway with the flags of npm start", () => {
-  const [flags] = packageJson.scripts.start.match(/--max-\S+/) ?? []
+  const [, flags] = /exec node (--max-.+) --env-file/.exec(packageJson.scripts.start) ?? []
   expect(unit).toContain(`/node_modules/.bin/node ${flags} src/main.ts\n`)
 })
 
