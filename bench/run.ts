@@ -28,7 +28,7 @@ const tokens = Array.from({ length: 64 }, (_, n) => `cop_bench_${n}`)
 const [token] = tokens as [string]
 const atOnce = 32
 
-/** The gateway's own flags for the garbage collector. The other servers are not slower with them. */
+/** The gateway's own flags for the garbage collector. The other servers get them, too. */
 const peerFlags = ["--max-semi-space-size=128", "--no-allocation-site-pretenuring"]
 
 /** In a comparison: how often the load alternates there and back (A B B A). */

@@ -13,6 +13,10 @@ test("capsules and pipelines run, get data, are shared and deleted, and each ref
   const runs = page.getByRole("list", { name: "Runs" })
   const attached = page.getByRole("region", { name: "Attached data" }).getByRole("listitem")
   const dialog = page.getByRole("dialog")
+  const choose = async (noun: "capsule" | "pipeline", action: string) => {
+    await page.getByRole("button", { name: `More about this ${noun}` }).click()
+    await page.getByRole("menuitem", { name: action }).click()
+  }
   const start = page.getByRole("button", { name: "Start the run" })
 
   await step("the form of the app panel shows all wrong values at once and sends nothing, then it runs", async () => {
@@ -106,9 +110,7 @@ test("capsules and pipelines run, get data, are shared and deleted, and each ref
 
   await step("deleting asks with the name, shows why it is refused, and works for what is archived", async () => {
     await go(page, `capsules/${seed.privateNotebook}`)
-    const more = page.getByRole("button", { name: "More about this capsule" })
-    await more.click()
-    await page.getByRole("menuitem", { name: "Delete" }).click()
+    await choose("capsule", "Delete")
     await dialog.getByText("Private Notebook, all of its runs").waitFor()
     await dialog.getByRole("button", { name: "Delete" }).click()
     await dialog.getByRole("alert").getByText("This capsule must be archived before it is deleted.").waitFor()
@@ -116,12 +118,10 @@ test("capsules and pipelines run, get data, are shared and deleted, and each ref
     await dialog.getByRole("button", { name: "Cancel" }).click()
     await dialog.waitFor({ state: "detached" })
 
-    await more.click()
-    await page.getByRole("menuitem", { name: "Archive" }).click()
+    await choose("capsule", "Archive")
     await dialog.getByRole("button", { name: "Archive" }).click()
     await page.getByText("Archived", { exact: true }).waitFor()
-    await more.click()
-    await page.getByRole("menuitem", { name: "Delete" }).click()
+    await choose("capsule", "Delete")
     await dialog.getByRole("button", { name: "Delete" }).click()
     await page.getByRole("heading", { name: "Search", level: 1 }).waitFor()
     await go(page, `capsules/${seed.privateNotebook}`)
@@ -167,15 +167,12 @@ test("capsules and pipelines run, get data, are shared and deleted, and each ref
     await dialog.getByRole("button", { name: "Detach" }).click()
     await attached.nth(2).waitFor({ state: "detached" })
 
-    const more = page.getByRole("button", { name: "More about this pipeline" })
-    await more.click()
-    await page.getByRole("menuitem", { name: "Delete" }).click()
+    await choose("pipeline", "Delete")
     await dialog.getByRole("button", { name: "Delete" }).click()
     await dialog.getByRole("alert").getByText("was released and cannot be deleted").waitFor()
     await dialog.getByRole("button", { name: "Cancel" }).click()
     await dialog.waitFor({ state: "detached" })
-    await more.click()
-    await page.getByRole("menuitem", { name: "Archive" }).click()
+    await choose("pipeline", "Archive")
     await dialog.getByRole("button", { name: "Archive" }).click()
     await page.getByText("Archived", { exact: true }).waitFor()
   })

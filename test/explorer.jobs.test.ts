@@ -4,6 +4,7 @@ import { expect, test } from "vitest"
 import { seed, tokens } from "../sandbox/seed.ts"
 import { startExplorer, useExplorer, violationsOf, visit } from "./support/explorer.ts"
 import { pushedTime } from "./support/live.ts"
+import { step } from "./support/steps.ts"
 
 useExplorer()
 
@@ -44,11 +45,7 @@ test("whoever pastes a token once does each of the twelve jobs by looking and cl
   const done: string[] = []
   const job = async (name: string, steps: () => Promise<void>) => {
     sandbox.requests.length = 0
-    try {
-      await steps()
-    } catch (cause) {
-      throw new Error(`Not done: ${name}. ${String(cause)}`, { cause })
-    }
+    await step(name, steps)
     done.push(name)
   }
 

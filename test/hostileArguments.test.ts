@@ -72,8 +72,8 @@ const environments = {
   production: { introspection: false, suggestions: false },
 }
 /**
- * Whether a case that is in no way special in one environment is tried in this one: each text and each form in both, and each text in each
- * form in one of them.
+ * Divides the cases whose errors are the same in both environments: each environment gets every text and every form, but each combination
+ * of a text and a form is tried in only one of them.
  */
 const isInTurn = (environment: string, text: number, form: number) =>
   (text + form) % 2 === (environment === "production" ? 0 : 1)

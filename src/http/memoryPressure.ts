@@ -59,21 +59,11 @@ export function createMemoryPressure(collect: () => void): MemoryPressure {
   }
 }
 
-/** The maximum sizes of V8's old generation, and of the container. They are read once, because they do not change. */
-let maxima: { oldGeneration: number; container: number } | undefined
-
-function readMaxima() {
-  const constrained = process.constrainedMemory()
-  return {
-    oldGeneration: getHeapStatistics().heap_size_limit - youngGeneration(),
-    container: constrained > 0 ? Math.min(constrained, totalmem()) : totalmem(),
-  }
-}
-
 /** Measures the memory of this process. `shortage` returns a sentence while memory is short. */
 export function measureMemory(): { shortage(): string | undefined; stop(): void } {
-  maxima ??= readMaxima()
-  const { oldGeneration, container } = maxima
+  const oldGeneration = getHeapStatistics().heap_size_limit - youngGeneration()
+  const constrained = process.constrainedMemory()
+  const container = constrained > 0 ? Math.min(constrained, totalmem()) : totalmem()
   const pressure = createMemoryPressure(() => collectGarbage())
 
   const heapFraction = () => {

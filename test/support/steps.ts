@@ -5,12 +5,12 @@ import type { Page } from "playwright-core"
  * tenth of that.
  */
 
-/** Does a part of a test. If it fails, the error begins with its name. */
+/** Runs a part of a test. If it fails, the error names it. */
 export async function step(name: string, part: () => Promise<void>): Promise<void> {
   try {
     await part()
   } catch (cause) {
-    throw new Error(`Not so: ${name}. ${String(cause)}`, { cause })
+    throw new Error(`The step failed: ${name}. ${String(cause)}`, { cause })
   }
 }
 
