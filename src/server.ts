@@ -30,6 +30,7 @@ import { prepareExecution } from "./operation/executor/operation.ts"
 import { fixedLimits, type Limits } from "./operation/limits.ts"
 import { invalidDocuments } from "./operation/persisted/manifest.ts"
 import { createPersistedOperations } from "./operation/persisted/operations.ts"
+import { SharedQueries } from "./operation/sharedQueries.ts"
 import type { Clock } from "./polling/clock.ts"
 import { createPollers, type PollerCounts } from "./polling/pollers.ts"
 import { createTasks } from "./polling/tasks.ts"
@@ -133,7 +134,7 @@ const maxQueuedCalls = 100_000
 
 /** Composes the gateway from its parts. */
 export function createGateway(config: Config, log: Log, options: GatewayOptions = {}): Gateway {
-  const { compiledExecutor = true, telemetry = {} } = options
+  const { compiledExecutor = true, sharedReads = true, telemetry = {} } = options
   const { metrics } = telemetry
   const { corsOrigins } = config
   const limits: Limits = { ...fixedLimits, ...config.limits, ...options.limits }
@@ -211,6 +212,8 @@ export function createGateway(config: Config, log: Log, options: GatewayOptions 
     buildContext,
     checkOperation,
     prepareExecution: compiledExecutor ? prepareExecution : () => undefined,
+    // Kept responses have versions of their own, which change with the changes in other replicas.
+    sharedQueries: sharedReads && cache === undefined ? new SharedQueries(pool.changes) : undefined,
     introspection: config.introspection,
     compress,
     log,

@@ -276,6 +276,7 @@ function plainPath(a: () => number, reached: string[] = []) {
     buildContext: () => ({}) as ReturnType<BuildContext>,
     checkOperation: () => undefined,
     prepareExecution: () => undefined,
+    sharedQueries: undefined,
     introspection: true,
     log,
     compress: (response, _acceptEncoding, _isNeeded, send) => send(response),

@@ -1,53 +1,35 @@
-import type { ServerResponse } from "node:http"
 import { describe, expect, onTestFinished, test, vi } from "vitest"
 import { seed, tokens } from "../sandbox/seed.ts"
 import { parseJson } from "../src/upstream/json.ts"
-import { startFaultyUpstream } from "./support/faultyUpstream.ts"
-import { startGateway, startGatewayOn } from "./support/gateway.ts"
+import { startGateway as startSharing, type World } from "./support/gateway.ts"
 import { follow } from "./support/live.ts"
+import { as, hangingUp, startHeld } from "./support/sharing.ts"
 import { stopTime } from "./support/time.ts"
 
 const capsuleRoute = `GET /capsules/${seed.cellCounter}`
 const name = `{ capsule(id: "${seed.cellCounter}") { name } }`
 const named = { data: { capsule: { name: "Cell Counter" } } }
-const as = (token: string, more: Record<string, string> = {}) => ({ authorization: `Bearer ${token}`, ...more })
+
+let asked = 0
+/** The same operation in another text, so that its reads are shared, and not its execution (sharedQueries.test.ts). */
+const apart = (query: string) => `${query} # ${++asked}`
+
+const askingApart = <W extends Pick<World, "ask">>(world: W): W => ({
+  ...world,
+  ask: (query, ...others) => world.ask(apart(query), ...others),
+})
+
+const startGateway = async (...options: Parameters<typeof startSharing>) => askingApart(await startSharing(...options))
 
 /** A gateway with a socket, whose clients can hang up. */
 async function overSocket(options?: Parameters<typeof startGateway>[0]) {
   const world = await startGateway(options)
+  const asked = await hangingUp(world)
   const url = await world.gateway.listen()
-  const asked = (query: string, signal: AbortSignal) =>
-    fetch(`${url}/graphql`, {
-      method: "POST",
-      headers: { "content-type": "application/json", ...as(tokens.ada) },
-      body: JSON.stringify({ query }),
-      signal,
-    }).then(
-      (response) => response.json(),
-      () => "left",
-    )
-  return { ...world, url, asked }
+  return { ...world, url, asked: (query: string, signal: AbortSignal) => asked(apart(query), signal) }
 }
 
-/** An upstream whose responses are given by the test, request by request. */
-async function startHeld() {
-  const held: { call: string; answer(status: number, body?: unknown): void }[] = []
-  const upstream = await startFaultyUpstream(({ method, path }, response: ServerResponse) => {
-    held.push({
-      call: `${method} ${path}`,
-      answer(status, body) {
-        response.writeHead(status, { "content-type": "application/json" })
-        response.end(body === undefined ? undefined : JSON.stringify(body))
-      },
-    })
-    return undefined
-  })
-  const next = async (count: number) => {
-    await vi.waitFor(() => expect(held).toHaveLength(count))
-    return held[count - 1]!
-  }
-  return { ...startGatewayOn(upstream.url), held, next }
-}
+const startHeldApart = async () => askingApart(await startHeld())
 
 test("responses of upstream are frozen in tests, with or without numbers that a double cannot hold", () => {
   for (const text of ['{ "list": [{}] }', '{ "list": [{}], "size": 12345678901234567890123 }']) {
@@ -123,7 +105,7 @@ describe("equal reads of one caller at the same time", () => {
   })
 
   test("requests that share a failed read have their own errors and log lines", async () => {
-    const { next, ask, lines } = await startHeld()
+    const { next, ask, lines } = await startHeldApart()
     const ids = ["first", "second"]
     const answers = Promise.all(ids.map((id) => ask(name, {}, as(tokens.ada, { "x-request-id": id }))))
     const call = await next(1)
@@ -245,7 +227,7 @@ describe("reads beside writes", () => {
   const read = `{ capsule(id: "c1") { name } }`
 
   test("a read after a write sees it even if an equal read from before the write is in flight", async () => {
-    const { ask, next } = await startHeld()
+    const { ask, next } = await startHeldApart()
     const before = ask(read)
     const early = await next(1)
     const change = ask(archive)
@@ -259,7 +241,7 @@ describe("reads beside writes", () => {
   })
 
   test("a read after a write sees it even if an equal read from during the write is in flight", async () => {
-    const { ask, next } = await startHeld()
+    const { ask, next } = await startHeldApart()
     const change = ask(archive)
     const write = await next(1)
     const meanwhile = ask(read)
@@ -272,7 +254,7 @@ describe("reads beside writes", () => {
   })
 
   test("a read during a write does not share the response to a read from before it", async () => {
-    const { ask, next } = await startHeld()
+    const { ask, next } = await startHeldApart()
     const before = ask(read)
     const early = await next(1)
     const change = ask(archive)
@@ -287,7 +269,7 @@ describe("reads beside writes", () => {
   })
 
   test("a write does not keep another caller's reads from being shared", async () => {
-    const { ask, next, held } = await startHeld()
+    const { ask, next, held } = await startHeldApart()
     const first = ask(read, {}, as(tokens.grace))
     const call = await next(1)
     const change = ask(archive)

@@ -15,6 +15,7 @@ export class RecentChanges {
   /** True for each change. Of those that archive an object, another entry has whether it is archived now. */
   readonly #changes: LRUCache<string, boolean>
   readonly #store: Store
+  #count = 0
 
   /** @param clock for tests */
   constructor(store: Store, clock: { now(): number } = performance) {
@@ -38,8 +39,13 @@ export class RecentChanges {
    */
   add(caller: Caller & { readonly storeWait?: StoreWait }, id: string): Promise<void> {
     const change = changeOf(caller, id)
-    this.#changes.set(change, true)
+    this.#set(change, true)
     return this.#store.announce(topic, change, caller.storeWait)
+  }
+
+  /** How many changes of all callers are known, in any replica. It only grows. */
+  get count(): number {
+    return this.#count
   }
 
   has(caller: Caller, id: string): boolean {
@@ -70,6 +76,7 @@ export class RecentChanges {
   }
 
   #set(change: string, value: boolean | undefined): void {
+    this.#count += 1
     if (value === undefined) this.#changes.delete(change)
     else this.#changes.set(change, value)
   }

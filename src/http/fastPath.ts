@@ -15,6 +15,7 @@ import type { Log } from "../log/log.ts"
 import type { CheckOperation } from "../operation/check.ts"
 import { execute } from "../operation/executor/execute.ts"
 import type { prepareExecution } from "../operation/executor/operation.ts"
+import { RunningQuery, type SharedQueries } from "../operation/sharedQueries.ts"
 import { isObject } from "../upstream/decoders.ts"
 import type { BuildContext } from "./buildContext.ts"
 import type { Compress } from "./compression.ts"
@@ -60,12 +61,14 @@ export function createFastPath(options: {
   checkOperation: CheckOperation
   /** Returns undefined for operations that graphql-js executes. */
   prepareExecution: typeof prepareExecution
+  /** Undefined if equal queries are not shared. */
+  sharedQueries: SharedQueries | undefined
   compress: Compress
   /** Whether clients may query the schema, and errors may suggest its names. */
   introspection: boolean
   log: Log
 }): OperationHandler {
-  const { schema, yoga, yogaFallback, documents, maxResponseBytes } = options
+  const { schema, yoga, yogaFallback, documents, maxResponseBytes, sharedQueries } = options
   /** The documents that have passed validation here. Validity depends only on the text. */
   const valid = new WeakSet<DocumentNode>()
 
@@ -83,7 +86,8 @@ export function createFastPath(options: {
   /** Stage 1: reads the operation from the body. Undefined if it is left to Yoga. */
   function prepare(state: RequestState, body: Buffer): Prepared | undefined {
     try {
-      const params: unknown = JSON.parse(body.toString())
+      const text = body.toString()
+      const params: unknown = JSON.parse(text)
       if (!isObject(params)) return undefined
       for (const key in params) if (!parameters.has(key)) return undefined
       const query = options.resolveDocument(params)
@@ -95,7 +99,7 @@ export function createFastPath(options: {
       if (document === undefined) return undefined
       const operation = getOperationAST(document, operationName)
       if (operation == null || operation.operation === "subscription") return undefined
-      return { operation, args: { schema, document, operationName, variableValues: variables } }
+      return { text, operation, args: { schema, document, operationName, variableValues: variables } }
     } catch {
       // Yoga finds the same error and presents it.
       return undefined
@@ -105,8 +109,8 @@ export function createFastPath(options: {
   /** Stages 2 and 3: builds the context, checks the operation and executes it. Never throws. */
   function checkAndExecute(
     state: RequestState,
-    { operation, args }: Prepared,
-  ): ExecutionResult | Promise<ExecutionResult> {
+    { text, operation, args }: Prepared,
+  ): ExecutionResult | Promise<ExecutionResult> | RunningQuery {
     try {
       const contextValue = options.buildContext(state) as Context
       state.setOperation(operation)
@@ -116,7 +120,17 @@ export function createFastPath(options: {
       if (state.cancelled) return cancelledResult
       const executionArgs = { ...args, contextValue }
       const prepared = options.prepareExecution(executionArgs)
-      if (prepared !== undefined) return execute(prepared, executionArgs, state, maxResponseBytes)
+      if (prepared !== undefined) {
+        if (sharedQueries === undefined || operation.operation !== "query") {
+          return execute(prepared, executionArgs, state, maxResponseBytes)
+        }
+        const query = sharedQueries.joinOrCreate(state, text, contextValue)
+        if (query.result !== undefined) return query
+        const result = execute(prepared, executionArgs, query, maxResponseBytes)
+        if (!("then" in result)) return result
+        query.share(result)
+        return query
+      }
       const result = executeWithGraphqlJs({ ...executionArgs, hideSuggestions: !options.introspection })
       return "then" in result
         ? result.then((result) => limitSize(state, result, maxResponseBytes))
@@ -135,11 +149,14 @@ export function createFastPath(options: {
     type: MediaType,
   ): void {
     let isDone = false
+    let running: RunningQuery | undefined
     /** Stage 4. */
     const present = (result = cancelledResult) => {
       if (isDone) return
       isDone = true
       state.onCancelled = undefined
+      if (running === undefined) state.endCalls()
+      else running.leave(state)
       let status = 200
       if (!state.cancelled) {
         setCorsHeaders(response, request.headers.origin, options.corsOrigins)
@@ -151,8 +168,8 @@ export function createFastPath(options: {
           response.end(rendered.body)
         } else sendCompressed(response, rendered, acceptEncoding)
       }
-      state.endCalls()
-      state.writeLine("request", state.cancelled ? "cancelled" : undefined, { status })
+      const details = { status, sharedWith: running?.sharedWith(state) }
+      state.writeLine("request", state.cancelled ? "cancelled" : undefined, details)
     }
     const presentSafely = (result?: ExecutionResult) => {
       try {
@@ -161,8 +178,10 @@ export function createFastPath(options: {
         giveUp(response, error)
       }
     }
-    const result = checkAndExecute(state, prepared)
-    if (!("then" in result)) {
+    const executed = checkAndExecute(state, prepared)
+    if (executed instanceof RunningQuery) running = executed
+    const result = executed instanceof RunningQuery ? executed.result : executed
+    if (result === undefined || !("then" in result)) {
       presentSafely(result)
       return
     }
@@ -210,6 +229,8 @@ function failed(error: unknown): ExecutionResult {
 const cancelledResult: ExecutionResult = { data: null }
 
 interface Prepared {
+  /** The body of the request. */
+  text: string
   operation: OperationDefinitionNode
   args: Pick<ExecutionArgs, "schema" | "document" | "operationName" | "variableValues">
 }

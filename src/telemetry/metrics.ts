@@ -57,8 +57,8 @@ export interface Metrics {
   onRetry(method: string, urlTemplate: string): void
   /** A call has waited in the queue. */
   onQueued(milliseconds: number): void
-  /** A read joins an equal one that is in flight. */
-  onSharedRead(): void
+  /** Reads join equal ones that are in flight. */
+  onSharedReads(count: number): void
   /** The circuit breaker has opened. */
   onCircuitOpened(): void
   /** How late the event loop was, measured ten times a second. */

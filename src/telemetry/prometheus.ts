@@ -186,8 +186,8 @@ export class PrometheusMetrics implements Metrics {
     this.#queueWait.with().observe(milliseconds / 1000)
   }
 
-  onSharedRead(): void {
-    this.#shared.inc()
+  onSharedReads(count: number): void {
+    this.#shared.inc(count)
   }
 
   onCircuitOpened(): void {

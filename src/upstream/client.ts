@@ -30,7 +30,7 @@ import {
 import type { Kept, ResponseCache } from "./responseCache.ts"
 import type { RetryBudget } from "./retry.ts"
 import { fillRoute, InvalidIdError } from "./route.ts"
-import type { SharedReads } from "./singleFlight.ts"
+import type { CallerChanges, SharedReads } from "./singleFlight.ts"
 import type { HttpRequest, HttpResponse } from "./transport.ts"
 
 /** The maximum size of all responses to one request, in bytes: about a hundred of the largest pages. */
@@ -54,6 +54,8 @@ export interface Upstream {
    * appears in no error and no log. Several downloads of a request run in parallel, and their total size is limited.
    */
   download(url: string, range: FileRange): Promise<Download>
+  /** Whether one of its calls has been answered, has failed or was cancelled, or was answered from the cache. */
+  readonly hasAnswers: boolean
   /** Cancels all calls, including those that would start later. */
   end(): void
 }
@@ -67,6 +69,7 @@ export interface UpstreamResources {
   readonly route: ApiRoute
   /** Undefined if equal reads are not shared. */
   readonly reads: SharedReads<ApiFlight> | undefined
+  readonly changes: CallerChanges
   /** Undefined if no responses are kept. */
   readonly cache: ResponseCache | undefined
   readonly files: FilePools
@@ -87,6 +90,7 @@ export class RequestUpstream implements Upstream, PendingCallOwner {
   #headers: string[] | undefined
   #timer: NodeJS.Timeout | undefined
   #endedBecause: CancelReason | undefined
+  #hasAnswers = false
   #calls = 0
   #downloads: Semaphore | undefined
   #downloadedBytes = 0
@@ -123,17 +127,17 @@ export class RequestUpstream implements Upstream, PendingCallOwner {
 
   async write<T>(call: Call<T>): Promise<T> {
     const request = this.#prepare(call)
-    const { reads, route, cache } = this.#resources
+    const { changes, route, cache } = this.#resources
     const { tokenDigest } = this.caller
     const now = performance.now()
-    reads?.invalidate(tokenDigest, now)
+    changes.add(tokenDigest, now)
     // Before, for a process that dies in the middle.
     const dropped = cache?.drop(this.caller)
     try {
       const flight = new ApiFlight(route, this.caller, request, "", now)
       return await this.#start(new ApiCall(this, flight, now, call, true, this.#token))
     } finally {
-      reads?.invalidate(tokenDigest, performance.now())
+      changes.add(tokenDigest, performance.now())
       if (cache !== undefined) {
         await dropped
         // Whatever the outcome. Before the client can ask another replica.
@@ -181,7 +185,12 @@ export class RequestUpstream implements Upstream, PendingCallOwner {
     this.#end("cancelled")
   }
 
+  get hasAnswers(): boolean {
+    return this.#hasAnswers
+  }
+
   remove(call: Cancellable): void {
+    this.#hasAnswers = true
     this.#pending?.delete(call.requestLink)
   }
 
@@ -266,6 +275,7 @@ export class RequestUpstream implements Upstream, PendingCallOwner {
   /** Counts like a call that is shared. */
   #countKept(call: Call<unknown>, text: string): void {
     const { cost, span, logCall } = this.caller
+    this.#hasAnswers = true
     cost.cachedCalls = (cost.cachedCalls ?? 0) + 1
     this.onData(text.length)
     const endpoint = endpointOf(call)
@@ -313,7 +323,7 @@ export class RequestUpstream implements Upstream, PendingCallOwner {
     const shared = reads.get(this.caller.key, key, now)
     if (shared !== undefined) {
       this.caller.cost.sharedCalls += 1
-      route.metrics?.onSharedRead()
+      route.metrics?.onSharedReads(1)
       return shared
     }
     const flight = new ApiFlight(route, this.caller, request, key, now, reads)

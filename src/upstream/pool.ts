@@ -12,7 +12,7 @@ import type { ApiFlight } from "./flight.ts"
 import { createProxyAgent, type Proxies } from "./proxy.ts"
 import type { ResponseCache } from "./responseCache.ts"
 import { RetryBudget } from "./retry.ts"
-import { SharedReads } from "./singleFlight.ts"
+import { CallerChanges, SharedReads } from "./singleFlight.ts"
 import { type HttpRequest, type HttpResponse, send, TransportError } from "./transport.ts"
 
 const userAgent = `${packageJson.name}/${packageJson.version}`
@@ -29,6 +29,8 @@ export interface UpstreamPool {
    * connections than the callers'. Not sent while `circuit` is open.
    */
   probe(): Promise<string | undefined>
+  /** When each caller last changed something. */
+  readonly changes: CallerChanges
   /** The timeout of one attempt, in milliseconds. */
   readonly timeoutMs: number
   /** `open` while Code Ocean is down and only probes are sent. */
@@ -115,11 +117,13 @@ export function createUpstreamPool(options: UpstreamOptions): UpstreamPool {
   })
   const breaker = createBreaker({ calls: options.breakerCalls || Number.POSITIVE_INFINITY, probe, log, metrics })
   const semaphore = new FairSemaphore(options.connections, options.maxQueued || Number.POSITIVE_INFINITY)
+  const changes = new CallerChanges()
   const resources = {
     basePath,
     commonHeaders,
     route: { pool, semaphore, breaker, budget: new RetryBudget(options.retryPercent), timeoutMs, metrics, isMeasured },
-    reads: options.sharedReads ? new SharedReads<ApiFlight>() : undefined,
+    reads: options.sharedReads ? new SharedReads<ApiFlight>(changes) : undefined,
+    changes,
     cache: options.cache,
     files,
     fileBudget: new RetryBudget(options.retryPercent),
@@ -137,6 +141,7 @@ export function createUpstreamPool(options: UpstreamOptions): UpstreamPool {
         return withReason(noResponse, error instanceof TransportError ? error.reason : undefined)
       }
     },
+    changes,
     timeoutMs,
     get circuit() {
       return breaker.isOpen ? "open" : "closed"

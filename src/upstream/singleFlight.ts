@@ -14,6 +14,32 @@ export interface JoinableRead {
 }
 
 /**
+ * When each caller last changed something. Kept in two maps that are replaced alternately: changes older than the reads that can be
+ * joined do not matter, and recording a change takes the same time however many callers and reads there are.
+ */
+export class CallerChanges {
+  #changes = new Map<string, number>()
+  #previousChanges = new Map<string, number>()
+  #changesSince = Number.NEGATIVE_INFINITY
+
+  /** Ends the sharing of all reads of this caller that have started. Call it when a change begins and when it ends. */
+  add(caller: string, now: number): void {
+    if (now - this.#changesSince >= joinableForMs) {
+      this.#previousChanges = now - this.#changesSince < 2 * joinableForMs ? this.#changes : new Map()
+      this.#changes = new Map()
+      this.#changesSince = now
+    }
+    this.#changes.set(caller, now)
+  }
+
+  /** Whether the caller has changed nothing since the read started, which is at most a second ago. */
+  noneSince({ caller, startedAt }: JoinableRead): boolean {
+    const changedAt = this.#changes.get(caller) ?? this.#previousChanges.get(caller)
+    return changedAt === undefined || startedAt > changedAt
+  }
+}
+
+/**
  * The reads in flight. Only equal reads of one caller are shared, and none that was sent before a change by the same caller: a
  * read that starts after a change sees the change.
  */
@@ -23,20 +49,20 @@ export class SharedReads<F extends JoinableRead> {
    * collection, and with it whatever its flights still refer to. docs/decisions/memory.md has the figures.
    */
   readonly #flights = new Map<string, Map<string, F>>()
-  /**
-   * When each caller last changed something. Kept in two maps that are replaced alternately: changes older than `joinableForMs` do
-   * not matter, and recording a change takes the same time however many callers and reads there are.
-   */
-  #changes = new Map<string, number>()
-  #previousChanges = new Map<string, number>()
-  #changesSince = Number.NEGATIVE_INFINITY
+  readonly #changes: CallerChanges
+  readonly #joinableForMs: number
+
+  /** @param forMs how old a read may be that others join, in milliseconds. Default, and most: a second */
+  constructor(changes: CallerChanges, forMs = joinableForMs) {
+    this.#changes = changes
+    this.#joinableForMs = forMs
+  }
 
   /** The read to join, if there is one. */
   get(callerKey: string, readKey: string, now: number): F | undefined {
     const flight = this.#flights.get(callerKey)?.get(readKey)
-    if (flight === undefined || now - flight.startedAt >= joinableForMs) return undefined
-    const changedAt = this.#changes.get(flight.caller) ?? this.#previousChanges.get(flight.caller)
-    return changedAt === undefined || flight.startedAt > changedAt ? flight : undefined
+    if (flight === undefined || now - flight.startedAt >= this.#joinableForMs) return undefined
+    return this.#changes.noneSince(flight) ? flight : undefined
   }
 
   /** Lets others join this read. Replaces an equal one. */
@@ -55,15 +81,5 @@ export class SharedReads<F extends JoinableRead> {
     if (ofCaller?.get(flight.readKey) !== flight) return
     ofCaller.delete(flight.readKey)
     if (ofCaller.size === 0) this.#flights.delete(flight.callerKey)
-  }
-
-  /** Ends the sharing of all reads of this caller that have started. Call it when a change begins and when it ends. */
-  invalidate(caller: string, now: number): void {
-    if (now - this.#changesSince >= joinableForMs) {
-      this.#previousChanges = now - this.#changesSince < 2 * joinableForMs ? this.#changes : new Map()
-      this.#changes = new Map()
-      this.#changesSince = now
-    }
-    this.#changes.set(caller, now)
   }
 }
