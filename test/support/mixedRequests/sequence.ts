@@ -102,53 +102,62 @@ export class Sequence {
     for (const id of Object.values(mix.variables).flat() as string[]) this.#givenIds.add(id)
     const preparedAt = this.#time.now()
     const first = this.#firstState(caller, mix)
-    this.#requests += 1
-    const requestId = `r${this.#requests}`
+    // Equal queries are executed once, or share their reads.
+    const isTwice = !mix.isMutation && writer.chance(25)
+    const requestIds = (isTwice ? [1, 2] : [1]).map((number) => `r${this.#requests + number}`)
+    this.#requests += requestIds.length
     const noteChanges = () => {
       for (const change of mix.changes) this.#changes.push({ ...change, caller, at: this.#time.now() })
     }
     return async () => {
       noteChanges()
       this.#changedIds.push(...mix.changes.map(({ id }) => id))
-      const result = await this.#gateway.ask(mix, `cop_${this.#world}_${caller}`, requestId, agent)
+      const token = `cop_${this.#world}_${caller}`
+      const results = await Promise.all(requestIds.map((id) => this.#gateway.ask(mix, token, id, agent)))
       noteChanges()
       const recent = this.#changes.filter((change) => change.caller === caller && preparedAt - change.at < minuteMs)
       // A change at the same time may come before the request or after it.
       const changed = recent.filter(({ at }) => at < preparedAt || mix.isMutation)
       const { states, calls } = this.#upstream
-      const own = calls.get(requestId) ?? []
-      try {
-        const checks = new Checks({
-          caller,
-          states: states.slice(first),
-          result,
-          calls: [...calls.values()].flat(),
-          changed: new Set(changed.map(({ id }) => id)),
-          archived: new Set(recent.map(({ id, archived }) => `${id} ${archived}`)),
-          lists: mix.lists,
-          given: Object.values(mix.variables).flat() as string[],
-        })
-        expect(result.data, JSON.stringify(result.errors)).toBeDefined()
-        cursors.push(...mix.check(checks, result.data))
-        checks.end()
-        this.#checkCalls(own, caller, mix, result.extensions.cost)
-      } catch (error) {
-        const parts = [mix.query, mix.variables, result, ...own].map((part) =>
-          typeof part === "string" ? part : JSON.stringify(part),
-        )
-        const { hasCache, sharesReads } = this.#gateway
-        const who = `${caller} (agent ${agent}), cache ${hasCache}, shared reads ${sharesReads}`
-        throw new Error([(error as Error).message, who, ...parts].join("\n"), { cause: error })
+      const own = requestIds.map((id) => calls.get(id) ?? [])
+      for (const result of results) {
+        try {
+          const checks = new Checks({
+            caller,
+            states: states.slice(first),
+            result,
+            calls: [...calls.values()].flat(),
+            changed: new Set(changed.map(({ id }) => id)),
+            archived: new Set(recent.map(({ id, archived }) => `${id} ${archived}`)),
+            lists: mix.lists,
+            given: Object.values(mix.variables).flat() as string[],
+          })
+          expect(result.data, JSON.stringify(result.errors)).toBeDefined()
+          cursors.push(...mix.check(checks, result.data))
+          checks.end()
+          this.#checkCost(own.flat(), mix, result.extensions.cost)
+          for (const calls of own) this.#checkCalls(calls, caller, mix)
+        } catch (error) {
+          const parts = [mix.query, mix.variables, result, ...own].map((part) =>
+            typeof part === "string" ? part : JSON.stringify(part),
+          )
+          const { hasCache, sharesReads } = this.#gateway
+          const who = `${caller} (agent ${agent}), cache ${hasCache}, shared reads ${sharesReads}, twice ${isTwice}`
+          throw new Error([(error as Error).message, who, ...parts].join("\n"), { cause: error })
+        }
       }
     }
   }
 
-  #checkCalls(calls: readonly Call[], caller: string, mix: Mix, cost: Record<string, number>): void {
-    expect(calls.filter((call) => call.caller !== caller)).toEqual([])
+  #checkCost(calls: readonly Call[], mix: Mix, cost: Record<string, number>): void {
     const { estimatedUpstreamCalls = 0, upstreamCalls = 0, sharedCalls = 0, cachedCalls = 0 } = cost
     const fruitless = calls.filter(({ call, found }) => call.includes('"id:') && found === 0).length
     const most = estimatedUpstreamCalls + (mix.searchesLater ? fruitless : 0)
     expect(upstreamCalls + sharedCalls + cachedCalls, "more calls than estimated").toBeLessThanOrEqual(most)
+  }
+
+  #checkCalls(calls: readonly Call[], caller: string, mix: Mix): void {
+    expect(calls.filter((call) => call.caller !== caller)).toEqual([])
     if (mix.isMutation) return
     // Equal searches at the root are shared like equal reads of several requests.
     const isShared = ({ call }: Call) => !this.#gateway.sharesReads && /\/search (?!.*"id:)/.test(call)
