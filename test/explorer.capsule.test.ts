@@ -1,3 +1,4 @@
+import type { Locator } from "playwright-core"
 import { expect, test } from "vitest"
 import { seed, tokens } from "../sandbox/seed.ts"
 import { go, startExplorer, useExplorer, violationsOf, visit } from "./support/explorer.ts"
@@ -215,3 +216,32 @@ test("capsules and pipelines run, get data, are shared and deleted, and each ref
     await expect.poll(() => sample.inputValue()).toBe("AB1234")
   })
 })
+
+test("while a dialog closes, links that it did not cover work, and its own buttons do not", async () => {
+  const { url } = await startExplorer()
+  const { page, operations } = await visit(url, `${capsule}?tab=data`)
+  await page.clock.install()
+  await page.getByRole("button", { name: "Attach data" }).click()
+  const dialog = page.getByRole("dialog")
+  await dialog.getByRole("checkbox", { name: "probe-geometry" }).check()
+  // The dialog begins to close, and does not end that, because the clock stands still.
+  await page.clock.pauseAt(Date.now() + 20_000)
+  await dialog.getByRole("button", { name: "Cancel" }).click()
+  await page.clock.runFor(100)
+  await expect.poll(() => page.evaluate("getComputedStyle(document.querySelector('[role=dialog]')).opacity")).toBe("0")
+  await expect.poll(() => page.evaluate("document.activeElement.textContent")).toBe("Attach data")
+
+  // The dialog takes the click instead of the button, so that it reaches nothing behind the dialog.
+  const attach = await middleOf(dialog.getByRole("button", { name: "Attach 1 data asset" }))
+  await expect.poll(() => page.evaluate(`document.elementFromPoint(${attach}).role`)).toBe("dialog")
+  await page.mouse.click(...attach)
+  await page.mouse.click(...(await middleOf(page.getByRole("link", { name: "Mine", exact: true }))))
+  await page.getByRole("heading", { name: "Everything that I own" }).waitFor()
+  expect(operations).not.toContain("AttachData")
+})
+
+async function middleOf(element: Locator): Promise<[x: number, y: number]> {
+  const box = await element.boundingBox()
+  if (box === null) throw new Error("It is not visible.")
+  return [box.x + box.width / 2, box.y + box.height / 2]
+}

@@ -7,7 +7,13 @@ addEventListener("focusin", ({ target }) => {
   if (target instanceof HTMLElement && target.closest("[role=menu], [role=dialog]") === null) last = target
 })
 
-/** A dialog. When it closes, the focus returns to what opened it, or to the heading of the page if that is gone. */
+/** By default it moves up while it closes, over the links of the header. A click that begins on a link would end on the dialog. */
+const inPlace = { transition: "fade", duration: 200 } as const
+
+/**
+ * A dialog. When it closes, the focus returns to what opened it, or to the heading of the page if that is gone. While it closes, its
+ * buttons do nothing: a second click would do the same again.
+ */
 export function Dialog(props: ModalProps) {
   const { opened } = props
   useLayoutEffect(() => {
@@ -23,5 +29,14 @@ export function Dialog(props: ModalProps) {
       })
     }
   }, [opened])
-  return <Modal returnFocus={false} {...props} />
+  const closing = { inert: !opened }
+  return (
+    <Modal
+      returnFocus={false}
+      transitionProps={inPlace}
+      // Not the whole dialog, which would let a second click through to what is behind it.
+      attributes={{ header: closing, body: closing }}
+      {...props}
+    />
+  )
 }
