@@ -9,6 +9,7 @@ import { tokens } from "../sandbox/seed.ts"
 import { useGraphiql } from "../src/http/plugins/useGraphiql.ts"
 import { sharedBrowser } from "./support/browser.ts"
 import { startGateway } from "./support/gateway.ts"
+import { openProfile } from "./support/profile.ts"
 
 let browser: Browser
 
@@ -63,8 +64,7 @@ async function startServer({ token }: { token?: string } = {}) {
 
 /** A page in a new browser profile, with its errors and requests. */
 async function openPage(url: string) {
-  const context = await browser.newContext()
-  onTestFinished(() => context.close())
+  const { context } = await openProfile(browser)
   const page = await context.newPage()
   const complaints: string[] = []
   page.on("console", (message) => complaints.push(`${message.type()}: ${message.text()}`))

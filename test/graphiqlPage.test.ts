@@ -11,6 +11,7 @@ import { buildExplorer } from "../tools/explorer.ts"
 import { sharedBrowser } from "./support/browser.ts"
 import { findNoViolations } from "./support/explorer.ts"
 import { startGateway } from "./support/gateway.ts"
+import { openProfile } from "./support/profile.ts"
 import { secret, tokenOf } from "./support/sessions.ts"
 
 let browser: Browser
@@ -22,11 +23,10 @@ beforeAll(async () => {
 const wide = { width: 1_300, height: 850 }
 
 async function openPage(url: string) {
-  const context = await browser.newContext({
+  const { context } = await openProfile(browser, {
     viewport: wide,
     permissions: ["clipboard-read", "clipboard-write"],
   })
-  onTestFinished(() => context.close())
   const page = await context.newPage()
   const complaints: string[] = []
   page.on("console", (message) => complaints.push(`${message.type()}: ${message.text()}`))

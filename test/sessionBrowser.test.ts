@@ -7,6 +7,7 @@ import { beforeAll, describe, expect, onTestFinished, test } from "vitest"
 import { tokens } from "../sandbox/seed.ts"
 import { sharedBrowser } from "./support/browser.ts"
 import { startGateway } from "./support/gateway.ts"
+import { openProfile } from "./support/profile.ts"
 import { secret, tokenOf } from "./support/sessions.ts"
 
 let browser: Browser
@@ -18,9 +19,8 @@ beforeAll(async () => {
 const config = { sessionSecrets: [secret] }
 
 /** A profile of its own, with a page of this address. `/health` has no content security policy. */
-async function openProfile(url: string) {
-  const context = await browser.newContext({ ignoreHTTPSErrors: true })
-  onTestFinished(() => context.close())
+async function openSite(url: string) {
+  const { context } = await openProfile(browser, { ignoreHTTPSErrors: true })
   const openTab = async () => {
     const page = await context.newPage()
     await page.goto(`${url}/health`)
@@ -81,7 +81,7 @@ function startTls(target: string): Promise<string> {
 describe("a session in Chromium", () => {
   test("no script can read its cookie, all tabs of the browser have it, and it counts only with its header", async () => {
     const { gateway, sandbox } = await startGateway({ config })
-    const { page, openTab, context } = await openProfile(await gateway.listen())
+    const { page, openTab, context } = await openSite(await gateway.listen())
     expect((await signIn(page, "cop_wrong")).status).toBe(401)
     expect(await context.cookies()).toEqual([])
     expect((await signIn(page, tokens.ada)).status).toBe(201)
@@ -99,14 +99,14 @@ describe("a session in Chromium", () => {
 
   test("a tab that names its session notices that another user has signed in, in another tab of the browser", async () => {
     const { gateway, sandbox } = await startGateway({ config })
-    const { page, openTab } = await openProfile(await gateway.listen())
+    const { page, openTab } = await openSite(await gateway.listen())
     const { id } = (await signIn(page, tokens.ada)).body.session
     expect(await userOf(page, sandbox, id)).toBe(tokens.ada)
     const other = await openTab()
     await signIn(other, tokens.grace)
     expect(await userOf(page, sandbox, id)).toBeUndefined()
     expect(await userOf(other, sandbox)).toBe(tokens.grace)
-    const second = await openProfile(await gateway.listen())
+    const second = await openSite(await gateway.listen())
     await signIn(second.page, tokens.ada)
     expect(await userOf(second.page, sandbox)).toBe(tokens.ada)
     expect(await userOf(other, sandbox)).toBe(tokens.grace)
@@ -115,7 +115,7 @@ describe("a session in Chromium", () => {
   test("over TLS its cookie has the prefix __Host- and is not sent without TLS", async () => {
     const { gateway, sandbox } = await startGateway({ config: { ...config, host: "0.0.0.0" } })
     const url = (await gateway.listen()).replace("0.0.0.0", "127.0.0.1")
-    const { page, context } = await openProfile(await startTls(url))
+    const { page, context } = await openSite(await startTls(url))
     expect((await signIn(page, tokens.ada)).status).toBe(201)
     expect(await context.cookies()).toMatchObject([
       { name: "__Host-codeocean-session", httpOnly: true, secure: true, sameSite: "Strict", path: "/" },
@@ -127,7 +127,7 @@ describe("a session in Chromium", () => {
 
   test("at a port that is forwarded to this machine it works without TLS", async () => {
     const { gateway, sandbox } = await startGateway({ config: { ...config, host: "0.0.0.0" } })
-    const { page } = await openProfile((await gateway.listen()).replace("0.0.0.0", "127.0.0.1"))
+    const { page } = await openSite((await gateway.listen()).replace("0.0.0.0", "127.0.0.1"))
     expect((await signIn(page, tokens.ada)).status).toBe(201)
     expect(await userOf(page, sandbox)).toBe(tokens.ada)
   })
@@ -135,7 +135,7 @@ describe("a session in Chromium", () => {
   test("a page of another origin, even of the same site, can neither use, nor begin, nor end it", async () => {
     const { gateway, sandbox } = await startGateway({ config })
     const url = await gateway.listen()
-    const { page, context } = await openProfile(url)
+    const { page, context } = await openSite(url)
     await signIn(page, tokens.ada)
     const evil = await listen(
       createServer((_request, response) => void response.setHeader("content-type", "text/html").end("<p>evil</p>")),

@@ -1,11 +1,12 @@
 import { readFileSync } from "node:fs"
 import { gzipSync } from "node:zlib"
 import type { Browser, BrowserContextOptions, Page } from "playwright-core"
-import { beforeAll, expect, onTestFinished, vi } from "vitest"
+import { beforeAll, expect, vi } from "vitest"
 import { tokens } from "../../sandbox/seed.ts"
 import { buildExplorer } from "../../tools/explorer.ts"
 import { sharedBrowser } from "./browser.ts"
 import { startGateway } from "./gateway.ts"
+import { isComplaint, openProfile, operationOf } from "./profile.ts"
 import { secret } from "./sessions.ts"
 
 /*
@@ -52,8 +53,8 @@ export interface Visitor {
 /** Opens a page of the explorer, such as `search?q=ecephys`. */
 export async function visit(url: string, path = "", { token = tokens.ada, ...options }: Visit = {}): Promise<Visitor> {
   if (browser === undefined) throw new Error("Call useExplorer() at the top of the file.")
-  const context = await browser.newContext({ locale: "en-US", viewport: { width: 1280, height: 800 }, ...options })
-  onTestFinished(() => context.close())
+  const usual = { locale: "en-US", viewport: { width: 1280, height: 800 } }
+  const { context } = await openProfile(browser, { ...usual, ...options })
   if (token !== null) {
     const headers = { "x-session": "1", origin: new URL(url).origin }
     const response = await context.request.post(`${url}/session`, { headers, data: { token } })
@@ -62,7 +63,7 @@ export async function visit(url: string, path = "", { token = tokens.ada, ...opt
   const page = await context.newPage()
   const complaints: string[] = []
   page.on("console", (message) => {
-    if (message.type() === "error" || message.type() === "warning") complaints.push(message.text())
+    if (isComplaint(message)) complaints.push(message.text())
   })
   page.on("pageerror", (error) => complaints.push(error.message))
   await page.addInitScript(`addEventListener("securitypolicyviolation", (violation) =>
@@ -71,7 +72,7 @@ export async function visit(url: string, path = "", { token = tokens.ada, ...opt
   const operations: string[] = []
   page.on("request", (request) => {
     requested.push(request.url())
-    const [, name] = /"operationName":"(\w+)"/.exec(request.postData() ?? "") ?? []
+    const name = operationOf(request)
     if (name !== undefined) operations.push(name)
   })
   await page.goto(`${url}/explorer/${path}`)
