@@ -59,6 +59,13 @@ test("each page says what a token without some scopes may not see, and the home 
     expect(await page.getByRole("link", { name: "Nightly", exact: true }).count()).toBe(0)
   })
 
+  await step("a double click on a link is one step, and not two to go back", async () => {
+    await page.getByRole("link", { name: "Mine", exact: true }).dblclick()
+    await page.getByRole("heading", { name: "Everything that I own", level: 1 }).waitFor()
+    await page.goBack()
+    await failedRun.waitFor()
+  })
+
   await step("another page begins at its top, and going back returns to where this one was left", async () => {
     await page.setViewportSize({ width: 1280, height: 400 })
     await page.evaluate("scrollTo(0, 150)")

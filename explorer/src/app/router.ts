@@ -24,9 +24,10 @@ export interface Target {
   replace?: boolean
 }
 
-/** Goes to a path with its query, such as `search?q=ecephys`. */
+/** Goes to a path with its query, such as `search?q=ecephys`. To go to where one is, as by a double click, adds no entry to the history. */
 export function navigate(path: string, { replace = false }: Target = {}): void {
-  if (replace) history.replaceState(history.state, "", hrefOf(path))
+  const { pathname, search } = location
+  if (replace || hrefOf(path) === pathname + search) history.replaceState(history.state, "", hrefOf(path))
   else {
     saveScroll()
     history.pushState(null, "", hrefOf(path))
