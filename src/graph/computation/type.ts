@@ -102,14 +102,14 @@ export async function computationPage(
   args: PageArguments & { filter?: Filter | null | undefined },
   isUsedOnce: boolean,
 ): Promise<Page<rest.Computation | DecodeError>> {
-  const matches = matcherOf(args.filter ?? {}, context)
+  const matches = args.filter == null ? undefined : matcherOf(args.filter, context)
   const binding = `computations ${JSON.stringify([runnable.id, args.filter])}`
   const page = await pageOfList(
     binding,
     async () => {
       const computations = await computationsOf(context, runnable, isUsedOnce)
       noteExamined(context, computations.length * examinedOfRun)
-      return computations.filter(matches)
+      return matches === undefined ? computations : computations.filter(matches)
     },
     args,
     cursorTextOf,
