@@ -140,19 +140,23 @@ class Loader<T> {
   }
 
   #orNull(load: Load<T>, key: string): Promise<T | null> {
-    load.orNull ??=
-      load.value === undefined
-        ? this.#loading(load, key).then((value) => this.#store(load, key, value), nullIfNotFound)
-        : Promise.resolve(load.value)
+    load.orNull ??= load.value === undefined ? this.#loadedOrNull(load, key) : Promise.resolve(load.value)
     return load.orNull
   }
 
   #promiseOf(load: Load<T>, key: string): Promise<T> {
-    load.promise ??=
-      load.value === undefined
-        ? this.#loading(load, key).then((value) => this.#store(load, key, value))
-        : Promise.resolve(load.value)
+    load.promise ??= load.value === undefined ? this.#loaded(load, key) : Promise.resolve(load.value)
     return load.promise
+  }
+
+  // These are methods of their own, because a function that makes a closure allocates its context whenever it is called.
+
+  #loadedOrNull(load: Load<T>, key: string): Promise<T | null> {
+    return this.#loading(load, key).then((value) => this.#store(load, key, value), nullIfNotFound)
+  }
+
+  #loaded(load: Load<T>, key: string): Promise<T> {
+    return this.#loading(load, key).then((value) => this.#store(load, key, value))
   }
 
   #store(load: Load<T>, key: string, fetched: T): T {

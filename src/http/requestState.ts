@@ -127,7 +127,10 @@ export class RequestState implements RequestInfo {
 
   /** Not limited like `log`: at the level debug each call is to be seen, and the calls of an operation are limited. */
   get logCall(): ((line: object) => void) | undefined {
-    if (!this.#gatewayLog.isLevelEnabled("debug")) return undefined
+    return this.#gatewayLog.isLevelEnabled("debug") ? this.#callLog() : undefined
+  }
+
+  #callLog(): (line: object) => void {
     const { requestId, span } = this
     return (line) => this.#gatewayLog.debug({ requestId, trace_id: span?.traceId, ...line }, "upstream call")
   }

@@ -111,15 +111,7 @@ export class RequestUpstream implements Upstream, PendingCallOwner {
       const request = this.#prepare(call)
       const { cache } = this.#resources
       const readKey = readKeyOf(request)
-      if (cache === undefined || !cache.covers(call)) return this.#send(call, request, readKey)
-      if (this.caller.cacheUse === undefined) {
-        cache.count("bypass")
-        return this.#send(call, request, readKey)
-      }
-      const kept = cache.get(this.caller, readKey)
-      return kept instanceof Promise
-        ? kept.then((kept) => this.#readThrough(cache, kept, call, request, readKey))
-        : this.#readThrough(cache, kept, call, request, readKey)
+      return cache?.covers(call) ? this.#readCached(cache, call, request, readKey) : this.#send(call, request, readKey)
     } catch (error) {
       return Promise.reject(error)
     }
@@ -242,6 +234,17 @@ export class RequestUpstream implements Upstream, PendingCallOwner {
     return { method, path, template: route, headers, body, blocking: false }
   }
 
+  #readCached<T>(cache: ResponseCache, call: Call<T>, request: HttpRequest, readKey: string): Promise<T> {
+    if (this.caller.cacheUse === undefined) {
+      cache.count("bypass")
+      return this.#send(call, request, readKey)
+    }
+    const kept = cache.get(this.caller, readKey)
+    return kept instanceof Promise
+      ? kept.then((kept) => this.#readThrough(cache, kept, call, request, readKey))
+      : this.#readThrough(cache, kept, call, request, readKey)
+  }
+
   /**
    * Answers a read from the cache if it can, or sends it.
    * @param kept undefined if the cache cannot be used now
@@ -308,11 +311,13 @@ export class RequestUpstream implements Upstream, PendingCallOwner {
     const flight = this.#flightFor(request, readKey, now)
     const { cache } = this.#resources
     // Whoever joins may have looked up the place after a change.
-    const keep =
-      cache === undefined || place === undefined || flight.attempts > 0
-        ? undefined
-        : (response: HttpResponse, value: T) => cache.keep(place, { response, call, value, token: this.#token })
+    const isKept = cache !== undefined && place !== undefined && flight.attempts === 0
+    const keep = isKept ? this.#keeper(cache, place, call) : undefined
     return this.#start(new ApiCall(this, flight, now, call, false, this.#token, keep))
+  }
+
+  #keeper<T>(cache: ResponseCache, place: Kept, call: Call<T>): (response: HttpResponse, value: T) => void {
+    return (response, value) => cache.keep(place, { response, call, value, token: this.#token })
   }
 
   /** The flight of an equal read, or a new one. */

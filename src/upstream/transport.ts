@@ -120,6 +120,8 @@ export interface Cut {
   keep: boolean
 }
 
+const noHeaders: HttpResponse["headers"] = {}
+
 /** A class and not a set of closures: there is one for each request in flight, and the garbage collector copies each of them. */
 class ResponseCollector implements Dispatcher.DispatchHandler, InFlight {
   readonly #timeoutMs: number
@@ -129,7 +131,7 @@ class ResponseCollector implements Dispatcher.DispatchHandler, InFlight {
   #timer: NodeJS.Timeout | undefined
   #done = false
   #status = 0
-  #headers: HttpResponse["headers"] = {}
+  #headers = noHeaders
   readonly #body = new ResponseBody()
 
   constructor(timeoutMs: number, handler: ResponseHandler, cut: Cut | undefined) {
@@ -204,7 +206,7 @@ class ResponseCollector implements Dispatcher.DispatchHandler, InFlight {
     if (this.#done) return
     this.#done = true
     clearTimeout(this.#timer)
-    this.#handler.onResponse({ status: this.#status, headers: this.#headers, body, isCut })
+    this.#handler.onResponse({ status: this.#status, headers: this.#headers, body, json: undefined, isCut })
   }
 }
 

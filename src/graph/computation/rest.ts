@@ -62,9 +62,11 @@ export function listComputations(upstream: Upstream, kind: Kind, id: string): Pr
     method: "GET",
     route: `${kind}/{id}/computations`,
     ids: { id },
-    decode: listOf(withId<Computation>),
+    decode: decodeComputations,
   })
 }
+
+const decodeComputations = listOf(withId<Computation>)
 
 /** A run to start. Exactly one of the two ids is given. All values are text of at most 4,096 characters. */
 export interface RunParams {
