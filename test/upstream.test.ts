@@ -399,6 +399,24 @@ describe.each([
 })
 
 describe("the pool", () => {
+  test("the pool opens no connection for calls that were waiting when their request reached its deadline", async () => {
+    const time = stopTime()
+    const upstream = await startFaultyUpstream(({ path }) =>
+      path.startsWith("/capsules/hanging") ? undefined : { body: { id: "c1", name: "Present" } },
+    )
+    const { ask, lines } = startGatewayOn(upstream.url, {
+      config: { upstreamConnections: 2, requestDeadlineMs: 1_000 },
+    })
+    const ids = Array.from({ length: 40 }, (_, index) => `hanging-${index}`)
+    const late = await time.passDuring(ask("query ($ids: [ID!]!) { capsules(ids: $ids) { name } }", { ids }))
+    expect(codes(late)).toEqual(ids.map(() => "UPSTREAM_TIMEOUT"))
+    expect(lines.find(({ msg }) => msg === "request")).toMatchObject({ upstreamCalls: 2 })
+    expect((await ask(nameOf("c1"))).data.capsule.name).toBe("Present")
+    expect(upstream.requests).toHaveLength(3)
+    // Two that were in use are closed with their calls, and may be replaced.
+    expect(upstream.opened()).toBeLessThanOrEqual(4)
+  })
+
   test("the pool never has more calls in flight than UPSTREAM_CONNECTIONS, whoever makes them", async () => {
     const { ask, sandbox } = await startGateway({ config: { upstreamConnections: 2 } })
     const hold = sandbox.hold()

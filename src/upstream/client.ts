@@ -190,7 +190,10 @@ export class RequestUpstream implements Upstream, PendingCallOwner {
     this.#receivedBytes += bytes
     if (this.#receivedBytes <= maxReceivedBytes) return
     // Writes are not cancelled, because the outcome of a cancelled write is unknown.
-    for (const call of this.#pending ?? []) if (call.isApiRead) call.cancel("limitExceeded")
+    this.#cancel(
+      [...(this.#pending ?? [])].filter((call) => call.isApiRead),
+      "limitExceeded",
+    )
   }
 
   terminalError(reason: CancelReason, endpoint: string, outcomeUnknown: boolean): UpstreamError {
@@ -206,7 +209,14 @@ export class RequestUpstream implements Upstream, PendingCallOwner {
     if (this.#endedBecause !== undefined) return
     this.#endedBecause = reason
     clearTimeout(this.#timer)
-    if (this.#pending !== undefined) for (const call of this.#pending) call.cancel(reason)
+    if (this.#pending?.first !== undefined) this.#cancel([...this.#pending], reason)
+  }
+
+  /** A call that was sent only to be cancelled would close its connection. */
+  #cancel(calls: readonly Cancellable[], reason: CancelReason): void {
+    this.#resources.route.semaphore.holdDuring(() => {
+      for (const call of calls) call.cancel(reason)
+    })
   }
 
   /** Shared calls count too: whether a request exceeds its limit must not depend on what else is in flight. */

@@ -84,6 +84,22 @@ export class FairSemaphore {
 
   release(): void {
     this.#permits += 1
+    this.#serve()
+  }
+
+  /** Starts no waiting call before this is done. For calls that are cancelled together: none of them gets the permit of another one. */
+  holdDuring(cancel: () => void): void {
+    const wasServing = this.#isServing
+    this.#isServing = true
+    try {
+      cancel()
+    } finally {
+      this.#isServing = wasServing
+      this.#serve()
+    }
+  }
+
+  #serve(): void {
     // run() may release synchronously; the loop below, not recursion, starts the next call.
     if (this.#isServing) return
     this.#isServing = true

@@ -41,6 +41,8 @@ export interface FaultyUpstream {
   requests: UpstreamRequest[]
   /** How many connections are open. */
   connections(): number
+  /** How many connections have been opened. */
+  opened(): number
 }
 
 const base = "/api/v1"
@@ -63,7 +65,9 @@ export async function startFaultyUpstream(answer: Answer): Promise<FaultyUpstrea
     })
   })
   let connections = 0
+  let opened = 0
   server.on("connection", (socket) => {
+    opened += 1
     connections += 1
     socket.on("close", () => {
       connections -= 1
@@ -77,7 +81,8 @@ export async function startFaultyUpstream(answer: Answer): Promise<FaultyUpstrea
         server.closeAllConnections()
       }),
   )
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, requests, connections: () => connections }
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  return { url, requests, connections: () => connections, opened: () => opened }
 }
 
 function send(response: ServerResponse, { status = 200, headers = {}, body }: UpstreamAnswer): void {
