@@ -27,6 +27,7 @@ import {
   negotiate,
   type OperationResponse,
   renderResult,
+  sendRendered,
   setCorsHeaders,
 } from "./respond.ts"
 
@@ -163,10 +164,8 @@ export function createFastPath(options: {
         const rendered = renderResult(state, type, result, maxResponseBytes)
         status = rendered.status
         const acceptEncoding = request.headers["accept-encoding"]
-        if (acceptEncoding === undefined) {
-          response.writeHead(status, rendered.headers)
-          response.end(rendered.body)
-        } else sendCompressed(response, rendered, acceptEncoding)
+        if (acceptEncoding === undefined) sendRendered(response, rendered)
+        else sendCompressed(response, rendered, acceptEncoding)
       }
       const details = { status, sharedWith: running?.sharedWith(state) }
       state.writeLine("request", state.cancelled ? "cancelled" : undefined, details)

@@ -150,6 +150,24 @@ export function renderResult(
   }
 }
 
+/** From this length on, a body is not concatenated with the headers. */
+const minSeparateLength = 64 * 1024
+
+/** Sends a rendered result without compression. */
+export function sendRendered(response: ServerResponse, { status, headers, body }: OperationResponse): void {
+  response.writeHead(status, headers)
+  if (body.length < minSeparateLength) {
+    response.end(body)
+    return
+  }
+  // Node concatenates the headers with a string, and V8 then copies all of it on its heap. Both leave in one write all the same.
+  response.cork()
+  response.flushHeaders()
+  // A text that has as many bytes as characters is ASCII, for which Latin-1 is the same and need not be measured again.
+  response.end(body, headers["content-length"] === body.length ? "latin1" : "utf8")
+  response.uncork()
+}
+
 /**
  * Replaces a result that is too large to be rendered. For results of graphql-js, which does not count their size. V8 cannot make
  * a string of more than 512 MiB.
