@@ -1,12 +1,11 @@
-import { hash } from "node:crypto"
 import { crc32 } from "node:zlib"
 import { badUserInput } from "../../errors.ts"
 
-const version = "2"
+const version = "3"
 const checksumLength = 6
 
 /**
- * The opaque cursors of one search: `2`, a digest of the search, the content, and a checksum of both. A cursor is valid only for the
+ * The opaque cursors of one search: `3`, a digest of the search, the content, and a checksum of both. A cursor is valid only for the
  * search that made it. Detects mixed up and damaged cursors. It is not a signature: anyone can forge a cursor, so its content is
  * validated like any input.
  */
@@ -55,13 +54,9 @@ export class Cursors {
 
   #digest(): void {
     if (this.#start !== "") return
-    // As a text: making a buffer takes longer than the digest.
-    const digest = hash("sha256", `${version}\n${this.#search}`, "latin1")
-    const byte = (index: number) => digest.charCodeAt(index)
-    const first = (byte(0) << 16) | (byte(1) << 8) | byte(2)
-    const second = (byte(3) << 8) | byte(4)
-    this.#start = `${version}${pairs[first >>> 12]}${pairs[first & 4095]}${pairs[second >>> 4]}`
-    this.#seed = (byte(8) | (byte(9) << 8) | (byte(10) << 16) | (byte(11) << 24)) >>> 0
+    const [first, second] = digestOf(this.#search)
+    this.#start = version + checksumText(first)
+    this.#seed = second
   }
 }
 
@@ -71,6 +66,23 @@ const pairs = Array.from({ length: 4096 }, (_, bits) => `${alphabet[bits >>> 6]}
 
 function checksumText(checksum: number): string {
   return `${pairs[checksum >>> 20]}${pairs[(checksum >>> 8) & 4095]}${pairs[checksum & 255]}`
+}
+
+/**
+ * Two numbers of 32 bits that identify a text. Not SHA-256, which takes several times as long for each list of a response: the digest
+ * need only differ between searches by chance, since anyone can forge a cursor.
+ */
+export function digestOf(text: string): [number, number] {
+  let first = 0xdeadbeef
+  let second = 0x41c6ce57
+  for (let index = 0; index < text.length; index++) {
+    const unit = text.charCodeAt(index)
+    first = Math.imul(first ^ unit, 0x9e3779b1)
+    second = Math.imul(second ^ unit, 0x5f356495)
+  }
+  first = Math.imul(first ^ (first >>> 16), 0x85ebca6b) ^ Math.imul(second ^ (second >>> 13), 0xc2b2ae35)
+  second = Math.imul(second ^ (second >>> 16), 0x85ebca6b) ^ Math.imul(first ^ (first >>> 13), 0xc2b2ae35)
+  return [first >>> 0, second >>> 0]
 }
 
 /** Any text as characters that a cursor may contain, without `~`, which separates the parts of its content. */

@@ -206,9 +206,13 @@ export async function pageOfList<T, Key>(
   const rest = key === undefined ? items : items.filter((item) => follows(item, key))
   const nodes = rest.slice(0, size)
   let encode: ((own: string) => string) | undefined
+  let encodedEnd: string | undefined
   const cursorAt = (index: number) => {
+    if (index === nodes.length - 1 && encodedEnd !== undefined) return encodedEnd
     encode ??= cursors.startingWith("")
-    return encode(keyOf(nodes[index] as T))
+    const cursor = encode(keyOf(nodes[index] as T))
+    if (index === nodes.length - 1) encodedEnd = cursor
+    return cursor
   }
   return {
     nodes,
