@@ -24,7 +24,7 @@ export interface ListedRun extends RunPosition {
    * long, and pages short.
    */
   computation: rest.Computation | DecodeError
-  isShown?: boolean
+  isShown: boolean
 }
 
 const computationsByRunnable = loaderByKey((context, key) => readComputations(context, JSON.parse(key)))
@@ -35,6 +35,8 @@ async function readComputations({ upstream }: Context, { kind, id }: RunnableKey
 
 /** The runs of a capsule or pipeline as Code Ocean lists them, each once, newest first. */
 export function listedRuns(listed: readonly (rest.Computation | DecodeError)[]): ListedRun[] {
+  const isShort = listed.length <= maxCompared
+  const compared: ListedRun[] = []
   const distinct = new Map<string, ListedRun>()
   const unreadable: ListedRun[] = []
   for (const computation of listed) {
@@ -43,15 +45,32 @@ export function listedRuns(listed: readonly (rest.Computation | DecodeError)[]):
         key: String(unreadable.length).padStart(4, "0"),
         created: Number.MIN_SAFE_INTEGER,
         computation,
+        isShown: false,
       })
     } else {
-      distinct.set(computation.id, { ...positionOf(computation), computation })
+      const { created, key } = positionOf(computation)
+      const run: ListedRun = { key, created, computation, isShown: false }
+      if (isShort) setRun(compared, run, computation.id)
+      else distinct.set(computation.id, run)
     }
   }
-  const runs = [...distinct.values()]
+  const runs = isShort ? compared : [...distinct.values()]
   // Usually they are in order. Sorting would copy them all the same.
   if (runs.some((run, index) => index > 0 && byAge(runs[index - 1] as ListedRun, run) > 0)) runs.sort(byAge)
   return unreadable.length === 0 ? runs : [...runs, ...unreadable]
+}
+
+/** Most lists. A Map takes several times as long for as few ids, since V8 interns each string that is a key of a look-up. */
+const maxCompared = 20
+
+function setRun(runs: ListedRun[], run: ListedRun, id: string): void {
+  for (let index = 0; index < runs.length; index++) {
+    const { computation } = runs[index] as ListedRun
+    if ((computation as rest.Computation).id !== id) continue
+    runs[index] = run
+    return
+  }
+  runs.push(run)
 }
 
 /** Returns whether a run is the first with its id, for lists of several capsules and pipelines. One that can't be read has none. */
