@@ -323,11 +323,19 @@ test("neither the executor nor the estimate keeps a request's variables after th
 })
 
 /** A schema with 100 links to the same object, whose field calls `name`. */
-function linkedSchema(link: () => unknown, name: () => unknown): GraphQLSchema {
+function linkedSchema(
+  link: (context: unknown, id: string) => unknown,
+  name: (source: { id: string }) => unknown,
+  idOf: (index: number) => string = () => "a",
+  length = 100,
+): GraphQLSchema {
   const target = new GraphQLObjectType({ name: "Target", fields: { name: { type: GraphQLString, resolve: name } } })
   const resolve = linkAt({ linkOrNull: link } as never, "id") as GraphQLFieldResolver<unknown, unknown>
   const item = new GraphQLObjectType({ name: "Item", fields: { target: { type: target, resolve } } })
-  const items = { type: new GraphQLList(item), resolve: () => Array.from({ length: 100 }, () => ({ id: "a" })) }
+  const items = {
+    type: new GraphQLList(item),
+    resolve: () => Array.from({ length }, (_, index) => ({ id: idOf(index) })),
+  }
   return new GraphQLSchema({ query: new GraphQLObjectType({ name: "Query", fields: { items } }) })
 }
 
@@ -371,6 +379,54 @@ test("an operation with more links than the executor keeps still has the right r
     document: parse(`{ items { ${aliases} } again: items { ${aliases} } }`),
   }
   expect(JSON.stringify(await compiled(args))).toBe(JSON.stringify(await execute(args)))
+})
+
+test("links to more objects than the executor keeps still have the right results", async () => {
+  let looked = 0
+  const link = (_context: unknown, id: string) => {
+    looked += 1
+    return Number(id) % 2 === 0 ? { id } : Promise.resolve({ id })
+  }
+  const args = {
+    schema: linkedSchema(
+      link,
+      ({ id }) => `the name of ${id}`,
+      (index) => String(index % 1_000),
+      3_000,
+    ),
+    document: parse("{ items { target { name } } }"),
+  }
+  const expected = JSON.stringify(await execute(args))
+  expect(looked).toBe(3_000)
+  expect(JSON.stringify(await compiled(args))).toBe(expected)
+  expect(looked).toBeLessThan(5_500)
+})
+
+test("a link leads to what the mutation's field before it has changed", async () => {
+  const names = ["one", "two", "three"]
+  let changes = 0
+  const target = new GraphQLObjectType({ name: "Target", fields: { name: { type: GraphQLString } } })
+  for (const found of [(name: unknown) => ({ name }), (name: unknown) => Promise.resolve({ name })]) {
+    const resolve = linkAt({ linkOrNull: () => found(names[changes - 1]) } as never, "id") as never
+    const item = new GraphQLObjectType({ name: "Item", fields: { target: { type: target, resolve } } })
+    const change = {
+      type: item,
+      resolve: () => {
+        changes += 1
+        return { id: "a" }
+      },
+    }
+    const schema = new GraphQLSchema({
+      query: target,
+      mutation: new GraphQLObjectType({ name: "Mutation", fields: { change } }),
+    })
+    const document = parse(
+      "mutation { a: change { target { name } } b: change { target { name } } c: change { target { name } } }",
+    )
+    const { data } = await compiled({ schema, document })
+    expect(Object.values(data as object).map((one) => one.target.name)).toEqual(names)
+    changes = 0
+  }
 })
 
 test("a value whose method `then` throws is null with an error", async () => {

@@ -321,11 +321,14 @@ function needsOnlyId(context: Context, info: GraphQLResolveInfo, typename: strin
   return lookAheads(context).needsOnlyId(info, typename)
 }
 
-const links = new WeakSet<object>()
+const links = new WeakMap<object, (parent: object) => string | null>()
 
-/** Whether `linkAt` made this resolver: it gets the same object, or the same promise of it, wherever a request meets the same id. */
-export function isLink(resolve: object): boolean {
-  return links.has(resolve)
+/**
+ * The id of the object that a resolver of `linkAt` leads to. Undefined for other resolvers. It gets the same object, or the same promise
+ * of it, wherever a request meets the same id, until a mutation changes the object.
+ */
+export function linkedIdOf(resolve: object): ((parent: object) => string | null) | undefined {
+  return links.get(resolve)
 }
 
 /** A resolver for the object whose id is at this key, or at the name of the key on older platforms. Null if there is none. */
@@ -343,7 +346,7 @@ export function linkAt<T extends { id: string }>(
     const id = idAt(parent)
     return id === null ? null : loader.linkOrNull(context, id, info, keys[0])
   }
-  links.add(resolve)
+  links.set(resolve, idAt)
   return resolve
 }
 

@@ -20,11 +20,9 @@ import { executeFields } from "./execute.ts"
 import {
   type Complete,
   checkSize,
-  type Data,
   type Execution,
   nullForError,
   type Path,
-  type PendingValues,
   type SelectedField,
   type Target,
 } from "./execution.ts"
@@ -106,11 +104,15 @@ function completeList(itemType: GraphQLOutputType): Complete {
   }
 }
 
+/** The `typeof` of values that the `serialize` of this type returns unchanged. */
+export function unchanged(type: GraphQLOutputType): "string" | "boolean" | undefined {
+  return type === GraphQLString || type === GraphQLID ? "string" : type === GraphQLBoolean ? "boolean" : undefined
+}
+
 function completeLeaf(type: GraphQLLeafType): Complete {
-  const asIs = type === GraphQLString || type === GraphQLID ? "string" : type === GraphQLBoolean ? "boolean" : undefined
+  const asIs = unchanged(type)
   return (execution, _field, _info, _path, value) => {
     if (typeof value === "string") execution.size += value.length
-    // The `serialize` of these types returns such values unchanged.
     if (typeof value === asIs) return value
     if (value === null || value === undefined) return null
     if (value instanceof Error) throw value
@@ -130,12 +132,8 @@ function completeLeaf(type: GraphQLLeafType): Complete {
 function completeObject(type: GraphQLObjectType): Complete {
   const { isTypeOf } = type
   if (!isTypeOf) {
-    return (execution, field, _info, path, value) => {
-      const fields = field.selection.fieldsOf(type)
-      return field.isLink
-        ? executeLinked(execution, fields, value as object, path)
-        : executeFields(execution, fields, value, path)
-    }
+    return (execution, field, _info, path, value) =>
+      executeFields(execution, field.selection.fieldsOf(type), value, path)
   }
   return (execution, field, info, path, value) => {
     const fields = field.selection.fieldsOf(type)
@@ -148,28 +146,6 @@ function completeObject(type: GraphQLObjectType): Complete {
     const is = isTypeOf(value, execution.context, info)
     return isThenable(is) ? new LaterValue(is, (settled) => completed(settled as boolean)) : completed(is)
   }
-}
-
-/** The fields of an object that is linked. A result without pending values and errors is used again for the same fields. */
-function executeLinked(
-  execution: Execution,
-  fields: readonly SelectedField[],
-  object: object,
-  path: Path,
-): Data | PendingValues {
-  const { size, errors, group } = execution
-  const results = execution.links.resultsFor(fields)
-  const index = results.indexOf(object)
-  if (index >= 0) {
-    execution.size += results.sizes[index] as number
-    return results.data[index] as Data
-  }
-  const failures = errors.count
-  const pendingBefore = group.count
-  const data = executeFields(execution, fields, object, path)
-  if (group.count === pendingBefore && errors.count === failures)
-    results.add(object, data as Data, execution.size - size)
-  return data
 }
 
 function completeAbstract(type: GraphQLAbstractType): Complete {

@@ -15,7 +15,7 @@ import {
   type Variables,
 } from "./execution.ts"
 import { ResponseLinks } from "./links.ts"
-import { isThenable, LaterValue, PendingGroup, PendingValue } from "./pending.ts"
+import { isThenable, LaterValue, PendingGroup, PendingLinks, PendingValue, whenSettled } from "./pending.ts"
 import { infoFor } from "./resolveInfo.ts"
 
 /** An operation and the values of its variables. */
@@ -95,6 +95,7 @@ async function executeSerially(execution: Execution, fields: readonly SelectedFi
     checkSize(execution)
     if (execution.stopped !== undefined) break
     execution.started += 1
+    execution.links = new ResponseLinks()
     Object.assign(data, await executeAtRoot(execution, [field]))
   }
   return data
@@ -125,21 +126,34 @@ export function executeFields(
       data[key] = null
       continue
     }
-    // Leaf fields need a path only for error reporting, so it is built lazily.
-    const path = field.isLeaf ? undefined : pathOf(field, parentPath)
+    let path: Path | undefined
     let completed: unknown
     try {
-      const info = infoFor(field.needsInfo, execution, field, parentPath, path)
-      const value = field.resolve(source, argumentsOf(execution, field), execution.context, info)
-      if (isThenable(value)) {
-        const pending = new PendingValue(group, data, field, field, path ?? pathOf(field, parentPath))
-        // Reserves the key's position in the response.
-        data[key] = pending
-        pending.await(value)
-        continue
+      if (field.linkedId !== undefined) completed = executeLink(execution, field, data, source, parentPath)
+      else {
+        // Leaf fields need a path only for error reporting, so it is built lazily.
+        path = field.isLeaf ? undefined : pathOf(field, parentPath)
+        const info = infoFor(field.needsInfo, execution, field, parentPath, path)
+        const value = field.resolve(source, argumentsOf(execution, field), execution.context, info)
+        if (typeof value === field.asIs) {
+          if (typeof value === "string") execution.size += value.length
+          data[key] = value
+          continue
+        }
+        if (value === null && field.isNullable) {
+          data[key] = null
+          continue
+        }
+        if (isThenable(value)) {
+          const pending = new PendingValue(group, data, field, field, path ?? pathOf(field, parentPath))
+          // Reserves the key's position in the response.
+          data[key] = pending
+          pending.await(value)
+          continue
+        }
+        completed = field.complete(execution, field, info, path as Path, value)
+        if (completed instanceof LaterValue) completed = completed.at(group, data, field, field, path as Path)
       }
-      completed = field.complete(execution, field, info, path as Path, value)
-      if (completed instanceof LaterValue) completed = completed.at(group, data, field, field, path as Path)
     } catch (error) {
       try {
         completed = nullForError(execution, field, field.type, path ?? pathOf(field, parentPath), error)
@@ -153,6 +167,43 @@ export function executeFields(
   }
   checkSize(execution)
   return data
+}
+
+/** Executes a link. What others have led to before takes neither a resolver nor a promise. */
+function executeLink(
+  execution: Execution,
+  field: SelectedField,
+  data: Data,
+  source: unknown,
+  parentPath: Path | undefined,
+): unknown {
+  const { group, errors } = execution
+  const linked = execution.links.find(field, source as object)
+  if (linked?.data !== undefined) {
+    execution.size += linked.size
+    return linked.data
+  }
+  if (linked?.waiting?.group === group) return linked.waiting.add(data, parentPath)
+  const path = pathOf(field, parentPath)
+  const info = infoFor(field.needsInfo, execution, field, parentPath, path)
+  const value = field.resolve(source, argumentsOf(execution, field), execution.context, info)
+  if (isThenable(value)) {
+    if (linked === undefined) return new PendingValue(group, data, field, field, path).await(value)
+    const waiting = new PendingLinks(group, field, linked)
+    linked.waiting = waiting
+    whenSettled(value, waiting)
+    return waiting.add(data, parentPath)
+  }
+  const { size } = execution
+  const pendingBefore = group.count
+  const failures = errors.count
+  const completed = field.complete(execution, field, info, path, value)
+  if (completed instanceof LaterValue) return completed.at(group, data, field, field, path)
+  if (linked !== undefined && group.count === pendingBefore && errors.count === failures) {
+    linked.data = completed as Data | null
+    linked.size = execution.size - size
+  }
+  return completed
 }
 
 /** Shared by all fields without arguments, which most are. */

@@ -53,12 +53,16 @@ export interface SelectedField extends Target {
   readonly variableArguments: readonly (readonly [argument: string, variable: string])[] | undefined
   /** Whether its value is a scalar or an enum's value. */
   readonly isLeaf: boolean
+  /** The `typeof` of values that are in the response as they are. Undefined if there are none. */
+  readonly asIs: "string" | "boolean" | undefined
+  /** Whether null is in the response as it is. */
+  readonly isNullable: boolean
   /** Whether its resolver or the completion of its value may use `info`. */
   readonly needsInfo: boolean
   /** Whether the completion of its value may use `info`. */
   readonly completionNeedsInfo: boolean
-  /** Whether it leads to an object that others may lead to, too. */
-  readonly isLink: boolean
+  /** The id of the object that it leads to. Others may lead to it, too. Undefined for a field that is no link. */
+  readonly linkedId: ((source: object) => string | null) | undefined
   /** The selection of its value. */
   readonly selection: Selection
   /** What it adds to the size of the response, in bytes, without the text in its value. */
@@ -77,32 +81,30 @@ export type Complete = (
   value: unknown,
 ) => unknown
 
-/** A value that waits for the promise of a linked object. */
-export interface WaitingLink {
-  /** The next value that waits for the same promise. */
-  next: WaitingLink | undefined
-  onValue(value: unknown): void
-  onError(error: unknown): void
-}
-
 /**
  * The objects that the links of a response lead to. Many links of a large response lead to the same object: they wait for its
  * promise together, and its fields are executed once.
  */
 export interface Links {
-  /** Calls the link when the promise has settled, in the order of the calls. */
-  await(promise: Promise<unknown>, link: WaitingLink): void
-  resultsFor(fields: readonly SelectedField[]): LinkedResults
+  /** The object that this field leads to from the source. Undefined if there is none, or it must be executed like that of other fields. */
+  find(field: SelectedField, source: object): LinkedObject | undefined
 }
 
-/** The last results for the same fields, without those that have pending values or errors. */
-export interface LinkedResults {
-  readonly data: readonly Data[]
-  /** What each adds to the size of the response. */
-  readonly sizes: readonly number[]
-  /** Where the result of an object is. -1 if there is none. */
-  indexOf(object: object): number
-  add(object: object, data: Data, size: number): void
+/** An object that a field leads to. */
+export interface LinkedObject {
+  /** Its part of the response, which has no pending values and no errors, or undefined. */
+  data: Data | null | undefined
+  /** What this adds to the size of the response. */
+  size: number
+  /** The places that wait for it together. */
+  waiting: WaitingPlaces | undefined
+}
+
+/** Places of the response that wait for the same object. */
+export interface WaitingPlaces {
+  readonly group: PendingValues
+  /** Adds the field's place in this object. Returns what lies there until the value arrives. */
+  add(data: Data, parentPath: Path | undefined): unknown
 }
 
 /** The request that an execution belongs to. */
@@ -141,7 +143,7 @@ export interface Execution {
   firstArgs: { field: SelectedField; values: Record<string, unknown> } | undefined
   /** The arguments of the other fields that have any. */
   args: Map<SelectedField, Record<string, unknown>> | undefined
-  readonly links: Links
+  links: Links
   readonly cancellation: Cancellation
   /** The group of the values that are being executed. */
   group: PendingValues

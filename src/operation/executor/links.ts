@@ -1,91 +1,91 @@
-import type { Data, LinkedResults, Links, SelectedField, WaitingLink } from "./execution.ts"
-import { type Receiver, whenSettled } from "./pending.ts"
+import type { LinkedObject, Links, SelectedField } from "./execution.ts"
 
-/** How many promises, selections, and results for one selection are kept at the same time. They are found by comparing. */
-const maxKept = 64
+/** The most objects of one field that are kept. */
+const maxKept = 512
 
-/** Arrays and not Maps, for the reason given in collections/linkedList.ts. */
+/** The linked objects of an operation, or of one root field of a mutation, which can change what links lead to. */
 export class ResponseLinks implements Links {
-  private readonly waiting: WaitingLinks[] = []
-  private nextWaiting = 0
-  private readonly results: KeptResults[] = []
-  private nextResults = 0
+  /** The table of the last field. A list asks for the same one for each of its items. */
+  private last: LinkTable | undefined
+  private tables: Map<SelectedField, LinkTable> | undefined
 
-  await(promise: Promise<unknown>, link: WaitingLink): void {
-    for (const waiting of this.waiting) {
-      if (waiting.promise !== promise) continue
-      waiting.add(link)
-      return
+  find(field: SelectedField, source: object): LinkedObject | undefined {
+    const id = (field.linkedId as (source: object) => string | null)(source)
+    if (id === null) return undefined
+    const table = this.last?.field === field ? this.last : this.tableOf(field)
+    return table.find(id)
+  }
+
+  private tableOf(field: SelectedField): LinkTable {
+    this.tables ??= new Map()
+    let table = this.tables.get(field)
+    if (table === undefined) {
+      table = new LinkTable(field)
+      this.tables.set(field, table)
     }
-    const first = new WaitingLinks(promise, link)
-    this.waiting[this.nextWaiting] = first
-    this.nextWaiting = (this.nextWaiting + 1) % maxKept
-    whenSettled(promise, first)
-  }
-
-  resultsFor(fields: readonly SelectedField[]): LinkedResults {
-    for (const results of this.results) if (results.fields === fields) return results
-    const results = new KeptResults(fields)
-    this.results[this.nextResults] = results
-    this.nextResults = (this.nextResults + 1) % maxKept
-    return results
+    this.last = table
+    return table
   }
 }
 
-class KeptResults implements LinkedResults {
-  readonly fields: readonly SelectedField[]
-  readonly data: Data[] = []
-  readonly sizes: number[] = []
-  private readonly objects: object[] = []
-  private next = 0
-
-  constructor(fields: readonly SelectedField[]) {
-    this.fields = fields
-  }
-
-  indexOf(object: object): number {
-    return this.objects.indexOf(object)
-  }
-
-  add(object: object, data: Data, size: number): void {
-    this.objects[this.next] = object
-    this.data[this.next] = data
-    this.sizes[this.next] = size
-    this.next = (this.next + 1) % maxKept
-  }
+interface Entry extends LinkedObject {
+  readonly id: string
 }
 
-/** The links that wait for the same promise. Once it has settled, it accepts no more. */
-class WaitingLinks implements Receiver {
-  promise: Promise<unknown> | undefined
-  private first: WaitingLink | undefined
-  private last: WaitingLink | undefined
+/**
+ * From both ends of an id. Most ids are random, and some are counted. Ids that differ only in the middle have equal hashes: there are at
+ * most `maxKept`, and they are compared.
+ */
+function hashOf(id: string): number {
+  const { length } = id
+  const ends = Math.min(4, length)
+  let hash = length
+  for (let index = 0; index < ends; index++) {
+    hash = (Math.imul(hash, 31) + id.charCodeAt(index)) | 0
+    hash = (Math.imul(hash, 31) + id.charCodeAt(length - 1 - index)) | 0
+  }
+  return hash ^ (hash >>> 15)
+}
 
-  constructor(promise: Promise<unknown>, first: WaitingLink) {
-    this.promise = promise
-    this.first = first
-    this.last = first
+/**
+ * A hash table of the objects to which a field leads. Not a Map: V8 interns each string that is a key of a look-up, which takes several
+ * times as long as to compare it with one other.
+ */
+class LinkTable {
+  readonly field: SelectedField
+  private entries: (Entry | undefined)[] = new Array(16).fill(undefined)
+  private size = 0
+
+  constructor(field: SelectedField) {
+    this.field = field
   }
 
-  add(link: WaitingLink): void {
-    if (this.last !== undefined) this.last.next = link
-    this.last = link
+  /** Adds the object if it is new. Undefined if there is no room. */
+  find(id: string): Entry | undefined {
+    const { entries } = this
+    const mask = entries.length - 1
+    let place = hashOf(id) & mask
+    for (let entry = entries[place]; entry !== undefined; entry = entries[place]) {
+      if (entry.id === id) return entry
+      place = (place + 1) & mask
+    }
+    if (this.size === maxKept) return undefined
+    this.size += 1
+    const entry: Entry = { id, data: undefined, size: 0, waiting: undefined }
+    entries[place] = entry
+    if (this.size * 2 > entries.length) this.grow()
+    return entry
   }
 
-  onValue(value: unknown): void {
-    for (let link = this.settle(); link !== undefined; link = link.next) link.onValue(value)
-  }
-
-  onError(error: unknown): void {
-    for (let link = this.settle(); link !== undefined; link = link.next) link.onError(error)
-  }
-
-  /** Returns the first link, and refers to none any more: this object can be kept for longer than they are. */
-  private settle(): WaitingLink | undefined {
-    const { first } = this
-    this.promise = undefined
-    this.first = undefined
-    this.last = undefined
-    return first
+  private grow(): void {
+    const { entries } = this
+    const mask = entries.length * 4 - 1
+    this.entries = new Array(mask + 1).fill(undefined)
+    for (const entry of entries) {
+      if (entry === undefined) continue
+      let place = hashOf(entry.id) & mask
+      while (this.entries[place] !== undefined) place = (place + 1) & mask
+      this.entries[place] = entry
+    }
   }
 }

@@ -23,7 +23,7 @@ import {
   type VariableDefinitionNode,
 } from "graphql"
 import { makesCalls } from "../../graph/cost.ts"
-import { isLink } from "../../graph/loader.ts"
+import { linkedIdOf } from "../../graph/loader.ts"
 import {
   collectFields,
   fieldDefinition,
@@ -33,7 +33,7 @@ import {
 } from "../../graph/selection.ts"
 import { analyze } from "../documentAnalysis.ts"
 import { minBytesPerCall, minBytesPerValue } from "../responseSize.ts"
-import { completerFor } from "./complete.ts"
+import { completerFor, unchanged } from "./complete.ts"
 import type { PreparedExecution } from "./execute.ts"
 import type { Operation, SelectedField, Selection, Variables } from "./execution.ts"
 
@@ -170,8 +170,12 @@ function createSelection(
 ): Selection {
   if (sets.length === 0) return emptySelection
   const byType = new Map<GraphQLObjectType, SelectedField[]>()
+  /** The last ones. All objects of most lists have the same type. */
+  let lastType: GraphQLObjectType | undefined
+  let lastFields: SelectedField[] = []
   return {
     fieldsOf(type) {
+      if (type === lastType) return lastFields
       let fields = byType.get(type)
       if (fields === undefined) {
         fields = []
@@ -191,9 +195,11 @@ function createSelection(
             complete: completerFor(definition.type),
             variableArguments: variableArgumentsOf(definition, nodes[0] as FieldNode),
             isLeaf,
+            asIs: unchanged(getNullableType(definition.type)),
+            isNullable: !isNonNullType(definition.type),
             needsInfo: usesInfo(resolve) || completionNeedsInfo,
             completionNeedsInfo,
-            isLink: isLink(resolve),
+            linkedId: linkedIdOf(resolve),
             selection: createSelection(scope, selectionSetsOf(nodes), onPrepared),
             bytes: makesCalls(definition) ? minBytesPerCall : Math.max(minBytesPerValue, key.length + 8),
           })
@@ -201,6 +207,8 @@ function createSelection(
         byType.set(type, fields)
         onPrepared(fields.length)
       }
+      lastType = type
+      lastFields = fields
       return fields
     },
   }

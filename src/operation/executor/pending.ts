@@ -3,12 +3,14 @@ import {
   checkSize,
   type Data,
   type Execution,
+  type LinkedObject,
   nullForError,
   type Path,
   type PendingValues,
+  pathOf,
   type SelectedField,
   type Target,
-  type WaitingLink,
+  type WaitingPlaces,
 } from "./execution.ts"
 import { infoForCompletion } from "./resolveInfo.ts"
 
@@ -44,8 +46,7 @@ export function whenSettled(value: Thenable, receiver: Receiver): void {
 type Values = Record<string | number, unknown>
 
 /** A value that has to be completed when it arrives. It lies in its place in the response until then. */
-export class PendingValue implements WaitingLink, Receiver {
-  next: WaitingLink | undefined
+export class PendingValue implements Receiver {
   group: PendingValues
   /** The object or list that contains it. */
   private readonly values: Values
@@ -63,8 +64,7 @@ export class PendingValue implements WaitingLink, Receiver {
   }
 
   await(value: Thenable): this {
-    if (this.field.isLink) this.group.execution.links.await(value as Promise<unknown>, this)
-    else whenSettled(value, this)
+    whenSettled(value, this)
     return this
   }
 
@@ -106,6 +106,90 @@ export class PendingValue implements WaitingLink, Receiver {
       failAt(group, path.prev, error)
     }
     group.settle()
+  }
+}
+
+/**
+ * The places of links that wait for the same object. It lies in all of them until then, and takes a fraction of a PendingValue for each.
+ * They belong to one group.
+ */
+export class PendingLinks implements WaitingPlaces, Receiver {
+  readonly group: PendingValues
+  private readonly field: SelectedField
+  private readonly object: LinkedObject
+  private readonly places: Data[] = []
+  private readonly parentPaths: (Path | undefined)[] = []
+  /** Instead of the places, as soon as one of them moves to another group. */
+  private single: PendingValue[] | undefined
+
+  constructor(group: PendingValues, field: SelectedField, object: LinkedObject) {
+    this.group = group
+    this.field = field
+    this.object = object
+  }
+
+  add(data: Data, parentPath: Path | undefined): this {
+    this.group.count += 1
+    this.places.push(data)
+    this.parentPaths.push(parentPath)
+    return this
+  }
+
+  onValue(value: unknown): void {
+    const { group, field, object, places } = this
+    const { execution } = group
+    object.waiting = undefined
+    if (this.single !== undefined) {
+      for (const pending of this.single) pending.onValue(value)
+      return
+    }
+    const { key } = field
+    for (let index = 0; index < places.length; index++) {
+      const data = places[index] as Data
+      if (object.data !== undefined && execution.stopped === undefined) {
+        data[key] = object.data
+        execution.size += object.size
+        checkSize(execution)
+        group.settle()
+      } else this.complete(index, value)
+    }
+  }
+
+  /** Completes the value for one place. If it has neither pending values nor errors, it is used for the others. */
+  private complete(index: number, value: unknown): void {
+    const { group, object, field } = this
+    const { execution } = group
+    const { size, errors } = execution
+    const before = group.count
+    const failures = errors.count
+    this.pendingAt(index).onValue(value)
+    // The value itself is pending no more.
+    if (group.count !== before - 1 || errors.count !== failures || execution.stopped !== undefined) return
+    object.data = (this.places[index] as Data)[field.key] as Data | null
+    object.size = execution.size - size
+  }
+
+  onError(cause: unknown): void {
+    this.object.waiting = undefined
+    for (const pending of this.split()) pending.onError(cause)
+  }
+
+  /** Puts a PendingValue into each place. */
+  split(): PendingValue[] {
+    this.object.waiting = undefined
+    this.single ??= this.places.map((data, index) => {
+      const pending = this.pendingAt(index)
+      data[this.field.key] = pending
+      return pending
+    })
+    return this.single
+  }
+
+  private pendingAt(index: number): PendingValue {
+    const { group, field } = this
+    // It takes over what this has counted.
+    group.count -= 1
+    return new PendingValue(group, this.places[index] as Data, field, field, pathOf(field, this.parentPaths[index]))
   }
 }
 
@@ -213,7 +297,12 @@ function move(part: unknown, group: PendingValues): void {
     part.group.count -= 1
     part.group = group
     group.count += 1
-  } else for (const key in part) move((part as Values)[key], group)
+  } else
+    for (const key in part) {
+      const value = (part as Values)[key]
+      if (value instanceof PendingLinks) value.split()
+      move((part as Values)[key], group)
+    }
 }
 
 /** Nulls the value at this path, or the nearest one around it that may be null. If there is none, fails the group. */
