@@ -122,7 +122,8 @@ export function createFastPath(options: {
       const executionArgs = { ...args, contextValue }
       const prepared = options.prepareExecution(executionArgs)
       if (prepared !== undefined) {
-        if (sharedQueries === undefined || operation.operation !== "query") {
+        const isShared = operation.operation === "query" && state.cost.estimatedUpstreamCalls !== 0
+        if (sharedQueries === undefined || !isShared) {
           return execute(prepared, executionArgs, state, maxResponseBytes)
         }
         const query = sharedQueries.joinOrCreate(state, text, contextValue)
