@@ -63,7 +63,7 @@ async function start(
     child,
     async stop() {
       child.kill("SIGTERM")
-      const [code] = await once(child, "exit", { signal: AbortSignal.timeout(60_000) })
+      const [code] = await once(child, "close", { signal: AbortSignal.timeout(60_000) })
       return code
     },
   }

@@ -9,6 +9,7 @@ export interface Running {
   output(): string
   /** Resolves with the first part of the output that matches. */
   said(pattern: RegExp): Promise<string>
+  /** Resolves with the exit code, when the process has ended and all of its output has been read. */
   exited: Promise<number | null>
 }
 
@@ -42,10 +43,10 @@ export function run(
       }
       child.stdout.on("data", look)
       child.stderr.on("data", look)
-      child.once("exit", () => reject(new Error(`it ended without saying ${pattern}: ${output}`)))
+      child.once("close", () => reject(new Error(`it ended without saying ${pattern}: ${output}`)))
       look()
     })
   child.stdout.on("data", (chunk) => (output += chunk))
   child.stderr.on("data", (chunk) => (output += chunk))
-  return { child, output: () => output, said, exited: once(child, "exit").then(([code]) => code) }
+  return { child, output: () => output, said, exited: once(child, "close").then(([code]) => code) }
 }

@@ -22,7 +22,7 @@ export async function startReplica(env: Record<string, string>): Promise<Replica
   for (const stream of [child.stdout, child.stderr]) stream?.on("data", (text) => (output += text))
   const [{ url }] = (await Promise.race([
     once(child, "message"),
-    once(child, "exit").then(() => Promise.reject(new Error(output))),
+    once(child, "close").then(() => Promise.reject(new Error(output))),
   ])) as [{ url: string }]
   return {
     url,
