@@ -6,7 +6,7 @@ import type { Upstream } from "../src/upstream/client.ts"
 import { CallerChanges } from "../src/upstream/singleFlight.ts"
 import { cacheFor } from "./support/cache.ts"
 import { startGateway } from "./support/gateway.ts"
-import { as, hangingUp, startHeld } from "./support/sharing.ts"
+import { as, expectCancelledWithLast, hangingUp, startHeld } from "./support/sharing.ts"
 import { stopTime } from "./support/time.ts"
 
 const name = `{ capsule(id: "${seed.cellCounter}") { name } }`
@@ -267,17 +267,7 @@ describe("cancelling requests that share an execution", () => {
     const send = await hangingUp({ gateway })
     stopTime()
     const hold = sandbox.hold()
-    const leaves = [new AbortController(), new AbortController()]
-    const answers = leaves.map(({ signal }) => send(name, signal))
-    const [call] = await hold.waitFor(1)
-    await ask("{ __typename }")
-    leaves[0]!.abort()
-    await answers[0]
-    await ask("{ __typename }")
-    expect(call!.aborted).toBe(false)
-    leaves[1]!.abort()
-    await answers[1]
-    await vi.waitFor(() => expect(call!.aborted).toBe(true))
+    await expectCancelledWithLast(ask, hold, (signal) => send(name, signal))
     const again = ask(name)
     await hold.waitFor(1)
     hold.end()

@@ -3,7 +3,7 @@ import { seed, tokens } from "../sandbox/seed.ts"
 import { parseJson } from "../src/upstream/json.ts"
 import { startGateway as startSharing, type World } from "./support/gateway.ts"
 import { follow } from "./support/live.ts"
-import { as, hangingUp, startHeld } from "./support/sharing.ts"
+import { as, expectCancelledWithLast, hangingUp, startHeld } from "./support/sharing.ts"
 import { stopTime } from "./support/time.ts"
 
 const capsuleRoute = `GET /capsules/${seed.cellCounter}`
@@ -304,17 +304,7 @@ describe("cancelling requests that share a read", () => {
   test("a shared read is cancelled with the last of its requests", async () => {
     const { asked, sandbox, ask } = await overSocket()
     const hold = sandbox.hold()
-    const leaves = [new AbortController(), new AbortController()]
-    const answers = leaves.map(({ signal }) => asked(name, signal))
-    const [call] = await hold.waitFor(1)
-    await ask("{ __typename }")
-    leaves[0]!.abort()
-    await answers[0]
-    await ask("{ __typename }")
-    expect(call!.aborted).toBe(false)
-    leaves[1]!.abort()
-    await answers[1]
-    await vi.waitFor(() => expect(call!.aborted).toBe(true))
+    await expectCancelledWithLast(ask, hold, (signal) => asked(name, signal))
     expect(sandbox.requests).toHaveLength(1)
     hold.end()
     expect(await ask(name)).toEqual(named)

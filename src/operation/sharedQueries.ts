@@ -96,7 +96,7 @@ export class RunningQuery implements Cancellation, JoinableRead {
 
 /**
  * Equal queries of one caller and agent that arrive together are executed once. A request joins only while none of the query's calls
- * has been answered, so that it gets nothing older than it would get alone.
+ * has been answered, so that it gets nothing older than by joining these calls.
  */
 export class SharedQueries {
   readonly #running: SharedReads<RunningQuery>

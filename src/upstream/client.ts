@@ -69,6 +69,7 @@ export interface UpstreamResources {
   readonly route: ApiRoute
   /** Undefined if equal reads are not shared. */
   readonly reads: SharedReads<ApiFlight> | undefined
+  /** Which reads may not be shared any more, because their caller has changed something since. */
   readonly changes: CallerChanges
   /** Undefined if no responses are kept. */
   readonly cache: ResponseCache | undefined

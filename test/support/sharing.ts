@@ -1,5 +1,6 @@
 import { EventEmitter, once } from "node:events"
 import type { ServerResponse } from "node:http"
+import { expect, vi } from "vitest"
 import { tokens } from "../../sandbox/seed.ts"
 import { startFaultyUpstream } from "./faultyUpstream.ts"
 import { startGatewayOn, type World } from "./gateway.ts"
@@ -24,6 +25,25 @@ export async function hangingUp({ gateway }: Pick<World, "gateway">) {
       (response) => response.json(),
       () => "left",
     )
+}
+
+/** Two clients send the same and hang up one after the other. The call that they share is cancelled with the second of them. */
+export async function expectCancelledWithLast(
+  ask: World["ask"],
+  hold: ReturnType<World["sandbox"]["hold"]>,
+  send: (signal: AbortSignal) => Promise<unknown>,
+): Promise<void> {
+  const leaves = [new AbortController(), new AbortController()] as const
+  const [first, last] = leaves.map(({ signal }) => send(signal))
+  const [call] = await hold.waitFor(1)
+  await ask("{ __typename }")
+  leaves[0].abort()
+  await first
+  await ask("{ __typename }")
+  expect(call!.aborted).toBe(false)
+  leaves[1].abort()
+  await last
+  await vi.waitFor(() => expect(call!.aborted).toBe(true))
 }
 
 /** A gateway on an upstream whose responses are given by the test, request by request. */
