@@ -29,8 +29,8 @@ export interface ListedRun extends RunPosition {
 
 const computationsByRunnable = loaderByKey((context, key) => readComputations(context, JSON.parse(key)))
 
-async function readComputations({ upstream }: Context, { kind, id }: RunnableKey): Promise<ListedRun[]> {
-  return listedRuns(await rest.listComputations(upstream, kind, id))
+function readComputations({ upstream }: Context, { kind, id }: RunnableKey): Promise<ListedRun[]> {
+  return rest.listComputations(upstream, kind, id).then(listedRuns)
 }
 
 /** The runs of a capsule or pipeline as Code Ocean lists them, each once, newest first. */

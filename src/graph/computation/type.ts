@@ -104,18 +104,10 @@ export async function computationPage(
 ): Promise<Page<rest.Computation | DecodeError>> {
   const matches = args.filter == null ? undefined : matcherOf(args.filter, context)
   const binding = `computations ${JSON.stringify([runnable.id, args.filter])}`
-  const page = await pageOfList(
-    binding,
-    async () => {
-      const computations = await computationsOf(context, runnable, isUsedOnce)
-      noteExamined(context, computations.length * examinedOfRun)
-      return matches === undefined ? computations : computations.filter(matches)
-    },
-    args,
-    cursorTextOf,
-    positionIn,
-    isBehind,
-  )
+  const pageOf = pageOfList(binding, args, cursorTextOf, positionIn, isBehind)
+  const runs = await computationsOf(context, runnable, isUsedOnce)
+  noteExamined(context, runs.length * examinedOfRun)
+  const page = pageOf(matches === undefined ? runs : runs.filter(matches))
   return { ...page, nodes: page.nodes.map((run) => shownRun(context, run, runnable, isUsedOnce)) }
 }
 

@@ -183,42 +183,42 @@ function endOfPage(
 }
 
 /**
- * One page of a list that Code Ocean returns as a whole. A cursor contains the key of its item and not an offset, so that new items at
- * the start of the list do not shift the pages.
+ * Returns a function that makes a page of a list that Code Ocean returns as a whole. Checks the arguments of the page, so that the list
+ * need not be read for invalid ones. A cursor contains the key of its item and not an offset, so that new items at the start of the list
+ * do not shift the pages.
  * @param name what the cursors are bound to
- * @param list returns the items in order. Not called if the arguments of the page are invalid
  * @param keyOf the text in a cursor that identifies an item
  * @param readKey reads this text, which may be any. Returns undefined if it is not a key
  * @param follows whether the item comes after the one with the key
  */
-export async function pageOfList<T, Key>(
+export function pageOfList<T, Key>(
   name: string,
-  list: () => Promise<readonly T[]>,
   page: PageArguments,
   keyOf: (item: T) => string,
   readKey: (text: string) => Key | undefined,
   follows: (item: T, key: Key) => boolean,
-): Promise<Page<T>> {
+): <Item extends T>(items: readonly Item[]) => Page<Item> {
   const size = pageSize(page)
   const cursors = new Cursors(name)
   const key = page.after == null ? undefined : cursors.decode(page.after, readKey)
-  const items = await list()
-  const rest = key === undefined ? items : items.filter((item) => follows(item, key))
-  const nodes = rest.slice(0, size)
-  let encode: ((own: string) => string) | undefined
-  let encodedEnd: string | undefined
-  const cursorAt = (index: number) => {
-    if (index === nodes.length - 1 && encodedEnd !== undefined) return encodedEnd
-    encode ??= cursors.startingWith("")
-    const cursor = encode(keyOf(nodes[index] as T))
-    if (index === nodes.length - 1) encodedEnd = cursor
-    return cursor
-  }
-  return {
-    nodes,
-    hasNextPage: rest.length > nodes.length,
-    hasPreviousPage: page.after != null,
-    cursorAt,
-    endCursor: () => (nodes.length > 0 ? cursorAt(nodes.length - 1) : null),
+  return (items) => {
+    const rest = key === undefined ? items : items.filter((item) => follows(item, key))
+    const nodes = rest.slice(0, size)
+    let encode: ((own: string) => string) | undefined
+    let encodedEnd: string | undefined
+    const cursorAt = (index: number) => {
+      if (index === nodes.length - 1 && encodedEnd !== undefined) return encodedEnd
+      encode ??= cursors.startingWith("")
+      const cursor = encode(keyOf(nodes[index] as T))
+      if (index === nodes.length - 1) encodedEnd = cursor
+      return cursor
+    }
+    return {
+      nodes,
+      hasNextPage: rest.length > nodes.length,
+      hasPreviousPage: page.after != null,
+      cursorAt,
+      endCursor: () => (nodes.length > 0 ? cursorAt(nodes.length - 1) : null),
+    }
   }
 }

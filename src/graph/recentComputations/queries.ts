@@ -106,26 +106,16 @@ async function recentPage(context: Context, args: RecentArguments): Promise<Rece
   const { since, outcome } = args
   const runnables = runnablesFrom(args.runnables)
   const binding = `recentComputations ${JSON.stringify([since, outcome, runnables])}`
-  let read: RecentRuns | undefined
   const outcomes = outcome && new Set(outcome)
   const matches = ({ computation, created }: ListedRun) => {
     if (computation instanceof DecodeError) return since == null && outcomes == null
     if (since != null && (created === 0 || created < since)) return false
     return outcomes == null || outcomes.has(outcomeOf(computation).outcome)
   }
-  const page = await pageOfList(
-    binding,
-    async () => {
-      read = await recentRuns(context).load(String(runnables))
-      noteExamined(context, read.runs.length * examinedOfRun)
-      return read.runs.filter(({ run }) => matches(run))
-    },
-    args,
-    cursorTextOf,
-    positionIn,
-    isBehind,
-  )
-  const { coverage, problems } = read as unknown as RecentRuns
+  const pageOf = pageOfList(binding, args, cursorTextOf, positionIn, isBehind)
+  const { runs, coverage, problems } = await recentRuns(context).load(String(runnables))
+  noteExamined(context, runs.length * examinedOfRun)
+  const page = pageOf(runs.filter(({ run }) => matches(run)))
   const shown = page.nodes.map(({ run, runnable }) => shownRun(context, run, runnable))
   return {
     ...page,
