@@ -205,6 +205,9 @@ export function loaderById<T extends { id: string }>(
     context.typeById.set(context.state.key, object.id, typename)
     return object
   }
+  /** For the ids of a list. */
+  const recordTypes = (context: Context, ids: readonly string[]) =>
+    context.typeById.setAll(context.state.key, ids, typename)
   const recordType = (context: Context, object: T) => typed(typename, record(context, object))
   const loader = oncePerRequest((context) => {
     const fetchOne = (id: string) => fetch(context, id)
@@ -231,8 +234,9 @@ export function loaderById<T extends { id: string }>(
     /** The maximum number of ids that one call fetches, or undefined if each id takes a call. */
     maxBulkIds: bulk?.maxIds,
     typename,
-    /** A copy of an object that another call returned, with its `__typename`. It is not stored. */
-    own: recordType,
+    /** A copy of an object that another call returned, with its `__typename`. It is not stored, and its type is not recorded. */
+    own: (object: T) => typed(typename, object),
+    recordTypes,
     /** Stores an object that another call returned, so that it is not fetched again. Returns it with its `__typename`. */
     prime(context: Context, object: T): Typed<T> {
       const primed = recordType(context, object)
@@ -242,12 +246,16 @@ export function loaderById<T extends { id: string }>(
     /** Same as `prime` for a list. An item that could not be decoded stays in its place. */
     primeItems(context: Context, items: readonly (T | DecodeError)[]): (Typed<T> | DecodeError)[] {
       const loaded = loader(context)
-      return items.map((item) => {
+      const ids: string[] = []
+      const primed = items.map((item) => {
         if (item instanceof DecodeError) return item
-        const primed = recordType(context, item)
-        loaded.prime(primed)
-        return primed
+        const own = typed(typename, item)
+        loaded.prime(own)
+        ids.push(own.id)
+        return own
       })
+      recordTypes(context, ids)
+      return primed
     },
     /** The object. Without a call, only its id and type, if the field selects nothing else. */
     link(context: Context, id: string, info: GraphQLResolveInfo): Promise<T> | Typed<T> {

@@ -100,22 +100,30 @@ export function clearComputations(context: Context): void {
 }
 
 /**
- * Adds the run to the request's loader, with the capsule or pipeline that ran, so that later fields need no call.
+ * Adds the runs to the request's loader, with the capsule or pipeline that ran, so that later fields need no call. Returns the loader's
+ * objects.
  * @param isUsedOnce whether there are no such fields
  */
-export function shownRun(
+export function shownRuns(
   context: Context,
-  run: ListedRun,
+  runs: readonly ListedRun[],
   key: RunnableKey,
   isUsedOnce = false,
-): rest.Computation | DecodeError {
-  const { computation } = run
-  if (computation instanceof DecodeError || run.isShown) return computation
-  if (!isUsableId(computation.id)) return invalidField("id", "not an id")
-  const shown = isUsedOnce ? computationById.own(context, computation) : computationById.prime(context, computation)
-  recordRunnable(shown, key)
-  run.computation = shown
-  run.isShown = true
+): (rest.Computation | DecodeError)[] {
+  const ids: string[] = []
+  const shown = runs.map((run) => {
+    const { computation } = run
+    if (computation instanceof DecodeError || run.isShown) return computation
+    if (!isUsableId(computation.id)) return invalidField("id", "not an id")
+    const own = computationById.own(computation)
+    if (!isUsedOnce) computationById(context).prime(own)
+    recordRunnable(own, key)
+    run.computation = own
+    run.isShown = true
+    ids.push(own.id)
+    return own
+  })
+  computationById.recordTypes(context, ids)
   return shown
 }
 

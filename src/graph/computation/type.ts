@@ -28,7 +28,7 @@ import {
   noteExamined,
   type RunnableKey,
   runnableOf,
-  shownRun,
+  shownRuns,
 } from "./loader.ts"
 import { outcomeOf } from "./outcome.ts"
 import { cursorTextOf, isBehind, positionIn } from "./position.ts"
@@ -108,7 +108,7 @@ export async function computationPage(
   const runs = await computationsOf(context, runnable, isUsedOnce)
   noteExamined(context, runs.length * examinedOfRun)
   const page = pageOf(matches === undefined ? runs : runs.filter(matches))
-  return { ...page, nodes: page.nodes.map((run) => shownRun(context, run, runnable, isUsedOnce)) }
+  return { ...page, nodes: shownRuns(context, page.nodes, runnable, isUsedOnce) }
 }
 
 function matcherOf({ state, endStatus, name, created, dataAssetId }: Filter, context: Context) {

@@ -8,7 +8,7 @@ import {
   type ListedRun,
   noteExamined,
   type RunnableKey,
-  shownRun,
+  shownRuns,
 } from "../computation/loader.ts"
 import { outcomeOf } from "../computation/outcome.ts"
 import { byAge, cursorTextOf, isBehind, positionIn } from "../computation/position.ts"
@@ -116,7 +116,7 @@ async function recentPage(context: Context, args: RecentArguments): Promise<Rece
   const { runs, coverage, problems } = await recentRuns(context).load(String(runnables))
   noteExamined(context, runs.length * examinedOfRun)
   const page = pageOf(runs.filter(({ run }) => matches(run)))
-  const shown = page.nodes.map(({ run, runnable }) => shownRun(context, run, runnable))
+  const shown = page.nodes.flatMap(({ run, runnable }) => shownRuns(context, [run], runnable))
   return {
     ...page,
     ...coverage,
