@@ -31,12 +31,17 @@ function partsOf(template: string): readonly string[] {
   return parts
 }
 
-/** Matches most ids, which need no encoding. */
-const plainId = /^[\w-]{1,256}$/
+/** A search for one such character takes half the time of a pattern for the whole id. */
+const otherCharacter = /[^\w-]/
+
+/** Whether an id needs no encoding, as most do. */
+function isPlain(id: string): boolean {
+  return id !== "" && id.length <= maxIdLength && !otherCharacter.test(id)
+}
 
 /** Whether a text that Code Ocean sent as an id can be put into a route, and is not blank. */
 export function isUsableId(id: string): boolean {
-  return plainId.test(id) || (id.trim() !== "" && id.length <= maxIdLength && !isUnsafe(id))
+  return isPlain(id) || (id.trim() !== "" && id.length <= maxIdLength && !isUnsafe(id))
 }
 
 function isUnsafe(id: string): boolean {
@@ -45,7 +50,7 @@ function isUnsafe(id: string): boolean {
 
 /** Why a client's text cannot be an id: a clause that follows the name of its argument. Undefined if it can be one. */
 export function problemOfId(id: string): string | undefined {
-  if (plainId.test(id)) return undefined
+  if (isPlain(id)) return undefined
   if (id === "") return "is empty. Give the id of an object."
   if (id.length > maxIdLength) return `has at most ${maxIdLength} characters. This one has ${id.length}.`
   if (!isUnsafe(id)) return undefined
@@ -53,7 +58,7 @@ export function problemOfId(id: string): string | undefined {
 }
 
 function encodeId(id: string): string {
-  if (plainId.test(id)) return id
+  if (isPlain(id)) return id
   const problem = problemOfId(id)
   if (problem !== undefined) throw new InvalidIdError(`The id ${problem}`)
   return encodeURIComponent(id)
