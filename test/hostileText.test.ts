@@ -38,7 +38,7 @@ const functions: Record<string, (text: string) => unknown> = {
   requestIdOf,
   isPlausibleToken,
   "readConfig's address": (text) => readConfig({ CODEOCEAN_URL: `http://127.0.0.1/${text.slice(-100_000)}` }),
-  "a cursor's decode": (text) => new Cursors("search").decode(text, () => undefined),
+  "a cursor's decode": (text) => new Cursors("search", "").decode(text, () => undefined),
   fillRoute: (text) => fillRoute("capsules/{id}", { id: text }),
   DateTime: (text) => isScalarType(dateTime) && dateTime.parseValue(text),
   parseRetryAfterMs,

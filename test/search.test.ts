@@ -229,9 +229,9 @@ describe("a cursor", () => {
     ["empty", () => ""],
     ["longer", (cursor: string) => `${cursor}.x`],
     ["garbage", () => "Zm9vOmJhcg=="],
-    ["of a later gateway", (cursor: string) => cursor.replace(/^3/, "4")],
+    ["of a later gateway", (cursor: string) => cursor.replace(/^4/, "5")],
     ["of an earlier gateway", () => "1.abcdefghijklmnop.WzEsImEiXQ"],
-    ["of the gateway before", (cursor: string) => cursor.replace(/^3/, "2")],
+    ["of the gateway before", (cursor: string) => cursor.replace(/^4/, "3")],
     ["enormous", (cursor: string) => cursor + "x".repeat(4_000)],
   ])("a cursor that is %s is refused, and nothing is sent", async (_name, change) => {
     const world = await startGateway(generated)

@@ -1,5 +1,5 @@
 import { readableFloat } from "../fields.ts"
-import { decodeText, encodeText } from "../pagination/cursor.ts"
+import { decodeText, type WriteCursor } from "../pagination/cursor.ts"
 import { markOf } from "../pagination/position.ts"
 import type { Computation } from "./rest.ts"
 
@@ -34,9 +34,9 @@ export function isBehind(run: RunPosition, position: RunPosition): boolean {
   return run.created < position.created || (run.created === position.created && run.key > position.key)
 }
 
-/** The position as the content of a cursor. */
-export function cursorTextOf({ created, key }: RunPosition): string {
-  return `${created}~${encodeText(key)}`
+/** Writes the cursor of the position: `created~key`. */
+export function writePosition({ created, key }: RunPosition, write: WriteCursor): string {
+  return write(`${created}`, key)
 }
 
 /** The position in the content of a cursor, which may be any text. Undefined if it is none. */

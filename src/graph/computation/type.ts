@@ -17,6 +17,7 @@ import { linkAt } from "../loader.ts"
 import { Node } from "../node/type.ts"
 import { ownCall } from "../ownCall.ts"
 import { connectionOf, edgeOf } from "../pagination/connection.ts"
+import { Cursors } from "../pagination/cursor.ts"
 import { type Page, type PageArguments, pageOfList } from "../pagination/page.ts"
 import { findRunnable } from "../recentComputations/find.ts"
 import { recentCost, runnablesArgument, runnablesFrom } from "../recentComputations/lastAccessed.ts"
@@ -31,7 +32,7 @@ import {
   shownRuns,
 } from "./loader.ts"
 import { outcomeOf } from "./outcome.ts"
-import { cursorTextOf, isBehind, positionIn } from "./position.ts"
+import { isBehind, positionIn, writePosition } from "./position.ts"
 import type * as rest from "./rest.ts"
 
 export const ComputationState = wireEnum("ComputationState", "The state of a run.", {
@@ -103,8 +104,8 @@ export async function computationPage(
   isUsedOnce: boolean,
 ): Promise<Page<rest.Computation | DecodeError>> {
   const matches = args.filter == null ? undefined : matcherOf(args.filter, context)
-  const binding = `computations ${JSON.stringify([runnable.id, args.filter])}`
-  const pageOf = pageOfList(binding, args, cursorTextOf, positionIn, isBehind)
+  const details = args.filter == null ? runnable.id : JSON.stringify([runnable.id, args.filter])
+  const pageOf = pageOfList(new Cursors("computations", details), args, writePosition, positionIn, isBehind)
   const runs = await computationsOf(context, runnable, isUsedOnce)
   noteExamined(context, runs.length * examinedOfRun)
   const page = pageOf(matches === undefined ? runs : runs.filter(matches))

@@ -1,6 +1,6 @@
 import { badUserInput } from "../../errors.ts"
 import { DecodeError, isReadable, type SearchPage } from "../../upstream/decoders.ts"
-import { Cursors } from "./cursor.ts"
+import { Cursors, type WriteCursor } from "./cursor.ts"
 import {
   commonPart,
   endPart,
@@ -62,7 +62,7 @@ export async function pageOfSearch<T extends { id: string }>(
   search: (body: object) => Promise<SearchPage<T>>,
 ): Promise<Page<T | DecodeError>> {
   const size = pageSize(page)
-  const cursors = new Cursors(`${name} ${JSON.stringify(params)}`)
+  const cursors = new Cursors(name, JSON.stringify(params))
   const start: Position = page.after == null ? firstPosition : cursors.decode(page.after, readPosition)
   const inPage = start.token === undefined ? 0 : start.skip
   const response = await search({
@@ -101,12 +101,12 @@ export async function pageOfSearch<T extends { id: string }>(
       : new DecodeError(`Code Ocean sent an invalid response: ${problem}. The list ends here, and may be incomplete.`)
   const hasNextPage = end.next !== null && failure === undefined
   const shownTrail = trail === "repeated" ? start.trail : trail
-  let encodeItem: ((own: string) => string) | undefined
+  let writeItem: WriteCursor | undefined
   const itemCursor = (index: number) => {
-    encodeItem ??= cursors.startingWith(commonPart(start.token, shownTrail))
+    writeItem ??= cursors.startingWith(commonPart(start.token, shownTrail))
     const after = (indexes[index] as number) + 1
     const skip = start.token === undefined ? start.skip + after : Math.max(start.skip, after)
-    return encodeItem(skip.toString(36))
+    return writeItem(skip.toString(36))
   }
   let encodedEnd: string | undefined
   const endCursor = () => {
@@ -186,30 +186,28 @@ function endOfPage(
  * Returns a function that makes a page of a list that Code Ocean returns as a whole. Checks the arguments of the page, so that the list
  * need not be read for invalid ones. A cursor contains the key of its item and not an offset, so that new items at the start of the list
  * do not shift the pages.
- * @param name what the cursors are bound to
- * @param keyOf the text in a cursor that identifies an item
- * @param readKey reads this text, which may be any. Returns undefined if it is not a key
+ * @param writeKey writes the cursor that identifies an item
+ * @param readKey reads the content of a cursor, which may be any text. Returns undefined if it is not a key
  * @param follows whether the item comes after the one with the key
  */
 export function pageOfList<T, Key>(
-  name: string,
+  cursors: Cursors,
   page: PageArguments,
-  keyOf: (item: T) => string,
+  writeKey: (item: T, write: WriteCursor) => string,
   readKey: (text: string) => Key | undefined,
   follows: (item: T, key: Key) => boolean,
 ): <Item extends T>(items: readonly Item[]) => Page<Item> {
   const size = pageSize(page)
-  const cursors = new Cursors(name)
   const key = page.after == null ? undefined : cursors.decode(page.after, readKey)
   return (items) => {
     const rest = key === undefined ? items : items.filter((item) => follows(item, key))
     const nodes = rest.slice(0, size)
-    let encode: ((own: string) => string) | undefined
+    let write: WriteCursor | undefined
     let encodedEnd: string | undefined
     const cursorAt = (index: number) => {
       if (index === nodes.length - 1 && encodedEnd !== undefined) return encodedEnd
-      encode ??= cursors.startingWith("")
-      const cursor = encode(keyOf(nodes[index] as T))
+      write ??= cursors.startingWith("")
+      const cursor = writeKey(nodes[index] as T, write)
       if (index === nodes.length - 1) encodedEnd = cursor
       return cursor
     }

@@ -11,7 +11,7 @@ import {
   shownRuns,
 } from "../computation/loader.ts"
 import { outcomeOf } from "../computation/outcome.ts"
-import { byAge, cursorTextOf, isBehind, positionIn } from "../computation/position.ts"
+import { byAge, isBehind, positionIn, writePosition } from "../computation/position.ts"
 import type * as rest from "../computation/rest.ts"
 import { Computation, ComputationEdge, ComputationOutcome } from "../computation/type.ts"
 import type { Context } from "../context.ts"
@@ -105,14 +105,14 @@ interface RecentArguments extends PageArguments {
 async function recentPage(context: Context, args: RecentArguments): Promise<RecentPage> {
   const { since, outcome } = args
   const runnables = runnablesFrom(args.runnables)
-  const binding = `recentComputations ${JSON.stringify([since, outcome, runnables])}`
+  const cursors = new Cursors("recentComputations", JSON.stringify([since, outcome, runnables]))
   const outcomes = outcome && new Set(outcome)
   const matches = ({ computation, created }: ListedRun) => {
     if (computation instanceof DecodeError) return since == null && outcomes == null
     if (since != null && (created === 0 || created < since)) return false
     return outcomes == null || outcomes.has(outcomeOf(computation).outcome)
   }
-  const pageOf = pageOfList(binding, args, cursorTextOf, positionIn, isBehind)
+  const pageOf = pageOfList(cursors, args, writePosition, positionIn, isBehind)
   const { runs, coverage, problems } = await recentRuns(context).load(String(runnables))
   noteExamined(context, runs.length * examinedOfRun)
   const page = pageOf(runs.filter(({ run }) => matches(run)))
@@ -123,13 +123,13 @@ async function recentPage(context: Context, args: RecentArguments): Promise<Rece
     nodes: [...shown, ...(problems as DecodeError[])],
     // What could not be read has no position: the page after it starts where the page after the last run starts.
     cursorAt: (index) =>
-      page.nodes.length === 0 ? (args.after ?? startCursor(binding)) : page.cursorAt(Math.min(index, shown.length - 1)),
+      page.nodes.length === 0 ? (args.after ?? startCursor(cursors)) : page.cursorAt(Math.min(index, shown.length - 1)),
   }
 }
 
 /** The cursor of a position before all runs. */
-function startCursor(binding: string): string {
-  return new Cursors(binding).startingWith("")(cursorTextOf({ created: Number.MAX_SAFE_INTEGER, key: "" }))
+function startCursor(cursors: Cursors): string {
+  return writePosition({ created: Number.MAX_SAFE_INTEGER, key: "" }, cursors.startingWith(""))
 }
 
 interface PlacedRun {
