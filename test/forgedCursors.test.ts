@@ -2,6 +2,7 @@ import { getNamedType, isObjectType } from "graphql"
 import { expect, test } from "vitest"
 import { seed } from "../sandbox/seed.ts"
 import { checksum, digestOf } from "../src/graph/pagination/cursor.ts"
+import { markOf } from "../src/graph/pagination/position.ts"
 import { schema } from "../src/graph/schema.ts"
 import { cpuMs } from "./support/cpuTime.ts"
 import { startFaultyUpstream } from "./support/faultyUpstream.ts"
@@ -127,7 +128,7 @@ function inSix(number: number): string {
   return bits.map((six) => "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"[six & 63]).join("")
 }
 
-test("searches that differ in one character, or in the order of two, have different digests", () => {
+test("searches and items that differ in one character, or in the order of two, have different digests and marks", () => {
   const texts = new Set(["", "\0", "\0\0"])
   for (let number = 0; number < 20_000; number++) {
     const digits = String(number).padStart(12, "0")
@@ -136,6 +137,7 @@ test("searches that differ in one character, or in the order of two, have differ
   }
   const digests = Array.from(texts, (text) => digestOf("computations", text))
   expect(new Set(digests.map((digest) => digest.join())).size).toBe(texts.size)
+  expect(new Set(Array.from(texts, markOf)).size).toBe(texts.size)
   // Each half of 32 bits: less than one pair of 40,000 texts has the same one by chance.
   for (const half of [0, 1] as const)
     expect(new Set(digests.map((digest) => digest[half])).size).toBeGreaterThan(texts.size - 5)

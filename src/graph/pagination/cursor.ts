@@ -82,7 +82,7 @@ const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789
 const codes = Uint8Array.from(alphabet, (character) => character.charCodeAt(0))
 
 /** 32 bits in six characters. */
-function checksumText(sum: number): string {
+export function checksumText(sum: number): string {
   return String.fromCharCode(
     codes[sum >>> 26] as number,
     codes[(sum >>> 20) & 63] as number,
@@ -124,10 +124,10 @@ const isPlain = new Uint8Array(128)
 for (const code of codes) isPlain[code] = 1
 
 /**
- * Two numbers of 32 bits that identify a search. Not SHA-256, which takes several times as long for each list of a response: the digest
- * need only differ between searches by chance, since anyone can forge a cursor.
+ * Two numbers of 32 bits that identify a search, an item or a token. Not SHA-256, which takes several times as long: digests need only
+ * differ by chance, since anyone can forge a cursor.
  */
-export function digestOf(name: string, details: string): [number, number] {
+export function digestOf(name: string, details = ""): [number, number] {
   let first = 0xdeadbeef
   let second = 0x41c6ce57
   for (const text of [name, details]) {
