@@ -9,6 +9,7 @@ import { createTasks } from "../src/polling/tasks.ts"
 import { createMemoryStore } from "../src/store/memory.ts"
 import { createBreaker } from "../src/upstream/breaker.ts"
 import type { Call, Caller } from "../src/upstream/call.ts"
+import { Connections } from "../src/upstream/connections.ts"
 import { UpstreamError } from "../src/upstream/error.ts"
 import { FairSemaphore } from "../src/upstream/fairSemaphore.ts"
 import { ApiFlight, Flight, type Waiter } from "../src/upstream/flight.ts"
@@ -351,7 +352,7 @@ test("a call that is over refers to its response no longer", async () => {
   onTestFinished(() => pool.destroy())
   const probe = () => Promise.reject(bug)
   const route = {
-    pool,
+    connections: new Connections(1, () => pool),
     semaphore: new FairSemaphore(1, 1),
     breaker: createBreaker({ calls: 20, probe, log: silent }),
     budget: new RetryBudget(20),

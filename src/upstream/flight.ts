@@ -4,6 +4,7 @@ import type { Metrics } from "../telemetry/metrics.ts"
 import type { CallSpan } from "../telemetry/tracer.ts"
 import type { Breaker } from "./breaker.ts"
 import type { Caller } from "./call.ts"
+import type { Connections } from "./connections.ts"
 import type { FairSemaphore, QueuedCall } from "./fairSemaphore.ts"
 import { isRetryableStatus, parseRetryAfterMs, type RetryBudget, retryDelayMs } from "./retry.ts"
 import type { JoinableRead, SharedReads } from "./singleFlight.ts"
@@ -173,7 +174,8 @@ const retryableKinds: ReadonlySet<TransportError["kind"]> = new Set(["unreachabl
 
 /** What all calls to the API share. */
 export interface ApiRoute {
-  readonly pool: Dispatcher
+  /** One for each permit of `semaphore`. */
+  readonly connections: Connections
   readonly semaphore: FairSemaphore
   readonly breaker: Breaker
   readonly budget: RetryBudget
@@ -193,7 +195,8 @@ export class ApiFlight extends Flight implements QueuedCall, JoinableRead {
   readonly #route: ApiRoute
   readonly #request: HttpRequest
   #inFlight: InFlight | undefined
-  #hasPermit = false
+  /** Set while the attempt has a permit. */
+  #pool: Dispatcher | undefined
   #isQueued = false
   /** When the attempt was sent, or queued before that. Set only if it is measured. */
   #since = 0
@@ -252,8 +255,9 @@ export class ApiFlight extends Flight implements QueuedCall, JoinableRead {
 
   /** Sends the request. Never throws: the call that released the permit has nothing to do with this one. */
   run(): void {
-    const { pool, breaker, timeoutMs, isMeasured } = this.#route
-    this.#hasPermit = true
+    const { connections, breaker, timeoutMs, isMeasured } = this.#route
+    const pool = connections.take()
+    this.#pool = pool
     if (isMeasured && this.#isQueued) this.#onDequeued()
     if (breaker.isOpen) {
       this.onError(breaker.openError())
@@ -295,8 +299,10 @@ export class ApiFlight extends Flight implements QueuedCall, JoinableRead {
   /** Drops the response, because the flight can stay in memory for longer than its call: docs/decisions/memory.md. */
   #endSending(): void {
     this.#inFlight = undefined
-    if (!this.#hasPermit) return
-    this.#hasPermit = false
+    const pool = this.#pool
+    if (pool === undefined) return
+    this.#pool = undefined
+    this.#route.connections.giveBack(pool)
     this.#route.semaphore.release()
   }
 }

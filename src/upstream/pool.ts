@@ -5,6 +5,7 @@ import type { Telemetry } from "../telemetry/telemetry.ts"
 import { createBreaker } from "./breaker.ts"
 import type { Caller } from "./call.ts"
 import { RequestUpstream, type Upstream } from "./client.ts"
+import { Connections } from "./connections.ts"
 import { withReason } from "./decode.ts"
 import { createFilePools } from "./download.ts"
 import { FairSemaphore } from "./fairSemaphore.ts"
@@ -93,7 +94,7 @@ export function createUpstreamPool(options: UpstreamOptions): UpstreamPool {
     proxies === undefined
       ? new Pool(origin, { ...settings, connections })
       : toOrigin(origin, createProxyAgent({ proxies, connectTimeoutMs, settings: { ...settings, connections } }))
-  const pool = createPool(options.connections)
+  const connections = new Connections(options.connections, createPool)
   const probePool = createPool(2)
   const probeRequest: HttpRequest = {
     method: "GET",
@@ -121,7 +122,15 @@ export function createUpstreamPool(options: UpstreamOptions): UpstreamPool {
   const resources = {
     basePath,
     commonHeaders,
-    route: { pool, semaphore, breaker, budget: new RetryBudget(options.retryPercent), timeoutMs, metrics, isMeasured },
+    route: {
+      connections,
+      semaphore,
+      breaker,
+      budget: new RetryBudget(options.retryPercent),
+      timeoutMs,
+      metrics,
+      isMeasured,
+    },
     reads: options.sharedReads ? new SharedReads<ApiFlight>(changes) : undefined,
     changes,
     cache: options.cache,
@@ -151,7 +160,7 @@ export function createUpstreamPool(options: UpstreamOptions): UpstreamPool {
     },
     async close() {
       breaker.close()
-      await Promise.all([pool.destroy(), probePool.destroy(), files.close()])
+      await Promise.all([connections.destroy(), probePool.destroy(), files.close()])
     },
   }
 }
