@@ -96,9 +96,9 @@ export class RetryBudget {
 /** Some servers write a point in time where the number of seconds belongs. */
 const maxRetryAfterMs = 86_400_000
 
-/** Parses a `Retry-After` header, seconds or an HTTP date, as milliseconds from `nowMs`. At most a day. Undefined if it is neither. */
-export function parseRetryAfterMs(header: string | undefined, nowMs: number = Date.now()): number | undefined {
+/** Parses a `Retry-After` header, seconds or an HTTP date, as milliseconds from now. At most a day. Undefined if it is neither. */
+export function parseRetryAfterMs(header: string | undefined): number | undefined {
   if (header === undefined) return undefined
-  const afterMs = /^\s*\d+\s*$/.test(header) ? Number(header) * 1000 : Date.parse(header) - nowMs
+  const afterMs = /^\s*\d+\s*$/.test(header) ? Number(header) * 1000 : Date.parse(header) - Date.now()
   return Number.isNaN(afterMs) ? undefined : Math.min(Math.max(0, afterMs), maxRetryAfterMs)
 }
