@@ -162,7 +162,7 @@ export class PendingLinks implements WaitingPlaces, Receiver {
     const { size, errors } = execution
     const before = group.count
     const failures = errors.count
-    this.pendingAt(index).onValue(value)
+    this.pendAt(index).onValue(value)
     // The value itself is pending no more.
     if (group.count !== before - 1 || errors.count !== failures || execution.stopped !== undefined) return
     object.data = (this.places[index] as Data)[field.key] as Data | null
@@ -177,19 +177,19 @@ export class PendingLinks implements WaitingPlaces, Receiver {
   /** Puts a PendingValue into each place. */
   split(): PendingValue[] {
     this.object.waiting = undefined
-    this.single ??= this.places.map((data, index) => {
-      const pending = this.pendingAt(index)
-      data[this.field.key] = pending
-      return pending
-    })
+    this.single ??= this.places.map((_data, index) => this.pendAt(index))
     return this.single
   }
 
-  private pendingAt(index: number): PendingValue {
+  /** Puts a PendingValue into a place. It has to lie there, so that it is found if a part of the response is left out. */
+  private pendAt(index: number): PendingValue {
     const { group, field } = this
+    const data = this.places[index] as Data
     // It takes over what this has counted.
     group.count -= 1
-    return new PendingValue(group, this.places[index] as Data, field, field, pathOf(field, this.parentPaths[index]))
+    const pending = new PendingValue(group, data, field, field, pathOf(field, this.parentPaths[index]))
+    data[field.key] = pending
+    return pending
   }
 }
 
