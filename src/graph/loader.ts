@@ -205,7 +205,7 @@ export function loaderById<T extends { id: string }>(
     context.typeById.set(context.state.key, object.id, typename)
     return object
   }
-  /** For the ids of a list. */
+  /** Records the type of the ids of a list. */
   const recordTypes = (context: Context, ids: readonly string[]) =>
     context.typeById.setAll(context.state.key, ids, typename)
   const recordType = (context: Context, object: T) => typed(typename, record(context, object))

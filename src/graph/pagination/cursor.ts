@@ -16,7 +16,7 @@ export class Cursors {
   #seed = 0
 
   /**
-   * @param name what is searched. The start of no other name
+   * @param name what is searched. No other name starts with it
    * @param details the arguments of the search
    */
   constructor(name: string, details: string) {
@@ -108,7 +108,7 @@ export function checksum(text: string, seed: number): number {
   return sum
 }
 
-/** The same for a text that needs no encoding. Undefined for any other: a regular expression takes as long again. */
+/** The same for a text that needs no encoding. Undefined for any other. Checked in the same loop: a regular expression takes as long again. */
 function checksumOfPlain(text: string, seed: number): number | undefined {
   if (text === "") return undefined
   let sum = seed
