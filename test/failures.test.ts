@@ -160,7 +160,7 @@ test.each(["EMFILE", "ENFILE"])(
 test("a gateway that may open few files keeps some for its calls, says so, and is as before when its clients leave", async () => {
   const sandbox = await startSandbox()
   onTestFinished(() => sandbox.close())
-  const { said, output } = run("bash", ["-c", `ulimit -n 60; exec "${process.execPath}" src/main.ts`], {
+  const { child, said, exited, output } = run("bash", ["-c", `ulimit -n 60; exec "${process.execPath}" src/main.ts`], {
     PORT: "0",
     CODEOCEAN_URL: sandbox.url,
     CODEOCEAN_TOKEN: "cop_any",
@@ -179,5 +179,7 @@ test("a gateway that may open few files keeps some for its calls, says so, and i
   await Promise.all(Array.from({ length: 10 }, () => ask("/health"))).then((statuses) =>
     expect(statuses).toEqual(Array(10).fill(200)),
   )
+  child.kill("SIGTERM")
+  expect(await exited).toBe(0)
   expect(output().match(/out of file descriptors/g)).toHaveLength(1)
 })

@@ -6,9 +6,9 @@ import type { Look, Question, Reply } from "./gateway.ts"
 export interface GatewayProcess {
   url: string
   look(): Promise<Look>
-  /** Tells it to stop. Resolves with whether it finished. */
+  /** Tells it to stop. Resolves with whether it finished, when the process has ended and all of its output has been read. */
   stop(): Promise<boolean>
-  /** Kills it with SIGKILL. */
+  /** Kills it with SIGKILL. Resolves when all of its output has been read. */
   kill(): Promise<void>
 }
 
@@ -28,7 +28,7 @@ export async function startGateway(
   if (onOutput !== undefined) for (const stream of [child.stdout, child.stderr]) stream?.on("data", onOutput)
   const end = () => void child.kill("SIGKILL")
   process.once("exit", end)
-  const exited = once(child, "exit").then(() => void process.off("exit", end))
+  const exited = once(child, "close").then(() => void process.off("exit", end))
   const ended = exited.then(() => Promise.reject(new Error("the gateway's process has ended")))
   // It exits at the end.
   ended.catch(() => undefined)
@@ -42,7 +42,11 @@ export async function startGateway(
   return {
     url,
     look: async () => ((await ask("look")) as { look: Look }).look,
-    stop: async () => ((await ask("stop")) as { stopped: boolean }).stopped,
+    async stop() {
+      const { stopped } = (await ask("stop")) as { stopped: boolean }
+      await exited
+      return stopped
+    },
     async kill() {
       end()
       await exited
